@@ -1,0 +1,93 @@
+"""The one lookup: what an object reduces to.
+
+1. `get_persistent_rep` on the class of the object, the protocol of users' own classes;
+2. the registry: exact type, then bases, then predicates;
+3. `copyreg.dispatch_table`, then `__reduce_ex__`, the protocol that pickle and copy share;
+4. an error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from persist.archive import rules
+from persist.archive.protocol import reduce_by_protocol
+from persist.archive.reduction import Expression, Reduced
+from persist.archive.registry import registry
+from persist.errors import ArchiveError, PersistWarning
+
+__all__ = ["reduce"]
+
+rules.load()
+
+
+def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
+    """Return what `obj` reduces to.
+
+    Parameters
+    ----------
+    obj : object
+        Any object. Numbers, text, lists, tuples and dicts are for the writers to write as they are.
+    env : mapping, optional
+        Handed to `get_persistent_rep`.
+
+    Returns
+    -------
+    Import, Attribute, Expression, Data or Reduction
+
+    Raises
+    ------
+    UnsupportedObjectError
+        If the object has no form as source.
+    """
+    cls = type(obj)
+    for name in ("get_persistent_rep", "archive_1"):
+        if hasattr(cls, name):
+            answer = _call_own(obj, name, env)
+            if answer is not None:
+                return answer
+    rule = registry.find(cls)
+    return reduce_by_protocol(obj) if rule is None else rule(obj)
+
+
+def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression | None:
+    if name == "archive_1":
+        warnings.warn(
+            "archive_1 is deprecated: use get_persistent_rep", DeprecationWarning, stacklevel=2
+        )
+    method = getattr(obj, name)
+    try:
+        answer = method(env) if _takes_argument(method) else method()
+    except TypeError as error:
+        warnings.warn(
+            f"Found {name}() but got TypeError: {error}. {type(obj).__qualname__} is stored by "
+            "its pickle protocol instead: mend the method, or remove it.",
+            PersistWarning,
+            stacklevel=2,
+        )
+        return None
+    return _checked(obj, name, answer)
+
+
+def _takes_argument(method: Any) -> bool:
+    try:
+        inspect.signature(method).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def _checked(obj: Any, name: str, answer: Any) -> Expression:
+    try:
+        rep, args, imports = answer
+        return Expression(str(rep), dict(args), tuple((m, i, u) for m, i, u in imports))
+    except (TypeError, ValueError) as error:
+        raise ArchiveError(
+            f"{name}() of {type(obj).__qualname__} must return (rep, args, imports): an expression, "
+            f"a dict and a list of (module, name, as_name), got {answer!r}"
+        ) from error
