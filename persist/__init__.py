@@ -1,3 +1,55 @@
-"""Scientific results as readable Python source."""
+"""Object graphs as readable Python source, and the places where research keeps them.
+
+Public names load on first use, so that ``import persist`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from persist.archive import Archive, load_arrays, restore
+    from persist.errors import (
+        ArchiveError,
+        CycleError,
+        DuplicateError,
+        PersistError,
+        PersistWarning,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "CycleError",
+    "DuplicateError",
+    "PersistError",
+    "PersistWarning",
+    "__version__",
+    "load_arrays",
+    "restore",
+]
+
+_HOMES = {
+    "Archive": "persist.archive",
+    "ArchiveError": "persist.errors",
+    "CycleError": "persist.errors",
+    "DuplicateError": "persist.errors",
+    "PersistError": "persist.errors",
+    "PersistWarning": "persist.errors",
+    "load_arrays": "persist.archive",
+    "restore": "persist.archive",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

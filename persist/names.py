@@ -87,11 +87,14 @@ class UniqueNames:
         self._next[stem] = max(self._next.get(stem, 0), number + 1)
 
     def unique(self, name: str) -> str:
-        """Return `name` if it is free, else its stem with the next number; take nothing."""
-        if name not in self.names:
-            return name
-        stem, _ = _split(name)
-        return f"{stem}_{self._next[stem]}"
+        """Return `name` if it is free, else its stem with the next number; take nothing.
+
+        A numbered name is free if its number is above all that its stem has.
+        """
+        stem, number = _split(name)
+        following = self._next.get(stem, 0)
+        free = number >= following if number >= 0 else name not in self.names
+        return name if free else f"{stem}_{following}"
 
     def take(self, name: str) -> str:
         """Take `name`, or the next free one of its stem, and return it."""

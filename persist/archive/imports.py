@@ -6,6 +6,7 @@ import importlib
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from persist.archive.reduction import Import
@@ -13,6 +14,23 @@ from persist.errors import PersistWarning, UnsupportedObjectError
 from persist.names import is_identifier
 
 __all__ = ["find_import", "module_import"]
+
+# C modules whose public face has another name; most are the public name after an underscore.
+_PUBLIC_MODULES = {
+    "_collections_abc": "collections.abc",
+    "_frozen_importlib": "importlib.machinery",
+    "_frozen_importlib_external": "importlib.machinery",
+    "_sitebuiltins": "builtins",
+    "_thread": "threading",
+    "nt": "os",
+    "posix": "os",
+}
+
+# Before numpy 2 these are attributes that cannot be imported as modules.
+_NUMPY_SPACES = frozenset({"char", "emath", "rec"})
+
+# What numpy calls numpy.bool today was the bool of Python before 1.24.
+_NUMPY_NAMES = {"bool": "bool_", "float128": "longdouble", "complex256": "clongdouble"}
 
 
 def find_import(obj: Any) -> Import:
@@ -69,20 +87,43 @@ def module_import(module: types.ModuleType) -> Import:
 
 
 def _public_path(obj: Any, module: str, name: str) -> Import:
-    parts = module.split(".")
-    private = next((i for i, part in enumerate(parts) if part.startswith("_")), None)
-    if private and module != "__main__":
-        for end in range(private, 0, -1):
-            public = ".".join(parts[:end])
-            if _resolve(public, name) is obj:
-                return Import(public, name)
-    found = _resolve(module, name)
-    if found is obj:
-        return Import(module, name)
+    for candidate in _candidates(module, name):
+        if _resolve(candidate.module, candidate.name) is obj:
+            return candidate
     raise UnsupportedObjectError(
         f"{_describe(obj)} is not what '{module}.{name}' refers to now: "
         "give it a name of its own in a module that can be imported"
     )
+
+
+def _candidates(module: str, name: str) -> Iterator[Import]:
+    if module.split(".")[0] == "numpy":
+        yield from _numpy_candidates(module.split("."), _NUMPY_NAMES.get(name, name))
+    if module in _PUBLIC_MODULES:
+        yield Import(_PUBLIC_MODULES[module], name)
+    if module != "__main__":
+        yield from _public_candidates(module.split("."), name)
+    yield Import(module, name)
+
+
+def _numpy_candidates(parts: list[str], name: str) -> Iterator[Import]:
+    # Asking numpy for a name that is on its way out warns, so only those in its dict are tried.
+    if name.partition(".")[0] in vars(sys.modules["numpy"]):
+        yield Import("numpy", name)
+    if len(parts) == 2 and parts[1] in _NUMPY_SPACES:
+        yield Import("numpy", f"{parts[1]}.{name}")
+    for end in range(2, len(parts) + 1):
+        if not any(part.startswith("_") for part in parts[:end]):
+            yield Import(".".join(parts[:end]), name)
+
+
+def _public_candidates(parts: list[str], name: str) -> Iterator[Import]:
+    if parts[0].startswith("_"):
+        parts = [parts[0].lstrip("_"), *parts[1:]]
+        yield Import(".".join(parts), name)
+    private = next((i for i, part in enumerate(parts) if part.startswith("_")), 0)
+    for end in range(private, 0, -1):
+        yield Import(".".join(parts[:end]), name)
 
 
 def _resolve(module: str, name: str) -> Any:

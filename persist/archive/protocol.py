@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import copyreg
 import importlib
+import operator
 import sys
 from typing import Any
 
 from persist.archive.imports import find_import
-from persist.archive.reduction import NO_STATE, Attribute, Import, Reduced, Reduction
+from persist.archive.reduction import (
+    NO_STATE,
+    Attribute,
+    Expression,
+    Import,
+    Reduced,
+    Reduction,
+)
 from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
@@ -36,16 +44,19 @@ def reduce_by_protocol(obj: Any) -> Reduced:
     function, args, state, items, pairs, setter = _checked(obj, answer)
     if function is getattr and len(args) == 2 and is_identifier(args[1]):
         return Attribute(*args)
+    if function is operator.getitem and len(args) == 2:
+        return Expression("owner[key]", dict(zip(("owner", "key"), args, strict=True)))
     function, args, kwargs, new = _constructor(function, args)
     fills = _fills(obj, state, setter)
     if items is not None:
         fills["items"] = list(items)
     if pairs is not None:
         fills["pairs"] = list(pairs)
-    absorb = not args and not kwargs and _fills_by_constructor(function, fills)
-    return Reduction(
-        function, args, kwargs, new=new and not absorb, absorb=absorb or new, **fills
-    )
+    if not args and not kwargs and _fills_by_constructor(function, fills):
+        return Reduction(function, absorb=True, **fills)
+    if new and "attributes" not in fills and is_plain_call(function):
+        new = False
+    return Reduction(function, args, kwargs, new=new, absorb=new, **fills)
 
 
 def is_plain_call(cls: type) -> bool:
@@ -89,9 +100,20 @@ def _constructor(function: Any, args: Any) -> tuple[Any, tuple[Any, ...], dict[s
         cls, args, kwargs = args
     elif function is copyreg.__newobj__:  # type: ignore[attr-defined]
         cls, *args = args
+    elif function is copyreg._reconstructor:  # type: ignore[attr-defined]
+        return _from_base(*args)
     else:
         return function, args, kwargs, False
-    return cls, tuple(args), kwargs, not is_plain_call(cls)
+    return cls, tuple(args), kwargs, True
+
+
+def _from_base(cls: type, base: type, value: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any], bool]:
+    """Return what `copyreg._reconstructor` calls, the protocol of a `__reduce__` of old."""
+    if base is object:
+        return cls, (), {}, True
+    if base.__init__ is object.__init__:
+        return cls, (value,), {}, True
+    return copyreg._reconstructor, (cls, base, value), {}, False  # type: ignore[attr-defined]
 
 
 def _fills(obj: Any, state: Any, setter: Any) -> dict[str, Any]:

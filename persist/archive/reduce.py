@@ -17,6 +17,7 @@ from persist.archive import rules
 from persist.archive.protocol import reduce_by_protocol
 from persist.archive.reduction import Expression, Reduced
 from persist.archive.registry import registry
+from persist.archive.template import parse_template
 from persist.errors import ArchiveError, PersistWarning
 
 __all__ = ["reduce"]
@@ -69,7 +70,7 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
             stacklevel=2,
         )
         return None
-    return _checked(obj, name, answer)
+    return _checked(obj, name, answer, env or {})
 
 
 def _takes_argument(method: Any) -> bool:
@@ -82,12 +83,23 @@ def _takes_argument(method: Any) -> bool:
     return True
 
 
-def _checked(obj: Any, name: str, answer: Any) -> Expression:
+def _checked(obj: Any, name: str, answer: Any, env: Mapping[str, Any]) -> Expression:
     try:
         rep, args, imports = answer
-        return Expression(str(rep), dict(args), tuple((m, i, u) for m, i, u in imports))
+        args, imports = dict(args), tuple((module, iname, uiname) for module, iname, uiname in imports)
     except (TypeError, ValueError) as error:
         raise ArchiveError(
             f"{name}() of {type(obj).__qualname__} must return (rep, args, imports): an expression, "
             f"a dict and a list of (module, name, as_name), got {answer!r}"
         ) from error
+    template = parse_template(rep)
+    imported = {uiname for _, _, uiname in imports}
+    unknown = template.unknown({*args, *imported})
+    args.update((free, env[free]) for free in unknown if free in env)
+    if missing := [free for free in unknown if free not in env]:
+        raise ArchiveError(
+            f"{name}() of {type(obj).__qualname__} returned {rep!r}, in which {', '.join(missing)} "
+            "is neither in its args nor in its imports: add it to one of them"
+        )
+    used = {free: args[free] for free in dict.fromkeys(template.names) if free in args}
+    return Expression(rep, used, imports)

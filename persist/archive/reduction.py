@@ -1,6 +1,6 @@
 """What an object reduces to: a constructor, its arguments, and what fills the result.
 
-These are values without behaviour. `reduce` makes them; the writers of source and of HDF5 fold them.
+`reduce` makes these values; the writers of source and of HDF5 fold them.
 An argument may be any object, or again an `Import`, a `Reduction` or an `Expression`, which then stands
 for the object that it builds.
 """
@@ -25,6 +25,8 @@ __all__ = [
     "Reduction",
 ]
 
+_LISTED = ("items", "pairs", "members")
+_FILLS = (*_LISTED, "attributes", "slots")
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -148,9 +150,28 @@ class Reduction:
     state: Any = NO_STATE
     setter: Any = None
 
+    def absorbed(self) -> tuple[str, ...]:
+        """Return the fields of fills that the constructor takes; the others need statements."""
+        if not self.absorb:
+            return ()
+        listed = tuple(f for f in _LISTED if getattr(self, f) is not None)
+        if self.new or not listed:
+            return ("attributes",) if not listed and all(map(_is_text, self.attributes or ())) else ()
+        return listed[:1]
+
+    def unabsorbed(self) -> tuple[str, ...]:
+        """Return the fields of fills that need statements after the object is built, in order."""
+        absorbed = self.absorbed()
+        fields = [f for f in _FILLS if f not in absorbed and getattr(self, f)]
+        return (*fields, "state") if self.state is not NO_STATE else tuple(fields)
+
 
 Reduced = Union[Import, Attribute, Expression, Data, Reduction]
 """What `reduce` answers with."""
 
 Rule = Callable[[Any], Reduced]
 """What a registry holds for a type: object in, reduction out."""
+
+
+def _is_text(name: object) -> bool:
+    return type(name) is str

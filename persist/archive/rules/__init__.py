@@ -10,7 +10,25 @@ import importlib
 
 __all__ = ["load"]
 
-_MODULES = ("builtins",)
+_MODULES = (
+    "builtins",
+    "containers",
+    "enums",
+    "records",
+    "times",
+    "literals",
+    "exceptions",
+    "functional",
+    "annotations",
+    "standard",
+    "numpy_types",
+    "numpy_scalars",
+    "numpy_arrays",
+    "numpy_random",
+    "numpy_polynomials",
+    "scipy_sparse",
+    "scipy_stats",
+)
 
 
 def load() -> None:

@@ -52,6 +52,12 @@ def reduce_set(members: set[Any]) -> Reduced:
     return Reduction(set, absorb=True, members=members)
 
 
+@rule(frozenset)
+def reduce_frozenset(members: frozenset[Any]) -> Reduced:
+    """Reduce a frozenset to its members, which must be there when it is built."""
+    return Reduction(frozenset, absorb=True, members=members)
+
+
 @rule(bytearray)
 def reduce_bytearray(data: bytearray) -> Reduced:
     """Reduce a bytearray to its bytes."""

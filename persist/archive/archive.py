@@ -1,0 +1,394 @@
+"""An archive: named objects, and the source that builds them again."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+from persist.archive.arrays import ArrayManager, get_data_format, load_arrays
+from persist.archive.external import ExternalArrays
+from persist.archive.legacy import flat_definitions, persistent_rep
+from persist.archive.load import run
+from persist.archive.module import save_module
+from persist.archive.text import SourceOptions, archive_text
+from persist.errors import DuplicateError
+from persist.names import UniqueNames, check_identifier
+
+__all__ = ["Archive"]
+
+_Path = str | os.PathLike[str]
+
+
+class Archive:
+    """A set of named objects, with all that they refer to, as executable Python source.
+
+    Parameters
+    ----------
+    flat, tostring, robust_replace : bool, optional
+        Accepted and kept; they change nothing. Arrays are always exact, and names are never replaced
+        in text.
+    check_on_insert : bool, optional
+        Raise errors of objects that cannot be stored when they are inserted, not when the source is
+        made.
+    array_threshold : float, optional
+        Arrays with more elements than this are kept in `data`. By default, none is.
+    backup_data : bool, optional
+        Whether `save` and `save_data` keep files that they replace as ``.bak``.
+    single_item_mode : bool, optional
+        Take exactly one object; the module that `save` writes is then that object.
+    allowed_names : list of str, optional
+        Names that may start with an underscore.
+    gname_prefix : str, optional
+        The beginning of the names of temporary objects.
+    scoped : bool, optional
+        Write the expressions of objects into functions; otherwise, flat source for people to read.
+    datafile : path, optional
+        The file or folder where ``str(archive)`` writes the arrays in `data`.
+    data_format : {'npy', 'npz', 'hdf5'}, optional
+        The format of `datafile`, by default what its extension tells.
+    hdf5 : bool, optional
+        Deprecated; if true, the same as ``data_format='hdf5'``.
+
+    Attributes
+    ----------
+    arch : list of (str, object, dict)
+        The names, objects, and environments inserted.
+    data : dict of str to numpy.ndarray
+        The external arrays. The source expects them in a dictionary named `data_name`.
+
+    Examples
+    --------
+    >>> block = ["warm-up", "rest"]
+    >>> archive = Archive(scoped=False)
+    >>> archive.insert(subject=7, blocks=[block, block])
+    >>> print(archive)  # doctest: +NORMALIZE_WHITESPACE
+    subject = 7
+    _g1 = ['warm-up', 'rest']
+    blocks = [_g1, _g1]
+    del _g1
+    try: del __builtins__, _arrays
+    except NameError: pass
+    """
+
+    data_name = "_arrays"
+
+    def __init__(
+        self,
+        flat: bool = True,
+        tostring: bool = True,
+        check_on_insert: bool = False,
+        array_threshold: float | None = None,
+        backup_data: bool = True,
+        single_item_mode: bool = False,
+        allowed_names: list[str] | None = None,
+        gname_prefix: str = "_g",
+        scoped: bool = True,
+        robust_replace: bool = True,
+        datafile: _Path | None = None,
+        data_format: str | None = None,
+        hdf5: bool | None = None,
+    ) -> None:
+        if hdf5 is not None:
+            warnings.warn(
+                "hdf5 is deprecated: use data_format='hdf5'", DeprecationWarning, stacklevel=2
+            )
+            data_format = "hdf5" if hdf5 else data_format
+        self.flat = flat
+        self.tostring = tostring
+        self.check_on_insert = check_on_insert
+        self.array_threshold = math.inf if array_threshold is None else array_threshold
+        self.backup_data = backup_data
+        self.single_item_mode = single_item_mode
+        self.allowed_names = [] if allowed_names is None else allowed_names
+        self.gname_prefix = check_identifier(gname_prefix, "gname_prefix")
+        self.scoped = scoped
+        self.robust_replace = robust_replace
+        self.datafile = datafile
+        self.data_format = get_data_format(datafile) if data_format is None else data_format
+        self.hdf5 = hdf5
+        self.arch: list[tuple[str, Any, Mapping[str, Any] | None]] = []
+        self.data: dict[str, numpy.ndarray[Any, Any]] = {}
+        self.ids: dict[str, int] = {}
+        self.imports: list[tuple[str, str | None, str]] = []
+        self._numbers: dict[int, tuple[int, Any]] = {}
+        self._external = ExternalArrays(self.data, self.data_name, self.array_threshold)
+
+    def insert(self, *objects: Any, env: Mapping[str, Any] | None = None, **items: Any) -> None:
+        """Add objects under the names of the keywords.
+
+        Parameters
+        ----------
+        env : mapping of str to object, optional
+            What names may stand for that `get_persistent_rep` uses without saying so.
+        **items : object
+            The objects.
+
+        Raises
+        ------
+        ValueError
+            If an object has no name, or its name is not an identifier, is a keyword, or starts with an
+            underscore and is not in `allowed_names`.
+        DuplicateError
+            If a name has another object already.
+        """
+        if objects:
+            raise ValueError(f"Insert objects with a key: insert(x=3), not insert({objects[0]!r})")
+        self.insert_items(items, env)
+
+    def insert_items(
+        self, items: Mapping[str, Any], env: Mapping[str, Any] | None = None
+    ) -> None:
+        """Add the objects of a mapping: as `insert`, for any names."""
+        held = {name: obj for name, obj, _ in self.arch}
+        for name, obj in items.items():
+            self._check_name(name)
+            if name in held and held[name] is not obj:
+                raise DuplicateError(name)
+        added = {name: obj for name, obj in items.items() if name not in held}
+        self._check_single(list(held), items)
+        if self.check_on_insert:
+            self._check_objects(added, env)
+        for name, obj in added.items():
+            self.arch.append((name, obj, env))
+            self.ids[name] = self.get_id(obj)
+
+    def names(self) -> list[str]:
+        """Return the names, in the order in which they were inserted."""
+        return [name for name, _, _ in self.arch]
+
+    def unique_name(self, name: str) -> str:
+        """Return `name`, or if it is taken, its stem with the next number; reserve nothing."""
+        return UniqueNames(self.names()).unique(name)
+
+    def get_id(self, obj: Any) -> int:
+        """Return a small number for an object: they count in the order of first request."""
+        # The object is kept, so that its id does not become that of another.
+        return self._numbers.setdefault(id(obj), (len(self._numbers), obj))[0]
+
+    def get_persistent_rep(
+        self, obj: Any, env: Mapping[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any], list[tuple[str, str | None, str]]]:
+        """Return an expression for `obj`, what its names stand for, and its imports."""
+        return persistent_rep(obj, env)
+
+    def make_persistent(
+        self,
+    ) -> tuple[list[tuple[str, str | None, str]], list[tuple[str, str]]]:
+        """Return the imports and the definitions of the flat source.
+
+        Returns
+        -------
+        imports : list of (module, name, as_name)
+            The name is None where the module itself is imported.
+        definitions : list of (name, expression)
+            In the order of evaluation. The name is empty for a statement that fills an object.
+        """
+        self.imports, definitions = flat_definitions(self._roots(), self._options(scoped=False))
+        return self.imports, definitions
+
+    def __str__(self) -> str:
+        return self.scoped__str__() if self.scoped else self.unscoped_str()
+
+    __repr__ = __str__
+
+    def scoped__str__(self) -> str:
+        """Return the source in the scoped format."""
+        return self._text(scoped=True)
+
+    def unscoped_str(self) -> str:
+        """Return the source in the flat format."""
+        return self._text(scoped=False)
+
+    def eval(
+        self,
+        s: str,
+        d: dict[str, Any] | None = None,
+        datafile: _Path | None = None,
+        data_name: str | None = None,
+        mmap_mode: str | None = None,
+    ) -> dict[str, Any]:
+        """Run the source of an archive, with its external arrays.
+
+        Parameters
+        ----------
+        s : str
+            The source. It is a program: run only what you trust.
+        d : dict, optional
+            Where to run it.
+        datafile, data_name : path, str, optional
+            Where the arrays are and the variable for them, by default those of this archive.
+        mmap_mode : {None, 'r', 'c', 'r+'}, optional
+            Map the arrays, so that none is read before it is used.
+
+        Returns
+        -------
+        dict of str to object
+            `d`, with the objects.
+        """
+        found: dict[str, Any] = {} if d is None else d
+        name = data_name or self.data_name
+        if datafile is not None:
+            found[name] = load_arrays(datafile, mmap_mode=mmap_mode)
+        elif self.datafile is not None and os.path.exists(self.datafile):
+            found[name] = load_arrays(
+                self.datafile, data_format=self.data_format, mmap_mode=mmap_mode
+            )
+        run(s, found)
+        found.pop(name, None)
+        return found
+
+    def save_data(
+        self,
+        datafile: _Path | None = None,
+        filename: str | None = None,
+        data_format: str = "npy",
+    ) -> tuple[str | None, list[str]]:
+        """Write the external arrays.
+
+        Parameters
+        ----------
+        datafile : path, optional
+            The file, or folder of npy files, by default that of the archive. With `filename`, the
+            folder of that file.
+        filename : str, optional
+            The file in the folder `datafile`.
+        data_format : {'npy', 'npz', 'hdf5'}, optional
+            The format.
+
+        Returns
+        -------
+        rep : str or None
+            Source that loads the arrays; None if there are none.
+        files : list of str
+            The files that were written.
+        """
+        if not self.data:
+            return None, []
+        datafile = self.datafile if datafile is None else datafile
+        if datafile is None:
+            warnings.warn(
+                f"Data arrays {sorted(self.data)} exist but no datafile specified. "
+                f"Save data manually and populate in {self.data_name} dict.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None, []
+        dirname = os.fspath(datafile)
+        if filename is None and data_format != "npy":
+            dirname, filename = os.path.split(dirname)
+        return ArrayManager().save_arrays(
+            self.data,
+            dirname or ".",
+            filename,
+            keep=self.backup_data,
+            data_format=data_format,
+            arrays_name=self.data_name,
+        )
+
+    def save(
+        self,
+        dirname: _Path,
+        name: str | None = None,
+        package: bool = True,
+        arrays_name: str = "_arrays",
+        data_format: str = "npy",
+        force: bool = False,
+        clear_on_reload: bool = True,
+    ) -> None:
+        """Save the archive as a module that can be imported without persist.
+
+        New files are written first, and the module is then switched to them by one atomic rename: if
+        that fails, what was there is whole.
+
+        Parameters
+        ----------
+        dirname : path
+            The folder for the module; made if it is missing.
+        name : str, optional
+            The name of the module. In single item mode, by default that of the item.
+        package : bool, optional
+            Write a folder with ``__init__.py``, otherwise one file beside those of the arrays.
+        arrays_name : str, optional
+            The file or folder of the arrays; for a plain module, after the name of the module.
+        data_format : {'npy', 'npz', 'hdf5'}, optional
+            The format of the arrays.
+        force : bool, optional
+            Replace what is there.
+        clear_on_reload : bool, optional
+            Let ``importlib.reload`` of the module forget items that replaced submodules.
+
+        Raises
+        ------
+        ValueError
+            If there is no name, or something is there and `force` is false.
+        KeyError
+            If the format is unknown.
+        """
+        if self.single_item_mode:
+            items = self.names()
+            if not items:
+                raise ValueError("Nothing to save: insert one object in single_item_mode=True")
+            name = name or items[0]
+        if name is None:
+            raise ValueError("Must provide name unless single_item_mode=True")
+        save_module(
+            str(self._text(self.scoped, write_data=False)),
+            self.data,
+            os.fspath(dirname),
+            name,
+            item=self.names()[0] if self.single_item_mode else None,
+            package=package,
+            arrays_name=arrays_name,
+            data_name=self.data_name,
+            data_format=data_format,
+            force=force,
+            clear_on_reload=clear_on_reload,
+            keep=self.backup_data,
+        )
+
+    def _text(self, scoped: bool, write_data: bool = True) -> str:
+        text = archive_text(self._roots(), self._options(scoped))
+        if write_data and self.datafile is not None:
+            self.save_data(data_format=self.data_format)
+        return text
+
+    def _roots(self) -> list[tuple[str, Any]]:
+        return [(name, obj) for name, obj, _ in self.arch]
+
+    def _options(self, scoped: bool) -> SourceOptions:
+        keeps = self.datafile is not None
+        return SourceOptions(
+            scoped=scoped,
+            external=self._external,
+            envs={name: env for name, _, env in self.arch},
+            prefix=self.gname_prefix,
+            data_name=self.data_name,
+            closing="__builtins__" if keeps else f"__builtins__, {self.data_name}",
+        )
+
+    def _check_name(self, name: str) -> None:
+        check_identifier(name)
+        if name in self.allowed_names and name != self.data_name:
+            return
+        if name.startswith("_"):
+            raise ValueError("name must not start with '_'")
+
+    def _check_single(self, held: list[str], items: Mapping[str, Any]) -> None:
+        if not self.single_item_mode:
+            return
+        if len(items) != 1:
+            raise ValueError(f"Can't insert {len(items)} items when single_item_mode=True")
+        name = next(iter(items))
+        if held and held != [name]:
+            raise ValueError(
+                f"Can't insert {name!r} into single_item_mode=True archive with {held[0]!r}."
+            )
+
+    def _check_objects(self, items: Mapping[str, Any], env: Mapping[str, Any] | None) -> None:
+        options = self._options(self.scoped)
+        archive_text(items.items(), options.without_external(dict.fromkeys(items, env)))

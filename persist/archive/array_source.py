@@ -1,0 +1,115 @@
+"""A small numpy array as the call that builds it: digits where they are exact, else its bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from persist.archive.reduction import Import, Reduction
+
+__all__ = ["array_reduction", "is_fortran"]
+
+_MAX_DIGITS = 1000
+_DIGIT_KINDS = "biufcSUMm"
+_EXACT = {"f": 8, "c": 16}
+_IMPLIED = {numpy.dtype(float), numpy.dtype(bool), numpy.dtype(complex)}
+_ARRAY = Import("numpy", "array")
+_NDARRAY = Import("numpy", "ndarray")
+
+_Array = numpy.ndarray[Any, Any]
+
+
+def is_fortran(array: _Array) -> bool:
+    """Tell whether an array is in Fortran order and not also in C order."""
+    return bool(array.flags.f_contiguous and not array.flags.c_contiguous)
+
+
+def array_reduction(array: _Array) -> Reduction:
+    """Return the call that builds a writable copy of `array`, which owns its memory.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Of any shape, and any dtype without object fields.
+    """
+    order = {"order": "F"} if is_fortran(array) else {}
+    if 0 < array.size <= _MAX_DIGITS:
+        found = _digits(array, order)
+        if found is not None:
+            return found
+    shape, dtype = list(array.shape), dtype_argument(array.dtype)
+    if not array.size or not array.dtype.itemsize:
+        kwargs = {} if dtype == "<f8" else {"dtype": dtype}
+        return Reduction(Import("numpy", "zeros"), (_shape(shape),), {**kwargs, **order})
+    data = array.tobytes("F" if order else "C")
+    kwargs = {"shape": _shape(shape), "dtype": dtype, "buffer": data, **order}
+    view = Reduction(_NDARRAY, (), kwargs)
+    return Reduction(_ARRAY, (view,))
+
+
+def dtype_argument(dtype: numpy.dtype[Any]) -> Any:
+    """Return what a person writes for a dtype: its text, else the dtype itself."""
+    text = dtype.str.lstrip("|")
+    exact = dtype.fields is None and dtype.subdtype is None and dtype.metadata is None
+    if exact and type(dtype) is type(numpy.dtype(text)) and numpy.dtype(text) == dtype:
+        return text
+    return dtype
+
+
+def _shape(shape: list[int]) -> Any:
+    return shape[0] if len(shape) == 1 else tuple(shape)
+
+
+def _digits(array: _Array, order: dict[str, Any]) -> Reduction | None:
+    dtype = array.dtype
+    if dtype.fields is not None:
+        return _records(array, order)
+    if dtype.kind not in _DIGIT_KINDS or dtype.itemsize > _EXACT.get(dtype.kind, 10**9):
+        return None
+    values = _values(array)
+    argument = dtype_argument(dtype)
+    if values is None or not _comes_back(array, values, argument, order):
+        return None
+    kwargs = {} if dtype in _IMPLIED and dtype.isnative else {"dtype": argument}
+    return Reduction(_ARRAY, (values,), {**kwargs, **order})
+
+
+def _values(array: _Array) -> Any:
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "f" and size < 8:
+        # The shortest digits of a float32 are not those of the float64 next to it.
+        return _nested(array, lambda number: float(str(number)))
+    if kind == "M":
+        return _nested(array, str)
+    if kind == "m":
+        return _nested(array, lambda span: "NaT" if numpy.isnat(span) else int(span.view("i8")))
+    return array.tolist()
+
+
+def _nested(array: _Array, convert: Any) -> Any:
+    if not array.ndim:
+        return convert(array[()])
+    return [_nested(numpy.asarray(part), convert) for part in array]
+
+
+def _records(array: _Array, order: dict[str, Any]) -> Reduction | None:
+    # The items of such an array are tuples of numbers and text, which are legible only if flat.
+    if any(sub.kind not in "biufcSU" for sub, *_ in (array.dtype.fields or {}).values()):
+        return None
+    values = array.tolist()
+    if not _comes_back(array, values, array.dtype, order):
+        return None
+    return Reduction(_ARRAY, (values,), {"dtype": array.dtype, **order})
+
+
+def _comes_back(array: _Array, values: Any, dtype: Any, order: dict[str, Any]) -> bool:
+    try:
+        found = numpy.array(values, dtype=dtype, **order)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return (
+        found.dtype == array.dtype
+        and found.shape == array.shape
+        and found.tobytes() == array.tobytes()
+    )

@@ -1,0 +1,32 @@
+"""Where external arrays live: npy, npz, and HDF5, behind one contract."""
+
+from persist.archive.arrays.dtypes import plain_dtype
+from persist.archive.arrays.formats import (
+    EXTENSIONS,
+    STORES,
+    get_data_format,
+    get_ext,
+    get_store,
+    load_arrays,
+)
+from persist.archive.arrays.loader import loader_source
+from persist.archive.arrays.manager import ArrayManager
+from persist.archive.arrays.save import replace_arrays, write_new
+from persist.archive.arrays.store import Array, MissingArrayError, Store
+
+__all__ = [
+    "EXTENSIONS",
+    "STORES",
+    "Array",
+    "ArrayManager",
+    "MissingArrayError",
+    "Store",
+    "get_data_format",
+    "get_ext",
+    "get_store",
+    "load_arrays",
+    "loader_source",
+    "plain_dtype",
+    "replace_arrays",
+    "write_new",
+]

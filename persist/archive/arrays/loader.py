@@ -1,0 +1,102 @@
+"""The source at the head of a module that reads its arrays."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+
+from persist.archive.arrays.store import Array, Store, plain_arrays
+from persist.names import check_identifier
+
+__all__ = ["loader_source"]
+
+_WIDTH = 100  # columns
+
+_SOURCE = """\
+def {name}():
+{imports}
+
+    try:
+        folder = os.path.dirname(os.path.abspath(__file__))
+    except NameError:
+        folder = {fallback!r}
+    path = {path}
+{names}
+{body}
+
+{name} = {name}()
+"""
+
+
+def loader_source(
+    store: Store,
+    arrays: Mapping[str, Array],
+    *,
+    location: str,
+    arrays_name: str = "_arrays",
+    fallback: str | os.PathLike[str] | None = None,
+) -> str:
+    """Return source that defines a dictionary of the arrays in a store.
+
+    It needs numpy (h5py for HDF5), not persist, and runs on Python 3.6. It does not change with
+    the content of the arrays.
+
+    Parameters
+    ----------
+    store : Store
+        The format.
+    arrays : mapping of str to ndarray
+        What was saved; those names are loaded, and no others.
+    location : str
+        The file or folder of the arrays, relative to the folder of the module.
+    arrays_name : str, optional
+        The variable to define.
+    fallback : path, optional
+        The folder of the module where ``__file__`` is not defined. It stands in the source as it is
+        given here. By default, the folder that is current when the source runs.
+
+    Returns
+    -------
+    str
+        Lines of source, with a final newline.
+
+    Raises
+    ------
+    ValueError
+        If `arrays_name` is not an identifier.
+    """
+    check_identifier(arrays_name, "arrays_name")
+    loader = store.loader(plain_arrays(arrays))
+    imports = [_imports(modules) for modules in (loader.standard, loader.others)]
+    return _SOURCE.format(
+        name=arrays_name,
+        imports=_indent("\n\n".join(imports)),
+        fallback=os.fspath(fallback or os.curdir),
+        path=_path(location),
+        names=_indent(_names(arrays)),
+        body=_indent(loader.body),
+    )
+
+
+def _imports(modules: Iterable[str]) -> str:
+    return "\n".join(f"import {module}" for module in modules)
+
+
+def _path(location: str) -> str:
+    # Slashes work on every system, so the source is the same wherever it was written.
+    relative = PurePath(location).as_posix()
+    return "folder" if relative == os.curdir else f"os.path.join(folder, {relative!r})"
+
+
+def _names(arrays: Iterable[str]) -> str:
+    names = [repr(name) for name in arrays]
+    line = f"names = [{', '.join(names)}]"
+    if len(line) + 4 <= _WIDTH:
+        return line
+    return "\n".join(["names = [", *(f"    {name}," for name in names), "]"])
+
+
+def _indent(text: str) -> str:
+    return textwrap.indent(text, "    ")

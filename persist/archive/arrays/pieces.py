@@ -1,0 +1,71 @@
+"""Arrays as plain bytes, a megabyte at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy
+
+from persist.archive.arrays.store import Array
+
+__all__ = ["PIECE", "Index", "as_bytes", "boxes", "byte_pieces", "is_contiguous", "is_fortran"]
+
+PIECE = 1 << 20  # bytes
+
+Index: TypeAlias = "tuple[int | slice, ...]"
+
+
+def is_fortran(array: Array) -> bool:
+    """Tell whether `array` is in Fortran order and not in C order as well."""
+    return array.flags.fnc
+
+
+def is_contiguous(array: Array) -> bool:
+    """Tell whether `array` is one run of memory, in C or Fortran order."""
+    return array.flags.forc
+
+
+def as_bytes(array: Array) -> memoryview:
+    """Return the memory of a contiguous array; writing to it changes the array if it may be."""
+    # Dates and empty items have no buffer of their own.
+    flat = array.reshape(-1, order="A")
+    return flat.view(numpy.uint8).data if array.nbytes else memoryview(b"")
+
+
+def boxes(shape: tuple[int, ...], limit: int) -> Iterator[Index]:
+    """Cut an array into boxes of at most `limit` elements, in C order.
+
+    Each box is one run of the array in C order.
+
+    Examples
+    --------
+    >>> list(boxes((2, 3), 2))
+    [(0, slice(0, 2, None)), (0, slice(2, 3, None)), (1, slice(0, 2, None)), (1, slice(2, 3, None))]
+    """
+    if math.prod(shape) <= limit:
+        yield tuple(slice(0, length) for length in shape)
+        return
+    length, *inner = shape
+    step = limit // math.prod(inner)
+    if step:
+        yield from (
+            (slice(start, min(start + step, length)), *(slice(0, size) for size in inner))
+            for start in range(0, length, step)
+        )
+        return
+    for index in range(length):
+        for rest in boxes(tuple(inner), limit):
+            yield (index, *rest)
+
+
+def byte_pieces(array: Array) -> Iterator[memoryview]:
+    """Yield the bytes of an array, in Fortran order if it is in that order, else in C order."""
+    if is_contiguous(array):
+        memory = as_bytes(array)
+        for start in range(0, len(memory), PIECE):
+            yield memory[start : start + PIECE]
+        return
+    for box in boxes(array.shape, max(1, PIECE // max(1, array.itemsize))):
+        yield as_bytes(numpy.ascontiguousarray(array[box]))

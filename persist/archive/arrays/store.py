@@ -1,0 +1,176 @@
+"""The contract of array files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+
+import numpy
+
+from persist.archive.arrays.dtypes import plain_dtype
+from persist.errors import ArchiveError, UnsupportedObjectError
+
+__all__ = [
+    "Array",
+    "Loader",
+    "MissingArrayError",
+    "Order",
+    "Store",
+    "check_mode",
+    "choose_keys",
+    "plain_arrays",
+]
+
+Array: TypeAlias = "numpy.ndarray[Any, Any]"
+Order: TypeAlias = Literal["C", "F"]
+
+_MODES = ("r", "c", "r+")
+# Each would lead out of the folder, or name something else, on one system or another.
+_SEPARATORS = frozenset("/\\:")
+
+
+class MissingArrayError(ArchiveError, KeyError):
+    """An array file does not hold an array that was asked for.
+
+    Parameters
+    ----------
+    name : str
+        The array.
+    path : str
+        The file or folder.
+    found : collection of str
+        The arrays that are there.
+    """
+
+    def __init__(self, name: str, path: str, found: Collection[str]) -> None:
+        super().__init__(name, path, found)
+        self.name = name
+        self.path = path
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"No array {self.name!r} in {self.path}, which holds {sorted(self.found)}"
+
+
+class Loader(NamedTuple):
+    """Source that reads arrays without persist.
+
+    It finds the variables ``path``, the file or folder, and ``names``, the list of arrays, and
+    returns the dictionary of them.
+    """
+
+    standard: tuple[str, ...]
+    others: tuple[str, ...]
+    body: str
+
+
+class Store(Protocol):
+    """One format of array files.
+
+    What is loaded equals what was saved in dtype, byte order, shape, memory order (C or Fortran;
+    any other comes back as C) and bytes, and it owns its memory, unless a mode to map it is given.
+    """
+
+    data_format: str
+    extension: str
+    extensions: tuple[str, ...]
+    is_folder: bool
+
+    def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+        """Return which file holds which arrays, for a store at `path`."""
+        ...
+
+    def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
+        """Write one of `files`: new, or over an empty one. The caller syncs it."""
+        ...
+
+    def load(
+        self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
+    ) -> dict[str, Array]:
+        """Return the arrays named `keys`, or all of them, sorted by name.
+
+        Raises
+        ------
+        MissingArrayError
+            If there is no array of that name.
+        ValueError
+            If the arrays cannot be mapped in that mode, or the file is damaged.
+        """
+        ...
+
+    def loader(self, arrays: Mapping[str, Array]) -> Loader:
+        """Return the source that reads `arrays` back."""
+        ...
+
+
+def plain_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays as array files hold them, sharing memory, or refuse them.
+
+    Raises
+    ------
+    ValueError
+        If a name cannot be the name of a file.
+    UnsupportedObjectError
+        If one is not an array (or a map of one: subclasses carry more than a file holds), or no
+        file holds its dtype. The alignment, metadata and record class of dtypes are not held.
+    """
+    return {_check_name(name): _plain_array(name, array) for name, array in arrays.items()}
+
+
+def choose_keys(keys: Iterable[str] | None, found: Collection[str], path: str) -> list[str]:
+    """Return `keys` if all of them are among those found; without keys, all that are found.
+
+    Raises
+    ------
+    MissingArrayError
+        If one is not found.
+    """
+    if keys is None:
+        return sorted(found)
+    chosen = [keys] if isinstance(keys, str) else list(keys)
+    for key in chosen:
+        if key not in found:
+            raise MissingArrayError(key, path, found)
+    return chosen
+
+
+def check_mode(mmap_mode: str | None) -> None:
+    """Raise ValueError for a mode that would not open what is there."""
+    if mmap_mode is not None and mmap_mode not in _MODES:
+        raise ValueError(f"mmap_mode must be None or one of {_MODES}, got {mmap_mode!r}")
+
+
+def _check_name(name: object) -> str:
+    if isinstance(name, str) and _is_file_name(name):
+        return name
+    raise ValueError(
+        f"An array cannot be named {name!r}: its name becomes that of a file. "
+        "Choose printable text that does not start with a dot and has no '/', '\\' or ':'."
+    )
+
+
+def _is_file_name(name: str) -> bool:
+    return name.isprintable() and name[:1] not in ("", ".") and not _SEPARATORS.intersection(name)
+
+
+def _plain_array(name: str, array: Any) -> Array:
+    path = f"arrays[{name!r}]"
+    if type(array) not in (numpy.ndarray, numpy.memmap):
+        kind = f"{type(array).__module__}.{type(array).__qualname__}"
+        raise UnsupportedObjectError(
+            f"array files hold numpy.ndarray and would lose what {kind} adds; "
+            "give numpy.asarray of it if that can be lost",
+            path,
+        )
+    try:
+        plain = plain_dtype(array.dtype)
+    except UnsupportedObjectError as error:
+        raise UnsupportedObjectError(error.reason, path) from None
+    if plain != array.dtype:
+        raise UnsupportedObjectError(
+            f"no array file holds dtype {array.dtype}; give array.view({plain.str!r}), "
+            "and view what is loaded as the dtype again",
+            path,
+        )
+    base = numpy.asarray(array)
+    return base if plain is array.dtype else base.view(plain)

@@ -1,0 +1,95 @@
+"""The references from an object to its parts, and which of them can be filled in later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from persist.archive.graph import Graph
+from persist.archive.literals import ATOMS
+from persist.archive.reduction import NO_STATE, Attribute, Expression, Reduction
+
+__all__ = ["Edge", "edges_of"]
+
+
+class Edge(NamedTuple):
+    """A reference from an object to one of its parts.
+
+    Attributes
+    ----------
+    field : str
+        The kind of part: ``"item"``, ``"pairs"``, ``"attributes"``…, or ``"argument"``, which the
+        object cannot be built without.
+    index : object
+        Which part of that kind: a position or a name.
+    child : object
+        The part.
+    hashed : bool
+        The part is hashed when it is put there, so it must be complete by then.
+    """
+
+    field: str
+    index: Any
+    child: Any
+    hashed: bool = False
+
+    @property
+    def fills(self) -> bool:
+        """Whether the part can be put there after the object is built."""
+        return self.field != "argument"
+
+
+def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
+    """Yield the references from `obj` to objects that are marked in `graph`."""
+    marked = graph.marked
+    for edge in _edges(graph, obj):
+        if id(edge.child) in marked and type(edge.child) not in ATOMS:
+            yield edge
+
+
+def _edges(graph: Graph, obj: Any) -> Iterator[Edge]:
+    cls = type(obj)
+    if cls is list or cls is tuple:
+        field = "item" if cls is list else "argument"
+        if not ATOMS.issuperset(map(type, obj)):
+            yield from (Edge(field, i, part) for i, part in enumerate(obj))
+    elif cls is dict:
+        yield from _pairs("pair", obj.items())
+    else:
+        reduced = graph.nodes[id(obj)]
+        if type(reduced) is Reduction:
+            yield from _reduction_edges(reduced)
+        elif type(reduced) is Expression:
+            yield from (Edge("argument", name, part) for name, part in reduced.args.items())
+        elif type(reduced) is Attribute:
+            yield Edge("argument", 0, reduced.owner)
+
+
+def _pairs(field: str, pairs: Any) -> Iterator[Edge]:
+    for index, (key, value) in enumerate(pairs):
+        if type(key) not in ATOMS:
+            yield Edge(field, index, key, _hash_needs_state(key))
+        yield Edge(field + " value", index, value)
+
+
+def _reduction_edges(reduction: Reduction) -> Iterator[Edge]:
+    yield Edge("argument", -1, reduction.function)
+    yield from (Edge("argument", i, part) for i, part in enumerate(reduction.args))
+    yield from (Edge("argument", name, part) for name, part in reduction.kwargs.items())
+    yield from (Edge("items", i, part) for i, part in enumerate(reduction.items or ()))
+    yield from _pairs("pairs", reduction.pairs or ())
+    field = "argument" if reduction.function is frozenset else "members"
+    for index, part in enumerate(reduction.members or ()):
+        yield Edge(field, index, part, _hash_needs_state(part))
+    for name, part in (reduction.attributes or {}).items():
+        yield Edge("attributes", name, part)
+    for name, part in (reduction.slots or {}).items():
+        yield Edge("slots", name, part)
+    if reduction.state is not NO_STATE:
+        yield Edge("state", 0, reduction.state)
+        if reduction.setter is not None:
+            yield Edge("argument", "setter", reduction.setter)
+
+
+def _hash_needs_state(obj: Any) -> bool:
+    return type(obj).__hash__ is not object.__hash__

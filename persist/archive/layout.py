@@ -1,0 +1,70 @@
+"""Where lines break: brackets in one line where they fit, else one item a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = ["INDENT", "WIDTH", "bracket", "fits", "hug", "rows"]
+
+WIDTH = 100
+INDENT = 4
+_PER_ROW = 10
+
+
+def fits(text: str, column: int) -> bool:
+    """Tell whether `text`, begun at `column`, ends within the line, a comma after it included."""
+    return column + len(text) < WIDTH and "\n" not in text
+
+
+def bracket(opening: str, items: Sequence[str], closing: str, indent: int, column: int) -> str:
+    """Return `items` between brackets.
+
+    Parameters
+    ----------
+    opening, closing : str
+        The brackets, with what stands before the first.
+    items : sequence of str
+        The items, written for `indent` + 4.
+    indent : int
+        Blanks at the start of the line in which the bracket closes.
+    column : int
+        Where the opening begins.
+    """
+    if not any("\n" in item for item in items):
+        line = opening + ", ".join(items) + closing
+        if column + len(line) < WIDTH or not items:
+            return line
+    return lines(opening, items, closing, indent)
+
+
+def lines(opening: str, items: Iterable[str], closing: str, indent: int) -> str:
+    """Return `items` between brackets, each in a line of its own."""
+    blanks = " " * (indent + INDENT)
+    inner = f",\n{blanks}".join(items)
+    return f"{opening}\n{blanks}{inner},\n{' ' * indent}{closing}"
+
+
+def rows(opening: str, items: Sequence[str], closing: str, indent: int) -> str:
+    """Return short `items` between brackets, ten a line, or fewer where ten are too long."""
+    count = _PER_ROW
+    widest = max(map(len, items)) + 2
+    while count > 1 and indent + INDENT + count * widest > WIDTH:
+        count //= 2
+    parts = [", ".join(items[i : i + count]) for i in range(0, len(items), count)]
+    return lines(opening, parts, closing, indent)
+
+
+def hug(opening: str, item: str, closing: str) -> str:
+    """Return a call of one bracketed item, whose brackets share the lines of the call's own."""
+    return opening + item + closing
+
+
+def words(parts: Sequence[str], indent: int) -> str:
+    """Return words in indented lines, ten a line, or fewer where ten are too long."""
+    count = _PER_ROW
+    widest = max(map(len, parts)) + 1
+    while count > 1 and indent + INDENT + count * widest > WIDTH:
+        count //= 2
+    blanks = "\n" + " " * (indent + INDENT)
+    joined = blanks.join(" ".join(parts[i : i + count]) for i in range(0, len(parts), count))
+    return f"{blanks}{joined}\n{' ' * indent}"

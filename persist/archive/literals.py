@@ -1,0 +1,125 @@
+"""Numbers and text as literals that every supported Python reads back exactly.
+
+A number or text is a value: it is written where it stands, and no name is given to it. The compiler
+merges equal constants, so which of two equal ones was meant could not be told afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import unicodedata
+from typing import Any
+
+from persist.archive.reduction import Import, Reduction
+
+__all__ = ["ATOMS", "is_constant", "is_quiet_nan", "literal", "split_text"]
+
+ATOMS = frozenset(
+    [int, float, complex, str, bytes, bool, type(None), type(Ellipsis), type(NotImplemented)]
+)
+_FOLDED = ATOMS - {type(NotImplemented)}
+
+# CPython refuses to parse or print decimal integers of more than 4300 digits; hex has no limit.
+_MAX_DECIMAL_BITS = 2000
+_QUIET_NAN = struct.pack("<d", math.nan)
+_CHUNK = 72
+
+
+def is_constant(items: tuple[Any, ...], depth: int = 16) -> bool:
+    """Tell whether the compiler makes one constant of a tuple, so that it is a value as a number is."""
+    for item in items:
+        cls = type(item)
+        if cls is tuple:
+            if not depth or not is_constant(item, depth - 1):
+                return False
+        elif cls not in _FOLDED or (cls is float and not math.isfinite(item)):
+            return False
+        elif cls is complex and not _is_plain_complex(item):
+            return False
+    return True
+
+
+def is_quiet_nan(number: float) -> bool:
+    """Tell whether a NaN has the bits of `math.nan`."""
+    return struct.pack("<d", number) == _QUIET_NAN
+
+
+def literal(atom: Any) -> str | Reduction | Import:
+    """Return the literal of `atom`, or what builds it where no literal can.
+
+    The names ``inf`` and ``nan`` may stand in the literal of a float.
+
+    Examples
+    --------
+    >>> literal(-0.0), literal(float("-inf")), literal("caf\\xe9"), literal(...)
+    ('-0.0', '-inf', "'café'", '...')
+    """
+    cls = type(atom)
+    if cls is str:
+        return repr(atom) if atom.isascii() else _text(atom)
+    if cls is float:
+        return _float(atom)
+    if cls is int:
+        return repr(atom) if atom.bit_length() <= _MAX_DECIMAL_BITS else hex(atom)
+    if cls is complex:
+        return _complex(atom)
+    if atom is Ellipsis:
+        return "..."
+    if atom is NotImplemented:
+        return Import("builtins", "NotImplemented")
+    return repr(atom)
+
+
+def split_text(atom: str | bytes) -> list[str]:
+    """Return literals that stand side by side for one long text, broken after its newlines."""
+    if isinstance(atom, bytes):
+        return [repr(atom[i : i + _CHUNK // 4 + 4]) for i in range(0, len(atom), _CHUNK // 4 + 4)]
+    parts = []
+    for line in re.findall(r"[^\n]*\n|[^\n]+", atom):
+        parts.extend(_text(line[i : i + _CHUNK]) for i in range(0, len(line), _CHUNK))
+    return parts
+
+
+def _float(number: float) -> str | Reduction:
+    if number != number and not is_quiet_nan(number):
+        data = struct.pack(">d", number)
+        if data == struct.pack(">d", -math.nan):
+            return "-nan"
+        unpacked = Reduction(Import("struct", "unpack"), (">d", data))
+        return Reduction(Import("operator", "getitem"), (unpacked, 0))
+    return repr(number)
+
+
+def _complex(number: complex) -> str | Reduction:
+    if _is_plain_complex(number):
+        return repr(number)
+    return Reduction(Import("builtins", "complex"), (number.real, number.imag))
+
+
+def _is_plain_complex(number: complex) -> bool:
+    # The sum real + imag*1j is exact, except for infinities, NaN and the sign of a zero.
+    parts = (number.real, number.imag)
+    return all(math.isfinite(part) and math.copysign(1, part) > 0 for part in parts)
+
+
+def _text(text: str) -> str:
+    """Return a literal that shows the characters which every supported Python calls printable."""
+    quote = '"' if "'" in text and '"' not in text else "'"
+    return quote + "".join(_character(character, quote) for character in text) + quote
+
+
+def _character(character: str, quote: str) -> str:
+    if character in (quote, "\\"):
+        return "\\" + character
+    if character.isascii() or _is_printable(character):
+        return character if character.isprintable() else repr(character)[1:-1]
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def _is_printable(character: str) -> bool:
+    # What is printable differs between Pythons; the Unicode of 2002 is in all of them, unchanged.
+    old = unicodedata.ucd_3_2_0.category(character)
+    return old[0] in "LNPS" and character.isprintable()

@@ -1,0 +1,58 @@
+"""The scoped format of source: the names of an expression live in a function, one for each template."""
+
+from __future__ import annotations
+
+from persist.archive.flat import FlatWriter
+from persist.archive.imports_source import ScopedBindings, import_statement
+from persist.archive.reduction import Expression
+from persist.archive.template import parse_template
+
+__all__ = ["ScopedWriter"]
+
+# Python 3.6 takes no more than 255 parameters.
+_MAX_PARAMETERS = 250
+
+
+class ScopedWriter(FlatWriter):
+    """Writes each distinct expression verbatim into a function of what its names stand for."""
+
+    bindings_class = ScopedBindings
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self._functions: dict[tuple[object, ...], str] = {}
+
+    def definitions(self) -> list[str]:
+        """Return the functions that the expressions call, in the order of first use."""
+        return [_function(name, *key) for key, name in self._functions.items()]  # type: ignore[arg-type]
+
+    def expression(self, reduced: Expression, indent: int, column: int) -> str:
+        """Return the call of the function that has the expression of an object."""
+        if len(reduced.args) > _MAX_PARAMETERS:
+            return super().expression(reduced, indent, column)
+        key = (reduced.rep, tuple(reduced.args), tuple(reduced.imports))
+        name = self._functions.get(key)
+        if name is None:
+            template = parse_template(reduced.rep)
+            stem = template.call[0] if template.call else "build"
+            name = self._functions[key] = self.bindings.take("_" + stem.lstrip("_"))
+        return self.call(name, [], reduced.args, indent, column)
+
+    @property
+    def function_names(self) -> list[str]:
+        """The names of the functions."""
+        return list(self._functions.values())
+
+
+def _function(
+    name: str,
+    rep: str,
+    parameters: tuple[str, ...],
+    imports: tuple[tuple[str, str | None, str], ...],
+) -> str:
+    lines = [f"    {import_statement(*found)}\n" for found in imports]
+    return f"\ndef {name}({', '.join(parameters)}):\n{''.join(lines)}    return {_one_line(rep)}\n"
+
+
+def _one_line(rep: str) -> str:
+    return f"({rep.strip()})" if "\n" in rep.strip() else rep.strip()

@@ -1,0 +1,98 @@
+"""The names in an expression that stand for objects, found by the parser."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from persist.errors import ArchiveError
+
+__all__ = ["Template", "parse_template"]
+
+_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An expression, split at its free names.
+
+    Attributes
+    ----------
+    pieces : tuple of str
+        The text between the names: one more than there are names.
+    names : tuple of str
+        The free names, in the order in which they stand.
+    call : tuple of (str, tuple of (keyword or None, name)) or None
+        The function and arguments, if the expression is a call with names for arguments.
+    """
+
+    pieces: tuple[str, ...]
+    names: tuple[str, ...]
+    call: tuple[str, tuple[tuple[str | None, str], ...]] | None
+
+    def unknown(self, known: set[str]) -> list[str]:
+        """Return the names that are neither in `known` nor builtins."""
+        return sorted({n for n in self.names if n not in known and not hasattr(builtins, n)})
+
+
+@lru_cache(maxsize=4096)
+def parse_template(rep: str) -> Template:
+    """Split an expression at its free names.
+
+    Raises
+    ------
+    ArchiveError
+        If `rep` is not an expression.
+    """
+    source = rep.strip()
+    try:
+        body = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError) as error:
+        raise ArchiveError(
+            f"get_persistent_rep() returned {rep!r}, which is not an expression: {error}"
+        ) from error
+    lines = [line.encode() for line in source.splitlines(keepends=True)]
+    starts = [sum(map(len, lines[:i])) for i in range(len(lines))]
+    data = source.encode()
+    pieces, names, end = [], [], 0
+    for node in sorted(_free_names(body, frozenset()), key=lambda n: (n.lineno, n.col_offset)):
+        start = starts[node.lineno - 1] + node.col_offset
+        pieces.append(data[end:start].decode())
+        names.append(node.id)
+        end = start + len(node.id.encode())
+    pieces.append(data[end:].decode())
+    return Template(tuple(pieces), tuple(names), _call(body))
+
+
+def _call(body: ast.expr) -> tuple[str, tuple[tuple[str | None, str], ...]] | None:
+    if not isinstance(body, ast.Call) or not isinstance(body.func, ast.Name):
+        return None
+    arguments = [(None, arg) for arg in body.args]
+    arguments += [(keyword.arg, keyword.value) for keyword in body.keywords if keyword.arg]
+    if len(arguments) != len(body.args) + len(body.keywords):
+        return None
+    found = tuple((key, arg.id) for key, arg in arguments if isinstance(arg, ast.Name))
+    return (body.func.id, found) if len(found) == len(arguments) else None
+
+
+def _free_names(node: ast.AST, bound: frozenset[str]) -> Iterator[ast.Name]:
+    if isinstance(node, ast.Name):
+        if node.id not in bound:
+            yield node
+        return
+    if isinstance(node, _SCOPES):
+        bound |= _bound_in(node)
+    for child in ast.iter_child_nodes(node):
+        yield from _free_names(child, bound)
+
+
+def _bound_in(scope: ast.AST) -> frozenset[str]:
+    if isinstance(scope, ast.Lambda):
+        return frozenset(arg.arg for arg in ast.walk(scope.args) if isinstance(arg, ast.arg))
+    targets = (part.target for part in getattr(scope, "generators", ()))
+    return frozenset(
+        name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)
+    )

@@ -1,0 +1,93 @@
+"""The whole text of an archive, in the flat or the scoped format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from persist.archive.flat import FlatWriter
+from persist.archive.graph import Graph
+from persist.archive.scoped import ScopedWriter
+from persist.archive.source import Statements, removal
+from persist.archive.writer import External
+
+__all__ = ["Source", "SourceOptions", "archive_text"]
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How the source of an archive is written.
+
+    Parameters
+    ----------
+    scoped : bool
+        The format: expressions in functions, or flat.
+    external : callable
+        Takes an array, returns what the source has for it if it is kept elsewhere, else None.
+    envs : mapping of str to mapping
+        What is handed to `get_persistent_rep`, by name of the inserted object.
+    prefix : str
+        The beginning of the names of temporary objects.
+    data_name : str
+        The variable of the external arrays.
+    closing : str
+        What is deleted in the end if it is there.
+    """
+
+    scoped: bool
+    external: External
+    envs: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str = "_g"
+    data_name: str = "_arrays"
+    closing: str = "__builtins__, _arrays"
+
+    def without_external(self, envs: Mapping[str, Any]) -> SourceOptions:
+        """Return the options for a trial that puts no array elsewhere."""
+        return replace(self, external=lambda array: None, envs=envs)
+
+
+class Source:
+    """The parts of the source of an archive.
+
+    Parameters
+    ----------
+    roots : iterable of (name, object)
+        What to define.
+    options : SourceOptions
+        How.
+    """
+
+    def __init__(self, roots: Iterable[tuple[str, Any]], options: SourceOptions) -> None:
+        graph = Graph(roots, options.envs)
+        kind = ScopedWriter if options.scoped else FlatWriter
+        taken = {name for name, _ in graph.roots} | {"__builtins__", options.data_name}
+        self.bindings = kind.bindings_class(taken)
+        self._writer = kind(graph, self.bindings, options.external)
+        self._statements = Statements(graph, self._writer, options.prefix)
+        self._closing = options.closing
+        self.body = list(self._statements.body())
+
+    def text(self) -> str:
+        """Return the whole source."""
+        made = [
+            *self._statements.helper_names(),
+            *self._writer.function_names,
+            *self._statements.temporaries,
+        ]
+        parts = [
+            *self.bindings.source(),
+            *self._writer.definitions(),
+            *self._statements.helper(),
+            *self.body,
+            *removal(self.bindings.names),
+            *removal(made),
+            f"try: del {self._closing}",
+            "except NameError: pass\n",
+        ]
+        return "\n".join(parts).lstrip("\n")
+
+
+def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:
+    """Return the source that defines `roots`."""
+    return Source(roots, options).text()

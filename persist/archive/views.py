@@ -1,0 +1,125 @@
+"""Arrays that share memory: the buffer once, each array as offset, shape and strides of it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy
+
+from persist.archive.array_source import dtype_argument, is_fortran
+from persist.archive.reduction import Attribute, Import, Reduction
+
+__all__ = ["shared_buffers", "view_of"]
+
+_Array = numpy.ndarray[Any, Any]
+
+# Whether two strided arrays meet is a hard problem; beyond this effort they are taken to.
+_MAX_WORK = 10_000
+_MAX_EXACT = 64
+
+
+def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Array]]]:
+    """Yield each buffer that several of `arrays` share, with those that are views of it.
+
+    The buffer is one of the arrays where one spans the memory of the others; it is then not among the
+    views. Otherwise it is a new array over the memory that they span.
+    """
+    spans = sorted(
+        ((*_span(array), i, array) for i, array in enumerate(arrays) if array.nbytes),
+        key=lambda span: span[:3],
+    )
+    cluster: list[Any] = []
+    end = 0
+    for span in spans:
+        if cluster and span[0] >= end:
+            yield from _split(cluster)
+            cluster = []
+        end = max(end, span[1]) if cluster else span[1]
+        cluster.append(span)
+    yield from _split(cluster)
+
+
+def view_of(array: _Array, buffer: _Array) -> Reduction:
+    """Return what builds `array` upon the memory of `buffer`, which is contiguous."""
+    start, offset = _span(buffer)[0], _address(array)
+    kwargs: dict[str, Any] = {
+        "shape": array.shape[0] if array.ndim == 1 else array.shape,
+        "dtype": dtype_argument(array.dtype),
+        "buffer": Attribute(buffer, "T") if is_fortran(buffer) else buffer,
+    }
+    if offset != start:
+        kwargs["offset"] = offset - start
+    if not array.flags.c_contiguous:
+        kwargs["strides"] = array.strides
+    ndarray = Import("numpy", "ndarray")
+    if buffer.flags.writeable and not array.flags.writeable:
+        return Reduction(
+            ndarray, (), kwargs, state=False, setter=Import("numpy", "ndarray.setflags")
+        )
+    return Reduction(ndarray, (), kwargs)
+
+
+def _address(array: _Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _span(array: _Array) -> tuple[int, int]:
+    """Return the addresses of the first byte of an array and of the one after its last."""
+    low = high = _address(array)
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            low += (length - 1) * stride
+        else:
+            high += (length - 1) * stride
+    return low, high + array.itemsize
+
+
+def _split(cluster: list[Any]) -> Iterator[tuple[_Array, list[_Array]]]:
+    """Part arrays whose spans meet into those that have bytes in common."""
+    for group in _components([span[3] for span in sorted(cluster, key=lambda span: span[2])]):
+        if len(group) > 1:
+            buffer = _buffer(group)
+            yield buffer, [array for array in group if array is not buffer]
+
+
+def _components(arrays: list[_Array]) -> list[list[_Array]]:
+    if len(arrays) > _MAX_EXACT:
+        return [arrays]
+    groups = {i: [array] for i, array in enumerate(arrays)}
+    for one, other in combinations(range(len(arrays)), 2):
+        if groups[one] is not groups[other] and _meet(arrays[one], arrays[other]):
+            groups[one].extend(groups[other])
+            merged = groups[one]
+            for i, group in groups.items():
+                if any(array is arrays[i] for array in merged) and group is not merged:
+                    groups[i] = merged
+    return list({id(group): group for group in groups.values()}.values())
+
+
+def _meet(one: _Array, other: _Array) -> bool:
+    try:
+        return bool(numpy.shares_memory(one, other, max_work=_MAX_WORK))
+    except numpy.exceptions.TooHardError:
+        return True
+
+
+def _buffer(group: list[_Array]) -> _Array:
+    spans = list(map(_span, group))
+    low, high = min(start for start, _ in spans), max(end for _, end in spans)
+    writeable = any(array.flags.writeable for array in group)
+    for array, span in zip(group, spans, strict=True):
+        if span == (low, high) and array.flags.forc and array.flags.writeable == writeable:
+            return array
+    memory = (ctypes.c_ubyte * (high - low)).from_address(low)
+    return numpy.frombuffer(memory, dtype=_common_dtype(group, low, high))
+
+
+def _common_dtype(group: list[_Array], low: int, high: int) -> Any:
+    dtype = group[0].dtype
+    whole = all(
+        array.dtype == dtype and (_address(array) - low) % dtype.itemsize == 0 for array in group
+    )
+    return dtype if whole and (high - low) % dtype.itemsize == 0 else numpy.uint8

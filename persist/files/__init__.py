@@ -1,0 +1,21 @@
+"""How bytes reach a disk: all or nothing, and never over the only good copy."""
+
+from persist.files.backup import backup, keep_backup
+from persist.files.create import create_file, create_folder, remove_path
+from persist.files.replace import replace_file, temporary_beside, write_text
+from persist.files.sync import sync_file, sync_folder
+from persist.files.together import replace_files
+
+__all__ = [
+    "backup",
+    "create_file",
+    "create_folder",
+    "keep_backup",
+    "remove_path",
+    "replace_file",
+    "replace_files",
+    "sync_file",
+    "sync_folder",
+    "temporary_beside",
+    "write_text",
+]

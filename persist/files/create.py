@@ -1,0 +1,99 @@
+"""Files and folders that must be new: made whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+from persist.files.sync import sync_file, sync_folder
+
+__all__ = ["claim_file", "create_file", "create_folder", "remove_path"]
+
+
+def claim_file(path: str) -> None:
+    """Make an empty file that nobody else can have made, with the permissions of a new file.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at `path`.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+@contextlib.contextmanager
+def create_file(path: str) -> Iterator[str]:
+    """Make a new file, for the block to write; remove it if the block fails.
+
+    Parameters
+    ----------
+    path : str
+        Where nothing may be yet.
+
+    Yields
+    ------
+    str
+        `path`, now an empty file.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at `path`; it is left alone.
+    """
+    claim_file(path)
+    with _removed_on_failure(path):
+        yield path
+        sync_file(path)
+        sync_folder(os.path.dirname(path))
+
+
+@contextlib.contextmanager
+def create_folder(path: str) -> Iterator[str]:
+    """Make a new folder, for the block to fill with files; remove all of it if the block fails.
+
+    Parameters
+    ----------
+    path : str
+        Where nothing may be yet.
+
+    Yields
+    ------
+    str
+        `path`, now an empty folder.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at `path`; it is left alone.
+    """
+    os.mkdir(path)
+    with _removed_on_failure(path):
+        yield path
+        sync_folder(path)
+        sync_folder(os.path.dirname(path))
+
+
+def remove_path(path: str) -> None:
+    """Remove a file, or a folder with all that is in it; nothing there is fine too.
+
+    Raises
+    ------
+    OSError
+        If the system refuses.
+    """
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        remove_path(path)
+        raise

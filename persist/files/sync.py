@@ -1,0 +1,59 @@
+"""Waiting until the disk holds what was written."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+__all__ = ["sync_file", "sync_folder"]
+
+# What network and memory file systems answer where a folder cannot be synced.
+_NO_FOLDER_SYNC = {errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+
+
+def sync_file(path: str | os.PathLike[str]) -> None:
+    """Wait until the disk holds the content of a file.
+
+    Parameters
+    ----------
+    path : path
+        A file that has been written and closed.
+
+    Raises
+    ------
+    OSError
+        If the file is missing or the disk fails.
+    """
+    # Windows syncs only what is open for writing.
+    _sync(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+
+
+def sync_folder(path: str | os.PathLike[str]) -> None:
+    """Wait until the disk holds the names in a folder, where the system can do that.
+
+    Parameters
+    ----------
+    path : path
+        A folder; an empty path is the current one.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing or the disk fails.
+    """
+    # Windows opens no folders: it writes their names itself.
+    if os.name == "nt":
+        return
+    try:
+        _sync(os.fspath(path) or os.curdir, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+
+
+def _sync(path: str | os.PathLike[str], flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

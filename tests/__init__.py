@@ -1,0 +1,1 @@
+"""Tests of persist, and what they share."""
