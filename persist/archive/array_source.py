@@ -8,7 +8,7 @@ import numpy
 
 from persist.archive.reduction import Import, Reduction
 
-__all__ = ["array_reduction", "is_fortran"]
+__all__ = ["array_reduction", "dtype_argument", "is_fortran", "without_padding"]
 
 _MAX_DIGITS = 1000
 _DIGIT_KINDS = "biufcSUMm"
@@ -16,6 +16,9 @@ _EXACT = {"f": 8, "c": 16}
 _IMPLIED = {numpy.dtype(float), numpy.dtype(bool), numpy.dtype(complex)}
 _ARRAY = Import("numpy", "array")
 _NDARRAY = Import("numpy", "ndarray")
+
+# The extended precision of x86 has 10 bytes in a field of 12 or 16.
+_LONG_DOUBLE_BYTES = 10 if numpy.finfo(numpy.longdouble).nmant == 63 else 0
 
 _Array = numpy.ndarray[Any, Any]
 
@@ -34,6 +37,7 @@ def array_reduction(array: _Array) -> Reduction:
         Of any shape, and any dtype without object fields.
     """
     order = {"order": "F"} if is_fortran(array) else {}
+    array = without_padding(array)
     if 0 < array.size <= _MAX_DIGITS:
         found = _digits(array, order)
         if found is not None:
@@ -46,6 +50,23 @@ def array_reduction(array: _Array) -> Reduction:
     kwargs = {"shape": _shape(shape), "dtype": dtype, "buffer": data, **order}
     view = Reduction(_NDARRAY, (), kwargs)
     return Reduction(_ARRAY, (view,))
+
+
+def without_padding(array: _Array) -> _Array:
+    """Return `array`, or a copy if it has bytes that belong to no value and so may be anything."""
+    dtype = array.dtype
+    if dtype.names is None and dtype.type not in (numpy.longdouble, numpy.clongdouble):
+        return array
+    clean = numpy.zeros(array.shape, dtype, order="F" if is_fortran(array) else "C")
+    if dtype.names is not None:
+        for name in dtype.names:
+            clean[name] = without_padding(array[name])
+    else:
+        clean[...] = array
+        if _LONG_DOUBLE_BYTES:
+            raw = clean.reshape(-1, order="A").view(numpy.uint8)
+            raw.reshape(-1, numpy.dtype(numpy.longdouble).itemsize)[:, _LONG_DOUBLE_BYTES:] = 0
+    return clean
 
 
 def dtype_argument(dtype: numpy.dtype[Any]) -> Any:

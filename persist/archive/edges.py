@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from persist.archive.graph import Graph
 from persist.archive.literals import ATOMS
-from persist.archive.reduction import NO_STATE, Attribute, Expression, Reduction
+from persist.archive.reduction import NO_STATE, Attribute, Data, Expression, Reduction
 
 __all__ = ["Edge", "edges_of"]
 
@@ -63,13 +63,18 @@ def _edges(graph: Graph, obj: Any) -> Iterator[Edge]:
             yield from (Edge("argument", name, part) for name, part in reduced.args.items())
         elif type(reduced) is Attribute:
             yield Edge("argument", 0, reduced.owner)
+        elif type(reduced) is Data:
+            yield Edge("argument", 0, reduced.array.dtype)
 
 
 def _pairs(field: str, pairs: Any) -> Iterator[Edge]:
     for index, (key, value) in enumerate(pairs):
         if type(key) not in ATOMS:
             yield Edge(field, index, key, _hash_needs_state(key))
-        yield Edge(field + " value", index, value)
+            yield Edge(field, index, value)
+        else:
+            # A key that is NaN, written once more, would be another key.
+            yield Edge(field + " value" if key == key else field, index, value)
 
 
 def _reduction_edges(reduction: Reduction) -> Iterator[Edge]:
@@ -78,7 +83,7 @@ def _reduction_edges(reduction: Reduction) -> Iterator[Edge]:
     yield from (Edge("argument", name, part) for name, part in reduction.kwargs.items())
     yield from (Edge("items", i, part) for i, part in enumerate(reduction.items or ()))
     yield from _pairs("pairs", reduction.pairs or ())
-    field = "argument" if reduction.function is frozenset else "members"
+    field = "argument" if _is_frozen(reduction.function) else "members"
     for index, part in enumerate(reduction.members or ()):
         yield Edge(field, index, part, _hash_needs_state(part))
     for name, part in (reduction.attributes or {}).items():
@@ -89,6 +94,10 @@ def _reduction_edges(reduction: Reduction) -> Iterator[Edge]:
         yield Edge("state", 0, reduction.state)
         if reduction.setter is not None:
             yield Edge("argument", "setter", reduction.setter)
+
+
+def _is_frozen(function: Any) -> bool:
+    return isinstance(function, type) and issubclass(function, frozenset)
 
 
 def _hash_needs_state(obj: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from persist.archive.arrays import plain_dtype
-from persist.archive.array_source import is_fortran
+from persist.archive.array_source import is_fortran, without_padding
 from persist.archive.reduction import Attribute, Import, Reduction
 from persist.archive.writer import Verbatim
 
@@ -48,7 +48,8 @@ class ExternalArrays:
 
     def _place(self, array: _Array) -> Any:
         plain = plain_dtype(array.dtype)
-        stored = array if plain is array.dtype else array.view(plain)
+        clean = without_padding(array)
+        stored = clean if plain is array.dtype else clean.view(plain)
         alike = self._alike.setdefault((stored.shape, stored.dtype.str, is_fortran(stored)), [])
         for name in alike:
             if _same_bytes(self._data[name], stored):

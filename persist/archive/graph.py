@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from types import ModuleType
 from typing import Any
 
+from persist.archive.array_source import dtype_argument
 from persist.archive.literals import ATOMS, is_constant
 from persist.archive.members import in_stable_order
 from persist.archive.path import path_to
@@ -76,7 +78,7 @@ class Graph:
         self._envs = envs or {}
         self._env: Any = None
         self._parents: dict[int, Any] = {}
-        self._cut: list[Any] = []
+        self._references: set[int] = set()
         for name, obj in self.roots:
             self._env = self._envs.get(name)
             self._scan(name, obj)
@@ -85,11 +87,7 @@ class Graph:
 
     def is_reference(self, obj: Any) -> bool:
         """Tell whether `obj` is written as an import path wherever it is used, and never named."""
-        reduced = self.nodes.get(id(obj))
-        while type(reduced) is Attribute:
-            owner = reduced.owner
-            reduced = owner if type(owner) in (Import, Attribute) else self.nodes.get(id(owner))
-        return type(reduced) is Import
+        return id(obj) in self._references
 
     def _scan(self, name: str, root: Any) -> None:
         if is_value(root):
@@ -121,7 +119,6 @@ class Graph:
                 depth = depths[-1] + (1 if cls in CONTAINERS else _CALL_DEPTH)
                 if depth > _MAX_DEPTH:
                     shared.add(key)
-                    self._cut.append(child)
                     depth = 0
                 owners.append(child)
                 stack.append(iter(below))
@@ -142,6 +139,8 @@ class Graph:
         if reduced is None:
             reduced = self.nodes[id(obj)] = self._reduce(obj, name, owners)
             self._name(id(obj), reduced)
+            if _leads_to(reduced, obj):
+                self._references.add(id(obj))
         return children_of(reduced)
 
     def _name(self, key: int, reduced: Reduced) -> None:
@@ -204,6 +203,19 @@ class Graph:
         self._parents = {}
 
 
+def _leads_to(reduced: Reduced, obj: Any) -> bool:
+    """Tell whether an import path, or an attribute of one, always gives the same object."""
+    if type(reduced) is not Attribute:
+        return type(reduced) is Import
+    owner = reduced.owner
+    if type(owner) is Attribute:
+        return _leads_to(owner, None)
+    # A bound method is a new object each time; a member of an enumeration is not.
+    return type(owner) is Import or (
+        isinstance(owner, (type, ModuleType)) and getattr(owner, reduced.name, None) is obj
+    )
+
+
 def dict_children(items: dict[Any, Any]) -> Iterable[Any]:
     """Return the values of a dict, and its keys too unless all are text."""
     if set(map(type, items)) <= {str}:
@@ -221,6 +233,9 @@ def children_of(reduced: Reduced) -> list[Any]:
         return list(reduced.args.values())
     if kind is Attribute:
         return [reduced.owner]
+    if kind is Data:
+        dtype = dtype_argument(reduced.array.dtype)
+        return [] if type(dtype) is str else [dtype]
     return []
 
 

@@ -26,6 +26,9 @@ _PUBLIC_MODULES = {
     "posix": "os",
 }
 
+# Libraries whose package core is not for their users.
+_HAVE_CORE = frozenset({"pandas", "xarray"})
+
 # Before numpy 2 these are attributes that cannot be imported as modules.
 _NUMPY_SPACES = frozenset({"char", "emath", "rec"})
 
@@ -121,9 +124,13 @@ def _public_candidates(parts: list[str], name: str) -> Iterator[Import]:
     if parts[0].startswith("_"):
         parts = [parts[0].lstrip("_"), *parts[1:]]
         yield Import(".".join(parts), name)
-    private = next((i for i, part in enumerate(parts) if part.startswith("_")), 0)
+    private = next((i for i, part in enumerate(parts) if _is_private(parts[0], part)), 0)
     for end in range(private, 0, -1):
         yield Import(".".join(parts[:end]), name)
+
+
+def _is_private(library: str, part: str) -> bool:
+    return part.startswith("_") or (part == "core" and library in _HAVE_CORE)
 
 
 def _resolve(module: str, name: str) -> Any:

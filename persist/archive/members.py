@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from persist.archive.array_source import without_padding
 from persist.archive.literals import ATOMS
 from persist.archive.reduction import NO_STATE, Attribute, Data, Expression, Import, Reduction
 
 __all__ = ["in_stable_order"]
 
-# Two members that differ only deeper than this are kept in the order in which they were found.
-_DEPTH = 12
-_FIELDS = ("items", "pairs", "attributes", "slots", "state")
+# Two members that differ only beyond this many objects are kept in the order in which they were found.
+_MOST_OBJECTS = 2000
+_MOST_DEEP = 50
 
 Reduce = Callable[[Any], Any]
 
@@ -34,64 +36,79 @@ def in_stable_order(members: Iterable[Any], reduce: Reduce) -> list[Any]:
         return found
     if len(kinds) == 1 and kinds <= {int, str, bytes, bool}:
         return sorted(found)
-    return sorted(found, key=lambda member: (type(member).__name__, _key(member, reduce)))
+    return sorted(found, key=lambda member: (type(member).__name__, *_key(member, reduce)))
 
 
 def _key(member: Any, reduce: Reduce) -> tuple[float, str]:
+    digest = _Digest(reduce).of(member)
     number = member if type(member) in (int, float) and member == member else 0
     try:
-        return float(number), _digest(member, reduce, _DEPTH)
+        return float(number), digest
     except OverflowError:
-        return float("inf" if number > 0 else "-inf"), _digest(member, reduce, _DEPTH)
+        return math.copysign(math.inf, number), digest
 
 
-def _digest(obj: Any, reduce: Reduce, depth: int) -> str:
-    """Return a text that equal graphs have in common, whatever their addresses and the hash seed."""
-    cls = type(obj)
-    if cls in ATOMS:
-        return f"{obj:x}" if cls is int else repr(obj)
-    if not depth:
-        return cls.__qualname__
-    below = _Digests(reduce, depth - 1)
-    if cls in (list, tuple):
-        return cls.__name__ + below.ordered(obj)
-    if cls is dict:
-        return "dict" + below.ordered(obj.items())
-    if cls in (set, frozenset):
-        return cls.__name__ + below.unordered(obj)
-    return cls.__qualname__ + below.reduced(reduce(obj))
+class _Digest:
+    """A text that equal graphs have in common, whatever their addresses and the hash seed."""
 
-
-class _Digests:
-    def __init__(self, reduce: Reduce, depth: int) -> None:
+    def __init__(self, reduce: Reduce) -> None:
         self._reduce = reduce
-        self._depth = depth
+        self._left = _MOST_OBJECTS
+        self._path: list[int] = []
 
-    def ordered(self, items: Iterable[Any]) -> str:
-        return "(" + ",".join(_digest(item, self._reduce, self._depth) for item in items) + ")"
+    def of(self, obj: Any) -> str:
+        cls = type(obj)
+        if cls in ATOMS:
+            return f"{obj:x}" if cls is int else repr(obj)
+        self._left -= 1
+        if id(obj) in self._path:
+            return f"^{len(self._path) - self._path.index(id(obj))}"
+        if self._left < 0 or len(self._path) > _MOST_DEEP:
+            return cls.__qualname__
+        self._path.append(id(obj))
+        try:
+            return cls.__qualname__ + self._content(obj)
+        finally:
+            self._path.pop()
 
-    def unordered(self, items: Iterable[Any]) -> str:
-        return "{" + ",".join(sorted(_digest(i, self._reduce, self._depth) for i in items)) + "}"
+    def _content(self, obj: Any) -> str:
+        cls = type(obj)
+        if cls in (list, tuple):
+            return self._ordered(obj)
+        if cls is dict:
+            return self._pairs(obj.items())
+        if cls in (set, frozenset):
+            return self._unordered(obj)
+        return self._reduced(self._reduce(obj))
 
-    def reduced(self, reduced: Any) -> str:
+    def _ordered(self, items: Iterable[Any]) -> str:
+        return "(" + ",".join(map(self.of, items)) + ")"
+
+    def _pairs(self, pairs: Iterable[tuple[Any, Any]]) -> str:
+        return "(" + ",".join(f"{self.of(key)}:{self.of(value)}" for key, value in pairs) + ")"
+
+    def _unordered(self, items: Iterable[Any]) -> str:
+        return "{" + ",".join(sorted(map(self.of, items))) + "}"
+
+    def _reduced(self, reduced: Any) -> str:
         if isinstance(reduced, Import):
             return f"{reduced.module}:{reduced.name}"
         if isinstance(reduced, Attribute):
-            return self.ordered([reduced.owner, reduced.name])
+            return self._ordered([reduced.owner, reduced.name])
         if isinstance(reduced, Expression):
-            return reduced.rep + self.ordered(reduced.args.items())
+            return reduced.rep + self._pairs(reduced.args.items())
         if isinstance(reduced, Data):
-            array = reduced.array
+            array = without_padding(reduced.array)
             content = hashlib.sha256(array.tobytes()).hexdigest()
             return f"{array.dtype.str}{array.shape}{content}"
         return self._reduction(reduced)
 
     def _reduction(self, reduction: Reduction) -> str:
-        parts = [self.ordered([*reduction.args, *reduction.kwargs.items()])]
-        for field in _FIELDS:
-            value = getattr(reduction, field)
-            if value is not None and value is not NO_STATE:
-                parts.append(self.ordered([dict(value) if hasattr(value, "keys") else value]))
-        if reduction.members is not None:
-            parts.append(self.unordered(reduction.members))
+        parts = [self._ordered(reduction.args), self._pairs(reduction.kwargs.items())]
+        for fills in (reduction.pairs, reduction.attributes, reduction.slots):
+            parts.append(self._pairs(fills.items() if isinstance(fills, Mapping) else fills or ()))
+        parts.append(self._ordered(reduction.items or ()))
+        parts.append(self._unordered(reduction.members or ()))
+        if reduction.state is not NO_STATE:
+            parts.append(self.of(reduction.state))
         return "".join(parts)

@@ -48,6 +48,8 @@ def reduce_by_protocol(obj: Any) -> Reduced:
         return Expression("owner[key]", dict(zip(("owner", "key"), args, strict=True)))
     function, args, kwargs, new = _constructor(function, args)
     fills = _fills(obj, state, setter)
+    if _is_set(type(obj)):
+        return Reduction(function, absorb=True, members=obj, **fills)
     if items is not None:
         fills["items"] = list(items)
     if pairs is not None:
@@ -62,6 +64,14 @@ def reduce_by_protocol(obj: Any) -> Reduced:
 def is_plain_call(cls: type) -> bool:
     """Tell whether ``cls(*args)`` does no more than ``cls.__new__(cls, *args)``."""
     return cls.__init__ is object.__init__ and type(cls).__call__ is type.__call__
+
+
+def _is_set(cls: type) -> bool:
+    """Tell whether a class is reduced as sets are: to a call with a list of the members."""
+    return issubclass(cls, (set, frozenset)) and (
+        cls.__reduce_ex__ is object.__reduce_ex__
+        and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__)
+    )
 
 
 def _answer(obj: Any) -> Any:

@@ -9,7 +9,7 @@ from persist.archive import layout
 from persist.archive.graph import REDUCED, Graph, is_value
 from persist.archive.order import Define, Fill, Ordering
 from persist.archive.reduction import Data, Reduction
-from persist.archive.writer import ExpressionWriter, Parts, Verbatim, Waiting, before_waiting
+from persist.archive.writer import ExpressionWriter, Parts, Verbatim, Waiting, before_waiting, with_placeholders
 from persist.names import is_identifier
 
 __all__ = ["Statements", "removal"]
@@ -109,7 +109,7 @@ class Statements:
                 if index not in late:
                     yield self._call(f"{name}.add", [member])
         else:
-            parts = {k: v for k, v in getattr(reduced, field).items() if k not in late}
+            parts = with_placeholders(getattr(reduced, field), late)
             yield from self._set_attributes(obj, name, field, parts)
 
     def _fill(self, step: Fill) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -15,18 +15,19 @@ from persist.archive.imports_source import Bindings
 from persist.archive.layout import INDENT
 from persist.archive.literals import ATOMS, literal, split_text
 from persist.archive.numbers_source import number_words, numbers_kind
-from persist.archive.reduce import reduce
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
 from persist.names import is_identifier
 
-__all__ = ["ExpressionWriter", "Parts", "Verbatim", "Waiting", "before_waiting"]
+__all__ = ["ExpressionWriter", "Parts", "Verbatim", "Waiting", "before_waiting",
+    "with_placeholders",
+]
 
 Waiting = frozenset[tuple[str, Any]]
 External = Callable[["numpy.ndarray[Any, Any]"], Any]
 
 _NOTHING: Waiting = frozenset()
 # What C writes in a way that Python does not read back exactly.
-_UNSAFE = re.compile(r"\b(?:inf|nan|Ellipsis|NotImplemented)\b|[0-9]j\b")
+_UNSAFE = re.compile(r"\b(?:infj?|nanj?|Ellipsis|NotImplemented)\b|[0-9]j\b")
 _MAX_ITEMS_A_LINE = 34
 # Python 3.6 takes no more than 255 arguments in a call.
 _MAX_ARGUMENTS = 250
@@ -94,8 +95,7 @@ class ExpressionWriter:
             return self._container(obj.parts, indent, column, _NOTHING)
         if cls is Verbatim:
             return str(obj.text)
-        reduced = obj if cls in REDUCED else reduce(obj)
-        return self._reduced(reduced, indent, column, _NOTHING)
+        return self._reduced(obj, indent, column, _NOTHING)
 
     def build(self, obj: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression that builds `obj`, without the parts that are filled in later."""
@@ -197,15 +197,16 @@ class ExpressionWriter:
         if "members" in absorbed:
             return self._members(found, indent, column, waiting)
         args, kwargs = list(found.args), dict(found.kwargs)
+        takes_attributes = found.attributes and "attributes" in absorbed
         late = {index for field, index in waiting if field == "attributes"}
-        if "attributes" in absorbed and found.attributes:
-            kwargs |= {k: v for k, v in found.attributes.items() if k not in late}
+        if takes_attributes:
+            kwargs |= with_placeholders(found.attributes, late)
         for field in ("items", "pairs"):
             if field in absorbed:
                 listed = before_waiting(found, field, waiting)
                 args += [_listed(field, listed)] if listed else []
         function = self.write(found.function, indent, column)
-        if late or (found.new and found.attributes and "attributes" in absorbed):
+        if takes_attributes and (found.new or late):
             return self.call(self._object(), [found.function, *args], kwargs, indent, column)
         if found.new:
             return self.call(function + ".__new__", [found.function, *args], kwargs, indent, column)
@@ -262,6 +263,11 @@ class ExpressionWriter:
                 yield f"{name}={self.write(value, indent, indent + len(name) + 1)}"
         else:
             yield f"**{self._dict(dict(kwargs), indent, indent + 2, _NOTHING)}"
+
+
+def with_placeholders(attributes: Mapping[str, Any], late: Collection[Any]) -> dict[str, Any]:
+    """Return attributes with None for those that are set later, so that they keep their order."""
+    return {name: None if name in late else value for name, value in attributes.items()}
 
 
 def before_waiting(found: Reduction, field: str, waiting: Waiting) -> list[Any]:

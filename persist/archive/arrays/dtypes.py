@@ -78,10 +78,10 @@ def dtype_literal(dtype: DType) -> str:
 def _without_extras(dtype: DType) -> DType | None:
     try:
         descr = npy_descr(dtype)
-        text = repr(descr).encode()
-    except (ValueError, UnicodeEncodeError):
+    except ValueError:
         return None
-    return numpy.lib.format.descr_to_dtype(descr) if len(text) < _LONGEST_DESCR else None
+    short = len(repr(descr).encode()) < _LONGEST_DESCR
+    return numpy.lib.format.descr_to_dtype(descr) if short else None
 
 
 def _has_extras(dtype: DType) -> bool:

@@ -100,6 +100,8 @@ def load_arrays(
     ------
     ValueError
         If the format cannot be told, the file is damaged, or it cannot be mapped in that way.
+    zipfile.BadZipFile
+        If an npz file is damaged.
     MissingArrayError
         If one of `keys` is not there.
     FileNotFoundError

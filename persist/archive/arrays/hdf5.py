@@ -8,8 +8,8 @@ from persist.archive.arrays.hdf5_dataset import (
     DTYPE,
     ORDER,
     map_dataset,
+    needs_dtype,
     read_dataset,
-    stored_dtype,
     write_dataset,
 )
 from persist.archive.arrays.pieces import is_fortran
@@ -35,7 +35,7 @@ _ORDER_BODY = f"""\
 """
 _BODY = """
 def read(dataset):
-    dtype, shape, order = dataset.dtype, dataset.shape, 'C'
+    dtype, shape, order = numpy.dtype(dataset.dtype.str), dataset.shape, 'C'
 {parts}    array = numpy.ndarray(shape, dtype, order=order)
     if array.nbytes:
         flat = array.reshape(-1, order='A').view(dataset.dtype)
@@ -87,11 +87,15 @@ class Hdf5Store:
 
     def loader(self, arrays: Mapping[str, Array]) -> Loader:
         """Return source that reads the file ``path``, with no more decoding than `arrays` need."""
-        encoded = any(stored_dtype(array.dtype) != array.dtype for array in arrays.values())
+        encoded = any(needs_dtype(array.dtype) for array in arrays.values())
         fortran = any(map(is_fortran, arrays.values()))
-        # h5py gives empty arrays that do not own their memory.
-        if not (encoded or fortran or any(array.size == 0 for array in arrays.values())):
+        if not (encoded or fortran) and all(map(_is_simple, arrays.values())):
             return Loader(("os",), ("h5py",), _SIMPLE_BODY)
         parts = _DTYPE_BODY * encoded + _ORDER_BODY * fortran
         standard = ("ast", "os") if encoded else ("os",)
         return Loader(standard, ("h5py", "numpy"), _BODY.format(parts=parts))
+
+
+def _is_simple(array: Array) -> bool:
+    """Tell whether h5py gives an array that owns its memory and has the usual byte order."""
+    return array.ndim > 0 and array.size > 0 and array.dtype.isnative

@@ -6,9 +6,9 @@ dataset of the same bytes, and two attributes tell what it is:
 ``memory_order``
     ``F`` for an array in Fortran order, whose dataset has the axes reversed.
 ``numpy_dtype``
-    The dtype, as a literal for ``numpy.dtype``, for types that HDF5 lacks. Dates and times are
-    stored as 64-bit integers, text as 32-bit code points, and others as bytes. If an element takes
-    several of these, they are a last axis of the dataset.
+    The dtype, as a literal for ``numpy.dtype``, for records and for types that HDF5 lacks. Of the
+    latter, dates and times are stored as 64-bit integers, text as 32-bit code points, and others
+    as bytes. If an element takes several of these, they are a last axis of the dataset.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from persist.archive.arrays.dtypes import DType, dtype_literal
 from persist.archive.arrays.pieces import PIECE, boxes, is_contiguous, is_fortran
 from persist.archive.arrays.store import Array, Order
 
-__all__ = ["DTYPE", "ORDER", "map_dataset", "read_dataset", "stored_dtype", "write_dataset"]
+__all__ = ["DTYPE", "ORDER", "map_dataset", "needs_dtype", "read_dataset", "write_dataset"]
 
 ORDER = "memory_order"
 DTYPE = "numpy_dtype"
@@ -32,7 +32,7 @@ _STORED_KINDS = {"M": "i8", "m": "i8", "U": "u4"}
 
 def write_dataset(file: Any, name: str, array: Array) -> None:
     """Write `array` to an open file or group."""
-    stored = stored_dtype(array.dtype)
+    stored = _stored_dtype(array.dtype)
     layout = array.T if is_fortran(array) else array
     if is_contiguous(array):
         data = _as_stored(layout, stored)
@@ -45,16 +45,21 @@ def write_dataset(file: Any, name: str, array: Array) -> None:
             dataset.write_direct(data, dest_sel=box)
     if layout is not array:
         dataset.attrs[ORDER] = "F"
-    if stored != array.dtype:
+    if needs_dtype(array.dtype):
         dataset.attrs[DTYPE] = dtype_literal(array.dtype)
 
 
-def stored_dtype(dtype: DType) -> DType:
-    """Return the type of the dataset for an array of type `dtype`: the same if HDF5 has it."""
+def _stored_dtype(dtype: DType) -> DType:
     if _is_native(dtype):
         return dtype
     kind = _STORED_KINDS.get(dtype.kind, "u1") if dtype.itemsize else "u1"
     return numpy.dtype(kind).newbyteorder(dtype.byteorder)
+
+
+def needs_dtype(dtype: DType) -> bool:
+    """Tell whether the dataset of an array of type `dtype` has the attribute of that name."""
+    # HDF5 holds records natively, and h5py spells the types of their fields in its own way.
+    return dtype.names is not None or _stored_dtype(dtype) != dtype
 
 
 def _is_native(dtype: DType) -> bool:
@@ -81,11 +86,16 @@ def _as_stored(array: Array, stored: DType) -> Array:
 
 def _describe(dataset: Any) -> tuple[tuple[int, ...], Order, DType]:
     """Return shape, memory order and dtype of the array that a dataset stands for."""
-    shape, dtype = dataset.shape, dataset.dtype
+    shape, dtype = dataset.shape, _usual(dataset.dtype)
     if DTYPE in dataset.attrs:
         dtype = numpy.dtype(ast.literal_eval(dataset.attrs[DTYPE]))
         shape = shape[: len(shape) - len(_last_axis(dtype, dataset.dtype))]
     return (shape[::-1], "F", dtype) if dataset.attrs.get(ORDER) == "F" else (shape, "C", dtype)
+
+
+def _usual(dtype: DType) -> DType:
+    """Return the same type, with the native byte order spelled as numpy does."""
+    return dtype if dtype.names or dtype.hasobject else numpy.dtype(dtype.str)
 
 
 def read_dataset(dataset: Any) -> Array:

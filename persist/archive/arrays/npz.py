@@ -59,7 +59,13 @@ class NpzStore:
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
     ) -> dict[str, Array]:
-        """Return arrays of the zip; compressed ones cannot be mapped, and none to be changed."""
+        """Return arrays of the zip; compressed ones cannot be mapped, and none to be changed.
+
+        Raises
+        ------
+        zipfile.BadZipFile
+            If the zip is damaged.
+        """
         check_mode(mmap_mode)
         if mmap_mode == "r+":
             raise ValueError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")

@@ -1,4 +1,4 @@
-"""Arrays as plain bytes, a megabyte at a time."""
+"""Arrays as plain bytes, a piece at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from persist.archive.arrays.store import Array
 
 __all__ = ["PIECE", "Index", "as_bytes", "boxes", "byte_pieces", "is_contiguous", "is_fortran"]
 
-PIECE = 1 << 20  # bytes
+PIECE = 1 << 19  # bytes; two of them are in memory at a time
 
 Index: TypeAlias = "tuple[int | slice, ...]"
 

@@ -28,6 +28,12 @@ _MODULES = (
     "numpy_polynomials",
     "scipy_sparse",
     "scipy_stats",
+    "zones",
+    "pandas_scalars",
+    "pandas_dtypes",
+    "pandas_arrays",
+    "pandas_indexes",
+    "pandas_frames",
 )
 
 

@@ -23,7 +23,7 @@ def reduce_ordered_dict(mapping: collections.OrderedDict[Any, Any]) -> Reduced:
     cls = type(mapping)
     if not is_plain_subclass(cls, collections.OrderedDict, "__setitem__", "items", "update"):
         return reduce_by_protocol(mapping)
-    pairs = list(mapping.items()) or None
+    pairs = list(mapping.items())
     return Reduction(cls, absorb=True, pairs=pairs, attributes=attributes_of(mapping))
 
 
@@ -33,7 +33,7 @@ def reduce_defaultdict(mapping: collections.defaultdict[Any, Any]) -> Reduced:
     cls = type(mapping)
     if not is_plain_subclass(cls, collections.defaultdict, "__setitem__", "items"):
         return reduce_by_protocol(mapping)
-    factory, pairs = mapping.default_factory, list(mapping.items()) or None
+    factory, pairs = mapping.default_factory, list(mapping.items())
     # A dict of pairs is no factory, so None cannot be left out where pairs follow.
     args = (factory,) if pairs or factory is not None else ()
     return Reduction(cls, args, absorb=True, pairs=pairs, attributes=attributes_of(mapping))
@@ -47,7 +47,7 @@ def reduce_deque(items: collections.deque[Any]) -> Reduced:
         return reduce_by_protocol(items)
     kwargs = {} if items.maxlen is None else {"maxlen": items.maxlen}
     return Reduction(
-        cls, (), kwargs, absorb=True, items=list(items) or None, attributes=attributes_of(items)
+        cls, (), kwargs, absorb=True, items=list(items), attributes=attributes_of(items)
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from persist.archive.protocol import reduce_by_protocol
 from persist.archive.reduction import NO_STATE, Reduced, Reduction
 from persist.archive.registry import registry, rule
-from persist.archive.rules.plain import attributes_of, is_plain_subclass
+from persist.archive.rules.plain import is_plain_subclass
 from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
@@ -26,12 +26,10 @@ def reduce_partial(function: functools.partial[Any]) -> Reduced:
     flat = not isinstance(function.func, functools.partial)
     if not (plain and flat and all(map(is_identifier, function.keywords))):
         return reduce_by_protocol(function)
-    return Reduction(
-        type(function),
-        (function.func, *function.args),
-        dict(function.keywords),
-        attributes=attributes_of(function),
-    )
+    # Asking for its __dict__ would give it one.
+    attributes = function.__reduce__()[2][3]  # type: ignore[index]
+    args = (function.func, *function.args)
+    return Reduction(type(function), args, dict(function.keywords), attributes=attributes or None)
 
 
 @rule(operator.methodcaller)

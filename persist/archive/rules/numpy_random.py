@@ -50,4 +50,6 @@ def reduce_random_state(random: Any) -> Reduced:
         return Reduction(function, (0,), state=random.get_state(), setter=setter)
     source = random._bit_generator
     legacy = state if state["has_gauss"] else NO_STATE
-    return Reduction(function, (source,), state=legacy, setter=setter if state["has_gauss"] else None)
+    return Reduction(
+        function, (source,), state=legacy, setter=setter if state["has_gauss"] else None
+    )

@@ -53,7 +53,9 @@ def _is_exact(scalar: Any, args: tuple[Any, ...]) -> bool:
         made = type(scalar)(*args)
     except (TypeError, ValueError, OverflowError):
         return False
-    return type(made) is type(scalar) and same_dtype(made.dtype, scalar.dtype) and _same(made, scalar)
+    return (
+        type(made) is type(scalar) and same_dtype(made.dtype, scalar.dtype) and _same(made, scalar)
+    )
 
 
 def _same(one: Any, other: Any) -> bool:

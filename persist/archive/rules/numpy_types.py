@@ -46,32 +46,21 @@ def _spec(dtype: numpy.dtype[Any]) -> Any:
         return dtype.type
     # Types of one size and kind, long and long long, differ in their character.
     distinct = numpy.dtype(dtype.str).num != dtype.num
-    return dtype.str[0].replace("|", "") + dtype.char if distinct else dtype.str
+    text = dtype.str[0] + dtype.char if distinct else dtype.str
+    return text.lstrip("|")
 
 
 def _nested(dtype: numpy.dtype[Any]) -> Any:
     """Return what stands for `dtype` within another: plain text and lists, or the dtype itself."""
     spec = _spec(dtype)
-    return spec if same_dtype(numpy.dtype(_evaluated(spec)), dtype) else dtype
+    return spec if same_dtype(numpy.dtype(spec), dtype) else dtype
 
 
 def _struct_spec(dtype: numpy.dtype[Any]) -> Any:
-    for spec in (_list_of_fields(dtype), _dict_of_fields(dtype)):
-        made = _evaluated(spec)
-        if made is not None and _same_layout(numpy.dtype(made, align=dtype.isalignedstruct), dtype):
-            break
-    return spec if dtype.type is numpy.void else (_scalar_type(dtype), spec)
-
-
-def _scalar_type(dtype: numpy.dtype[Any]) -> Any:
-    return Import("numpy", "record") if dtype.type is numpy.record else dtype.type
-
-
-def _evaluated(spec: Any) -> Any:
-    """Return `spec` with the one import that it can hold replaced by its object."""
-    if isinstance(spec, tuple) and spec and isinstance(spec[0], Import):
-        return (numpy.record, *spec[1:])
-    return spec
+    spec: Any = _list_of_fields(dtype)
+    if not _same_layout(numpy.dtype(spec, align=dtype.isalignedstruct), dtype):
+        spec = _dict_of_fields(dtype)
+    return spec if dtype.type is numpy.void else (dtype.type, spec)
 
 
 def _fields(dtype: numpy.dtype[Any]) -> list[tuple[Any, Any, int]]:

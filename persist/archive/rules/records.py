@@ -102,7 +102,8 @@ def is_struct_sequence(cls: type) -> bool:
 def reduce_struct_sequence(obj: Any) -> Reduced:
     """Reduce a tuple with names to its items and to the fields that are not among them."""
     _, (items, rest) = obj.__reduce__()
-    return Reduction(type(obj), (items, rest) if rest else (items,))
+    known = any(value is not None for value in rest.values())
+    return Reduction(type(obj), (items, rest) if known else (items,))
 
 
 registry.register_predicate(is_plain_dataclass, reduce_dataclass)

@@ -40,7 +40,9 @@ def _reduce_coordinates(matrix: Any) -> Reduced:
     made = type(matrix)((matrix.data, coords), shape=matrix.shape)
     slots: dict[str, Any] = {}
     if getattr(made, "coords", coords)[0].dtype != coords[0].dtype:
-        slots = {"coords": coords} if hasattr(made, "coords") else {"row": coords[0], "col": coords[1]}
+        slots = (
+            {"coords": coords} if hasattr(made, "coords") else {"row": coords[0], "col": coords[1]}
+        )
     if matrix.has_canonical_format:
         slots["has_canonical_format"] = True
     return _call(matrix, ((matrix.data, coords),), slots=slots, made=made)

@@ -87,6 +87,4 @@ def reduce_grid_interpolator(interpolator: Any) -> Reduced:
     kwargs = {name: getattr(interpolator, name) for name in names}
     if getattr(interpolator, "_spline", None) is not None or "values" not in dir(interpolator):
         return reduce_by_protocol(interpolator)
-    return Reduction(
-        type(interpolator), (tuple(interpolator.grid), interpolator.values), kwargs
-    )
+    return Reduction(type(interpolator), (tuple(interpolator.grid), interpolator.values), kwargs)

@@ -17,9 +17,7 @@ __all__: list[str] = []
 def reduce_parameter(parameter: inspect.Parameter) -> Reduced:
     """Reduce a parameter of a function to what it is made from."""
     kwargs = {"default": parameter.default, "annotation": parameter.annotation}
-    return Reduction(
-        inspect.Parameter, (parameter.name, parameter.kind), _without_empty(kwargs)
-    )
+    return Reduction(inspect.Parameter, (parameter.name, parameter.kind), _without_empty(kwargs))
 
 
 @rule(inspect.Signature)
