@@ -6,6 +6,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from typing import TypeVar
 
 __all__ = ["UniqueNames", "check_identifier", "is_identifier", "unique_list"]
@@ -17,7 +18,8 @@ _NUMBERED = re.compile(r"(?P<stem>.+)_(?P<number>[0-9]+)\Z", re.DOTALL)
 _KEYWORDS = frozenset(keyword.kwlist) | {"async", "await"}
 
 
-def is_identifier(name: object) -> bool:
+@lru_cache(maxsize=4096)
+def is_identifier(name: Hashable) -> bool:
     """Tell whether `name` can be a variable on every supported Python."""
     return (
         type(name) is str
@@ -28,7 +30,7 @@ def is_identifier(name: object) -> bool:
     )
 
 
-def check_identifier(name: object, what: str = "name") -> str:
+def check_identifier(name: Hashable, what: str = "name") -> str:
     """Return `name`, or raise ValueError if it cannot be a variable.
 
     Raises

@@ -310,6 +310,8 @@ def _compare_node(
         return list(steps), (list(found), list(wanted))
     if isinstance(found, numpy.ndarray):
         return list(_compare_arrays(found, wanted, path, walk)), None
+    if isinstance(found, numpy.generic) and not isinstance(found, (str, bytes)):
+        return list(_compare_scalars(found, wanted, path)), None
     return list(_compare_reduced(found, wanted, path, walk)), None
 
 
@@ -411,6 +413,11 @@ def _compare_arrays(found: Any, wanted: Any, path: Path, walk: _Walk) -> Iterato
     walk.arrays.append((ours, theirs, path))
     if type(found) is not numpy.ndarray:
         yield from _compare_reduced(found, wanted, path, walk)
+
+
+def _compare_scalars(found: Any, wanted: Any, path: Path) -> Iterator[Step]:
+    _check(path, "dtype", _dtype_facts(found.dtype), _dtype_facts(wanted.dtype))
+    yield from _compare_elements(numpy.asarray(found), numpy.asarray(wanted), path)
 
 
 def _order(array: numpy.ndarray) -> str | None:

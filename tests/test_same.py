@@ -204,6 +204,12 @@ ARRAYS = {
     "subclass": (numpy.zeros((1, 1)), numpy.rec.array([(1,)], [("a", "i1")])),
     "scalar": (numpy.float32(1), numpy.float64(1)),
     "scalar value": (numpy.float64(0.0), numpy.float64(-0.0)),
+    "structured scalar": (
+        numpy.array([(1, 2.0)], FIELDS)[0],
+        numpy.array([(1, 3.0)], FIELDS)[0],
+    ),
+    "text scalar": (numpy.str_("a"), numpy.str_("b")),
+    "longdouble scalar": (numpy.longdouble(1), numpy.nextafter(numpy.longdouble(1), 2)),
     "dtypes": (numpy.dtype("f4"), numpy.dtype(">f4")),
     "metadata aside, dtypes": (numpy.dtype(FIELDS), numpy.dtype(FIELDS, align=True)),
     "memory": (views(0), [view.copy() for view in views(0)]),
@@ -233,6 +239,9 @@ def test_a_difference_is_found_from_either_side_and_at_any_depth(found: Any, wan
             assert_same(wrap(wanted), wrap(found))
 
 
+# Six of its sixteen bytes are what was in memory before.
+LONG_THIRD = pickle.dumps(numpy.ones(3, "g") / 3)
+
 EQUAL = {
     "floats": (math.nan, float("nan")),
     "equal constants": ([(1, "a"), (1, "a")], [(1, "a")] * 2),
@@ -256,6 +265,7 @@ EQUAL = {
         numpy.zeros(2, numpy.dtype(FIELDS, align=True)),
         numpy.zeros(2, numpy.dtype(FIELDS, align=True)),
     ),
+    "longdouble scalars": (numpy.longdouble(1) / 3, pickle.loads(LONG_THIRD)[0]),
     "metadata": (numpy.dtype("f8", metadata={"a": 1}), numpy.dtype("f8")),
 }
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from persist.archive.graph import Graph
 from persist.archive.literals import ATOMS
-from persist.archive.reduction import NO_STATE, Attribute, Data, Expression, Reduction
+from persist.archive.reduction import NO_STATE, Attribute, Data, Expression, Reduced, Reduction
 
 __all__ = ["Edge", "edges_of"]
 
@@ -41,30 +41,30 @@ class Edge(NamedTuple):
 
 def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
     """Yield the references from `obj` to objects that are marked in `graph`."""
-    marked = graph.marked
-    for edge in _edges(graph, obj):
-        if id(edge.child) in marked and type(edge.child) not in ATOMS:
-            yield edge
-
-
-def _edges(graph: Graph, obj: Any) -> Iterator[Edge]:
-    cls = type(obj)
+    cls, marked = type(obj), graph.marked
     if cls is list or cls is tuple:
         field = "item" if cls is list else "argument"
-        if not ATOMS.issuperset(map(type, obj)):
-            yield from (Edge(field, i, part) for i, part in enumerate(obj))
-    elif cls is dict:
-        yield from _pairs("pair", obj.items())
+        for index, part in enumerate(obj):
+            if id(part) in marked and type(part) not in ATOMS:
+                yield Edge(field, index, part)
+    elif cls is not dict and type(reduced := graph.nodes[id(obj)]) is Expression:
+        for name, part in reduced.args.items():
+            if id(part) in marked and type(part) not in ATOMS:
+                yield Edge("argument", name, part)
     else:
-        reduced = graph.nodes[id(obj)]
-        if type(reduced) is Reduction:
-            yield from _reduction_edges(reduced)
-        elif type(reduced) is Expression:
-            yield from (Edge("argument", name, part) for name, part in reduced.args.items())
-        elif type(reduced) is Attribute:
-            yield Edge("argument", 0, reduced.owner)
-        elif type(reduced) is Data:
-            yield Edge("argument", 0, reduced.array.dtype)
+        edges = _pairs("pair", obj.items()) if cls is dict else _reduced_edges(reduced)
+        for edge in edges:
+            if id(edge.child) in marked and type(edge.child) not in ATOMS:
+                yield edge
+
+
+def _reduced_edges(reduced: Reduced) -> Iterator[Edge]:
+    if type(reduced) is Reduction:
+        yield from _reduction_edges(reduced)
+    elif type(reduced) is Attribute:
+        yield Edge("argument", 0, reduced.owner)
+    elif type(reduced) is Data:
+        yield Edge("argument", 0, reduced.array.dtype)
 
 
 def _pairs(field: str, pairs: Any) -> Iterator[Edge]:

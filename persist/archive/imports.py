@@ -26,8 +26,8 @@ _PUBLIC_MODULES = {
     "posix": "os",
 }
 
-# Libraries whose package core is not for their users.
-_HAVE_CORE = frozenset({"pandas", "xarray"})
+# Libraries whose names are to be taken from their top, and not from where they are defined.
+_TOP_FIRST = frozenset({"networkx", "pandas", "sympy", "xarray"})
 
 # Before numpy 2 these are attributes that cannot be imported as modules.
 _NUMPY_SPACES = frozenset({"char", "emath", "rec"})
@@ -39,8 +39,8 @@ _NUMPY_NAMES = {"bool": "bool_", "float128": "longdouble", "complex256": "clongd
 def find_import(obj: Any) -> Import:
     """Return the path by which `obj` is imported.
 
-    A path through a private module is replaced by that of the nearest public package which holds the
-    same object, as numpy's and scikit-learn's private modules move between versions.
+    A path through a private module is replaced by that of the nearest public package which holds
+    the same object, as numpy's and scikit-learn's private modules move between versions.
 
     Raises
     ------
@@ -124,13 +124,11 @@ def _public_candidates(parts: list[str], name: str) -> Iterator[Import]:
     if parts[0].startswith("_"):
         parts = [parts[0].lstrip("_"), *parts[1:]]
         yield Import(".".join(parts), name)
-    private = next((i for i, part in enumerate(parts) if _is_private(parts[0], part)), 0)
+    if parts[0] in _TOP_FIRST:
+        yield Import(parts[0], name)
+    private = next((i for i, part in enumerate(parts) if part.startswith("_")), 0)
     for end in range(private, 0, -1):
         yield Import(".".join(parts[:end]), name)
-
-
-def _is_private(library: str, part: str) -> bool:
-    return part.startswith("_") or (part == "core" and library in _HAVE_CORE)
 
 
 def _resolve(module: str, name: str) -> Any:

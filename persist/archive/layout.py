@@ -30,10 +30,9 @@ def bracket(opening: str, items: Sequence[str], closing: str, indent: int, colum
     column : int
         Where the opening begins.
     """
-    if not any("\n" in item for item in items):
-        line = opening + ", ".join(items) + closing
-        if column + len(line) < WIDTH or not items:
-            return line
+    line = opening + ", ".join(items) + closing
+    if fits(line, column) or not items:
+        return line
     return lines(opening, items, closing, indent)
 
 

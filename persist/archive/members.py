@@ -45,7 +45,7 @@ def _key(member: Any, reduce: Reduce) -> tuple[float, str]:
     try:
         return float(number), digest
     except OverflowError:
-        return math.copysign(math.inf, number), digest
+        return math.inf if number > 0 else -math.inf, digest
 
 
 class _Digest:

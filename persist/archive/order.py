@@ -11,6 +11,7 @@ after that is finished.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from persist.archive.edges import Edge, edges_of
@@ -143,8 +144,13 @@ class Ordering:
                 self._enter(edge.child)
 
     def _enter(self, obj: Any) -> None:
+        edges = edges_of(self._graph, obj)
+        first = next(edges, None)
+        if first is None and id(obj) not in self._graph.named:
+            self._done.add(id(obj))
+            return
         self._depth[id(obj)] = len(self._stack)
-        self._stack.append(_Frame(obj, edges_of(self._graph, obj)))
+        self._stack.append(_Frame(obj, edges if first is None else chain((first,), edges)))
 
     def _leave(self, frame: Any) -> Iterator[Define | Fill]:
         self._stack.pop()

@@ -15,7 +15,6 @@ from typing import Any
 
 from persist.archive.imports import find_import
 from persist.archive.reduction import (
-    NO_STATE,
     Attribute,
     Expression,
     Import,
@@ -28,6 +27,9 @@ from persist.names import is_identifier
 __all__ = ["is_plain_call", "reduce_by_protocol"]
 
 _PROTOCOL = 4
+
+# Function, arguments, keywords, and whether to call __new__ alone.
+_Call = tuple[Any, tuple[Any, ...], dict[str, Any], bool]
 
 
 def reduce_by_protocol(obj: Any) -> Reduced:
@@ -61,7 +63,7 @@ def reduce_by_protocol(obj: Any) -> Reduced:
     return Reduction(function, args, kwargs, new=new, absorb=new, **fills)
 
 
-def is_plain_call(cls: type) -> bool:
+def is_plain_call(cls: Any) -> bool:
     """Tell whether ``cls(*args)`` does no more than ``cls.__new__(cls, *args)``."""
     return cls.__init__ is object.__init__ and type(cls).__call__ is type.__call__
 
@@ -104,7 +106,7 @@ def _checked(obj: Any, answer: Any) -> tuple[Any, ...]:
     return (*answer, *[None] * (6 - len(answer)))
 
 
-def _constructor(function: Any, args: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any], bool]:
+def _constructor(function: Any, args: Any) -> _Call:
     kwargs: dict[str, Any] = {}
     if function is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
         cls, args, kwargs = args
@@ -117,7 +119,7 @@ def _constructor(function: Any, args: Any) -> tuple[Any, tuple[Any, ...], dict[s
     return cls, tuple(args), kwargs, True
 
 
-def _from_base(cls: type, base: type, value: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any], bool]:
+def _from_base(cls: type, base: Any, value: Any) -> _Call:
     """Return what `copyreg._reconstructor` calls, the protocol of a `__reduce__` of old."""
     if base is object:
         return cls, (), {}, True

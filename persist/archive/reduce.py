@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from persist.archive import rules
@@ -60,8 +61,9 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
             "archive_1 is deprecated: use get_persistent_rep", DeprecationWarning, stacklevel=2
         )
     method = getattr(obj, name)
+    takes_env = _takes_argument(getattr(method, "__func__", None) or type(method))
     try:
-        answer = method(env) if _takes_argument(method) else method()
+        answer = method(env) if takes_env else method()
     except TypeError as error:
         warnings.warn(
             f"Found {name}() but got TypeError: {error}. {type(obj).__qualname__} is stored by "
@@ -73,9 +75,11 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
     return _checked(obj, name, answer, env or {})
 
 
-def _takes_argument(method: Any) -> bool:
+@lru_cache(maxsize=1024)
+def _takes_argument(function: Any) -> bool:
+    """Tell whether a method takes one more argument than the object it is bound to."""
     try:
-        inspect.signature(method).bind(None)
+        inspect.signature(function).bind(None, None)
     except TypeError:
         return False
     except ValueError:
@@ -92,14 +96,21 @@ def _checked(obj: Any, name: str, answer: Any, env: Mapping[str, Any]) -> Expres
             f"{name}() of {type(obj).__qualname__} must return (rep, args, imports): an expression, "
             f"a dict and a list of (module, name, as_name), got {answer!r}"
         ) from error
-    template = parse_template(rep)
-    imported = {uiname for _, _, uiname in imports}
-    unknown = template.unknown({*args, *imported})
-    args.update((free, env[free]) for free in unknown if free in env)
-    if missing := [free for free in unknown if free not in env]:
+    names = _used_names(rep, tuple(args), imports)
+    if len(names) == len(args):
+        return Expression(rep, args, imports)
+    args.update((free, env[free]) for free in names if free not in args and free in env)
+    if missing := [free for free in names if free not in args]:
         raise ArchiveError(
             f"{name}() of {type(obj).__qualname__} returned {rep!r}, in which {', '.join(missing)} "
             "is neither in its args nor in its imports: add it to one of them"
         )
-    used = {free: args[free] for free in dict.fromkeys(template.names) if free in args}
-    return Expression(rep, used, imports)
+    return Expression(rep, {free: args[free] for free in names}, imports)
+
+
+@lru_cache(maxsize=4096)
+def _used_names(rep: str, args: tuple[str, ...], imports: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return the names in an expression that must be arguments: those that are, and unknown ones."""
+    template = parse_template(rep)
+    unknown = template.unknown({*args, *(uiname for _, _, uiname in imports)})
+    return tuple(dict.fromkeys(n for n in template.names if n in args or n in unknown))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ _MAX_ITEMS_A_LINE = 34
 # Python 3.6 takes no more than 255 arguments in a call.
 _MAX_ARGUMENTS = 250
 _MAX_HUGGED = 60
+# Atoms that need no second look.
+_SHORT = 24
+_SMALL = 10**15
 
 class Parts:
     """A list or dict that the writer has put together of objects of the graph."""
@@ -85,6 +89,10 @@ class ExpressionWriter:
         """
         cls = type(obj)
         if cls in ATOMS:
+            if cls is str and len(obj) < _SHORT and obj.isascii():
+                return repr(obj)
+            if cls is int and -_SMALL < obj < _SMALL:
+                return repr(obj)
             return self._atom(obj, indent, column)
         if id(obj) in self.graph.marked:
             variable = self.variables.get(id(obj))
@@ -104,10 +112,12 @@ class ExpressionWriter:
         return self._reduced(self.graph.nodes[id(obj)], indent, column, waiting)
 
     def _atom(self, obj: Any, indent: int, column: int) -> str:
+        if type(obj) is float and isfinite(obj):
+            return repr(obj)
         text = literal(obj)
         if not isinstance(text, str):
             return self.write(text, indent, column)
-        if type(obj) is float and text[-1] in "nf":
+        if type(obj) is float:
             sign = "-" if text[0] == "-" else ""
             return sign + self.bindings.number(text.lstrip("-"))
         if type(obj) in (str, bytes) and not layout.fits(text, column):
@@ -152,18 +162,24 @@ class ExpressionWriter:
         return layout.bracket(opening, items, closing, indent, column)
 
     def _dict(self, obj: dict[Any, Any], indent: int, column: int, waiting: Waiting) -> str:
-        items = []
-        for index, (key, value) in enumerate(obj.items()):
-            if ("pair", index) in waiting:
-                break
-            late = ("pair value", index) in waiting
-            items.append(self._pair(key, None if late else value, indent + INDENT))
+        inner = indent + INDENT
+        if waiting:
+            items = []
+            for index, (key, value) in enumerate(obj.items()):
+                if ("pair", index) in waiting:
+                    break
+                late = ("pair value", index) in waiting
+                items.append(self._pair(key, None if late else value, inner))
+        else:
+            items = [self._pair(key, value, inner) for key, value in obj.items()]
         return layout.bracket("{", items, "}", indent, column)
 
     def _pair(self, key: Any, value: Any, indent: int) -> str:
         text = self.write(key, indent, indent)
-        _, newline, last = text.rpartition("\n")
-        column = len(last) + 2 if newline else indent + len(last) + 2
+        if "\n" in text:
+            column = len(text) - text.rfind("\n") + 1
+        else:
+            column = indent + len(text) + 2
         return f"{text}: {self.write(value, indent, column)}"
 
     def _reduced(self, reduced: Any, indent: int, column: int, waiting: Waiting) -> str:

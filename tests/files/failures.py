@@ -40,6 +40,19 @@ class Faults:
         self.done, self.fail_at = [], fail_at
 
 
+def record_synced(monkeypatch):
+    """Return a list that grows by the inode of each file or folder that is synced."""
+    synced = []
+    real = os.fsync
+
+    def fsync(handle):
+        synced.append(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return synced
+
+
 def snapshot(folder):
     """Return the content of each file below a folder."""
     return {

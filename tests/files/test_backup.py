@@ -80,9 +80,13 @@ def test_a_failure_before_writing_puts_a_copy_back(request, kind, keep):
 
 
 def test_a_failure_after_writing_leaves_both(file):
-    with pytest.raises(RuntimeError), backup(file, keep=False):
-        file.write_text("half")
-        raise RuntimeError
+    def fail_halfway():
+        with backup(file, keep=False):
+            file.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert snapshot(file.parent) == {"x.py": b"half", "x.py.bak": b"old"}
 
 

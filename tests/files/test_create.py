@@ -3,6 +3,7 @@ import os
 import pytest
 
 from persist.files import create_file, create_folder, remove_path
+from tests.files.failures import record_synced
 
 
 def test_a_new_file_is_written(tmp_path):
@@ -16,6 +17,14 @@ def test_a_new_folder_is_filled(tmp_path):
     with create_folder(str(tmp_path / "x")) as path, open(os.path.join(path, "y"), "w"):
         pass
     assert os.listdir(tmp_path / "x") == ["y"]
+
+
+@pytest.mark.parametrize("create", [create_file, create_folder])
+def test_what_is_new_is_synced_and_then_its_folder(tmp_path, monkeypatch, create):
+    synced = record_synced(monkeypatch)
+    with create(str(tmp_path / "x")):
+        assert synced == []
+    assert synced == [(tmp_path / "x").stat().st_ino, tmp_path.stat().st_ino]
 
 
 @pytest.mark.parametrize("create", [create_file, create_folder])
@@ -42,9 +51,13 @@ def test_a_failure_removes_the_file(tmp_path, error):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_a_failure_removes_the_folder_and_its_files(tmp_path, error):
-    with pytest.raises(error), create_folder(str(tmp_path / "x")) as path:
-        open(os.path.join(path, "y"), "w").close()
-        raise error
+    def fail_halfway():
+        with create_folder(str(tmp_path / "x")):
+            (tmp_path / "x" / "y").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail_halfway()
     assert os.listdir(tmp_path) == []
 
 

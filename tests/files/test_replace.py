@@ -37,7 +37,10 @@ def test_text_is_utf8_and_keeps_its_line_ends(tmp_path):
 
 
 def test_other_modes_are_refused(old):
-    with pytest.raises(ValueError, match="mode must be 'w' or 'wb', got 'a'"), replace_file(old, "a"):
+    with (
+        pytest.raises(ValueError, match="mode must be 'w' or 'wb', got 'a'"),
+        replace_file(old, "a"),
+    ):
         pass
     assert old.read_text() == "old"
 
@@ -59,9 +62,13 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(old):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, GeneratorExit])
 def test_a_failing_block_leaves_the_old_file_and_nothing_else(old, error):
-    with pytest.raises(error), replace_file(old) as file:
-        file.write("half")
-        raise error
+    def fail_halfway():
+        with replace_file(old) as file:
+            file.write("half")
+            raise error
+
+    with pytest.raises(error):
+        fail_halfway()
     assert old.read_text() == "old"
     assert os.listdir(old.parent) == ["x.py"]
 

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from persist.files import replace_files
-from tests.files.failures import Faults, snapshot
+from tests.files.failures import Faults, record_synced, snapshot
 
 NAMES = ["a", "b", "c"]
 
@@ -37,11 +37,22 @@ def test_old_files_are_kept_as_backups(paths, tmp_path):
     assert snapshot(tmp_path) == {**NEW, "a.bak": b"old a", "b.bak": b"old b"}
 
 
+def test_files_are_synced_and_in_the_end_their_folder(paths, tmp_path, monkeypatch):
+    synced = record_synced(monkeypatch)
+    write_new(paths)
+    inodes = [os.stat(path).st_ino for path in [*paths, tmp_path]]
+    assert synced == inodes
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_a_failing_block_changes_nothing(paths, tmp_path, error):
-    with pytest.raises(error), replace_files(paths) as temporaries:
-        open(temporaries[paths[0]], "w").close()
-        raise error
+    def fail_halfway():
+        with replace_files(paths) as temporaries:
+            open(temporaries[paths[0]], "w").close()
+            raise error
+
+    with pytest.raises(error):
+        fail_halfway()
     assert snapshot(tmp_path) == OLD
 
 

@@ -18,8 +18,15 @@ _LOADER = Loader(
     others=("numpy",),
     body="""
 def read(name):
-    # A copy of the mapped file owns its memory and can be changed.
-    return numpy.array(numpy.load(os.path.join(path, name + '.npy'), mmap_mode='r'))
+    # What numpy.load reads would be a view of other memory; this array owns its own.
+    filename = os.path.join(path, name + '.npy')
+    mapped = numpy.load(filename, mmap_mode='r')
+    array = numpy.empty_like(mapped, subok=False)
+    if array.nbytes:
+        with open(filename, 'rb') as file:
+            file.seek(mapped.offset)
+            file.readinto(array.reshape(-1, order='A').view('u1'))
+    return array
 
 return {name: read(name) for name in names}
 """,

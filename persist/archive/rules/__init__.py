@@ -34,6 +34,9 @@ _MODULES = (
     "pandas_arrays",
     "pandas_indexes",
     "pandas_frames",
+    "xarray",
+    "sympy",
+    "networkx",
 )
 
 

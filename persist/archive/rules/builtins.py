@@ -22,7 +22,7 @@ def reduce_function(function: Any) -> Reduced:
 
 @rule(types.BuiltinFunctionType, types.MethodType)
 def reduce_method(method: Any) -> Reduced:
-    """Reduce a bound method to an attribute of what it is bound to, a function to its import path."""
+    """Reduce a method to an attribute of what it is bound to, a function to its import path."""
     owner = method.__self__
     if owner is None or isinstance(owner, types.ModuleType):
         return find_import(method)
@@ -67,7 +67,7 @@ def reduce_bytearray(data: bytearray) -> Reduced:
 @rule(range)
 def reduce_range(numbers: range) -> Reduced:
     """Reduce a range to the arguments that a person would write."""
-    args = (numbers.start, numbers.stop, numbers.step)
+    args: tuple[int, ...] = (numbers.start, numbers.stop, numbers.step)
     if numbers.step == 1:
         args = args[1:2] if numbers.start == 0 else args[:2]
     return Reduction(range, args)

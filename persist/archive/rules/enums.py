@@ -33,9 +33,9 @@ def _public_member(cls: type, member: Enum) -> Import | None:
     if getattr(module, member.name, None) is member:
         return Import(find_import(cls).module, member.name)
     for name, value in sorted(vars(module).items()):
-        if not name.startswith("_") and isinstance(value, type):
-            if vars(value).get(member.name) is member:
-                return Import(find_import(value).module, f"{name}.{member.name}")
+        public = isinstance(value, type) and not name.startswith("_")
+        if public and vars(value).get(member.name) is member:
+            return Import(find_import(value).module, f"{name}.{member.name}")
     return None
 
 

@@ -16,13 +16,14 @@ __all__: list[str] = []
 def reduce_exception(error: BaseException) -> Reduced:
     """Reduce an exception to its arguments and attributes.
 
-    An ``__init__`` written in Python often makes `args` from other arguments, so it is not called with
-    them; pickle calls it, and restores such an exception wrongly or not at all.
+    An ``__init__`` written in Python often makes `args` from other arguments, so it is not called
+    with them; pickle calls it, and restores such an exception wrongly or not at all.
     """
     cls = type(error)
     if not _reduces_plainly(cls):
         return reduce_by_protocol(error)
-    function, args, *rest = error.__reduce__()
+    answer: Any = error.__reduce__()
+    function, args, *rest = answer
     attributes, slots = _split(error, rest[0] if rest else None)
     new = isinstance(cls.__init__, types.FunctionType) and _is_small(cls)
     if new:
@@ -37,7 +38,7 @@ def _reduces_plainly(cls: type[BaseException]) -> bool:
         cls.__reduce_ex__ is object.__reduce_ex__
         and not isinstance(cls.__reduce__, types.FunctionType)
         and not isinstance(cls.__new__, types.FunctionType)
-        and cls.__setstate__ is BaseException.__setstate__  # type: ignore[attr-defined]
+        and cls.__setstate__ is BaseException.__setstate__
         and not isinstance(getattr(cls, "__getstate__", None), types.FunctionType)
     )
 

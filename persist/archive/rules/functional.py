@@ -27,15 +27,16 @@ def reduce_partial(function: functools.partial[Any]) -> Reduced:
     if not (plain and flat and all(map(is_identifier, function.keywords))):
         return reduce_by_protocol(function)
     # Asking for its __dict__ would give it one.
-    attributes = function.__reduce__()[2][3]  # type: ignore[index]
+    answer: Any = function.__reduce__()
     args = (function.func, *function.args)
-    return Reduction(type(function), args, dict(function.keywords), attributes=attributes or None)
+    return Reduction(type(function), args, dict(function.keywords), attributes=answer[2][3] or None)
 
 
 @rule(operator.methodcaller)
 def reduce_method_caller(caller: operator.methodcaller) -> Reduced:
     """Reduce a method caller to the call that made it."""
-    function, args = caller.__reduce__()  # type: ignore[misc]
+    answer: Any = caller.__reduce__()
+    function, args = answer
     if not isinstance(function, functools.partial):
         return Reduction(function, args)
     if not all(map(is_identifier, function.keywords)):

@@ -72,9 +72,10 @@ def reduce_pattern(pattern: re.Pattern[Any]) -> Reduced:
 @rule(io.BytesIO, io.StringIO)
 def reduce_memory_file(file: Any) -> Reduced:
     """Reduce a file in memory that stands at its start to what it holds."""
-    plain = not file.closed and not file.tell() and not vars(file) and _newline(file) == "\n"
-    return Reduction(type(file), (file.getvalue(),)) if plain else reduce_by_protocol(file)
+    if file.closed or file.tell() or vars(file) or not _keeps_newlines(file):
+        return reduce_by_protocol(file)
+    return Reduction(type(file), (file.getvalue(),))
 
 
-def _newline(file: Any) -> Any:
-    return file.__getstate__()[1] if isinstance(file, io.StringIO) else "\n"
+def _keeps_newlines(file: Any) -> bool:
+    return isinstance(file, io.BytesIO) or file.__getstate__()[1] == "\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from persist.archive.reduction import Expression, Import, Reduced, Reduction
+from persist.archive.reduction import Attribute, Expression, Reduced, Reduction
 from persist.archive.registry import rule
 from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.rules.plain import attributes_of, is_plain_subclass
@@ -67,6 +67,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _item_of_array(scalar: Any) -> Reduced:
+    if scalar.dtype.kind in "mM":
+        return Reduction(Attribute(scalar.view("i8"), "view"), (scalar.dtype.str,))
     return Expression("array[()]", {"array": numpy.array(scalar)})
 
 
@@ -94,18 +96,19 @@ def _of_longdouble(scalar: Any) -> tuple[Any, ...]:
     return (str(scalar),)
 
 
-def _of_datetime(scalar: Any) -> tuple[Any, ...]:
+def _of_datetime(scalar: Any) -> tuple[Any, ...] | None:
     unit = _unit(scalar)
-    return (str(scalar), unit) if unit else (str(scalar),)
+    return (str(scalar), unit) if unit else None
 
 
-def _of_timedelta(scalar: Any) -> tuple[Any, ...]:
+def _of_timedelta(scalar: Any) -> tuple[Any, ...] | None:
     unit = _unit(scalar)
     value = "NaT" if numpy.isnat(scalar) else int(scalar.view("i8"))
-    return (value, unit) if unit else (value,)
+    return (value, unit) if unit else None
 
 
 def _unit(scalar: Any) -> str:
+    """Return the unit of a time, or nothing where it has none: numpy warns when it makes such."""
     unit, count = numpy.datetime_data(scalar.dtype)
     if unit == "generic":
         return ""

@@ -74,7 +74,7 @@ def _fields(dtype: numpy.dtype[Any]) -> list[tuple[Any, Any, int]]:
 
 
 def _list_of_fields(dtype: numpy.dtype[Any]) -> list[Any]:
-    spec = []
+    spec: list[Any] = []
     for name, inner, _ in _fields(dtype):
         if inner.subdtype is None:
             spec.append((name, _nested(inner)))

@@ -70,7 +70,7 @@ def _are_names(columns: Any) -> bool:
 
 
 def _column(frame: Any, i: int) -> Any:
-    """Return what stands for a column: text that is no dtype of text would become it in pandas 3."""
+    """Return what stands for a column, so that pandas 3 takes no text for its dtype of text."""
     from pandas.api.types import infer_dtype
 
     series = frame.iloc[:, i]

@@ -1,4 +1,4 @@
-"""Names of the classes of pandas, which say since pandas 3 that they are defined where one finds them."""
+"""Names of the classes of pandas: pandas 3 says that they are defined where one finds them."""
 
 from __future__ import annotations
 

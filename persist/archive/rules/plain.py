@@ -1,4 +1,4 @@
-"""Which subclasses of a class build and pickle themselves as it does, so that its rule serves them."""
+"""Which subclasses build and pickle themselves as their base does, so that its rule serves them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import uuid
 from enum import Enum
 from typing import Any
 
-__all__ = ["LEAVES", "attributes_of", "is_leaf", "is_plain_subclass"]
+__all__ = ["LEAVES", "attributes_of", "has_same", "is_leaf", "is_plain_subclass"]
 
 _BUILDS = (
     "__new__",
@@ -55,12 +55,13 @@ def is_plain_subclass(cls: type, base: type, *names: str) -> bool:
         type(cls).__call__ is type(base).__call__
         and cls not in copyreg.dispatch_table
         and not any(vars(c).get("__slots__") for c in cls.__mro__[: cls.__mro__.index(base)])
-        and all(_same(cls, base, name) for name in (*_BUILDS, *names))
+        and has_same(cls, base, *_BUILDS, *names)
     )
 
 
-def _same(cls: type, base: type, name: str) -> bool:
-    return getattr(cls, name, None) is getattr(base, name, None)
+def has_same(cls: type, base: type, *names: str) -> bool:
+    """Tell whether the methods of `cls` with these names are those of `base`."""
+    return all(getattr(cls, name, None) is getattr(base, name, None) for name in names)
 
 
 def attributes_of(obj: Any) -> dict[str, Any] | None:

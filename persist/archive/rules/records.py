@@ -9,7 +9,7 @@ from typing import Any
 from persist.archive.protocol import reduce_by_protocol
 from persist.archive.reduction import Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
-from persist.archive.rules.plain import attributes_of, is_leaf
+from persist.archive.rules.plain import attributes_of, has_same, is_leaf
 
 __all__: list[str] = []
 
@@ -23,14 +23,12 @@ def is_plain_dataclass(cls: type) -> bool:
     return _builds_plainly(cls) and _parameters(cls) == [f.name for f in dataclasses.fields(cls)]
 
 
-def _builds_plainly(cls: type) -> bool:
+def _builds_plainly(cls: Any) -> bool:
     return (
         type(cls).__call__ is type.__call__
-        and cls.__new__ is object.__new__
-        and cls.__reduce__ is object.__reduce__
-        and cls.__reduce_ex__ is object.__reduce_ex__
+        and has_same(cls, object, "__new__", "__reduce__", "__reduce_ex__")
         and _is_generated(cls.__init__)
-        and (cls.__setattr__ is object.__setattr__ or _is_generated(cls.__setattr__))
+        and (has_same(cls, object, "__setattr__") or _is_generated(cls.__setattr__))
         and all(_is_own(getattr(cls, name, None)) for name in ("__getstate__", "__setstate__"))
     )
 
@@ -47,7 +45,7 @@ def _is_own(function: Any) -> bool:
 
 
 def _parameters(cls: type) -> list[str]:
-    return list(inspect.signature(cls.__init__).parameters)[1:]
+    return list(inspect.signature(cls).parameters)
 
 
 def reduce_dataclass(obj: Any) -> Reduced:
@@ -78,11 +76,8 @@ def is_plain_named_tuple(cls: type) -> bool:
         getattr(new, "__globals__", {}).get("__name__", "").startswith("namedtuple_")
         and getattr(getnewargs, "__module__", "") == "collections"
         and type(cls).__call__ is type.__call__
-        and cls.__init__ is object.__init__
-        and cls.__reduce__ is object.__reduce__
-        and cls.__reduce_ex__ is object.__reduce_ex__
-        and not hasattr(cls, "__setstate__")
-        and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
+        and has_same(cls, object, "__init__", "__reduce__", "__reduce_ex__")
+        and has_same(cls, object, "__getstate__", "__setstate__")
     )
 
 

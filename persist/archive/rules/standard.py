@@ -9,6 +9,7 @@ from persist.archive.protocol import reduce_by_protocol
 from persist.archive.reduction import Attribute, Expression, Reduced, Reduction
 from persist.archive.registry import rule
 from persist.archive.rules.plain import attributes_of
+from persist.errors import UnsupportedObjectError
 
 __all__: list[str] = []
 
@@ -47,21 +48,34 @@ def reduce_element(element: Any) -> Reduced:
 @rule("_ctypes._SimpleCData", subclasses=True)
 def reduce_c_number(number: Any) -> Reduced:
     """Reduce a number of C to its value."""
+    _check_no_pointers(number)
     cls = type(number)
-    if cls.__module__ != "ctypes" or vars(number) or bytes(cls(number.value)) != bytes(number):
-        return reduce_c_data(number)
-    return Reduction(cls, (number.value,))
+    plain = cls.__module__ == "ctypes" and not vars(number)
+    if plain and bytes(cls(number.value)) == bytes(number):
+        return Reduction(cls, (number.value,))
+    return _from_bytes(number)
 
 
 @rule("_ctypes.Structure", "_ctypes.Union", "_ctypes.Array", subclasses=True)
 def reduce_c_data(data: Any) -> Reduced:
     """Reduce data of C to its bytes."""
-    data.__reduce__()  # Raises for pointers.
+    _check_no_pointers(data)
+    return _from_bytes(data)
+
+
+def _check_no_pointers(data: Any) -> None:
+    try:
+        data.__reduce__()
+    except ValueError as error:
+        raise UnsupportedObjectError(f"{error}: store what the pointers lead to") from error
+
+
+def _from_bytes(data: Any) -> Reduced:
     cls = type(data)
-    if cls.__module__ == "ctypes" or "__reduce__" not in vars(cls):
-        function = Attribute(_c_class(cls), "from_buffer_copy")
-        return Reduction(function, (bytes(data),), attributes=attributes_of(data))
-    return reduce_by_protocol(data)
+    if any("__reduce__" in vars(c) for c in cls.__mro__[:-1] if c.__module__ != "_ctypes"):
+        return reduce_by_protocol(data)
+    function = Attribute(_c_class(cls), "from_buffer_copy")
+    return Reduction(function, (bytes(data),), attributes=attributes_of(data))
 
 
 def _c_class(cls: Any) -> Any:

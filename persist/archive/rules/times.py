@@ -78,6 +78,7 @@ def reduce_zone(zone: zoneinfo.ZoneInfo) -> Reduced:
     """Reduce a time zone to its key."""
     if not is_plain_subclass(type(zone), zoneinfo.ZoneInfo) or zone.key is None:
         return reduce_by_protocol(zone)
-    _, (key, cached) = zone.__reduce__()  # type: ignore[misc]
+    answer: Any = zone.__reduce__()
+    _, (key, cached) = answer
     function = type(zone) if cached else Attribute(type(zone), "no_cache")
     return Reduction(function, (key,), attributes=attributes_of(zone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from persist.archive.protocol import reduce_by_protocol
@@ -14,8 +15,7 @@ __all__ = ["whole_zone"]
 @rule("pytz.UTC", "pytz.tzinfo.DstTzInfo", "pytz.tzinfo.StaticTzInfo", subclasses=True)
 def reduce_zone(zone: Any) -> Reduced:
     """Reduce a time zone to its name; one that stands for a single offset by its protocol."""
-    import pytz
-
+    pytz: Any = sys.modules["pytz"]
     if zone is pytz.utc:
         return Import("pytz", "utc")
     if whole_zone(zone) is not zone:
@@ -27,6 +27,4 @@ def whole_zone(zone: Any) -> Any:
     """Return the zone that `zone` is one offset of: pytz has an object for each of them."""
     if not type(zone).__module__.startswith("pytz") or not getattr(zone, "zone", None):
         return zone
-    import pytz
-
-    return pytz.timezone(zone.zone)
+    return sys.modules["pytz"].timezone(zone.zone)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+
+import numpy
 
 from persist.archive.reduce import reduce
 from persist.archive.reduction import (
@@ -71,7 +74,8 @@ class Rebuild:
             case Attribute(owner, name):
                 return self._keep(obj, getattr(self(owner), name))
             case Data(array):
-                assert type(array).__name__ == "ndarray" and not array.dtype.hasobject
+                assert type(array) is numpy.ndarray
+                assert not array.dtype.hasobject
                 return self._keep(obj, array.copy(order="K"))
             case Expression(rep, args, imports):
                 assert not imports
@@ -90,28 +94,19 @@ class Rebuild:
         function = self(reduction.function)
         args = [self(arg) for arg in reduction.args]
         kwargs = {name: self(value) for name, value in reduction.kwargs.items()}
-        rest = reduction
-        if reduction.absorb and self.absorb and not reduction.new:
-            args += [self._contents(reduction)] if self._has_contents(reduction) else []
-            kwargs |= {k: self(v) for k, v in (reduction.attributes or {}).items()}
-            rest = Reduction(
-                None, slots=reduction.slots, state=reduction.state, setter=reduction.setter
-            )
-        elif reduction.new or (reduction.absorb and reduction.attributes is not None):
+        absorbed = reduction.absorbed() if self.absorb and not reduction.new else ()
+        late = bool(reduction.attributes) and "attributes" in reduction.absorbed()
+        if reduction.new or (late and not absorbed):
             # A constructor that wants its attributes now cannot be called before they exist.
             args, function = [function, *args], function.__new__
+        for name in absorbed:
+            if name == "attributes":
+                kwargs |= {k: self(v) for k, v in (reduction.attributes or {}).items()}
+            elif values := list(getattr(reduction, name)):
+                args.append([self(value) for value in values])
         built = self._keep(obj, function(*args, **kwargs))
-        self._fill(built, rest)
+        self._fill(built, replace(reduction, **dict.fromkeys(absorbed)))
         return built
-
-    def _has_contents(self, reduction: Reduction) -> bool:
-        fills = (reduction.items, reduction.pairs, reduction.members)
-        return any(fill is not None for fill in fills)
-
-    def _contents(self, reduction: Reduction) -> list[Any]:
-        fills = (reduction.items, reduction.pairs, reduction.members)
-        (fill,) = (fill for fill in fills if fill is not None)
-        return [self(value) for value in fill]
 
     def _fill(self, built: Any, reduction: Reduction) -> None:
         for item in reduction.items or ():
@@ -134,7 +129,7 @@ class Rebuild:
 def private_imports(imports: set[Import]) -> list[Import]:
     """Return the imports that pass through a private name."""
     return sorted(
-        (found for found in imports if re.search(r"(^|\.)_(?!_init__)", f"{found.module}.{found.name}")),
+        (found for found in imports if re.search(r"(^|\.)_", f"{found.module}.{found.name}")),
         key=str,
     )
 
@@ -156,7 +151,7 @@ def rebuilds(obj: Any) -> Iterator[Any]:
 
 
 def source(obj: Any) -> str:
-    """Return one line that shows what `obj` reduces to, for tests to compare and people to judge."""
+    """Return one line that shows what `obj` reduces to, for tests and people to judge."""
     return _show(obj)
 
 
@@ -184,17 +179,17 @@ def _show(value: Any) -> str:
 def _show_call(reduction: Reduction) -> str:
     args = [_show(arg) for arg in reduction.args]
     args += [f"{name}={_show(value)}" for name, value in reduction.kwargs.items()]
-    absorbed = reduction.absorb and not reduction.new
+    absorbed = reduction.absorbed() if not reduction.new else ()
     fills = []
     for name in ("items", "pairs", "members"):
         if (fill := getattr(reduction, name)) is not None:
-            (args if absorbed else fills).append(
-                _show(list(fill)) if absorbed else f"{name}({_show(list(fill))})"
-            )
+            shown = _show(list(fill))
+            args += [shown] if name in absorbed and list(fill) else []
+            fills += [] if name in absorbed else [f"{name}({shown})"]
     if reduction.attributes is not None:
         shown = [f"{name}={_show(value)}" for name, value in reduction.attributes.items()]
-        args += shown if absorbed else []
-        fills += [] if absorbed else [f"dict({', '.join(shown)})"]
+        args += shown if "attributes" in absorbed else []
+        fills += [] if "attributes" in absorbed else [f"dict({', '.join(shown)})"]
     fills += [f"{k}={_show(v)}" for k, v in (reduction.slots or {}).items()]
     if reduction.state is not NO_STATE:
         setter = "__setstate__" if reduction.setter is None else _show(reduction.setter)

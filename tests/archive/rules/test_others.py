@@ -1,0 +1,138 @@
+"""Objects of other libraries come back, most of them by their pickle protocol alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import pytest
+
+from tests.archive.rules.rebuild import Rebuild, rebuild, rebuilds, source
+from tests.same import assert_same
+
+
+def labelled() -> list[Any]:
+    xarray = pytest.importorskip("xarray")
+    pandas = pytest.importorskip("pandas")
+    array = xarray.DataArray(
+        numpy.arange(4.0).reshape(2, 2),
+        dims=("x", "y"),
+        coords={"x": [1, 2], "y": ["a", "b"], "z": ("x", [0.5, 1.5], {"unit": "m"}), "s": 3},
+        name="n",
+        attrs={"unit": "m"},
+    )
+    times = pandas.date_range("2020-01-01", periods=2, freq="D")
+    return [
+        array,
+        xarray.DataArray(3.5),
+        xarray.DataArray([1, 2], coords={"t": times}, dims="t"),
+        xarray.Dataset({"a": array, "b": ("x", [1, 2])}, attrs={"title": "t"}),
+        xarray.Dataset(),
+        xarray.Dataset({"a": ("t", [1, 2])}, coords={"t": times}),
+        xarray.DataArray(numpy.ones((2, 2)), dims=("i", "j")).stack(k=("i", "j")),
+        xarray.Variable(("x", "y"), numpy.ones((1, 2)), {"unit": "m"}),
+    ]
+
+
+@pytest.mark.parametrize("i", range(8))
+def test_labelled_array_comes_back(i: int) -> None:
+    obj = labelled()[i]
+    for built in rebuilds(obj):
+        assert built.identical(obj)
+        assert built.sizes == obj.sizes
+
+
+def test_labelled_array_reads_as_a_person_would_write_it() -> None:
+    assert source(labelled()[3]).startswith("xarray.Dataset({'a': (('x', 'y'), Data(")
+    assert source(labelled()[0]).startswith("xarray.DataArray(Data([[0.0, 1.0], [2.0, 3.0]]")
+
+
+def test_encoding_of_labelled_arrays_is_kept() -> None:
+    array = labelled()[0]
+    array.encoding["scale_factor"] = 2
+    array.z.encoding["dtype"] = "f4"
+    built = rebuild(array)
+    assert built.encoding == {"scale_factor": 2}
+    assert built.z.encoding == array.z.encoding
+
+
+def test_fitted_estimators_predict_the_same() -> None:
+    pytest.importorskip("sklearn")
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = numpy.arange(12.0).reshape(6, 2), numpy.array([0, 1, 0, 1, 0, 1])
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    for model in (pipeline, RandomForestClassifier(3, random_state=0)):
+        model.fit(x, y)
+        built = Rebuild()(model)
+        assert built.predict_proba(x).tolist() == model.predict_proba(x).tolist()
+    assert "sklearn.pipeline.Pipeline" in source(pipeline)
+
+
+def test_expressions_of_sympy_come_back() -> None:
+    sympy = pytest.importorskip("sympy")
+    x, f = sympy.Symbol("x", positive=True), sympy.Function("f", real=True)
+    expressions = [
+        x**2 + sympy.pi / 2,
+        sympy.sin(x) * sympy.I,
+        sympy.Integral(x, (x, 0, 1)),
+        sympy.Float("1.5", 30),
+        sympy.Eq(f(x), 1),
+        sympy.Piecewise((x, x > 1), (0, True)),
+        sympy.oo,
+        f,
+    ]
+    for expression in expressions:
+        assert rebuild(expression) == expression
+    assert source(x + 1) == "sympy.Add(sympy.S.One, sympy.Symbol('x', positive=True))"
+
+
+@pytest.mark.parametrize("kind", ["Matrix", "ImmutableMatrix", "SparseMatrix"])
+@pytest.mark.parametrize("shape", [(2, 3), (0, 3)])
+def test_matrix_of_sympy_comes_back(kind: str, shape: tuple[int, int]) -> None:
+    sympy = pytest.importorskip("sympy")
+    matrix = getattr(sympy, kind)(*shape, sympy.symbols("a:f")[: shape[0] * shape[1]])
+    built = rebuild(matrix)
+    assert (type(built), built.shape, built) == (type(matrix), matrix.shape, matrix)
+
+
+@pytest.mark.parametrize("kind", ["Graph", "DiGraph", "MultiGraph", "MultiDiGraph"])
+def test_graph_comes_back_with_its_views(kind: str) -> None:
+    networkx = pytest.importorskip("networkx")
+    graph = getattr(networkx, kind)(name="g")
+    graph.add_edge(1, "b", weight=[3])
+    graph.add_node(("c", 2), size=1)
+    assert (len(graph.nodes), len(graph.edges), len(graph.adj)) == (3, 1, 3)
+    for built in rebuilds(graph):
+        assert list(built.nodes(data=True)) == list(graph.nodes(data=True))
+        assert list(built.edges(data=True)) == list(graph.edges(data=True))
+        assert built.adj == graph.adj
+        built.add_edge("b", 5)
+        assert len(built.edges) == 2
+    assert "NodeView" not in source(graph)
+
+
+def test_classes_of_attrs_come_back() -> None:
+    attr = pytest.importorskip("attr")
+    for slots in (True, False):
+        cls = attr.make_class("Made", {"x": attr.ib(), "y": attr.ib(default=2)}, slots=slots)
+        cls.__module__, cls.__qualname__ = __name__, f"Made{slots}"
+        globals()[f"Made{slots}"] = cls
+        for built in rebuilds(cls([1])):
+            assert_same(built, cls([1]))
+
+
+def test_models_of_pydantic_come_back() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    cls = type(
+        "Model",
+        (pydantic.BaseModel,),
+        {"__annotations__": {"x": int, "y": list}, "y": [], "__module__": __name__},
+    )
+    globals()["Model"] = cls
+    built = rebuild(cls(x=1))
+    assert built == cls(x=1)
+    assert built.model_fields_set == {"x"}

@@ -1,0 +1,125 @@
+"""Objects of scipy reduce to public calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import pytest
+
+from tests.archive.rules.rebuild import rebuild, rebuilds, source
+
+sparse = pytest.importorskip("scipy.sparse")
+stats = pytest.importorskip("scipy.stats")
+interpolate = pytest.importorskip("scipy.interpolate")
+
+FORMATS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
+KINDS = [f"{name}_{kind}" for name in FORMATS for kind in ("matrix", "array")]
+
+
+def sample(kind: str, dtype: Any = "f4") -> Any:
+    dense = numpy.array([[0, 1, 2], [0, 0, 0], [3, 0, 0], [0, 0, 4]], dtype)
+    return getattr(sparse, kind)(dense)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i8", "c16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_sparse_matrix_comes_back(kind: str, dtype: str) -> None:
+    matrix = sample(kind, dtype)
+    for built in rebuilds(matrix):
+        assert type(built) is type(matrix)
+        assert (built.shape, built.dtype) == (matrix.shape, matrix.dtype)
+        assert built.toarray().tolist() == matrix.toarray().tolist()
+        assert built.nnz == matrix.nnz
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sparse_matrix_reduces_to_a_public_call(kind: str) -> None:
+    shown = source(sample(kind))
+    assert shown.startswith(f"scipy.sparse.{kind}(")
+    assert "shape=(4, 3)" in shown
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_matrix", "bsr_array", "coo_array"])
+def test_indices_keep_their_type(kind: str) -> None:
+    matrix = sample(kind)
+    names = ("row", "col") if kind == "coo_array" else ("indices", "indptr")
+    if kind == "coo_array":
+        matrix.coords = tuple(coord.astype("i8") for coord in matrix.coords)
+    else:
+        for name in names:
+            setattr(matrix, name, getattr(matrix, name).astype("i8"))
+    built = rebuild(matrix)
+    assert [getattr(built, name).dtype for name in names] == ["i8", "i8"]
+    assert built.toarray().tolist() == matrix.toarray().tolist()
+
+
+def test_explicit_zeros_duplicates_and_order_are_kept() -> None:
+    entries = (numpy.array([1.0, 0.0, 2.0]), (numpy.array([1, 0, 1]), numpy.array([2, 0, 2])))
+    built = rebuild(sparse.coo_array(entries, shape=(2, 3)))
+    assert built.data.tolist() == [1.0, 0.0, 2.0]
+    unsorted = sparse.csr_array((numpy.array([1.0, 2.0]), [2, 0], [0, 2]), shape=(1, 3))
+    assert rebuild(unsorted).indices.tolist() == [2, 0]
+
+
+def test_parts_that_are_shared_stay_shared() -> None:
+    matrix = sample("csr_array")
+    other = sparse.csr_array((matrix.data * 2, matrix.indices, matrix.indptr), shape=matrix.shape)
+    other.indices = matrix.indices
+    one, two = rebuild([matrix, other])
+    assert numpy.shares_memory(one.indices, two.indices)
+
+
+def test_attributes_of_a_matrix_are_kept() -> None:
+    matrix = sample("csr_matrix")
+    matrix.label = "x"
+    assert rebuild(matrix).label == "x"
+
+
+def test_array_of_one_dimension_comes_back() -> None:
+    array = sparse.coo_array(numpy.array([0, 1, 2]))
+    assert rebuild(array).toarray().tolist() == [0, 1, 2]
+
+
+def test_distribution_is_its_name() -> None:
+    assert rebuild(stats.norm) is stats.norm
+    assert source(stats.poisson) == "scipy.stats.poisson"
+    assert source(stats.norm.pdf) == "scipy.stats.norm.pdf"
+
+
+def test_frozen_distribution_is_the_call_that_froze_it() -> None:
+    frozen = stats.norm(1, scale=2)
+    assert source(frozen) == "scipy.stats.norm(1, scale=2)"
+    assert rebuild(frozen).cdf(0.5) == frozen.cdf(0.5)
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        interpolate.CubicSpline([1, 2, 3], [1.0, 4.0, 9.0]),
+        interpolate.PchipInterpolator([1, 2, 3], [1.0, 4.0, 9.0]),
+        interpolate.PPoly(numpy.array([[1.0, 2.0]]), [0, 1, 2], extrapolate="periodic"),
+        interpolate.make_interp_spline([1, 2, 3, 4], [1.0, 4.0, 9.0, 16.0], k=2),
+        interpolate.UnivariateSpline([1, 2, 3, 4], [1.0, 4.0, 9.0, 16.0]),
+    ],
+    ids=lambda curve: type(curve).__name__,
+)
+def test_curve_comes_back(curve: Any) -> None:
+    at = numpy.linspace(1, 3, 7)
+    built = rebuild(curve)
+    assert type(built) is type(curve)
+    assert built(at).tolist() == curve(at).tolist()
+
+
+def test_interpolator_on_a_grid_comes_back() -> None:
+    grid = interpolate.RegularGridInterpolator(([1.0, 2.0], [0.0, 1.0]), [[1.0, 2.0], [3.0, 4.0]])
+    assert rebuild(grid)([[1.5, 0.25]]) == grid([[1.5, 0.25]])
+
+
+def test_results_and_trees_come_back() -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    spatial = pytest.importorskip("scipy.spatial")
+    result = optimize.OptimizeResult(x=numpy.array([1.0]), success=True)
+    assert rebuild(result) == result
+    tree = spatial.KDTree(numpy.arange(20.0).reshape(10, 2))
+    assert rebuild(tree).query([3.0, 3.0]) == tree.query([3.0, 3.0])
