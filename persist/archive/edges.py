@@ -52,7 +52,7 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
             if id(part) in marked and type(part) not in ATOMS:
                 yield Edge("argument", name, part)
     else:
-        edges = _pairs("pair", obj.items()) if cls is dict else _reduced_edges(reduced)
+        edges = _dict_edges(marked, obj) if cls is dict else _reduced_edges(reduced)
         for edge in edges:
             if id(edge.child) in marked and type(edge.child) not in ATOMS:
                 yield edge
@@ -65,6 +65,12 @@ def _reduced_edges(reduced: Reduced) -> Iterator[Edge]:
         yield Edge("argument", 0, reduced.owner)
     elif type(reduced) is Data:
         yield Edge("argument", 0, reduced.array.dtype)
+
+
+def _dict_edges(marked: set[int], obj: dict[Any, Any]) -> Iterator[Edge]:
+    if ATOMS.issuperset(map(type, obj)) and marked.isdisjoint(map(id, obj.values())):
+        return iter(())
+    return _pairs("pair", obj.items())
 
 
 def _pairs(field: str, pairs: Any) -> Iterator[Edge]:

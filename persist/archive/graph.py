@@ -8,25 +8,18 @@ looked at again.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, groupby
 from types import ModuleType
 from typing import Any
 
-from persist.archive.array_source import dtype_argument
+from persist.archive.children import children_of, dict_children, sequence_children
 from persist.archive.literals import ATOMS, is_constant
 from persist.archive.members import in_stable_order
 from persist.archive.path import path_to
 from persist.archive.reduce import reduce
-from persist.archive.reduction import (
-    NO_STATE,
-    Attribute,
-    Data,
-    Expression,
-    Import,
-    Reduced,
-    Reduction,
-)
+from persist.archive.reduction import Attribute, Data, Expression, Import, Reduced, Reduction
 from persist.archive.template import parse_template
 from persist.archive.views import shared_buffers, view_of
 from persist.errors import UnsupportedObjectError
@@ -34,11 +27,11 @@ from persist.errors import UnsupportedObjectError
 __all__ = ["CONTAINERS", "REDUCED", "Graph", "is_value"]
 
 CONTAINERS = frozenset([list, tuple, dict])
+_SEQUENCES = frozenset([list, tuple])
 REDUCED = frozenset([Import, Attribute, Expression, Data, Reduction])
 
 # Brackets nest at most 98 deep on Python 3.8, and each level of a long container is indented further.
 _MAX_DEPTH = 18
-_CALL_DEPTH = 2
 
 
 def is_value(obj: Any) -> bool:
@@ -75,13 +68,14 @@ class Graph:
         self.nodes: dict[int, Reduced] = {}
         self.named: set[int] = set()
         self.marked: set[int] = set()
-        self._envs = envs or {}
-        self._env: Any = None
-        self._parents: dict[int, Any] = {}
         self._references: set[int] = set()
-        for name, obj in self.roots:
-            self._env = self._envs.get(name)
-            self._scan(name, obj)
+        self._parents: dict[int, Any] = {}
+        self._second_owners: list[Any] = []
+        self._sets: list[tuple[Any, Reduction, int]] = []
+        self._env: Any = None
+        for env, group in groupby(self.roots, lambda root: (envs or {}).get(root[0])):
+            self._env = env
+            self._visit([(obj, None) for _, obj in group])
         self._share_buffers()
         self._mark()
 
@@ -89,59 +83,71 @@ class Graph:
         """Tell whether `obj` is written as an import path wherever it is used, and never named."""
         return id(obj) in self._references
 
-    def _scan(self, name: str, root: Any) -> None:
-        if is_value(root):
-            return
-        self.named.add(id(root))
-        if id(root) not in self._parents:
-            self._parents[id(root)] = None
-            self._visit(name, root)
+    def _visit(self, owned: list[tuple[Any, Any]]) -> None:
+        """Visit objects, each with its owner, and all below them, level by level."""
+        self.named.update(id(obj) for obj, owner in owned if owner is None and not is_value(obj))
+        depth = 0
+        while owned:
+            found = self._meet(owned)
+            owned = list(self._children(found, depth))
+            depth += 1
+            if depth % _MAX_DEPTH == 0:
+                self.named.update(id(owner) for _, owner in owned)
+            if not owned:
+                owned = list(self._members(depth))
 
-    def _visit(self, name: str, root: Any) -> None:
-        parents, shared = self._parents, self.named
-        owners: list[Any] = [root]
-        stack: list[Iterator[Any]] = [iter(self._children(root, name, owners))]
-        depths = [0]
-        while stack:
-            for child in stack[-1]:
-                cls = type(child)
-                if cls in ATOMS or (cls is tuple and is_constant(child)):
-                    continue
-                key = id(child)
-                if key in parents:
-                    shared.add(key)
-                    self._mark_all(reversed(owners))
-                    continue
-                parents[key] = owners[-1]
-                below = self._children(child, name, owners)
-                if not below:
-                    continue
-                depth = depths[-1] + (1 if cls in CONTAINERS else _CALL_DEPTH)
-                if depth > _MAX_DEPTH:
-                    shared.add(key)
-                    depth = 0
-                owners.append(child)
-                stack.append(iter(below))
-                depths.append(depth)
-                break
-            else:
-                stack.pop()
-                owners.pop()
-                depths.pop()
+    def _members(self, depth: int) -> Iterator[tuple[Any, Any]]:
+        """Yield the members of the sets that were met, after all else, in an order that stays.
 
-    def _children(self, obj: Any, name: str, owners: list[Any]) -> Iterable[Any]:
-        cls = type(obj)
-        if cls is list or cls is tuple:
-            return () if ATOMS.issuperset(map(type, obj)) else obj
-        if cls is dict:
-            return dict_children(obj)
-        reduced = self.nodes.get(id(obj))
-        if reduced is None:
-            reduced = self.nodes[id(obj)] = self._reduce(obj, name, owners)
-            self._name(id(obj), reduced)
-            if _leads_to(reduced, obj):
-                self._references.add(id(obj))
-        return children_of(reduced)
+        Members of equal content are ordered as the rest of the graph refers to them.
+        """
+        sets, self._sets = self._sets, []
+        ranks: dict[int, int] = {}
+
+        def rank(member: Any) -> float:
+            if not ranks:
+                ranks.update((key, i) for i, key in enumerate(self._parents))
+            return ranks.get(id(member), math.inf)
+
+        for obj, reduced, met in sets:
+            if met // _MAX_DEPTH != depth // _MAX_DEPTH:
+                self.named.add(id(obj))
+            members = in_stable_order(reduced.members or (), self._reduce_member, rank)
+            self.nodes[id(obj)] = dataclasses.replace(reduced, members=members)
+            yield from ((member, obj) for member in members if type(member) not in ATOMS)
+
+    def _meet(self, owned: list[tuple[Any, Any]]) -> list[Any]:
+        """Return the objects that are met for the first time; name the others."""
+        parents, named, found = self._parents, self.named, []
+        for obj, owner in owned:
+            key = id(obj)
+            if key in parents:
+                named.add(key)
+                self._second_owners.append(owner)
+            elif type(obj) is not tuple or not is_constant(obj):
+                parents[key] = owner
+                found.append(obj)
+        return found
+
+    def _children(self, found: list[Any], depth: int) -> Iterator[tuple[Any, Any]]:
+        yield from sequence_children([obj for obj in found if type(obj) in _SEQUENCES])
+        yield from dict_children([obj for obj in found if type(obj) is dict])
+        for obj in found:
+            if type(obj) not in CONTAINERS and type(obj) not in ATOMS:
+                reduced = self._node(obj)
+                if type(reduced) is Reduction and reduced.members is not None:
+                    self._sets.append((obj, reduced, depth))
+                    reduced = dataclasses.replace(reduced, members=None)
+                for part in children_of(reduced):
+                    if type(part) not in ATOMS:
+                        yield part, obj
+
+    def _node(self, obj: Any) -> Reduced:
+        reduced = self.nodes[id(obj)] = self._reduce(obj)
+        self._name(id(obj), reduced)
+        if _leads_to(reduced, obj):
+            self._references.add(id(obj))
+        return reduced
 
     def _name(self, key: int, reduced: Reduced) -> None:
         """Name what needs statements of its own, or stands more than once in an expression."""
@@ -154,21 +160,23 @@ class Graph:
             if len(names) > len(reduced.args) + len(reduced.imports):
                 self.named.update(id(a) for n, a in reduced.args.items() if names.count(n) > 1)
 
-    def _reduce(self, obj: Any, name: str, owners: list[Any]) -> Reduced:
+    def _reduce(self, obj: Any) -> Reduced:
         if type(obj) in REDUCED:
-            reduced = obj
-        else:
-            try:
-                reduced = reduce(obj, self._env)
-            except UnsupportedObjectError as error:
-                if error.path:
-                    raise
-                path = path_to(name, [*owners, obj] if owners[-1] is not obj else owners, self.nodes)
-                raise UnsupportedObjectError(error.reason, path) from error
-        if type(reduced) is Reduction and reduced.members is not None:
-            members = in_stable_order(reduced.members, self._reduce_member)
-            return dataclasses.replace(reduced, members=members)
-        return reduced
+            reduced: Reduced = obj
+            return reduced
+        try:
+            return reduce(obj, self._env)
+        except UnsupportedObjectError as error:
+            if error.path:
+                raise
+            raise UnsupportedObjectError(error.reason, self._path(obj)) from error
+
+    def _path(self, obj: Any) -> str:
+        way = [obj]
+        while (owner := self._parents.get(id(way[-1]))) is not None:
+            way.append(owner)
+        name = next((name for name, root in self.roots if root is way[-1]), "")
+        return path_to(name, way[::-1], self.nodes)
 
     def _reduce_member(self, obj: Any) -> Reduced:
         return self.nodes.get(id(obj)) or reduce(obj, self._env)
@@ -183,24 +191,22 @@ class Graph:
                 key = arrays[id(view)]
                 reduced = self.nodes[key] = view_of(view, buffer)
                 self._name(key, reduced)
-                self._visit("", reduced)
-
-    def _mark_all(self, ancestors: Iterable[Any]) -> None:
-        for owner in ancestors:
-            if id(owner) in self.marked:
-                break
-            self.marked.add(id(owner))
+                self._visit([(part, reduced) for part in children_of(reduced)])
 
     def _mark(self) -> None:
         """Mark what has a name, what is reduced, and all that is above these."""
-        marked, parents = self.marked, self._parents
+        self.marked.update(self.nodes, self.named)
         for key in chain(self.nodes, self.named):
+            self._mark_from(self._parents.get(key))
+        for owner in self._second_owners:
+            self._mark_from(owner)
+        self._parents, self._second_owners = {}, []
+
+    def _mark_from(self, owner: Any) -> None:
+        marked, parents = self.marked, self._parents
+        while owner is not None and (key := id(owner)) not in marked:
             marked.add(key)
             owner = parents.get(key)
-            while owner is not None and (key := id(owner)) not in marked:
-                marked.add(key)
-                owner = parents.get(key)
-        self._parents = {}
 
 
 def _leads_to(reduced: Reduced, obj: Any) -> bool:
@@ -214,42 +220,3 @@ def _leads_to(reduced: Reduced, obj: Any) -> bool:
     return type(owner) is Import or (
         isinstance(owner, (type, ModuleType)) and getattr(owner, reduced.name, None) is obj
     )
-
-
-def dict_children(items: dict[Any, Any]) -> Iterable[Any]:
-    """Return the values of a dict, and its keys too unless all are text."""
-    if set(map(type, items)) <= {str}:
-        values = items.values()
-        return () if ATOMS.issuperset(map(type, values)) else values
-    return list(chain.from_iterable(items.items()))
-
-
-def children_of(reduced: Reduced) -> list[Any]:
-    """Return the objects that `reduced` is made of, in the order in which they are written."""
-    kind = type(reduced)
-    if kind is Reduction:
-        return _parts(reduced)
-    if kind is Expression:
-        return list(reduced.args.values())
-    if kind is Attribute:
-        return [reduced.owner]
-    if kind is Data:
-        dtype = dtype_argument(reduced.array.dtype)
-        return [] if type(dtype) is str else [dtype]
-    return []
-
-
-def _parts(reduction: Reduction) -> list[Any]:
-    parts = [reduction.function, *reduction.args, *reduction.kwargs.values()]
-    parts.extend(reduction.items or ())
-    for pair in reduction.pairs or ():
-        parts.extend(pair)
-    parts.extend(reduction.members or ())
-    for fills in (reduction.attributes, reduction.slots):
-        if fills:
-            parts.extend(fills.values())
-    if reduction.state is not NO_STATE:
-        parts.append(reduction.state)
-        if reduction.setter is not None:
-            parts.append(reduction.setter)
-    return parts

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from persist.archive.array_source import without_padding
@@ -20,7 +22,9 @@ _MOST_DEEP = 50
 Reduce = Callable[[Any], Any]
 
 
-def in_stable_order(members: Iterable[Any], reduce: Reduce) -> list[Any]:
+def in_stable_order(
+    members: Iterable[Any], reduce: Reduce, rank: Callable[[Any], float]
+) -> list[Any]:
     """Return `members` sorted by value where they are of one type, else by type and content.
 
     Parameters
@@ -29,6 +33,8 @@ def in_stable_order(members: Iterable[Any], reduce: Reduce) -> list[Any]:
         The members of a set.
     reduce : callable
         Tells what a member reduces to.
+    rank : callable
+        Orders members of equal content.
     """
     found = list(members)
     kinds = set(map(type, found))
@@ -36,16 +42,21 @@ def in_stable_order(members: Iterable[Any], reduce: Reduce) -> list[Any]:
         return found
     if len(kinds) == 1 and kinds <= {int, str, bytes, bool}:
         return sorted(found)
-    return sorted(found, key=lambda member: (type(member).__name__, *_key(member, reduce)))
+    keyed = sorted(((_key(m, reduce), m) for m in found), key=itemgetter(0))
+    ordered: list[Any] = []
+    for _, group in groupby(keyed, itemgetter(0)):
+        alike = [member for _, member in group]
+        ordered += alike if len(alike) == 1 else sorted(alike, key=rank)
+    return ordered
 
 
-def _key(member: Any, reduce: Reduce) -> tuple[float, str]:
-    digest = _Digest(reduce).of(member)
+def _key(member: Any, reduce: Reduce) -> tuple[str, float, str]:
+    kind, digest = type(member).__name__, _Digest(reduce).of(member)
     number = member if type(member) in (int, float) and member == member else 0
     try:
-        return float(number), digest
+        return kind, float(number), digest
     except OverflowError:
-        return math.inf if number > 0 else -math.inf, digest
+        return kind, math.inf if number > 0 else -math.inf, digest
 
 
 class _Digest:

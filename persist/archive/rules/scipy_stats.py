@@ -56,7 +56,9 @@ def _name_in_stats(distribution: Any) -> str:
     return next((key for key, value in sorted(vars(stats).items()) if value is distribution), "")
 
 
-@rule("scipy.interpolate._interpolate._PPolyBase", subclasses=True)
+@rule(
+    "scipy.interpolate._interpolate.PPoly", "scipy.interpolate._interpolate.BPoly", subclasses=True
+)
 def reduce_piecewise(polynomial: Any) -> Reduced:
     """Reduce a piecewise polynomial to its coefficients and breakpoints."""
     if not type(polynomial).__module__.startswith("scipy.interpolate."):

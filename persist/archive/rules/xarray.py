@@ -45,10 +45,21 @@ def _variables(variables: Any) -> dict[Any, Any]:
 def _parts(variable: Any) -> tuple[Any, ...]:
     """Return a variable as the tuple that xarray takes for one."""
     dims = variable.dims[0] if len(variable.dims) == 1 else variable.dims
-    parts: tuple[Any, ...] = (dims, variable.values, dict(variable.attrs), dict(variable.encoding))
+    parts: tuple[Any, ...] = (
+        dims,
+        _values(variable),
+        dict(variable.attrs),
+        dict(variable.encoding),
+    )
     while len(parts) > 2 and not parts[-1]:
         parts = parts[:-1]
     return parts
+
+
+def _values(variable: Any) -> Any:
+    """Return the values of a variable; an index, where only that knows the step between them."""
+    index = variable.to_index() if type(variable).__name__ == "IndexVariable" else None
+    return variable.values if getattr(index, "freq", None) is None else index
 
 
 def _is_plain(variable: Any) -> bool:

@@ -1,0 +1,76 @@
+"""The objects that objects are made of: one level of a graph at a time, in C where it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from persist.archive.array_source import dtype_argument
+from persist.archive.literals import ATOMS
+from persist.archive.reduction import (
+    NO_STATE,
+    Attribute,
+    Data,
+    Expression,
+    Reduced,
+    Reduction,
+)
+
+__all__ = ["children_of", "dict_children", "sequence_children"]
+
+Owned = tuple[Any, Any]
+
+
+def sequence_children(owners: list[Any]) -> Iterator[Owned]:
+    """Yield (item, owner) for what lists and tuples hold besides atoms."""
+    if not ATOMS.issuperset(map(type, chain.from_iterable(owners))):
+        for owner in owners:
+            for item in owner:
+                if type(item) not in ATOMS:
+                    yield item, owner
+
+
+def dict_children(owners: list[dict[Any, Any]]) -> Iterator[Owned]:
+    """Yield (part, owner) for what dicts hold besides atoms, as keys and as values."""
+    if not ATOMS.issuperset(map(type, chain.from_iterable(owners))):
+        for owner in owners:
+            for key in owner:
+                if type(key) not in ATOMS:
+                    yield key, owner
+    if not ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, owners)))):
+        for owner in owners:
+            for value in owner.values():
+                if type(value) not in ATOMS:
+                    yield value, owner
+
+
+def children_of(reduced: Reduced) -> list[Any]:
+    """Return the objects that `reduced` is made of, in the order in which they are written."""
+    kind = type(reduced)
+    if kind is Reduction:
+        return _parts(reduced)
+    if kind is Expression:
+        return list(reduced.args.values())
+    if kind is Attribute:
+        return [reduced.owner]
+    if kind is Data:
+        dtype = dtype_argument(reduced.array.dtype)
+        return [] if type(dtype) is str else [dtype]
+    return []
+
+
+def _parts(reduction: Reduction) -> list[Any]:
+    parts = [reduction.function, *reduction.args, *reduction.kwargs.values()]
+    parts.extend(reduction.items or ())
+    for pair in reduction.pairs or ():
+        parts.extend(pair)
+    parts.extend(reduction.members or ())
+    for fills in (reduction.attributes, reduction.slots):
+        if fills:
+            parts.extend(fills.values())
+    if reduction.state is not NO_STATE:
+        parts.append(reduction.state)
+        if reduction.setter is not None:
+            parts.append(reduction.setter)
+    return parts
