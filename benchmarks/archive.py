@@ -86,9 +86,10 @@ def growth_rows(quick: bool) -> Iterator[Row]:
         }
         yield _growth(f"growth, records, to {10 ** powers[-1]:.0e}, {name}", contenders)
     del samples
+    counts = (300, 1_000, 3_000) if quick else (1_000, 3_000, 10_000, 30_000)
     for name, scoped in FORMATS.items():
-        inserts = {str(10**power): _inserting(10**power, scoped) for power in powers[:3]}
-        yield _growth(f"growth, names, to {10 ** powers[:3][-1]:.0e}, {name}", inserts)
+        inserts = {str(count): _inserting(count, scoped) for count in counts}
+        yield _growth(f"growth, names, to {counts[-1]:.0e}, {name}", inserts)
 
 
 def _growth(quantity: str, contenders: Mapping[str, Callable[[], Any]]) -> Row:
@@ -101,7 +102,8 @@ def _inserting(count: int, scoped: bool) -> Callable[[], str]:
     def run() -> str:
         archive = Archive(scoped=scoped)
         for index in range(count):
-            archive.insert(**{f"x{index}": [index, "item"]})
+            item: Any = [index, "item"]
+            archive.insert(**{f"x{index}": item})
         return str(archive)
 
     return run
@@ -187,8 +189,9 @@ def _written_elsewhere(kind: str, size: int, scoped: bool) -> str:
 def number_rows(quick: bool) -> Iterator[Row]:
     """Compare the times of loading long lists of numbers."""
     size = 100_000 if quick else 1_000_000
+    readers: dict[str, Callable[[str], Any]] = {"exec": load, "restore": restore}
     for kind, sample in numbers(size).items():
-        for quantity, read in {"exec": load, "restore": restore}.items():
+        for quantity, read in readers.items():
             contenders = _loaders(sample, read)
             quantity = f"{quantity}, numbers: {kind}, {size:.0e}"
             yield from compare(quantity, contenders, "jsonpickle", (0.6, 0.35), rounds(quick))

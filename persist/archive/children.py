@@ -22,27 +22,33 @@ __all__ = ["children_of", "dict_children", "sequence_children"]
 Owned = tuple[Any, Any]
 
 
-def sequence_children(owners: list[Any]) -> Iterator[Owned]:
-    """Yield (item, owner) for what lists and tuples hold besides atoms."""
-    if not ATOMS.issuperset(map(type, chain.from_iterable(owners))):
+def sequence_children(owners: list[Any], atoms: set[type]) -> Iterator[Owned]:
+    """Yield (item, owner) for what lists and tuples hold besides atoms; add the types of these."""
+    if _has_others(chain.from_iterable(owners), atoms):
         for owner in owners:
             for item in owner:
                 if type(item) not in ATOMS:
                     yield item, owner
 
 
-def dict_children(owners: list[dict[Any, Any]]) -> Iterator[Owned]:
+def dict_children(owners: list[dict[Any, Any]], atoms: set[type]) -> Iterator[Owned]:
     """Yield (part, owner) for what dicts hold besides atoms, as keys and as values."""
-    if not ATOMS.issuperset(map(type, chain.from_iterable(owners))):
+    if _has_others(chain.from_iterable(owners), atoms):
         for owner in owners:
             for key in owner:
                 if type(key) not in ATOMS:
                     yield key, owner
-    if not ATOMS.issuperset(map(type, chain.from_iterable(map(dict.values, owners)))):
+    if _has_others(chain.from_iterable(map(dict.values, owners)), atoms):
         for owner in owners:
             for value in owner.values():
                 if type(value) not in ATOMS:
                     yield value, owner
+
+
+def _has_others(parts: Iterator[Any], atoms: set[type]) -> bool:
+    kinds = set(map(type, parts))
+    atoms |= kinds & ATOMS
+    return not kinds <= ATOMS
 
 
 def children_of(reduced: Reduced) -> list[Any]:

@@ -52,8 +52,7 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
             if id(part) in marked and type(part) not in ATOMS:
                 yield Edge("argument", name, part)
     else:
-        edges = _dict_edges(marked, obj) if cls is dict else _reduced_edges(reduced)
-        for edge in edges:
+        for edge in _pairs("pair", obj.items(), marked) if cls is dict else _reduced_edges(reduced):
             if id(edge.child) in marked and type(edge.child) not in ATOMS:
                 yield edge
 
@@ -67,18 +66,12 @@ def _reduced_edges(reduced: Reduced) -> Iterator[Edge]:
         yield Edge("argument", 0, reduced.array.dtype)
 
 
-def _dict_edges(marked: set[int], obj: dict[Any, Any]) -> Iterator[Edge]:
-    if ATOMS.issuperset(map(type, obj)) and marked.isdisjoint(map(id, obj.values())):
-        return iter(())
-    return _pairs("pair", obj.items())
-
-
-def _pairs(field: str, pairs: Any) -> Iterator[Edge]:
+def _pairs(field: str, pairs: Any, marked: set[int] | None = None) -> Iterator[Edge]:
     for index, (key, value) in enumerate(pairs):
         if type(key) not in ATOMS:
             yield Edge(field, index, key, _hash_needs_state(key))
             yield Edge(field, index, value)
-        else:
+        elif marked is None or id(value) in marked:
             # A key that is NaN, written once more, would be another key.
             yield Edge(field + " value" if key == key else field, index, value)
 

@@ -20,6 +20,10 @@ class FlatWriter(ExpressionWriter):
 
     bindings_class = FlatBindings
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._called: dict[tuple[str, Any], str] = {}
+
     @property
     def function_names(self) -> list[str]:
         """The names of the functions that the expressions call: none in this format."""
@@ -34,13 +38,20 @@ class FlatWriter(ExpressionWriter):
         template = parse_template(reduced.rep)
         if template.call is not None:
             function, arguments = template.call
-            args = [self._named(name, reduced) for key, name in arguments if key is None]
-            kwargs = {key: self._named(name, reduced) for key, name in arguments if key}
-            return self.call(self._piece(function, reduced, indent), args, kwargs, indent, column)
+            named = [(key, self._named(name, reduced)) for key, name in arguments]
+            args = [part for key, part in named if key is None]
+            kwargs = {key: part for key, part in named if key is not None}
+            return self.call(self._function(function, reduced), args, kwargs, indent, column)
         text = template.pieces[0]
         for name, piece in zip(template.names, template.pieces[1:], strict=True):
             text += self._piece(name, reduced, indent) + piece
         return f"({text})" if "\n" in text else text
+
+    def _function(self, name: str, reduced: Expression) -> str:
+        key = (name, reduced.imports)
+        if name in reduced.args or key not in self._called:
+            self._called[key] = self._piece(name, reduced, 0)
+        return self._called[key]
 
     def _piece(self, name: str, reduced: Expression, indent: int) -> str:
         text = self.write(self._named(name, reduced), indent, 0)

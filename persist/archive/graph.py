@@ -59,6 +59,8 @@ class Graph:
         The objects that need a name: inserted, referenced twice, or too deep for one expression.
     marked : set of int
         The objects that C cannot write, since they or something below them is a node or has a name.
+    atoms : set of type
+        The types of the numbers and texts in containers.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Graph:
         self.nodes: dict[int, Reduced] = {}
         self.named: set[int] = set()
         self.marked: set[int] = set()
+        self.atoms: set[type] = set()
         self._references: set[int] = set()
         self._parents: dict[int, Any] = {}
         self._second_owners: list[Any] = []
@@ -130,8 +133,9 @@ class Graph:
         return found
 
     def _children(self, found: list[Any], depth: int) -> Iterator[tuple[Any, Any]]:
-        yield from sequence_children([obj for obj in found if type(obj) in _SEQUENCES])
-        yield from dict_children([obj for obj in found if type(obj) is dict])
+        atoms = self.atoms
+        yield from sequence_children([obj for obj in found if type(obj) in _SEQUENCES], atoms)
+        yield from dict_children([obj for obj in found if type(obj) is dict], atoms)
         for obj in found:
             if type(obj) not in CONTAINERS and type(obj) not in ATOMS:
                 reduced = self._node(obj)

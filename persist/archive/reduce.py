@@ -45,14 +45,19 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
     UnsupportedObjectError
         If the object has no form as source.
     """
-    cls = type(obj)
-    for name in ("get_persistent_rep", "archive_1"):
-        if hasattr(cls, name):
-            answer = _call_own(obj, name, env)
-            if answer is not None:
-                return answer
-    rule = registry.find(cls)
+    own = _own_method(type(obj))
+    if own is not None:
+        answer = _call_own(obj, own, env)
+        if answer is not None:
+            return answer
+    rule = registry.find(type(obj))
     return reduce_by_protocol(obj) if rule is None else rule(obj)
+
+
+@lru_cache(maxsize=1024)
+def _own_method(cls: type) -> str | None:
+    """Return the name of the method with which objects of a class reduce themselves."""
+    return next((name for name in ("get_persistent_rep", "archive_1") if hasattr(cls, name)), None)
 
 
 def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression | None:
@@ -61,9 +66,8 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
             "archive_1 is deprecated: use get_persistent_rep", DeprecationWarning, stacklevel=2
         )
     method = getattr(obj, name)
-    takes_env = _takes_argument(getattr(method, "__func__", None) or type(method))
     try:
-        answer = method(env) if takes_env else method()
+        answer = method(env) if _takes_argument(type(obj), name) else method()
     except TypeError as error:
         warnings.warn(
             f"Found {name}() but got TypeError: {error}. {type(obj).__qualname__} is stored by "
@@ -76,10 +80,14 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
 
 
 @lru_cache(maxsize=1024)
-def _takes_argument(function: Any) -> bool:
-    """Tell whether a method takes one more argument than the object it is bound to."""
+def _takes_argument(cls: type, name: str) -> bool:
+    """Tell whether a method takes one argument besides the object, or none."""
+    function = inspect.getattr_static(cls, name)
     try:
-        inspect.signature(function).bind(None, None)
+        if isinstance(function, (staticmethod, classmethod)):
+            inspect.signature(getattr(cls, name)).bind(None)
+        else:
+            inspect.signature(function).bind(None, None)
     except TypeError:
         return False
     except ValueError:

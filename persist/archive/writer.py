@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from math import isfinite
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -29,7 +29,9 @@ External = Callable[["numpy.ndarray[Any, Any]"], Any]
 _NOTHING: Waiting = frozenset()
 # What C writes in a way that Python does not read back exactly.
 _UNSAFE = re.compile(r"\b(?:infj?|nanj?|Ellipsis|NotImplemented)\b|[0-9]j\b")
+_ODD_ATOMS = {complex, type(Ellipsis), type(NotImplemented)}
 _MAX_ITEMS_A_LINE = 34
+_BATCH = 64
 # Python 3.6 takes no more than 255 arguments in a call.
 _MAX_ARGUMENTS = 250
 _MAX_HUGGED = 60
@@ -74,6 +76,7 @@ class ExpressionWriter:
         self.variables: dict[int, str] = {}
         self.makes_objects = ""
         self._external = external
+        self._has_odd_atoms = bool(graph.atoms & _ODD_ATOMS)
 
     def write(self, obj: Any, indent: int, column: int) -> str:
         """Return the expression for `obj`.
@@ -89,9 +92,11 @@ class ExpressionWriter:
         """
         cls = type(obj)
         if cls in ATOMS:
+            if cls is int and -_SMALL < obj < _SMALL:
+                return repr(obj)
             if cls is str and len(obj) < _SHORT and obj.isascii():
                 return repr(obj)
-            if cls is int and -_SMALL < obj < _SMALL:
+            if cls is float and isfinite(obj):
                 return repr(obj)
             return self._atom(obj, indent, column)
         if id(obj) in self.graph.marked:
@@ -112,8 +117,6 @@ class ExpressionWriter:
         return self._reduced(self.graph.nodes[id(obj)], indent, column, waiting)
 
     def _atom(self, obj: Any, indent: int, column: int) -> str:
-        if type(obj) is float and isfinite(obj):
-            return repr(obj)
         text = literal(obj)
         if not isinstance(text, str):
             return self.write(text, indent, column)
@@ -134,7 +137,7 @@ class ExpressionWriter:
                 text = repr(obj)
             except ValueError:  # more digits than CPython prints
                 return self._container(obj, indent, column, _NOTHING)
-            if layout.fits(text, column) and text.isascii() and not _UNSAFE.search(text):
+            if layout.fits(text, column) and self._is_exact(text):
                 return text
         return self._container(obj, indent, column, _NOTHING)
 
@@ -151,15 +154,49 @@ class ExpressionWriter:
             text = layout.words(words, indent)
             return f"{outer}({mapped}({function}, '''{text}'''.split()))"
         inner = indent + INDENT
-        items = [
-            "None" if ("item", i) in waiting else self.write(item, inner, inner)
-            for i, item in enumerate(obj)
-        ] if waiting else [self.write(item, inner, inner) for item in obj]
+        if waiting:
+            items = [
+                "None" if ("item", i) in waiting else self.write(item, inner, inner)
+                for i, item in enumerate(obj)
+            ]
+        else:
+            items = self._items(obj, inner)
         if cls is tuple and len(items) == 1 and layout.fits(items[0], column + 2):
             return f"({items[0]},)"
         if kind and not layout.fits(", ".join(items), column + 2):
             return layout.rows(opening, items, closing, indent)
         return layout.bracket(opening, items, closing, indent, column)
+
+    def _items(self, items: Sequence[Any], indent: int) -> list[str]:
+        """Return the expression of each item, from C where these are small and nothing is shared."""
+        marked, texts = self.graph.marked, []
+        for start in range(0, len(items), _BATCH):
+            part = items[start : start + _BATCH]
+            plain = [i for i in part if type(i) in CONTAINERS and id(i) not in marked]
+            short = iter(self._short_texts(plain, layout.WIDTH - indent))
+            for item in part:
+                text = next(short, "") if type(item) in CONTAINERS and id(item) not in marked else ""
+                texts.append(text or self.write(item, indent, indent))
+        return texts
+
+    def _short_texts(self, plain: list[Any], width: int) -> list[str]:
+        """Return what C writes for unshared containers, empty where it is not exact or too long."""
+        if len(plain) < 2 or any(_count_items(item, _MAX_ITEMS_A_LINE) < 0 for item in plain[:2]):
+            return []
+        try:
+            texts = list(map(repr, plain))
+        except ValueError:  # more digits than CPython prints
+            return []
+        joined = "".join(texts)
+        if joined.isascii() and not self._may_be_unsafe(joined):
+            return [text if len(text) < width else "" for text in texts]
+        return [text if len(text) < width and self._is_exact(text) else "" for text in texts]
+
+    def _may_be_unsafe(self, text: str) -> bool:
+        return self._has_odd_atoms or "nan" in text or "inf" in text
+
+    def _is_exact(self, text: str) -> bool:
+        return text.isascii() and not (self._may_be_unsafe(text) and _UNSAFE.search(text))
 
     def _dict(self, obj: dict[Any, Any], indent: int, column: int, waiting: Waiting) -> str:
         inner = indent + INDENT
@@ -260,10 +297,10 @@ class ExpressionWriter:
         opening, inner = function + "(", indent + INDENT
         if len(args) > _MAX_ARGUMENTS:
             return f"{opening}*{self.write(Parts(args), indent, column + len(opening) + 1)})"
+        if not args:
+            return layout.bracket(opening, self._keywords(kwargs, inner), ")", indent, column)
         rest = [self.write(arg, inner, inner) for arg in args[1:]]
         rest += self._keywords(kwargs, inner)
-        if not args:
-            return layout.bracket(opening, rest, ")", indent, column)
         short = len(", ".join(rest)) < _MAX_HUGGED and not any("\n" in part for part in rest)
         if short:
             first = self.write(args[0], indent, column + len(opening))
@@ -273,12 +310,13 @@ class ExpressionWriter:
             first = self.write(args[0], inner, inner)
         return layout.bracket(opening, [first, *rest], ")", indent, column)
 
-    def _keywords(self, kwargs: Mapping[str, Any], indent: int) -> Iterable[str]:
-        if len(kwargs) <= _MAX_ARGUMENTS and all(map(is_identifier, kwargs)):
-            for name, value in kwargs.items():
-                yield f"{name}={self.write(value, indent, indent + len(name) + 1)}"
-        else:
-            yield f"**{self._dict(dict(kwargs), indent, indent + 2, _NOTHING)}"
+    def _keywords(self, kwargs: Mapping[str, Any], indent: int) -> list[str]:
+        if len(kwargs) > _MAX_ARGUMENTS or not all(map(is_identifier, kwargs)):
+            return [f"**{self._dict(dict(kwargs), indent, indent + 2, _NOTHING)}"]
+        return [
+            f"{name}={self.write(value, indent, indent + len(name) + 1)}"
+            for name, value in kwargs.items()
+        ]
 
 
 def with_placeholders(attributes: Mapping[str, Any], late: Collection[Any]) -> dict[str, Any]:

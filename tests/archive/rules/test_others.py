@@ -44,6 +44,7 @@ def test_labelled_array_comes_back(i: int) -> None:
 
 def test_labelled_array_reads_as_a_person_would_write_it() -> None:
     assert source(labelled()[3]).startswith("xarray.Dataset({'a': (('x', 'y'), Data(")
+    assert source(labelled()[5]).startswith("xarray.Dataset({'a': ('t', Data([1, 2]")
     assert source(labelled()[0]).startswith("xarray.DataArray(Data([[0.0, 1.0], [2.0, 3.0]]")
 
 

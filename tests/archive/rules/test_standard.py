@@ -232,8 +232,11 @@ def test_object_reads_as_a_person_would_write_it(written: str) -> None:
     assert source(WRITTEN[written]).endswith(written)
 
 
+# Paths of Python 3.12 remember how they were spelled.
+COMPARED_BY_VALUE = (io.IOBase, ElementTree.Element, pathlib.PureWindowsPath)
+
 COMPARED = [
-    *(obj for obj in WRITTEN.values() if not isinstance(obj, (io.IOBase, ElementTree.Element))),
+    *(obj for obj in WRITTEN.values() if not isinstance(obj, COMPARED_BY_VALUE)),
     with_attributes(Ordered(a=1), note="x"),
     with_attributes(Factory(list, a=[1]), note="x"),
     with_attributes(Ring([1, 2], maxlen=5), note="x"),
