@@ -22,27 +22,21 @@ __all__ = ["children_of", "dict_children", "sequence_children"]
 Owned = tuple[Any, Any]
 
 
-def sequence_children(owners: list[Any], atoms: set[type]) -> Iterator[Owned]:
-    """Yield (item, owner) for what lists and tuples hold besides atoms; add the types of these."""
-    if _has_others(chain.from_iterable(owners), atoms):
-        for owner in owners:
-            for item in owner:
-                if type(item) not in ATOMS:
-                    yield item, owner
+def sequence_children(owners: list[Any], atoms: set[type]) -> list[Owned]:
+    """Return (item, owner) for what lists and tuples hold besides atoms; add the types of these."""
+    if not _has_others(chain.from_iterable(owners), atoms):
+        return []
+    return [(item, owner) for owner in owners for item in owner if type(item) not in ATOMS]
 
 
-def dict_children(owners: list[dict[Any, Any]], atoms: set[type]) -> Iterator[Owned]:
-    """Yield (part, owner) for what dicts hold besides atoms, as keys and as values."""
+def dict_children(owners: list[dict[Any, Any]], atoms: set[type]) -> list[Owned]:
+    """Return (part, owner) for what dicts hold besides atoms, as keys and as values."""
+    found: list[Owned] = []
     if _has_others(chain.from_iterable(owners), atoms):
-        for owner in owners:
-            for key in owner:
-                if type(key) not in ATOMS:
-                    yield key, owner
+        found = [(key, owner) for owner in owners for key in owner if type(key) not in ATOMS]
     if _has_others(chain.from_iterable(map(dict.values, owners)), atoms):
-        for owner in owners:
-            for value in owner.values():
-                if type(value) not in ATOMS:
-                    yield value, owner
+        found += [(part, own) for own in owners for part in own.values() if type(part) not in ATOMS]
+    return found
 
 
 def _has_others(parts: Iterator[Any], atoms: set[type]) -> bool:

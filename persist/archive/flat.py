@@ -38,6 +38,9 @@ class FlatWriter(ExpressionWriter):
         template = parse_template(reduced.rep)
         if template.call is not None:
             function, arguments = template.call
+            if template.takes_only(reduced.args):
+                called = self._function(function, reduced)
+                return self.keyword_call(called, arguments, reduced.args, indent, column)
             named = [(key, self._named(name, reduced)) for key, name in arguments]
             args = [part for key, part in named if key is None]
             kwargs = {key: part for key, part in named if key is not None}

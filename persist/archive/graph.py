@@ -27,6 +27,7 @@ from persist.errors import UnsupportedObjectError
 __all__ = ["CONTAINERS", "REDUCED", "Graph", "is_value"]
 
 CONTAINERS = frozenset([list, tuple, dict])
+_PATHS = frozenset([Import, Attribute])
 _SEQUENCES = frozenset([list, tuple])
 REDUCED = frozenset([Import, Attribute, Expression, Data, Reduction])
 
@@ -92,7 +93,7 @@ class Graph:
         depth = 0
         while owned:
             found = self._meet(owned)
-            owned = list(self._children(found, depth))
+            owned = self._children(found, depth)
             depth += 1
             if depth % _MAX_DEPTH == 0:
                 self.named.update(id(owner) for _, owner in owned)
@@ -132,24 +133,27 @@ class Graph:
                 found.append(obj)
         return found
 
-    def _children(self, found: list[Any], depth: int) -> Iterator[tuple[Any, Any]]:
-        atoms = self.atoms
-        yield from sequence_children([obj for obj in found if type(obj) in _SEQUENCES], atoms)
-        yield from dict_children([obj for obj in found if type(obj) is dict], atoms)
-        for obj in found:
-            if type(obj) not in CONTAINERS and type(obj) not in ATOMS:
-                reduced = self._node(obj)
-                if type(reduced) is Reduction and reduced.members is not None:
-                    self._sets.append((obj, reduced, depth))
-                    reduced = dataclasses.replace(reduced, members=None)
-                for part in children_of(reduced):
-                    if type(part) not in ATOMS:
-                        yield part, obj
+    def _children(self, found: list[Any], depth: int) -> list[tuple[Any, Any]]:
+        sequences = [obj for obj in found if type(obj) in _SEQUENCES]
+        dicts = [obj for obj in found if type(obj) is dict]
+        owned = sequence_children(sequences, self.atoms) + dict_children(dicts, self.atoms)
+        if len(sequences) + len(dicts) < len(found):
+            for obj in found:
+                if type(obj) not in CONTAINERS and type(obj) not in ATOMS:
+                    owned += self._node_children(obj, depth)
+        return owned
+
+    def _node_children(self, obj: Any, depth: int) -> list[tuple[Any, Any]]:
+        reduced = self._node(obj)
+        if type(reduced) is Reduction and reduced.members is not None:
+            self._sets.append((obj, reduced, depth))
+            reduced = dataclasses.replace(reduced, members=None)
+        return [(part, obj) for part in children_of(reduced) if type(part) not in ATOMS]
 
     def _node(self, obj: Any) -> Reduced:
         reduced = self.nodes[id(obj)] = self._reduce(obj)
         self._name(id(obj), reduced)
-        if _leads_to(reduced, obj):
+        if type(reduced) in _PATHS and _leads_to(reduced, obj):
             self._references.add(id(obj))
         return reduced
 
@@ -160,9 +164,9 @@ class Graph:
         elif type(reduced) is Data and not reduced.array.flags.writeable:
             self.named.add(key)
         elif type(reduced) is Expression:
-            names = parse_template(reduced.rep).names
-            if len(names) > len(reduced.args) + len(reduced.imports):
-                self.named.update(id(a) for n, a in reduced.args.items() if names.count(n) > 1)
+            repeated = parse_template(reduced.rep).repeated
+            if repeated:
+                self.named.update(id(a) for n, a in reduced.args.items() if n in repeated)
 
     def _reduce(self, obj: Any) -> Reduced:
         if type(obj) in REDUCED:

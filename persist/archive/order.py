@@ -144,13 +144,20 @@ class Ordering:
                 self._enter(edge.child)
 
     def _enter(self, obj: Any) -> None:
+        """Begin to build an object, unless all that it needs is there and it has no name."""
+        key, done = id(obj), self._done
         edges = edges_of(self._graph, obj)
-        first = next(edges, None)
-        if first is None and id(obj) not in self._graph.named:
-            self._done.add(id(obj))
-            return
-        self._depth[id(obj)] = len(self._stack)
-        self._stack.append(_Frame(obj, edges if first is None else chain((first,), edges)))
+        for edge in edges:
+            part = id(edge.child)
+            if part not in done or part in self._incomplete:
+                edges = chain((edge,), edges)
+                break
+        else:
+            if key not in self._graph.named:
+                done.add(key)
+                return
+        self._depth[key] = len(self._stack)
+        self._stack.append(_Frame(obj, edges))
 
     def _leave(self, frame: Any) -> Iterator[Define | Fill]:
         self._stack.pop()
@@ -194,9 +201,14 @@ class Ordering:
             return
         edge = frame.current if type(frame) is _Frame else None
         if edge is not None and edge.hashed:
-            self._postpone(waits_for, hashed=True)
-        else:
-            frame.waits_for = self._shallower(frame.waits_for, waits_for)
+            try:
+                self._postpone(waits_for, hashed=True)
+            except CycleError:
+                # Nothing else can wait; the hash can only need what is there already.
+                pass
+            else:
+                return
+        frame.waits_for = self._shallower(frame.waits_for, waits_for)
 
     def _postpone(self, target: int, hashed: bool) -> None:
         """Let a reference on the way from `target` to the top of the stack wait for `target`."""

@@ -98,13 +98,15 @@ def _takes_argument(cls: type, name: str) -> bool:
 def _checked(obj: Any, name: str, answer: Any, env: Mapping[str, Any]) -> Expression:
     try:
         rep, args, imports = answer
-        args, imports = dict(args), tuple((module, iname, uiname) for module, iname, uiname in imports)
+        args, imports = dict(args), tuple(map(tuple, imports))
+        names, imports = _used_names(rep, tuple(args), imports)
+    except ArchiveError:
+        raise
     except (TypeError, ValueError) as error:
         raise ArchiveError(
             f"{name}() of {type(obj).__qualname__} must return (rep, args, imports): an expression, "
             f"a dict and a list of (module, name, as_name), got {answer!r}"
         ) from error
-    names = _used_names(rep, tuple(args), imports)
     if len(names) == len(args):
         return Expression(rep, args, imports)
     args.update((free, env[free]) for free in names if free not in args and free in env)
@@ -117,8 +119,13 @@ def _checked(obj: Any, name: str, answer: Any, env: Mapping[str, Any]) -> Expres
 
 
 @lru_cache(maxsize=4096)
-def _used_names(rep: str, args: tuple[str, ...], imports: tuple[Any, ...]) -> tuple[str, ...]:
-    """Return the names in an expression that must be arguments: those that are, and unknown ones."""
+def _used_names(
+    rep: str, args: tuple[str, ...], imports: tuple[Any, ...]
+) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Return the names in an expression that must be arguments: those that are, and unknown ones.
+
+    The imports are returned too, so that all objects of a class have the same ones.
+    """
     template = parse_template(rep)
     unknown = template.unknown({*args, *(uiname for _, _, uiname in imports)})
-    return tuple(dict.fromkeys(n for n in template.names if n in args or n in unknown))
+    return tuple(dict.fromkeys(n for n in template.names if n in args or n in unknown)), imports

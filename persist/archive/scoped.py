@@ -5,12 +5,9 @@ from __future__ import annotations
 from persist.archive.flat import FlatWriter
 from persist.archive.imports_source import ScopedBindings, import_statement
 from persist.archive.reduction import Expression
-from persist.archive.template import parse_template
+from persist.archive.template import MAX_ARGUMENTS, parse_template
 
 __all__ = ["ScopedWriter"]
-
-# Python 3.6 takes no more than 255 parameters.
-_MAX_PARAMETERS = 250
 
 
 class ScopedWriter(FlatWriter):
@@ -28,7 +25,7 @@ class ScopedWriter(FlatWriter):
 
     def expression(self, reduced: Expression, indent: int, column: int) -> str:
         """Return the call of the function that has the expression of an object."""
-        if len(reduced.args) > _MAX_PARAMETERS:
+        if len(reduced.args) > MAX_ARGUMENTS:
             return super().expression(reduced, indent, column)
         key = (reduced.rep, tuple(reduced.args), tuple(reduced.imports))
         name = self._functions.get(key)
@@ -36,7 +33,8 @@ class ScopedWriter(FlatWriter):
             template = parse_template(reduced.rep)
             stem = template.call[0] if template.call else "build"
             name = self._functions[key] = self.bindings.take("_" + stem.lstrip("_"))
-        return self.call(name, [], reduced.args, indent, column)
+        keywords = zip(reduced.args, reduced.args, strict=True)
+        return self.keyword_call(name, keywords, reduced.args, indent, column)
 
     @property
     def function_names(self) -> list[str]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from persist.errors import ArchiveError
 
-__all__ = ["Template", "parse_template"]
+__all__ = ["MAX_ARGUMENTS", "Template", "parse_template"]
+
+# Python 3.6 takes no more than 255 arguments in a call, and parameters of a function.
+MAX_ARGUMENTS = 250
 
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -27,11 +31,22 @@ class Template:
         The free names, in the order in which they stand.
     call : tuple of (str, tuple of (keyword or None, name)) or None
         The function and arguments, if the expression is a call with names for arguments.
+    keywords : frozenset of str or None
+        The names of the arguments, if it is a call with keywords only, and no more of them than Python
+        3.6 takes.
+    repeated : frozenset of str
+        The names that stand more than once.
     """
 
     pieces: tuple[str, ...]
     names: tuple[str, ...]
     call: tuple[str, tuple[tuple[str | None, str], ...]] | None
+    keywords: frozenset[str] | None
+    repeated: frozenset[str]
+
+    def takes_only(self, args: Mapping[str, Any]) -> bool:
+        """Tell whether the call has keywords only, few enough, and each for one of `args`."""
+        return self.keywords is not None and self.keywords <= args.keys()
 
     def unknown(self, known: set[str]) -> list[str]:
         """Return the names that are neither in `known` nor builtins."""
@@ -64,7 +79,15 @@ def parse_template(rep: str) -> Template:
         names.append(node.id)
         end = start + len(node.id.encode())
     pieces.append(data[end:].decode())
-    return Template(tuple(pieces), tuple(names), _call(body))
+    call = _call(body)
+    repeated = frozenset(name for name in names if names.count(name) > 1)
+    return Template(tuple(pieces), tuple(names), call, _keywords(call), repeated)
+
+
+def _keywords(call: Any) -> frozenset[str] | None:
+    if call is None or len(call[1]) > MAX_ARGUMENTS or any(key is None for key, _ in call[1]):
+        return None
+    return frozenset(name for _, name in call[1])
 
 
 def _call(body: ast.expr) -> tuple[str, tuple[tuple[str | None, str], ...]] | None:

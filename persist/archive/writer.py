@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from math import isfinite
-from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import compress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -17,6 +18,7 @@ from persist.archive.layout import INDENT
 from persist.archive.literals import ATOMS, literal, split_text
 from persist.archive.numbers_source import number_words, numbers_kind
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
+from persist.archive.template import MAX_ARGUMENTS
 from persist.names import is_identifier
 
 __all__ = ["ExpressionWriter", "Parts", "Verbatim", "Waiting", "before_waiting",
@@ -32,8 +34,6 @@ _UNSAFE = re.compile(r"\b(?:infj?|nanj?|Ellipsis|NotImplemented)\b|[0-9]j\b")
 _ODD_ATOMS = {complex, type(Ellipsis), type(NotImplemented)}
 _MAX_ITEMS_A_LINE = 34
 _BATCH = 64
-# Python 3.6 takes no more than 255 arguments in a call.
-_MAX_ARGUMENTS = 250
 _MAX_HUGGED = 60
 # Atoms that need no second look.
 _SHORT = 24
@@ -172,11 +172,16 @@ class ExpressionWriter:
         marked, texts = self.graph.marked, []
         for start in range(0, len(items), _BATCH):
             part = items[start : start + _BATCH]
-            plain = [i for i in part if type(i) in CONTAINERS and id(i) not in marked]
-            short = iter(self._short_texts(plain, layout.WIDTH - indent))
-            for item in part:
-                text = next(short, "") if type(item) in CONTAINERS and id(item) not in marked else ""
-                texts.append(text or self.write(item, indent, indent))
+            plain = [type(item) in CONTAINERS and id(item) not in marked for item in part]
+            short = self._short_texts(list(compress(part, plain)), layout.WIDTH - indent)
+            if short:
+                found = iter(short)
+                texts += [
+                    (is_plain and next(found)) or self.write(item, indent, indent)
+                    for item, is_plain in zip(part, plain, strict=True)
+                ]
+            else:
+                texts += [self.write(item, indent, indent) for item in part]
         return texts
 
     def _short_texts(self, plain: list[Any], width: int) -> list[str]:
@@ -208,7 +213,13 @@ class ExpressionWriter:
                 late = ("pair value", index) in waiting
                 items.append(self._pair(key, None if late else value, inner))
         else:
-            items = [self._pair(key, value, inner) for key, value in obj.items()]
+            items = []
+            for key, value in obj.items():
+                if type(key) is str and len(key) < _SHORT and key.isascii():
+                    text = repr(key)
+                    items.append(f"{text}: {self.write(value, inner, inner + len(text) + 2)}")
+                else:
+                    items.append(self._pair(key, value, inner))
         return layout.bracket("{", items, "}", indent, column)
 
     def _pair(self, key: Any, value: Any, indent: int) -> str:
@@ -295,7 +306,7 @@ class ExpressionWriter:
     ) -> str:
         """Return the call of a function, which shares its brackets with a long first argument."""
         opening, inner = function + "(", indent + INDENT
-        if len(args) > _MAX_ARGUMENTS:
+        if len(args) > MAX_ARGUMENTS:
             return f"{opening}*{self.write(Parts(args), indent, column + len(opening) + 1)})"
         if not args:
             return layout.bracket(opening, self._keywords(kwargs, inner), ")", indent, column)
@@ -310,8 +321,24 @@ class ExpressionWriter:
             first = self.write(args[0], inner, inner)
         return layout.bracket(opening, [first, *rest], ")", indent, column)
 
+    def keyword_call(
+        self,
+        function: str,
+        keywords: Iterable[tuple[str, str]],
+        objects: Mapping[str, Any],
+        indent: int,
+        column: int,
+    ) -> str:
+        """Return the call of a function with keywords for objects that have other names."""
+        inner, write = indent + INDENT, self.write
+        parts = [
+            f"{keyword}={write(objects[name], inner, inner + len(keyword) + 1)}"
+            for keyword, name in keywords
+        ]
+        return layout.bracket(function + "(", parts, ")", indent, column)
+
     def _keywords(self, kwargs: Mapping[str, Any], indent: int) -> list[str]:
-        if len(kwargs) > _MAX_ARGUMENTS or not all(map(is_identifier, kwargs)):
+        if len(kwargs) > MAX_ARGUMENTS or not all(map(is_identifier, kwargs)):
             return [f"**{self._dict(dict(kwargs), indent, indent + 2, _NOTHING)}"]
         return [
             f"{name}={self.write(value, indent, indent + len(name) + 1)}"
