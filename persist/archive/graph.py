@@ -59,7 +59,8 @@ class Graph:
     named : set of int
         The objects that need a name: inserted, referenced twice, or too deep for one expression.
     marked : set of int
-        The objects that C cannot write, since they or something below them is a node or has a name.
+        The objects whose place in the order of definitions matters, since they or something below
+        them has a name, and the containers that C cannot write, since a node is below them.
     atoms : set of type
         The types of the numbers and texts in containers.
     """
@@ -72,6 +73,7 @@ class Graph:
         self.named: set[int] = set()
         self.marked: set[int] = set()
         self.atoms: set[type] = set()
+        self._leaves: set[int] = set()
         self._references: set[int] = set()
         self._parents: dict[int, Any] = {}
         self._second_owners: list[Any] = []
@@ -148,7 +150,10 @@ class Graph:
         if type(reduced) is Reduction and reduced.members is not None:
             self._sets.append((obj, reduced, depth))
             reduced = dataclasses.replace(reduced, members=None)
-        return [(part, obj) for part in children_of(reduced) if type(part) not in ATOMS]
+        owned = [(part, obj) for part in children_of(reduced) if type(part) not in ATOMS]
+        if not owned and reduced is self.nodes[id(obj)]:
+            self._leaves.add(id(obj))
+        return owned
 
     def _node(self, obj: Any) -> Reduced:
         reduced = self.nodes[id(obj)] = self._reduce(obj)
@@ -197,18 +202,21 @@ class Graph:
         for buffer, views in shared_buffers(found):
             for view in views:
                 key = arrays[id(view)]
+                self._leaves.discard(key)
                 reduced = self.nodes[key] = view_of(view, buffer)
                 self._name(key, reduced)
                 self._visit([(part, reduced) for part in children_of(reduced)])
 
     def _mark(self) -> None:
         """Mark what has a name, what is reduced, and all that is above these."""
-        self.marked.update(self.nodes, self.named)
+        self.marked.update(self.nodes)
+        self.marked -= self._leaves
+        self.marked |= self.named
         for key in chain(self.nodes, self.named):
             self._mark_from(self._parents.get(key))
         for owner in self._second_owners:
             self._mark_from(owner)
-        self._parents, self._second_owners = {}, []
+        self._parents, self._second_owners, self._leaves = {}, [], set()
 
     def _mark_from(self, owner: Any) -> None:
         marked, parents = self.marked, self._parents

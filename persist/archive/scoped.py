@@ -33,7 +33,7 @@ class ScopedWriter(FlatWriter):
             template = parse_template(reduced.rep)
             stem = template.call[0] if template.call else "build"
             name = self._functions[key] = self.bindings.take("_" + stem.lstrip("_"))
-        keywords = zip(reduced.args, reduced.args, strict=True)
+        keywords = [(name, name) for name in reduced.args]
         return self.keyword_call(name, keywords, reduced.args, indent, column)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from math import isfinite
 from itertools import compress
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -31,9 +31,10 @@ External = Callable[["numpy.ndarray[Any, Any]"], Any]
 _NOTHING: Waiting = frozenset()
 # What C writes in a way that Python does not read back exactly.
 _UNSAFE = re.compile(r"\b(?:infj?|nanj?|Ellipsis|NotImplemented)\b|[0-9]j\b")
+_QUICK_ATOMS = frozenset([int, str, float, bool, type(None)])
 _ODD_ATOMS = {complex, type(Ellipsis), type(NotImplemented)}
 _MAX_ITEMS_A_LINE = 34
-_BATCH = 64
+_BATCH = 256
 _MAX_HUGGED = 60
 # Atoms that need no second look.
 _SHORT = 24
@@ -108,7 +109,7 @@ class ExpressionWriter:
             return self._container(obj.parts, indent, column, _NOTHING)
         if cls is Verbatim:
             return str(obj.text)
-        return self._reduced(obj, indent, column, _NOTHING)
+        return self._reduced(self.graph.nodes.get(id(obj), obj), indent, column, _NOTHING)
 
     def build(self, obj: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression that builds `obj`, without the parts that are filled in later."""
@@ -194,6 +195,8 @@ class ExpressionWriter:
             return []
         joined = "".join(texts)
         if joined.isascii() and not self._may_be_unsafe(joined):
+            if len(max(texts, key=len)) < width:
+                return texts
             return [text if len(text) < width else "" for text in texts]
         return [text if len(text) < width and self._is_exact(text) else "" for text in texts]
 
@@ -324,18 +327,32 @@ class ExpressionWriter:
     def keyword_call(
         self,
         function: str,
-        keywords: Iterable[tuple[str, str]],
+        keywords: Collection[tuple[str, str]],
         objects: Mapping[str, Any],
         indent: int,
         column: int,
     ) -> str:
         """Return the call of a function with keywords for objects that have other names."""
+        if _QUICK_ATOMS.issuperset(map(type, objects.values())):
+            line = self._quick_call(function, keywords, objects)
+            if line and layout.fits(line, column):
+                return line
         inner, write = indent + INDENT, self.write
         parts = [
             f"{keyword}={write(objects[name], inner, inner + len(keyword) + 1)}"
             for keyword, name in keywords
         ]
         return layout.bracket(function + "(", parts, ")", indent, column)
+
+    def _quick_call(
+        self, function: str, keywords: Collection[tuple[str, str]], objects: Mapping[str, Any]
+    ) -> str:
+        """Return the call in one line, or nothing if C does not write each object exactly."""
+        try:
+            text = ", ".join([f"{keyword}={objects[name]!r}" for keyword, name in keywords])
+        except ValueError:  # more digits than CPython prints
+            return ""
+        return f"{function}({text})" if self._is_exact(text) else ""
 
     def _keywords(self, kwargs: Mapping[str, Any], indent: int) -> list[str]:
         if len(kwargs) > MAX_ARGUMENTS or not all(map(is_identifier, kwargs)):
