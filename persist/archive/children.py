@@ -51,7 +51,7 @@ def children_of(reduced: Reduced) -> list[Any]:
     if kind is Reduction:
         return _parts(reduced)
     if kind is Expression:
-        return list(reduced.args.values())
+        return list(reduced.values)
     if kind is Attribute:
         return [reduced.owner]
     if kind is Data:

@@ -48,7 +48,7 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
             if id(part) in marked and type(part) not in ATOMS:
                 yield Edge(field, index, part)
     elif cls is not dict and type(reduced := graph.nodes[id(obj)]) is Expression:
-        for name, part in reduced.args.items():
+        for name, part in zip(reduced.names, reduced.values, strict=True):
             if id(part) in marked and type(part) not in ATOMS:
                 yield Edge("argument", name, part)
     else:

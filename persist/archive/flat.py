@@ -8,7 +8,7 @@ from typing import Any
 from persist.archive.imports_source import FlatBindings
 from persist.archive.reduction import Expression, Import
 from persist.archive.template import parse_template
-from persist.archive.writer import ExpressionWriter
+from persist.archive.writer import ExpressionWriter, Keywords
 
 __all__ = ["FlatWriter"]
 
@@ -22,7 +22,7 @@ class FlatWriter(ExpressionWriter):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._called: dict[tuple[str, Any], str] = {}
+        self._calls: dict[tuple[Any, ...], tuple[str, Keywords] | None] = {}
 
     @property
     def function_names(self) -> list[str]:
@@ -35,34 +35,46 @@ class FlatWriter(ExpressionWriter):
 
     def expression(self, reduced: Expression, indent: int, column: int) -> str:
         """Return the expression of an object, with its names replaced."""
+        key = (reduced.rep, reduced.names, reduced.imports)
+        if key not in self._calls:
+            self._calls[key] = self._keyword_call(reduced)
+        called = self._calls[key]
+        if called is not None:
+            return self.keyword_call(*called, reduced.values, indent, column)
+        return self._expression(reduced, indent, column)
+
+    def _keyword_call(self, reduced: Expression) -> tuple[str, Keywords] | None:
+        """Return the function and keywords of an expression, if it is a call of objects alone."""
+        template = parse_template(reduced.rep)
+        if template.call is None or not template.takes_only(reduced.names):
+            return None
+        function, arguments = template.call
+        if function in reduced.names:
+            return None
+        positions = {name: i for i, name in enumerate(reduced.names)}
+        keywords = [(keyword, positions[name]) for keyword, name in arguments if keyword]
+        return self._piece(function, reduced, 0), keywords
+
+    def _expression(self, reduced: Expression, indent: int, column: int) -> str:
         template = parse_template(reduced.rep)
         if template.call is not None:
             function, arguments = template.call
-            if template.takes_only(reduced.args):
-                called = self._function(function, reduced)
-                return self.keyword_call(called, arguments, reduced.args, indent, column)
             named = [(key, self._named(name, reduced)) for key, name in arguments]
             args = [part for key, part in named if key is None]
             kwargs = {key: part for key, part in named if key is not None}
-            return self.call(self._function(function, reduced), args, kwargs, indent, column)
+            return self.call(self._piece(function, reduced, indent), args, kwargs, indent, column)
         text = template.pieces[0]
         for name, piece in zip(template.names, template.pieces[1:], strict=True):
             text += self._piece(name, reduced, indent) + piece
         return f"({text})" if "\n" in text else text
-
-    def _function(self, name: str, reduced: Expression) -> str:
-        key = (name, reduced.imports)
-        if name in reduced.args or key not in self._called:
-            self._called[key] = self._piece(name, reduced, 0)
-        return self._called[key]
 
     def _piece(self, name: str, reduced: Expression, indent: int) -> str:
         text = self.write(self._named(name, reduced), indent, 0)
         return text if _CLOSED.fullmatch(text) else f"({text})"
 
     def _named(self, name: str, reduced: Expression) -> Any:
-        if name in reduced.args:
-            return reduced.args[name]
+        if name in reduced.names:
+            return reduced.values[reduced.names.index(name)]
         for module, iname, uiname in reduced.imports:
             if uiname == name:
                 return Import(module, iname or "")

@@ -209,8 +209,7 @@ class Graph:
 
     def _mark(self) -> None:
         """Mark what has a name, what is reduced, and all that is above these."""
-        self.marked.update(self.nodes)
-        self.marked -= self._leaves
+        self.marked.update(key for key in self.nodes if key not in self._leaves)
         self.marked |= self.named
         for key in chain(self.nodes, self.named):
             self._mark_from(self._parents.get(key))

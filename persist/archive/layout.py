@@ -38,9 +38,12 @@ def bracket(opening: str, items: Sequence[str], closing: str, indent: int, colum
 
 def lines(opening: str, items: Iterable[str], closing: str, indent: int) -> str:
     """Return `items` between brackets, each in a line of its own."""
+    # One join, as the text may be that of a whole archive.
     blanks = " " * (indent + INDENT)
-    inner = f",\n{blanks}".join(items)
-    return f"{opening}\n{blanks}{inner},\n{' ' * indent}{closing}"
+    parts = list(items)
+    parts[0] = f"{opening}\n{blanks}{parts[0]}"
+    parts[-1] = f"{parts[-1]},\n{' ' * indent}{closing}"
+    return f",\n{blanks}".join(parts)
 
 
 def rows(opening: str, items: Sequence[str], closing: str, indent: int) -> str:

@@ -74,7 +74,7 @@ def _container_rep(obj: Any) -> Rep:
 
 def _reduced_rep(obj: Any, reduced: Any) -> Rep:
     if isinstance(reduced, Expression):
-        return reduced.rep, dict(reduced.args), list(reduced.imports)
+        return reduced.rep, reduced.args, list(reduced.imports)
     if isinstance(reduced, Import):
         first, _, _ = reduced.name.partition(".")
         name = first or reduced.module.rpartition(".")[2]

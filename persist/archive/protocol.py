@@ -47,7 +47,7 @@ def reduce_by_protocol(obj: Any) -> Reduced:
     if function is getattr and len(args) == 2 and is_identifier(args[1]):
         return Attribute(*args)
     if function is operator.getitem and len(args) == 2:
-        return Expression("owner[key]", dict(zip(("owner", "key"), args, strict=True)))
+        return Expression.of("owner[key]", dict(zip(("owner", "key"), args, strict=True)))
     function, args, kwargs, new = _constructor(function, args)
     fills = _fills(obj, state, setter)
     if _is_set(type(obj)):

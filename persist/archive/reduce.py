@@ -107,15 +107,14 @@ def _checked(obj: Any, name: str, answer: Any, env: Mapping[str, Any]) -> Expres
             f"{name}() of {type(obj).__qualname__} must return (rep, args, imports): an expression, "
             f"a dict and a list of (module, name, as_name), got {answer!r}"
         ) from error
-    if len(names) == len(args):
-        return Expression(rep, args, imports)
-    args.update((free, env[free]) for free in names if free not in args and free in env)
+    if not args.keys() >= set(names):
+        args.update((free, env[free]) for free in names if free not in args and free in env)
     if missing := [free for free in names if free not in args]:
         raise ArchiveError(
             f"{name}() of {type(obj).__qualname__} returned {rep!r}, in which {', '.join(missing)} "
             "is neither in its args nor in its imports: add it to one of them"
         )
-    return Expression(rep, {free: args[free] for free in names}, imports)
+    return Expression(rep, names, tuple(map(args.__getitem__, names)), imports)
 
 
 @lru_cache(maxsize=4096)

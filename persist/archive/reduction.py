@@ -78,15 +78,29 @@ class Expression:
     ----------
     rep : str
         An expression.
-    args : mapping of str to object
-        The objects that names in `rep` stand for; they are stored in turn.
-    imports : sequence of (module, iname, uiname)
+    names : tuple of str
+        The names in `rep` that stand for objects.
+    values : tuple of object
+        The objects; they are stored in turn.
+    imports : tuple of (module, iname, uiname)
         ``(m, None, u)`` is ``import m as u``; ``(m, n, u)`` is ``from m import n as u``.
     """
 
+    # There is one of these for each object: the names and imports are those of its class.
     rep: str
-    args: Mapping[str, Any] = field(default_factory=dict)
-    imports: Sequence[tuple[str, str | None, str]] = ()
+    names: tuple[str, ...] = ()
+    values: tuple[Any, ...] = ()
+    imports: tuple[tuple[str, str | None, str], ...] = ()
+
+    @classmethod
+    def of(cls, rep: str, args: Mapping[str, Any]) -> Expression:
+        """Return the expression with the objects of a mapping."""
+        return cls(rep, tuple(args), tuple(args.values()))
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The objects, by name."""
+        return dict(zip(self.names, self.values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

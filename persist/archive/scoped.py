@@ -6,6 +6,7 @@ from persist.archive.flat import FlatWriter
 from persist.archive.imports_source import ScopedBindings, import_statement
 from persist.archive.reduction import Expression
 from persist.archive.template import MAX_ARGUMENTS, parse_template
+from persist.archive.writer import Keywords
 
 __all__ = ["ScopedWriter"]
 
@@ -17,6 +18,7 @@ class ScopedWriter(FlatWriter):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
+        self._keywords_of: dict[tuple[str, ...], Keywords] = {}
         self._functions: dict[tuple[object, ...], str] = {}
 
     def definitions(self) -> list[str]:
@@ -25,16 +27,17 @@ class ScopedWriter(FlatWriter):
 
     def expression(self, reduced: Expression, indent: int, column: int) -> str:
         """Return the call of the function that has the expression of an object."""
-        if len(reduced.args) > MAX_ARGUMENTS:
+        if len(reduced.names) > MAX_ARGUMENTS:
             return super().expression(reduced, indent, column)
-        key = (reduced.rep, tuple(reduced.args), tuple(reduced.imports))
+        key = (reduced.rep, reduced.names, reduced.imports)
         name = self._functions.get(key)
         if name is None:
             template = parse_template(reduced.rep)
             stem = template.call[0] if template.call else "build"
             name = self._functions[key] = self.bindings.take("_" + stem.lstrip("_"))
-        keywords = [(name, name) for name in reduced.args]
-        return self.keyword_call(name, keywords, reduced.args, indent, column)
+            self._keywords_of[reduced.names] = [(n, i) for i, n in enumerate(reduced.names)]
+        keywords = self._keywords_of[reduced.names]
+        return self.keyword_call(name, keywords, reduced.values, indent, column)
 
     @property
     def function_names(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -44,9 +44,9 @@ class Template:
     keywords: frozenset[str] | None
     repeated: frozenset[str]
 
-    def takes_only(self, args: Mapping[str, Any]) -> bool:
-        """Tell whether the call has keywords only, few enough, and each for one of `args`."""
-        return self.keywords is not None and self.keywords <= args.keys()
+    def takes_only(self, names: tuple[str, ...]) -> bool:
+        """Tell whether the call has keywords only, few enough, and each for one of `names`."""
+        return self.keywords is not None and self.keywords <= set(names)
 
     def unknown(self, known: set[str]) -> list[str]:
         """Return the names that are neither in `known` nor builtins."""

@@ -63,29 +63,21 @@ class Source:
         kind = ScopedWriter if options.scoped else FlatWriter
         taken = {name for name, _ in graph.roots} | {"__builtins__", options.data_name}
         self.bindings = kind.bindings_class(taken)
-        self._writer = kind(graph, self.bindings, options.external)
-        self._statements = Statements(graph, self._writer, options.prefix)
-        self._closing = options.closing
-        self.body = list(self._statements.body())
+        writer = kind(graph, self.bindings, options.external)
+        statements = Statements(graph, writer, options.prefix)
+        self.body = list(statements.body())
+        self._before = [*self.bindings.source(), *writer.definitions(), *statements.helper()]
+        made = [*statements.helper_names(), *writer.function_names, *statements.temporaries]
+        self._after = [
+            *removal(self.bindings.names),
+            *removal(made),
+            f"try: del {options.closing}",
+            "except NameError: pass\n",
+        ]
 
     def text(self) -> str:
         """Return the whole source."""
-        made = [
-            *self._statements.helper_names(),
-            *self._writer.function_names,
-            *self._statements.temporaries,
-        ]
-        parts = [
-            *self.bindings.source(),
-            *self._writer.definitions(),
-            *self._statements.helper(),
-            *self.body,
-            *removal(self.bindings.names),
-            *removal(made),
-            f"try: del {self._closing}",
-            "except NameError: pass\n",
-        ]
-        return "\n".join(parts).lstrip("\n")
+        return "\n".join([*self._before, *self.body, *self._after]).lstrip("\n")
 
 
 def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:

@@ -21,10 +21,12 @@ from persist.archive.reduction import Attribute, Data, Expression, Import, Reduc
 from persist.archive.template import MAX_ARGUMENTS
 from persist.names import is_identifier
 
-__all__ = ["ExpressionWriter", "Parts", "Verbatim", "Waiting", "before_waiting",
+__all__ = ["ExpressionWriter",
+    "Keywords", "Parts", "Verbatim", "Waiting", "before_waiting",
     "with_placeholders",
 ]
 
+Keywords = list[tuple[str, int]]
 Waiting = frozenset[tuple[str, Any]]
 External = Callable[["numpy.ndarray[Any, Any]"], Any]
 
@@ -327,29 +329,29 @@ class ExpressionWriter:
     def keyword_call(
         self,
         function: str,
-        keywords: Collection[tuple[str, str]],
-        objects: Mapping[str, Any],
+        keywords: Keywords,
+        objects: Sequence[Any],
         indent: int,
         column: int,
     ) -> str:
-        """Return the call of a function with keywords for objects that have other names."""
-        if _QUICK_ATOMS.issuperset(map(type, objects.values())):
+        """Return the call of a function with each keyword for the object at its position."""
+        if _QUICK_ATOMS.issuperset(map(type, objects)):
             line = self._quick_call(function, keywords, objects)
             if line and layout.fits(line, column):
                 return line
         inner, write = indent + INDENT, self.write
         parts = [
-            f"{keyword}={write(objects[name], inner, inner + len(keyword) + 1)}"
-            for keyword, name in keywords
+            f"{keyword}={write(objects[position], inner, inner + len(keyword) + 1)}"
+            for keyword, position in keywords
         ]
         return layout.bracket(function + "(", parts, ")", indent, column)
 
     def _quick_call(
-        self, function: str, keywords: Collection[tuple[str, str]], objects: Mapping[str, Any]
+        self, function: str, keywords: Keywords, objects: Sequence[Any]
     ) -> str:
         """Return the call in one line, or nothing if C does not write each object exactly."""
         try:
-            text = ", ".join([f"{keyword}={objects[name]!r}" for keyword, name in keywords])
+            text = ", ".join([f"{keyword}={objects[place]!r}" for keyword, place in keywords])
         except ValueError:  # more digits than CPython prints
             return ""
         return f"{function}({text})" if self._is_exact(text) else ""

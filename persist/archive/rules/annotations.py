@@ -16,7 +16,7 @@ __all__: list[str] = []
 
 def _subscript(origin: Any, args: tuple[Any, ...]) -> Expression:
     names = {f"arg{i}": arg for i, arg in enumerate(args)}
-    return Expression(f"origin[{', '.join(names) or '()'}]", {"origin": origin, **names})
+    return Expression.of(f"origin[{', '.join(names) or '()'}]", {"origin": origin, **names})
 
 
 @rule(types.GenericAlias)
@@ -41,7 +41,7 @@ def reduce_union(union: Any) -> Reduced:
     if any(isinstance(part, str | typing.ForwardRef) for part in parts):
         return reduce_by_protocol(union)
     args = {f"part{i}": part for i, part in enumerate(parts)}
-    return Expression(" | ".join(args), args)
+    return Expression.of(" | ".join(args), args)
 
 
 @rule(typing.ForwardRef)

@@ -21,7 +21,7 @@ def reduce_member(member: Enum) -> Reduced:
     if name is None or cls.__members__.get(name) is not member:
         return _unnamed(cls, member)
     if not is_identifier(name) or getattr(cls, name, None) is not member:
-        return Expression("cls[name]", {"cls": cls, "name": name})
+        return Expression.of("cls[name]", {"cls": cls, "name": name})
     if cls.__qualname__.startswith("_"):
         return _public_member(cls, member) or Attribute(cls, name)
     return Attribute(cls, name)
@@ -44,7 +44,7 @@ def _unnamed(cls: type[Enum], member: Enum) -> Reduced:
         flags = _flags(cls, member.value)
         if flags:
             args = {f"flag{i}": flag for i, flag in enumerate(flags)}
-            return Expression(" | ".join(args), args)
+            return Expression.of(" | ".join(args), args)
     return Reduction(cls, (member.value,))
 
 

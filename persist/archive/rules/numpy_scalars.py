@@ -69,7 +69,7 @@ def _same(one: Any, other: Any) -> bool:
 def _item_of_array(scalar: Any) -> Reduced:
     if scalar.dtype.kind in "mM":
         return Reduction(Attribute(scalar.view("i8"), "view"), (scalar.dtype.str,))
-    return Expression("array[()]", {"array": numpy.array(scalar)})
+    return Expression.of("array[()]", {"array": numpy.array(scalar)})
 
 
 def _of_integer(scalar: Any) -> tuple[Any, ...]:

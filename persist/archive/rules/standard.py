@@ -83,4 +83,4 @@ def _c_class(cls: Any) -> Any:
     length = getattr(cls, "_length_", None)
     if length is None or not cls.__name__.endswith(f"_Array_{length}"):
         return cls
-    return Expression("item * length", {"item": _c_class(cls._type_), "length": length})
+    return Expression.of("item * length", {"item": _c_class(cls._type_), "length": length})

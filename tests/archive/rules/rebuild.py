@@ -77,9 +77,10 @@ class Rebuild:
                 assert type(array) is numpy.ndarray
                 assert not array.dtype.hasobject
                 return self._keep(obj, array.copy(order="K"))
-            case Expression(rep, args, imports):
+            case Expression(rep, imports=imports):
                 assert not imports
-                return self._keep(obj, eval(rep, {k: self(v) for k, v in args.items()}))
+                args = {name: self(value) for name, value in reduced.args.items()}
+                return self._keep(obj, eval(rep, args))
             case Reduction():
                 return self._call(obj, reduced)
 
