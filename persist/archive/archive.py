@@ -11,10 +11,12 @@ from typing import Any
 import numpy
 
 from persist.archive.arrays import ArrayManager, get_data_format, load_arrays
+from persist.archive.expressions import persistent_rep
 from persist.archive.external import ExternalArrays
-from persist.archive.legacy import flat_definitions, persistent_rep
-from persist.archive.load import run
+from persist.archive.legacy import flat_definitions
+from persist.archive.load import restore
 from persist.archive.module import save_module
+from persist.archive.module_place import ModulePlace
 from persist.archive.text import SourceOptions, archive_text
 from persist.errors import DuplicateError
 from persist.names import UniqueNames, check_identifier
@@ -23,6 +25,9 @@ __all__ = ["Archive"]
 
 _Path = str | os.PathLike[str]
 
+# The source deletes this from where it runs.
+_RESERVED = frozenset(["__builtins__"])
+
 
 class Archive:
     """A set of named objects, with all that they refer to, as executable Python source.
@@ -30,8 +35,8 @@ class Archive:
     Parameters
     ----------
     flat, tostring, robust_replace : bool, optional
-        Accepted and kept; they change nothing. Arrays are always exact, and names are never replaced
-        in text.
+        Accepted and kept; they change nothing. Arrays are always exact, and names are never
+        replaced in text.
     check_on_insert : bool, optional
         Raise errors of objects that cannot be stored when they are inserted, not when the source is
         made.
@@ -115,8 +120,10 @@ class Archive:
         self.data: dict[str, numpy.ndarray[Any, Any]] = {}
         self.ids: dict[str, int] = {}
         self.imports: list[tuple[str, str | None, str]] = []
+        self._held: dict[str, Any] = {}
+        self._taken = UniqueNames()
         self._numbers: dict[int, tuple[int, Any]] = {}
-        self._external = ExternalArrays(self.data, self.data_name, self.array_threshold)
+        self._placed: list[str] = []
 
     def insert(self, *objects: Any, env: Mapping[str, Any] | None = None, **items: Any) -> None:
         """Add objects under the names of the keywords.
@@ -131,8 +138,8 @@ class Archive:
         Raises
         ------
         ValueError
-            If an object has no name, or its name is not an identifier, is a keyword, or starts with an
-            underscore and is not in `allowed_names`.
+            If an object has no name, or its name is not an identifier, is a keyword, or starts with
+            an underscore and is not in `allowed_names`.
         DuplicateError
             If a name has another object already.
         """
@@ -140,22 +147,22 @@ class Archive:
             raise ValueError(f"Insert objects with a key: insert(x=3), not insert({objects[0]!r})")
         self.insert_items(items, env)
 
-    def insert_items(
-        self, items: Mapping[str, Any], env: Mapping[str, Any] | None = None
-    ) -> None:
+    def insert_items(self, items: Mapping[str, Any], env: Mapping[str, Any] | None = None) -> None:
         """Add the objects of a mapping: as `insert`, for any names."""
-        held = {name: obj for name, obj, _ in self.arch}
         for name, obj in items.items():
             self._check_name(name)
-            if name in held and held[name] is not obj:
+            if self._held.get(name, obj) is not obj:
                 raise DuplicateError(name)
-        added = {name: obj for name, obj in items.items() if name not in held}
-        self._check_single(list(held), items)
+        if self.single_item_mode:
+            self._check_single(items)
+        added = {name: obj for name, obj in items.items() if name not in self._held}
         if self.check_on_insert:
             self._check_objects(added, env)
         for name, obj in added.items():
             self.arch.append((name, obj, env))
             self.ids[name] = self.get_id(obj)
+            self._taken.add(name)
+        self._held.update(added)
 
     def names(self) -> list[str]:
         """Return the names, in the order in which they were inserted."""
@@ -163,7 +170,7 @@ class Archive:
 
     def unique_name(self, name: str) -> str:
         """Return `name`, or if it is taken, its stem with the next number; reserve nothing."""
-        return UniqueNames(self.names()).unique(name)
+        return self._taken.unique(name)
 
     def get_id(self, obj: Any) -> int:
         """Return a small number for an object: they count in the order of first request."""
@@ -198,11 +205,11 @@ class Archive:
 
     def scoped__str__(self) -> str:
         """Return the source in the scoped format."""
-        return self._text(scoped=True)
+        return self._written(scoped=True)
 
     def unscoped_str(self) -> str:
         """Return the source in the flat format."""
-        return self._text(scoped=False)
+        return self._written(scoped=False)
 
     def eval(
         self,
@@ -230,23 +237,20 @@ class Archive:
         dict of str to object
             `d`, with the objects.
         """
-        found: dict[str, Any] = {} if d is None else d
-        name = data_name or self.data_name
-        if datafile is not None:
-            found[name] = load_arrays(datafile, mmap_mode=mmap_mode)
-        elif self.datafile is not None and os.path.exists(self.datafile):
-            found[name] = load_arrays(
-                self.datafile, data_format=self.data_format, mmap_mode=mmap_mode
-            )
-        run(s, found)
+        given: dict[str, Any] = {} if d is None else d
+        name = self.data_name if data_name is None else data_name
+        arrays = self._load_arrays(s, name, datafile, mmap_mode)
+        found = restore(s, given if arrays is None else {**given, name: arrays})
         found.pop(name, None)
-        return found
+        given.pop(name, None)
+        given.update(found)
+        return given
 
     def save_data(
         self,
         datafile: _Path | None = None,
         filename: str | None = None,
-        data_format: str = "npy",
+        data_format: str | None = None,
     ) -> tuple[str | None, list[str]]:
         """Write the external arrays.
 
@@ -258,7 +262,7 @@ class Archive:
         filename : str, optional
             The file in the folder `datafile`.
         data_format : {'npy', 'npz', 'hdf5'}, optional
-            The format.
+            The format: by default npy, and for the file of the archive that of the archive.
 
         Returns
         -------
@@ -269,7 +273,8 @@ class Archive:
         """
         if not self.data:
             return None, []
-        datafile = self.datafile if datafile is None else datafile
+        if datafile is None:
+            datafile, data_format = self.datafile, data_format or self.data_format
         if datafile is None:
             warnings.warn(
                 f"Data arrays {sorted(self.data)} exist but no datafile specified. "
@@ -279,6 +284,7 @@ class Archive:
             )
             return None, []
         dirname = os.fspath(datafile)
+        data_format = data_format or "npy"
         if filename is None and data_format != "npy":
             dirname, filename = os.path.split(dirname)
         return ArrayManager().save_arrays(
@@ -302,8 +308,8 @@ class Archive:
     ) -> None:
         """Save the archive as a module that can be imported without persist.
 
-        New files are written first, and the module is then switched to them by one atomic rename: if
-        that fails, what was there is whole.
+        New files are written first, and the module is then switched to them by one atomic rename:
+        if that fails, what was there is whole.
 
         Parameters
         ----------
@@ -325,47 +331,76 @@ class Archive:
         Raises
         ------
         ValueError
-            If there is no name, or something is there and `force` is false.
+            If there is no name, or it is not an identifier, or something is there and `force` is
+            false.
         KeyError
             If the format is unknown.
+        OSError
+            If the disk fails; what was there is whole.
         """
-        if self.single_item_mode:
-            items = self.names()
-            if not items:
-                raise ValueError("Nothing to save: insert one object in single_item_mode=True")
-            name = name or items[0]
+        item = self._single_name() if self.single_item_mode else None
+        name = item if name is None else name
         if name is None:
             raise ValueError("Must provide name unless single_item_mode=True")
+        place = ModulePlace(os.fspath(dirname), name, package, arrays_name, data_format)
+        place.check_free(force)
         save_module(
-            str(self._text(self.scoped, write_data=False)),
+            place,
+            self._text(self.scoped),
             self.data,
-            os.fspath(dirname),
-            name,
-            item=self.names()[0] if self.single_item_mode else None,
-            package=package,
-            arrays_name=arrays_name,
+            item=item,
             data_name=self.data_name,
-            data_format=data_format,
             force=force,
             clear_on_reload=clear_on_reload,
             keep=self.backup_data,
         )
 
-    def _text(self, scoped: bool, write_data: bool = True) -> str:
-        text = archive_text(self._roots(), self._options(scoped))
-        if write_data and self.datafile is not None:
-            self.save_data(data_format=self.data_format)
+    def _single_name(self) -> str:
+        if not self.arch:
+            raise ValueError("Nothing to save: insert one object in single_item_mode=True")
+        return self.names()[0]
+
+    def _load_arrays(
+        self, source: str, name: str, datafile: _Path | None, mmap_mode: str | None
+    ) -> dict[str, Any] | None:
+        """Return the arrays for a source, or None where none are known."""
+        if datafile is not None:
+            return load_arrays(datafile, mmap_mode=mmap_mode)
+        if self.datafile is None:
+            return None
+        told = get_data_format(self.datafile)
+        data_format = None if self.data_format == told else self.data_format
+        try:
+            return load_arrays(self.datafile, data_format=data_format, mmap_mode=mmap_mode)
+        except (FileNotFoundError, ValueError):
+            # Nothing is written for an archive without external arrays.
+            if f"{name}[" in source:
+                raise
+            return None
+
+    def _written(self, scoped: bool) -> str:
+        """Return the source, and write the arrays if the archive has a file for them."""
+        text = self._text(scoped)
+        if self.datafile is not None:
+            self.save_data()
         return text
+
+    def _text(self, scoped: bool) -> str:
+        return archive_text(self._roots(), self._options(scoped))
 
     def _roots(self) -> list[tuple[str, Any]]:
         return [(name, obj) for name, obj, _ in self.arch]
 
     def _options(self, scoped: bool) -> SourceOptions:
+        for name in self._placed:
+            self.data.pop(name, None)
+        external = ExternalArrays(self.data, self.data_name, self.array_threshold)
+        self._placed = external.names
         keeps = self.datafile is not None
         return SourceOptions(
             scoped=scoped,
-            external=self._external,
-            envs={name: env for name, _, env in self.arch},
+            external=external,
+            envs={name: env for name, _, env in self.arch if env is not None},
             prefix=self.gname_prefix,
             data_name=self.data_name,
             closing="__builtins__" if keeps else f"__builtins__, {self.data_name}",
@@ -373,22 +408,21 @@ class Archive:
 
     def _check_name(self, name: str) -> None:
         check_identifier(name)
-        if name in self.allowed_names and name != self.data_name:
-            return
-        if name.startswith("_"):
+        if name.startswith("_") and name not in self.allowed_names:
             raise ValueError("name must not start with '_'")
+        if name in _RESERVED or name == self.data_name:
+            raise ValueError(f"name must not be {name!r}, which the source of an archive deletes")
 
-    def _check_single(self, held: list[str], items: Mapping[str, Any]) -> None:
-        if not self.single_item_mode:
-            return
+    def _check_single(self, items: Mapping[str, Any]) -> None:
         if len(items) != 1:
             raise ValueError(f"Can't insert {len(items)} items when single_item_mode=True")
-        name = next(iter(items))
-        if held and held != [name]:
+        (name,) = items
+        if self.arch and name not in self._held:
             raise ValueError(
-                f"Can't insert {name!r} into single_item_mode=True archive with {held[0]!r}."
+                f"Can't insert {name!r} into single_item_mode=True archive with "
+                f"{self._single_name()!r}."
             )
 
     def _check_objects(self, items: Mapping[str, Any], env: Mapping[str, Any] | None) -> None:
-        options = self._options(self.scoped)
-        archive_text(items.items(), options.without_external(dict.fromkeys(items, env)))
+        options = SourceOptions(self.scoped, lambda array: None, dict.fromkeys(items, env))
+        archive_text(items.items(), options)

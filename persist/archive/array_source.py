@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from persist.archive.reduction import Import, Reduction
+from persist.archive.reduction import Attribute, Import, Reduction
 
 __all__ = ["array_reduction", "dtype_argument", "is_fortran", "without_padding"]
 
@@ -38,6 +38,10 @@ def array_reduction(array: _Array) -> Reduction:
     """
     order = {"order": "F"} if is_fortran(array) else {}
     array = without_padding(array)
+    if array.dtype.kind in "mM" and numpy.datetime_data(array.dtype)[0] == "generic":
+        # numpy 2.5 deprecates to make times without a unit, except as a view.
+        numbers = array_reduction(array.view(array.dtype.str.replace(array.dtype.kind, "i")))
+        return Reduction(Attribute(numbers, "view"), (array.dtype.str,))
     if 0 < array.size <= _MAX_DIGITS:
         found = _digits(array, order)
         if found is not None:
@@ -129,8 +133,5 @@ def _comes_back(array: _Array, values: Any, dtype: Any, order: dict[str, Any]) -
         found = numpy.array(values, dtype=dtype, **order)
     except (TypeError, ValueError, OverflowError):
         return False
-    return (
-        found.dtype == array.dtype
-        and found.shape == array.shape
-        and found.tobytes() == array.tobytes()
-    )
+    same = found.dtype == array.dtype and found.shape == array.shape
+    return bool(same) and found.tobytes() == array.tobytes()

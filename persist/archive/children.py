@@ -47,14 +47,13 @@ def _has_others(parts: Iterator[Any], atoms: set[type]) -> bool:
 
 def children_of(reduced: Reduced) -> list[Any]:
     """Return the objects that `reduced` is made of, in the order in which they are written."""
-    kind = type(reduced)
-    if kind is Reduction:
+    if type(reduced) is Reduction:
         return _parts(reduced)
-    if kind is Expression:
+    if type(reduced) is Expression:
         return list(reduced.values)
-    if kind is Attribute:
+    if type(reduced) is Attribute:
         return [reduced.owner]
-    if kind is Data:
+    if type(reduced) is Data:
         dtype = dtype_argument(reduced.array.dtype)
         return [] if type(dtype) is str else [dtype]
     return []

@@ -100,4 +100,5 @@ def _is_frozen(function: Any) -> bool:
 
 
 def _hash_needs_state(obj: Any) -> bool:
-    return type(obj).__hash__ is not object.__hash__
+    method: Any = type(obj).__hash__
+    return method is not object.__hash__

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy
 
-from persist.archive.arrays import plain_dtype
 from persist.archive.array_source import is_fortran, without_padding
+from persist.archive.arrays import plain_dtype
+from persist.archive.arrays.pieces import byte_pieces
 from persist.archive.reduction import Attribute, Import, Reduction
 from persist.archive.writer import Verbatim
 
 __all__ = ["ExternalArrays"]
 
 _Array = numpy.ndarray[Any, Any]
-_COMPARED = 1 << 20  # bytes
 
 
 class ExternalArrays:
@@ -28,14 +29,22 @@ class ExternalArrays:
         The variable in which the source finds them.
     threshold : float
         Arrays with more elements than this are kept outside of the source.
+
+    Attributes
+    ----------
+    names : list of str
+        What was put into `data`, in order.
     """
 
     def __init__(self, data: dict[str, _Array], data_name: str, threshold: float) -> None:
         self._data = data
         self._data_name = data_name
         self._threshold = threshold
+        self.names: list[str] = []
+        self._number = 0
         self._known: dict[tuple[Any, ...], Any] = {}
-        self._alike: dict[tuple[Any, ...], list[str]] = {}
+        self._first: dict[tuple[Any, ...], str] = {}
+        self._digests: dict[tuple[Any, ...], dict[bytes, str]] = {}
 
     def __call__(self, array: _Array) -> Any | None:
         """Return what the source has in place of `array`, or None if it is not kept outside."""
@@ -50,14 +59,24 @@ class ExternalArrays:
         plain = plain_dtype(array.dtype)
         clean = without_padding(array)
         stored = clean if plain is array.dtype else clean.view(plain)
-        alike = self._alike.setdefault((stored.shape, stored.dtype.str, is_fortran(stored)), [])
-        for name in alike:
-            if _same_bytes(self._data[name], stored):
-                return Reduction(Import("numpy", "array"), (self._reference(name, array.dtype),))
         name = self._free_name()
+        alike = self._find_alike(stored, name)
+        if alike != name:
+            return Reduction(Import("numpy", "array"), (self._reference(alike, array.dtype),))
         self._data[name] = stored
-        alike.append(name)
+        self.names.append(name)
         return self._reference(name, array.dtype)
+
+    def _find_alike(self, array: _Array, name: str) -> str:
+        """Return the name of an array of equal bytes, dtype and shape; `name` if there was none."""
+        kind = (array.shape, array.dtype.str, is_fortran(array))
+        first = self._first.setdefault(kind, name)
+        # Most arrays are the only one of their kind, and are not read to be told apart.
+        if first == name:
+            return name
+        if kind not in self._digests:
+            self._digests[kind] = {_digest(self._data[first]): first}
+        return self._digests[kind].setdefault(_digest(array), name)
 
     def _reference(self, name: str, dtype: numpy.dtype[Any]) -> Any:
         expression = Verbatim(f"{self._data_name}[{name!r}]")
@@ -66,19 +85,14 @@ class ExternalArrays:
         return Reduction(Attribute(expression, "view"), (dtype,))
 
     def _free_name(self) -> str:
-        number = 0
-        while f"array_{number}" in self._data:
-            number += 1
-        return f"array_{number}"
+        while f"array_{self._number}" in self._data:
+            self._number += 1
+        return f"array_{self._number}"
 
 
-def _same_bytes(one: _Array, other: _Array) -> bool:
-    """Compare arrays of one shape and dtype, some at a time."""
-    if one is other:
-        return True
-    flat, flat_other = one.ravel("K"), other.ravel("K")
-    step = max(1, _COMPARED // one.itemsize)
-    return all(
-        flat[i : i + step].tobytes() == flat_other[i : i + step].tobytes()
-        for i in range(0, one.size, step)
-    )
+def _digest(array: _Array) -> bytes:
+    """Return a digest of the content of an array, which is read some at a time."""
+    digest = hashlib.blake2b(digest_size=32)
+    for piece in byte_pieces(array):
+        digest.update(piece)
+    return digest.digest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from persist.archive.imports_source import FlatBindings
+from persist.archive.imports_source import Bindings, FlatBindings
 from persist.archive.reduction import Expression, Import
 from persist.archive.template import parse_template
 from persist.archive.writer import ExpressionWriter, Keywords
@@ -18,7 +18,7 @@ _CLOSED = re.compile(r"[\w.]+|[\[({'\"].*|[\w.]+\(.*", re.DOTALL)
 class FlatWriter(ExpressionWriter):
     """Puts what the names of an expression stand for in their place."""
 
-    bindings_class = FlatBindings
+    bindings_class: type[Bindings] = FlatBindings
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

@@ -1,8 +1,8 @@
-"""The objects that are reached from the inserted ones: which are shared, and what the others reduce to.
+"""The objects that are reached from the inserted ones: which are shared, what they reduce to.
 
-Lists, tuples and dicts of exactly these types are not reduced: most of a graph is made of them, and C
-writes those below which nothing is shared. Only the ancestors of what needs a name or a constructor are
-looked at again.
+Lists, tuples and dicts of exactly these types are not reduced: most of a graph is made of them,
+and C writes those below which nothing is shared. Only the ancestors of what needs a name or a
+constructor are looked at again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
 from types import ModuleType
 from typing import Any
+
+import numpy
 
 from persist.archive.children import children_of, dict_children, sequence_children
 from persist.archive.literals import ATOMS, is_constant
@@ -31,7 +33,8 @@ _PATHS = frozenset([Import, Attribute])
 _SEQUENCES = frozenset([list, tuple])
 REDUCED = frozenset([Import, Attribute, Expression, Data, Reduction])
 
-# Brackets nest at most 98 deep on Python 3.8, and each level of a long container is indented further.
+# Brackets nest at most 98 deep on Python 3.8, and each level of a long container is indented
+# further.
 _MAX_DEPTH = 18
 
 
@@ -55,7 +58,8 @@ class Graph:
     ----------
     nodes : dict of int to Reduced
         What each object that is neither a value nor a plain container reduces to, by `id`. The
-        reductions keep alive the temporary objects that they brought, so that no `id` is used twice.
+        reductions keep alive the temporary objects that they brought, so that no `id` is used
+        twice.
     named : set of int
         The objects that need a name: inserted, referenced twice, or too deep for one expression.
     marked : set of int
@@ -74,6 +78,7 @@ class Graph:
         self.marked: set[int] = set()
         self.atoms: set[type] = set()
         self._leaves: set[int] = set()
+        self._arrays: dict[int, numpy.ndarray[Any, Any]] = {}
         self._references: set[int] = set()
         self._parents: dict[int, Any] = {}
         self._second_owners: list[Any] = []
@@ -81,7 +86,7 @@ class Graph:
         self._env: Any = None
         for env, group in groupby(self.roots, lambda root: (envs or {}).get(root[0])):
             self._env = env
-            self._visit([(obj, None) for _, obj in group])
+            self._visit([(obj, None) for _, obj in group if not is_value(obj)])
         self._share_buffers()
         self._mark()
 
@@ -91,7 +96,7 @@ class Graph:
 
     def _visit(self, owned: list[tuple[Any, Any]]) -> None:
         """Visit objects, each with its owner, and all below them, level by level."""
-        self.named.update(id(obj) for obj, owner in owned if owner is None and not is_value(obj))
+        self.named.update(id(obj) for obj, owner in owned if owner is None)
         depth = 0
         while owned:
             found = self._meet(owned)
@@ -158,20 +163,23 @@ class Graph:
     def _node(self, obj: Any) -> Reduced:
         reduced = self.nodes[id(obj)] = self._reduce(obj)
         self._name(id(obj), reduced)
+        if type(reduced) is Data:
+            self._arrays[id(obj)] = reduced.array
+        elif type(obj) is numpy.ndarray:
+            self._arrays[id(obj)] = obj
         if type(reduced) in _PATHS and _leads_to(reduced, obj):
             self._references.add(id(obj))
         return reduced
 
     def _name(self, key: int, reduced: Reduced) -> None:
         """Name what needs statements of its own, or stands more than once in an expression."""
-        if type(reduced) is Reduction and reduced.unabsorbed():
-            self.named.add(key)
-        elif type(reduced) is Data and not reduced.array.flags.writeable:
+        if _needs_statements(reduced):
             self.named.add(key)
         elif type(reduced) is Expression:
-            repeated = parse_template(reduced.rep).repeated
-            if repeated:
-                self.named.update(id(a) for n, a in reduced.args.items() if n in repeated)
+            template = parse_template(reduced.rep)
+            if template.repeated or template.is_deep:
+                named = template.names if template.is_deep else template.repeated
+                self.named.update(id(a) for n, a in reduced.args.items() if n in named)
 
     def _reduce(self, obj: Any) -> Reduced:
         if type(obj) in REDUCED:
@@ -195,17 +203,18 @@ class Graph:
         return self.nodes.get(id(obj)) or reduce(obj, self._env)
 
     def _share_buffers(self) -> None:
-        arrays = {
-            id(reduced.array): key for key, reduced in self.nodes.items() if type(reduced) is Data
-        }
-        found = [reduced.array for reduced in self.nodes.values() if type(reduced) is Data]
-        for buffer, views in shared_buffers(found):
+        """Build arrays that share memory upon one buffer."""
+        keys = {id(array): key for key, array in self._arrays.items()}
+        objects = [array for array in self._arrays.values() if array.dtype.hasobject]
+        others = [array for array in self._arrays.values() if not array.dtype.hasobject]
+        for buffer, views in chain(shared_buffers(others), shared_buffers(objects)):
             for view in views:
-                key = arrays[id(view)]
-                self._leaves.discard(key)
+                key = keys[id(view)]
                 reduced = self.nodes[key] = view_of(view, buffer)
+                self._leaves.discard(key)
                 self._name(key, reduced)
                 self._visit([(part, reduced) for part in children_of(reduced)])
+        self._arrays = {}
 
     def _mark(self) -> None:
         """Mark what has a name, what is reduced, and all that is above these."""
@@ -222,6 +231,12 @@ class Graph:
         while owner is not None and (key := id(owner)) not in marked:
             marked.add(key)
             owner = parents.get(key)
+
+
+def _needs_statements(reduced: Reduced) -> bool:
+    if type(reduced) is Data:
+        return not reduced.array.flags.writeable
+    return type(reduced) is Reduction and bool(reduced.unabsorbed())
 
 
 def _leads_to(reduced: Reduced, obj: Any) -> bool:

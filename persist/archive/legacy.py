@@ -1,30 +1,83 @@
-"""Names of the older interface: an object, or a graph, as expressions with names in them."""
+"""Names of the older interface that nothing else needs."""
 
 from __future__ import annotations
 
+import cmath
+import inspect
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
-from persist.archive.reduce import reduce
-from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
+from persist.archive.expressions import Imports
+from persist.archive.template import parse_template
 from persist.archive.text import Source, SourceOptions
-from persist.errors import UnsupportedObjectError
 
-__all__ = ["flat_definitions", "get_imports", "persistent_rep", "repr_"]
-
-Imports = list[tuple[str, "str | None", str]]
-Rep = tuple[str, dict[str, Any], Imports]
+__all__ = [
+    "Node",
+    "flat_definitions",
+    "get_imports",
+    "get_module",
+    "get_toplevel_imports",
+    "is_simple",
+    "repr_",
+]
 
 _ASSIGNMENT = re.compile(r"(\w+) = (.*)", re.DOTALL)
 _IMPORT = re.compile(r"(?:from (?P<module>\S+) )?import (?P<name>\S+)(?: as (?P<bound>\S+))?\Z")
+_SIMPLE = frozenset([bool, int, str, type(None)])
 
 
 def get_imports(obj: Any, env: Mapping[str, Any] | None = None) -> Imports:
-    """Return ``[(module, classname, classname)]`` for the class of an object, or for a class."""
-    cls = obj if isinstance(obj, type) else type(obj)
-    module = getattr(obj, "__module__", None) or cls.__module__
+    """Return ``[(module, classname, classname)]`` for the class of an object, or for a class.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> get_imports(Fraction(1, 2))
+    [('fractions', 'Fraction', 'Fraction')]
+    """
+    cls, module = _class_and_module(obj)
     return [(module, cls.__name__, cls.__name__)]
+
+
+def get_toplevel_imports(obj: Any, env: Mapping[str, Any] | None = None) -> Imports:
+    """Do as `get_imports`; of a nested class, name the outermost one, which can be imported."""
+    cls, module = _class_and_module(obj)
+    name = cls.__qualname__.partition(".")[0]
+    return [(module, name, name)]
+
+
+def _class_and_module(obj: Any) -> tuple[type, str]:
+    cls = obj if isinstance(obj, type) else type(obj)
+    return cls, getattr(obj, "__module__", None) or cls.__module__
+
+
+def get_module(obj: Any) -> ModuleType | None:
+    """Return the module in which an object, or else its class, is defined; None if unknown."""
+    return inspect.getmodule(obj) or inspect.getmodule(type(obj))
+
+
+def is_simple(obj: Any) -> bool:
+    """Tell whether `obj` is a bool, int, str, None, finite float or complex, or a tuple of such.
+
+    Examples
+    --------
+    >>> is_simple((1, "a", None)), is_simple(float("nan")), is_simple([1])
+    (True, False, False)
+    """
+    waiting = [obj]
+    while waiting:
+        part = waiting.pop()
+        if type(part) is tuple:
+            waiting.extend(part)
+        elif type(part) in (float, complex):
+            if not cmath.isfinite(part):
+                return False
+        elif type(part) not in _SIMPLE:
+            return False
+    return True
 
 
 def repr_(obj: Any, robust: bool = True) -> str:
@@ -37,8 +90,6 @@ def repr_(obj: Any, robust: bool = True) -> str:
     robust : bool, optional
         Accepted, and changes nothing.
     """
-    from persist.archive.template import parse_template
-
     rep, args, _ = obj.get_persistent_rep()
     template = parse_template(rep)
     text = template.pieces[0]
@@ -47,63 +98,31 @@ def repr_(obj: Any, robust: bool = True) -> str:
     return text
 
 
-def persistent_rep(obj: Any, env: Mapping[str, Any] | None = None) -> Rep:
-    """Return an expression for one object, what its names stand for, and its imports."""
-    cls = type(obj)
-    if cls in (list, tuple, dict):
-        return _container_rep(obj)
-    if cls in (int, float, complex, str, bytes, bool, type(None)):
-        return repr(obj), {}, _float_imports(obj)
-    return _reduced_rep(obj, reduce(obj, env))
+@dataclass(frozen=True)
+class Node:
+    """An object and the expression for it, as a graph has it.
 
+    Parameters
+    ----------
+    obj : object
+        The object.
+    rep : str
+        The expression.
+    args : mapping of str to object
+        What names in it stand for.
+    imports : sequence of (module, name, as_name)
+        What it imports.
+    """
 
-def _float_imports(obj: Any) -> Imports:
-    text = repr(obj)
-    return [("math", name, name) for name in ("inf", "nan") if name in text and type(obj) is float]
+    obj: Any
+    rep: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    imports: Iterable[tuple[str, str | None, str]] = ()
 
-
-def _container_rep(obj: Any) -> Rep:
-    items = [*obj.items()] if type(obj) is dict else obj
-    names = [f"_l_{i}" for i in range(len(items))]
-    listed = ", ".join(names)
-    rep = {list: f"[{listed}]", tuple: f"({listed}{', ' if len(names) == 1 else ''})"}
-    imports: Imports = [("builtins", "dict", "dict")] if type(obj) is dict else []
-    text = rep.get(type(obj), f"dict([{listed}])")
-    return text, dict(zip(names, items, strict=True)), imports
-
-
-def _reduced_rep(obj: Any, reduced: Any) -> Rep:
-    if isinstance(reduced, Expression):
-        return reduced.rep, reduced.args, list(reduced.imports)
-    if isinstance(reduced, Import):
-        first, _, _ = reduced.name.partition(".")
-        name = first or reduced.module.rpartition(".")[2]
-        return reduced.name or name, {}, [(reduced.module, first or None, name)]
-    if isinstance(reduced, Attribute):
-        return f"_instance.{reduced.name}", {"_instance": reduced.owner}, []
-    if isinstance(reduced, Data) or (isinstance(reduced, Reduction) and reduced.unabsorbed()):
-        raise UnsupportedObjectError(
-            f"an object of class {type(obj).__qualname__} takes more than one expression to build: "
-            "insert it into an archive"
-        )
-    return _call_rep(reduced)
-
-
-def _call_rep(found: Reduction) -> Rep:
-    args: dict[str, Any] = {"_function": found.function}
-    parts = ["_function"] if found.new else []
-    for i, arg in enumerate([*found.args, *_absorbed(found)]):
-        args[f"_l_{i}"] = arg
-        parts.append(f"_l_{i}")
-    keywords = {**found.kwargs, **(found.attributes or {})}
-    for name, value in keywords.items():
-        args[f"_k_{name}"] = value
-        parts.append(f"{name}=_k_{name}")
-    return f"_function{'.__new__' if found.new else ''}({', '.join(parts)})", args, []
-
-
-def _absorbed(found: Reduction) -> list[Any]:
-    return [list(getattr(found, f)) for f in found.absorbed() if f != "attributes"]
+    @property
+    def children(self) -> list[Any]:
+        """The objects that the expression refers to."""
+        return list(self.args.values())
 
 
 def flat_definitions(

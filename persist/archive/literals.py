@@ -10,6 +10,7 @@ import math
 import re
 import struct
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 from persist.archive.reduction import Import, Reduction
@@ -24,21 +25,25 @@ _FOLDED = ATOMS - {type(NotImplemented)}
 # CPython refuses to parse or print decimal integers of more than 4300 digits; hex has no limit.
 _MAX_DECIMAL_BITS = 2000
 _QUIET_NAN = struct.pack("<d", math.nan)
-_CHUNK = 72
+_MIN_WIDTH = 24
 
 
 def is_constant(items: tuple[Any, ...], depth: int = 16) -> bool:
-    """Tell whether the compiler makes one constant of a tuple, so that it is a value as a number is."""
+    """Tell whether the compiler makes one constant of a tuple: a value, as numbers are."""
     for item in items:
         cls = type(item)
         if cls is tuple:
             if not depth or not is_constant(item, depth - 1):
                 return False
-        elif cls not in _FOLDED or (cls is float and not math.isfinite(item)):
-            return False
-        elif cls is complex and not _is_plain_complex(item):
+        elif cls not in _FOLDED or not _has_literal(item):
             return False
     return True
+
+
+def _has_literal(atom: Any) -> bool:
+    if type(atom) is float:
+        return math.isfinite(atom)
+    return type(atom) is not complex or _is_plain_complex(atom)
 
 
 def is_quiet_nan(number: float) -> bool:
@@ -47,13 +52,13 @@ def is_quiet_nan(number: float) -> bool:
 
 
 def literal(atom: Any) -> str | Reduction | Import:
-    """Return the literal of `atom`, or what builds it where no literal can.
+    r"""Return the literal of `atom`, or what builds it where no literal can.
 
     The names ``inf`` and ``nan`` may stand in the literal of a float.
 
     Examples
     --------
-    >>> literal(-0.0), literal(float("-inf")), literal("caf\\xe9"), literal(...)
+    >>> literal(-0.0), literal(float("-inf")), literal("caf\xe9"), literal(...)
     ('-0.0', '-inf', "'café'", '...')
     """
     cls = type(atom)
@@ -72,14 +77,34 @@ def literal(atom: Any) -> str | Reduction | Import:
     return repr(atom)
 
 
-def split_text(atom: str | bytes) -> list[str]:
-    """Return literals that stand side by side for one long text, broken after its newlines."""
+def split_text(atom: str | bytes, width: int) -> list[str]:
+    """Return literals that stand side by side for one long text, broken after its newlines.
+
+    Parameters
+    ----------
+    atom : str or bytes
+        The text.
+    width : int
+        The columns that a literal may take.
+    """
+    width = max(width, _MIN_WIDTH)
     if isinstance(atom, bytes):
-        return [repr(atom[i : i + _CHUNK // 4 + 4]) for i in range(0, len(atom), _CHUNK // 4 + 4)]
-    parts = []
+        step = (width - len("b''")) // len(r"\x00")
+        return [repr(atom[i : i + step]) for i in range(0, len(atom), step)]
+    parts: list[str] = []
     for line in re.findall(r"[^\n]*\n|[^\n]+", atom):
-        parts.extend(_text(line[i : i + _CHUNK]) for i in range(0, len(line), _CHUNK))
+        parts.extend(map(_text, _split_line(line, width - len("''"))))
     return parts
+
+
+def _split_line(line: str, width: int) -> Iterator[str]:
+    start = used = 0
+    for end, size in enumerate(len(_character(character, "'")) for character in line):
+        if used + size > width:
+            yield line[start:end]
+            start, used = end, 0
+        used += size
+    yield line[start:]
 
 
 def _float(number: float) -> str | Reduction:
@@ -116,7 +141,9 @@ def _character(character: str, quote: str) -> str:
     if character.isascii() or _is_printable(character):
         return character if character.isprintable() else repr(character)[1:-1]
     code = ord(character)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    if code < 1 << 8:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
 
 
 def _is_printable(character: str) -> bool:

@@ -1,8 +1,9 @@
-"""The source of an archive run in pieces, which takes a fraction of the memory of running it whole."""
+"""The source of an archive run in pieces, for a fraction of the memory of running it whole."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ __all__ = ["restore", "run"]
 # The parser takes about 100 bytes for each byte of a piece.
 _PIECE = 1 << 15
 
-# A line begins a statement unless it is indented, closes a bracket or string, or goes on with a block.
-_STATEMENT = re.compile(r"^(?![\s\])}'\"@]|except\b|else\b|elif\b|finally\b)", re.MULTILINE)
-_ITEM = re.compile(r"^ {4}(?![\s\])}'\"])", re.MULTILINE)
+# A line begins a statement unless it is indented, closes a bracket or string, or goes on with a
+# block.
+_STATEMENT = re.compile(r"\n(?=\w)(?!(?:except|else|elif|finally)\b)")
+_ITEM = re.compile(r"\n {4}(?![\s\])}'\"])")
 _LONG = re.compile(r"(\w+) = ([\[{])\n")
+_MODULE = "<archive>"
 _CLOSING = {"[": "]", "{": "}"}
 
 
@@ -40,15 +43,22 @@ def restore(archive_text: str, env: Mapping[str, Any] | None = None) -> dict[str
     >>> restore("x = [1, 2]")["x"]
     [1, 2]
     """
-    found = dict(env or {})
+    given = dict(env or {})
+    # Source that was saved as the module of a single item looks for its own name.
+    given.setdefault("__name__", _MODULE)
+    found = given.copy()
     try:
         for piece in _pieces(archive_text):
             _run_piece(piece, found)
     except SyntaxError:
         # Source of another hand may break lines where ours does not.
-        found = dict(env or {})
+        found = given
         run(archive_text, found)
+    finally:
+        sys.modules.pop(_MODULE, None)
     found.pop("__builtins__", None)
+    if found.get("__name__") == _MODULE:
+        del found["__name__"]
     return found
 
 
@@ -61,7 +71,7 @@ def _pieces(source: str) -> Iterator[str]:
     """Part source between statements, into pieces that are no longer than need be."""
     start = end = 0
     for match in _STATEMENT.finditer(source):
-        position = match.start()
+        position = match.end()
         if position - start > _PIECE and end > start:
             yield source[start:end]
             start = end
@@ -101,7 +111,8 @@ def _evaluate_items(source: str, start: int, stop: int, opening: str, env: dict[
 
 def _item_parts(source: str, start: int, stop: int) -> Iterator[str]:
     for match in _ITEM.finditer(source, start, stop):
-        if match.start() - start > _PIECE:
-            yield source[start : match.start()]
-            start = match.start()
+        position = match.start() + 1
+        if position - start > _PIECE:
+            yield source[start:position]
+            start = position
     yield source[start:stop]

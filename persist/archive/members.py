@@ -1,4 +1,4 @@
-"""A stable order for the members of a set, which iterates in an order that changes with every run."""
+"""A stable order for the members of a set, whose own order changes with every run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from persist.archive.reduction import NO_STATE, Attribute, Data, Expression, Imp
 
 __all__ = ["in_stable_order"]
 
-# Two members that differ only beyond this many objects are kept in the order in which they were found.
+# Two members that differ only beyond this many objects are kept in the order in which they were
+# found.
 _MOST_OBJECTS = 2000
 _MOST_DEEP = 50
 
@@ -115,11 +116,15 @@ class _Digest:
         return self._reduction(reduced)
 
     def _reduction(self, reduction: Reduction) -> str:
+        named = (reduction.attributes, reduction.slots)
         parts = [self._ordered(reduction.args), self._pairs(reduction.kwargs.items())]
-        for fills in (reduction.pairs, reduction.attributes, reduction.slots):
-            parts.append(self._pairs(fills.items() if isinstance(fills, Mapping) else fills or ()))
+        parts += map(self._pairs, (reduction.pairs or (), *map(_items, named)))
         parts.append(self._ordered(reduction.items or ()))
         parts.append(self._unordered(reduction.members or ()))
         if reduction.state is not NO_STATE:
             parts.append(self.of(reduction.state))
         return "".join(parts)
+
+
+def _items(mapping: Mapping[str, Any] | None) -> Iterable[tuple[str, Any]]:
+    return mapping.items() if mapping else ()

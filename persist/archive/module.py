@@ -2,59 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import importlib.util
+import logging
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy
 
-from persist.archive.arrays import STORES, Store, loader_source, write_new
-from persist.errors import PersistError
-from persist.files import keep_backup, remove_path, sync_folder, write_text
-from persist.names import check_identifier
+from persist.archive.arrays import loader_source, write_new
+from persist.archive.module_place import ModulePlace
+from persist.files import keep_backup, remove_path, replace_files, sync_folder
 
 __all__ = ["save_module"]
 
 _Arrays = Mapping[str, "numpy.ndarray[Any, Any]"]
 
-_LOCATION = re.compile(r"^    path = os\.path\.join\(folder, '([^'\n]+)'\)$", re.MULTILINE)
+_log = logging.getLogger(__name__)
 
 # On reload, an item that took the place of its module in sys.modules would never be read again.
+# Items may be called as builtins are, so those that are used here are imported.
 _FORGET = """
 def _forget_items():
     import sys
     import types
+    from builtins import globals, isinstance, list
 
     namespace = globals()
     for name in list(namespace):
-        module = sys.modules.get(__name__ + '.' + name)
-        if module is not None and not isinstance(module, types.ModuleType):
-            del sys.modules[__name__ + '.' + name]
+        full_name = __name__ + '.' + name
+        if not isinstance(sys.modules.get(full_name, sys), types.ModuleType):
+            del sys.modules[full_name]
             del namespace[name]
-    del namespace['_forget_items']
+
+
 _forget_items()
+del _forget_items
 """
-_ITEM = """
-import sys
-sys.modules[__name__] = {item}"""
-
-
-class ModuleExistsError(PersistError, ValueError):
-    """There is something where a module is to be saved."""
 
 
 def save_module(
+    place: ModulePlace,
     text: str,
     arrays: _Arrays,
-    dirname: str,
-    name: str,
     *,
     item: str | None,
-    package: bool,
-    arrays_name: str,
     data_name: str,
-    data_format: str,
     force: bool,
     clear_on_reload: bool,
     keep: bool,
@@ -63,112 +58,144 @@ def save_module(
 
     Parameters
     ----------
+    place : ModulePlace
+        Where: a place that is free, or whose files may be replaced.
     text : str
         The source.
     arrays : mapping of str to numpy.ndarray
         The external arrays.
-    dirname, name : str
-        The folder and the name of the module.
     item : str or None
         The name whose object takes the place of the module when it is imported.
-    package, arrays_name, data_format, force, clear_on_reload
-        As for `Archive.save`.
     data_name : str
         The variable in which the source expects the arrays.
+    force, clear_on_reload
+        As for `Archive.save`.
     keep : bool
         Whether to keep what is replaced as ``.bak``.
+
+    Raises
+    ------
+    ModuleExistsError
+        If something is in the way, and `force` is false.
+    OSError
+        If the disk fails; the former version is whole.
     """
-    store = STORES[data_format]
-    check_identifier(name, "name of a module")
-    check_identifier(arrays_name, "arrays_name")
-    folder, stem, filename = _places(dirname, name, package, arrays_name)
-    _check_places(dirname, name, filename, os.path.join(folder, stem + store.extension), package,
-                  bool(arrays), force)  # fmt: skip
-    if package and os.path.isfile(folder):
-        keep_backup(folder)
-        os.unlink(folder)
-    os.makedirs(folder, exist_ok=True)
-    old = _old_arrays(filename, folder, stem)
-    new = write_new(store, folder, stem, arrays) if arrays else None
-    try:
-        head = _loader(store, arrays, new, data_name)
-        if keep and os.path.exists(filename):
-            keep_backup(filename)
-        write_text(filename, head + text + _tail(item, clear_on_reload))
-    except BaseException:
-        if new is not None:
-            remove_path(new)
-        raise
-    _retire(old, keep)
+    if arrays:
+        place.check_arrays_free(force)
+    old = place.old_arrays(bool(arrays))
+    with contextlib.ExitStack() as undo:
+        _make_folder(place, undo)
+        head = _write_arrays(place, arrays, data_name, undo)
+        if keep:
+            for file in _files(old):
+                _keep(file, undo)
+        with replace_files([place.filename], keep) as temporaries:
+            _write(temporaries[place.filename], head + text + _tail(item, clear_on_reload))
+        undo.pop_all()
+    _clean(place, old)
 
 
-def _places(dirname: str, name: str, package: bool, arrays_name: str) -> tuple[str, str, str]:
-    if package:
-        folder = os.path.join(dirname, name)
-        return folder, arrays_name, os.path.join(folder, "__init__.py")
-    return dirname, name + arrays_name, os.path.join(dirname, name + ".py")
+def _keep(file: str, undo: contextlib.ExitStack) -> str:
+    name = keep_backup(file)
+    assert name is not None
+    undo.callback(remove_path, name)
+    return name
 
 
-def _check_places(
-    dirname: str,
-    name: str,
-    filename: str,
-    arrays_path: str,
-    package: bool,
-    has_arrays: bool,
-    force: bool,
-) -> None:
-    if os.path.isfile(dirname):
-        raise ModuleExistsError(f"File dirname={dirname} exists and is not a directory.")
-    folder = os.path.join(dirname, name)
-    if package and os.path.isfile(folder) and not force:
-        raise ModuleExistsError(f"File dirname/name={folder} exists and is not a directory.")
-    if force:
-        return
-    for path in (filename, arrays_path) if has_arrays else (filename,):
-        if os.path.exists(path):
-            raise ModuleExistsError(f"File {path} exists and force=False.")
+def _make_folder(place: ModulePlace, undo: contextlib.ExitStack) -> None:
+    """Make the folder of a module, in place of a file of that name too."""
+    if place.package and os.path.isfile(place.folder):
+        aside = _keep(place.folder, undo)
+        os.unlink(place.folder)
+        undo.callback(os.replace, aside, place.folder)
+    for folder in _missing(place.folder):
+        os.mkdir(folder)
+        undo.callback(_remove_empty, folder)
+        sync_folder(os.path.dirname(folder))
 
 
-def _loader(store: Store, arrays: _Arrays, path: str | None, data_name: str) -> str:
-    if path is None:
+def _missing(folder: str) -> list[str]:
+    """Return the folders to be made for `folder` to exist, the outermost first."""
+    missing: list[str] = []
+    while folder and not os.path.isdir(folder):
+        missing.insert(0, folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def _write_arrays(
+    place: ModulePlace, arrays: _Arrays, data_name: str, undo: contextlib.ExitStack
+) -> str:
+    """Write the arrays beside those of a former version, and return the source that loads them."""
+    if not arrays:
         return ""
-    return loader_source(store, arrays, location=os.path.basename(path), arrays_name=data_name)
+    path = write_new(place.store, place.folder, place.stem, arrays)
+    undo.callback(_discard, place, path)
+    return loader_source(
+        place.store,
+        arrays,
+        location=os.path.basename(path),
+        arrays_name=data_name,
+        fallback=place.folder,
+    )
+
+
+def _discard(place: ModulePlace, path: str) -> None:
+    """Remove new arrays, unless the module was switched to them before something failed."""
+    if os.path.basename(path) not in place.locations():
+        remove_path(path)
+
+
+def _write(filename: str, text: str) -> None:
+    with open(filename, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
 
 
 def _tail(item: str | None, clear_on_reload: bool) -> str:
-    if item is not None:
-        return _ITEM.format(item=item)
-    return _FORGET if clear_on_reload else ""
+    if item is None:
+        return _FORGET if clear_on_reload else ""
+    if item == "sys":
+        return "import sys as _sys\n_sys.modules[__name__] = sys"
+    return f"import sys\nsys.modules[__name__] = {item}"
 
 
-def _old_arrays(filename: str, folder: str, stem: str) -> list[str]:
-    """Return the files and folders of arrays that belong to the module which is replaced."""
-    if not os.path.exists(filename):
-        return []
-    with open(filename, encoding="utf-8", errors="replace") as file:
-        found = _LOCATION.findall(file.read(1 << 16))
-    names = {*found, *(stem + store.extension for store in STORES.values())}
-    paths = (os.path.join(folder, os.path.basename(name)) for name in sorted(names))
-    return [path for path in paths if os.path.exists(path)]
-
-
-def _retire(paths: list[str], keep: bool) -> None:
-    """Remove the arrays of the former version, or keep each file as ``.bak``."""
+def _files(paths: list[str]) -> Iterator[str]:
+    """Yield the files of arrays: those given, and those in the folders given."""
     for path in paths:
-        if keep:
-            for file in list(_array_files(path)):
-                keep_backup(file)
-                os.unlink(file)
+        if os.path.isdir(path):
+            yield from sorted(glob.glob(os.path.join(glob.escape(path), "*.npy")))
         else:
-            remove_path(path)
-        sync_folder(os.path.dirname(path) or ".")
+            yield path
 
 
-def _array_files(path: str) -> Iterator[str]:
-    if os.path.isfile(path):
-        yield path
-    else:
-        for name in sorted(os.listdir(path)):
-            if name.endswith(".npy"):
-                yield os.path.join(path, name)
+def _clean(place: ModulePlace, old: list[str]) -> None:
+    """Remove what the former version of a module has left.
+
+    The new version is complete, so what cannot be removed is no reason to fail: another process may
+    have a file of arrays open.
+    """
+    try:
+        for file in [*_files(old), *_bytecode(place.filename)]:
+            remove_path(file)
+        for folder in filter(os.path.isdir, old):
+            _remove_empty(folder)
+        sync_folder(place.folder)
+    except OSError as error:
+        _log.warning("Something of the former version of %s is left: %s", place.filename, error)
+
+
+def _bytecode(filename: str) -> list[str]:
+    """Return the compiled forms of a module.
+
+    They are found out of date by size and time of the source in whole seconds only.
+    """
+    try:
+        folder, name = os.path.split(importlib.util.cache_from_source(filename))
+    except NotImplementedError:
+        return []
+    return glob.glob(os.path.join(glob.escape(folder), f"{glob.escape(name.split('.')[0])}.*.pyc"))
+
+
+def _remove_empty(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)

@@ -29,7 +29,6 @@ def number_words(items: Sequence[Any], kind: type) -> list[str] | None:
     if kind is int and max(map(int.bit_length, items)) > _MAX_BITS:
         return None
     words = list(map(repr, items))
-    if kind is float and "nan" in words:
-        if not all(is_quiet_nan(number) for number in items if number != number):
-            return None
+    if "nan" in words and not all(is_quiet_nan(item) for item in items if item != item):
+        return None
     return words

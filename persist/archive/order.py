@@ -1,8 +1,9 @@
 """In which order objects are defined, and what must wait so that cycles close.
 
-Objects are defined in post-order. A reference back to an object that is still being built waits until
-it is: the nearest one on the way that can be filled in later, with no constructor before it on the way,
-which would get an object that is not complete. So only the edge that closes a cycle waits.
+Objects are defined in post-order. A reference back to an object that is still being built waits
+until it is: the nearest one on the way that can be filled in later, with no constructor before it
+on the way, which would get an object that is not complete. So only the edge that closes a cycle
+waits.
 
 What is hashed must be complete: a member of a set that refers back to something unfinished is added
 after that is finished.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from persist.archive.reduction import Attribute, Expression, Reduced, Reduction
@@ -23,7 +24,7 @@ def path_to(name: str, chain: Sequence[Any], nodes: Mapping[int, Reduced]) -> st
         What the objects reduce to, by `id`.
     """
     path = name
-    for owner, part in zip(chain, chain[1:], strict=False):
+    for owner, part in pairwise(chain):
         path += next((label for label, value in _labels(owner, nodes) if value is part), "")
     return path
 

@@ -12,7 +12,7 @@ import inspect
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from persist.archive import rules
 from persist.archive.protocol import reduce_by_protocol
@@ -45,17 +45,18 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
     UnsupportedObjectError
         If the object has no form as source.
     """
-    own = _own_method(type(obj))
+    cls: Any = type(obj)
+    own = _own_method(cls)
     if own is not None:
         answer = _call_own(obj, own, env)
         if answer is not None:
             return answer
-    rule = registry.find(type(obj))
+    rule = registry.find(cls)
     return reduce_by_protocol(obj) if rule is None else rule(obj)
 
 
 @lru_cache(maxsize=1024)
-def _own_method(cls: type) -> str | None:
+def _own_method(cls: Any) -> str | None:
     """Return the name of the method with which objects of a class reduce themselves."""
     return next((name for name in ("get_persistent_rep", "archive_1") if hasattr(cls, name)), None)
 
@@ -65,9 +66,9 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
         warnings.warn(
             "archive_1 is deprecated: use get_persistent_rep", DeprecationWarning, stacklevel=2
         )
-    method = getattr(obj, name)
+    method, cls = getattr(obj, name), cast(Any, type(obj))
     try:
-        answer = method(env) if _takes_argument(type(obj), name) else method()
+        answer = method(env) if _takes_argument(cls, name) else method()
     except TypeError as error:
         warnings.warn(
             f"Found {name}() but got TypeError: {error}. {type(obj).__qualname__} is stored by "
@@ -80,7 +81,7 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
 
 
 @lru_cache(maxsize=1024)
-def _takes_argument(cls: type, name: str) -> bool:
+def _takes_argument(cls: Any, name: str) -> bool:
     """Tell whether a method takes one argument besides the object, or none."""
     function = inspect.getattr_static(cls, name)
     try:
@@ -104,8 +105,8 @@ def _checked(obj: Any, name: str, answer: Any, env: Mapping[str, Any]) -> Expres
         raise
     except (TypeError, ValueError) as error:
         raise ArchiveError(
-            f"{name}() of {type(obj).__qualname__} must return (rep, args, imports): an expression, "
-            f"a dict and a list of (module, name, as_name), got {answer!r}"
+            f"{name}() of {type(obj).__qualname__} must return (rep, args, imports): an "
+            f"expression, a dict and a list of (module, name, as_name), got {answer!r}"
         ) from error
     if not args.keys() >= set(names):
         args.update((free, env[free]) for free in names if free not in args and free in env)

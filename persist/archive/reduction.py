@@ -1,8 +1,8 @@
 """What an object reduces to: a constructor, its arguments, and what fills the result.
 
 `reduce` makes these values; the writers of source and of HDF5 fold them.
-An argument may be any object, or again an `Import`, a `Reduction` or an `Expression`, which then stands
-for the object that it builds.
+An argument may be any object, or again an `Import`, a `Reduction` or an `Expression`, which then
+stands for the object that it builds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, Union
+from typing import Any, Final
 
 import numpy
 
@@ -47,7 +47,8 @@ class Import:
     module : str
         The module to import: ``"collections"``.
     name : str, optional
-        The dotted path from the module to the object: ``"OrderedDict.fromkeys"``. Empty for the module.
+        The dotted path from the module to the object: ``"OrderedDict.fromkeys"``. Empty for the
+        module.
     """
 
     module: str
@@ -133,8 +134,9 @@ class Reduction:
     new : bool
         Call ``function.__new__(function, *args, **kwargs)``, so that ``__init__`` is not run.
     absorb : bool
-        The fills may be given to the constructor instead, where no cycle forbids it: items, pairs or
-        members as one more positional argument (a list of them), attributes as keyword arguments.
+        The fills may be given to the constructor instead, where no cycle forbids it: items, pairs
+        or members as one more positional argument (a list of them), attributes as keyword
+        arguments.
     items : iterable or None
         Values to append, one by one.
     pairs : iterable of (key, value) or None
@@ -146,7 +148,8 @@ class Reduction:
     slots : mapping of str to object or None
         Names to set with ``setattr``.
     state : object
-        The argument of ``obj.__setstate__(state)``, or of ``setter(obj, state)``; `NO_STATE` if none.
+        The argument of ``obj.__setstate__(state)``, or of ``setter(obj, state)``; `NO_STATE` if
+        none.
     setter : object or None
         What is called with the object and its state, in place of ``__setstate__``.
     """
@@ -168,10 +171,10 @@ class Reduction:
         """Return the fields of fills that the constructor takes; the others need statements."""
         if not self.absorb:
             return ()
-        listed = tuple(f for f in _LISTED if getattr(self, f) is not None)
-        if self.new or not listed:
-            return ("attributes",) if not listed and all(map(_is_text, self.attributes or ())) else ()
-        return listed[:1]
+        listed = tuple(name for name in _LISTED if getattr(self, name) is not None)
+        if listed:
+            return () if self.new else listed[:1]
+        return ("attributes",) if all(map(_is_text, self.attributes or ())) else ()
 
     def unabsorbed(self) -> tuple[str, ...]:
         """Return the fields of fills that need statements after the object is built, in order."""
@@ -180,7 +183,7 @@ class Reduction:
         return (*fields, "state") if self.state is not NO_STATE else tuple(fields)
 
 
-Reduced = Union[Import, Attribute, Expression, Data, Reduction]
+Reduced = Import | Attribute | Expression | Data | Reduction
 """What `reduce` answers with."""
 
 Rule = Callable[[Any], Reduced]

@@ -18,10 +18,10 @@ def dotted_name(cls: type) -> str:
 
 
 class Registry:
-    """Rules by type: the exact type first, then its bases, then predicates, the newest of these first.
+    """Rules by type: the exact type first, then its bases, then predicates, newest first.
 
-    A type may be named by its dotted name, so that nothing is imported to ask. A rule serves subclasses
-    only if it says so, since a subclass is never stored as its base.
+    A type may be named by its dotted name, so that nothing is imported to ask. A rule serves
+    subclasses only if it says so, since a subclass is never stored as its base.
 
     Examples
     --------

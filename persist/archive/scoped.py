@@ -1,6 +1,8 @@
-"""The scoped format of source: the names of an expression live in a function, one for each template."""
+"""The scoped format of source: expressions in functions, one for each distinct expression."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from persist.archive.flat import FlatWriter
 from persist.archive.imports_source import ScopedBindings, import_statement
@@ -10,20 +12,22 @@ from persist.archive.writer import Keywords
 
 __all__ = ["ScopedWriter"]
 
+Imports = tuple[tuple[str, "str | None", str], ...]
+
 
 class ScopedWriter(FlatWriter):
     """Writes each distinct expression verbatim into a function of what its names stand for."""
 
     bindings_class = ScopedBindings
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self._keywords_of: dict[tuple[str, ...], Keywords] = {}
-        self._functions: dict[tuple[object, ...], str] = {}
+        self._functions: dict[tuple[str, tuple[str, ...], Imports], str] = {}
 
     def definitions(self) -> list[str]:
         """Return the functions that the expressions call, in the order of first use."""
-        return [_function(name, *key) for key, name in self._functions.items()]  # type: ignore[arg-type]
+        return [_function(name, *key) for key, name in self._functions.items()]
 
     def expression(self, reduced: Expression, indent: int, column: int) -> str:
         """Return the call of the function that has the expression of an object."""
@@ -49,7 +53,7 @@ def _function(
     name: str,
     rep: str,
     parameters: tuple[str, ...],
-    imports: tuple[tuple[str, str | None, str], ...],
+    imports: Imports,
 ) -> str:
     lines = [f"    {import_statement(*found)}\n" for found in imports]
     return f"\ndef {name}({', '.join(parameters)}):\n{''.join(lines)}    return {_one_line(rep)}\n"

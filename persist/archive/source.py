@@ -1,4 +1,4 @@
-"""A graph as source: the statements that define the named objects, in order, and remove the rest."""
+"""A graph as statements, which define the named objects in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from persist.archive import layout
 from persist.archive.graph import REDUCED, Graph, is_value
 from persist.archive.order import Define, Fill, Ordering
 from persist.archive.reduction import Data, Reduction
-from persist.archive.writer import ExpressionWriter, Parts, Verbatim, Waiting, before_waiting, with_placeholders
+from persist.archive.writer import (
+    ExpressionWriter,
+    Parts,
+    Verbatim,
+    Waiting,
+    before_waiting,
+    with_placeholders,
+)
 from persist.names import is_identifier
 
 __all__ = ["Statements", "removal"]
@@ -195,11 +202,11 @@ def _is_repeated_value(obj: Any) -> bool:
     return obj is not None and is_value(obj)
 
 
-def _is_plain_attribute(cls: type, name: Any) -> bool:
+def _is_plain_attribute(cls: Any, name: Any) -> bool:
     """Tell whether ``obj.name = value`` does no more than to set ``obj.__dict__[name]``."""
     return (
         cls not in REDUCED
         and is_identifier(name)
-        and cls.__setattr__ is object.__setattr__
+        and cls.__setattr__ == object.__setattr__
         and not hasattr(getattr(cls, name, None), "__set__")
     )

@@ -16,6 +16,8 @@ __all__ = ["MAX_ARGUMENTS", "Template", "parse_template"]
 # Python 3.6 takes no more than 255 arguments in a call, and parameters of a function.
 MAX_ARGUMENTS = 250
 
+_MAX_BRACKETS = 3
+
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -32,10 +34,12 @@ class Template:
     call : tuple of (str, tuple of (keyword or None, name)) or None
         The function and arguments, if the expression is a call with names for arguments.
     keywords : frozenset of str or None
-        The names of the arguments, if it is a call with keywords only, and no more of them than Python
-        3.6 takes.
+        The names of the arguments, if it is a call with keywords only, and no more of them than
+        Python 3.6 takes.
     repeated : frozenset of str
         The names that stand more than once.
+    is_deep : bool
+        Brackets nest deeper than a call of lists, so that what is put in should have a name.
     """
 
     pieces: tuple[str, ...]
@@ -43,6 +47,7 @@ class Template:
     call: tuple[str, tuple[tuple[str | None, str], ...]] | None
     keywords: frozenset[str] | None
     repeated: frozenset[str]
+    is_deep: bool
 
     def takes_only(self, names: tuple[str, ...]) -> bool:
         """Tell whether the call has keywords only, few enough, and each for one of `names`."""
@@ -81,7 +86,17 @@ def parse_template(rep: str) -> Template:
     pieces.append(data[end:].decode())
     call = _call(body)
     repeated = frozenset(name for name in names if names.count(name) > 1)
-    return Template(tuple(pieces), tuple(names), call, _keywords(call), repeated)
+    is_deep = _bracket_depth(source) > _MAX_BRACKETS
+    return Template(tuple(pieces), tuple(names), call, _keywords(call), repeated, is_deep)
+
+
+def _bracket_depth(source: str) -> int:
+    """Return how deep brackets nest, those in text included."""
+    depth = deepest = 0
+    for character in source:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _keywords(call: Any) -> frozenset[str] | None:
@@ -93,7 +108,7 @@ def _keywords(call: Any) -> frozenset[str] | None:
 def _call(body: ast.expr) -> tuple[str, tuple[tuple[str | None, str], ...]] | None:
     if not isinstance(body, ast.Call) or not isinstance(body.func, ast.Name):
         return None
-    arguments = [(None, arg) for arg in body.args]
+    arguments: list[tuple[str | None, ast.expr]] = [(None, arg) for arg in body.args]
     arguments += [(keyword.arg, keyword.value) for keyword in body.keywords if keyword.arg]
     if len(arguments) != len(body.args) + len(body.keywords):
         return None

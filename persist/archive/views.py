@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy
 
 from persist.archive.array_source import dtype_argument, is_fortran
-from persist.archive.reduction import Attribute, Import, Reduction
+from persist.archive.reduction import Attribute, Expression, Import, Reduction
 
 __all__ = ["shared_buffers", "view_of"]
 
@@ -24,8 +25,8 @@ _MAX_EXACT = 64
 def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Array]]]:
     """Yield each buffer that several of `arrays` share, with those that are views of it.
 
-    The buffer is one of the arrays where one spans the memory of the others; it is then not among the
-    views. Otherwise it is a new array over the memory that they span.
+    The buffer is one of the arrays where one spans the memory of the others; it is then not among
+    the views. Otherwise it is a new array over the memory that they span.
     """
     spans = sorted(
         ((*_span(array), i, array) for i, array in enumerate(arrays) if array.nbytes),
@@ -44,22 +45,34 @@ def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Arr
 
 def view_of(array: _Array, buffer: _Array) -> Reduction:
     """Return what builds `array` upon the memory of `buffer`, which is contiguous."""
-    start, offset = _span(buffer)[0], _address(array)
+    view = _object_view if array.dtype.hasobject else _plain_view
+    found = view(array, buffer, _address(array) - _span(buffer)[0])
+    if buffer.flags.writeable and not array.flags.writeable:
+        setter = Import("numpy", "ndarray.setflags")
+        return dataclasses.replace(found, state=False, setter=setter)
+    return found
+
+
+def _plain_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
     kwargs: dict[str, Any] = {
         "shape": array.shape[0] if array.ndim == 1 else array.shape,
         "dtype": dtype_argument(array.dtype),
         "buffer": Attribute(buffer, "T") if is_fortran(buffer) else buffer,
     }
-    if offset != start:
-        kwargs["offset"] = offset - start
+    if offset:
+        kwargs["offset"] = offset
     if not array.flags.c_contiguous:
         kwargs["strides"] = array.strides
-    ndarray = Import("numpy", "ndarray")
-    if buffer.flags.writeable and not array.flags.writeable:
-        return Reduction(
-            ndarray, (), kwargs, state=False, setter=Import("numpy", "ndarray.setflags")
-        )
-    return Reduction(ndarray, (), kwargs)
+    return Reduction(Import("numpy", "ndarray"), (), kwargs)
+
+
+def _object_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
+    # numpy.ndarray takes no buffer of objects.
+    flat = Reduction(Import("numpy", "ravel"), (buffer, "K"))
+    start = {"flat": flat, "start": offset // buffer.itemsize}
+    part = Expression.of("flat[start:]", start) if offset else flat
+    as_strided = Import("numpy.lib.stride_tricks", "as_strided")
+    return Reduction(as_strided, (part, array.shape, array.strides))
 
 
 def _address(array: _Array) -> int:
@@ -80,8 +93,7 @@ def _span(array: _Array) -> tuple[int, int]:
 def _split(cluster: list[Any]) -> Iterator[tuple[_Array, list[_Array]]]:
     """Part arrays whose spans meet into those that have bytes in common."""
     for group in _components([span[3] for span in sorted(cluster, key=lambda span: span[2])]):
-        if len(group) > 1:
-            buffer = _buffer(group)
+        if len(group) > 1 and (buffer := _buffer(group)) is not None:
             yield buffer, [array for array in group if array is not buffer]
 
 
@@ -101,20 +113,31 @@ def _components(arrays: list[_Array]) -> list[list[_Array]]:
 
 def _meet(one: _Array, other: _Array) -> bool:
     try:
-        return bool(numpy.shares_memory(one, other, max_work=_MAX_WORK))
+        return bool(numpy.shares_memory(one, other, max_work=_MAX_WORK))  # type: ignore[arg-type]
     except numpy.exceptions.TooHardError:
         return True
 
 
-def _buffer(group: list[_Array]) -> _Array:
+def _buffer(group: list[_Array]) -> _Array | None:
+    """Return a contiguous array over the memory of all arrays of a group."""
     spans = list(map(_span, group))
     low, high = min(start for start, _ in spans), max(end for _, end in spans)
     writeable = any(array.flags.writeable for array in group)
     for array, span in zip(group, spans, strict=True):
         if span == (low, high) and array.flags.forc and array.flags.writeable == writeable:
             return array
-    memory = (ctypes.c_ubyte * (high - low)).from_address(low)
-    return numpy.frombuffer(memory, dtype=_common_dtype(group, low, high))
+    if group[0].dtype.hasobject:
+        return _owner(group[0])
+    memory: Any = (ctypes.c_ubyte * (high - low)).from_address(low)
+    buffer: _Array = numpy.frombuffer(memory, dtype=_common_dtype(group, low, high))
+    return buffer
+
+
+def _owner(array: _Array) -> _Array | None:
+    """Return the array that owns the objects, if they are one run of memory."""
+    while isinstance(array.base, numpy.ndarray):
+        array = array.base
+    return array if type(array) is numpy.ndarray and array.flags.forc else None
 
 
 def _common_dtype(group: list[_Array], low: int, high: int) -> Any:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from math import isfinite
-from itertools import compress
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import compress
+from math import isfinite
 from typing import Any
 
 import numpy
 
 from persist.archive import layout
 from persist.archive.array_source import array_reduction
-from persist.archive.graph import CONTAINERS, REDUCED, Graph
+from persist.archive.graph import CONTAINERS, Graph
 from persist.archive.imports_source import Bindings
 from persist.archive.layout import INDENT
 from persist.archive.literals import ATOMS, literal, split_text
@@ -21,8 +21,13 @@ from persist.archive.reduction import Attribute, Data, Expression, Import, Reduc
 from persist.archive.template import MAX_ARGUMENTS
 from persist.names import is_identifier
 
-__all__ = ["ExpressionWriter",
-    "Keywords", "Parts", "Verbatim", "Waiting", "before_waiting",
+__all__ = [
+    "ExpressionWriter",
+    "Keywords",
+    "Parts",
+    "Verbatim",
+    "Waiting",
+    "before_waiting",
     "with_placeholders",
 ]
 
@@ -41,6 +46,7 @@ _MAX_HUGGED = 60
 # Atoms that need no second look.
 _SHORT = 24
 _SMALL = 10**15
+
 
 class Parts:
     """A list or dict that the writer has put together of objects of the graph."""
@@ -127,7 +133,7 @@ class ExpressionWriter:
             sign = "-" if text[0] == "-" else ""
             return sign + self.bindings.number(text.lstrip("-"))
         if type(obj) in (str, bytes) and not layout.fits(text, column):
-            parts = split_text(obj)
+            parts = split_text(obj, layout.WIDTH - indent - INDENT)
             if len(parts) > 1:
                 blanks = "\n" + " " * (indent + INDENT)
                 return f"({blanks}{blanks.join(parts)}\n{' ' * indent})"
@@ -171,7 +177,7 @@ class ExpressionWriter:
         return layout.bracket(opening, items, closing, indent, column)
 
     def _items(self, items: Sequence[Any], indent: int) -> list[str]:
-        """Return the expression of each item, from C where these are small and nothing is shared."""
+        """Return the expression of each item, from C where it is small and nothing is shared."""
         marked, texts = self.graph.marked, []
         for start in range(0, len(items), _BATCH):
             part = items[start : start + _BATCH]
@@ -229,10 +235,8 @@ class ExpressionWriter:
 
     def _pair(self, key: Any, value: Any, indent: int) -> str:
         text = self.write(key, indent, indent)
-        if "\n" in text:
-            column = len(text) - text.rfind("\n") + 1
-        else:
-            column = indent + len(text) + 2
+        start = text.rfind("\n") + 1
+        column = len(text) - start + 2 if start else indent + len(text) + 2
         return f"{text}: {self.write(value, indent, column)}"
 
     def _reduced(self, reduced: Any, indent: int, column: int, waiting: Waiting) -> str:
@@ -266,10 +270,11 @@ class ExpressionWriter:
         if "members" in absorbed:
             return self._members(found, indent, column, waiting)
         args, kwargs = list(found.args), dict(found.kwargs)
-        takes_attributes = found.attributes and "attributes" in absorbed
+        attributes = found.attributes or {}
+        takes_attributes = bool(attributes) and "attributes" in absorbed
         late = {index for field, index in waiting if field == "attributes"}
         if takes_attributes:
-            kwargs |= with_placeholders(found.attributes, late)
+            kwargs |= with_placeholders(attributes, late)
         for field in ("items", "pairs"):
             if field in absorbed:
                 listed = before_waiting(found, field, waiting)
@@ -346,9 +351,7 @@ class ExpressionWriter:
         ]
         return layout.bracket(function + "(", parts, ")", indent, column)
 
-    def _quick_call(
-        self, function: str, keywords: Keywords, objects: Sequence[Any]
-    ) -> str:
+    def _quick_call(self, function: str, keywords: Keywords, objects: Sequence[Any]) -> str:
         """Return the call in one line, or nothing if C does not write each object exactly."""
         try:
             text = ", ".join([f"{keyword}={objects[place]!r}" for keyword, place in keywords])

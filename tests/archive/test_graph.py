@@ -1,0 +1,139 @@
+"""What is shared, what is a node, and where an object stands."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import numpy
+import pytest
+
+from persist.archive import Archive, restore
+from persist.errors import ArchiveError, PersistWarning, UnsupportedObjectError
+from tests.classes import Plain
+
+
+def fails(**items: Any) -> UnsupportedObjectError:
+    archive = Archive()
+    archive.insert(**items)
+    with pytest.raises(UnsupportedObjectError) as caught:
+        str(archive)
+    return caught.value
+
+
+def test_what_cannot_be_stored_is_named_by_its_path() -> None:
+    thing = Plain()
+    thing.b = [0, 1, 2, lambda: None]
+    error = fails(x=thing)
+    assert error.path == "x.b[3]"
+    assert "lambda" in str(error)
+    assert isinstance(error, ArchiveError)
+    assert isinstance(error, TypeError)
+
+
+def test_the_path_goes_through_dicts_and_tuples() -> None:
+    assert fails(x={"key": ([threading.Lock()],)}).path == "x['key'][0][0]"
+
+
+def test_a_local_class_is_refused_with_advice() -> None:
+    class Local:
+        pass
+
+    assert "top level of a module" in str(fails(x=[Local()]))
+
+
+def test_an_open_file_is_refused() -> None:
+    with open(__file__) as file:
+        assert fails(x={"file": file}).path == "x['file']"
+
+
+def test_a_class_of_main_is_stored_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = sys.modules["__main__"]
+    cls = type("Script", (), {"__module__": "__main__"})
+    monkeypatch.setattr(main, "Script", cls, raising=False)
+    archive = Archive(scoped=False)
+    archive.insert(x=cls())
+    with pytest.warns(PersistWarning, match="__main__"):
+        assert "from __main__ import Script as _Script" in str(archive)
+
+
+def test_a_shared_list_is_restored_once_across_names() -> None:
+    shared = [1]
+    archive = Archive()
+    archive.insert(x=[shared], y={"a": shared}, z=shared)
+    found = restore(str(archive))
+    assert found["x"][0] is found["y"]["a"] is found["z"]
+
+
+def test_equal_but_distinct_lists_stay_two() -> None:
+    archive = Archive()
+    archive.insert(x=[[1], [1]])
+    found = restore(str(archive))["x"]
+    assert found[0] is not found[1]
+
+
+def test_a_bound_method_is_an_attribute_of_what_it_is_bound_to() -> None:
+    items: list[int] = []
+    archive = Archive(scoped=False)
+    archive.insert(x=items, append=items.append)
+    found = restore(str(archive))
+    found["append"](1)
+    assert found["x"] == [1]
+
+
+def test_views_of_objects_share_memory_after_restore() -> None:
+    base = numpy.array([1, "a", [2], None], dtype=object)
+    archive = Archive()
+    archive.insert(x=base, y=base[1:3])
+    found = restore(str(archive))
+    assert numpy.shares_memory(found["x"], found["y"])
+    assert found["y"].tolist() == ["a", [2]]
+
+
+def test_a_type_error_of_get_persistent_rep_is_warned_of_and_passed_over() -> None:
+    archive = Archive()
+    archive.insert(x=Broken())
+    with pytest.warns(PersistWarning, match=r"^Found get_persistent_rep\(\) but got TypeError:"):
+        source = str(archive)
+    assert type(restore(source)["x"]) is Broken
+
+
+class Broken:
+    """Gives a persistent representation that fails."""
+
+    def get_persistent_rep(self, env: Any = None) -> Any:
+        raise TypeError("broken")
+
+
+class Unnamed:
+    """Uses a name that it does not explain."""
+
+    def get_persistent_rep(self, env: Any = None) -> Any:
+        return "make(unit)", {}, [("builtins", "dict", "make")]
+
+
+def test_an_unexplained_name_is_refused_unless_the_environment_has_it() -> None:
+    archive = Archive()
+    archive.insert(x=Unnamed())
+    with pytest.raises(ArchiveError, match="unit"):
+        str(archive)
+    archive = Archive()
+    archive.insert(x=Unnamed(), env={"unit": {"m": 1}})
+    assert restore(str(archive))["x"] == {"m": 1}
+
+
+def test_a_function_that_was_rebound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "fails", len)
+    assert "refers to now" in str(_fails_of(fails_before))
+
+
+fails_before = fails
+
+
+def _fails_of(function: Any) -> UnsupportedObjectError:
+    archive = Archive()
+    archive.insert(x=function)
+    with pytest.raises(UnsupportedObjectError) as caught:
+        str(archive)
+    return caught.value
