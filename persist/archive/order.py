@@ -26,6 +26,9 @@ _ORDERED = {"pair": "pair", "items": "items", "pairs": "pairs", "pairs value": "
 _REST = {"pair": "pair", "pair value": "pair"} | _ORDERED
 
 
+_NOTHING: frozenset[tuple[str, Any]] = frozenset()
+
+
 class Define(NamedTuple):
     """Define an object, and fill it with all that does not wait.
 
@@ -125,7 +128,7 @@ class Ordering:
         """
         stack, done, depth = self._stack, self._done, self._depth
         if id(root) not in done:
-            self._enter(root)
+            yield from self._enter(root)
         while stack:
             frame = stack[-1]
             edge = next(frame.edges, None) if type(frame) is _Frame else None
@@ -142,23 +145,38 @@ class Ordering:
             elif key in depth:
                 self._postpone(key, edge.hashed)
             else:
-                self._enter(edge.child)
+                yield from self._enter(edge.child)
 
-    def _enter(self, obj: Any) -> None:
-        """Begin to build an object, unless all that it needs is there and it has no name."""
-        key, done = id(obj), self._done
+    def _enter(self, obj: Any) -> list[Define]:
+        """Begin to build an object; return what can be defined at once, with luck itself."""
+        steps: list[Define] = []
         edges = edges_of(self._graph, obj)
         for edge in edges:
             part = id(edge.child)
-            if part not in done or part in self._incomplete:
+            if part in self._done and part not in self._incomplete:
+                continue
+            if part in self._done or part in self._depth or not self._is_leaf(edge.child):
                 edges = chain((edge,), edges)
                 break
+            steps += self._finish(edge.child)
         else:
-            if key not in self._graph.named:
-                done.add(key)
-                return
-        self._depth[key] = len(self._stack)
+            if id(obj) not in self._late:
+                return steps + self._finish(obj)
+        self._depth[id(obj)] = len(self._stack)
         self._stack.append(_Frame(obj, edges))
+        return steps
+
+    def _is_leaf(self, obj: Any) -> bool:
+        if id(obj) in self._late:
+            return False
+        if type(obj) is list:
+            return self._graph.marked.isdisjoint(map(id, obj))
+        return next(edges_of(self._graph, obj), None) is None
+
+    def _finish(self, obj: Any) -> list[Define]:
+        self._done.add(id(obj))
+        step = self._definition(obj, _NOTHING)
+        return [step] if step else []
 
     def _leave(self, frame: Any) -> Iterator[Define | Fill]:
         self._stack.pop()
@@ -175,13 +193,19 @@ class Ordering:
         if self._stack:
             self._arrive(self._stack[-1], waits_for)
 
+    def _definition(self, obj: Any, waiting: frozenset[tuple[str, Any]]) -> Define | None:
+        """Return the step that defines an object, if it has a name."""
+        if id(obj) in self._graph.named and not self._graph.is_reference(obj):
+            return Define(obj, waiting)
+        return None
+
     def _define(self, frame: _Frame) -> Iterator[Define]:
         key = id(frame.obj)
         depth = self._depth.pop(key)
         self._done.add(key)
         late = self._late.get(key)
-        if key in self._graph.named and not self._graph.is_reference(frame.obj):
-            yield Define(frame.obj, frozenset(frame.waiting))
+        if step := self._definition(frame.obj, frozenset(frame.waiting)):
+            yield step
         if late:
             self._settling[key] = depth
             self._late[key] = [part for part in late if part.hashed]

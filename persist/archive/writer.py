@@ -122,6 +122,8 @@ class ExpressionWriter:
     def build(self, obj: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression that builds `obj`, without the parts that are filled in later."""
         if type(obj) in CONTAINERS:
+            if not waiting and _holds_atoms(obj):
+                return self._unshared(obj, indent, column)
             return self._container(obj, indent, column, waiting)
         return self._reduced(self.graph.nodes[id(obj)], indent, column, waiting)
 
@@ -384,6 +386,12 @@ def _listed(field: str, parts: list[Any]) -> Any:
     if field == "pairs" and len({key for key, _ in parts}) == len(parts):
         return Parts(dict(parts))
     return Parts(parts)
+
+
+def _holds_atoms(obj: Any) -> bool:
+    if type(obj) is dict and not ATOMS.issuperset(map(type, obj.values())):
+        return False
+    return ATOMS.issuperset(map(type, obj))
 
 
 def _count_items(obj: Any, budget: int) -> int:
