@@ -69,7 +69,7 @@ class Archivable:
         from persist.archive import Archive
 
         archive = Archive()
-        archive.insert(**{name: self})
+        archive.insert_items({name: self})
         return str(archive)
 
     def __iter__(self) -> Iterator[str]:

@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 from persist.archive.imports_source import Bindings, FlatBindings
+from persist.archive.parts import Keywords
 from persist.archive.reduction import Expression, Import
 from persist.archive.template import parse_template
-from persist.archive.writer import ExpressionWriter, Keywords
+from persist.archive.writer import ExpressionWriter
 
 __all__ = ["FlatWriter"]
 

@@ -20,15 +20,15 @@ from persist.archive.children import children_of, dict_children, sequence_childr
 from persist.archive.literals import ATOMS, is_constant
 from persist.archive.members import in_stable_order
 from persist.archive.path import path_to
+from persist.archive.plain import CONTAINERS
 from persist.archive.reduce import reduce
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduced, Reduction
 from persist.archive.template import parse_template
 from persist.archive.views import shared_buffers, view_of
 from persist.errors import UnsupportedObjectError
 
-__all__ = ["CONTAINERS", "REDUCED", "Graph", "is_value"]
+__all__ = ["REDUCED", "Graph", "is_value"]
 
-CONTAINERS = frozenset([list, tuple, dict])
 _PATHS = frozenset([Import, Attribute])
 _SEQUENCES = frozenset([list, tuple])
 REDUCED = frozenset([Import, Attribute, Expression, Data, Reduction])

@@ -6,9 +6,9 @@ from typing import Any
 
 from persist.archive.flat import FlatWriter
 from persist.archive.imports_source import ScopedBindings, import_statement
+from persist.archive.parts import Keywords
 from persist.archive.reduction import Expression
 from persist.archive.template import MAX_ARGUMENTS, parse_template
-from persist.archive.writer import Keywords
 
 __all__ = ["ScopedWriter"]
 

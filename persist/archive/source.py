@@ -8,15 +8,15 @@ from typing import Any
 from persist.archive import layout
 from persist.archive.graph import REDUCED, Graph, is_value
 from persist.archive.order import Define, Fill, Ordering
-from persist.archive.reduction import Data, Reduction
-from persist.archive.writer import (
-    ExpressionWriter,
+from persist.archive.parts import (
     Parts,
     Verbatim,
     Waiting,
     before_waiting,
     with_placeholders,
 )
+from persist.archive.reduction import Data, Reduction
+from persist.archive.writer import ExpressionWriter
 from persist.names import is_identifier
 
 __all__ = ["Statements", "removal"]
