@@ -28,6 +28,11 @@ except ImportError:
             """Return False."""
             return False
 
+        @classmethod
+        def implementedBy(cls, other: type) -> bool:  # noqa: N802 - zope's spelling
+            """Return False."""
+            return False
+
     def classImplements(cls: type, *interfaces: type) -> None:  # noqa: N802 - zope's spelling
         """Do nothing."""
 

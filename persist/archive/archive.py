@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -25,8 +26,8 @@ __all__ = ["Archive"]
 
 _Path = str | os.PathLike[str]
 
-# The source deletes this from where it runs.
-_RESERVED = frozenset(["__builtins__"])
+# What the last lines of every source use.
+_RESERVED = frozenset(["__builtins__", "NameError"])
 
 
 class Archive:
@@ -380,13 +381,16 @@ class Archive:
 
     def _written(self, scoped: bool) -> str:
         """Return the source, and write the arrays if the archive has a file for them."""
-        text = self._text(scoped)
-        if self.datafile is not None:
-            self.save_data()
+        if self.datafile is None:
+            return self._text(scoped)
+        # Such source leaves the arrays where they were loaded.
+        text = self._text(scoped, closing="__builtins__")
+        self.save_data()
         return text
 
-    def _text(self, scoped: bool) -> str:
-        return archive_text(self._roots(), self._options(scoped))
+    def _text(self, scoped: bool, closing: str = "") -> str:
+        options = self._options(scoped)
+        return archive_text(self._roots(), replace(options, closing=closing or options.closing))
 
     def _roots(self) -> list[tuple[str, Any]]:
         return [(name, obj) for name, obj, _ in self.arch]
@@ -396,14 +400,13 @@ class Archive:
             self.data.pop(name, None)
         external = ExternalArrays(self.data, self.data_name, self.array_threshold)
         self._placed = external.names
-        keeps = self.datafile is not None
         return SourceOptions(
             scoped=scoped,
             external=external,
             envs={name: env for name, _, env in self.arch if env is not None},
             prefix=self.gname_prefix,
             data_name=self.data_name,
-            closing="__builtins__" if keeps else f"__builtins__, {self.data_name}",
+            closing=f"__builtins__, {self.data_name}",
         )
 
     def _check_name(self, name: str) -> None:
@@ -411,7 +414,7 @@ class Archive:
         if name.startswith("_") and name not in self.allowed_names:
             raise ValueError("name must not start with '_'")
         if name in _RESERVED or name == self.data_name:
-            raise ValueError(f"name must not be {name!r}, which the source of an archive deletes")
+            raise ValueError(f"name must not be {name!r}, which the source of an archive uses")
 
     def _check_single(self, items: Mapping[str, Any]) -> None:
         if len(items) != 1:

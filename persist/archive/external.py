@@ -10,8 +10,8 @@ import numpy
 from persist.archive.array_source import is_fortran, without_padding
 from persist.archive.arrays import plain_dtype
 from persist.archive.arrays.pieces import byte_pieces
+from persist.archive.parts import Verbatim
 from persist.archive.reduction import Attribute, Import, Reduction
-from persist.archive.writer import Verbatim
 
 __all__ = ["ExternalArrays"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from persist.archive.functions import ExpressionFunctions
 from persist.archive.imports_source import Bindings, FlatBindings
 from persist.archive.parts import Keywords
 from persist.archive.reduction import Expression, Import
@@ -23,16 +24,8 @@ class FlatWriter(ExpressionWriter):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.functions = ExpressionFunctions(self.bindings)
         self._calls: dict[tuple[Any, ...], tuple[str, Keywords] | None] = {}
-
-    @property
-    def function_names(self) -> list[str]:
-        """The names of the functions that the expressions call: none in this format."""
-        return []
-
-    def definitions(self) -> list[str]:
-        """Return the functions that the expressions call: none in this format."""
-        return []
 
     def expression(self, reduced: Expression, indent: int, column: int) -> str:
         """Return the expression of an object, with its names replaced."""
@@ -43,6 +36,10 @@ class FlatWriter(ExpressionWriter):
         if called is not None:
             return self.keyword_call(*called, reduced.values, indent, column)
         return self._expression(reduced, indent, column)
+
+    def function_call(self, reduced: Expression, indent: int, column: int) -> str:
+        """Return the call of a function that has the expression of an object."""
+        return self.keyword_call(*self.functions.find(reduced), reduced.values, indent, column)
 
     def _keyword_call(self, reduced: Expression) -> tuple[str, Keywords] | None:
         """Return the function and keywords of an expression, if it is a call of objects alone."""
@@ -58,6 +55,8 @@ class FlatWriter(ExpressionWriter):
 
     def _expression(self, reduced: Expression, indent: int, column: int) -> str:
         template = parse_template(reduced.rep)
+        if template.is_opaque:
+            return self.function_call(reduced, indent, column)
         if template.call is not None:
             function, arguments = template.call
             named = [(key, self._named(name, reduced)) for key, name in arguments]

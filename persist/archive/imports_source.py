@@ -87,8 +87,8 @@ class ScopedBindings(Bindings):
     def _statement(self, module: str, name: str, bound: str) -> str:
         used = name or module.rpartition(".")[2]
         return (
-            f"\ndef {bound}():\n"
+            f"def {bound}():\n"
             f"    {import_statement(module, name, used)}\n"
             f"    return {used}\n"
-            f"{bound} = {bound}()"
+            f"{bound} = {bound}()\n"
         )

@@ -136,7 +136,6 @@ def _write_arrays(
         arrays,
         location=os.path.basename(path),
         arrays_name=data_name,
-        fallback=place.folder,
     )
 
 

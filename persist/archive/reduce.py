@@ -17,9 +17,10 @@ from typing import Any, cast
 from persist.archive import rules
 from persist.archive.protocol import reduce_by_protocol
 from persist.archive.reduction import Expression, Reduced
-from persist.archive.registry import registry
+from persist.archive.registry import dotted_name, registry
 from persist.archive.template import parse_template
 from persist.errors import ArchiveError, PersistWarning
+from persist.interfaces import IArchivable
 
 __all__ = ["reduce"]
 
@@ -70,6 +71,8 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
     try:
         answer = method(env) if _takes_argument(cls, name) else method()
     except TypeError as error:
+        if _is_archivable(cls):
+            raise
         warnings.warn(
             f"Found {name}() but got TypeError: {error}. {type(obj).__qualname__} is stored by "
             "its pickle protocol instead: mend the method, or remove it.",
@@ -78,6 +81,12 @@ def _call_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expression 
         )
         return None
     return _checked(obj, name, answer, env or {})
+
+
+def _is_archivable(cls: type) -> bool:
+    """Tell whether a class has promised to give a persistent representation."""
+    names = map(dotted_name, cls.__mro__)
+    return "persist.objects.Archivable" in names or bool(IArchivable.implementedBy(cls))
 
 
 @lru_cache(maxsize=1024)

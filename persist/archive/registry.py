@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from persist.archive.reduction import Rule
@@ -65,9 +65,10 @@ class Registry:
         """
         rules = self._bases if subclasses else self._exact
         name = owner if isinstance(owner, str) else dotted_name(owner)
-        for key in (owner, name):
-            if key in rules and not replace:
+        for key in _same_owners(rules, owner, name):
+            if not replace:
                 raise ValueError(f"{name} already has a rule: pass replace=True to take its place")
+            del rules[key]
         rules[owner] = rule
         self._found.clear()
 
@@ -93,6 +94,13 @@ class Registry:
             if rule is not None:
                 return rule
         return next((rule for matches, rule in self._predicates if matches(cls)), None)
+
+
+def _same_owners(rules: Collection[type | str], owner: type | str, name: str) -> list[type | str]:
+    """Return the keys of `rules` that mean `owner`: the type itself, or its dotted name."""
+    if isinstance(owner, str):
+        return [key for key in rules if (key if isinstance(key, str) else dotted_name(key)) == name]
+    return [key for key in (owner, name) if key in rules]
 
 
 registry: Registry = Registry()

@@ -21,7 +21,7 @@ from persist.names import is_identifier
 
 __all__ = ["Statements", "removal"]
 
-_OBJECT = """
+_OBJECT = """\
 def {0}(*args, **attributes):
     obj = args[0].__new__(*args)
     obj.__dict__.update(attributes)

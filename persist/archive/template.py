@@ -16,6 +16,7 @@ __all__ = ["MAX_ARGUMENTS", "Template", "parse_template"]
 # Python 3.6 takes no more than 255 arguments in a call, and parameters of a function.
 MAX_ARGUMENTS = 250
 
+_OPAQUE = (ast.JoinedStr, ast.Lambda, ast.GeneratorExp)
 _MAX_BRACKETS = 3
 
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -38,6 +39,9 @@ class Template:
         Python 3.6 takes.
     repeated : frozenset of str
         The names that stand more than once.
+    is_opaque : bool
+        Names stand where others cannot take their place: in an f-string, or in a part that is
+        evaluated later, when the imports are gone.
     is_deep : bool
         Brackets nest deeper than a call of lists, so that what is put in should have a name.
     """
@@ -47,6 +51,7 @@ class Template:
     call: tuple[str, tuple[tuple[str | None, str], ...]] | None
     keywords: frozenset[str] | None
     repeated: frozenset[str]
+    is_opaque: bool
     is_deep: bool
 
     def takes_only(self, names: tuple[str, ...]) -> bool:
@@ -74,11 +79,12 @@ def parse_template(rep: str) -> Template:
         raise ArchiveError(
             f"get_persistent_rep() returned {rep!r}, which is not an expression: {error}"
         ) from error
-    lines = [line.encode() for line in source.splitlines(keepends=True)]
+    # Text is split at more characters than the parser counts as the end of a line.
+    lines = source.encode().splitlines(keepends=True)
     starts = [sum(map(len, lines[:i])) for i in range(len(lines))]
     data = source.encode()
     pieces, names, end = [], [], 0
-    for node in sorted(_free_names(body, frozenset()), key=lambda n: (n.lineno, n.col_offset)):
+    for node in sorted(_free_names(body), key=lambda n: (n.lineno, n.col_offset)):
         start = starts[node.lineno - 1] + node.col_offset
         pieces.append(data[end:start].decode())
         names.append(node.id)
@@ -87,7 +93,10 @@ def parse_template(rep: str) -> Template:
     call = _call(body)
     repeated = frozenset(name for name in names if names.count(name) > 1)
     is_deep = _bracket_depth(source) > _MAX_BRACKETS
-    return Template(tuple(pieces), tuple(names), call, _keywords(call), repeated, is_deep)
+    is_opaque = any(isinstance(node, _OPAQUE) for node in ast.walk(body))
+    return Template(
+        tuple(pieces), tuple(names), call, _keywords(call), repeated, is_opaque, is_deep
+    )
 
 
 def _bracket_depth(source: str) -> int:
@@ -116,15 +125,35 @@ def _call(body: ast.expr) -> tuple[str, tuple[tuple[str | None, str], ...]] | No
     return (body.func.id, found) if len(found) == len(arguments) else None
 
 
-def _free_names(node: ast.AST, bound: frozenset[str]) -> Iterator[ast.Name]:
-    if isinstance(node, ast.Name):
-        if node.id not in bound:
+def _free_names(body: ast.expr) -> Iterator[ast.Name]:
+    waiting: list[tuple[ast.AST, frozenset[str]]] = [(body, frozenset())]
+    while waiting:
+        node, bound = waiting.pop()
+        if not isinstance(node, ast.Name):
+            waiting.extend(_parts(node, bound))
+        elif node.id not in bound:
             yield node
+
+
+def _parts(node: ast.AST, bound: frozenset[str]) -> Iterator[tuple[ast.AST, frozenset[str]]]:
+    """Yield what an expression is made of, each with the names that are bound there."""
+    if not isinstance(node, _SCOPES):
+        yield from ((child, bound) for child in ast.iter_child_nodes(node))
         return
-    if isinstance(node, _SCOPES):
-        bound |= _bound_in(node)
+    # Defaults and the first iterable are evaluated outside of the scope.
+    outside = _outside(node)
+    bound_inside = bound | _bound_in(node)
+    yield from ((part, bound) for part in outside)
     for child in ast.iter_child_nodes(node):
-        yield from _free_names(child, bound)
+        inner = (ast.comprehension, ast.arguments)
+        parts = ast.iter_child_nodes(child) if isinstance(child, inner) else [child]
+        yield from ((part, bound_inside) for part in parts if part not in outside)
+
+
+def _outside(scope: ast.AST) -> list[ast.AST]:
+    if isinstance(scope, ast.Lambda):
+        return [*scope.args.defaults, *filter(None, scope.args.kw_defaults)]
+    return [part.iter for part in getattr(scope, "generators", ())[:1]]
 
 
 def _bound_in(scope: ast.AST) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from persist.archive.flat import FlatWriter
@@ -42,10 +42,6 @@ class SourceOptions:
     data_name: str = "_arrays"
     closing: str = "__builtins__, _arrays"
 
-    def without_external(self, envs: Mapping[str, Any]) -> SourceOptions:
-        """Return the options for a trial that puts no array elsewhere."""
-        return replace(self, external=lambda array: None, envs=envs)
-
 
 class Source:
     """The parts of the source of an archive.
@@ -66,8 +62,9 @@ class Source:
         writer = kind(graph, self.bindings, options.external)
         statements = Statements(graph, writer, options.prefix)
         self.body = list(statements.body())
-        self._before = [*self.bindings.source(), *writer.definitions(), *statements.helper()]
-        made = [*statements.helper_names(), *writer.function_names, *statements.temporaries]
+        functions = [*writer.functions.source(), *statements.helper()]
+        self._before = _spaced(self.bindings.source(), functions)
+        made = [*statements.helper_names(), *writer.functions.names, *statements.temporaries]
         self._after = [
             *removal(self.bindings.names),
             *removal(made),
@@ -77,7 +74,13 @@ class Source:
 
     def text(self) -> str:
         """Return the whole source."""
-        return "\n".join([*self._before, *self.body, *self._after]).lstrip("\n")
+        return "\n".join([*self._before, *self.body, *self._after])
+
+
+def _spaced(imports: list[str], functions: list[str]) -> list[str]:
+    """Return imports and functions, with a blank line before the first function."""
+    follows = imports and functions and not imports[-1].endswith("\n")
+    return [*imports, *([""] if follows else []), *functions]
 
 
 def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:

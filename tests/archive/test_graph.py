@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from types import ModuleType
 from typing import Any
 
 import numpy
@@ -11,6 +12,7 @@ import pytest
 
 from persist.archive import Archive, restore
 from persist.errors import ArchiveError, PersistWarning, UnsupportedObjectError
+from persist.objects import Archivable
 from tests.classes import Plain
 
 
@@ -137,3 +139,41 @@ def _fails_of(function: Any) -> UnsupportedObjectError:
     with pytest.raises(UnsupportedObjectError) as caught:
         str(archive)
     return caught.value
+
+
+class Formatted:
+    """Uses its parts where nothing can take the place of their names."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_persistent_rep(self, env: Any = None) -> Any:
+        rep = "Formatted(f'{text}' + (lambda: upper(text))())"
+        imports = [(__name__, "Formatted", "Formatted"), ("tests.archive.upper", "upper", "upper")]
+        return rep, {"text": self.text}, imports
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_names_in_f_strings_and_lambdas_keep_their_place(
+    scoped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("tests.archive.upper")
+    monkeypatch.setattr(module, "upper", str.upper, raising=False)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    archive = Archive(scoped=scoped)
+    archive.insert(x=Formatted('it\'s "x"'))
+    assert restore(str(archive))["x"].text == 'it\'s "x"IT\'S "X"'
+
+
+def test_a_type_error_of_an_archivable_is_raised() -> None:
+    archive = Archive()
+    archive.insert(x=BrokenItems())
+    with pytest.raises(TypeError, match="broken"):
+        str(archive)
+
+
+class BrokenItems(Archivable):
+    """Fails to give its items."""
+
+    def items(self) -> Any:
+        raise TypeError("broken")
