@@ -47,14 +47,21 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
         for index, part in enumerate(obj):
             if id(part) in marked and type(part) not in ATOMS:
                 yield Edge(field, index, part)
-    elif cls is not dict and type(reduced := graph.nodes[id(obj)]) is Expression:
-        for name, part in zip(reduced.names, reduced.values, strict=True):
-            if id(part) in marked and type(part) not in ATOMS:
-                yield Edge("argument", name, part)
+    elif cls is dict:
+        if ATOMS.issuperset(map(type, obj)):
+            for index, (key, part) in enumerate(obj.items()):
+                if id(part) in marked and type(part) not in ATOMS:
+                    yield _value_edge("pair", index, key, part)
+        else:
+            yield from _marked(_pairs("pair", obj.items()), marked)
     else:
-        for edge in _pairs("pair", obj.items(), marked) if cls is dict else _reduced_edges(reduced):
-            if id(edge.child) in marked and type(edge.child) not in ATOMS:
-                yield edge
+        yield from _marked(_reduced_edges(graph.nodes[id(obj)]), marked)
+
+
+def _marked(edges: Iterator[Edge], marked: set[int]) -> Iterator[Edge]:
+    for edge in edges:
+        if id(edge.child) in marked and type(edge.child) not in ATOMS:
+            yield edge
 
 
 def _reduced_edges(reduced: Reduced) -> Iterator[Edge]:
@@ -62,18 +69,25 @@ def _reduced_edges(reduced: Reduced) -> Iterator[Edge]:
         yield from _reduction_edges(reduced)
     elif type(reduced) is Attribute:
         yield Edge("argument", 0, reduced.owner)
+    elif type(reduced) is Expression:
+        for name, part in zip(reduced.names, reduced.values, strict=True):
+            yield Edge("argument", name, part)
     elif type(reduced) is Data:
         yield Edge("argument", 0, reduced.array.dtype)
 
 
-def _pairs(field: str, pairs: Any, marked: set[int] | None = None) -> Iterator[Edge]:
+def _pairs(field: str, pairs: Any) -> Iterator[Edge]:
     for index, (key, value) in enumerate(pairs):
-        if type(key) not in ATOMS:
+        if type(key) in ATOMS:
+            yield _value_edge(field, index, key, value)
+        else:
             yield Edge(field, index, key, _hash_needs_state(key))
             yield Edge(field, index, value)
-        elif marked is None or id(value) in marked:
-            # A key that is NaN, written once more, would be another key.
-            yield Edge(field + " value" if key == key else field, index, value)
+
+
+def _value_edge(field: str, index: int, key: Any, value: Any) -> Edge:
+    # A key that is NaN, written once more, would be another key.
+    return Edge(field + " value" if key == key else field, index, value)
 
 
 def _reduction_edges(reduction: Reduction) -> Iterator[Edge]:

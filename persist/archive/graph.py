@@ -30,6 +30,7 @@ from persist.errors import UnsupportedObjectError
 __all__ = ["REDUCED", "Graph", "is_value"]
 
 _PATHS = frozenset([Import, Attribute])
+_DICTS = frozenset([dict])
 _SEQUENCES = frozenset([list, tuple])
 REDUCED = frozenset([Import, Attribute, Expression, Data, Reduction])
 
@@ -135,16 +136,21 @@ class Graph:
             if key in parents:
                 named.add(key)
                 self._second_owners.append(owner)
-            elif type(obj) is not tuple or not is_constant(obj):
+            elif type(obj) is tuple and is_constant(obj):
+                continue
+            else:
                 parents[key] = owner
                 found.append(obj)
         return found
 
     def _children(self, found: list[Any], depth: int) -> list[tuple[Any, Any]]:
-        sequences = [obj for obj in found if type(obj) in _SEQUENCES]
-        dicts = [obj for obj in found if type(obj) is dict]
-        owned = sequence_children(sequences, self.atoms) + dict_children(dicts, self.atoms)
-        if len(sequences) + len(dicts) < len(found):
+        kinds = set(map(type, found))
+        owned: list[tuple[Any, Any]] = []
+        if not kinds.isdisjoint(_SEQUENCES):
+            owned += sequence_children(_of(found, kinds, _SEQUENCES), self.atoms)
+        if dict in kinds:
+            owned += dict_children(_of(found, kinds, _DICTS), self.atoms)
+        if not kinds <= CONTAINERS:
             for obj in found:
                 if type(obj) not in CONTAINERS and type(obj) not in ATOMS:
                     owned += self._node_children(obj, depth)
@@ -231,6 +237,11 @@ class Graph:
         while owner is not None and (key := id(owner)) not in marked:
             marked.add(key)
             owner = parents.get(key)
+
+
+def _of(found: list[Any], kinds: set[type], wanted: frozenset[type]) -> list[Any]:
+    """Return the objects of the types that are wanted, where `kinds` are those of all of them."""
+    return found if kinds <= wanted else [obj for obj in found if type(obj) in wanted]
 
 
 def _needs_statements(reduced: Reduced) -> bool:

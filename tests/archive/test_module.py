@@ -159,13 +159,21 @@ def test_a_saved_module_can_be_moved(tmp_path, data_format, package):
 
 @formats
 @both_kinds
-def test_source_without_a_file_finds_its_arrays(tmp_path, monkeypatch, data_format, package):
+def test_source_without_a_file_finds_arrays_in_the_current_folder(
+    tmp_path, monkeypatch, data_format, package
+):
     archive_of(3).save(tmp_path, "saved", package=package, data_format=data_format)
-    source = text_file(tmp_path, package).read_text()
-    assert restore(source)["version"] == 3
-    monkeypatch.chdir(tmp_path)
-    archive_of(4).save("runs", "saved", package=package, data_format=data_format)
-    assert restore(text_file(tmp_path / "runs", package).read_text())["version"] == 4
+    file = text_file(tmp_path, package)
+    monkeypatch.chdir(file.parent)
+    assert restore(file.read_text())["version"] == 3
+
+
+@formats
+def test_no_path_of_the_machine_gets_into_a_module(tmp_path, data_format):
+    for name in ("one", "other"):
+        archive_of(3).save(tmp_path / name, "saved", data_format=data_format)
+    one, other = (snapshot(tmp_path / name) for name in ("one", "other"))
+    assert one == other
 
 
 @both_kinds
