@@ -7,6 +7,7 @@ import math
 import pickle
 import struct
 from collections import OrderedDict, defaultdict, deque
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy
@@ -136,7 +137,10 @@ DIFFERENT = {
     "exceptions": (FailedTrial(1, 2), FailedTrial(1, 3)),
     "attributes of exceptions": (with_attribute(FailedTrial(1, 2), 1), FailedTrial(1, 2)),
     "lengths of sets": ({1}, {1, 2}),
+    "paths": (PurePosixPath("a/b"), PurePosixPath("a/c")),
+    "cases of a path": (PureWindowsPath("a"), PureWindowsPath("A")),
     "members": ({1}, {2}),
+    "paths as members": ({PurePosixPath("a")}, {PurePosixPath("b")}),
     "types of members": ({1}, {True}),
     "set and frozenset": ({1}, frozenset([1])),
     "members of nested sets": ({frozenset([1])}, {frozenset([2])}),
@@ -266,6 +270,7 @@ EQUAL = {
         numpy.zeros(2, numpy.dtype(FIELDS, align=True)),
     ),
     "longdouble scalars": (numpy.longdouble(1) / 3, pickle.loads(LONG_THIRD)[0]),
+    "spellings of a path": (PureWindowsPath("a/b"), PureWindowsPath("a\\b")),
     "metadata": (numpy.dtype("f8", metadata={"a": 1}), numpy.dtype("f8")),
 }
 

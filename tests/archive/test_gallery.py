@@ -21,12 +21,12 @@ from tests.same import assert_same
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
-NEWEST = "archive-0.1.0"
+NEWEST = "gallery-0.1.0"
 FORMATS = {"flat": False, "scoped": True}
 
 golden_files = pytest.mark.parametrize(
     "path",
-    sorted(DATA.glob("archive-*/*_*.py")),
+    sorted(DATA.glob("gallery-*/*_*.py")),
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 

@@ -1,0 +1,49 @@
+"""Each notebook runs from top to bottom, and is kept without what it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+ipykernel_kernelspec = pytest.importorskip("ipykernel.kernelspec")
+
+ROOT = Path(__file__).parents[1]
+
+notebooks = pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a kernel: the Python of these tests, with the persist of this clone."""
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    ipykernel_kernelspec.write_kernel_spec(str(tmp_path / "kernels" / "tested"))
+    return "tested"
+
+
+@notebooks
+# Libraries of Jupyter warn of what changes in one another.
+@pytest.mark.filterwarnings("ignore")
+def test_a_notebook_runs(path: Path, kernel: str, tmp_path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name=kernel,
+        resources={"metadata": {"path": str(tmp_path)}},
+    )
+    client.execute()
+
+
+@notebooks
+def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
