@@ -171,6 +171,8 @@ class Graph:
         self._name(id(obj), reduced)
         if type(reduced) is Data:
             self._arrays[id(obj)] = reduced.array
+            if reduced.array.dtype.kind in "cV":
+                self.atoms.add(complex)
         elif type(obj) is numpy.ndarray:
             self._arrays[id(obj)] = obj
         if type(reduced) in _PATHS and _leads_to(reduced, obj):

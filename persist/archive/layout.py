@@ -48,10 +48,7 @@ def lines(opening: str, items: Iterable[str], closing: str, indent: int) -> str:
 
 def rows(opening: str, items: Sequence[str], closing: str, indent: int) -> str:
     """Return short `items` between brackets, ten a line, or fewer where ten are too long."""
-    count = _PER_ROW
-    widest = max(map(len, items)) + 2
-    while count > 1 and indent + INDENT + count * widest > WIDTH:
-        count //= 2
+    count = _per_row(max(map(len, items)) + len(", "), indent)
     parts = [", ".join(items[i : i + count]) for i in range(0, len(items), count)]
     return lines(opening, parts, closing, indent)
 
@@ -63,10 +60,11 @@ def hug(opening: str, item: str, closing: str) -> str:
 
 def words(parts: Sequence[str], indent: int) -> str:
     """Return words in indented lines, ten a line, or fewer where ten are too long."""
-    count = _PER_ROW
-    widest = max(map(len, parts)) + 1
-    while count > 1 and indent + INDENT + count * widest > WIDTH:
-        count //= 2
+    count = _per_row(max(map(len, parts)) + len(" "), indent)
     blanks = "\n" + " " * (indent + INDENT)
     joined = blanks.join(" ".join(parts[i : i + count]) for i in range(0, len(parts), count))
     return f"{blanks}{joined}\n{' ' * indent}"
+
+
+def _per_row(width: int, indent: int) -> int:
+    return max(1, min(_PER_ROW, (WIDTH - indent - INDENT) // width))

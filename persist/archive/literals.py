@@ -89,7 +89,9 @@ def split_text(atom: str | bytes, width: int) -> list[str]:
     """
     width = max(width, _MIN_WIDTH)
     if isinstance(atom, bytes):
-        step = (width - len("b''")) // len(r"\x00")
+        step = width - len("b''")
+        if len(repr(atom)) > len(atom) + len("b''"):
+            step //= len(r"\x00")
         return [repr(atom[i : i + step]) for i in range(0, len(atom), step)]
     parts: list[str] = []
     for line in re.findall(r"[^\n]*\n|[^\n]+", atom):

@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 # Items may be called as builtins are, so those that are used here are imported.
 _FORGET = """
 def _forget_items():
+    # An item took the place of its module: importlib.reload lets it be read again.
     import sys
     import types
     from builtins import globals, isinstance, list

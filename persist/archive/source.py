@@ -23,6 +23,7 @@ __all__ = ["Statements", "removal"]
 
 _OBJECT = """\
 def {0}(*args, **attributes):
+    # Makes an object of a class without calling its __init__.
     obj = args[0].__new__(*args)
     obj.__dict__.update(attributes)
     return obj

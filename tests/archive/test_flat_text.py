@@ -109,6 +109,7 @@ def test_objects_are_made_of_their_class_and_attributes() -> None:
         from tests.classes import Plain as _Plain
 
         def _object(*args, **attributes):
+            # Makes an object of a class without calling its __init__.
             obj = args[0].__new__(*args)
             obj.__dict__.update(attributes)
             return obj
@@ -209,3 +210,17 @@ def test_no_line_is_longer_than_a_hundred_columns(scoped: bool) -> None:
     archive = Archive(scoped=scoped)
     archive.insert(x=graph)
     assert max(map(len, str(archive).splitlines())) <= 100
+
+
+def test_records_with_padding_are_rows_of_digits() -> None:
+    table = numpy.zeros(2, numpy.dtype([("a", "i1"), ("b", "f8")], align=True))
+    table["a"], table["b"] = [1, 2], [0.5, 1.5]
+    assert "numpy.array(\n    [(1, 0.5), (2, 1.5)],\n" in flat(x=table) or (
+        "numpy.array([(1, 0.5), (2, 1.5)]" in flat(x=table)
+    )
+
+
+def test_negative_zeros_of_complex_arrays_are_written() -> None:
+    assert "array([complex(-0.0, 1.0), complex(1.0, -0.0)])" in flat(
+        x=numpy.array([complex(-0.0, 1), complex(1, -0.0)])
+    )

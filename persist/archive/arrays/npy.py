@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy
 
@@ -20,7 +21,7 @@ _LOADER = Loader(
 def read(name):
     # What numpy.load reads would be a view of other memory; this array owns its own.
     filename = os.path.join(path, name + '.npy')
-    mapped = numpy.load(filename, mmap_mode='r')
+    mapped = numpy.load(filename, mmap_mode='r', allow_pickle=False)
     array = numpy.empty_like(mapped, subok=False)
     if array.nbytes:
         with open(filename, 'rb') as file:
@@ -77,6 +78,8 @@ def _filename(path: str, name: str) -> str:
 
 def _load(filename: str, mmap_mode: str | None) -> Array:
     if mmap_mode is not None:
-        return numpy.load(filename, mmap_mode=mmap_mode)  # type: ignore[arg-type,no-any-return]
+        mode: Any = mmap_mode
+        mapped: Array = numpy.load(filename, mmap_mode=mode, allow_pickle=False)
+        return mapped
     with open(filename, "rb") as file:
         return read_array(file)

@@ -118,7 +118,7 @@ def _arrays():
     def read(name):
         # What numpy.load reads would be a view of other memory; this array owns its own.
         filename = os.path.join(path, name + '.npy')
-        mapped = numpy.load(filename, mmap_mode='r')
+        mapped = numpy.load(filename, mmap_mode='r', allow_pickle=False)
         array = numpy.empty_like(mapped, subok=False)
         if array.nbytes:
             with open(filename, 'rb') as file:

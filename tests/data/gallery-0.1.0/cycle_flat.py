@@ -2,6 +2,7 @@ from tests.gallery import Region as _Region
 from collections import defaultdict as _defaultdict
 
 def _object(*args, **attributes):
+    # Makes an object of a class without calling its __init__.
     obj = args[0].__new__(*args)
     obj.__dict__.update(attributes)
     return obj

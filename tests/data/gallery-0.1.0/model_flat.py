@@ -6,6 +6,7 @@ from collections import OrderedDict as _OrderedDict
 from math import inf
 
 def _object(*args, **attributes):
+    # Makes an object of a class without calling its __init__.
     obj = args[0].__new__(*args)
     obj.__dict__.update(attributes)
     return obj

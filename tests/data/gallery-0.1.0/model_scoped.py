@@ -28,6 +28,7 @@ def _Prior(mean, width):
     return Prior(mean, width)
 
 def _object(*args, **attributes):
+    # Makes an object of a class without calling its __init__.
     obj = args[0].__new__(*args)
     obj.__dict__.update(attributes)
     return obj
