@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["INDENT", "WIDTH", "bracket", "fits", "hug", "rows"]
+__all__ = ["INDENT", "WIDTH", "bracket", "fits", "lines", "rows", "words"]
 
 WIDTH = 100
 INDENT = 4
@@ -51,11 +51,6 @@ def rows(opening: str, items: Sequence[str], closing: str, indent: int) -> str:
     count = _per_row(max(map(len, items)) + len(", "), indent)
     parts = [", ".join(items[i : i + count]) for i in range(0, len(items), count)]
     return lines(opening, parts, closing, indent)
-
-
-def hug(opening: str, item: str, closing: str) -> str:
-    """Return a call of one bracketed item, whose brackets share the lines of the call's own."""
-    return opening + item + closing
 
 
 def words(parts: Sequence[str], indent: int) -> str:

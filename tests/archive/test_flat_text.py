@@ -141,10 +141,6 @@ def test_only_the_reference_that_closes_a_cycle_waits() -> None:
     ring["self"] = ring
     ring["last"] = [ring]
     assert flat(x=ring) == lines("""
-        x = {'first': 1, 'self': None, 'last': [None]}
-        x['self'] = x
-        x['last'][0] = x
-    """) or flat(x=ring) == lines("""
         _g1 = [None]
         x = {'first': 1, 'self': None, 'last': _g1}
         x['self'] = x
@@ -215,9 +211,8 @@ def test_no_line_is_longer_than_a_hundred_columns(scoped: bool) -> None:
 def test_records_with_padding_are_rows_of_digits() -> None:
     table = numpy.zeros(2, numpy.dtype([("a", "i1"), ("b", "f8")], align=True))
     table["a"], table["b"] = [1, 2], [0.5, 1.5]
-    assert "numpy.array(\n    [(1, 0.5), (2, 1.5)],\n" in flat(x=table) or (
-        "numpy.array([(1, 0.5), (2, 1.5)]" in flat(x=table)
-    )
+    dtype = "_numpy.dtype([('a', 'i1'), ('b', '<f8')], align=True)"
+    assert f"x = _numpy.array([(1, 0.5), (2, 1.5)], dtype={dtype})\n" in flat(x=table)
 
 
 def test_negative_zeros_of_complex_arrays_are_written() -> None:
