@@ -157,7 +157,14 @@ class Graph:
         return owned
 
     def _node_children(self, obj: Any, depth: int) -> list[tuple[Any, Any]]:
-        reduced = self._node(obj)
+        reduced = self.nodes[id(obj)] = self._reduce(obj)
+        if type(reduced) is Expression:
+            self._name_arguments(reduced)
+            if ATOMS.issuperset(map(type, reduced.values)):
+                self._leaves.add(id(obj))
+                return []
+        else:
+            self._note(obj, reduced)
         if type(reduced) is Reduction and reduced.members is not None:
             self._sets.append((obj, reduced, depth))
             reduced = dataclasses.replace(reduced, members=None)
@@ -166,9 +173,17 @@ class Graph:
             self._leaves.add(id(obj))
         return owned
 
-    def _node(self, obj: Any) -> Reduced:
-        reduced = self.nodes[id(obj)] = self._reduce(obj)
-        self._name(id(obj), reduced)
+    def _name_arguments(self, reduced: Expression) -> None:
+        """Name what stands more than once in an expression, or deep in it."""
+        template = parse_template(reduced.rep)
+        if template.repeated or template.is_deep:
+            named = template.names if template.is_deep else template.repeated
+            self.named.update(id(a) for n, a in reduced.args.items() if n in named)
+
+    def _note(self, obj: Any, reduced: Reduced) -> None:
+        """Note what is particular to a node: statements of its own, memory, an import path."""
+        if _needs_statements(reduced):
+            self.named.add(id(obj))
         if type(reduced) is Data:
             self._arrays[id(obj)] = reduced.array
             if reduced.array.dtype.kind in "cV":
@@ -177,17 +192,6 @@ class Graph:
             self._arrays[id(obj)] = obj
         if type(reduced) in _PATHS and _leads_to(reduced, obj):
             self._references.add(id(obj))
-        return reduced
-
-    def _name(self, key: int, reduced: Reduced) -> None:
-        """Name what needs statements of its own, or stands more than once in an expression."""
-        if _needs_statements(reduced):
-            self.named.add(key)
-        elif type(reduced) is Expression:
-            template = parse_template(reduced.rep)
-            if template.repeated or template.is_deep:
-                named = template.names if template.is_deep else template.repeated
-                self.named.update(id(a) for n, a in reduced.args.items() if n in named)
 
     def _reduce(self, obj: Any) -> Reduced:
         if type(obj) in REDUCED:
@@ -220,7 +224,8 @@ class Graph:
                 key = keys[id(view)]
                 reduced = self.nodes[key] = view_of(view, buffer)
                 self._leaves.discard(key)
-                self._name(key, reduced)
+                if reduced.unabsorbed():
+                    self.named.add(key)
                 self._visit([(part, reduced) for part in children_of(reduced)])
         self._arrays = {}
 
