@@ -156,7 +156,7 @@ class ContainerWriter:
             for index, (key, value) in enumerate(obj.items()):
                 if ("pair", index) in waiting:
                     break
-                late = ("pair value", index) in waiting
+                late = ("pair value", key) in waiting
                 items.append(self._pair(key, None if late else value, inner))
         else:
             items = []

@@ -21,7 +21,7 @@ class Edge(NamedTuple):
         The kind of part: ``"item"``, ``"pairs"``, ``"attributes"``…, or ``"argument"``, which the
         object cannot be built without.
     index : object
-        Which part of that kind: a position or a name.
+        Which part of that kind: a position, a name, or the key of a value in a dict.
     child : object
         The part.
     hashed : bool
@@ -87,7 +87,9 @@ def _pairs(field: str, pairs: Any) -> Iterator[Edge]:
 
 def _value_edge(field: str, index: int, key: Any, value: Any) -> Edge:
     # A key that is NaN, written once more, would be another key.
-    return Edge(field + " value" if key == key else field, index, value)
+    if key != key:
+        return Edge(field, index, value)
+    return Edge(field + " value", key if field == "pair" else index, value)
 
 
 def _reduction_edges(reduction: Reduction) -> Iterator[Edge]:

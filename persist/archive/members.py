@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -15,9 +15,11 @@ from persist.archive.reduction import NO_STATE, Attribute, Data, Expression, Imp
 
 __all__ = ["in_stable_order"]
 
-# Two members that differ only beyond this many objects are kept in the order in which they were
-# found.
+# How many objects are looked at to tell two members apart: at first, if they are still alike, and
+# for all of the latter together. Beyond, they are ordered as the rest of the graph refers to them.
+_FEW_OBJECTS = 32
 _MOST_OBJECTS = 2000
+_MOST_TOGETHER = 500_000
 _MOST_DEEP = 50
 
 Reduce = Callable[[Any], Any]
@@ -43,16 +45,24 @@ def in_stable_order(
         return found
     if len(kinds) == 1 and kinds <= {int, str, bytes, bool}:
         return sorted(found)
-    keyed = sorted(((_key(m, reduce), m) for m in found), key=itemgetter(0))
     ordered: list[Any] = []
-    for _, group in groupby(keyed, itemgetter(0)):
-        alike = [member for _, member in group]
-        ordered += alike if len(alike) == 1 else sorted(alike, key=rank)
+    for alike in _groups(found, reduce, _FEW_OBJECTS):
+        limit = min(_MOST_OBJECTS, _MOST_TOGETHER // len(alike))
+        for same in _groups(alike, reduce, max(limit, _FEW_OBJECTS)):
+            ordered += sorted(same, key=rank) if len(same) > 1 else same
     return ordered
 
 
-def _key(member: Any, reduce: Reduce) -> tuple[str, float, str]:
-    kind, digest = type(member).__name__, _Digest(reduce).of(member)
+def _groups(members: list[Any], reduce: Reduce, limit: int) -> list[list[Any]]:
+    """Return the members in the order of their keys, those of one key together."""
+    if len(members) < 2:
+        return [members]
+    keyed = sorted(((_key(m, reduce, limit), m) for m in members), key=itemgetter(0))
+    return [[member for _, member in group] for _, group in groupby(keyed, itemgetter(0))]
+
+
+def _key(member: Any, reduce: Reduce, limit: int) -> tuple[str, float, str]:
+    kind, digest = type(member).__name__, _Digest(reduce, limit).of(member)
     number = member if type(member) in (int, float) and member == member else 0
     try:
         return kind, float(number), digest
@@ -63,9 +73,9 @@ def _key(member: Any, reduce: Reduce) -> tuple[str, float, str]:
 class _Digest:
     """A text that equal graphs have in common, whatever their addresses and the hash seed."""
 
-    def __init__(self, reduce: Reduce) -> None:
+    def __init__(self, reduce: Reduce, limit: int) -> None:
         self._reduce = reduce
-        self._left = _MOST_OBJECTS
+        self._left = limit
         self._path: list[int] = []
 
     def of(self, obj: Any) -> str:
@@ -99,8 +109,18 @@ class _Digest:
     def _pairs(self, pairs: Iterable[tuple[Any, Any]]) -> str:
         return "(" + ",".join(f"{self.of(key)}:{self.of(value)}" for key, value in pairs) + ")"
 
-    def _unordered(self, items: Iterable[Any]) -> str:
-        return "{" + ",".join(sorted(map(self.of, items))) + "}"
+    def _unordered(self, items: Collection[Any]) -> str:
+        """Give each item the same share of what may be looked at, as their order is by chance."""
+        left = self._left
+        if len(items) > left:
+            return f"{{{len(items)}}}"
+        found, used = [], 0
+        for item in items:
+            self._left = share = left // len(items)
+            found.append(self.of(item))
+            used += share - max(self._left, 0)
+        self._left = left - used
+        return "{" + ",".join(sorted(found)) + "}"
 
     def _reduced(self, reduced: Any) -> str:
         if isinstance(reduced, Import):
@@ -120,7 +140,7 @@ class _Digest:
         parts = [self._ordered(reduction.args), self._pairs(reduction.kwargs.items())]
         parts += map(self._pairs, (reduction.pairs or (), *map(_items, named)))
         parts.append(self._ordered(reduction.items or ()))
-        parts.append(self._unordered(reduction.members or ()))
+        parts.append(self._unordered(list(reduction.members or ())))
         if reduction.state is not NO_STATE:
             parts.append(self.of(reduction.state))
         return "".join(parts)

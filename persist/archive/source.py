@@ -126,7 +126,7 @@ class Statements:
         if field == "item":
             yield self._set(f"{name}[{index}]", step.obj[index])
         elif field == "pair value":
-            yield from self._set_items(name, [list(step.obj.items())[index]])
+            yield from self._set_items(name, [(index, step.obj[index])])
         elif field == "pair":
             yield from self._set_items(name, list(step.obj.items())[index:])
         else:
@@ -142,7 +142,8 @@ class Statements:
         elif field == "pairs":
             yield from self._set_items(name, list(reduced.pairs or ())[index:])
         elif field == "members":
-            yield self._call(f"{name}.add", [list(reduced.members or ())[index]])
+            assert isinstance(reduced.members, list)
+            yield self._call(f"{name}.add", [reduced.members[index]])
         elif field == "state":
             yield self._set_state(name, reduced)
         else:

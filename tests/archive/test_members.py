@@ -1,0 +1,55 @@
+"""The order in which the members of sets are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from persist.archive.members import in_stable_order
+from persist.archive.reduce import reduce
+from tests.classes import ByState
+
+
+def unranked(member: Any) -> float:
+    return 0.0
+
+
+def ring(count: int) -> list[ByState]:
+    """Return members that all refer to the set of all of them."""
+    members = [ByState(f"key {number}") for number in range(count)]
+    together = set(members)
+    for member in members:
+        member.link = together
+    return members
+
+
+@pytest.mark.parametrize("count", [2, 30, 1000])
+def test_the_order_is_that_of_content_not_of_what_is_found_first(count: int) -> None:
+    members = ring(count)
+    assert in_stable_order(members, reduce, unranked) == in_stable_order(
+        members[::-1], reduce, unranked
+    )
+
+
+def test_members_that_refer_to_all_are_told_apart_without_going_through_all() -> None:
+    reduced = []
+
+    def counted(obj: Any) -> Any:
+        reduced.append(obj)
+        return reduce(obj)
+
+    in_stable_order(ring(1000), counted, unranked)
+    assert len(reduced) < 10_000
+
+
+def test_members_of_equal_content_are_ordered_by_rank() -> None:
+    one, other = ByState([]), ByState([])
+    ranks = {id(one): 2.0, id(other): 1.0}
+    found = in_stable_order([one, other], reduce, lambda member: ranks[id(member)])
+    assert found[0] is other
+
+
+def test_members_that_differ_far_inside_are_told_apart() -> None:
+    one, other = ((*[[0] for _ in range(100)], [last]) for last in (1, 2))
+    assert in_stable_order([other, one], reduce, unranked) == [one, other]
