@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy
 
+from persist.archive.arrays.pieces import is_fortran
 from persist.archive.reduction import Attribute, Import, Reduction
 
-__all__ = ["array_reduction", "dtype_argument", "is_fortran", "without_padding"]
+__all__ = ["array_reduction", "dtype_argument", "without_padding"]
 
 _MAX_DIGITS = 1000
 _DIGIT_KINDS = "biufcSUMm"
@@ -21,11 +22,6 @@ _NDARRAY = Import("numpy", "ndarray")
 _LONG_DOUBLE_BYTES = 10 if numpy.finfo(numpy.longdouble).nmant == 63 else 0
 
 _Array = numpy.ndarray[Any, Any]
-
-
-def is_fortran(array: _Array) -> bool:
-    """Tell whether an array is in Fortran order and not also in C order."""
-    return bool(array.flags.f_contiguous and not array.flags.c_contiguous)
 
 
 def array_reduction(array: _Array) -> Reduction:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy
 
-from persist.archive.array_source import is_fortran, without_padding
+from persist.archive.array_source import without_padding
 from persist.archive.arrays import plain_dtype
-from persist.archive.arrays.pieces import byte_pieces
+from persist.archive.arrays.pieces import byte_pieces, is_fortran
 from persist.archive.parts import Verbatim
 from persist.archive.reduction import Attribute, Import, Reduction
 
