@@ -14,6 +14,7 @@ import numpy
 
 from persist.archive.arrays import loader_source, write_new
 from persist.archive.module_place import ModulePlace
+from persist.archive.module_source import closing_source
 from persist.files import keep_backup, remove_path, replace_files, sync_folder
 
 __all__ = ["save_module"]
@@ -21,27 +22,6 @@ __all__ = ["save_module"]
 _Arrays = Mapping[str, "numpy.ndarray[Any, Any]"]
 
 _log = logging.getLogger(__name__)
-
-# On reload, an item that took the place of its module in sys.modules would never be read again.
-# Items may be called as builtins are, so those that are used here are imported.
-_FORGET = """
-def _forget_items():
-    # An item took the place of its module: importlib.reload lets it be read again.
-    import sys
-    import types
-    from builtins import globals, isinstance, list
-
-    namespace = globals()
-    for name in list(namespace):
-        full_name = __name__ + '.' + name
-        if not isinstance(sys.modules.get(full_name, sys), types.ModuleType):
-            del sys.modules[full_name]
-            del namespace[name]
-
-
-_forget_items()
-del _forget_items
-"""
 
 
 def save_module(
@@ -91,7 +71,7 @@ def save_module(
             for file in _files(old):
                 _keep(file, undo)
         with replace_files([place.filename], keep) as temporaries:
-            _write(temporaries[place.filename], head + text + _tail(item, clear_on_reload))
+            _write(temporaries[place.filename], head + text + closing_source(item, clear_on_reload))
         undo.pop_all()
     _clean(place, old)
 
@@ -149,14 +129,6 @@ def _discard(place: ModulePlace, path: str) -> None:
 def _write(filename: str, text: str) -> None:
     with open(filename, "w", encoding="utf-8", newline="") as file:
         file.write(text)
-
-
-def _tail(item: str | None, clear_on_reload: bool) -> str:
-    if item is None:
-        return _FORGET if clear_on_reload else ""
-    if item == "sys":
-        return "import sys as _sys\n_sys.modules[__name__] = sys"
-    return f"import sys\nsys.modules[__name__] = {item}"
 
 
 def _files(paths: list[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from persist.archive.arrays.dtypes import plain_dtype
 from persist.archive.arrays.formats import (
+    COMPRESSIONS,
     EXTENSIONS,
     STORES,
     get_data_format,
@@ -15,6 +16,7 @@ from persist.archive.arrays.save import replace_arrays, write_new
 from persist.archive.arrays.store import Array, MissingArrayError, Store
 
 __all__ = [
+    "COMPRESSIONS",
     "EXTENSIONS",
     "STORES",
     "Array",

@@ -11,29 +11,51 @@ from persist.archive.arrays.npy import NpyStore
 from persist.archive.arrays.npz import NpzStore
 from persist.archive.arrays.store import Array, Store
 
-__all__ = ["EXTENSIONS", "STORES", "get_data_format", "get_ext", "get_store", "load_arrays"]
+__all__ = [
+    "COMPRESSIONS",
+    "EXTENSIONS",
+    "STORES",
+    "get_data_format",
+    "get_ext",
+    "get_store",
+    "load_arrays",
+]
 
 STORES: dict[str, Store] = {
     store.data_format: store for store in (Hdf5Store(), NpzStore(), NpyStore())
 }
 EXTENSIONS = {data_format: store.extension for data_format, store in STORES.items()}
+COMPRESSIONS = ("gzip", "lzf")
 _FORMATS = {ext: store.data_format for store in STORES.values() for ext in store.extensions}
 
 
-def get_store(data_format: str) -> Store:
+def get_store(data_format: str, compression: str | None = None) -> Store:
     """Return the store of a format.
+
+    Parameters
+    ----------
+    data_format : {'npy', 'npz', 'hdf5'}
+        The format.
+    compression : {None, 'gzip', 'lzf'}, optional
+        How chunks of the arrays in HDF5 are compressed.
 
     Raises
     ------
     NotImplementedError
-        If there is none of that name.
+        If there is no format of that name.
+    ValueError
+        If the format has no such compression.
     """
-    try:
+    if data_format not in STORES:
+        raise NotImplementedError(f"Expected data_format in {list(STORES)}, got {data_format!r}")
+    if compression is None:
         return STORES[data_format]
-    except KeyError:
-        raise NotImplementedError(
-            f"Expected data_format in {list(STORES)}, got {data_format!r}"
-        ) from None
+    if data_format != "hdf5" or compression not in COMPRESSIONS:
+        raise ValueError(
+            f"compression must be one of {COMPRESSIONS}, with data_format='hdf5', or None; "
+            f"got {compression!r} with {data_format!r}"
+        )
+    return Hdf5Store(compression)
 
 
 def get_ext(filename: str | os.PathLike[str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 from persist.archive.arrays.hdf5_dataset import (
     DTYPE,
@@ -18,7 +20,7 @@ from persist.archive.arrays.store import Array, Loader, check_mode, choose_keys
 __all__ = ["Hdf5Store"]
 
 _SIMPLE_BODY = """\
-with h5py.File(path, 'r') as file:
+with h5py.File(opened(path), 'r') as file:
     return {name: file[name][...] for name in names}
 """
 _DTYPE_BODY = f"""\
@@ -42,18 +44,28 @@ def read(dataset):
         dataset.read_direct(flat.reshape(dataset.shape))
     return array
 
-with h5py.File(path, 'r') as file:
+with h5py.File(opened(path), 'r') as file:
     return {{name: read(file[name]) for name in names}}
 """
 
 
+@dataclass(frozen=True)
 class Hdf5Store:
-    """Arrays in one HDF5 file."""
+    """Arrays in one HDF5 file.
 
-    data_format = "hdf5"
-    extension = ".hd5"
-    extensions: tuple[str, ...] = (".hd5", ".hf5", ".hdf5", ".h5")
-    is_folder = False
+    Parameters
+    ----------
+    compression : {None, 'gzip', 'lzf'}
+        The filter that chunks of the arrays go through. Without one, an array is one run of bytes,
+        which can be mapped into memory.
+    """
+
+    compression: str | None = None
+
+    data_format: ClassVar[str] = "hdf5"
+    extension: ClassVar[str] = ".hd5"
+    extensions: ClassVar[tuple[str, ...]] = (".hd5", ".hf5", ".hdf5", ".h5")
+    is_folder: ClassVar[bool] = False
 
     def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
         """Return the one file."""
@@ -65,7 +77,10 @@ class Hdf5Store:
 
         with h5py.File(filename, "w") as file:
             for name, array in arrays.items():
-                write_dataset(file, name, array)
+                write_dataset(file, name, array, self.compression)
+
+    def content(self, arrays: Mapping[str, Array]) -> None:
+        """Return None: an HDF5 file is known when it is written."""
 
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
@@ -90,9 +105,9 @@ class Hdf5Store:
         encoded = any(needs_dtype(array.dtype) for array in arrays.values())
         fortran = any(map(is_fortran, arrays.values()))
         if not (encoded or fortran) and all(map(_is_simple, arrays.values())):
-            return Loader(("os",), ("h5py",), _SIMPLE_BODY)
+            return Loader((), ("h5py",), _SIMPLE_BODY)
         parts = _DTYPE_BODY * encoded + _ORDER_BODY * fortran
-        standard = ("ast", "os") if encoded else ("os",)
+        standard = ("ast",) if encoded else ()
         return Loader(standard, ("h5py", "numpy"), _BODY.format(parts=parts))
 
 

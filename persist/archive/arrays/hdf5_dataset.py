@@ -30,16 +30,18 @@ DTYPE = "numpy_dtype"
 _STORED_KINDS = {"M": "i8", "m": "i8", "U": "u4"}
 
 
-def write_dataset(file: Any, name: str, array: Array) -> None:
-    """Write `array` to an open file or group."""
+def write_dataset(file: Any, name: str, array: Array, compression: str | None = None) -> None:
+    """Write `array` to an open file or group, in chunks if it is to be compressed."""
+    # An empty or single element has no chunks to go through a filter.
+    filters = {"compression": compression} if compression and array.nbytes and array.ndim else {}
     stored = _stored_dtype(array.dtype)
     layout = array.T if is_fortran(array) else array
     if is_contiguous(array):
         data = _as_stored(layout, stored)
-        dataset = file.create_dataset(name, data=data, track_times=False)
+        dataset = file.create_dataset(name, data=data, track_times=False, **filters)
     else:
         shape = layout.shape + _last_axis(array.dtype, stored)
-        dataset = file.create_dataset(name, shape, stored, track_times=False)
+        dataset = file.create_dataset(name, shape, stored, track_times=False, **filters)
         for box in boxes(layout.shape, max(1, PIECE // array.itemsize)):
             data = _as_stored(numpy.ascontiguousarray(layout[box]), stored)
             dataset.write_direct(data, dest_sel=box)

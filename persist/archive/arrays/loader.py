@@ -15,18 +15,28 @@ __all__ = ["loader_source"]
 _WIDTH = 100  # columns
 
 _SOURCE = """\
-def {name}():
+try:
+    {name}
+except NameError:
+
+    def {name}():
 {imports}
 
-    try:
-        folder = os.path.dirname(os.path.abspath(__file__))
-    except NameError:
-        folder = {fallback!r}
-    path = {path}
+        try:
+            folder = os.path.dirname(__file__) or os.curdir
+        except NameError:
+            folder = {fallback!r}
+
+        def opened(filename):
+            # What is in a zip, only the loader of this module can read.
+            if os.path.isdir(folder):
+                return filename
+            return io.BytesIO(__loader__.get_data(filename))
+
+        path = {path}
 {names}
 {body}
-
-{name} = {name}()
+    {name} = {name}()
 """
 
 
@@ -41,7 +51,8 @@ def loader_source(
     """Return source that defines a dictionary of the arrays in a store.
 
     It needs numpy (h5py for HDF5), not persist, and runs on Python 3.6. It does not change with
-    the content of the arrays.
+    the content of the arrays. Where the variable exists already, it does nothing: whoever runs the
+    source may hand in the arrays, mapped into memory say.
 
     Parameters
     ----------
@@ -69,7 +80,9 @@ def loader_source(
     """
     check_identifier(arrays_name, "arrays_name")
     loader = store.loader(plain_arrays(arrays))
-    imports = [_imports(modules) for modules in (loader.standard, loader.others)]
+    imports = [
+        _imports(modules) for modules in (sorted({"io", "os", *loader.standard}), loader.others)
+    ]
     return _SOURCE.format(
         name=arrays_name,
         imports=_indent("\n\n".join(imports)),
@@ -93,10 +106,10 @@ def _path(location: str) -> str:
 def _names(arrays: Iterable[str]) -> str:
     names = [repr(name) for name in arrays]
     line = f"names = [{', '.join(names)}]"
-    if len(line) + 4 <= _WIDTH:
+    if len(line) + 8 <= _WIDTH:
         return line
     return "\n".join(["names = [", *(f"    {name}," for name in names), "]"])
 
 
 def _indent(text: str) -> str:
-    return textwrap.indent(text, "    ")
+    return textwrap.indent(text, " " * 8)

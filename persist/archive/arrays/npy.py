@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy
 
 from persist.archive.arrays.npyfile import npy_header, read_array, write_array
-from persist.archive.arrays.pieces import is_contiguous
+from persist.archive.arrays.pieces import byte_pieces, is_contiguous
 from persist.archive.arrays.store import Array, Loader, check_mode, choose_keys
 
 __all__ = ["NpyStore"]
 
 _LOADER = Loader(
-    standard=("os",),
+    standard=(),
     others=("numpy",),
     body="""
 def read(name):
     # What numpy.load reads would be a view of other memory; this array owns its own.
     filename = os.path.join(path, name + '.npy')
+    source = opened(filename)
+    if source is not filename:
+        return numpy.array(numpy.load(source, allow_pickle=False))
     mapped = numpy.load(filename, mmap_mode='r', allow_pickle=False)
     array = numpy.empty_like(mapped, subok=False)
     if array.nbytes:
@@ -56,6 +59,12 @@ class NpyStore:
                 array.reshape(-1, order="A").tofile(file)
             else:
                 write_array(file, array)
+
+    def content(self, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
+        """Yield what `write_file` writes."""
+        (array,) = arrays.values()
+        yield npy_header(array)
+        yield from byte_pieces(array)
 
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None

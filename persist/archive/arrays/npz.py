@@ -27,10 +27,10 @@ _PADDING_ID = 0xD935
 _ALIGNMENT = 64  # bytes, so that mapped arrays are aligned
 
 _LOADER = Loader(
-    standard=("os",),
+    standard=(),
     others=("numpy",),
     body="""\
-with numpy.load(path, allow_pickle=False) as file:
+with numpy.load(opened(path), allow_pickle=False) as file:
     return {name: numpy.array(file[name]) for name in names}
 """,
 )
@@ -55,6 +55,9 @@ class NpzStore:
                 info = _member(name, file.tell())
                 with archive.open(info, "w", force_zip64=True) as member:
                     write_array(member, array)
+
+    def content(self, arrays: Mapping[str, Array]) -> None:
+        """Return None: a zip is known when it is written."""
 
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None

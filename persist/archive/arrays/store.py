@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy
@@ -56,7 +56,8 @@ class Loader(NamedTuple):
     """Source that reads arrays without persist.
 
     It finds the variables ``path``, the file or folder, and ``names``, the list of arrays, and
-    returns the dictionary of them.
+    returns the dictionary of them. It finds the function ``opened`` too, to which it gives each
+    file name before it opens it. The modules `io` and `os` are always imported.
     """
 
     standard: tuple[str, ...]
@@ -71,10 +72,25 @@ class Store(Protocol):
     any other comes back as C) and bytes, and it owns its memory, unless a mode to map it is given.
     """
 
-    data_format: str
-    extension: str
-    extensions: tuple[str, ...]
-    is_folder: bool
+    @property
+    def data_format(self) -> str:
+        """The name of the format."""
+        ...
+
+    @property
+    def extension(self) -> str:
+        """The extension that files get."""
+        ...
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The extensions by which files are known."""
+        ...
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether there is a folder with a file for each array."""
+        ...
 
     def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
         """Return which file holds which arrays, for a store at `path`."""
@@ -82,6 +98,10 @@ class Store(Protocol):
 
     def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
         """Write one of `files`: new, or over an empty one. The caller syncs it."""
+        ...
+
+    def content(self, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview] | None:
+        """Return the bytes of a file, in pieces, if they are known without writing it."""
         ...
 
     def load(

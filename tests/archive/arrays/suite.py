@@ -296,7 +296,7 @@ class StoreSuite:
                 file.write(b"half")
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(self.store, "write_file", fail)
+        monkeypatch.setattr(type(self.store), "write_file", staticmethod(fail))
         with pytest.raises(KeyboardInterrupt):
             self.write(tmp_path, {"x": numpy.arange(3)})
         assert os.listdir(tmp_path) == []

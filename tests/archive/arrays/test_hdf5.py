@@ -2,7 +2,7 @@ import h5py
 import numpy
 import pytest
 
-from persist.archive.arrays import STORES, loader_source
+from persist.archive.arrays import STORES, get_store, loader_source, write_new
 from tests.archive.arrays.cases import CASES, assert_same_array, assert_same_content, fields
 from tests.archive.arrays.suite import StoreSuite
 
@@ -122,3 +122,47 @@ class TestHdf5(StoreSuite):
     def test_a_compressed_dataset_that_is_encoded_is_decoded(self, tmp_path):
         path = self.write_compressed(tmp_path, numpy_dtype="'<M8[s]'")
         assert self.store.load(path, mmap_mode="r")["x"].dtype == "M8[s]"
+
+
+COMPRESSED = get_store("hdf5", "gzip")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_compressed_array_is_the_same(tmp_path, case):
+    path = write_new(COMPRESSED, str(tmp_path), "x", {"x": CASES[case]})
+    assert_same_array(COMPRESSED.load(path)["x"], CASES[case])
+    source = loader_source(COMPRESSED, {"x": CASES[case]}, location="x.hd5", fallback=tmp_path)
+    env = {}
+    exec(source, env)
+    assert_same_array(env["_arrays"]["x"], CASES[case])
+
+
+def test_compressed_datasets_are_in_chunks(tmp_path):
+    array = numpy.zeros((200, 300))
+    arrays = {"x": array, "y": numpy.asfortranarray(array)}
+    with h5py.File(write_new(COMPRESSED, str(tmp_path), "x", arrays), "r") as file:
+        assert {dataset.compression for dataset in file.values()} == {"gzip"}
+        assert all(dataset.chunks < dataset.shape for dataset in file.values())
+        assert file["x"].id.get_storage_size() < array.nbytes / 10
+
+
+def test_a_compressed_array_opens_as_a_dataset_of_which_a_slice_is_read(tmp_path):
+    array = numpy.arange(10_000).reshape(100, 100)
+    opened = COMPRESSED.load(write_new(COMPRESSED, str(tmp_path), "x", {"x": array}), None, "r")[
+        "x"
+    ]
+    assert isinstance(opened, h5py.Dataset)
+    assert opened[3, 5:8].tolist() == [305, 306, 307]
+    opened.file.close()
+
+
+@pytest.mark.parametrize("compression", ["zip", "", 4])
+def test_an_unknown_compression_is_refused(compression):
+    with pytest.raises(ValueError, match=r"compression must be one of \('gzip', 'lzf'\)"):
+        get_store("hdf5", compression)
+
+
+@pytest.mark.parametrize("data_format", ["npy", "npz"])
+def test_compression_is_for_hdf5_only(data_format):
+    with pytest.raises(ValueError, match="with data_format='hdf5'"):
+        get_store(data_format, "gzip")

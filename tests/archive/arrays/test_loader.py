@@ -1,6 +1,8 @@
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy
 import pytest
@@ -103,32 +105,76 @@ def test_the_source_reads_as_written():
     assert (
         source
         == """\
-def _arrays():
-    import os
+try:
+    _arrays
+except NameError:
 
-    import numpy
+    def _arrays():
+        import io
+        import os
 
-    try:
-        folder = os.path.dirname(os.path.abspath(__file__))
-    except NameError:
-        folder = '.'
-    path = os.path.join(folder, 'x_arrays')
-    names = ['array_0']
+        import numpy
 
-    def read(name):
-        # What numpy.load reads would be a view of other memory; this array owns its own.
-        filename = os.path.join(path, name + '.npy')
-        mapped = numpy.load(filename, mmap_mode='r', allow_pickle=False)
-        array = numpy.empty_like(mapped, subok=False)
-        if array.nbytes:
-            with open(filename, 'rb') as file:
-                file.seek(mapped.offset)
-                file.readinto(array.reshape(-1, order='A').view('u1'))
-        return array
+        try:
+            folder = os.path.dirname(__file__) or os.curdir
+        except NameError:
+            folder = '.'
 
-    return {name: read(name) for name in names}
+        def opened(filename):
+            # What is in a zip, only the loader of this module can read.
+            if os.path.isdir(folder):
+                return filename
+            return io.BytesIO(__loader__.get_data(filename))
 
+        path = os.path.join(folder, 'x_arrays')
+        names = ['array_0']
 
-_arrays = _arrays()
+        def read(name):
+            # What numpy.load reads would be a view of other memory; this array owns its own.
+            filename = os.path.join(path, name + '.npy')
+            source = opened(filename)
+            if source is not filename:
+                return numpy.array(numpy.load(source, allow_pickle=False))
+            mapped = numpy.load(filename, mmap_mode='r', allow_pickle=False)
+            array = numpy.empty_like(mapped, subok=False)
+            if array.nbytes:
+                with open(filename, 'rb') as file:
+                    file.seek(mapped.offset)
+                    file.readinto(array.reshape(-1, order='A').view('u1'))
+            return array
+
+        return {name: read(name) for name in names}
+
+    _arrays = _arrays()
 """
     )
+
+
+def test_arrays_that_are_handed_in_are_not_loaded():
+    source = loader_source(STORES["npy"], ARRAYS, location="missing")
+    assert run(source, _arrays="handed in")["_arrays"] == "handed in"
+
+
+@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+@pytest.mark.parametrize("data_format", STORES)
+def test_a_module_in_a_zip_reads_its_arrays_from_the_zip(tmp_path, data_format, relative):
+    arrays = {"a": numpy.arange(3), "b": numpy.asfortranarray(numpy.eye(3, dtype=">f4"))}
+    package = tmp_path / "package"
+    package.mkdir()
+    path = write_new(STORES[data_format], str(package), "_arrays", arrays)
+    source = loader_source(STORES[data_format], arrays, location=os.path.basename(path))
+    (package / "__init__.py").write_text(source)
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as file:
+        for name in package.rglob("*"):
+            file.write(name, name.relative_to(tmp_path))
+    shutil.rmtree(package)
+    place = "package.zip" if relative else str(tmp_path / "package.zip")
+    check = (
+        f"import sys; sys.path.insert(0, {place!r}); import package; "
+        "a, b = package._arrays['a'], package._arrays['b']; a += 1; "
+        "print(a, b.flags.fnc, b.dtype.str, b.trace(), a.flags.owndata, b.flags.owndata)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == "[1 2 3] True >f4 3.0 True True\n", done.stderr
