@@ -4,11 +4,19 @@ from __future__ import annotations
 
 __all__ = [
     "ArchiveError",
+    "ClosedError",
     "CycleError",
+    "DamagedError",
+    "DataSetError",
     "DuplicateError",
+    "InvalidKeyError",
+    "LockTimeout",
     "MissingExtraError",
     "PersistError",
     "PersistWarning",
+    "PortabilityWarning",
+    "ReadOnlyError",
+    "UnknownKeyError",
     "UnsupportedObjectError",
 ]
 
@@ -87,5 +95,118 @@ class MissingExtraError(PersistError, ImportError):
         )
 
 
+class DataSetError(PersistError, ValueError):
+    """A folder is not a data set, or not one that can be used in this way."""
+
+
+class DamagedError(PersistError, ValueError):
+    """A file is not what persist wrote."""
+
+
+class ReadOnlyError(PersistError, ValueError):
+    """A data set that was opened for reading is to be changed."""
+
+
+class ClosedError(PersistError, OSError):
+    """A data set that was closed is to be changed."""
+
+
+class InvalidKeyError(PersistError, ValueError):
+    """Nothing can be stored under a key.
+
+    Parameters
+    ----------
+    key : object
+        The key.
+    reason : str
+        Why not, and what to do about it.
+    """
+
+    def __init__(self, key: object, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.key!r} cannot be a key: {self.reason}"
+
+
+class UnknownKeyError(PersistError, KeyError):
+    """A data set has no such key.
+
+    Parameters
+    ----------
+    key : object
+        The key.
+    where : str
+        The data set.
+    """
+
+    def __init__(self, key: object, where: str) -> None:
+        super().__init__(key, where)
+        self.key = key
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"No key {self.key!r} in {self.where}"
+
+
+class LockTimeout(PersistError, TimeoutError):  # noqa: N818 - the name that its users know
+    """Another writer did not let go of a folder in time.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    pid : int or None
+        The number of the process that holds it, if that is known.
+    host : str or None
+        The name of the machine of that process, if that is known.
+    timeout : float
+        How long was waited, in s.
+    marker : str, optional
+        A file to be removed by hand if that process no longer runs, where the system has no locks.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        pid: int | None,
+        host: str | None,
+        timeout: float,
+        marker: str | None = None,
+    ) -> None:
+        super().__init__(path)
+        self.path = path
+        self.pid = pid
+        self.host = host
+        self.timeout = timeout
+        self.marker = marker
+
+    def __str__(self) -> str:
+        there = "it" if self.pid is None else "it there"
+        gone = f", or remove {self.marker} if it no longer runs" if self.marker else ""
+        return (
+            f"Another writer holds {self.path}{self._holder()}{self._waited()}: "
+            f"close {there}, or give a longer timeout{gone}"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # OSError would be made of its message.
+        given = (self.path, self.pid, self.host, self.timeout, self.marker)
+        return type(self), given, self.__dict__
+
+    def _holder(self) -> str:
+        host = "" if self.host is None else f" on host {self.host}"
+        return "" if self.pid is None else f" (process {self.pid}{host})"
+
+    def _waited(self) -> str:
+        return f", and did not let go within {self.timeout:g} s" if self.timeout else ""
+
+
 class PersistWarning(UserWarning):
     """What is stored can be read only under conditions that the message names."""
+
+
+class PortabilityWarning(PersistWarning):
+    """What is stored can be read here, and not on every system."""

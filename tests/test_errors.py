@@ -5,11 +5,19 @@ import pytest
 from persist import errors
 from persist.errors import (
     ArchiveError,
+    ClosedError,
     CycleError,
+    DamagedError,
+    DataSetError,
     DuplicateError,
+    InvalidKeyError,
+    LockTimeout,
     MissingExtraError,
     PersistError,
     PersistWarning,
+    PortabilityWarning,
+    ReadOnlyError,
+    UnknownKeyError,
     UnsupportedObjectError,
 )
 
@@ -22,6 +30,14 @@ EXAMPLES = [
     UnsupportedObjectError("it is open"),
     MissingExtraError("h5py", "hdf5"),
     PersistWarning("a"),
+    PortabilityWarning("a"),
+    ClosedError("a"),
+    DamagedError("a"),
+    DataSetError("a"),
+    ReadOnlyError("a"),
+    InvalidKeyError("a b", "it is no identifier"),
+    UnknownKeyError("x", "results"),
+    LockTimeout("results", 4711, "lab3", 60.0),
 ]
 
 
@@ -37,6 +53,14 @@ def test_an_error_can_be_pickled(error):
     ("kind", "builtin"),
     [
         (ArchiveError, ValueError),
+        (ClosedError, OSError),
+        (DamagedError, ValueError),
+        (DataSetError, ValueError),
+        (InvalidKeyError, ValueError),
+        (LockTimeout, TimeoutError),
+        (LockTimeout, OSError),
+        (ReadOnlyError, ValueError),
+        (UnknownKeyError, KeyError),
         (CycleError, ArchiveError),
         (DuplicateError, ArchiveError),
         (UnsupportedObjectError, ArchiveError),

@@ -2,11 +2,13 @@
 
 from persist.files.backup import backup, keep_backup
 from persist.files.create import create_file, create_folder, remove_path
+from persist.files.lock import FolderLock
 from persist.files.replace import replace_file, temporary_beside, write_text
 from persist.files.sync import sync_file, sync_folder
 from persist.files.together import replace_files
 
 __all__ = [
+    "FolderLock",
     "backup",
     "create_file",
     "create_folder",

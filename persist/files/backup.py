@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from persist.files.create import create_file, create_folder, remove_path
 
-__all__ = ["backup", "keep_backup"]
+__all__ = ["backup", "keep_backup", "move_aside"]
 
 
 def keep_backup(path: str) -> str | None:
@@ -64,7 +64,7 @@ def backup(filename: str | os.PathLike[str], keep: bool = True) -> Iterator[str 
     that no good copy is ever lost.
     """
     path = os.fspath(filename)
-    name = _move_aside(path)
+    name = move_aside(path)
     try:
         yield name
     except BaseException:
@@ -75,20 +75,32 @@ def backup(filename: str | os.PathLike[str], keep: bool = True) -> Iterator[str 
         _drop(name, path)
 
 
-def _drop(name: str, path: str) -> None:
-    if os.path.lexists(path):
-        remove_path(name)
-    else:
-        os.rename(name, path)
+def move_aside(path: str) -> str | None:
+    """Move what is at `path` to the name that `keep_backup` would give it.
 
+    Returns
+    -------
+    str or None
+        That name; None if there is nothing at `path`.
 
-def _move_aside(path: str) -> str | None:
+    Raises
+    ------
+    OSError
+        If the disk fails.
+    """
     if os.path.isdir(path):
         return _to_free_name(path, _move_folder)
     name = keep_backup(path)
     if name is not None:
         os.unlink(path)
     return name
+
+
+def _drop(name: str, path: str) -> None:
+    if os.path.lexists(path):
+        remove_path(name)
+    else:
+        os.rename(name, path)
 
 
 def _to_free_name(path: str, put: Callable[[str, str], None]) -> str:

@@ -1,0 +1,158 @@
+"""Programs that hold locks beside the tests, and systems that lock or sleep otherwise."""
+
+import contextlib
+import errno
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+from persist.errors import LockTimeout
+from persist.files import FolderLock, lock, lock_file
+
+HOLD = """
+lock = FolderLock(sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+sys.stdin.readline()
+lock.release()
+print("released", flush=True)
+"""
+
+COUNT = """
+counter = os.path.join(sys.argv[1], "counter")
+lock = FolderLock(sys.argv[1])
+sys.stdin.readline()
+for _ in range(200):
+    with lock:
+        with open(counter) as file:
+            number = int(file.read())
+        with open(counter, "w") as file:
+            file.write(str(number + 1))
+"""
+
+_IMPORTS = """
+import os, sys
+from persist.errors import LockTimeout
+from persist.files import FolderLock
+"""
+
+_NO_LOCKS = """
+import errno
+from persist.files import lock_file
+
+def refuse(handle):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+lock_file._lock = refuse
+"""
+
+
+@contextlib.contextmanager
+def started():
+    """Yield a function that starts programs; kill at the end what still runs."""
+    running = []
+
+    def start(program, folder, *, locks=True):
+        source = _IMPORTS + ("" if locks else _NO_LOCKS) + program
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", source, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    try:
+        yield start
+    finally:
+        for process in running:
+            process.kill()
+            process.stdin.close()
+            process.stdout.close()
+            process.wait()
+
+
+def proceed(process):
+    """Let a program go on that waits for a line."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def finish(process):
+    """Return the lines that a program still prints, when it has ended well."""
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    return output.splitlines()
+
+
+def is_free(folder):
+    """Tell whether a lock can be taken at once."""
+    one = FolderLock(folder, timeout=0)
+    try:
+        one.acquire()
+    except LockTimeout:
+        return False
+    one.release()
+    return True
+
+
+def in_a_thread(function, *args):
+    """Return what a function returns in another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args).result()
+
+
+def record(folder):
+    """Return what the file of a lock holds."""
+    return (folder / ".lock").read_bytes()
+
+
+def open_files():
+    """Return the numbers of the handles that are open, where the system tells."""
+    return sorted(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else []
+
+
+def refuse_locks(monkeypatch, number=errno.ENOLCK):
+    """Let the system refuse each lock with an error."""
+
+    def refuse(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(lock_file, "_lock", refuse)
+
+
+def sleep_instead(monkeypatch, sleep):
+    """Let waiters call a function for each pause, on a clock that only the pauses move."""
+    clock = SimpleNamespace(now=0.0)
+
+    def pause(seconds):
+        clock.now += seconds
+        sleep(seconds)
+
+    fake = SimpleNamespace(monotonic=lambda: clock.now, sleep=pause)
+    monkeypatch.setattr(lock, "time", fake)
+
+
+def interrupt_at(monkeypatch, number):
+    """Interrupt a later call of the system, and return the list that the calls are added to."""
+    calls = []
+
+    def wrap(owner, name):
+        call = getattr(owner, name)
+
+        def wrapped(*args):
+            calls.append(name)
+            if len(calls) == number + 1:
+                raise KeyboardInterrupt
+            return call(*args)
+
+        monkeypatch.setattr(owner, name, wrapped)
+
+    for name in ("open", "fstat", "lstat", "ftruncate"):
+        wrap(os, name)
+    for name in ("_lock", "_write", "this_holder"):
+        wrap(lock_file, name)
+    return calls
