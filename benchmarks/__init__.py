@@ -1,1 +1,1 @@
-"""How fast persist is, and how much memory it takes: ``python -m benchmarks archive``."""
+"""How fast persist is, and how much memory it takes: ``python -m benchmarks CAPABILITY``."""

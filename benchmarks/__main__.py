@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmarks.table import print_table
 
-CAPABILITIES = ("archive",)
+CAPABILITIES = ("archive", "dataset")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

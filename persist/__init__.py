@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persist.archive import Archive, load_arrays, restore
+    from persist.dataset import DataSet, diff, verify
     from persist.errors import (
         ArchiveError,
         CycleError,
         DuplicateError,
+        LockTimeout,
         PersistError,
         PersistWarning,
+        PortabilityWarning,
     )
 
 __version__ = "0.1.0"
@@ -24,23 +27,33 @@ __all__ = [
     "Archive",
     "ArchiveError",
     "CycleError",
+    "DataSet",
     "DuplicateError",
+    "LockTimeout",
     "PersistError",
     "PersistWarning",
+    "PortabilityWarning",
     "__version__",
+    "diff",
     "load_arrays",
     "restore",
+    "verify",
 ]
 
 _HOMES = {
     "Archive": "persist.archive",
     "ArchiveError": "persist.errors",
     "CycleError": "persist.errors",
+    "DataSet": "persist.dataset",
     "DuplicateError": "persist.errors",
+    "LockTimeout": "persist.errors",
     "PersistError": "persist.errors",
     "PersistWarning": "persist.errors",
+    "PortabilityWarning": "persist.errors",
+    "diff": "persist.dataset",
     "load_arrays": "persist.archive",
     "restore": "persist.archive",
+    "verify": "persist.dataset",
 }
 
 

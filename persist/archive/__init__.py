@@ -59,6 +59,10 @@ _OLDER = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "DataSet":
+        from persist.dataset import DataSet
+
+        return DataSet
     if name not in _OLDER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _OLDER[name]

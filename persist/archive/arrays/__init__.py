@@ -13,7 +13,7 @@ from persist.archive.arrays.formats import (
 from persist.archive.arrays.loader import loader_source
 from persist.archive.arrays.manager import ArrayManager
 from persist.archive.arrays.save import replace_arrays, write_new
-from persist.archive.arrays.store import Array, MissingArrayError, Store
+from persist.archive.arrays.store import Array, MissingArrayError, Store, plain_arrays
 
 __all__ = [
     "COMPRESSIONS",
@@ -28,6 +28,7 @@ __all__ = [
     "get_store",
     "load_arrays",
     "loader_source",
+    "plain_arrays",
     "plain_dtype",
     "replace_arrays",
     "write_new",

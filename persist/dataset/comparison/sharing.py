@@ -1,0 +1,73 @@
+"""Which objects of two graphs are pairs, and where each was met first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from persist.dataset.comparison.classes import Classes
+from persist.dataset.comparison.descriptions import shorten
+from persist.dataset.comparison.steps import Fact, Place, path_of
+
+__all__ = ["Sharing"]
+
+
+class Sharing:
+    """The pairs so far: an object that is met twice on one side must be met so on the other.
+
+    Attributes
+    ----------
+    numbers : tuple of two dicts of int to int
+        The number of the pair that an object belongs to, by `id`: of the old ones, of the new ones.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self._places: tuple[dict[int, Place], dict[int, Place]] = ({}, {})
+        self._seen: set[tuple[int, int]] = set()
+        self._classes = Classes()
+
+    def is_first(self, old: Any, new: Any) -> bool:
+        """Tell whether two values are met side by side for the first time; note that they were."""
+        pair = id(old), id(new)
+        if pair in self._seen:
+            return False
+        self._seen.add(pair)
+        return True
+
+    def meet(self, old: Any, new: Any, place: Place) -> tuple[bool, bool]:
+        """Return whether to look into two objects that have an identity, and whether that differs.
+
+        Parameters
+        ----------
+        old, new : object
+            What stands at one place.
+        place : Place
+            The place.
+
+        Returns
+        -------
+        bool
+            Whether these have not been compared.
+        bool
+            Whether one of them was met before, and not with the other; true once for each two.
+        """
+        ours, theirs = self.numbers
+        number = ours.get(id(old))
+        if number is not None and number == theirs.get(id(new)):
+            return False, False
+        differs = id(old) in self._places[0] or id(new) in self._places[1]
+        if not differs:
+            ours[id(old)] = theirs[id(new)] = len(ours)
+        elif not self.is_first(old, new):
+            return False, False
+        self._places[0].setdefault(id(old), place)
+        self._places[1].setdefault(id(new), place)
+        return self._classes.join(id(old), id(new)) or not differs, differs
+
+    def fact(self, old: Any, new: Any, place: Place) -> Fact:
+        """Return how two objects that stand at a place are shared."""
+        return Fact("", self._shared(0, old, place), self._shared(1, new, place))
+
+    def _shared(self, side: int, obj: Any, place: Place) -> str:
+        first = self._places[side][id(obj)]
+        return "its own" if first is place else shorten(f"shared with {path_of(first)}")

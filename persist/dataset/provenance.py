@@ -1,0 +1,59 @@
+"""What made a value: versions, commit, command line. Noted only when it is asked for."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from typing import Any
+
+__all__ = ["provenance"]
+
+_TIMEOUT = 10  # seconds
+
+
+def provenance() -> dict[str, Any]:
+    """Return what this process runs on.
+
+    Returns
+    -------
+    dict
+        ``python`` and ``platform``; ``versions`` of the distributions whose modules are loaded;
+        ``git``, the commit of the current folder and whether files differed from it, or None;
+        ``argv``, the command line.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "versions": _versions(),
+        "git": _git(),
+        "argv": list(sys.argv),
+    }
+
+
+def _versions() -> dict[str, str]:
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    found = {
+        name
+        for module, names in metadata.packages_distributions().items()
+        if module in loaded
+        for name in names
+    }
+    return {name: metadata.version(name) for name in sorted(found)}
+
+
+def _git() -> dict[str, Any] | None:
+    commit = _run("git", "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changes = _run("git", "status", "--porcelain")
+    return {"commit": commit, "dirty": changes is None or changes != ""}
+
+
+def _run(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,186 @@
+"""What an archive of Python 2 may hold: anything else is refused before any of it runs."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from persist.errors import ArchiveError
+
+__all__ = ["KEYWORD_MARK", "Python2Error", "parse_archive", "syntax_refused"]
+
+KEYWORD_MARK = "ø"
+"""Stands before names that are keywords of Python 3 until they are parsed.
+
+Names of Python 2 are ASCII, so that none has it.
+"""
+
+_EXPECTED = (
+    "an archive of Python 2 holds imports, assignments to names, functions that import and "
+    "return, and del"
+)
+
+# Without division, which gives something else for integers of Python 2.
+_OPERATORS = (
+    *(ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Pow),
+    *(ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor),
+)
+_EXPRESSIONS = (
+    *(ast.Constant, ast.Name, ast.Attribute, ast.Load),
+    *(ast.Call, ast.Starred, ast.keyword, ast.Subscript, ast.Slice),
+    *(ast.Tuple, ast.List, ast.Dict, ast.Set),
+    *(ast.UnaryOp, ast.unaryop, ast.BinOp, *_OPERATORS),
+    *(ast.BoolOp, ast.boolop, ast.Compare, ast.cmpop, ast.IfExp),
+)
+
+
+class Python2Error(ArchiveError):
+    """Text is not that of an archive of Python 2.
+
+    Parameters
+    ----------
+    found : str
+        What is wrong.
+    line : int
+        The line, from 1; 0 if it is not known.
+    filename : str
+        Where the text came from.
+    """
+
+    def __init__(self, found: str, line: int = 0, filename: str = "<archive>") -> None:
+        super().__init__(found, line, filename)
+        self.found = found
+        self.line = line
+        self.filename = filename
+
+    def __str__(self) -> str:
+        where = f"{self.filename}, line {self.line}" if self.line else self.filename
+        return f"{where}: {self.found}; {_EXPECTED}"
+
+
+@contextmanager
+def syntax_refused(filename: str) -> Iterator[None]:
+    """Raise what the compiler of Python raises as `Python2Error`."""
+    try:
+        yield
+    except SyntaxError as error:
+        raise Python2Error(f"found {error.msg}", error.lineno or 0, filename) from error
+    except (RecursionError, MemoryError) as error:
+        raise Python2Error("found an expression that is nested too deeply", 0, filename) from error
+    except UnicodeEncodeError as error:
+        line = error.object.count("\n", 0, error.start) + 1
+        raise Python2Error("found half of a surrogate pair", line, filename) from error
+
+
+def parse_archive(source: str, filename: str) -> ast.Module:
+    """Return the tree of the source of an archive, in the spelling of Python 3.
+
+    Raises
+    ------
+    Python2Error
+        If the source is not within the grammar of archives.
+    """
+    with syntax_refused(filename):
+        tree = ast.parse(source, filename)
+    for statement in tree.body:
+        found = _first_refused(statement)
+        if found is not None:
+            raise Python2Error(f"found {_excerpt(source, found)}", _line(found), filename)
+    if KEYWORD_MARK in source:
+        _restore_keywords(tree)
+    return tree
+
+
+def _first_refused(statement: ast.stmt) -> ast.AST | None:
+    check = _CHECKS.get(type(statement))
+    return next(check(statement), None) if check else statement
+
+
+def _refused_in_assignment(node: ast.Assign) -> Iterator[ast.AST]:
+    yield from (target for target in node.targets if not isinstance(target, ast.Name))
+    yield from _refused_in_expression(node.value)
+
+
+def _refused_in_expression(expression: ast.expr) -> Iterator[ast.AST]:
+    for node in ast.walk(expression):
+        # Operators have no line, so that what they stand in is told.
+        operator = node.op if isinstance(node, ast.BinOp) else node
+        if not isinstance(node, _EXPRESSIONS) or not isinstance(operator, _EXPRESSIONS):
+            yield node
+
+
+def _refused_in_import(node: ast.Import | ast.ImportFrom) -> Iterator[ast.AST]:
+    if isinstance(node, ast.ImportFrom) and (node.level or node.module == "__future__"):
+        yield node
+    if any(alias.name == "*" for alias in node.names):
+        yield node
+
+
+def _refused_in_deletion(node: ast.Delete) -> Iterator[ast.AST]:
+    yield from (target for target in node.targets if not isinstance(target, ast.Name))
+
+
+def _refused_in_function(node: ast.FunctionDef) -> Iterator[ast.AST]:
+    yield from node.decorator_list
+    yield from _refused_in_parameters(node)
+    *imports, last = node.body
+    for statement in imports:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            yield from _refused_in_import(statement)
+        else:
+            yield statement
+    if isinstance(last, ast.Return) and last.value is not None:
+        yield from _refused_in_expression(last.value)
+    else:
+        yield last
+
+
+def _refused_in_parameters(node: ast.FunctionDef) -> Iterator[ast.AST]:
+    args = node.args
+    yield from (found for found in (args.vararg, args.kwarg, node.returns) if found)
+    yield from (*args.posonlyargs, *args.kwonlyargs, *getattr(node, "type_params", ()))
+    yield from (arg for arg in args.args if arg.annotation)
+    for default in args.defaults:
+        yield from _refused_in_expression(default)
+
+
+def _refused_in_try(node: ast.Try) -> Iterator[ast.AST]:
+    for statement in node.body:
+        if isinstance(statement, ast.Delete):
+            yield from _refused_in_deletion(statement)
+        else:
+            yield statement
+    yield from (*node.orelse, *node.finalbody)
+    if len(node.handlers) != 1 or ast.unparse(node.handlers[0]).split() != _HANDLER:
+        yield node
+
+
+_HANDLER = ["except", "NameError:", "pass"]
+_CHECKS: dict[type[ast.stmt], Callable[..., Iterator[ast.AST]]] = {
+    ast.Assign: _refused_in_assignment,
+    ast.Delete: _refused_in_deletion,
+    ast.FunctionDef: _refused_in_function,
+    ast.Import: _refused_in_import,
+    ast.ImportFrom: _refused_in_import,
+    ast.Try: _refused_in_try,
+}
+
+
+def _line(node: ast.AST) -> int:
+    return getattr(node, "lineno", 0)
+
+
+def _excerpt(source: str, node: ast.AST) -> str:
+    segment = ast.get_source_segment(source, node) or type(node).__name__
+    return textwrap.shorten(segment.replace(KEYWORD_MARK, ""), 60, placeholder=" …")
+
+
+def _restore_keywords(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            continue
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, str) and KEYWORD_MARK in value:
+                setattr(node, field, value.replace(KEYWORD_MARK, ""))

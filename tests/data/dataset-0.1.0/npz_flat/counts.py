@@ -1,0 +1,7 @@
+from collections import Counter as _Counter
+counts = _Counter({'a': 2, 'b': 1, 'c': 1})
+del _Counter
+try: del __builtins__, _arrays
+except NameError: pass
+import sys
+sys.modules[__name__] = counts

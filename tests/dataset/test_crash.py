@@ -1,0 +1,305 @@
+"""Writers that are killed at any call, and disks that fail or are full at any call."""
+
+import contextlib
+import functools
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy
+import pytest
+
+import persist
+from persist.dataset.older import Generation, generation_of
+from persist.errors import DataSetError
+from tests.dataset.crashes import (
+    KILLED,
+    fail_at,
+    kill_points,
+    record,
+    run_in_child,
+    run_killed,
+)
+from tests.dataset.operations import OPERATIONS, THRESHOLD, make_start
+from tests.dataset.states import (
+    State,
+    is_same,
+    read_bare,
+    read_data_set,
+    read_object,
+    snapshot,
+)
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+FORMATS = ["npy", "npz", "hdf5"]
+VERSION = re.compile(r"(?<=^data_)(\w+)\.[0-9]+(?=$|/|\.npz|\.hd5)")
+
+# Without waiting for the disk, the same is done in the same order: some stand for all.
+KILLED_IN = [*itertools.product(FORMATS, [True], OPERATIONS)]
+KILLED_IN += [
+    ("npy", False, name) for name in OPERATIONS if OPERATIONS[name].start in ("filled", "empty")
+]
+# The format makes a difference where arrays are written, replaced and removed.
+WITH_ARRAYS = [
+    "set a new key",
+    "set a new key to an equal array",
+    "overwrite large by large",
+    "batch",
+    "first write after release 3.2.1",
+]
+FAILING_IN = [("npy", name) for name in OPERATIONS]
+FAILING_IN += itertools.product(["npz", "hdf5"], WITH_ARRAYS)
+
+every_operation = pytest.mark.parametrize("name", OPERATIONS)
+every_format = pytest.mark.parametrize("data_format", FORMATS)
+
+
+@pytest.fixture
+def root():
+    """A folder in memory, where there is such a thing: thousands of copies are made in it."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+class Trial:
+    """An operation that is done again and again, each time on a new copy of its start.
+
+    Attributes
+    ----------
+    before, after : State
+        What the data set holds at first and in the end.
+    calls, changed : list
+        What `record` returns of the operation.
+    """
+
+    def __init__(self, root, name, data_format, durable):
+        self.operation = OPERATIONS[name]
+        self._root = root
+        self._options = {"array_threshold": THRESHOLD, "data_format": data_format}
+        self._options["durable"] = durable
+        self._start = root / "start"
+        self._names = map("copy_{}".format, itertools.count())
+        make_start(self.operation.start, self._start, data_format)
+        self.before = read_data_set(self._start)
+        self.after = self.operation.after(self.before)
+        self._listings = [self._listing_of(lambda ds: None), self._listing_of(self.operation.act)]
+        folder = self.copy()
+        self.calls, self.changed = record(functools.partial(self.run, folder), folder)
+
+    def copy(self):
+        """Return a new folder with the data set on which the operation begins."""
+        folder = self._root / next(self._names)
+        shutil.copytree(self._start, folder)
+        return folder
+
+    def open(self, folder):
+        """Return a writer."""
+        return persist.DataSet(folder.name, "w", path=folder.parent, **self._options)
+
+    def run(self, folder):
+        """Do the operation in a folder."""
+        self.operation.act(self.open(folder))
+
+    def outcome(self, state):
+        """Return whether a state is that after the operation; it must be that before it if not."""
+        if is_same(state, self.after):
+            return True
+        assert is_same(state, self.before)
+        return False
+
+    def check_whole(self, folder):
+        """Make sure that all readers agree on a state, and return whether it is that after."""
+        is_done = self.outcome(read_data_set(folder))
+        if generation_of(folder) is not Generation.PYTHON2:
+            assert self.outcome(self.read_bare(folder)) == is_done
+        return is_done
+
+    def check_goes_on(self, ds, folder, is_done):
+        """Make sure that a writer goes on with all that is there, and leaves nothing else behind."""
+        ds.extra = "extra"
+        wanted = (self.after if is_done else self.before).with_value("extra", "extra")
+        assert is_same(read_object(ds), wanted)
+        assert is_same(self.read_bare(folder), wanted)
+        report = persist.verify(folder)
+        assert report.ok and not report.unfinished, report
+        assert listing(folder) == self._listings[is_done]
+
+    def read_bare(self, folder):
+        # A value of the sample is of a class of persist.
+        return read_bare(folder, blocked=self.operation.start != "dataset-3.2.1")
+
+    def _listing_of(self, act):
+        folder = self.copy()
+        ds = self.open(folder)
+        act(ds)
+        ds.extra = "extra"
+        return listing(folder)
+
+
+def listing(folder):
+    """Return the files and folders in a folder, without the versions in their names."""
+    paths = sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*"))
+    found = [VERSION.sub(r"\1", path) for path in paths]
+    assert len(set(found)) == len(found), "two versions are there"
+    return sorted(found)
+
+
+def check_verified(folder):
+    """Make sure that nothing is damaged; an older release noted nothing to compare with."""
+    if generation_of(folder) is Generation.OWN:
+        report = persist.verify(folder)
+        assert report.ok, report
+    else:
+        with pytest.raises(DataSetError, match="older|noted no digests"):
+            persist.verify(folder)
+
+
+@pytest.mark.parametrize(("data_format", "durable", "name"), KILLED_IN)
+def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(
+    root, name, data_format, durable
+):
+    trial = Trial(root, name, data_format, durable)
+    outcomes = set()
+    for kill in kill_points(trial.calls, trial.changed):
+        folder = trial.copy()
+        assert run_killed(functools.partial(trial.run, folder), kill) == KILLED
+        left = snapshot(folder)
+        with explained(f"killed at {kill}", folder):
+            is_done = trial.check_whole(folder)
+            check_verified(folder)
+            assert snapshot(folder) == left
+            trial.check_goes_on(trial.open(folder), folder, is_done)
+        outcomes.add(is_done)
+        shutil.rmtree(folder)
+    assert outcomes == {False, True}
+
+
+@every_operation
+@every_format
+def test_what_is_not_durable_is_done_in_the_same_order(root, name, data_format):
+    changes = []
+    for durable in (True, False):
+        part = root / str(durable)
+        part.mkdir()
+        calls = Trial(part, name, data_format, durable).calls
+        changes.append([call for call in calls if call not in ("open", "fsync", "close")])
+        assert ("fsync" in calls) == durable
+    assert changes[0] == changes[1]
+    assert changes[0]
+
+
+@pytest.mark.parametrize(("data_format", "name"), FAILING_IN)
+def test_a_disk_that_fails_at_any_call_leaves_the_state_before_or_after(root, name, data_format):
+    trial = Trial(root, name, data_format, durable=True)
+    failures = 0
+    for number, call in enumerate(trial.calls):
+        folder = trial.copy()
+        with explained(f"failed at call {number} ({call})", folder):
+            ds, failed = try_and_fail(trial, folder, number)
+            is_done = trial.outcome(read_object(ds))
+            # What fails only in cleaning up, or can be done in another way, is no failure.
+            assert failed or is_done
+            trial.check_goes_on(ds, folder, is_done)
+        failures += failed
+        shutil.rmtree(folder)
+    assert failures > len(trial.calls) / 3
+
+
+def try_and_fail(trial, folder, number):
+    """Return a data set one call of which has failed, and whether it said so."""
+    ds = trial.open(folder)
+    with fail_at(number):
+        try:
+            trial.operation.act(ds)
+        except OSError:
+            return ds, True
+    return ds, False
+
+
+@contextlib.contextmanager
+def explained(what, folder):
+    """Let an error tell what was done, and what is there."""
+    try:
+        yield
+    except Exception as error:
+        left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+        raise AssertionError(f"{what}: {error}\n{left}") from error
+
+
+def test_a_data_set_whose_maker_is_killed_is_there_or_not(root):
+    first = root / "first"
+    calls, changed = record(lambda: persist.DataSet(first.name, "w", path=root), str(root))
+    outcomes = set()
+    for number, kill in enumerate(kill_points(calls, changed)):
+        folder = root / f"made_{number}"
+        assert run_killed(lambda: persist.DataSet(folder.name, "w", path=root), kill) == KILLED
+        outcomes.add(folder.exists())
+        if not folder.exists():
+            with pytest.raises(DataSetError):
+                persist.DataSet(folder.name, "r", path=root)
+        ds = persist.DataSet(folder.name, "w", path=root)
+        ds.x = 1
+        assert ds.x == 1
+        assert persist.verify(folder).ok
+    assert outcomes == {False, True}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 512 KiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@every_format
+@pytest.mark.parametrize("durable", [True, False], ids=["durable", "fast"])
+def test_a_full_disk_keeps_all_that_was_stored_and_goes_on_when_there_is_space(
+    small_disk, data_format, durable
+):
+    folder = small_disk / f"full_{data_format}_{durable}"
+    # A crash of a library in C must not end the tests.
+    assert run_in_child(lambda: fill_disk(folder, data_format, durable)) == 0
+
+
+def fill_disk(folder, data_format, durable):
+    """Store until nothing can be stored any more, delete something, and store again."""
+    ds = persist.DataSet(
+        folder.name, "w", path=folder.parent, data_format=data_format, durable=durable
+    )
+    wanted = State()
+    for size in (6000, 800):
+        for number in itertools.count():
+            key, value = f"x_{size}_{number}", numpy.arange(size) / (number + 1)
+            try:
+                setattr(ds, key, value)
+            except OSError:
+                break
+            wanted = wanted.with_value(key, value)
+        check_full(ds, folder, wanted)
+    with pytest.raises(OSError):
+        ds._update({"x": value, "x_800_0": value})
+    check_full(ds, folder, wanted)
+    ds._delete("x_6000_0")
+    ds.x_6000_1 = numpy.arange(5000)
+    wanted = wanted.without("x_6000_0").with_value("x_6000_1", numpy.arange(5000))
+    check_full(ds, folder, wanted)
+
+
+def check_full(ds, folder, wanted):
+    """Make sure that a data set holds what it should, and nothing else."""
+    assert len(wanted.values) > 5
+    assert is_same(read_object(ds), wanted)
+    assert is_same(read_bare(folder), wanted)
+    report = persist.verify(folder)
+    assert report.ok and not report.unfinished, report
