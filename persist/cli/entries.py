@@ -1,0 +1,113 @@
+"""What is known of a key without loading its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from persist.cli.errors import one_line
+
+if TYPE_CHECKING:
+    from persist.dataset import DataSet
+
+__all__ = ["Described", "Unloadable", "describe", "describe_key"]
+
+
+class Unloadable:
+    """Stands for an info that cannot be loaded."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __repr__(self) -> str:
+        return f"<cannot be loaded: {type(self._error).__name__}: {one_line(self._error)}>"
+
+
+@dataclass(frozen=True)
+class Described:
+    """A key as the manifest and the info tell of it.
+
+    Parameters
+    ----------
+    key : str
+        The key, with its namespaces before it.
+    entry : object
+        What the manifest says; None if an older release wrote the value.
+    info : object
+        The info.
+    """
+
+    key: str
+    entry: Any
+    info: Any
+
+    @property
+    def type(self) -> str:
+        """The type of the value, short where it is a builtin one; empty if not known."""
+        found = self.entry.type if self.entry else None
+        return (found or "").removeprefix("builtins.")
+
+    @property
+    def shape(self) -> str:
+        """The shape of an array; else empty."""
+        shape = self.entry.shape if self.entry else None
+        return "" if shape is None else str(tuple(shape))
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of an array; else empty."""
+        return (self.entry.dtype if self.entry else None) or ""
+
+    @property
+    def size(self) -> int | None:
+        """The bytes of the files, if they are known."""
+        return self.entry.size if self.files else None
+
+    @property
+    def written(self) -> str:
+        """When the value was written, if that is known."""
+        return (self.entry.written if self.entry else None) or ""
+
+    @property
+    def files(self) -> dict[str, Any]:
+        """The record of each file, by its path in the data set."""
+        return self.entry.files if self.entry else {}
+
+    @property
+    def provenance(self) -> dict[str, Any] | None:
+        """What made the value, if that was recorded."""
+        return self.entry.provenance if self.entry else None
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it for JSON."""
+        shape = self.entry.shape if self.entry else None
+        return {
+            "key": self.key,
+            "type": self.entry.type if self.entry else None,
+            "shape": None if shape is None else list(shape),
+            "dtype": self.dtype or None,
+            "size": self.size,
+            "written": self.written or None,
+            "info": self.info,
+        }
+
+
+def describe(dataset: DataSet, prefix: str = "") -> list[Described]:
+    """Return what is known of all keys, sorted, with `prefix` before them."""
+    manifest = dataset._manifest
+    return [
+        Described(prefix + key, manifest.get(key), _info(dataset, key)) for key in dataset._keys()
+    ]
+
+
+def describe_key(dataset: DataSet, key: str, shown_as: str) -> Described:
+    """Return what is known of one key, under the name that it is shown as."""
+    return Described(shown_as, dataset._manifest.get(key), _info(dataset, key))
+
+
+def _info(dataset: DataSet, key: str) -> Any:
+    try:
+        return dataset[key]
+    except Exception as error:
+        # Infos may be of classes that are not installed here; all else can still be listed.
+        return Unloadable(error)

@@ -1,0 +1,64 @@
+"""``persist ls``: the keys of a data set."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from persist.cli.arguments import add_command, add_json
+from persist.cli.bounded import summary
+from persist.cli.documents import print_document
+from persist.cli.entries import Described, describe
+from persist.cli.opening import open_dataset
+from persist.cli.tables import human_size, print_table, print_text
+
+if TYPE_CHECKING:
+    from persist.cli.arguments import Commands
+    from persist.dataset import DataSet
+
+__all__ = ["add_parser", "run"]
+
+_COLUMNS = ("key", "type", "shape", "dtype", "size", "written", "info")
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands, "ls", run, "List the keys of a data set, without loading their values."
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="the folder of the data set")
+    parser.add_argument("--all", action="store_true", help="list the keys of namespaces as well")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the keys."""
+    with open_dataset(args.dataset) as dataset:
+        found = list(_walk(dataset, "", args.all))
+    keys = [item for item in found if isinstance(item, Described)]
+    names = [item for item in found if isinstance(item, str)]
+    if args.json:
+        print_document({"keys": [key.document() for key in keys], "namespaces": names})
+    elif found:
+        print_table(_COLUMNS, [_row(item) for item in found])
+    else:
+        print_text("no keys")
+    return 0
+
+
+def _walk(dataset: DataSet, prefix: str, inside: bool) -> Iterator[Described | str]:
+    """Yield keys, and the names of namespaces; what is in a namespace follows its name."""
+    items: dict[str, Described | str] = {item.key: item for item in describe(dataset, prefix)}
+    items.update({prefix + name: prefix + name for name in dataset._namespaces()})
+    for _, item in sorted(items.items()):
+        yield item
+        if inside and isinstance(item, str):
+            yield from _walk(dataset._namespace(item[len(prefix) :]), f"{item}.", inside)
+
+
+def _row(item: Described | str) -> tuple[str, ...]:
+    if isinstance(item, str):
+        return (f"{item}.", "namespace", "", "", "", "", "")
+    size = "" if item.size is None else human_size(item.size)
+    return item.key, item.type, item.shape, item.dtype, size, item.written, summary(item.info)

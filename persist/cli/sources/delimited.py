@@ -1,0 +1,84 @@
+"""A CSV file: each column an array, named by the header."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Generator, Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+from persist.cli.sources.columns import column
+from persist.cli.sources.source import Listed, Loaded
+
+__all__ = ["DelimitedSource"]
+
+_DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}
+
+
+class DelimitedSource:
+    """The columns of a table, which is read whole to know whether it is one."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def names(self) -> list[Listed]:
+        """Return the header."""
+        return [Listed(name) for name in self._columns]
+
+    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
+        """Yield columns."""
+        for name in names:
+            yield Loaded(self._columns[name])
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        delimiter = _delimiter(self._path)
+        with open(self._path, encoding="utf-8-sig", newline="") as file:
+            rows = _rows(file, delimiter)
+            names = _header(next(rows, []))
+            # Filled row by row: the cells of a column take less room than those of all rows.
+            cells: list[list[str]] = [[] for _ in names]
+            for row in rows:
+                for column_cells, cell in zip(cells, row, strict=True):
+                    column_cells.append(cell)
+        return {name: column(cells.pop(0)) for name in names}
+
+
+def _delimiter(path: str) -> str:
+    """Return the delimiter that makes the most columns; the first of equals."""
+    candidates = _DELIMITERS[os.path.splitext(path)[1].lower()]
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+    return max(
+        candidates, key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), []))
+    )
+
+
+def _rows(file: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows that are not blank, all as long as the first."""
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    width = 0
+    try:
+        for row in reader:
+            width = width or len(row)
+            if row and len(row) != width:
+                raise ValueError(
+                    f"line {reader.line_num} has {len(row)} cells, and the header has {width}"
+                )
+            if row:
+                yield row
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from error
+
+
+def _header(row: list[str]) -> list[str]:
+    names = [name.strip() for name in row]
+    if not names:
+        raise ValueError("there is no header: the first line is to name the columns")
+    if "" in names:
+        raise ValueError(f"column {names.index('') + 1} has no name in the header")
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"the header has the name {repeated[0]!r} more than once")
+    return names

@@ -1,0 +1,49 @@
+"""A JSON file: the top-level keys of an object, or one value named as the file is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterable
+from functools import cached_property
+from typing import Any
+
+from persist.cli.sources.source import Listed, Loaded
+
+__all__ = ["JsonSource"]
+
+
+class JsonSource:
+    """The values of a JSON file, which is read whole to know whether it is one."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def names(self) -> list[Listed]:
+        """Return the keys of the object, or the stem of the file."""
+        return [Listed(name) for name in self._values]
+
+    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
+        """Yield values."""
+        for name in names:
+            yield Loaded(self._values[name])
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        with open(self._path, encoding="utf-8-sig") as file:
+            try:
+                document = json.load(file, object_pairs_hook=_without_repetition)
+            except RecursionError as error:
+                raise ValueError("the values are nested too deeply to be read") from error
+        if isinstance(document, dict):
+            return document
+        return {os.path.splitext(os.path.basename(self._path))[0]: document}
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the key {repeated!r} more than once")
+    return found

@@ -1,0 +1,89 @@
+"""A MAT file of MATLAB: its variables, as scipy reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from typing import Any
+
+import numpy
+
+from persist.cli.sources.source import Listed, Loaded
+from persist.errors import MissingExtraError
+
+__all__ = ["MatSource"]
+
+# Where scipy puts the functions that a file holds beside its variables.
+_WORKSPACE = "__function_workspace__"
+_REFUSED = {"function", "opaque", "object", "unknown"}
+_NAMES = {"double": "float64", "single": "float32", "logical": "bool"}
+
+
+class MatSource:
+    """The variables of a file.
+
+    A struct is a dict, a cell array a list or an array of objects, and one row of characters is
+    text. All else is an array, of two axes or more as in MATLAB, or a sparse matrix.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def names(self) -> list[Listed]:
+        """Return the names of the variables."""
+        return [
+            Listed(name, f"persist does not read the class {kind}" if kind in _REFUSED else "")
+            for name, kind in self._variables()
+        ]
+
+    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
+        """Yield variables."""
+        kinds = dict(self._variables())
+        for name in names:
+            yield Loaded(self._value(name, kinds[name]))
+
+    def _variables(self) -> list[tuple[str, str]]:
+        found = self._call("whosmat")
+        return [(name, kind) for name, _, kind in found if name != _WORKSPACE]
+
+    def _value(self, name: str, kind: str) -> Any:
+        options = {"simplify_cells": kind in ("struct", "cell")}
+        value = self._call("loadmat", variable_names=[name], **options)[name]
+        if kind == "char":
+            return _text(value)
+        return _numbers(value, kind) if type(value) is numpy.ndarray else value
+
+    def _call(self, function: str, **options: Any) -> Any:
+        matlab = _matlab()
+        try:
+            return getattr(matlab, function)(self._path, appendmat=False, **options)
+        except NotImplementedError as error:
+            raise ValueError(
+                "a MAT file of version 7.3, or an unknown one: save it again with save -v7"
+            ) from error
+        except (matlab.MatReadError, ValueError, TypeError, EOFError) as error:
+            raise ValueError(f"damaged, or no MAT file: {error}") from error
+
+
+def _matlab() -> Any:
+    try:
+        import scipy.io.matlab
+    except ImportError as error:
+        raise MissingExtraError("scipy", "mat") from error
+    return scipy.io.matlab
+
+
+def _text(value: Any) -> Any:
+    """Return characters as text: one row as a str, several as an array."""
+    rows = numpy.asarray(value)
+    if rows.size == 0:
+        return ""
+    return str(rows.item()) if rows.size == 1 else rows
+
+
+def _numbers(value: Any, kind: str) -> Any:
+    """Return numbers in the type of their class: a file has them in the smallest that will do."""
+    name = _NAMES.get(kind, kind)
+    if value.dtype.kind == "c":
+        name = {"float64": "complex128", "float32": "complex64"}.get(name, value.dtype.name)
+    is_number = kind in _NAMES or kind.removeprefix("u").startswith("int")
+    return value.astype(name, copy=False) if is_number else value

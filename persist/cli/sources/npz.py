@@ -1,0 +1,63 @@
+"""An npz file: a zip of npy files."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Generator, Iterable, Iterator
+
+from persist.archive.arrays.npyfile import read_array, read_header
+from persist.archive.arrays.store import Array
+from persist.cli.sources.source import Listed, Loaded
+
+__all__ = ["NpzSource"]
+
+_SUFFIX = ".npy"
+
+
+class NpzSource:
+    """The arrays of a zip."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def names(self) -> list[Listed]:
+        """Return the names of the arrays."""
+        with _opened(self._path) as archive:
+            return [_listed(archive, member) for member in archive.namelist()]
+
+    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
+        """Yield arrays."""
+        for name in names:
+            yield Loaded(_read(self._path, name + _SUFFIX))
+
+
+def _listed(archive: zipfile.ZipFile, member: str) -> Listed:
+    if not member.endswith(_SUFFIX):
+        return Listed(member, "it is no npy file")
+    name = member.removesuffix(_SUFFIX)
+    with archive.open(member) as file:
+        try:
+            read_header(file)
+        except ValueError as error:
+            return Listed(name, str(error))
+    return Listed(name)
+
+
+def _read(path: str, member: str) -> Array:
+    with _opened(path) as archive, archive.open(member) as file:
+        array = read_array(file)
+        # The zip tells by a checksum whether all was as written, once it is at its end.
+        if file.read(1):
+            raise ValueError("there is more than the array")
+    return array
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"damaged, or no npz file: {error}") from error

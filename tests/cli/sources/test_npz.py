@@ -1,0 +1,63 @@
+import zipfile
+
+import numpy
+import pytest
+
+from persist.cli.sources import Listed
+from persist.cli.sources.npz import NpzSource
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("save", [numpy.savez, numpy.savez_compressed])
+def test_arrays_come_under_their_names(path, save):
+    save(path, **{"a": numpy.arange(3), "b/c": numpy.array(2.5), "empty": numpy.empty((0, 2))})
+    source = NpzSource(path)
+    assert source.names() == [Listed("a"), Listed("b/c"), Listed("empty")]
+    one, two = source.load(["b/c", "a"])
+    assert (one.value.shape, one.value[()]) == ((), 2.5)
+    assert two.value.tolist() == [0, 1, 2]
+
+
+def test_arrays_are_loaded_one_at_a_time(path, monkeypatch):
+    numpy.savez(path, a=numpy.arange(3), b=numpy.arange(4))
+    read = []
+    opened = zipfile.ZipFile.open
+    monkeypatch.setattr(
+        zipfile.ZipFile, "open", lambda zip, name, *rest: read.append(name) or opened(zip, name)
+    )
+    values = NpzSource(path).load(["a", "b"])
+    next(values)
+    assert read == ["a.npy"]
+
+
+def test_objects_are_refused_by_name(path):
+    numpy.savez(path, a=numpy.arange(3), b=numpy.array([{}], object))
+    fine, refused = NpzSource(path).names()
+    assert (fine.refusal, refused.name) == ("", "b")
+    assert "pickle of Python objects" in refused.refusal
+
+
+def test_other_members_are_refused_by_name(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "no array")
+    assert NpzSource(path).names() == [Listed("readme.txt", "it is no npy file")]
+
+
+def test_a_file_that_is_no_zip_is_an_error(path):
+    with open(path, "wb") as file:
+        file.write(b"no zip")
+    with pytest.raises(ValueError, match="no npz file"):
+        NpzSource(path).names()
+
+
+def test_a_damaged_array_is_an_error(path):
+    numpy.savez(path, a=numpy.arange(1000))
+    with open(path, "rb+") as file:
+        file.seek(4000)
+        file.write(b"\xff" * 8)
+    with pytest.raises(ValueError, match="damaged"):
+        list(NpzSource(path).load(["a"]))

@@ -1,0 +1,128 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from persist.cli import ls, main
+from persist.dataset import DataSet
+from persist.errors import PersistWarning
+
+COMMANDS = ["pack", "ls", "show", "verify", "diff"]
+
+
+def persist(*argv, cwd=None, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "persist", *argv], cwd=cwd, capture_output=True, text=True, **options
+    )
+
+
+def fail_with(monkeypatch, error):
+    def run(dataset):
+        raise error
+
+    monkeypatch.setattr(ls, "open_dataset", run)
+
+
+def test_help_names_every_command(command):
+    done = command()
+    assert done.status == 0
+    assert all(f"    {name}" in done.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(command, capsys, name):
+    with pytest.raises(SystemExit, match="0"):
+        command(name, "--help")
+    assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [["nothing"], ["ls"], ["pack", "x", "a.npy", "--threshold", "-1"]])
+def test_misuse_has_status_2(argv, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(argv)
+    assert "usage: persist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_nothing_heavy_is_imported_for_help(option):
+    heavy = "{'numpy', 'h5py', 'pandas', 'scipy', 'rich', 'filelock', 'persist.dataset'}"
+    code = (
+        "import sys\nfrom persist.__main__ import main\ntry: main(sys.argv[1:])\n"
+        f"finally: print(sorted({heavy} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True)
+    assert done.stderr.splitlines() == ["[]"]
+
+
+@pytest.mark.parametrize(
+    "argv", [["ls", "x"], ["show", "x", "a"], ["verify", "x"], ["diff", "x", "x"]]
+)
+def test_a_missing_data_set_is_one_line(command, argv):
+    done = command(*argv)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("persist: ")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("no such key"), "no such key"),
+        (ValueError("first\n  second"), "first second"),
+        (OSError(28, "No space left on device", "x.py"), "x.py: No space left on device"),
+        (OSError("broken"), "broken"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_errors_are_one_line_on_stderr(command, monkeypatch, error, message):
+    fail_with(monkeypatch, error)
+    assert command("ls", "x") == (2, "", f"persist: {message}\n")
+
+
+def test_a_bug_is_not_hidden(command, monkeypatch):
+    fail_with(monkeypatch, TypeError("bug"))
+    with pytest.raises(TypeError, match="bug"):
+        command("ls", "x")
+
+
+def test_an_interrupt_has_the_status_of_a_shell(command, monkeypatch):
+    fail_with(monkeypatch, KeyboardInterrupt())
+    assert command("ls", "x") == (130, "", "")
+
+
+@pytest.mark.filterwarnings("always::persist.errors.PersistWarning")
+def test_warnings_are_one_line_without_code(command, monkeypatch):
+    import warnings
+
+    def run(dataset):
+        warnings.warn("look\nhere", PersistWarning, stacklevel=2)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(ls, "open_dataset", run)
+    assert command("ls", "x").err == "persist: warning: look here\npersist: enough\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_closed_pipe_is_quiet(tmp_path):
+    DataSet("x", "w", tmp_path).a = 1
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "persist", "ls", "x"],
+            cwd=tmp_path,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_module_is_the_command(tmp_path):
+    DataSet("x", "w", tmp_path).a = 1
+    done = persist("ls", "x", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].split()[:2] == ["a", "int"]

@@ -1,0 +1,303 @@
+import gc
+import json
+import os
+import weakref
+
+import h5py
+import numpy
+import pytest
+
+from persist.cli.sources.npz import NpzSource
+from persist.dataset import DataSet, verify
+
+
+def keys(folder="results"):
+    return DataSet(folder)._keys() if os.path.exists(folder) else None
+
+
+@pytest.fixture
+def files(command):
+    """Make one file of each format that needs nothing but numpy and h5py."""
+    numpy.savez("spikes.npz", times=numpy.arange(500) / 2, ids=numpy.arange(3))
+    numpy.save("2nd run.npy", numpy.zeros((20, 30), "f4"))
+    with h5py.File("raw.h5", "w") as file:
+        file["D0/signal"] = numpy.arange(1000.0)
+        file["D0/signal"].attrs["unit"] = "mV"
+        file["rate"] = 250
+    with open("trials.csv", "w") as file:
+        file.write("trial,kind\n1,go\n2,stop\n")
+    with open("meta.json", "w") as file:
+        json.dump({"subject": "s07", "blocks": [1, 2]}, file)
+    return ["spikes.npz", "2nd run.npy", "raw.h5", "trials.csv", "meta.json"]
+
+
+def test_all_files_become_one_data_set(command, files):
+    done = command("pack", "results", *files)
+    assert done == (0, "9 keys stored\n", "")
+    dataset = DataSet("results")
+    assert dataset._keys() == sorted(
+        ["times", "ids", "x2nd_run", "D0_signal", "rate", "trial", "kind", "subject", "blocks"]
+    )
+    numpy.testing.assert_array_equal(dataset.times, numpy.arange(500) / 2)
+    numpy.testing.assert_array_equal(dataset.D0_signal, numpy.arange(1000.0))
+    assert (dataset.x2nd_run.shape, dataset.x2nd_run.dtype) == ((20, 30), "f4")
+    assert (dataset.rate, dataset.subject, dataset.blocks) == (250, "s07", [1, 2])
+    assert (dataset.trial.tolist(), dataset.kind.tolist()) == ([1, 2], ["go", "stop"])
+    assert type(dataset.times) is type(dataset.x2nd_run) is numpy.ndarray
+    assert verify("results").ok
+
+
+def test_what_was_mapped_can_be_changed_when_it_is_read(command, files):
+    command("pack", "results", *files)
+    assert DataSet("results").x2nd_run.flags.writeable
+
+
+def test_infos_tell_where_values_came_from(command, files, tmp_path):
+    command("pack", "results", *(str(tmp_path / file) for file in files))
+    dataset = DataSet("results")
+    assert dataset["times"] == {"source": "spikes.npz", "name": "times"}
+    assert dataset["x2nd_run"] == {"source": "2nd run.npy", "name": "2nd run"}
+    assert dataset["D0_signal"] == {
+        "source": "raw.h5",
+        "name": "D0/signal",
+        "attributes": {"unit": "mV"},
+    }
+    assert dataset["kind"] == {"source": "trials.csv", "name": "kind"}
+
+
+def test_no_path_gets_into_the_data_set(command, files, tmp_path):
+    command("pack", "results", *(str(tmp_path / file) for file in files))
+    for folder, _, names in os.walk("results"):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                assert os.fsencode(tmp_path) not in file.read()
+
+
+def test_mat_files_are_packed(command):
+    matlab = pytest.importorskip("scipy.io")
+    matlab.savemat("x.mat", {"rate": 250.0, "unit": "mV", "opts": {"on": True}})
+    assert command("pack", "results", "x.mat").status == 0
+    dataset = DataSet("results")
+    assert (dataset.rate.tolist(), dataset.unit, dataset.opts) == ([[250.0]], "mV", {"on": True})
+
+
+def test_a_run_extends_a_data_set(command, files):
+    command("pack", "results", "meta.json")
+    assert command("pack", "results", "trials.csv").status == 0
+    assert keys() == ["blocks", "kind", "subject", "trial"]
+
+
+def test_a_run_is_one_commit(command, files):
+    command("pack", "results", "meta.json")
+    with open("results/_manifest.jsonl") as file:
+        before = file.read()
+    command("pack", "results", "spikes.npz", "trials.csv")
+    with open("results/_manifest.jsonl") as file:
+        after = file.read()
+    assert after.startswith(before)
+    assert after[len(before) :].count("\n") == 1
+
+
+def test_existing_keys_are_not_replaced(command, files):
+    command("pack", "results", "meta.json")
+    with open("meta.json", "w") as file:
+        json.dump({"other": 1, "subject": "s08"}, file)
+    done = command("pack", "results", "meta.json")
+    assert done.status == 2
+    assert done.err == (
+        "persist: 'subject' of meta.json makes the key subject, which exists already: replace it "
+        "with --replace, or choose other names with --prefix or --namespace\n"
+    )
+    assert keys() == ["blocks", "subject"]
+    assert command("pack", "results", "meta.json", "--replace").status == 0
+    assert DataSet("results").subject == "s08"
+    assert keys() == ["blocks", "other", "subject"]
+
+
+def test_names_that_fall_together_are_refused_before_anything_is_written(command):
+    with open("a.json", "w") as file:
+        json.dump({"x/y": 1}, file)
+    with open("b.json", "w") as file:
+        json.dump({"z": 1, "x y": 2}, file)
+    done = command("pack", "results", "a.json", "b.json")
+    assert done.status == 2
+    assert done.err.startswith("persist: 'x/y' of a.json and 'x y' of b.json both make the key x_y")
+    assert "--prefix" in done.err
+    assert keys() is None
+
+
+def test_a_prefix_stands_before_each_name(command, files):
+    command("pack", "results", "2nd run.npy", "meta.json", "--prefix", "s07_")
+    assert keys() == ["s07_2nd_run", "s07_blocks", "s07_subject"]
+    assert DataSet("results")["s07_blocks"]["name"] == "blocks"
+
+
+def test_a_namespace_gets_the_keys(command, files):
+    command("pack", "results", "meta.json")
+    done = command("pack", "results", "meta.json", "--namespace", "s07.second", "--json")
+    assert [key["key"] for key in done.document["keys"]] == [
+        "s07.second.subject",
+        "s07.second.blocks",
+    ]
+    dataset = DataSet("results")
+    assert dataset._keys() == ["blocks", "subject"]
+    assert dataset._namespace("s07")._namespace("second").subject == "s07"
+
+
+def test_a_key_cannot_have_the_name_of_a_namespace(command, files):
+    DataSet("results", "w")._namespace("subject")
+    done = command("pack", "results", "meta.json", "--replace")
+    assert done.status == 2
+    assert "a namespace has that name" in done.err
+    assert keys() == []
+
+
+@pytest.mark.parametrize("name", ["meta", "a/b", "class", "x..y", "../x"])
+def test_a_namespace_needs_a_name(command, files, name):
+    DataSet("results", "w").meta = 1
+    assert command("pack", "results", "trials.csv", "--namespace", name).status == 2
+    assert keys() == ["meta"]
+
+
+def test_json_tells_what_was_stored(command, files):
+    document = command("pack", "results", "spikes.npz", "meta.json", "--json").document
+    times, ids, subject, blocks = document["keys"]
+    assert (times["key"], times["type"], times["shape"]) == ("times", "numpy.ndarray", [500])
+    assert (times["dtype"], ids["dtype"], subject["dtype"]) == ("<f8", "<i8", None)
+    assert blocks["info"] == {"source": "meta.json", "name": "blocks"}
+    assert (subject["type"], subject["shape"]) == ("builtins.str", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["--format", "npz"], "data_times.npz"),
+        (["--format", "hdf5"], "data_times.hd5"),
+        (["--threshold", "500"], None),
+        ([], "data_times"),
+    ],
+)
+def test_options_say_how_arrays_are_stored(command, files, options, name):
+    command("pack", "results", "spikes.npz", *options)
+    assert [found for found in os.listdir("results") if found.startswith("data_")] == (
+        [name] if name else []
+    )
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lzf"])
+def test_hdf5_can_be_compressed(command, files, compression):
+    options = ["--format", "hdf5", "--compression", compression]
+    assert command("pack", "results", "2nd run.npy", *options).status == 0
+    with h5py.File("results/data_x2nd_run.hd5") as file:
+        assert [dataset.compression for dataset in file.values()] == [compression]
+
+
+def test_only_hdf5_is_compressed(command, files):
+    done = command("pack", "results", "meta.json", "--compression", "gzip")
+    assert (done.status, done.err) == (2, "persist: --compression needs --format hdf5\n")
+    assert keys() is None
+
+
+def test_provenance_is_recorded_if_asked_for(command, files):
+    command("pack", "results", "meta.json", "--provenance")
+    assert DataSet("results")._manifest["subject"].provenance
+    command("pack", "results", "trials.csv")
+    assert DataSet("results")._manifest["trial"].provenance is None
+
+
+def test_what_cannot_be_packed_is_named_and_can_be_skipped(command):
+    with h5py.File("x.h5", "w") as file:
+        file["a"] = 1
+        file["refs/b"] = file["a"].ref
+    done = command("pack", "results", "x.h5")
+    assert done.status == 2
+    assert done.err == (
+        "persist: 'refs/b' of x.h5 cannot be packed: it holds references to other objects of the "
+        "file. Leave it out with --skip\n"
+    )
+    assert keys() is None
+    assert command("pack", "results", "x.h5", "--skip", "refs/*") == (0, "1 key stored\n", "")
+    assert keys() == ["a"]
+
+
+def test_something_has_to_be_left(command, files):
+    assert command("pack", "results", "meta.json", "--skip", "*").err == (
+        "persist: nothing is left to pack: all names are skipped\n"
+    )
+    assert keys() is None
+
+
+def test_object_arrays_are_refused(command):
+    numpy.savez("x.npz", a=1, b=numpy.array([{}], object))
+    done = command("pack", "results", "x.npz")
+    assert done.status == 2
+    assert done.err.startswith("persist: 'b' of x.npz cannot be packed: ")
+    assert keys() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv", b"a,b\n1\n", "x.csv: line 2 has 1 cells"),
+        ("x.csv", b"a\n\xff\n", "x.csv: 'utf-8' codec"),
+        ("x.json", b"{", "x.json: Expecting"),
+        ("x.json", b"{}", "x.json: there is nothing in it to pack"),
+        ("x.npz", b"", "x.npz: damaged, or no npz file"),
+        ("x.h5", b"", "x.h5: "),
+        ("x.txt", b"", "x.txt: the extension tells no format"),
+        ("x.json", b'{"NameError": 1}', "NameError"),
+        ("x.json", b'{"%s": 1}' % (b"x" * 300), ""),
+    ],
+)
+def test_a_file_that_cannot_be_packed_is_one_line(command, files, name, content, message):
+    with open(name, "wb") as file:
+        file.write(content)
+    done = command("pack", "results", "meta.json", name)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("persist: ")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert keys() is None
+
+
+def test_a_missing_file_is_named(command):
+    assert command("pack", "results", "x.npz").err == "persist: x.npz: No such file or directory\n"
+
+
+def test_a_failure_while_loading_leaves_the_data_set_as_it_was(command, files):
+    command("pack", "results", "meta.json")
+    with open("spikes.npz", "rb+") as file:
+        file.seek(2000)
+        file.write(b"\xff" * 8)
+    done = command("pack", "results", "2nd run.npy", "spikes.npz", "trials.csv")
+    assert done.status == 2
+    assert done.err.startswith("persist: 'times' of spikes.npz cannot be read: damaged")
+    assert keys() == ["blocks", "subject"]
+    report = verify("results")
+    assert (report.ok, report.unfinished) == (True, ())
+
+
+def test_values_are_loaded_one_at_a_time(command, monkeypatch):
+    numpy.savez("x.npz", **{f"x{number}": numpy.full(500, number) for number in range(5)})
+    arrays, alive = [], []
+    load = NpzSource.load
+
+    def watch(self, names):
+        for loaded in load(self, names):
+            arrays.append(weakref.ref(loaded.value))
+            yield loaded
+            del loaded
+            gc.collect()
+            alive.append(sum(array() is not None for array in arrays))
+
+    monkeypatch.setattr(NpzSource, "load", watch)
+    assert command("pack", "results", "x.npz").status == 0
+    assert alive == [0, 0, 0, 0]
+
+
+def test_a_folder_that_is_no_data_set_is_left_alone(command, files):
+    os.mkdir("results")
+    done = command("pack", "results", "meta.json")
+    assert done.status == 2
+    assert "is not a DataSet repository" in done.err
+    assert os.listdir("results") == []
