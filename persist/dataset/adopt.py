@@ -8,13 +8,13 @@ from typing import Any
 from persist.dataset.batch import Batch
 from persist.dataset.commit import Commit, decode, encode
 from persist.dataset.info import info_source
-from persist.dataset.item import make_item
+from persist.dataset.item import Item, make_item
 from persist.dataset.layout import MANIFEST, MARKER, PACKAGE, READY, item_file, staged_folder
 from persist.dataset.manifest import Manifest, read_manifest
 from persist.dataset.older import Generation, read_older
 from persist.dataset.package import package_source
 from persist.dataset.writer import Writer
-from persist.errors import DamagedError
+from persist.errors import DamagedError, DataSetError
 from persist.files.create import remove_path
 from persist.files.digest import digest_file, digest_pieces
 from persist.files.write import write_bytes
@@ -56,7 +56,7 @@ def adopt(writer: Writer, *, array_threshold: float, scoped: bool) -> None:
 
     Raises
     ------
-    Exception
+    DataSetError
         If a value of Python 2 cannot be read or stored; then nothing has changed.
     OSError
         If the disk fails; then nothing has changed.
@@ -70,9 +70,8 @@ def adopt(writer: Writer, *, array_threshold: float, scoped: bool) -> None:
     commit.namespaces = list(known.namespaces)
     for key, info in keys.items():
         source = info_source(info)
-        if source is None:
-            commit.infos[key] = info
-        else:
+        commit.infos[key] = info if source is None else None
+        if source is not None:
             commit.sources[key] = source
     batch = Batch(writer, commit)
     if generation is Generation.PYTHON2:
@@ -124,15 +123,24 @@ def _store_anew(
         for key in keys:
             if not os.path.exists(writer.path(item_file(key))):
                 continue
-            value = read_older(writer.folder, key, Generation.PYTHON2)
-            item = make_item(key, value, array_threshold=array_threshold, scoped=scoped)
-            batch.set_value(item)
+            batch.set_value(_read_item(writer.folder, key, array_threshold, scoped))
             commit.removes += _python2_data(writer, key)
         if commit.values:
             commit.staged = batch.folder
     except BaseException:
         remove_path(writer.path(batch.folder))
         raise
+
+
+def _read_item(folder: str, key: str, array_threshold: float, scoped: bool) -> Item:
+    try:
+        value = read_older(folder, key, Generation.PYTHON2)
+        return make_item(key, value, array_threshold=array_threshold, scoped=scoped)
+    except Exception as error:
+        raise DataSetError(
+            f"{folder} is of {Generation.PYTHON2.value}, and can be written on only when all its "
+            f"values can be read. {key!r} cannot: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _python2_data(writer: Writer, key: str) -> list[str]:
@@ -142,7 +150,7 @@ def _python2_data(writer: Writer, key: str) -> list[str]:
 
 def _take_over(writer: Writer, commit: Commit, known: Manifest) -> None:
     """Note the files of all values in modules."""
-    for key in [*commit.infos, *commit.sources]:
+    for key in commit.infos:
         name = item_file(key)
         if not os.path.isfile(writer.path(name)):
             continue
@@ -151,6 +159,9 @@ def _take_over(writer: Writer, commit: Commit, known: Manifest) -> None:
         for location in data:
             files.update(_files(writer, location))
         before = known.values.get(key, {})
+        lost = before.get("data")
+        if lost is not None and lost not in data and os.path.lexists(writer.path(lost)):
+            commit.removes.append(lost)
         if before.get("files") == {path: list(record) for path, record in files.items()}:
             commit.values[key] = before
         else:

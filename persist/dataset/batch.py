@@ -69,7 +69,7 @@ class Batch:
         data, value = self._writer.stage(item, os.path.join(self.folder, name), "", by)
         if data is not None:
             self._commit.places.append(data)
-        self._retire(self._writer.data_of(name))
+        self._retire(self._writer.data_of_key(item.key))
         self._set(item.key, value)
 
     def _set(self, key: str, value: dict[str, Any]) -> None:
@@ -93,6 +93,7 @@ class Batch:
             self._commit.infos[key] = info
             self._add(key, info)
         else:
+            self._commit.infos[key] = None
             self._commit.sources[key] = source
             self._add(key, InfoSource(source))
 
@@ -100,7 +101,7 @@ class Batch:
         """Remove a key, with its value and its info."""
         self._make_folder()
         self._drop_staged(key)
-        self._retire(self._writer.data_of(item_file(key)))
+        self._retire(self._writer.data_of_key(key))
         self._forget(key)
 
     def _forget(self, key: str) -> None:

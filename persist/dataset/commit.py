@@ -4,7 +4,7 @@ The manifest is a file of JSON lines, to which each commit appends one. What a l
 a later line says otherwise. The keys of a line are:
 
 ``info``
-    The infos that were set, by key, where JSON holds them exactly.
+    The infos that were set, by key: None for those that JSON does not hold exactly.
 ``do``
     What else changed: ``delete``, keys that are gone, before all that follows; ``source``, infos as
     Python source that defines ``info``; ``namespace``, names of data sets inside this one;

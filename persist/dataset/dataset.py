@@ -376,7 +376,7 @@ class DataSet(DataSetReader):
             self._writer.set_value(items[0], self._provenance_number())
         elif batch is None and not items:
             self._writer.set_infos(
-                {key: info for key, info in infos.items() if sources[key] is None},
+                {key: info if sources[key] is None else None for key, info in infos.items()},
                 {key: source for key, source in sources.items() if source is not None},
             )
         else:

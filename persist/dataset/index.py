@@ -15,7 +15,7 @@ from typing import IO, Any, TypeAlias
 from persist.archive import restore
 from persist.dataset.commit import Commit, Ending, ending, plain_and_special
 from persist.dataset.keys import fold_case
-from persist.dataset.layout import MANIFEST, PACKAGE
+from persist.dataset.layout import MANIFEST, PACKAGE, is_data_set
 from persist.dataset.older import Generation, generation_of, older_infos
 from persist.dataset.snapshot import Snapshot, read_snapshot
 from persist.errors import DamagedError
@@ -107,6 +107,7 @@ class Index:
             if self.generation is not Generation.OWN:
                 self._forget()
                 self.infos = older_infos(self._folder, self.generation)
+                self.namespaces = dict.fromkeys(_inner_data_sets(self._folder))
             # A commit takes place without a trace in the manifest: an open one is looked at again.
             self._seen = seen if self._read() else None
 
@@ -199,6 +200,13 @@ class Index:
         self.infos.update(commit.infos)
         self.infos.update({key: InfoSource(text) for key, text in commit.sources.items()})
         self.namespaces.update(dict.fromkeys(commit.namespaces))
+
+
+def _inner_data_sets(folder: str) -> list[str]:
+    """Return the data sets in a folder, where no manifest that counts tells them."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return sorted(name for name in names if is_data_set(os.path.join(folder, name)))
 
 
 def settled(data: bytes, folder: str) -> tuple[bytes, Ending | None]:

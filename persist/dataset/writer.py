@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from persist.archive.arrays import Store
+from persist.archive.arrays import EXTENSIONS, Store
 from persist.dataset.alike import FilesAlike
 from persist.dataset.commit import Commit, decode, encode
 from persist.dataset.index import Index
@@ -37,7 +37,7 @@ from persist.dataset.layout import (
     staged_item,
     staged_names,
 )
-from persist.dataset.manifest import read_manifest
+from persist.dataset.manifest import find_value, read_manifest
 from persist.dataset.snapshot import write_snapshot
 from persist.errors import DamagedError
 from persist.files.backup import keep_backup, move_aside
@@ -122,7 +122,7 @@ class Writer:
         """
         number = self.index.number + 1
         staged, name = staged_item(number), item_file(item.key)
-        removes = self.data_of(name)
+        removes = self.data_of_key(item.key)
         with self.undone(number):
             data, value = self.stage(item, staged, staged_data(number), by)
             commit = Commit(number, values={item.key: value}, removes=removes, staged=staged)
@@ -179,6 +179,21 @@ class Writer:
             if not os.path.lexists(self.path(name))
             and not (beside and os.path.lexists(self.path(beside, name)))
         )
+
+    def data_of_key(self, key: str) -> list[str]:
+        """Return the files or folders of arrays of a key.
+
+        Also those that its module does not read any more, since release 3.2.1 has replaced it.
+        """
+        data = self.data_of(item_file(key))
+        if key not in self.index.infos:
+            return data
+        first = (next(data_names(key, extension)) for extension in EXTENSIONS.values())
+        if any(name not in data and os.path.lexists(self.path(name)) for name in first):
+            lost = (find_value(self.folder, key) or {}).get("data")
+            if lost is not None and lost not in data and os.path.lexists(self.path(lost)):
+                data.append(lost)
+        return data
 
     def data_of(self, name: str) -> list[str]:
         """Return the files or folders of arrays that a loader module reads."""
