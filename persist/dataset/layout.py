@@ -47,20 +47,20 @@ def item_file(key: str) -> str:
     return f"{key}.py"
 
 
-def data_names(key: str, extension: str) -> Iterator[str]:
+def data_names(key: str, extension: str, number: int) -> Iterator[str]:
     """Yield the names that the arrays of a key may have, best first.
 
-    A version after the first is told by what no key has in its name, a dot.
+    A later version has the number of its commit, after what no key has in its name, a dot.
 
     Examples
     --------
     >>> from itertools import islice
-    >>> list(islice(data_names("x", ".npz"), 3))
-    ['data_x.npz', 'data_x.1.npz', 'data_x.2.npz']
+    >>> list(islice(data_names("x", ".npz", 12), 2))
+    ['data_x.npz', 'data_x.12.npz']
     """
     yield f"data_{key}{extension}"
-    for number in itertools.count(1):
-        yield f"data_{key}.{number}{extension}"
+    for later in itertools.count(number):
+        yield f"data_{key}.{later}{extension}"
 
 
 def staged_item(number: int) -> str:

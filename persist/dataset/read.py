@@ -64,12 +64,15 @@ def read_value(folder: str, key: str) -> Any:
     path, text = find_source(folder, key)
     while True:
         try:
-            return run_item(text, path)
+            value = run_item(text, path)
         except OSError:
-            before = text
-            path, text = find_source(folder, key)
-            if text == before:
+            if (path, text) == (again := find_source(folder, key)):
                 raise
+        else:
+            # Arrays of a value that came later may have the place of those that belong to the text.
+            if "_arrays" not in text or (path, text) == (again := find_source(folder, key)):
+                return value
+        path, text = again
 
 
 def map_value(folder: str, key: str, value: Mapping[str, Any] | None, mmap_mode: str) -> Any:

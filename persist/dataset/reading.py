@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +35,7 @@ class DataSetReader:
         self._follow = follow
         self._index = Index(folder)
         self._index.refresh()
-        self._batch_now: Batch | None = None
+        self._local = threading.local()
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):
@@ -64,6 +65,15 @@ class DataSetReader:
     def _keys(self) -> list[str]:
         """Return the keys, sorted."""
         return sorted(self._infos_now())
+
+    @property
+    def _batch_now(self) -> Batch | None:
+        """The batch that this thread is making, which no other sees."""
+        return getattr(self._local, "batch", None)
+
+    @_batch_now.setter
+    def _batch_now(self, batch: Batch | None) -> None:
+        self._local.batch = batch
 
     @property
     def _info_dict(self) -> dict[str, Any]:

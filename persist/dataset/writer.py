@@ -171,8 +171,14 @@ class Writer:
         return data, value
 
     def free_data_name(self, key: str, beside: str = "") -> str:
-        """Return a name for the arrays of a key that nothing has, here and in another folder."""
-        names = data_names(key, self.options.store.extension)
+        """Return a name for the arrays of a key that nothing has, here and in another folder.
+
+        No name is used again for the next value of a key: who reads the one before would take the
+        arrays of the other for its own.
+        """
+        names = data_names(key, self.options.store.extension, self.index.number + 1)
+        if key in self.index.infos:
+            next(names)
         return next(
             name
             for name in names
@@ -188,7 +194,7 @@ class Writer:
         data = self.data_of(item_file(key))
         if key not in self.index.infos:
             return data
-        first = (next(data_names(key, extension)) for extension in EXTENSIONS.values())
+        first = (next(data_names(key, extension, 0)) for extension in EXTENSIONS.values())
         if any(name not in data and os.path.lexists(self.path(name)) for name in first):
             lost = (find_value(self.folder, key) or {}).get("data")
             if lost is not None and lost not in data and os.path.lexists(self.path(lost)):

@@ -39,6 +39,8 @@ class Operation:
         the data sets that are made inside.
     is_batch : bool
         Whether all of it is one commit.
+    compacts : bool
+        Whether the manifest is written anew at the end.
     """
 
     start: str = "filled"
@@ -48,6 +50,7 @@ class Operation:
     deleted: tuple[str, ...] = ()
     inner: tuple[str, ...] = ()
     is_batch: bool = False
+    compacts: bool = False
 
     def act(self, ds: persist.DataSet) -> None:
         """Do it."""
@@ -62,6 +65,9 @@ class Operation:
                 ds._delete(key)
         for name in self.inner:
             ds._namespace(name)
+        if self.compacts:
+            with ds._writing():
+                ds._writer.compact()
 
     def after(self, state: State) -> State:
         """Return the state that it makes of another one."""
@@ -91,6 +97,7 @@ OPERATIONS = {
         deleted=("twin", "noted"),
         is_batch=True,
     ),
+    "overwrite and compact": Operation(values={"large": "small now"}, compacts=True),
     "make a namespace": Operation(inner=("D0",)),
     "first write": Operation("empty", values={"new": OTHER}),
     "first write in a namespace": Operation("new namespace", values={"new": OTHER}),

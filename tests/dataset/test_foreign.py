@@ -1,0 +1,484 @@
+"""What is no data set, what is of a later one, what is damaged, and links to the outside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+import persist
+from persist.dataset import writer
+from persist.errors import DamagedError, DataSetError, PersistError
+from tests.dataset.bare import INTERPRETERS, run_bare, snapshot
+from tests.same import assert_same
+
+MANIFEST = "_manifest.jsonl"
+VALUES = {"x": numpy.arange(20), "y": [1, (2,)], "z": {"a": numpy.arange(12)}}
+INFOS = {"x": "A large array", "y": (1, "tuple"), "only": {"rate": 2.5}}
+
+
+def make(folder: Path, **options: Any) -> persist.DataSet:
+    """Make a data set of values and infos of both kinds, with another inside."""
+    ds = persist.DataSet("results", "w", folder, array_threshold=5, durable=False, **options)
+    ds.x = numpy.arange(10)
+    for key, info in INFOS.items():
+        ds[key] = info
+    for key, value in VALUES.items():
+        setattr(ds, key, value)
+    ds._namespace("D0").z = numpy.arange(15)
+    return ds
+
+
+def tree(folder: Path) -> dict[str, bytes | str | None]:
+    """Return all that is in a folder: files, links and folders."""
+    found: dict[str, bytes | str | None] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = os.readlink(path)
+        else:
+            found[name] = path.read_bytes() if path.is_file() else None
+    return found
+
+
+def make_nothing(folder: Path) -> None:
+    folder.mkdir()
+
+
+def make_package(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "__init__.py").write_text("x = 1\n")
+
+
+def make_folder_as_mark(folder: Path) -> None:
+    (folder / "_this_dir_is_a_DataSet").mkdir(parents=True)
+
+
+def make_file(folder: Path) -> None:
+    folder.write_text("results")
+
+
+def make_dangling_link(folder: Path) -> None:
+    folder.symlink_to(folder.parent / "nowhere")
+
+
+def make_dangling_mark(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "_this_dir_is_a_DataSet").symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("mode", ["r", "w", "a"])
+@pytest.mark.parametrize(
+    "make_other",
+    [
+        make_nothing,
+        make_package,
+        make_folder_as_mark,
+        make_file,
+        make_dangling_link,
+        make_dangling_mark,
+    ],
+)
+def test_what_is_no_data_set_is_refused_and_left_alone(
+    tmp_path: Path, make_other: Any, mode: str
+) -> None:
+    make_other(tmp_path / "results")
+    before = tree(tmp_path)
+    with pytest.raises(DataSetError, match="is not a DataSet repository"):
+        persist.DataSet("results", mode, tmp_path)
+    with pytest.raises(DataSetError, match="no data set"):
+        persist.verify(tmp_path / "results")
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", ["2", "10", "1.5", "1a", ""])
+@pytest.mark.parametrize("mode", ["r", "w"])
+def test_a_later_format_is_refused_with_what_to_do(tmp_path: Path, number: str, mode: str) -> None:
+    ds = make(tmp_path)
+    package = tmp_path / "results" / "__init__.py"
+    _, _, rest = package.read_text().partition("\n")
+    package.write_text(f"# A persist data set, format {number}.\n{rest}")
+    before = tree(tmp_path)
+    wanted = f"has format {number}, and this release of persist knows format 1: use a newer release"
+    with pytest.raises(DataSetError, match=wanted):
+        persist.DataSet("results", mode, tmp_path)
+    with pytest.raises(DataSetError, match=wanted):
+        persist.verify(tmp_path / "results")
+    # One that was open goes no further.
+    with pytest.raises(DataSetError, match=wanted):
+        ds.x = 1
+    assert tree(tmp_path) == before
+
+
+def test_an_inner_data_set_of_a_later_format_leaves_the_outer_one_usable(tmp_path: Path) -> None:
+    make(tmp_path)
+    package = tmp_path / "results" / "D0" / "__init__.py"
+    package.write_text(package.read_text().replace("format 1", "format 2", 1))
+    ds = persist.DataSet("results", "w", tmp_path)
+    ds.y = "new"
+    assert ds.y == "new"
+    with pytest.raises(DataSetError, match="format 2"):
+        _ = ds.D0
+
+
+NO_INFOS = {
+    "empty": "",
+    "other": "x = 1\n",
+    "infos that are none": "_info_dict = 5\n",
+}
+FAILING = {
+    "syntax error": "_info_dict = {\n",
+    "error": "_info_dict = {}[1]\n",
+    "octets": "_info_dict = {'a': '\udcff'}\n",
+    "nul": "_info_dict = {}\0\n",
+    "python 2": "_info_dict = {'a': 1L}\nprint 'x'\n",
+}
+
+
+def make_older(folder: Path, package: str) -> None:
+    """Make a data set with a package that this release did not write."""
+    folder.mkdir()
+    (folder / "_this_dir_is_a_DataSet").touch()
+    (folder / "__init__.py").write_bytes(package.encode("utf-8", "surrogateescape"))
+    (folder / "a.py").write_text("import sys\nsys.modules[__name__] = 1\n")
+
+
+@pytest.mark.parametrize("mode", ["r", "w"])
+@pytest.mark.parametrize("package", NO_INFOS.values(), ids=NO_INFOS)
+def test_a_package_that_defines_no_infos_is_damage_and_is_left_alone(
+    tmp_path: Path, package: str, mode: str
+) -> None:
+    make_older(tmp_path / "results", package)
+    before = tree(tmp_path)
+    with pytest.raises(DamagedError, match=r"__init__\.py does not define"):
+        persist.DataSet("results", mode, tmp_path)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("mode", ["r", "w"])
+@pytest.mark.parametrize("package", FAILING.values(), ids=FAILING)
+def test_a_package_that_does_not_run_is_not_opened_and_left_alone(
+    tmp_path: Path, package: str, mode: str
+) -> None:
+    make_older(tmp_path / "results", package)
+    before = tree(tmp_path)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - what the package itself raises
+        persist.DataSet("results", mode, tmp_path)
+    assert tree(tmp_path) == before
+
+
+def test_a_package_that_was_lost_is_written_again(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "results" / "__init__.py").unlink()
+    assert persist.verify(tmp_path / "results").missing == ("__init__.py",)
+    ds = persist.DataSet("results", "w", tmp_path)
+    assert_same({key: getattr(ds, key) for key in VALUES}, VALUES)
+    ds.new = 1
+    report = persist.verify(tmp_path / "results")
+    assert report.ok, report
+    program = """
+        import results
+        assert results._load('new') == 1 and results._load('y') == [1, (2,)]
+        assert results._info_dict['y'] == (1, 'tuple')
+    """
+    for interpreter in INTERPRETERS:
+        run_bare(interpreter, tmp_path, program)
+
+
+ITEMS = {
+    "empty": "",
+    "other": "x = 1\n",
+    "python 2": "x = 1L\n",
+    "error": "raise RuntimeError('no')\n",
+    "octets": b"x = '\xff'\n",
+}
+
+
+@pytest.mark.parametrize("text", ITEMS.values(), ids=ITEMS)
+def test_a_module_that_leaves_no_value_is_an_error_and_harms_no_other(
+    tmp_path: Path, text: str | bytes
+) -> None:
+    ds = make(tmp_path)
+    path = tmp_path / "results" / "x.py"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises((PersistError, SyntaxError, RuntimeError, UnicodeDecodeError)):
+        _ = ds.x
+    with pytest.raises(ValueError, match=r"x\.py is not what|can't decode"):
+        ds._load("x", "r")
+    assert "x.py" in persist.verify(tmp_path / "results").differs
+    assert ds.y == VALUES["y"]
+    ds.x = VALUES["x"]
+    assert_same(persist.DataSet("results", path=tmp_path).x, VALUES["x"])
+    assert "x.py" not in persist.verify(tmp_path / "results").differs
+
+
+def check_values(folder: Path) -> str:
+    """Fail if a value is wrong; say what became of the data set."""
+    try:
+        ds = persist.DataSet("results", path=folder)
+    except DamagedError:
+        return "refused"
+    for key in ds:
+        if key in VALUES:
+            assert_same(getattr(ds, key), VALUES[key])
+            mapped = None
+            # What the manifest says of the module may be missing, or not hold.
+            with contextlib.suppress(ValueError, KeyError, OSError):
+                mapped = ds._load(key, "c")
+            if mapped is not None:
+                assert_same(plain(mapped), VALUES[key])
+    return "opened"
+
+
+def plain(value: Any) -> Any:
+    """Return what was mapped, read into memory."""
+    if isinstance(value, numpy.ndarray):
+        return numpy.array(value)
+    return {key: plain(item) for key, item in value.items()} if type(value) is dict else value
+
+
+def changes(data: bytes, step: int) -> Iterator[tuple[int, bytes]]:
+    """Yield contents with one byte changed, and where that is."""
+    others = [b"0", b"\xff", b"\n", b'"', b"\t", b"}", b" ", b"\0"]
+    for position in range(0, len(data), step):
+        for other in (bytes([data[position] ^ 1]), others[position // step % len(others)]):
+            if other != data[position : position + 1]:
+                yield position, data[:position] + other + data[position + 1 :]
+
+
+# An info may be changed without a word until verify is asked: opening a data set checks no digests.
+def test_a_changed_byte_in_the_manifest_makes_no_wrong_value_and_verify_names_it(
+    tmp_path: Path,
+) -> None:
+    make(tmp_path)
+    path = tmp_path / "results" / MANIFEST
+    found = set()
+    for position, data in changes(path.read_bytes(), 7):
+        path.write_bytes(data)
+        found.add(check_values(tmp_path))
+        report = persist.verify(tmp_path / "results")
+        assert MANIFEST in report.differs, (position, data[position - 10 : position + 10])
+    assert found == {"refused", "opened"}
+
+
+def test_a_manifest_cut_anywhere_makes_no_wrong_value_and_verify_is_not_content(
+    tmp_path: Path,
+) -> None:
+    ds = make(tmp_path)
+    path = tmp_path / "results" / MANIFEST
+    good = path.read_bytes()
+    for length in range(0, len(good), 11):
+        path.write_bytes(good[:length])
+        assert check_values(tmp_path) == "opened"
+        report = persist.verify(tmp_path / "results")
+        assert not report.ok, length
+        assert good[:length].endswith(b"\n") or not length or MANIFEST in report.unfinished
+    path.write_bytes(good)
+    assert_same({key: getattr(ds, key) for key in VALUES}, VALUES)
+    assert persist.verify(tmp_path / "results").ok
+
+
+BROKEN = {
+    "no JSON": b"what is this\n",
+    "empty": b"\n",
+    "half": b'{"info": {\t"x": "wro\n',
+    "list": b"[1, 2]\n",
+    "number": b"5\n",
+    "null": b"null\n",
+    "special": b'{"do": {"delete": ["x"\n',
+    "unsound": b'{"info": {\t"y": 1\t}, "n": 3, "crc": "00000000"}\n',
+    "tabs": b"\t\t\t\n",
+    "octets": b"\xff\xfe\0\n",
+}
+
+
+@pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_a_line_that_is_none_makes_no_wrong_value_and_verify_names_the_manifest(
+    tmp_path: Path, line: bytes, place: str
+) -> None:
+    make(tmp_path)
+    path = tmp_path / "results" / MANIFEST
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines.insert({"first": 0, "middle": len(lines) // 2, "last": len(lines)}[place], line)
+    path.write_bytes(b"".join(lines))
+    check_values(tmp_path)
+    report = persist.verify(tmp_path / "results")
+    assert MANIFEST in report.differs
+    assert not report.extra or place == "last"
+
+
+@pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
+def test_a_bare_import_of_a_damaged_manifest_makes_no_wrong_value(
+    tmp_path: Path, line: bytes
+) -> None:
+    make(tmp_path)
+    path = tmp_path / "results" / MANIFEST
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:5], line, *lines[5:]]))
+    program = """
+        try:
+            import results
+        except ValueError:
+            pass
+        else:
+            if 'y' in results._info_dict:
+                assert results._load('y') == [1, (2,)]
+    """
+    run_bare(INTERPRETERS[-1], tmp_path, program)
+
+
+def test_a_changed_byte_in_the_snapshot_of_infos_changes_nothing_and_verify_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_UNSNAPPED", 3)
+    ds = make(tmp_path)
+    path = tmp_path / "results" / "_infos.json"
+    wanted = ds._info_dict
+    for position, data in changes(path.read_bytes(), 3):
+        path.write_bytes(data)
+        found = persist.DataSet("results", path=tmp_path)
+        assert found._info_dict == wanted
+        assert list(found) == list(wanted)
+        assert found._namespaces() == ["D0"]
+        assert persist.verify(tmp_path / "results").differs == ("_infos.json",), position
+
+
+LINKS = {
+    "x.py": "file",
+    "data_x.1": "folder",
+    "data_x.1/array_0.npy": "file",
+    MANIFEST: "file",
+    "__init__.py": "file",
+    ".lock": "file",
+    "D0": "folder",
+    "_infos.json": "file",
+    "_this_dir_is_a_DataSet": "file",
+    # What is not there yet, and would be written.
+    "_ready": "folder",
+    "_locked": "file",
+    ".lock-owner": "file",
+    "new.py": "file",
+    "data_new": "folder",
+    "data_x": "folder",
+    "_infos.json.new": "file",
+    f"{MANIFEST}.new": "file",
+    "__init__.py.new": "file",
+    "x.py.bak": "file",
+    "data_x.1.bak": "folder",
+    "D1": "folder",
+}
+
+
+def put_link(folder: Path, name: str, kind: str) -> Path:
+    """Put a link in place of a file or folder, which goes to the outside; return where."""
+    path, outside = folder / "results" / name, folder / "outside"
+    outside.mkdir()
+    if os.path.lexists(path):
+        shutil.move(path, outside / "it")
+    elif kind == "file":
+        (outside / "it").write_text("what was there")
+    else:
+        (outside / "it").mkdir()
+        (outside / "it" / "array_0.npy").write_text("what was there")
+    path.symlink_to(outside / "it")
+    return outside
+
+
+def write_all(folder: Path, **options: Any) -> None:
+    """Try each kind of change. Each may be refused."""
+
+    def batch(ds: persist.DataSet) -> None:
+        with ds._batch():
+            ds.x = numpy.arange(40)
+            ds.q = numpy.arange(30)
+            ds["x"] = (1, 2)
+
+    steps: list[Any] = [
+        lambda ds: setattr(ds, "x", numpy.arange(30)),
+        lambda ds: setattr(ds, "new", numpy.arange(30)),
+        lambda ds: setattr(ds, "x", numpy.arange(20)),
+        lambda ds: ds.__setitem__("x", "info"),
+        batch,
+        lambda ds: setattr(ds._namespace("D0"), "z", numpy.arange(50)),
+        lambda ds: setattr(ds._namespace("D1"), "z", numpy.arange(50)),
+        lambda ds: ds._rename("y", "renamed"),
+        lambda ds: ds._delete("z"),
+        lambda ds: ds._delete("x"),
+    ]
+    for step in steps:
+        with contextlib.suppress(PersistError, OSError):
+            step(persist.DataSet("results", "w", folder, array_threshold=5, timeout=1, **options))
+    with (
+        contextlib.suppress(PersistError, OSError),
+        persist.DataSet("results", "w", folder, synchronize=False, timeout=1) as ds,
+    ):
+        ds.last = 1
+
+
+@pytest.mark.parametrize("backup_data", [False, True], ids=["", "backup"])
+@pytest.mark.parametrize("name", LINKS)
+def test_writing_changes_nothing_behind_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, backup_data: bool
+) -> None:
+    monkeypatch.setattr(writer, "_UNSNAPPED", 3)
+    make(tmp_path)
+    outside = put_link(tmp_path, name, LINKS[name])
+    before = tree(outside)
+    write_all(tmp_path, backup_data=backup_data)
+    assert tree(outside) == before
+
+
+@pytest.mark.parametrize("staged", [".{}.py", ".{}.data", ".{}"])
+def test_writing_changes_nothing_behind_a_link_that_looks_like_an_open_commit(
+    tmp_path: Path, staged: str
+) -> None:
+    ds = make(tmp_path)
+    name = staged.format(ds._index.number + 1)
+    outside = put_link(tmp_path, name, "file" if name.endswith(".py") else "folder")
+    before = tree(outside)
+    write_all(tmp_path)
+    assert tree(outside) == before
+    assert persist.DataSet("results", path=tmp_path).last == 1
+
+
+@pytest.mark.parametrize("generation", ["dataset-3.2.1", "dataset-0.9"])
+@pytest.mark.parametrize(
+    "name", ["__init__.py", "x.py", "x_data", "data_x", MANIFEST, f"{MANIFEST}.new", "data_x.1"]
+)
+def test_going_on_with_an_older_data_set_changes_nothing_behind_a_link(
+    tmp_path: Path, name: str, generation: str
+) -> None:
+    source = Path(__file__).parents[1] / "data" / generation / "ds_npy_flat"
+    shutil.copytree(source, tmp_path / "results")
+    kind = "file" if name.endswith(".py") or MANIFEST in name else "folder"
+    outside = put_link(tmp_path, name, kind)
+    before = tree(outside)
+    write_all(tmp_path)
+    assert tree(outside) == before
+
+
+def test_reading_through_links_changes_nothing(tmp_path: Path) -> None:
+    make(tmp_path)
+    put_link(tmp_path, "x.py", "file")
+    before = snapshot(tmp_path)
+    assert_same(persist.DataSet("results", path=tmp_path).x, VALUES["x"])
+    assert persist.verify(tmp_path / "results").differs == ("x.py",)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_data_set_may_itself_be_reached_by_a_link(tmp_path: Path) -> None:
+    make(tmp_path / "real")
+    (tmp_path / "results").symlink_to(tmp_path / "real" / "results")
+    ds = persist.DataSet("results", "w", tmp_path)
+    ds.new = numpy.arange(200)
+    assert_same(persist.DataSet("results", path=tmp_path / "real").new, numpy.arange(200))
+    assert persist.verify(tmp_path / "results").ok
+    assert (tmp_path / "results").is_symlink()
+    run_bare(INTERPRETERS[-1], tmp_path, "import results\nassert results._load('y') == [1, (2,)]")
