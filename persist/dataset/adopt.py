@@ -136,6 +136,8 @@ def _read_item(folder: str, key: str, array_threshold: float, scoped: bool) -> I
     try:
         value = read_older(folder, key, Generation.PYTHON2)
         return make_item(key, value, array_threshold=array_threshold, scoped=scoped)
+    except OSError:
+        raise
     except Exception as error:
         raise DataSetError(
             f"{folder} is of {Generation.PYTHON2.value}, and can be written on only when all its "

@@ -61,6 +61,15 @@ class Batch:
         """Tell whether a value was stored under a key."""
         return key in self._commit.values
 
+    def value(self, key: str) -> dict[str, Any]:
+        """Return what the manifest will say of a value that was stored."""
+        value = self._commit.values[key]
+        return {**value, "files": {path: list(found) for path, found in value["files"].items()}}
+
+    def has_deleted(self, key: str) -> bool:
+        """Tell whether the value of a key was deleted, and none stored since."""
+        return key in self._commit.deleted and key not in self._commit.values
+
     def set_value(self, item: Item, by: int = 0) -> None:
         """Store a value."""
         self._make_folder()

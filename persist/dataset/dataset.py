@@ -280,7 +280,7 @@ class DataSet(DataSetReader):
             assert batch is not None
             info = self._infos_now()[old]
             source = info.text if isinstance(info, InfoSource) else None
-            entry = find_value(self._folder, old)
+            entry = None if batch.has_deleted(old) else find_value(self._folder, old)
             batch.rename(old, new, None if source is not None else info, source, entry)
 
     @contextlib.contextmanager

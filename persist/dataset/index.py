@@ -116,10 +116,12 @@ class Index:
 
     def absorb(self, line: bytes, commit: Commit) -> None:
         """Take in a line that was just appended, of a commit that has taken place."""
-        if not self.end:
-            self.refresh()
-            return
         with self._guard:
+            if not self.end:
+                self.refresh()
+            if self.number >= commit.number:
+                # Another thread has seen it first.
+                return
             self._take(line, commit.number)
             self._seen = self._signatures()
 

@@ -154,9 +154,20 @@ def find_value(folder: str, key: str) -> dict[str, Any] | None:
         start, stop = lines.rfind(b"\n", 0, position) + 1, lines.find(b"\n", position)
         value = decode(lines[start:stop]).values.get(key)
         if value is not None:
-            return value
+            return None if _is_deleted(lines, stop, key) else value
         position = lines.rfind(wanted, 0, start)
     return None
+
+
+def _is_deleted(lines: bytes, start: int, key: str) -> bool:
+    """Tell whether a line from a position on deletes a key."""
+    position = lines.find(b'"delete": [', start)
+    while position >= 0:
+        stop = lines.find(b"\n", position)
+        if key in decode(lines[lines.rfind(b"\n", 0, position) + 1 : stop]).deleted:
+            return True
+        position = lines.find(b'"delete": [', stop)
+    return False
 
 
 def _read_lines(folder: str) -> bytes:

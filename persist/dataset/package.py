@@ -34,8 +34,21 @@ import os as _os
 import re as _re
 import sys as _sys
 import zlib as _zlib
+from builtins import globals as _globals
 
+_variables = _globals()
 _folder = _os.path.dirname(__file__) or _os.curdir
+
+
+def _forget():
+    """Let names be read again after this package was reloaded."""
+    for name in [name for name in _sys.modules if name.startswith(__name__ + '.')]:
+        del _sys.modules[name]
+    for name in [name for name in _variables if not name.startswith('_')]:
+        del _variables[name]
+
+
+_forget()
 
 
 def _read(name):
@@ -119,24 +132,14 @@ def _run_info(name, source):
     return env['info']
 
 
-def _forget():
-    """Let names be read again after this package was reloaded."""
-    for name in [name for name in _sys.modules if name.startswith(__name__ + '.')]:
-        del _sys.modules[name]
-    for name in [name for name in globals() if not name.startswith('_')]:
-        del globals()[name]
-
-
-_forget()
 _info_dict, _namespaces = _read_infos()
-if '__path__' in globals() and _os.path.isdir(_os.path.join(_folder, '{ready}')):
+if '__path__' in _variables and _os.path.isdir(_os.path.join(_folder, '{ready}')):
     # Files of the last change that have not come to their places yet.
     __path__.insert(0, _os.path.join(_folder, '{ready}'))
 
 
 # Names of values that would hide a builtin function from those here.
 _hiding = (set(_info_dict) | set(_namespaces)) & set(dir(_builtins))
-_variables = globals()
 
 
 def _uncover():
@@ -171,6 +174,8 @@ def _load(name, mmap_mode=None):
     if mmap_mode is not None:
         return _open(name, mmap_mode)
     module = __name__ + '.' + name
+    if not _os.path.isdir(_folder):
+        return _load_zipped(name, module)
     attempts = 5
     while True:
         try:
@@ -189,6 +194,20 @@ def _load(name, mmap_mode=None):
                 raise
         # The value is being replaced by another one: what is there now is whole.
         attempts -= 1
+
+
+def _load_zipped(name, module):
+    """Load a value as an import does, which for zips leaves marks on it before Python 3.10."""
+    if module not in _sys.modules:
+        try:
+            source = _read(name + '.py')
+        except OSError:
+            return None
+        path = _os.path.join(_folder, name + '.py')
+        env = {{'__name__': module, '__file__': path, '__loader__': __loader__}}
+        exec(compile(source, path, 'exec'), env)
+    _variables[name] = _sys.modules[module]
+    return _variables[name]
 
 
 def _exists(name):
@@ -213,6 +232,8 @@ def _open(name, mmap_mode):
     path = _os.path.join(_folder, '{ready}', name + '.py')
     if not _os.path.exists(path):
         path = _os.path.join(_folder, name + '.py')
+    if not _os.path.exists(path):
+        return None
     with open(path, 'rb') as file:
         source = file.read()
     module = '%s %s' % (__name__, name)

@@ -78,7 +78,8 @@ class DataSetReader:
     @property
     def _info_dict(self) -> dict[str, Any]:
         """The infos by key. To change one, set it: ``ds[key] = info``."""
-        infos = self._infos_now()
+        # Another thread may add to them.
+        infos = dict(self._infos_now())
         return {
             key: info.value if isinstance(info, InfoSource) else info for key, info in infos.items()
         }
@@ -117,10 +118,13 @@ class DataSetReader:
         self._check_known(key)
         if mmap_mode is None:
             return self._read(key)
-        value = find_value(self._folder, key)
-        if value is None and not has_source(self._folder, key):
+        batch = self._batch_now
+        if batch is not None and batch.has_value(key):
+            place = os.path.join(self._folder, batch.folder)
+            return map_value(place, key, batch.value(key), mmap_mode)
+        if (batch is not None and batch.has_deleted(key)) or not has_source(self._folder, key):
             return None
-        return map_value(self._folder, key, value, mmap_mode)
+        return map_value(self._folder, key, find_value(self._folder, key), mmap_mode)
 
     def _namespace(self, name: str) -> DataSetReader:
         raise NotImplementedError
@@ -132,6 +136,8 @@ class DataSetReader:
         batch = self._batch_now
         if batch is not None and batch.has_value(key):
             return read_value(os.path.join(self._folder, batch.folder), key)
+        if batch is not None and batch.has_deleted(key):
+            return None
         try:
             return read_older(self._folder, key, self._index.generation)
         except FileNotFoundError:

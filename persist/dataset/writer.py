@@ -251,6 +251,17 @@ class Writer:
             self.sync()
         self.remove(commit.removes)
         self._settled_at = commit.number
+        try:
+            self._shorten()
+        except OSError as error:
+            # The commit has taken place, and the manifest is whole: it is only long.
+            _log.warning("The manifest of %s is not shortened: %s", self.folder, error)
+            for name in (MANIFEST, SNAPSHOT):
+                with contextlib.suppress(OSError):
+                    remove_path(self.path(f"{name}.new"))
+
+    def _shorten(self) -> None:
+        """Let less of the manifest have to be read, if it is time."""
         self._spare -= 1
         if self._spare < 0:
             self.compact_if_spare()

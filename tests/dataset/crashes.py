@@ -26,9 +26,9 @@ KILLED = 137
 """What the shell says of a process that was killed with signal 9."""
 
 _CALLS = (
-    "chmod close fdatasync fsync ftruncate link mkdir open pwrite remove rename replace rmdir "
-    "symlink truncate unlink utime write"
-).split()
+    *("chmod", "close", "fdatasync", "fsync", "ftruncate", "link", "mkdir", "open", "pwrite"),
+    *("remove", "rename", "replace", "rmdir", "symlink", "truncate", "unlink", "utime", "write"),
+)
 
 _Call = Callable[[], Any]
 _Step = Callable[[str, _Call, "_Call | None"], Any]

@@ -122,13 +122,24 @@ def make_start(start: str, folder: Path, data_format: str) -> None:
     elif start == "filled":
         _fill(folder, data_format)
     else:
-        shutil.copytree(DATA / start / f"ds_{data_format}_scoped", folder)
+        _copy_sample(DATA / start / f"ds_{data_format}_scoped", folder)
     later = time.time() + 3600
     for path in folder.glob("*.py"):
         os.utime(path, (later, later))
     if start != "dataset-0.9":
         mode = py_compile.PycInvalidationMode.TIMESTAMP
         assert compileall.compile_dir(folder, quiet=1, invalidation_mode=mode)
+
+
+def _copy_sample(sample: Path, folder: Path) -> None:
+    """Copy a data set of an older release, and leave only infos of the keys that add nothing.
+
+    A value of one of them is of a class of persist.
+    """
+    shutil.copytree(sample, folder)
+    for key in ("a", "c", "mixed"):
+        for path in (*folder.glob(f"{key}.py"), *folder.glob(f"data_{key}.*")):
+            path.unlink()
 
 
 def _fill(folder: Path, data_format: str) -> None:

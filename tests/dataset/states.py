@@ -90,17 +90,9 @@ def read_data_set(folder: str | os.PathLike[str]) -> State:
     return read_object(persist.DataSet(name, "r", path=path))
 
 
-def read_bare(folder: str | os.PathLike[str], *, blocked: bool = True) -> State:
-    """Return what Python reads when it imports a folder, and make sure that all ways agree.
-
-    Parameters
-    ----------
-    folder : path
-        A data set, or a folder that is to become one.
-    blocked : bool, optional
-        Whether there is no persist to be imported meanwhile.
-    """
-    with bare_package(folder, blocked=blocked) as package:
+def read_bare(folder: str | os.PathLike[str]) -> State:
+    """Return what Python reads when it imports a folder, and make sure that all ways agree."""
+    with bare_package(folder) as package:
         return _read_package(package)
 
 
@@ -116,20 +108,19 @@ def _read_package(package: Any) -> State:
 
 
 @contextlib.contextmanager
-def bare_package(folder: str | os.PathLike[str], *, blocked: bool = True) -> Iterator[Any]:
+def bare_package(folder: str | os.PathLike[str]) -> Iterator[Any]:
     """Import a folder whose name no other module has, as if there was no persist."""
     parent, name = os.path.split(os.fspath(folder))
     before = sys.dont_write_bytecode
     sys.path.insert(0, parent)
     sys.dont_write_bytecode = True
-    hidden = {key: sys.modules.pop(key) for key in ("persist",) if blocked}
-    if blocked:
-        sys.modules["persist"] = None  # type: ignore[assignment]
+    hidden = sys.modules["persist"]
+    sys.modules["persist"] = None  # type: ignore[assignment]
     importlib.invalidate_caches()
     try:
         yield importlib.import_module(name)
     finally:
-        sys.modules.update(hidden)
+        sys.modules["persist"] = hidden
         sys.dont_write_bytecode = before
         sys.path.remove(parent)
         _forget_below(name)
@@ -163,7 +154,7 @@ def _forget_below(name: str) -> None:
 
 
 def snapshot(folder: str | os.PathLike[str]) -> dict[str, tuple[Any, ...]]:
-    """Return all that is in a folder: the content of each file, and when and where it was written."""
+    """Return all that is in a folder: the content of each file, and when it was written."""
     found: dict[str, tuple[Any, ...]] = {}
     for place, folders, files in os.walk(folder):
         found.update({os.path.join(place, name): () for name in folders})

@@ -28,7 +28,7 @@ from persist.errors import InvalidKeyError, PersistError, UnknownKeyError
 from tests.dataset.states import State, bare_package, is_same, read_object
 
 THRESHOLD = 5
-EXAMPLES = 8 if os.environ.get("PERSIST_EXAMPLES") == "dev" else 80
+EXAMPLES = 8 if os.environ.get("PERSIST_EXAMPLES") == "dev" else 50
 
 PLACES = st.sampled_from(["outer", "outer", "inner"])
 KEYS = st.sampled_from(["a", "b", "c", "d", "x_0", "x_1"])
@@ -274,3 +274,42 @@ def test_the_manifest_does_not_grow_without_end(tmp_path):
             assert writers[1 - number % 2].x == writers[1 - number % 2]["x"] == number
     assert max(lengths) < 50
     assert persist.verify(tmp_path / "ds").ok
+
+
+@pytest.fixture
+def ds(tmp_path):
+    """A data set with one key, which has a value."""
+    ds = persist.DataSet("ds", "w", path=tmp_path, array_threshold=THRESHOLD)
+    ds.a = numpy.arange(10)
+    return ds
+
+
+def test_an_info_that_comes_after_a_deleted_value_has_none(ds):
+    ds._delete("a")
+    ds["a"] = "only an info"
+    assert ds.a is None
+    assert ds._load("a", mmap_mode="r") is None
+    assert ds._manifest["a"].files == {}
+    ds._rename("a", "b")
+    assert ds.b is None
+    assert ds["b"] == "only an info"
+
+
+def test_an_info_that_comes_after_a_deleted_value_in_a_batch_has_none(ds):
+    with ds._batch():
+        ds._delete("a")
+        ds["a"] = "only an info"
+        assert ds.a is None
+        assert ds._load("a", mmap_mode="r") is None
+        ds._rename("a", "b")
+        assert ds.b is None
+    assert ds._keys() == ["b"]
+    assert ds.b is None
+
+
+def test_a_value_of_a_batch_is_mapped_within_it(ds):
+    with ds._batch():
+        ds.b = numpy.arange(20)
+        assert numpy.array_equal(ds._load("b", mmap_mode="r"), numpy.arange(20))
+        ds._rename("b", "c")
+        assert numpy.array_equal(ds._load("c", mmap_mode="r"), numpy.arange(20))

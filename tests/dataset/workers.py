@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 from typing import Any
 
 import numpy
@@ -131,7 +132,7 @@ def _wait_for(future: Future[Any], others: list[Future[Any]]) -> None:
         for other in others:
             if other.done():
                 other.result()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(FuturesTimeoutError):
             future.result(timeout=0.1)
     future.result()
 

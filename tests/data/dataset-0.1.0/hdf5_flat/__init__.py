@@ -12,13 +12,28 @@ Python 3.6 does not read attributes on its own: use results._load('x'), or impor
 _manifest.jsonl lists all names and infos, one change a line, and for each file its size and SHA-256.
 """
 
+import builtins as _builtins
 import importlib as _importlib
 import json as _json
 import os as _os
 import re as _re
 import sys as _sys
+import zlib as _zlib
+from builtins import globals as _globals
 
+_variables = _globals()
 _folder = _os.path.dirname(__file__) or _os.curdir
+
+
+def _forget():
+    """Let names be read again after this package was reloaded."""
+    for name in [name for name in _sys.modules if name.startswith(__name__ + '.')]:
+        del _sys.modules[name]
+    for name in [name for name in _variables if not name.startswith('_')]:
+        del _variables[name]
+
+
+_forget()
 
 
 def _read(name):
@@ -30,29 +45,46 @@ def _read(name):
         return file.read()
 
 
-def _manifest():
-    """Return the lines of all changes that have taken place."""
+def _manifest(start=0):
+    """Return the lines of all changes that have taken place, from a position on."""
     try:
-        data = _read('_manifest.jsonl')
+        data = _read('_manifest.jsonl')[start:]
     except OSError:
         return b''
     # A line without an end, or whose file is not yet in its place, is of a writer at work.
     data = data[:data.rfind(b'\n') + 1]
-    start = data.rfind(b'\n', 0, -1) + 1
-    ending = data[max(start, len(data) - 4096):]
+    last = data.rfind(b'\n', 0, -1) + 1
+    ending = data[max(last, len(data) - 4096):]
     staged = _re.search(br', "staged": ("[^"]*"), "crc": "[0-9a-f]*"}\n\Z', ending)
     if staged:
         name = _json.loads(staged.group(1).decode())
         if _os.path.lexists(_os.path.join(_folder, name)):
-            data = data[:start]
+            data = data[:last]
     return data
+
+
+def _snapshot():
+    """Return what a file of its own says of the first lines of the manifest, if that is sound."""
+    try:
+        data = _read('_infos.json')
+        text, crc = data[:-20], data[-20:]
+        if crc == b', "crc": "%08x"}\n' % _zlib.crc32(text):
+            found = _json.loads(text.decode() + '}')
+            end, tail = found['end'], found['tail'].encode()
+            if _read('_manifest.jsonl')[:end].endswith(tail):
+                return found
+    except OSError:
+        pass
+    return {'end': 0, 'info': {}, 'source': {}, 'namespace': []}
 
 
 def _read_infos():
     """Return the infos by name, and the names of the data sets inside this one."""
     infos, namespaces = {}, {}
+    known = _snapshot()
+    _apply({'do': known, 'info': known['info']}, infos, namespaces)
     # The infos of most lines stand between tabs. The other lines begin in a way of their own.
-    plain, *others = (b'\n' + _manifest()).split(b'\n{"do": ')
+    plain, *others = (b'\n' + _manifest(known['end'])).split(b'\n{"do": ')
     for index, part in enumerate([plain] + others):
         if index:
             line, _, part = part.partition(b'\n')
@@ -85,22 +117,23 @@ def _run_info(name, source):
     return env['info']
 
 
-def _forget():
-    """Let names be read again after this package was reloaded."""
-    for name in [name for name in _sys.modules if name.startswith(__name__ + '.')]:
-        del _sys.modules[name]
-    for name in [name for name in globals() if not name.startswith('_')]:
-        del globals()[name]
-
-
-_forget()
 _info_dict, _namespaces = _read_infos()
-if '__path__' in globals() and _os.path.isdir(_os.path.join(_folder, '_ready')):
+if '__path__' in _variables and _os.path.isdir(_os.path.join(_folder, '_ready')):
     # Files of the last change that have not come to their places yet.
     __path__.insert(0, _os.path.join(_folder, '_ready'))
 
 
+# Names of values that would hide a builtin function from those here.
+_hiding = (set(_info_dict) | set(_namespaces)) & set(dir(_builtins))
+
+
+def _uncover():
+    for name in _hiding:
+        _variables.pop(name, None)
+
+
 def __getattr__(name):
+    _uncover()
     if name in _info_dict:
         return _load(name)
     if name in _namespaces:
@@ -109,6 +142,7 @@ def __getattr__(name):
 
 
 def __dir__():
+    _uncover()
     return sorted(set(globals()) | set(_info_dict) | set(_namespaces))
 
 
@@ -119,11 +153,14 @@ def _load(name, mmap_mode=None):
     used: read-only, or with changes that are kept in memory. A compressed array is an open
     h5py.Dataset.
     """
+    _uncover()
     if name not in _info_dict:
         raise AttributeError('module %r has no attribute %r' % (__name__, name))
     if mmap_mode is not None:
         return _open(name, mmap_mode)
     module = __name__ + '.' + name
+    if not _os.path.isdir(_folder):
+        return _load_zipped(name, module)
     attempts = 5
     while True:
         try:
@@ -142,6 +179,20 @@ def _load(name, mmap_mode=None):
                 raise
         # The value is being replaced by another one: what is there now is whole.
         attempts -= 1
+
+
+def _load_zipped(name, module):
+    """Load a value as an import does, which for zips leaves marks on it before Python 3.10."""
+    if module not in _sys.modules:
+        try:
+            source = _read(name + '.py')
+        except OSError:
+            return None
+        path = _os.path.join(_folder, name + '.py')
+        env = {'__name__': module, '__file__': path, '__loader__': __loader__}
+        exec(compile(source, path, 'exec'), env)
+    _variables[name] = _sys.modules[module]
+    return _variables[name]
 
 
 def _exists(name):
@@ -166,6 +217,8 @@ def _open(name, mmap_mode):
     path = _os.path.join(_folder, '_ready', name + '.py')
     if not _os.path.exists(path):
         path = _os.path.join(_folder, name + '.py')
+    if not _os.path.exists(path):
+        return None
     with open(path, 'rb') as file:
         source = file.read()
     module = '%s %s' % (__name__, name)

@@ -15,7 +15,7 @@ except NameError:
 
         def opened(filename):
             # What is in a zip, only the loader of this module can read.
-            if os.path.isdir(folder):
+            if os.path.isdir(folder) or not hasattr(__loader__, 'get_data'):
                 return filename
             return io.BytesIO(__loader__.get_data(filename))
 
