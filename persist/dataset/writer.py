@@ -303,8 +303,13 @@ class Writer:
         """Write the manifest anew, without what is out of date."""
         temporary = self.path(f"{MANIFEST}.new")
         lines = b"".join(read_manifest(self.folder).lines())
-        write_bytes(temporary, lines, durable=self.options.durable)
-        os.replace(temporary, self.path(MANIFEST))
+        try:
+            write_bytes(temporary, lines, durable=self.options.durable)
+            os.replace(temporary, self.path(MANIFEST))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                remove_path(temporary)
+            raise
         self.sync()
         self.index.refresh()
         write_snapshot(self.folder, self.index.snapshot(), durable=self.options.durable)
