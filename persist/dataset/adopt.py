@@ -17,11 +17,9 @@ from persist.dataset.writer import Writer
 from persist.errors import DamagedError, DataSetError
 from persist.files.create import remove_path
 from persist.files.digest import digest_file, digest_pieces
-from persist.files.write import write_bytes
+from persist.files.write import replace_bytes
 
 __all__ = ["adopt", "write_package"]
-
-_TEMPORARY = f"{PACKAGE}.new"
 
 
 def write_package(writer: Writer) -> None:
@@ -43,8 +41,7 @@ def _package_records(text: bytes) -> dict[str, Any]:
 
 
 def _switch_package(writer: Writer, text: bytes) -> None:
-    write_bytes(writer.path(_TEMPORARY), text, durable=writer.options.durable)
-    os.replace(writer.path(_TEMPORARY), writer.path(PACKAGE))
+    replace_bytes(writer.path(PACKAGE), text, durable=writer.options.durable)
     writer.sync()
 
 
@@ -78,9 +75,7 @@ def adopt(writer: Writer, *, array_threshold: float, scoped: bool) -> None:
         _store_anew(writer, batch, commit, list(keys), array_threshold, scoped)
     else:
         _take_over(writer, commit, known)
-    temporary = writer.path(f"{MANIFEST}.new")
-    write_bytes(temporary, encode(commit), durable=writer.options.durable)
-    os.replace(temporary, writer.path(MANIFEST))
+    replace_bytes(writer.path(MANIFEST), encode(commit), durable=writer.options.durable)
     if commit.staged:
         batch.place_arrays()
         os.rename(writer.path(commit.staged), writer.path(READY))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from persist.dataset.layout import SNAPSHOT
-from persist.files.write import write_bytes
+from persist.files.write import replace_bytes
 
 __all__ = ["Snapshot", "read_snapshot", "write_snapshot"]
 
@@ -59,8 +59,7 @@ def write_snapshot(folder: str, snapshot: Snapshot, *, durable: bool) -> None:
     """
     path = os.path.join(folder, SNAPSHOT)
     text = json.dumps(vars(snapshot), allow_nan=False)[:-1].encode("ascii")
-    write_bytes(f"{path}.new", text + _CRC % zlib.crc32(text), durable=durable)
-    os.replace(f"{path}.new", path)
+    replace_bytes(path, text + _CRC % zlib.crc32(text), durable=durable)
 
 
 def read_snapshot(folder: str) -> Snapshot | None:

@@ -44,7 +44,7 @@ from persist.files.backup import keep_backup, move_aside
 from persist.files.create import remove_path
 from persist.files.digest import digest_pieces
 from persist.files.sync import sync_folder
-from persist.files.write import append_bytes, write_bytes
+from persist.files.write import append_bytes, replace_bytes, write_bytes
 
 __all__ = ["StoreOptions", "Writer"]
 
@@ -256,9 +256,6 @@ class Writer:
         except OSError as error:
             # The commit has taken place, and the manifest is whole: it is only long.
             _log.warning("The manifest of %s is not shortened: %s", self.folder, error)
-            for name in (MANIFEST, SNAPSHOT):
-                with contextlib.suppress(OSError):
-                    remove_path(self.path(f"{name}.new"))
 
     def _shorten(self) -> None:
         """Let less of the manifest have to be read, if it is time."""
@@ -301,15 +298,8 @@ class Writer:
 
     def compact(self) -> None:
         """Write the manifest anew, without what is out of date."""
-        temporary = self.path(f"{MANIFEST}.new")
         lines = b"".join(read_manifest(self.folder).lines())
-        try:
-            write_bytes(temporary, lines, durable=self.options.durable)
-            os.replace(temporary, self.path(MANIFEST))
-        except BaseException:
-            with contextlib.suppress(OSError):
-                remove_path(temporary)
-            raise
+        replace_bytes(self.path(MANIFEST), lines, durable=self.options.durable)
         self.sync()
         self.index.refresh()
         write_snapshot(self.folder, self.index.snapshot(), durable=self.options.durable)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
-__all__ = ["append_bytes", "write_bytes"]
+__all__ = ["append_bytes", "replace_bytes", "write_bytes"]
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS |= getattr(os, "O_BINARY", 0)
@@ -34,6 +35,27 @@ def write_bytes(path: str, data: bytes, *, durable: bool) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def replace_bytes(path: str, data: bytes, *, durable: bool) -> None:
+    """Replace a file in one step, by way of ``<path>.new``.
+
+    For who alone may write there: unlike those of `replace_file`, what a writer leaves that dies
+    has a name by which the next one finds it.
+
+    Raises
+    ------
+    OSError
+        If the disk fails; the old file is whole, and nothing is left of the new one.
+    """
+    temporary = f"{path}.new"
+    try:
+        write_bytes(temporary, data, durable=durable)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def append_bytes(path: str, data: bytes, *, at: int, durable: bool) -> None:
