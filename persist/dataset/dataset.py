@@ -90,8 +90,8 @@ class DataSet(DataSetReader):
     >>> ds = DataSet("results", "w", path=folder.name, array_threshold=20)
     >>> ds.x = numpy.arange(100)
     >>> ds["x"] = "A large array"
-    >>> ds.x.mean(), ds["x"], list(ds)
-    (np.float64(49.5), 'A large array', ['x'])
+    >>> float(ds.x.mean()), ds["x"], list(ds)
+    (49.5, 'A large array', ['x'])
     >>> folder.cleanup()
     """
 

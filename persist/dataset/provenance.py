@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import subprocess
 import sys
@@ -33,14 +34,15 @@ def provenance() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    loaded = {name.partition(".")[0] for name in sys.modules}
-    found = {
-        name
-        for module, names in metadata.packages_distributions().items()
-        if module in loaded
-        for name in names
-    }
-    return {name: metadata.version(name) for name in sorted(found)}
+    loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+    known = metadata.packages_distributions()
+    # Python 3.10 does not know the modules of all distributions: most are called alike.
+    names = sorted({name for module in loaded for name in known.get(module, [module])})
+    found = {}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _git() -> dict[str, Any] | None:
