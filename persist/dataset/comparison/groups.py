@@ -16,7 +16,7 @@ __all__ = ["Group", "Pair", "References", "grouped", "near_pairs"]
 
 # How many objects are looked at to tell two members apart: at first, and if they are still alike.
 _FEW_OBJECTS = 32
-_MOST_OBJECTS = 2000
+_MOST_OBJECTS = 20_000
 _MOST_TOGETHER = 500_000
 _WINDOW = 50
 
