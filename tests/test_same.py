@@ -33,6 +33,7 @@ from tests.classes import (
     Stated,
     Version,
 )
+from tests.effort import DEPTH
 from tests.same import assert_same
 from tests.strategies import cyclic_graphs, graphs
 
@@ -335,7 +336,7 @@ def test_ints_that_python_refuses_to_print_can_differ() -> None:
 @pytest.mark.parametrize("end", [[], 1], ids=["list", "atom"])
 def test_depth_is_no_limit(wrap: Any, end: Any) -> None:
     def build(last: Any) -> Any:
-        for _ in range(100_000):
+        for _ in range(DEPTH):
             last = wrap(last)
         return last
 

@@ -1,8 +1,4 @@
-"""What an archive restores is what was inserted, in both formats.
-
-The environment variable ``PERSIST_EXAMPLES`` says how thoroughly to search: ``ci`` (the default)
-draws 20 000 graphs, ``dev`` draws 200, a number as many as it says.
-"""
+"""What an archive restores is what was inserted, in both formats."""
 
 from __future__ import annotations
 
@@ -23,15 +19,10 @@ from hypothesis import strategies as st
 from persist.archive import Archive, restore
 from persist.errors import CycleError
 from tests.classes import ByState, FrozenPoint, Ledger, Outer, Persistent, Plain, Slotted, Stated
+from tests.effort import DEPTH, EXAMPLES
 from tests.grammar import check_grammar
 from tests.same import assert_same
 from tests.strategies import ATOMS, atoms, cyclic_graphs, graphs
-
-DEPTH = 100_000
-PROFILES = {"ci": 20_000, "dev": 200}
-
-_profile = os.environ.get("PERSIST_EXAMPLES", "ci")
-TOTAL = PROFILES[_profile] if _profile in PROFILES else int(_profile)
 
 both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "scoped"])
 
@@ -39,7 +30,7 @@ both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "sc
 def part_of_examples(share: float) -> settings:
     """Return settings that draw this share of all examples."""
     return settings(
-        max_examples=max(1, round(TOTAL * share)),
+        max_examples=max(1, round(EXAMPLES * share)),
         deadline=None,
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow],

@@ -40,9 +40,9 @@ from tests.classes import (
     SlottedPoint,
     Stated,
 )
+from tests.effort import DEPTH
 from tests.strategies import ATOMS, cyclic_graphs, graphs
 
-DEPTH = 100_000
 NAN = float("nan")
 
 many = settings(

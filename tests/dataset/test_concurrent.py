@@ -1,7 +1,4 @@
-"""Many writers and readers of one data set at the same time.
-
-The environment variable ``PERSIST_EXAMPLES`` says how much is written: with ``dev`` a tenth.
-"""
+"""Many writers and readers of one data set at the same time."""
 
 import itertools
 import multiprocessing
@@ -22,9 +19,10 @@ from persist.dataset.writer import Writer
 from persist.errors import LockTimeout
 from tests.dataset import workers
 from tests.dataset.states import bare_package, read_bare, read_object
+from tests.effort import IS_SHORT
 
 WRITERS = 8
-KEYS = 100 if os.environ.get("PERSIST_EXAMPLES") == "dev" else 1000
+KEYS = 100 if IS_SHORT else 1000
 HOLDER = """
 import sys, time
 import persist

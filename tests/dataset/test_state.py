@@ -1,10 +1,6 @@
-"""Two writers of one data set, and one inside it, do what a dictionary does.
-
-The environment variable ``PERSIST_EXAMPLES`` says how thoroughly to search: with ``dev``, a tenth.
-"""
+"""Two writers of one data set, and one inside it, do what a dictionary does."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,9 +22,10 @@ import persist
 from persist.dataset import writer
 from persist.errors import InvalidKeyError, PersistError, UnknownKeyError
 from tests.dataset.states import State, bare_package, is_same, read_object
+from tests.effort import IS_SHORT
 
 THRESHOLD = 5
-EXAMPLES = 8 if os.environ.get("PERSIST_EXAMPLES") == "dev" else 50
+EXAMPLES = 8 if IS_SHORT else 50
 
 PLACES = st.sampled_from(["outer", "outer", "inner"])
 KEYS = st.sampled_from(["a", "b", "c", "d", "x_0", "x_1"])
