@@ -150,7 +150,6 @@ def test_infos_are_stored_and_read(ds):
     "info",
     [(1, "no data"), {1: 2}, float("inf"), 1 << 200, b"bytes", {"a", "b"}, [1.5, None, {"k": "v"}],
      "\ud800", "tab\tand\nline", {"do": 1, "n": [1]}, '", "crc": "', ""],
-    ids=repr,
 )  # fmt: skip
 def test_any_info_comes_back(ds, info):
     ds["x"] = info

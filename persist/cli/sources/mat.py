@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Generator, Iterable
 from typing import Any
 
@@ -22,7 +23,8 @@ class MatSource:
     """The variables of a file.
 
     A struct is a dict, a cell array a list or an array of objects, and one row of characters is
-    text. All else is an array, of two axes or more as in MATLAB, or a sparse matrix.
+    text. All else is an array, of two axes or more as in MATLAB, or a sparse array
+    (of older scipy, a sparse matrix).
     """
 
     def __init__(self, path: str) -> None:
@@ -47,7 +49,7 @@ class MatSource:
 
     def _value(self, name: str, kind: str) -> Any:
         options = {"simplify_cells": kind in ("struct", "cell")}
-        value = self._call("loadmat", variable_names=[name], **options)[name]
+        value = self._call("loadmat", variable_names=[name], **options, **_sparse_arrays())[name]
         if kind == "char":
             return _text(value)
         return _numbers(value, kind) if type(value) is numpy.ndarray else value
@@ -70,6 +72,12 @@ def _matlab() -> Any:
     except ImportError as error:
         raise MissingExtraError("scipy", "mat") from error
     return scipy.io.matlab
+
+
+def _sparse_arrays() -> dict[str, bool]:
+    """Return the option that asks for sparse arrays, where scipy has a choice."""
+    parameters = inspect.signature(_matlab().loadmat).parameters
+    return {"spmatrix": False} if "spmatrix" in parameters else {}
 
 
 def _text(value: Any) -> Any:
