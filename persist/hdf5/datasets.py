@@ -1,0 +1,145 @@
+"""The kinds of dataset: contiguous, without times, written without a copy of large arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import h5py
+import numpy
+
+from persist.archive.array_source import without_padding
+from persist.archive.arrays import Array
+from persist.archive.arrays.dtypes import DType
+from persist.archive.arrays.hdf5_dataset import write_dataset
+from persist.archive.arrays.pieces import PIECE, boxes
+
+__all__ = ["Dataset", "External", "Joined", "Numbers", "Text", "Texts"]
+
+
+class Dataset(Protocol):
+    """What can be written as one dataset."""
+
+    def write(self, group: Any, name: str) -> None:
+        """Write it as `name` into an open group."""
+        ...
+
+
+@dataclass
+class Numbers:
+    """An array of a type that HDF5 has, in C order whatever its order in memory.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        The array.
+    dtype : numpy.dtype, optional
+        What it is converted to.
+    attributes : dict of str to object
+        Attributes of the dataset.
+    """
+
+    array: Array
+    dtype: DType | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, group: Any, name: str) -> None:
+        """Write the array: as it lies in memory where that will do, else in pieces."""
+        array, dtype = self.array, self.array.dtype if self.dtype is None else self.dtype
+        if array.nbytes <= PIECE or self._is_as_stored(dtype):
+            data = numpy.asarray(without_padding(array), dtype, order="C")
+            dataset = group.create_dataset(name, data=data, track_times=False)
+        else:
+            dataset = group.create_dataset(name, array.shape, dtype, track_times=False)
+            for box in boxes(array.shape, max(1, PIECE // array.itemsize)):
+                piece = numpy.asarray(without_padding(array[box]), dtype, order="C")
+                dataset.write_direct(piece, dest_sel=box)
+        dataset.attrs.update(self.attributes)
+
+    def _is_as_stored(self, dtype: DType) -> bool:
+        gaps = dtype.names is not None or dtype.type in (numpy.longdouble, numpy.clongdouble)
+        return self.array.flags.c_contiguous and dtype == self.array.dtype and not gaps
+
+
+@dataclass
+class Joined:
+    """Arrays of one axis, one after the other, as 64-bit floats.
+
+    Parameters
+    ----------
+    parts : sequence of numpy.ndarray
+        The arrays.
+    attributes : dict of str to object
+        Attributes of the dataset.
+    """
+
+    parts: Sequence[Array]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, group: Any, name: str) -> None:
+        """Write the arrays, of which some at a time are joined in memory."""
+        total = sum(map(len, self.parts))
+        dataset = group.create_dataset(name, (total,), "<f8", track_times=False)
+        start = 0
+        for block in self._blocks():
+            dataset.write_direct(block, dest_sel=slice(start, start + len(block)))
+            start += len(block)
+        dataset.attrs.update(self.attributes)
+
+    def _blocks(self) -> Iterator[Array]:
+        held: list[Array] = []
+        size = 0
+        for part in filter(len, self.parts):
+            held.append(part)
+            size += len(part) * 8
+            if size > PIECE:
+                yield numpy.concatenate(held, dtype="<f8", casting="unsafe")
+                held, size = [], 0
+        if held:
+            yield numpy.concatenate(held, dtype="<f8", casting="unsafe")
+
+
+@dataclass
+class Texts:
+    """Texts of any number of axes, as variable-length UTF-8.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Of type U or S, or of str objects.
+    attributes : dict of str to object
+        Attributes of the dataset.
+    """
+
+    array: Array
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, group: Any, name: str) -> None:
+        """Write the texts."""
+        texts = self.array.astype(object)
+        dtype = h5py.string_dtype()
+        dataset = group.create_dataset(name, data=texts, dtype=dtype, track_times=False)
+        dataset.attrs.update(self.attributes)
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text, as variable-length UTF-8."""
+
+    text: str
+
+    def write(self, group: Any, name: str) -> None:
+        """Write the text."""
+        group.create_dataset(name, data=self.text, dtype=h5py.string_dtype(), track_times=False)
+
+
+@dataclass(frozen=True)
+class External:
+    """An external array of an archive, as the HDF5 files of archives hold it."""
+
+    array: Array
+
+    def write(self, group: Any, name: str) -> None:
+        """Write the array."""
+        write_dataset(group, name, self.array)
