@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmarks.table import print_table
 
-CAPABILITIES = ("archive", "dataset")
+CAPABILITIES = ("archive", "dataset", "workspace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,27 +20,41 @@ if TYPE_CHECKING:
         PersistWarning,
         PortabilityWarning,
     )
+    from persist.workspace import (
+        AnalysisWorkspace,
+        LazyAnalysisWorkspace,
+        WorkspaceManager,
+        get_workspace_manager,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnalysisWorkspace",
     "Archive",
     "ArchiveError",
     "CycleError",
     "DataSet",
     "DuplicateError",
+    "LazyAnalysisWorkspace",
     "LockTimeout",
     "PersistError",
     "PersistWarning",
     "PortabilityWarning",
+    "WorkspaceManager",
     "__version__",
     "diff",
+    "get_workspace_manager",
     "load_arrays",
     "restore",
     "verify",
 ]
 
 _HOMES = {
+    "AnalysisWorkspace": "persist.workspace",
+    "LazyAnalysisWorkspace": "persist.workspace",
+    "WorkspaceManager": "persist.workspace",
+    "get_workspace_manager": "persist.workspace",
     "Archive": "persist.archive",
     "ArchiveError": "persist.errors",
     "CycleError": "persist.errors",

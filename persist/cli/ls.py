@@ -1,4 +1,4 @@
-"""``persist ls``: the keys of a data set."""
+"""``persist ls``: the keys of a data set, or the items of a workspace."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from persist.cli.documents import print_document
 from persist.cli.entries import Described, describe
 from persist.cli.opening import open_dataset
 from persist.cli.tables import human_size, print_table, print_text
+from persist.cli.workspaces import is_workspace, list_items
 
 if TYPE_CHECKING:
     from persist.cli.arguments import Commands
@@ -25,15 +26,24 @@ _COLUMNS = ("key", "type", "shape", "dtype", "size", "written", "info")
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = add_command(
-        commands, "ls", run, "List the keys of a data set, without loading their values."
+        commands,
+        "ls",
+        run,
+        "List the keys of a data set or the items of a workspace, without loading them.",
     )
-    parser.add_argument("dataset", metavar="DATASET", help="the folder of the data set")
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="the folder of a data set, or the HDF5 file of a workspace",
+    )
     parser.add_argument("--all", action="store_true", help="list the keys of namespaces as well")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """List the keys."""
+    if is_workspace(args.dataset):
+        return list_items(args.dataset, args.json)
     with open_dataset(args.dataset) as dataset:
         found = list(_walk(dataset, "", args.all))
     keys = [item for item in found if isinstance(item, Described)]

@@ -1,4 +1,4 @@
-"""``persist show``: one key, with its value."""
+"""``persist show``: one key of a data set or item of a workspace, with its value."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from persist.cli.entries import Described, describe_key
 from persist.cli.errors import CommandError, one_line
 from persist.cli.opening import key_in, open_dataset
 from persist.cli.tables import aligned, human_size, print_text
+from persist.cli.workspaces import is_workspace, show_item
 
 if TYPE_CHECKING:
     from persist.cli.arguments import Commands
@@ -27,13 +28,21 @@ _LARGEST = 10_000  # characters of JSON
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = add_command(commands, "show", run, "Show what is known of a key, and its value.")
-    parser.add_argument("dataset", metavar="DATASET", help="the folder of the data set")
-    parser.add_argument("key", metavar="KEY", help="a key, or namespace.key")
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="the folder of a data set, or the HDF5 file of a workspace",
+    )
+    parser.add_argument(
+        "key", metavar="KEY", help="a key, or namespace.key; in a workspace, namespace/key"
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the key."""
+    if is_workspace(args.dataset):
+        return show_item(args.dataset, args.key, args.json)
     with open_dataset(args.dataset) as dataset:
         holder, key = key_in(dataset, args.key)
         described = describe_key(holder, key, args.key)

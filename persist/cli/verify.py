@@ -1,4 +1,4 @@
-"""``persist verify``: whether the files of a data set are as they were written."""
+"""``persist verify``: whether a data set is as it was written, and a workspace can be read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.arguments import add_command, add_json
 from persist.cli.documents import print_document
 from persist.cli.tables import print_text
+from persist.cli.workspaces import is_workspace, verify_items
 
 if TYPE_CHECKING:
     from persist.cli.arguments import Commands
@@ -23,15 +24,22 @@ def add_parser(commands: Commands) -> None:
         commands,
         "verify",
         run,
-        "Compare the files of a data set with its manifest. The exit status is 1 if one is "
-        "missing, extra, or differs; writes that were not finished are no damage.",
+        "Compare the files of a data set with its manifest, or read all of a workspace. The exit "
+        "status is 1 if a file is missing, extra, or differs, or an item cannot be read; writes "
+        "that were not finished are no damage.",
     )
-    parser.add_argument("dataset", metavar="DATASET", help="the folder of the data set")
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="the folder of a data set, or the HDF5 file of a workspace",
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify the data set."""
+    if is_workspace(args.dataset):
+        return verify_items(args.dataset, args.json)
     from persist.dataset import verify
 
     report = verify(args.dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
@@ -28,9 +29,12 @@ class FolderLock:
     folder : path
         A folder that exists.
     name : str, optional
-        The file in it that is locked. It stays there, empty while nobody holds the lock.
+        The file in it that is locked. It is empty while nobody holds the lock.
     timeout : float, optional
         How long to wait for another holder, in s; 0 tries once, infinity waits for ever.
+    keep : bool, optional
+        Whether the file stays when the lock is released, which is quicker; otherwise it is removed
+        where an open file can be.
 
     Raises
     ------
@@ -56,9 +60,15 @@ class FolderLock:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, name: str = ".lock", timeout: float = 60
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        name: str = ".lock",
+        timeout: float = 60,
+        keep: bool = True,
     ) -> None:
         self._timeout = _checked(timeout)
+        self._keep = keep
         self._folder = os.fspath(folder)
         # The lock stays where it is when the process changes its folder.
         self._file = LockFile(os.path.join(os.path.abspath(self._folder), name))
@@ -117,6 +127,10 @@ class FolderLock:
             If it is not held.
         """
         self._require_held()
+        # Whoever waits has it open, sees when the lock is his that it is gone, and makes another.
+        if not self._keep and self._lock is self._file and self._file.is_intact():
+            with contextlib.suppress(OSError):
+                os.remove(self._file.path)
         self._let_go()
 
     def check_held(self) -> None:

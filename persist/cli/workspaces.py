@@ -1,0 +1,136 @@
+"""Workspaces in HDF5 on the command line. A workspace that is a package is a data set there."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from persist.cli.arrays import is_array, shown_array
+from persist.cli.bounded import shown, summary
+from persist.cli.documents import is_plain, print_document
+from persist.cli.errors import CommandError, one_line
+from persist.cli.tables import aligned, print_table, print_text
+
+if TYPE_CHECKING:
+    from persist.workspace import LazyAnalysisWorkspace
+
+__all__ = ["is_workspace", "list_items", "show_item", "verify_items"]
+
+_COLUMNS = ("item", "type", "shape", "dtype", "stored", "note")
+
+
+def is_workspace(path: str) -> bool:
+    """Tell whether a path is that of an HDF5 file, with or without its extension."""
+    return not os.path.isdir(path) and os.path.isfile(path.removesuffix(".h5") + ".h5")
+
+
+def list_items(path: str, as_json: bool) -> int:
+    """Print the items of a workspace, without loading them."""
+    with _open(path) as ws:
+        items = [
+            (namespace, key, entry)
+            for namespace, keys in ws.describe().items()
+            for key, entry in keys.items()
+        ]
+        unreadable = [
+            {"namespace": namespace, "key": key, "reason": reason}
+            for (namespace, key), reason in ws.unreadable.items()
+        ]
+        if as_json:
+            print_document(
+                {
+                    "workspace_id": ws.workspace_id,
+                    "name": ws.name,
+                    "created_at": ws.created_at,
+                    "items": [{"namespace": n, "key": k, **entry} for n, k, entry in items],
+                    "unreadable": unreadable,
+                }
+            )
+        elif items or unreadable:
+            rows = [_row(*item) for item in items]
+            rows += [
+                (f"{item['namespace']}/{item['key']}", "unreadable", "", "", "", item["reason"])
+                for item in unreadable
+            ]
+            print_table(_COLUMNS, rows)
+        else:
+            print_text("no items")
+    return 1 if unreadable else 0
+
+
+def show_item(path: str, name: str, as_json: bool) -> int:
+    """Print what is known of an item, and its object.
+
+    Raises
+    ------
+    CommandError
+        If there is no such item, or it cannot be loaded.
+    """
+    with _open(path) as ws:
+        namespace, key = _names(ws, name)
+        entry = ws.get_info(namespace, key) or {}
+        if not as_json:
+            _, *cells = _row(namespace, key, entry)
+            labels = zip(_COLUMNS, (f"{namespace}/{key}", *cells), strict=True)
+            print_text(aligned([(f"{label}:", text) for label, text in labels if text]))
+        try:
+            obj = ws.get(namespace, key, lazy=True)
+        except Exception as error:
+            raise CommandError(
+                f"the object cannot be loaded: {type(error).__name__}: {one_line(error)}"
+            ) from error
+        if as_json:
+            document = {"namespace": namespace, "key": key, **entry}
+            print_document({**document, "value": obj} if is_plain(obj) else document)
+        else:
+            print_text(f"\n{shown_array(obj) if is_array(obj) else shown(obj)}")
+    return 0
+
+
+def verify_items(path: str, as_json: bool) -> int:
+    """Print what is damaged in a workspace."""
+    from persist.workspace.verification import verify_workspace
+
+    report = verify_workspace(path)
+    if as_json:
+        print_document(
+            {"ok": report.ok, "checked": report.checked, "damaged": list(report.damaged)}
+        )
+    else:
+        state = "ok" if report.ok else "damaged"
+        lines = [f"damaged: {line}" for line in report.damaged]
+        print_text("\n".join([*lines, f"{state}: {report.checked} items checked"]))
+    return 0 if report.ok else 1
+
+
+def _open(path: str) -> LazyAnalysisWorkspace:
+    from persist.errors import PersistWarning
+    from persist.workspace import LazyAnalysisWorkspace
+
+    with warnings.catch_warnings():
+        # They are listed.
+        warnings.simplefilter("ignore", PersistWarning)
+        return LazyAnalysisWorkspace.load(path, errors="skip")
+
+
+def _names(ws: Any, name: str) -> tuple[str, str]:
+    for namespace, keys in ws.list_keys().items():
+        for key in keys:
+            if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
+                return namespace, key
+    raise CommandError(f"there is no item {name}: persist ls shows those there are")
+
+
+def _row(namespace: str, key: str, entry: dict[str, Any]) -> tuple[str, ...]:
+    shape = entry.get("shape")
+    stored = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(float(entry["created_at"])))
+    return (
+        f"{namespace}/{key}",
+        str(entry["type"]),
+        "" if shape is None else str(tuple(shape)),
+        str(entry.get("dtype", "")),
+        stored,
+        summary(entry.get("note")),
+    )

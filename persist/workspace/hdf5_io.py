@@ -1,0 +1,100 @@
+"""Saved workspaces item by item, for programs that handle the files themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+
+from persist.hdf5 import prepare, summarize
+from persist.workspace.entries import missing_item, new_entry
+from persist.workspace.groups import OWN_GROUP, item_group, write_note
+from persist.workspace.items import delete_item, read_from, write_to
+from persist.workspace.listing import drop_listing
+from persist.workspace.pair import write_mark
+from persist.workspace.workspace import AnalysisWorkspace
+
+__all__ = [
+    "delete_item_from_file",
+    "dump_item_to_file",
+    "dump_workspace",
+    "load_item_from_file",
+    "load_workspace_full",
+    "load_workspace_item",
+    "set_note_in_file",
+]
+
+_Path = str | os.PathLike[str]
+
+
+def dump_workspace(ws: AnalysisWorkspace, path: _Path) -> None:
+    """Write a workspace to the files ``<path>.h5`` and ``<path>.json``."""
+    ws.save(path)
+
+
+def load_workspace_full(path: _Path) -> AnalysisWorkspace:
+    """Return the workspace in the file ``<path>.h5``, in memory."""
+    return AnalysisWorkspace.load(path)
+
+
+def load_workspace_item(path: _Path, namespace: str, key: str) -> Any:
+    """Return one object in the file ``<path>.h5``."""
+    return AnalysisWorkspace.load_item(path, namespace, key)
+
+
+def dump_item_to_file(
+    h5_path: _Path, namespace: str, key: str, obj: Any, created_at: float, note: Any = None
+) -> None:
+    """Write an item to an HDF5 file, in the place of what is there; the file is made if missing."""
+    item = prepare(obj)
+    entry = new_entry(summarize(obj), created_at, note)
+    with _changed(h5_path, "a") as file:
+        write_to(file, namespace, key, item, entry)
+
+
+def load_item_from_file(h5_path: _Path, namespace: str, key: str) -> Any:
+    """Return an object in an HDF5 file.
+
+    Raises
+    ------
+    KeyError
+        If it is not there.
+    """
+    with h5py.File(h5_path, "r") as file:
+        if item_group(file, namespace, key) is None:
+            raise missing_item(namespace, key)
+        return read_from(file, namespace, key)
+
+
+def delete_item_from_file(h5_path: _Path, namespace: str, key: str | None = None) -> None:
+    """Remove an item, or a namespace, from an HDF5 file, if it is there."""
+    with _changed(h5_path) as file:
+        delete_item(file, namespace, key)
+
+
+def set_note_in_file(h5_path: _Path, namespace: str, key: str, note: Any) -> None:
+    """Set or replace the note on an item in an HDF5 file.
+
+    Raises
+    ------
+    KeyError
+        If it is not there.
+    """
+    with _changed(h5_path) as file:
+        group = item_group(file, namespace, key)
+        if group is None:
+            raise missing_item(namespace, key)
+        write_note(group, note)
+
+
+@contextlib.contextmanager
+def _changed(h5_path: _Path, mode: str = "r+") -> Iterator[Any]:
+    with h5py.File(h5_path, mode) as file:
+        if OWN_GROUP in file:
+            # What is said of the items there, and in the JSON file, is no longer so.
+            drop_listing(file)
+            write_mark(file)
+        yield file
