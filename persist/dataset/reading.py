@@ -80,9 +80,12 @@ class DataSetReader:
         """The infos by key. To change one, set it: ``ds[key] = info``."""
         # Another thread may add to them.
         infos = dict(self._infos_now())
-        return {
-            key: info.value if isinstance(info, InfoSource) else info for key, info in infos.items()
-        }
+        # Few data sets have any, and there may be ten thousand infos.
+        if InfoSource in set(map(type, infos.values())):
+            for key, info in infos.items():
+                if isinstance(info, InfoSource):
+                    infos[key] = info.value
+        return infos
 
     @property
     def _manifest(self) -> dict[str, Entry]:

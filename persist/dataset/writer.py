@@ -252,18 +252,18 @@ class Writer:
         self.remove(commit.removes)
         self._settled_at = commit.number
         try:
-            self._shorten()
+            self._shorten(len(commit.infos))
         except OSError as error:
             # The commit has taken place, and the manifest is whole: it is only long.
             _log.warning("The manifest of %s is not shortened: %s", self.folder, error)
 
-    def _shorten(self) -> None:
-        """Let less of the manifest have to be read, if it is time."""
+    def _shorten(self, infos: int) -> None:
+        """Let less of the manifest have to be read, if it is time after so many more infos."""
         self._spare -= 1
         if self._spare < 0:
             self.compact_if_spare()
         # The more infos there are, the longer one takes to write, and the rarer it is.
-        self._unsnapped += 1
+        self._unsnapped += max(1, infos)
         if self._unsnapped > _UNSNAPPED + len(self.index.infos) // 8:
             self._unsnapped = 0
             write_snapshot(self.folder, self.index.snapshot(), durable=self.options.durable)

@@ -6,13 +6,14 @@ from typing import Any
 
 import h5py
 
+from persist.errors import DamagedError
 from persist.hdf5 import Item, read_item
 from persist.hdf5.marks import CREATED_AT
 from persist.workspace.entries import Entry, missing_item
 from persist.workspace.groups import group_of, item_group, namespace_group, write_note
 from persist.workspace.names import group_name, keep_name
 
-__all__ = ["copy_item", "delete_item", "read_from", "rename_item", "write_to"]
+__all__ = ["copy_item", "delete_item", "read_from", "read_group", "rename_item", "write_to"]
 
 # Where an item is written before it takes the place of another; no reader takes it for a namespace.
 _STAGED = "__staged__"
@@ -46,7 +47,23 @@ def copy_item(source: Any, file: Any, namespace: str, key: str, entry: Entry) ->
 def read_from(file: Any, namespace: str, key: str, lazy: Any = None) -> Any:
     """Return an object, or None if there is no group for it."""
     group = item_group(file, namespace, key)
-    return None if group is None else read_item(group, lazy=lazy)
+    return None if group is None else read_group(group, namespace, key, lazy)
+
+
+def read_group(group: Any, namespace: str, key: str, lazy: Any = None) -> Any:
+    """Return the object of a group.
+
+    Raises
+    ------
+    DamagedError
+        If HDF5 finds the group damaged.
+    """
+    try:
+        return read_item(group, lazy=lazy)
+    except (KeyError, RuntimeError) as error:  # HDF5 raises either.
+        raise DamagedError(
+            f"({namespace!r}, {key!r}) in {group.file.filename} cannot be read: {error}"
+        ) from error
 
 
 def rename_item(file: Any, namespace: str, old_key: str, new_key: str) -> None:

@@ -17,6 +17,7 @@ import h5py
 import numpy
 
 from persist.errors import ClosedError
+from persist.files import remove_path
 from persist.hdf5 import prepare
 from persist.workspace.entries import Entry, listed, missing_item, new_entry
 from persist.workspace.groups import item_group, read_header, write_header, write_note
@@ -31,7 +32,7 @@ from persist.workspace.loading import (
     warn_unreadable,
 )
 from persist.workspace.package import package_header, package_index, package_item
-from persist.workspace.pair import Pair
+from persist.workspace.pair import Pair, read_mark
 from persist.workspace.place import InPlace
 from persist.workspace.progress import Progress
 from persist.workspace.saving import fill_file
@@ -111,7 +112,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             raise ValueError(f"{pair.data}: ({namespace!r}, {key!r}) cannot be read: {reason}")
         found.unreadable = unreadable
         found._adopt(source, index)
-        mend_sidecar(pair, found._header, index)
+        mend_sidecar(pair, found._header, index, read_mark(source.file))
         warn_unreadable(path, unreadable)
         return found
 
@@ -139,8 +140,8 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             If they do not close it.
         """
         place = InPlace(Pair.at(path), timeout)
+        found = cls(name)
         try:
-            found = cls(name)
             place.open(found._header)
             header = read_header(place.file)
             found.workspace_id, found.name = header.workspace_id, header.name
@@ -149,7 +150,8 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         except BaseException:
             place.close(None, None)
             raise
-        found._drop_temporary()
+        finally:
+            found._drop_temporary()
         found._in_place = place
         found._h5_path = place.pair.data
         return found
@@ -189,6 +191,8 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def save(self, path: _Path, *, format: str = "hdf5", progress: Progress = None) -> None:
         """Write the workspace to disk: see `AnalysisWorkspace.save`."""
         with self._lock:
+            # Else what was forgotten when it was closed would replace what was saved.
+            self._own_path()
             if self._in_place is not None and format == "hdf5" and self._is_own(path):
                 self.compact()
             else:
@@ -202,14 +206,17 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
                 return
             path = self._own_path()
             new = f"{path}.tmp"
-            with h5py.File(new, "w", track_order=True) as file:
-                write_header(file, self._header)
-                for namespace, key, entry in listed(self._index):
-                    if (namespace, key) not in self._places:
-                        self._copy_to(file, namespace, key, entry, (namespace, key))
-            self._file.close()
-            os.replace(new, path)
-            self._file = h5py.File(path, "r+")
+            try:
+                with h5py.File(new, "w", track_order=True) as file:
+                    write_header(file, self._header)
+                    for namespace, key, entry in listed(self._index):
+                        if (namespace, key) not in self._places:
+                            self._copy_to(file, namespace, key, entry, (namespace, key))
+                self._file.close()
+                os.replace(new, path)
+            finally:
+                remove_path(new)
+                self._file = self._file or h5py.File(path, "r+")
 
     def close(self) -> None:
         """Remove the temporary file, or leave the given one whole; all is then forgotten."""
@@ -273,14 +280,15 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             write_note(group, note)
 
     def _move(self, namespace: str, old_key: str, new_key: str) -> None:
-        place = self._places.pop((namespace, old_key), None)
+        place = self._places.get((namespace, old_key))
         with self._changing() as file:
             if place is None:
                 rename_item(file, namespace, old_key, new_key)
-                self._places.pop((namespace, new_key), None)
             else:
                 delete_item(file, namespace, new_key)
-                self._places[namespace, new_key] = place
+        self._places.pop((namespace, new_key), None)
+        if place is not None:
+            self._places[namespace, new_key] = self._places.pop((namespace, old_key))
 
     def _remove(self, namespace: str, key: str | None) -> None:
         with self._changing() as file:
@@ -292,7 +300,9 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def _take_over(
         self, other: AnalysisWorkspace, namespace: str, key: str, entry: Entry, name: str
     ) -> None:
-        with self._lock, other._lock:
+        # Two workspaces may merge each other at the same time.
+        first, second = sorted((self, other), key=id)
+        with first._lock, second._lock:
             found = (
                 other._group(namespace, key) if isinstance(other, LazyAnalysisWorkspace) else None
             )
@@ -317,12 +327,21 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             write_to(file, *to, prepare(obj), entry)
 
     def _group(self, namespace: str, key: str) -> Any | None:
-        """Return the group of an item, or None if it is not kept in one."""
+        """Return the group of an item, or None if it is not kept in one.
+
+        Raises
+        ------
+        KeyError
+            If it should be, and is gone.
+        """
         place = self._places.get((namespace, key))
-        if place is None:
-            return item_group(self._own_file(), namespace, key)
-        source, namespace, key = place
-        return source.group(namespace, key)
+        if place is not None:
+            source, namespace, key = place
+            return source.group(namespace, key)
+        group = item_group(self._own_file(), namespace, key)
+        if group is None:
+            raise missing_item(namespace, key)
+        return group
 
     def _handles(self, namespace: str, key: str, entry: Entry, source: _Source | None) -> Any:
         """Return what makes handles of the datasets of an item."""
@@ -385,14 +404,26 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def _changing(self) -> Iterator[Any]:
         """Open the file of this object for a change, which is made as a whole."""
         path = self._own_path()
+        if self._pid != os.getpid():
+            raise ClosedError("a process that was forked can read this workspace, not change it")
         if self._in_place is not None:
-            with self._in_place.changing() as file:
-                yield file
+            try:
+                with self._in_place.changing() as file:
+                    yield file
+            except BaseException:
+                self._catch_up(self._in_place)
+                raise
             return
         if not os.path.exists(path):
             self._file.close()
             self._new_file(path)
         yield self._file
+
+    def _catch_up(self, place: InPlace) -> None:
+        """Read the index anew where a change that failed was made after all."""
+        if place.is_ahead:
+            self._index, self.unreadable = read_index(place.file)
+            place.is_ahead = False
 
     def _drop_temporary(self) -> None:
         file, self._file = self._file, None
@@ -458,3 +489,15 @@ def _close_all() -> None:
     for workspace in list(_OPEN):
         with contextlib.suppress(Exception):
             workspace.close()
+
+
+def _flush_all() -> None:
+    # What a child finds unwritten in memory it writes when it ends, over what its parent has.
+    for workspace in list(_OPEN):
+        with contextlib.suppress(Exception), workspace._lock:
+            if workspace._file is not None:
+                workspace._file.flush()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_flush_all)

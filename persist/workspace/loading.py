@@ -14,18 +14,24 @@ import h5py
 
 from persist.dataset.layout import is_data_set
 from persist.errors import LockTimeout, PersistWarning
-from persist.hdf5 import read_item
 from persist.workspace.entries import Entry, Index
-from persist.workspace.groups import Header, groups_of, item_group, read_entry, read_header
+from persist.workspace.groups import (
+    Header,
+    group_of,
+    groups_of,
+    item_group,
+    read_entry,
+    read_header,
+)
+from persist.workspace.items import read_group
 from persist.workspace.listing import Unreadable
-from persist.workspace.names import group_name
 from persist.workspace.package import (
     package_header,
     package_item,
     package_items,
     settle_package,
 )
-from persist.workspace.pair import Pair
+from persist.workspace.pair import Pair, read_mark
 
 __all__ = [
     "check_errors",
@@ -114,7 +120,7 @@ def load_one(path: _Path, namespace: str, key: str) -> Any:
         group = item_group(file, namespace, key)
         if group is None:
             raise _missing(file, namespace, key)
-        return read_item(group)
+        return read_group(group, namespace, key)
 
 
 def package_at(path: _Path) -> str | None:
@@ -155,11 +161,20 @@ def opened(pair: Pair, timeout: float = _TIMEOUT) -> Any:
             raise OSError(f"{pair.data} is no HDF5 file, or it is damaged: {error}") from error
 
 
-def mend_sidecar(pair: Pair, header: Header, index: Index) -> None:
-    """Write the JSON file anew if it is lost or older than the data, and the folder lets us."""
+def mend_sidecar(pair: Pair, header: Header, index: Index, mark: str | None) -> None:
+    """Write the JSON file anew if it is lost or older than the data, and the folder lets us.
+
+    Parameters
+    ----------
+    pair : Pair
+        The files.
+    header, index, mark
+        What was read of the data.
+    """
     if pair.is_stale():
-        with contextlib.suppress(OSError, TypeError):
-            pair.rebuild(header, index)
+        # Where a writer is at work, what was read is no longer so, or will not be.
+        with contextlib.suppress(OSError), pair.lock(0):
+            pair.rebuild(header, index, mark)
 
 
 def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:
@@ -176,6 +191,7 @@ def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:
 def _file_items(pair: Pair, file: Any, header: Header) -> _Items:
     index: Index = {}
     with file:
+        mark = read_mark(file)
         for namespace, key, group in groups_of(file):
 
             def load(
@@ -183,13 +199,13 @@ def _file_items(pair: Pair, file: Any, header: Header) -> _Items:
             ) -> tuple[Any, Entry]:
                 entry = read_entry(group)
                 index.setdefault(namespace, {})[key] = entry
-                return read_item(group), entry
+                return read_group(group, namespace, key), entry
 
             yield namespace, key, load
-    mend_sidecar(pair, header, index)
+    mend_sidecar(pair, header, index, mark)
 
 
 def _missing(file: Any, namespace: str, key: str) -> KeyError:
-    if group_name(namespace) not in file and namespace not in file:
+    if group_of(file, namespace) is None:
         return KeyError(f"Namespace {namespace!r} not found in workspace file.")
     return KeyError(f"Key {key!r} not found in namespace {namespace!r}.")

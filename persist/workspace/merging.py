@@ -55,7 +55,7 @@ def _name_for(
     chosen = overwrite if on_conflict is None else on_conflict(namespace, key, mine, entry)
     if not isinstance(chosen, str):
         return key if chosen else None
-    check_name("key", chosen)
+    chosen = check_name("key", chosen)
     if target.get_info(namespace, chosen) is not None:
         raise KeyError(
             f"on_conflict chose the key {chosen!r} for ({namespace!r}, {key!r}), which is taken too"

@@ -19,7 +19,7 @@ from typing import Any
 
 import h5py
 
-from persist.files import FolderLock, remove_path, sync_file, sync_folder, temporary_beside
+from persist.files import FolderLock, remove_path, sync_file, sync_folder
 from persist.files.journaled import journal_of, recover
 from persist.workspace.entries import Index
 from persist.workspace.groups import OWN_GROUP, Header
@@ -154,11 +154,16 @@ class Pair:
         document = _read_sidecar(self.sidecar)
         return document is None or document.get(_MARK) != self._data_mark()
 
-    def rebuild(self, header: Header, index: Index) -> None:
-        """Write the JSON file anew, from what the data says."""
-        # Several readers may do so at the same time.
-        with temporary_beside(self.sidecar) as new:
-            self._write_sidecar(new, self._data_mark(), header, index)
+    def rebuild(self, header: Header, index: Index, mark: str | None) -> None:
+        """Write the JSON file anew if the data still has this mark; the caller holds the lock."""
+        if mark != self._data_mark():
+            return
+        new = f"{os.path.realpath(self.sidecar)}.tmp"
+        try:
+            self._write_sidecar(new, mark, header, index)
+            _rename_if_there(new, os.path.realpath(self.sidecar))
+        finally:
+            remove_path(new)
 
     def _write_sidecar(self, path: str, mark: str | None, header: Header, index: Index) -> None:
         document = {

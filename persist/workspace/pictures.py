@@ -33,12 +33,14 @@ def picture(entry: dict[str, Any], load: Callable[[], Any]) -> str:
     array = numpy.asarray(load())
     if array.dtype.kind not in "fiub" or list(array.shape) != list(shape):
         return ""
-    values = array.astype(float)
-    finite = numpy.isfinite(values)
-    if not finite.any():
-        return ""
-    low, high = values[finite].min(), values[finite].max()
-    scaled = numpy.where(finite, (values - low) / ((high - low) or 1.0), numpy.nan)
+    with numpy.errstate(all="ignore"):
+        # Half of the range of the largest numbers is a number still.
+        values = array.astype(float) / 2
+        finite = numpy.isfinite(values)
+        if not finite.any():
+            return ""
+        low, high = values[finite].min(), values[finite].max()
+        scaled = numpy.where(finite, (values - low) / ((high - low) or 1.0), numpy.nan)
     drawn = _curve(scaled) if scaled.ndim == 1 else _map(scaled)
     return (
         f"<svg width='{_WIDTH}' height='{_HEIGHT}' viewBox='0 0 {_WIDTH} {_HEIGHT}'>{drawn}</svg>"

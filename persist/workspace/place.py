@@ -16,7 +16,7 @@ from persist.files.journaled import JournaledFile
 from persist.workspace.entries import Index
 from persist.workspace.groups import Header, read_header, write_header
 from persist.workspace.listing import drop_listing, write_listing
-from persist.workspace.pair import Pair, write_mark
+from persist.workspace.pair import Pair, read_mark, write_mark
 
 __all__ = ["InPlace"]
 
@@ -129,8 +129,9 @@ class InPlace:
             if not is_same:
                 write_header(file, header)
             write_listing(file, index)
+        mark = read_mark(self.file)
         self._close_file()
-        self.pair.rebuild(header, index)
+        self.pair.rebuild(header, index, mark)
 
     def _open(self) -> None:
         self._journaled = JournaledFile(self.pair.data)

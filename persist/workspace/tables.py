@@ -35,7 +35,12 @@ def text_table(headline: str, index: Index) -> str:
 
 
 def _row(namespace: str, key: str, entry: Entry) -> tuple[str, ...]:
-    return (f"{_short(namespace)}/{_short(key)}", str(entry["type"]), size(entry), note(entry))
+    return (
+        f"{_short(namespace)}/{_short(key)}",
+        _short(str(entry["type"])),
+        size(entry),
+        note(entry),
+    )
 
 
 def size(entry: Entry) -> str:
@@ -91,7 +96,7 @@ def _html_table(
             rows.append(f"<tr><td colspan='6'>… {len(keys) - len(rows)} more</td></tr>")
             break
         left[1] -= 1
-        cells = (_short(key), str(entry["type"]), size(entry), _when(entry), note(entry))
+        cells = (_short(key), _short(str(entry["type"])), size(entry), _when(entry), note(entry))
         row = "".join(f"<td style='{_STYLE}'>{escape(cell)}</td>" for cell in cells)
         rows.append(f"<tr>{row}<td>{_picture(namespace, key, entry, load, left)}</td></tr>")
     names = ("key", "type", "shape", "stored", "note", "")
@@ -104,10 +109,16 @@ def _picture(
 ) -> str:
     if left[0] <= 0 or entry.get("type") != "ndarray":
         return ""
-    found = picture(entry, lambda: load(namespace, key))
-    left[0] -= bool(found)
-    return found
+
+    def counted() -> Any:
+        left[0] -= 1
+        return load(namespace, key)
+
+    return picture(entry, counted)
 
 
 def _when(entry: Entry) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(float(entry["created_at"])))
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(float(entry["created_at"])))
+    except (OSError, OverflowError, ValueError):
+        return "?"

@@ -96,8 +96,7 @@ class AnalysisWorkspace:
         InvalidKeyError
             If UTF-8 cannot encode a name.
         """
-        check_name("namespace", namespace)
-        check_name("key", key)
+        namespace, key = check_name("namespace", namespace), check_name("key", key)
         with self._lock:
             entry = new_entry(self._make_summary(obj), time.time(), note)
             self._put(namespace, key, obj, entry)
@@ -151,7 +150,7 @@ class AnalysisWorkspace:
         KeyError
             If there is no such item.
         """
-        check_name("key", new_key)
+        new_key = check_name("key", new_key)
         with self._lock:
             keys = self._index.get(namespace, {})
             if old_key not in keys:
