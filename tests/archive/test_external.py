@@ -37,6 +37,13 @@ def test_an_array_at_the_threshold_is_not():
     assert archive.data == {}
 
 
+@pytest.mark.parametrize("name", ["l", "L", "q", "Q"])
+def test_integers_of_one_size_stay_apart(name):
+    found = evaluate(archive_of(x=numpy.arange(4).astype(name)))["x"]
+    assert found.dtype.char == numpy.dtype(name).char
+    assert found.tolist() == [0, 1, 2, 3]
+
+
 def test_a_name_that_is_taken_is_passed_over():
     archive, taken = archive_of(x=numpy.arange(4)), numpy.arange(2)
     archive.data["array_0"] = taken

@@ -90,6 +90,9 @@ def _has_extras(dtype: DType) -> bool:
         return _has_extras(dtype.base)
     if dtype.metadata or dtype.isalignedstruct or (dtype.names and dtype.type is not numpy.void):
         return True
+    # Types of one size and kind, long and long long, differ in their character.
+    if dtype.names is None and numpy.dtype(dtype.str).char != dtype.char:
+        return True
     return any(_has_extras(field[0]) for field in (dtype.fields or {}).values())
 
 
