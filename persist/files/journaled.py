@@ -12,6 +12,7 @@ import contextlib
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 
 from persist.errors import ClosedError
 from persist.files.create import remove_path
@@ -71,6 +72,11 @@ class JournaledFile:
     ----------
     was_recovered : bool
         Whether a commit that was broken off has been finished first: see `recover`.
+    commits : int
+        How many commits count, even if their calls were broken off.
+    failure : BaseException or None
+        Why something could not be written. It is raised by `commit`, and not by `write`, which HDF5
+        calls: no error passes through that unharmed.
 
     Notes
     -----
@@ -85,6 +91,8 @@ class JournaledFile:
         self._kept = os.fstat(self._handle).st_size
         self._end = self._kept
         self._changes: list[tuple[int, bytes]] = []
+        self.commits = 0
+        self.failure: BaseException | None = None
         self._is_given_up = False
         self._pid = os.getpid()
 
@@ -134,16 +142,20 @@ class JournaledFile:
         inside = max(0, min(len(view), self._kept - self._position))
         if inside:
             self._changes.append((self._position, bytes(view[:inside])))
-        _write(self._handle, view[inside:], self._position + inside)
+        with self._noting_failures():
+            _write(self._handle, view[inside:], self._position + inside)
         self._position += len(view)
-        self._end = max(self._end, self._position)
+        if view:
+            self._end = max(self._end, self._position)
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
         """Let the file end at a size, if that is not before the end that was committed."""
         size = self._position if size is None else size
-        if size >= self._kept and self._is_ours():
-            os.ftruncate(self._handle, size)
+        # A file that is cut to its length has changed, for who looks at its time.
+        if size >= self._kept and size != self._end and self._is_ours():
+            with self._noting_failures():
+                os.ftruncate(self._handle, size)
             self._end = size
         return size
 
@@ -163,12 +175,15 @@ class JournaledFile:
         """
         if not self._is_ours():
             raise ClosedError("changes were given up, or belong to another process")
+        if self.failure is not None:
+            raise self.failure
         if not self._changes and self._end == self._kept:
             return
         os.fsync(self._handle)
         _write_journal(self._journal, self._changes)
         # From here on the changes count, even if it takes another try to make them.
         self._kept = self._end
+        self.commits += 1
         try:
             self._make_changes()
         except OSError:
@@ -180,7 +195,8 @@ class JournaledFile:
         if self._is_ours():
             # Where this fails, the file has bytes behind its end, which do no harm.
             with contextlib.suppress(OSError):
-                os.ftruncate(self._handle, self._kept)
+                if os.fstat(self._handle).st_size > self._kept:
+                    os.ftruncate(self._handle, self._kept)
         self._is_given_up = True
         self._changes.clear()
 
@@ -190,6 +206,13 @@ class JournaledFile:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+    @contextlib.contextmanager
+    def _noting_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.failure = self.failure or error
 
     def _is_ours(self) -> bool:
         return self._handle >= 0 and not self._is_given_up and self._pid == os.getpid()

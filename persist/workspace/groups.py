@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from persist.errors import DamagedError
 from persist.hdf5 import read_summary
 from persist.hdf5.making import make_group, set_attribute
 from persist.hdf5.marks import CREATED_AT, NOTE, TYPE
-from persist.workspace.entries import Entry, new_entry
+from persist.workspace.entries import Entry, Index, new_entry
 from persist.workspace.names import group_name, keep_name, name_of_group
 
 __all__ = [
@@ -70,15 +70,20 @@ def read_header(file: Any) -> Header:
     ------
     ValueError
         If the file is no workspace.
+    DamagedError
+        If HDF5 finds it damaged.
     """
-    if _ID not in file.attrs:
+    try:
+        attributes = dict(file.attrs)
+    except (KeyError, OSError, RuntimeError) as error:  # HDF5 raises any of them.
+        raise DamagedError(f"{file.filename} is damaged: {error}") from error
+    if _ID not in attributes:
         raise ValueError(
             f"{file.filename!r} does not appear to be a SpikeLab workspace "
             f"(missing {_ID} attribute), nor one of persist"
         )
-    name = _text(file.attrs.get(_WORKSPACE_NAME, ""))
-    created_at = float(file.attrs.get(CREATED_AT, 0.0))
-    return Header(_text(file.attrs[_ID]), name or None, created_at)
+    name = _text(attributes.get(_WORKSPACE_NAME, ""))
+    return Header(_text(attributes[_ID]), name or None, float(attributes.get(CREATED_AT, 0.0)))
 
 
 def namespace_group(file: Any, namespace: str) -> Any:
@@ -95,6 +100,8 @@ def group_of(parent: Any, name: str) -> Any | None:
     # Other software spells nothing, and has groups with the names that are our spellings.
     for candidate in dict.fromkeys((group_name(name), name)):
         if candidate in ("", ".", "..") or "/" in candidate or "\0" in candidate:
+            continue
+        if candidate.startswith(_RESERVED) and parent.name == "/":
             continue
         found = _member(parent, candidate)
         if isinstance(found, h5py.Group) and name_of_group(candidate, found) == name:
@@ -132,9 +139,18 @@ def _member(parent: Any, name: str) -> Any | None:
         return None
 
 
-def groups_of(file: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield the namespace, the key and the group of each item; the object where it is no group."""
-    for outer in file:
+def groups_of(file: Any, index: Index | None = None) -> Iterator[tuple[str, str, Any]]:
+    """Yield the namespace, the key and the group of each item; the object where it is no group.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    index : dict, optional
+        In the order of which they come; otherwise in that of the file, where what was replaced
+        comes last.
+    """
+    for outer in _in_order(_names_in(file) or [], index):
         if outer.startswith(_RESERVED):
             continue
         namespace = _member(file, outer)
@@ -143,16 +159,27 @@ def groups_of(file: Any) -> Iterator[tuple[str, str, Any]]:
             yield outer, "", namespace if isinstance(namespace, h5py.Dataset) else None
             continue
         name = name_of_group(outer, namespace)
-        for inner in inners:
+        for inner in _in_order(inners, (index or {}).get(name)):
             item = _member(namespace, inner)
             yield name, name_of_group(inner, item) if item is not None else inner, item
 
 
+def _in_order(names: list[str], wanted: Iterable[str] | None) -> list[str]:
+    known = {group_name(name): None for name in wanted or ()}
+    there = set(names)
+    return [name for name in known if name in there] + [n for n in names if n not in known]
+
+
 def _names_in(group: Any) -> list[str] | None:
     try:
-        return list(group) if isinstance(group, h5py.Group) else None
+        return list(map(_as_text, group)) if isinstance(group, h5py.Group) else None
     except (OSError, RuntimeError):
         return None
+
+
+def _as_text(name: str | bytes) -> str:
+    # What is no UTF-8 comes as bytes, and is not found under this text.
+    return name.decode(errors="backslashreplace") if isinstance(name, bytes) else name
 
 
 def read_entry(group: Any) -> Entry:
@@ -168,7 +195,18 @@ def read_entry(group: Any) -> Entry:
     if not isinstance(group, h5py.Group):
         name = "what is damaged, or leads nowhere," if group is None else f"dataset {group.name!r}"
         raise DamagedError(f"{name} stands where an item should, which is a group")
-    return new_entry(read_summary(group), float(group.attrs.get(CREATED_AT, 0.0)), read_note(group))
+    summary = read_summary(group)
+    if not _is_summary(summary):
+        raise DamagedError(
+            f"{group.name} in {group.file.filename} is damaged: {summary!r} is said of it"
+        )
+    return new_entry(summary, float(group.attrs.get(CREATED_AT, 0.0)), read_note(group))
+
+
+def _is_summary(summary: Entry) -> bool:
+    shape = summary.get("shape", [])
+    is_shape = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
+    return is_shape and isinstance(summary.get("type"), str)
 
 
 def read_note(group: Any) -> Any:
@@ -176,7 +214,10 @@ def read_note(group: Any) -> Any:
     if NOTE not in group.attrs:
         return None
     text = _text(group.attrs[NOTE])
-    return json.loads(text) if group.attrs.get(_JSON_NOTE) else text
+    # Other software sets another text, and leaves our mark.
+    if _JSON_NOTE in group.attrs and _text(group.attrs[_JSON_NOTE]) == text:
+        return json.loads(text)
+    return text
 
 
 def write_note(group: Any, note: Any) -> None:
@@ -184,12 +225,12 @@ def write_note(group: Any, note: Any) -> None:
     for name in (NOTE, _JSON_NOTE):
         if name in group.attrs:
             del group.attrs[name]
-    if note is None:
-        return
-    is_plain = isinstance(note, str) and _is_storable(note)
-    set_attribute(group, NOTE, note if is_plain else json.dumps(note))
-    if not is_plain:
-        group.attrs[_JSON_NOTE] = True
+    if isinstance(note, str) and _is_storable(note):
+        set_attribute(group, NOTE, note)
+    elif note is not None:
+        text = json.dumps(note)
+        set_attribute(group, NOTE, text)
+        set_attribute(group, _JSON_NOTE, text)
 
 
 def _is_storable(text: str) -> bool:

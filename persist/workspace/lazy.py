@@ -146,7 +146,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             header = read_header(place.file)
             found.workspace_id, found.name = header.workspace_id, header.name
             found.created_at = header.created_at
-            found._index, found.unreadable = read_index(place.file)
+            found._index, found.unreadable = place.read_index()
         except BaseException:
             place.close(None, None)
             raise
@@ -422,8 +422,9 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def _catch_up(self, place: InPlace) -> None:
         """Read the index anew where a change that failed was made after all."""
         if place.is_ahead:
-            self._index, self.unreadable = read_index(place.file)
             place.is_ahead = False
+            with contextlib.suppress(ClosedError):
+                self._index, self.unreadable = place.read_index()
 
     def _drop_temporary(self) -> None:
         file, self._file = self._file, None

@@ -24,7 +24,7 @@ from persist.workspace.groups import (
     read_header,
 )
 from persist.workspace.items import read_group
-from persist.workspace.listing import Unreadable
+from persist.workspace.listing import Unreadable, read_listing
 from persist.workspace.package import (
     package_header,
     package_item,
@@ -84,7 +84,7 @@ def load_items(
             file.close()
             raise
         items = _file_items(pair, file, header)
-    return header, _readable(path, items, errors, unreadable)
+    return header, _readable(items, errors, unreadable)
 
 
 def check_errors(errors: str) -> None:
@@ -94,7 +94,7 @@ def check_errors(errors: str) -> None:
 
 
 def _readable(
-    path: _Path, items: _Items, errors: str, unreadable: Unreadable
+    items: _Items, errors: str, unreadable: Unreadable
 ) -> Iterator[tuple[str, str, Any, Entry]]:
     # Who keeps an error keeps the frames in which it was raised: the file is closed all the same.
     with contextlib.closing(items):
@@ -107,7 +107,6 @@ def _readable(
                 unreadable[namespace, key] = f"{type(error).__name__}: {error}"
             else:
                 yield namespace, key, obj, entry
-    warn_unreadable(path, unreadable)
 
 
 def load_one(path: _Path, namespace: str, key: str) -> Any:
@@ -184,7 +183,7 @@ def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:
         warnings.warn(
             f"{os.fspath(path)}: {len(unreadable)} item(s) cannot be read: {names}",
             PersistWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -192,7 +191,7 @@ def _file_items(pair: Pair, file: Any, header: Header) -> _Items:
     index: Index = {}
     with file:
         mark = read_mark(file)
-        for namespace, key, group in groups_of(file):
+        for namespace, key, group in groups_of(file, read_listing(file)):
 
             def load(
                 namespace: str = namespace, key: str = key, group: Any = group

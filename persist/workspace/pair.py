@@ -21,8 +21,10 @@ import h5py
 
 from persist.files import FolderLock, remove_path, sync_file, sync_folder
 from persist.files.journaled import journal_of, recover
+from persist.files.write import write_bytes
 from persist.workspace.entries import Index
 from persist.workspace.groups import OWN_GROUP, Header
+from persist.workspace.listing import seal_listing
 
 __all__ = ["Pair", "read_mark", "write_mark"]
 
@@ -120,6 +122,7 @@ class Pair:
             index = fill(news[0])
             with h5py.File(news[0], "r+") as file:
                 mark = write_mark(file)
+            seal_listing(news[0])
             sync_file(news[0])
             self._write_sidecar(news[1], mark, header, index)
             os.replace(news[0], data)
@@ -173,11 +176,9 @@ class Pair:
             **({} if mark is None else {_MARK: mark}),
             "index": index,
         }
+        text = json.dumps(document, indent=2, ensure_ascii=False)
         # Lone surrogates are written as JSON escapes them.
-        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(document, file, indent=2, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
+        write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=True)
 
     def _data_mark(self) -> str | None:
         with contextlib.suppress(OSError), h5py.File(self.data, "r") as file:

@@ -15,7 +15,13 @@ from persist.errors import ClosedError, LockTimeout
 from persist.files.journaled import JournaledFile
 from persist.workspace.entries import Index
 from persist.workspace.groups import Header, read_header, write_header
-from persist.workspace.listing import drop_listing, write_listing
+from persist.workspace.listing import (
+    Unreadable,
+    drop_listing,
+    read_index,
+    seal_listing,
+    write_listing,
+)
 from persist.workspace.pair import Pair, read_mark, write_mark
 
 __all__ = ["InPlace"]
@@ -42,7 +48,7 @@ class InPlace:
     Attributes
     ----------
     is_ahead : bool
-        Whether a change that failed was made after all, when the file was opened again.
+        Whether a change that failed, or was interrupted, was made after all.
     """
 
     def __init__(self, pair: Pair, timeout: float) -> None:
@@ -80,11 +86,16 @@ class InPlace:
         self._open()
         self.is_ahead = False
 
+    def read_index(self) -> tuple[Index, Unreadable]:
+        """Return the index of the file, and what of it cannot be read."""
+        return read_index(self.file, self.pair.data)
+
     @contextlib.contextmanager
     def changing(self) -> Iterator[Any]:
         """Let the block change the file, and then write all of it to disk, or nothing."""
         file, journaled = self.file, self._journaled
         assert journaled is not None
+        commits = journaled.commits
         try:
             if self._is_listed:
                 # What is said of the items elsewhere is no longer so.
@@ -93,9 +104,14 @@ class InPlace:
             yield file
             file.flush()
             journaled.commit()
-        except BaseException:
-            self._reopen()
-            raise
+        except BaseException as error:
+            failure = journaled.failure
+            self.is_ahead |= journaled.commits > commits
+            with contextlib.suppress(OSError):
+                self._reopen()
+            if failure is None or failure is error:
+                raise
+            raise failure from error
         self._is_listed = False
         if file.id.get_freespace() > _MOST_FREE:
             # HDF5 would write over it, and all of that would go through memory and the journal.
@@ -104,8 +120,11 @@ class InPlace:
 
     def replace(self, fill: Callable[[str], Index], header: Header) -> None:
         """Write the files anew."""
-        self.pair.replace_locked(fill, header)
-        self._reopen()
+        try:
+            self.pair.replace_locked(fill, header)
+        finally:
+            # Also where it fails: the new file may be in place by then.
+            self._reopen()
         self._is_listed = True
 
     def close(self, header: Header | None, index: Index | None) -> None:
@@ -131,17 +150,18 @@ class InPlace:
             write_listing(file, index)
         mark = read_mark(self.file)
         self._close_file()
+        seal_listing(self.pair.data)
         self.pair.rebuild(header, index, mark)
 
     def _open(self) -> None:
         self._journaled = JournaledFile(self.pair.data)
+        self.is_ahead |= self._journaled.was_recovered
         try:
             _lock_for_hdf5(self._journaled, self.pair.data, self._timeout)
             self._file = h5py.File(self._journaled, "r+")
         except BaseException:
-            self._journaled.close()
+            self._close_file()
             raise
-        self.is_ahead |= self._journaled.was_recovered
 
     def _reopen(self) -> None:
         self._close_file()

@@ -18,7 +18,7 @@ from persist.workspace.entries import (
 )
 from persist.workspace.groups import Header, namespace_group, write_note
 from persist.workspace.listing import Unreadable
-from persist.workspace.loading import load_items, load_one
+from persist.workspace.loading import load_items, load_one, warn_unreadable
 from persist.workspace.merging import OnConflict, merge
 from persist.workspace.names import check_name, group_name, keep_name
 from persist.workspace.progress import Progress, reporter
@@ -286,6 +286,7 @@ class AnalysisWorkspace:
             found._items.setdefault(namespace, {})[key] = obj
             found._index.setdefault(namespace, {})[key] = entry
         found.unreadable = unreadable
+        warn_unreadable(path, unreadable)
         return found
 
     @classmethod

@@ -1,0 +1,211 @@
+"""Workspaces that take over the items of others."""
+
+import threading
+
+import numpy
+import pytest
+
+from persist import LazyAnalysisWorkspace
+from persist.workspace import items, workspace
+from tests.same import assert_same
+from tests.workspace.kinds import KINDS, contents, notes, sample
+
+
+@pytest.fixture(params=[*KINDS, "loaded"])
+def other(request, make_kind, tmp_path, made):
+    """Return a workspace with items, of each kind in turn."""
+    if request.param != "loaded":
+        return sample(make_kind(request.param, "other"))
+    sample(make_kind("memory", "other")).save(tmp_path / "other")
+    made.append(LazyAnalysisWorkspace.load(tmp_path / "other"))
+    return made[-1]
+
+
+def test_items_are_taken_over_with_their_notes(ws, other):
+    assert ws.merge_from(other) == {"merged": 4, "skipped": 0, "skipped_keys": []}
+    assert ws.list_keys() == other.list_keys()
+    assert_same(contents(ws), contents(other))
+    assert notes(ws) == notes(other)
+
+
+def test_the_time_of_what_is_taken_over_is_now_and_nothing_else_is_taken(ws, other):
+    before = (ws.workspace_id, ws.name, ws.created_at)
+    newest = max(entry["created_at"] for entry in other.describe()["D0"].values())
+    ws.merge_from(other)
+    assert (ws.workspace_id, ws.name, ws.created_at) == before
+    for namespace, keys in ws.describe().items():
+        for key, entry in keys.items():
+            old = dict(other.get_info(namespace, key))
+            assert entry["created_at"] >= newest
+            assert {**entry, "created_at": 0} == {**old, "created_at": 0}
+            assert entry is not other.get_info(namespace, key)
+
+
+def test_what_is_there_is_kept(ws, other):
+    ws.store("D3", "rates", "mine", note="mine")
+    assert ws.merge_from(other) == {
+        "merged": 3,
+        "skipped": 1,
+        "skipped_keys": [("D3", "rates")],
+    }
+    assert ws.get("D3", "rates") == "mine"
+    assert ws.get_info("D3", "rates")["note"] == "mine"
+    assert ws.list_keys() == {"D3": ["rates", "params"], "D0": ["labels", "mixed"]}
+
+
+def test_what_is_there_is_replaced_when_told_to(ws, other):
+    ws.store("D3", "params", "mine", note="mine")
+    assert ws.merge_from(other, overwrite=True)["merged"] == 4
+    assert ws.get("D3", "params")["z"] == 1
+    assert "note" not in ws.get_info("D3", "params")
+
+
+def test_a_function_decides_about_each_conflict(ws, other):
+    for key in ("rates", "params"):
+        ws.store("D3", key, "mine")
+    ws.store("D0", "labels", "mine")
+    asked = []
+
+    def decide(namespace, key, mine, theirs):
+        asked.append((namespace, key, mine["type"], theirs["type"]))
+        return {"rates": True, "params": False, "labels": "labels of the other"}[key]
+
+    assert ws.merge_from(other, on_conflict=decide) == {
+        "merged": 3,
+        "skipped": 1,
+        "skipped_keys": [("D3", "params")],
+    }
+    assert asked == [
+        ("D3", "rates", "str", "ndarray"),
+        ("D3", "params", "str", "dict"),
+        ("D0", "labels", "str", "ndarray"),
+    ]
+    assert ws.get("D3", "rates").shape == (2, 3)
+    assert ws.get("D3", "params") == "mine"
+    assert ws.get("D0", "labels") == "mine"
+    assert ws.get("D0", "labels of the other").tolist() == ["a", "bc"]
+
+
+def test_a_key_that_is_chosen_and_taken_too_is_an_error(ws, other):
+    ws.store("D3", "rates", "mine")
+    ws.store("D3", "taken", "mine")
+    with pytest.raises(KeyError, match="chose the key 'taken'"):
+        ws.merge_from(other, on_conflict=lambda *_: "taken")
+    assert ws.get("D3", "taken") == "mine"
+
+
+def test_what_is_taken_over_outlives_the_other(ws, other, tmp_path):
+    wanted = contents(other)
+    ws.merge_from(other)
+    if isinstance(other, LazyAnalysisWorkspace):
+        other.close()
+    assert_same(contents(ws), wanted)
+
+
+def test_progress_is_told_after_each_item(ws, other):
+    ws.store("D3", "params", 1)
+    calls = []
+    ws.merge_from(other, progress=lambda *call: calls.append(call))
+    assert [call[:2] for call in calls] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert calls[1] == (2, 4, "D3", "params")
+
+
+def test_a_workspace_merged_with_itself_stays_as_it_is(ws):
+    sample(ws)
+    wanted = contents(ws)
+    assert ws.merge_from(ws)["skipped"] == 4
+    assert ws.merge_from(ws, overwrite=True)["merged"] == 4
+    assert_same(contents(ws), wanted)
+    assert ws.list_keys() == {"D3": ["rates", "params"], "D0": ["labels", "mixed"]}
+
+
+def test_an_empty_workspace_brings_nothing(ws, make):
+    assert ws.merge_from(make()) == {"merged": 0, "skipped": 0, "skipped_keys": []}
+
+
+@pytest.mark.parametrize("kind", ["memory"], indirect=True)
+def test_memory_takes_the_object_itself(ws, make):
+    obj = [1]
+    ws.store("D0", "x", obj)
+    into = make()
+    into.merge_from(ws)
+    assert into.get("D0", "x") is obj
+
+
+@pytest.mark.parametrize("kind", ["lazy", "in place"], indirect=True)
+@pytest.mark.parametrize("other", ["lazy", "in place", "loaded"], indirect=True)
+def test_groups_are_copied_without_loading_them(ws, other, monkeypatch, tmp_path):
+    def refuse(*args, **options):
+        raise AssertionError("an object was loaded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(items, "read_item", refuse)
+        ws.merge_from(other)
+        ws.merge_from(other, overwrite=True)
+        ws.save(tmp_path / "ws")
+        ws.compact()
+    assert_same(contents(ws), contents(other))
+
+
+@pytest.mark.parametrize("kind", ["lazy", "in place"], indirect=True)
+def test_a_package_is_taken_over(ws, make_kind, tmp_path, made):
+    sample(make_kind("memory")).save(tmp_path / "package", format="package")
+    made.append(LazyAnalysisWorkspace.load(tmp_path / "package"))
+    ws.merge_from(made[-1])
+    assert_same(contents(ws), contents(made[-1]))
+    assert notes(ws) == notes(made[-1])
+
+
+class Lock:
+    """A lock that tells when it is taken."""
+
+    def __init__(self, name, taken):
+        self.lock, self.name, self.taken = threading.RLock(), name, taken
+
+    def __enter__(self):
+        self.lock.acquire()
+        self.taken.append(self.name)
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+@pytest.mark.parametrize("kind", ["lazy"], indirect=True)
+def test_two_workspaces_can_merge_each_other(make):
+    first, second = make(), make()
+    taken = []
+    first._lock, second._lock = Lock("first", taken), Lock("second", taken)
+    first.store("D0", "x", 1)
+    second.store("D0", "y", 2)
+    orders = []
+    for into, other in ((first, second), (second, first)):
+        names = take(other)
+        taken.clear()
+        into._take_over(other, "D0", *names)
+        orders.append(list(dict.fromkeys(taken)))
+    assert orders[0] == orders[1]
+    assert sorted(orders[0]) == ["first", "second"]
+
+
+def take(ws):
+    key = ws.list_keys("D0")[0]
+    return key, dict(ws.get_info("D0", key)), key
+
+
+@pytest.mark.parametrize("kind", ["lazy", "in place"], indirect=True)
+def test_the_time_is_that_of_the_copy_in_the_file_too(ws, other, tmp_path, monkeypatch, load):
+    monkeypatch.setattr(workspace.time, "time", lambda: 5.0)
+    ws.merge_from(other)
+    ws.save(tmp_path / "ws")
+    times = {
+        e["created_at"] for keys in load(tmp_path / "ws").describe().values() for e in keys.values()
+    }
+    assert times == {5.0}
+
+
+def test_memory_that_is_shared_within_an_item_stays_shared(ws, make_kind):
+    array = numpy.arange(4.0)
+    other = make_kind("lazy")
+    other.store("D0", "x", {"a": array, "b": array, "part": array[1:]})
+    ws.merge_from(other)
+    assert_same(ws.get("D0", "x"), {"a": array, "b": array, "part": array[1:]})
