@@ -9,11 +9,11 @@ from typing import Any
 
 from persist.dataset.batch import Batch
 from persist.dataset.index import Index, InfoSource
-from persist.dataset.layout import is_data_set
+from persist.dataset.layout import is_data_set, item_file
 from persist.dataset.manifest import Entry, find_value, read_manifest
 from persist.dataset.older import Generation, read_older
 from persist.dataset.read import has_source, map_value, read_value
-from persist.errors import UnknownKeyError
+from persist.errors import DamagedError, UnknownKeyError
 
 __all__ = ["DataSetReader"]
 
@@ -115,6 +115,8 @@ class DataSetReader:
         ------
         UnknownKeyError
             If there is no such key.
+        DamagedError
+            If the module of the value is missing.
         ValueError
             If the mode is another, or the arrays cannot be mapped.
         """
@@ -125,8 +127,10 @@ class DataSetReader:
         if batch is not None and batch.has_value(key):
             place = os.path.join(self._folder, batch.folder)
             return map_value(place, key, batch.value(key), mmap_mode)
-        if (batch is not None and batch.has_deleted(key)) or not has_source(self._folder, key):
+        if batch is not None and batch.has_deleted(key):
             return None
+        if not has_source(self._folder, key):
+            return self._without_source(key)
         return map_value(self._folder, key, find_value(self._folder, key), mmap_mode)
 
     def _namespace(self, name: str) -> DataSetReader:
@@ -146,8 +150,18 @@ class DataSetReader:
         except FileNotFoundError:
             if has_source(self._folder, key):
                 raise
-            # There is only an info.
-            return None
+            return self._without_source(key)
+
+    def _without_source(self, key: str) -> None:
+        """Return None for a key that has only an info; its module is not lost then."""
+        if self._index.generation is not Generation.OWN:
+            return
+        if find_value(self._folder, key) is None or has_source(self._folder, key):
+            return
+        raise DamagedError(
+            f"{os.path.join(self._folder, item_file(key))} is missing, which holds the value of "
+            f"{key!r}: bring it back from a copy, or delete the key"
+        )
 
     def _infos_now(self) -> dict[str, Any]:
         self._refresh()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from persist.dataset import DataSet
 from persist.dataset.layout import is_data_set
-from persist.errors import DamagedError, DataSetError
+from persist.errors import DataSetError
 from persist.files import FolderLock, sync_folder
 from persist.hdf5 import summarize
 from persist.workspace.entries import Entry, Index, listed, new_entry
@@ -88,8 +88,11 @@ def package_index(path: str) -> Index:
     dataset = _open(path)
     known = _info(dataset)["items"]
     index: Index = {}
+    types: dict[str, dict[str, str]] = {}
     for namespace, key, space, inner in _keys(dataset):
-        cls = str(space._manifest[inner].type).rpartition(".")[2]
+        if namespace not in types:
+            types[namespace] = {name: str(item.type) for name, item in space._manifest.items()}
+        cls = types[namespace][inner].rpartition(".")[2]
         entry = known.get(namespace, {}).get(key)
         if entry is None or entry["type"] != cls:
             # The data set was changed by itself.
@@ -114,7 +117,7 @@ def package_item(path: str, namespace: str, key: str, mmap_mode: str | None = No
     space = dataset._namespace(spelled)
     if key_spelling(key) not in space:
         raise KeyError(f"Key {key!r} not found in namespace {namespace!r}.")
-    return _value(space, key_spelling(key), mmap_mode)
+    return space._load(key_spelling(key), mmap_mode)
 
 
 def package_items(path: str) -> Generator[tuple[str, str, Any], None, None]:
@@ -126,19 +129,11 @@ def package_items(path: str) -> Generator[tuple[str, str, Any], None, None]:
         def load(
             namespace: str = namespace, key: str = key, space: Any = space, inner: str = inner
         ) -> tuple[Any, Entry]:
-            obj = _value(space, inner)
+            obj = space._load(inner)
             created_at = known.get(namespace, {}).get(key, {}).get("created_at", 0.0)
             return obj, new_entry(summarize(obj), created_at, space[inner])
 
         yield namespace, key, load
-
-
-def _value(space: DataSet, key: str, mmap_mode: str | None = None) -> Any:
-    value = space._load(key, mmap_mode)
-    # To a data set, a value without a file is None.
-    if value is None and (known := space._manifest[key].type) not in (None, "builtins.NoneType"):
-        raise DamagedError(f"{space}: the file of {key!r} is missing, which is to hold {known}")
-    return value
 
 
 def _write(workspace: AnalysisWorkspace, dataset: DataSet, report: Report) -> None:

@@ -17,6 +17,7 @@ from persist.archive import DataSet as ArchiveDataSet
 from persist.dataset import layout, writer
 from persist.errors import (
     ClosedError,
+    DamagedError,
     DataSetError,
     InvalidKeyError,
     LockTimeout,
@@ -830,3 +831,15 @@ def test_writing_through_a_stale_link_to_the_outside_is_refused(ds):
 def test_errors_can_be_pickled():
     for error in (InvalidKeyError("a b", "reason"), UnknownKeyError("x", "results")):
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize("mmap_mode", [None, "r"])
+def test_a_value_whose_module_is_lost_is_no_none(ds, tmp_path, mmap_mode):
+    ds.x = [1, 2]
+    ds["y"] = "only an info"
+    os.remove(os.path.join(str(ds._folder), "x.py"))
+    with pytest.raises(DamagedError, match=r"x\.py is missing, which holds the value of 'x'"):
+        ds._load("x", mmap_mode=mmap_mode)
+    assert ds._load("y", mmap_mode=mmap_mode) is None
+    ds._delete("x")
+    assert "x" not in ds
