@@ -171,15 +171,23 @@ def _in_order(names: list[str], wanted: Iterable[str] | None) -> list[str]:
 
 
 def _names_in(group: Any) -> list[str] | None:
-    try:
-        return list(map(_as_text, group)) if isinstance(group, h5py.Group) else None
-    except (OSError, RuntimeError):
+    """Return the names in a group, in the order in which they were made, if the group keeps it."""
+    if not isinstance(group, h5py.Group):
         return None
+    # Older h5py does not see that the root keeps an order.
+    for order in (h5py.h5.INDEX_CRT_ORDER, h5py.h5.INDEX_NAME):
+        names: list[bytes] = []
+        try:
+            group.id.links.iterate(names.append, idx_type=order)
+        except (OSError, RuntimeError):
+            continue
+        return list(map(_as_text, names))
+    return None
 
 
-def _as_text(name: str | bytes) -> str:
-    # What is no UTF-8 comes as bytes, and is not found under this text.
-    return name.decode(errors="backslashreplace") if isinstance(name, bytes) else name
+def _as_text(name: bytes) -> str:
+    # What is no UTF-8 is not found under this text.
+    return name.decode(errors="backslashreplace")
 
 
 def read_entry(group: Any) -> Entry:
