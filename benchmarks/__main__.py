@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmarks.table import print_table
 
-CAPABILITIES = ("archive", "dataset", "workspace")
+CAPABILITIES = ("archive", "dataset", "workspace", "experiment")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""``persist ls``: the keys of a data set, or the items of a workspace."""
+"""``persist ls``: what is in a data set, a workspace or an experiment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from persist.cli.bounded import summary
 from persist.cli.documents import print_document
 from persist.cli.entries import Described, describe
 from persist.cli.opening import open_dataset
+from persist.cli.storages import is_experiment, list_tasks
 from persist.cli.tables import human_size, print_table, print_text
 from persist.cli.workspaces import is_workspace, list_items
 
@@ -29,12 +30,14 @@ def add_parser(commands: Commands) -> None:
         commands,
         "ls",
         run,
-        "List the keys of a data set or the items of a workspace, without loading them.",
+        "List the keys of a data set, the items of a workspace or the tasks of an experiment, "
+        "without loading them.",
     )
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="the folder of a data set, or the HDF5 file of a workspace",
+        help="the folder of a data set or an experiment, or the HDF5 file of a workspace or of an "
+        "experiment",
     )
     parser.add_argument("--all", action="store_true", help="list the keys of namespaces as well")
     add_json(parser)
@@ -42,6 +45,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the keys."""
+    if is_experiment(args.dataset):
+        return list_tasks(args.dataset, args.json)
     if is_workspace(args.dataset):
         return list_items(args.dataset, args.json)
     with open_dataset(args.dataset) as dataset:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 
 from persist.cli.tables import has_rich
 
-__all__ = ["Advance", "progress"]
+__all__ = ["Advance", "Meter", "byte_meter", "progress"]
 
 Advance = Callable[[str], None]
+Meter = Callable[[int, int, str], None]
 _CLEAR = "\r\x1b[K"
 
 
@@ -39,20 +40,51 @@ def progress(total: int) -> Iterator[Advance]:
 
 
 @contextlib.contextmanager
+def byte_meter() -> Iterator[Meter]:
+    """Let the block tell how many bytes are done, of how many, and the name of what they are of.
+
+    Yields
+    ------
+    callable
+        What it shows on stderr is gone when the block ends.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total, name: None
+        return
+    shown = -1
+
+    def show(done: int, total: int, name: str) -> None:
+        nonlocal shown
+        percent = 100 * done // max(1, total)
+        if percent != shown:
+            shown = percent
+            _show(f"[{percent} %] {name[:60]}")
+
+    try:
+        yield show
+    finally:
+        _show("")
+
+
+def _show(text: str) -> None:
+    encoding = sys.stderr.encoding or "utf-8"
+    line = text.encode(encoding, "backslashreplace").decode(encoding)
+    print(f"{_CLEAR}{line}", end="", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
 def _plain(total: int) -> Iterator[Advance]:
     done = 0
 
     def advance(name: str) -> None:
         nonlocal done
         done += 1
-        encoding = sys.stderr.encoding or "utf-8"
-        line = f"[{done}/{total}] {name[:60]}".encode(encoding, "backslashreplace").decode(encoding)
-        print(f"{_CLEAR}{line}", end="", file=sys.stderr, flush=True)
+        _show(f"[{done}/{total}] {name[:60]}")
 
     try:
         yield advance
     finally:
-        print(_CLEAR, end="", file=sys.stderr, flush=True)
+        _show("")
 
 
 @contextlib.contextmanager

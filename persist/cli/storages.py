@@ -1,0 +1,63 @@
+"""Experiments on the command line: a storage, or the working dataset that holds a copy of one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from persist.cli.documents import print_document
+from persist.cli.tables import print_table, print_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["is_experiment", "list_tasks"]
+
+_COLUMNS = ("task", "trials", "attributes", "arrays", "dropped")
+
+
+def is_experiment(path: str) -> bool:
+    """Tell whether there is a storage or a working dataset at a path."""
+    from persist.experiment import is_storage, is_working_dataset
+
+    return is_storage(path) or (os.path.isfile(path) and is_working_dataset(path))
+
+
+def list_tasks(path: str, as_json: bool) -> int:
+    """Print the tasks of each subject, and what their trials have."""
+    tasks = list(_tasks(path))
+    if as_json:
+        print_document({"tasks": tasks})
+    elif tasks:
+        print_table(_COLUMNS, [_row(task) for task in tasks])
+    else:
+        print_text("no tasks")
+    return 0
+
+
+def _tasks(path: str) -> Iterator[dict[str, Any]]:
+    from persist.experiment import Storage, WorkingDataset
+
+    storage = Storage(path) if os.path.isdir(path) else WorkingDataset(path)
+    for subject in list(storage.subject_ids):
+        storage.subject_id = subject
+        for task in list(storage.task_ids):
+            reader = storage.require_task(task)
+            yield {
+                "subject": subject,
+                "task": task,
+                "trials": len(reader),
+                "attributes": list(reader.columns),
+                "arrays": list(reader.array_names),
+                "dropped": list(getattr(reader, "dropped", ())),
+            }
+
+
+def _row(task: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{task['subject']}/{task['task']}",
+        str(task["trials"]),
+        ", ".join(task["attributes"]),
+        ", ".join(task["arrays"]),
+        "; ".join(task["dropped"]),
+    )

@@ -1,0 +1,228 @@
+"""Reading the trials of a task, wherever they are kept."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from persist.errors import PersistError, UnknownKeyError
+from persist.experiment.columns import Table, frame_of
+from persist.experiment.fields import Value
+from persist.experiment.lazy import LazyArrays
+from persist.experiment.trial_arrays import TrialArrays, stacked
+
+__all__ = ["Reader", "UnknownArrayError"]
+
+_BATCH = 1 << 22  # bytes
+
+Rows = slice | Iterable[int] | None
+
+
+class UnknownArrayError(PersistError, KeyError, FileNotFoundError):
+    """A task has no array of a name.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    where : str
+        The task.
+    known : sequence of str
+        The names that there are.
+    """
+
+    def __init__(self, name: str, where: str, known: Sequence[str] = ()) -> None:
+        super().__init__(name, where, known)
+        self.name = name
+        self.where = where
+        self.known = known
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f"No array {self.name!r} in {self.where}; there are: {known}"
+
+
+class Reader(abc.ABC):
+    """The trials of one task."""
+
+    def __init__(self) -> None:
+        self._trials: Any = None
+        self._table_read: Table | None = None
+
+    @property
+    def trials(self) -> Any:
+        """The attributes as a `pandas.DataFrame` with the types that were written.
+
+        It is read once and kept.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed; `columns` needs none.
+        """
+        if self._trials is None:
+            self._trials = frame_of(self._table())
+        return self._trials
+
+    @property
+    def columns(self) -> dict[str, list[Value]]:
+        """The attributes as lists by column, with None where a value is missing."""
+        return self._table().columns
+
+    def __len__(self) -> int:
+        return self._table().n_rows
+
+    @property
+    @abc.abstractmethod
+    def array_names(self) -> list[str]:
+        """The names of the arrays, in order."""
+
+    def iterarray(self, name: str) -> Iterator[Any]:
+        """Yield the array of each trial, read one at a time; None for a trial without.
+
+        Parameters
+        ----------
+        name : str
+            The name of the array.
+
+        Raises
+        ------
+        UnknownArrayError
+            If no trial has one; it is both a KeyError and a FileNotFoundError.
+        """
+        with self._open(name) as arrays:
+            has = self._rows_of(arrays)
+        row = 0
+        while row < len(self):
+            # The file is closed while the caller works, and opened once for many small arrays.
+            with self._open(name) as arrays:
+                batch = self._read_batch(arrays, row, has)
+            row += len(batch)
+            while batch:
+                yield batch.pop(0)
+
+    def array(self, name: str, trials: Rows = None) -> Any:
+        """Return the arrays of all trials, stacked along the first axis.
+
+        Parameters
+        ----------
+        name : str
+            The name of the array. If it is of the task as a whole, it is returned as it is.
+        trials : slice or iterable of int, optional
+            Only these.
+
+        Returns
+        -------
+        numpy.ndarray or numpy.ma.MaskedArray
+            Arrays of one axis are rows of it. If trials differ in the other axes, what a trial
+            lacks is masked.
+
+        Raises
+        ------
+        UnknownArrayError
+            If no trial has one.
+        UnknownKeyError
+            If one of the trials has none.
+        ValueError
+            If the arrays have different numbers of axes.
+        """
+        with self._open(name) as arrays:
+            has = self._rows_of(arrays)
+            result = None if has else arrays.result()
+            if result is not None and trials is None:
+                return result
+            rows = _selected(trials, len(self))
+            lacking = [row for row in rows if row not in has]
+            if lacking:
+                raise UnknownKeyError(name, f"trials {lacking} of {self._where()}")
+            return stacked(arrays, rows)
+
+    def result(self, name: str) -> Any:
+        """Return an array that belongs to the task as a whole.
+
+        Raises
+        ------
+        UnknownArrayError
+            If there is none.
+        """
+        with self._open(name) as arrays:
+            found = arrays.result()
+        if found is None:
+            raise UnknownArrayError(name, f"the results of {self._where()}")
+        return found
+
+    def lazy(self, name: str) -> LazyArrays:
+        """Return the arrays of all trials as a sequence that reads what is asked for.
+
+        Raises
+        ------
+        UnknownArrayError
+            If no trial has one.
+        """
+        with self._open(name) as arrays:
+            has = self._rows_of(arrays)
+        return LazyArrays(functools.partial(self._open, name), name, has, len(self))
+
+    def pickle(self, name: str) -> Any:
+        """Return a pickled object. This runs what is in it: read only what you trust.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        """
+        return pickle.loads(self._pickled(name))
+
+    @abc.abstractmethod
+    def load(self, name: str) -> Any:
+        """Return an object that `store` has written. This runs its source.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        """
+
+    def _table(self) -> Table:
+        if self._table_read is None:
+            self._table_read = self._read_table()
+        return self._table_read
+
+    def _read_batch(self, arrays: TrialArrays, row: int, has: frozenset[int]) -> list[Any]:
+        batch: list[Any] = []
+        size = 0
+        while row < len(self) and size < _BATCH:
+            batch.append(arrays.read(row) if row in has else None)
+            size += getattr(batch[-1], "nbytes", 0)
+            row += 1
+        return batch
+
+    def _rows_of(self, arrays: TrialArrays) -> frozenset[int]:
+        """Return the rows that have an array; an array without a row is of no trial."""
+        return frozenset(row for row in arrays.rows() if row < len(self))
+
+    @abc.abstractmethod
+    def _where(self) -> str:
+        """Return the place, for messages."""
+
+    @abc.abstractmethod
+    def _read_table(self) -> Table:
+        """Return the attributes."""
+
+    @abc.abstractmethod
+    def _open(self, name: str) -> AbstractContextManager[TrialArrays]:
+        """Open the arrays of a name."""
+
+    @abc.abstractmethod
+    def _pickled(self, name: str) -> bytes:
+        """Return a pickle."""
+
+
+def _selected(trials: Rows, count: int) -> list[int]:
+    if trials is None or isinstance(trials, slice):
+        return list(range(count)[trials or slice(None)])
+    return [range(count)[row] for row in trials]

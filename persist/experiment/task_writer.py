@@ -1,0 +1,204 @@
+"""Trials of a task, written while it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from persist.experiment.archived import check_object_name, store_object
+from persist.experiment.array_file import Prepared, prepare_array
+from persist.experiment.folder import changing
+from persist.experiment.names import check_name
+from persist.experiment.trial_folder import TRIALS, TrialFolder
+from persist.experiment.trial_writer import TrialWriter, prepare_fields
+from persist.files import replace_file
+
+__all__ = ["PICKLE", "TaskWriter"]
+
+PICKLE = ".pkl"
+
+_log = logging.getLogger(__name__)
+
+
+class ArrayLike(Protocol):
+    """What holds an array of a trial, as `Array` does."""
+
+    data: Any
+
+    def clear(self) -> None:
+        """Forget the data."""
+        ...
+
+
+class TrialLike(Protocol):
+    """What holds a trial, as `Trial` does."""
+
+    @property
+    def attrs(self) -> Any:
+        """The values, by name."""
+        ...
+
+    @property
+    def arrays(self) -> Any:
+        """The arrays, by name."""
+        ...
+
+
+class TaskWriter:
+    """The writer of one task: `Storage.create_task` makes it.
+
+    Parameters
+    ----------
+    root : path
+        The folder of the task. Trials that are there already stay, and more are added.
+    durable : bool, optional
+        Wait until the disk holds each trial, so that it is there after a loss of power. Without,
+        it is there after the death of this process.
+
+    Attributes
+    ----------
+    trials : TrialWriter
+        The writer of the attributes.
+
+    Examples
+    --------
+    >>> import numpy, tempfile
+    >>> from persist.experiment import TaskReader, Trial
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> writer = TaskWriter(folder.name)
+    >>> trial = Trial({"block": 0, "trial": 0, "target": "left"})
+    >>> trial.add_array("emg", data=numpy.zeros((4, 200)))
+    >>> writer.write(trial)
+    >>> TaskReader(folder.name).array("emg").shape
+    (4, 200)
+    >>> writer.close()
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, durable: bool = True) -> None:
+        self._set_root(root, durable)
+        self._begin: Callable[[], str] | None = None
+        self._commit_begun: Callable[[], None] | None = None
+
+    @classmethod
+    def _replacing(
+        cls, root: str, begin: Callable[[], str], commit: Callable[[], None], *, durable: bool
+    ) -> TaskWriter:
+        """Return a writer that begins in another folder, which then becomes `root`."""
+        writer = cls(root, durable=durable)
+        writer._begin, writer._commit_begun = begin, commit
+        return writer
+
+    def write(self, trial: TrialLike) -> None:
+        """Write a trial, and clear its arrays. It is on disk when the call returns, as a whole.
+
+        Parameters
+        ----------
+        trial : Trial
+            Or an object like it: values in ``attrs``, ``block`` and ``trial`` among them, and
+            objects with ``data`` and ``clear()`` in ``arrays``.
+
+        Raises
+        ------
+        KeyError
+            If it has no ``block`` or ``trial``.
+        TypeError, ValueError
+            If a name, a value or an array cannot be written.
+        LockTimeout
+            If somebody else who writes or reads the task does not let go.
+        OSError
+            If the disk fails. Whatever the error, the trial is absent, and keeps its arrays.
+        """
+        attrs = trial.attrs
+        for name in ("block", "trial"):
+            if name not in attrs:
+                raise KeyError(f"a trial needs attrs[{name!r}], and has {sorted(map(str, attrs))}")
+        block, number = attrs["block"], attrs["trial"]
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("saving trial %s:%s\n%s", block, number, trial)
+        fields = prepare_fields(attrs)
+        arrays = {name: self._prepared(name, array) for name, array in trial.arrays.items()}
+
+        def write() -> None:
+            with self._folder.changing():
+                self._folder.append(fields, arrays)
+
+        self._do(write)
+        for array in trial.arrays.values():
+            array.clear()
+
+    def pickle(self, obj: Any, name: str) -> None:
+        """Write any object by pickle, as ``<name>.pkl``.
+
+        To read it runs what is in it, and may fail with other versions of its classes; `store` is
+        for what is to last.
+        """
+        check_name("pickle", name)
+        data = pickle.dumps(obj)
+
+        def write() -> None:
+            with (
+                changing(self._place),
+                replace_file(os.path.join(self._place, name + PICKLE), "wb") as file,
+            ):
+                file.write(data)
+
+        self._do(write)
+
+    def store(self, obj: Any, name: str) -> None:
+        """Write any object as readable source, ``<name>.py``, with its large arrays beside it.
+
+        Raises
+        ------
+        ArchiveError
+            If the object cannot be stored; nothing has changed.
+        """
+        check_object_name(check_name("object", name))
+
+        def write() -> None:
+            with changing(self._place):
+                store_object(obj, self._place, name)
+
+        self._do(write)
+
+    def close(self) -> None:
+        """Close all files; what is written next opens them again."""
+        self._folder.close()
+
+    def __enter__(self) -> TaskWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _prepared(self, name: str, array: ArrayLike) -> Prepared:
+        check_name("array", name)
+        try:
+            return prepare_array(array.data)
+        except TypeError as error:
+            raise TypeError(f"array {name!r} cannot be written: {error}") from error
+
+    def _do(self, write: Callable[[], None]) -> None:
+        """Write, at first in the folder that is to replace that of a former task."""
+        if self._begin is None or self._commit_begun is None:
+            write()
+            return
+        root = self.root
+        self._set_root(self._begin(), self._folder.durable)
+        try:
+            write()
+            self._folder.close()
+            self._commit_begun()
+        finally:
+            self._folder.close()
+            self._set_root(root, self._folder.durable)
+        self._begin = self._commit_begun = None
+
+    def _set_root(self, root: str | os.PathLike[str], durable: bool) -> None:
+        self.root = root
+        self._place = os.fspath(root)
+        self.trials = TrialWriter(os.path.join(self._place, TRIALS), durable=durable)
+        self._folder: TrialFolder = self.trials._folder

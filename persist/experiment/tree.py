@@ -1,0 +1,183 @@
+"""The folders of an experiment, and the files in them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from persist.errors import PersistError
+from persist.experiment.names import is_own_file
+from persist.experiment.trial_folder import TRIALS
+
+__all__ = [
+    "Folder",
+    "InsideError",
+    "TreeFile",
+    "check_outside",
+    "check_root",
+    "default_target",
+    "files_in",
+    "folder_names",
+    "is_storage",
+    "total_size",
+    "tree_folders",
+]
+
+
+class InsideError(PersistError, ValueError):
+    """A file that is to hold a folder would be in that folder."""
+
+
+class Folder(NamedTuple):
+    """A folder of a storage.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        The names that lead to it from the root.
+    path : str
+        Where it is.
+    is_empty : bool
+        Whether there is nothing in it.
+    """
+
+    parts: tuple[str, ...]
+    path: str
+    is_empty: bool
+
+
+class TreeFile(NamedTuple):
+    """A file of a storage.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        The names that lead to it from the root.
+    path : str
+        Where it is.
+    size : int
+        Its size in bytes.
+    """
+
+    parts: tuple[str, ...]
+    path: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """Its path from the root, with slashes."""
+        return "/".join(self.parts)
+
+
+def folder_names(path: str) -> list[str]:
+    """Return the names of the folders in a folder, in order; not those that are hidden."""
+    with os.scandir(path) as entries:
+        return sorted(
+            entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")
+        )
+
+
+def is_storage(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder has subjects with tasks in it."""
+    root = os.fspath(path)
+    return os.path.isdir(root) and any(
+        os.path.isfile(os.path.join(root, subject, task, TRIALS))
+        for subject in folder_names(root)
+        for task in folder_names(os.path.join(root, subject))
+    )
+
+
+def check_root(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a root, without a separator at its end.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If it is not there, or no folder.
+    """
+    root = os.path.abspath(path)
+    if not os.path.exists(root):
+        raise FileNotFoundError(errno.ENOENT, "There is no storage here", os.fspath(path))
+    if not os.path.isdir(root):
+        raise NotADirectoryError(errno.ENOTDIR, "A storage is a folder", os.fspath(path))
+    return root
+
+
+def default_target(path: str | os.PathLike[str], extension: str) -> str:
+    """Return the file beside a folder that has its name; relative if the path of that is."""
+    plain = os.path.normpath(path)
+    if os.path.basename(plain) in (os.curdir, os.pardir):
+        plain = os.path.abspath(path)
+    return plain + extension
+
+
+def check_outside(target: str | os.PathLike[str], root: str) -> str:
+    """Return the path of a target, if it is not in `root`, and a file can be there.
+
+    Raises
+    ------
+    InsideError
+        If it is in `root`.
+    IsADirectoryError, FileNotFoundError
+        If there is a folder at the target, or none for it.
+    """
+    path = os.fspath(target)
+    real, inside = os.path.realpath(path), os.path.realpath(root)
+    if os.path.commonpath([real, inside]) == inside:
+        raise InsideError(f"{path} is inside {root}, which it is to hold: choose another place")
+    if os.path.isdir(real):
+        raise IsADirectoryError(errno.EISDIR, "A file is to be written here", path)
+    folder = os.path.dirname(real)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "A file is to be written in this folder", folder)
+    return path
+
+
+def tree_folders(root: str) -> list[Folder]:
+    """Return a folder and all that are in it, in order of the names. Links are followed.
+
+    Raises
+    ------
+    OSError
+        If a link leads to a folder that it is in.
+    """
+    return list(_walk(root, (), (os.path.realpath(root),)))
+
+
+def files_in(folder: Folder) -> list[TreeFile]:
+    """Return the files in a folder, in order; not those that writers keep for themselves.
+
+    Raises
+    ------
+    OSError
+        If a link leads to nothing.
+    """
+    found = []
+    for name in _names_in(folder.path):
+        path = os.path.join(folder.path, name)
+        if not os.path.isdir(path):
+            found.append(TreeFile((*folder.parts, name), path, os.stat(path).st_size))
+    return found
+
+
+def total_size(folders: Iterable[Folder]) -> int:
+    """Return how many bytes the files in folders have."""
+    return sum(file.size for folder in folders for file in files_in(folder))
+
+
+def _walk(path: str, parts: tuple[str, ...], above: tuple[str, ...]) -> Iterator[Folder]:
+    names = _names_in(path)
+    yield Folder(parts, path, not names)
+    for name in names:
+        inner = os.path.join(path, name)
+        if os.path.isdir(inner):
+            real = os.path.realpath(inner)
+            if real in above:
+                raise OSError(errno.ELOOP, "This link leads to a folder that it is in", inner)
+            yield from _walk(inner, (*parts, name), (*above, real))
+
+
+def _names_in(path: str) -> list[str]:
+    return sorted(name for name in os.listdir(path) if not is_own_file(name))

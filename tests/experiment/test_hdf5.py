@@ -1,0 +1,389 @@
+"""A storage as one HDF5 file, the working dataset, and back."""
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from persist.errors import DamagedError, UnknownKeyError
+from persist.experiment import (
+    Storage,
+    TaskReader,
+    TaskWriter,
+    UnknownArrayError,
+    WorkingDataset,
+    hdf5_to_storage,
+    is_working_dataset,
+    storage_to_hdf5,
+    write_hdf5,
+)
+from persist.experiment.working import ArrayExistsError
+from tests.experiment.samples import contents, listing, make_storage, make_trial, members, signal
+from tests.experiment.test_columns import NAMES, VALUES, same
+
+LAYOUTS = ["trials", "joined"]
+layouts = pytest.mark.parametrize("layout", LAYOUTS)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("hdf5") / "experiment01"
+    make_storage(root)
+    return root
+
+
+@pytest.fixture
+def data(made, tmp_path):
+    return Path(shutil.copytree(made, tmp_path / "experiment01", dirs_exist_ok=True))
+
+
+@pytest.fixture
+def dataset(data):
+    return WorkingDataset(storage_to_hdf5(data))
+
+
+def test_the_layout_is_the_documented_one(data):
+    path = storage_to_hdf5(data)
+    assert path == f"{data}.hdf5"
+    assert is_working_dataset(path)
+    with h5py.File(path) as file:
+        assert dict(file.attrs) == {
+            "format": "persist-experiment",
+            "format_version": 1,
+            "root": "experiment01",
+        }
+        assert sorted(file) == [".files", "p0", "sub-01", "sub-02"]
+        task = file["p0/reach"]
+        assert sorted(task) == ["arrays", "files", "pickles", "trials"]
+        table = task["trials"]
+        assert list(table.attrs["columns"]) == [
+            *("label", "hit", "time", "note", "block", "trial", "score"),
+        ]
+        assert table.attrs["n_trials"] == 3
+        assert table["hit"].dtype == bool
+        assert table["block"].dtype == "i8"
+        assert table["time"][()].tolist() == [0, 1 / 3, 2 / 3]
+        assert list(table["label"].asstr()) == ["007", 'a,"q"\nb', ""]
+        assert table["score"].attrs["missing"].tolist() == [True, True, False]
+        assert sorted(task["arrays"]) == ["counts", "emg", "late", "rms"]
+        for row in range(3):
+            found = task[f"arrays/emg/{row}"][()]
+            numpy.testing.assert_array_equal(found, signal(row, samples=4 + row))
+        assert task["arrays/rms/data"][()].tolist() == [1, 1, 1]
+        assert task["pickles/settings"].dtype == "u1"
+        assert task["files/video/frame.raw"][()].tolist() == [0] * 10
+        assert bytes(file[".files/readme.txt"][()]) == b"who, when"
+
+
+def test_pandas_makes_a_frame_of_the_table(data):
+    pandas = pytest.importorskip("pandas")
+    with h5py.File(storage_to_hdf5(data)) as file:
+        table = file["p0/reach/trials"]
+        frame = pandas.DataFrame({name: table[name][...] for name in table.attrs["columns"]})
+    assert frame["hit"].tolist() == [True, False, True]
+
+
+def test_joined_arrays_are_one_dataset_with_an_index(data):
+    with h5py.File(storage_to_hdf5(data, layout="joined")) as file:
+        emg = file["p0/reach/arrays/emg"]
+        assert emg["data"].shape == (2, 15)
+        assert emg["index"][()].tolist() == [[0, 0, 4], [1, 4, 9], [2, 9, 15]]
+        assert emg.attrs["axis"] == 1
+        numpy.testing.assert_array_equal(emg["data"][:, 4:9], signal(1, samples=5))
+
+
+@layouts
+def test_everything_comes_back(data, tmp_path, layout):
+    path = storage_to_hdf5(data, tmp_path / "x.hdf5", layout=layout)
+    root = hdf5_to_storage(path)
+    assert root == str(tmp_path / "x")
+    assert contents(root) == contents(data)
+    assert storage_to_hdf5(root, tmp_path / "y.hdf5", layout=layout)
+
+
+@layouts
+def test_the_reader_is_that_of_the_storage(data, layout):
+    dataset = WorkingDataset(storage_to_hdf5(data, layout=layout))
+    storage = Storage(data)
+    assert list(dataset.subject_ids) == list(storage.subject_ids)
+    for subject in storage.subject_ids:
+        dataset.subject_id = storage.subject_id = subject
+        assert list(dataset.task_ids) == list(storage.task_ids)
+        for task in storage.task_ids:
+            check_same(dataset.require_task(task), storage.require_task(task))
+
+
+def check_same(one, other):
+    assert one.columns == other.columns
+    assert len(one) == len(other)
+    assert one.array_names == other.array_names
+    for name in other.array_names:
+        for mine, theirs in zip(one.iterarray(name), other.iterarray(name), strict=True):
+            assert type(mine) is type(theirs)
+            numpy.testing.assert_array_equal(mine, theirs)
+        for mine, theirs in zip(one.lazy(name), other.lazy(name), strict=True):
+            if theirs is not None:
+                assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+                for index in ((), ..., slice(1, 2), slice(-1, None), slice(2, 1)):
+                    if theirs.ndim or not isinstance(index, slice):
+                        numpy.testing.assert_array_equal(mine[index], theirs[index])
+    assert one.array("emg").tolist() == other.array("emg").tolist()
+    assert one.pickle("settings") == other.pickle("settings") == {"gain": 2}
+    assert one.load("model")["long"].tolist() == other.load("model")["long"].tolist()
+
+
+def test_the_frame_is_that_of_the_storage(data):
+    pandas = pytest.importorskip("pandas")
+    dataset = WorkingDataset(storage_to_hdf5(data))
+    pandas.testing.assert_frame_equal(
+        dataset.task("p0", "reach").trials, TaskReader(data / "p0" / "reach").trials
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=4),
+    st.lists(st.one_of(st.none(), st.tuples(st.integers(0, 3), st.integers(0, 3))), max_size=4),
+    st.sampled_from(LAYOUTS),
+)
+def test_any_storage_comes_back(tmp_path_factory, rows, shapes, layout):
+    root = tmp_path_factory.mktemp("any")
+    storage = Storage(root / "data", durable=False)
+    storage.subject_id = "p0"
+    with storage.create_task("t") as writer:
+        for number, attrs in enumerate(rows):
+            shape = shapes[number] if number < len(shapes) else None
+            arrays = {} if shape is None else {"x": numpy.full(shape, number, "f4")}
+            writer.write(make_trial(number, attrs, **arrays))
+    path = storage_to_hdf5(storage.root, layout=layout)
+    found = WorkingDataset(path).task("p0", "t").columns
+    wanted = storage.require_task("t").columns
+    assert list(found) == list(wanted)
+    assert all(all(map(same, found[name], wanted[name])) for name in wanted)
+    back = hdf5_to_storage(path, root / "back")
+    assert contents(back) == contents(storage.root)
+    shutil.rmtree(root)
+
+
+ODD = {
+    "shapes differ in two axes": [numpy.zeros((1, 2)), numpy.ones((2, 3))],
+    "types differ": [numpy.zeros(2), numpy.zeros(2, "i4")],
+    "scalars": [numpy.float64(1), numpy.float64(2)],
+    "numbers of axes differ": [numpy.zeros(2), numpy.zeros((2, 2))],
+    "records": [numpy.zeros(2, "i4,f8"), numpy.zeros(3, "i4,f8")],
+    "texts": [numpy.array(["a"], object), numpy.array(["é"], object)],
+    "empty": [numpy.zeros((0, 3)), numpy.zeros((0, 3))],
+}
+
+
+@layouts
+@pytest.mark.parametrize("name", ODD)
+def test_odd_arrays_come_back(tmp_path, layout, name):
+    storage = Storage(tmp_path / "data")
+    storage.subject_id = "p0"
+    with storage.create_task("t") as writer:
+        for number, array in enumerate(ODD[name]):
+            writer.write(make_trial(number, x=array))
+    path = storage_to_hdf5(storage.root, layout=layout)
+    for found, wanted in zip(
+        WorkingDataset(path).task("p0", "t").iterarray("x"),
+        storage.require_task("t").iterarray("x"),
+        strict=True,
+    ):
+        assert found.dtype == wanted.dtype
+        numpy.testing.assert_array_equal(found, wanted)
+    assert contents(hdf5_to_storage(path, tmp_path / "back")) == contents(storage.root)
+
+
+@layouts
+def test_attributes_filters_groups_and_other_members_come_back(data, tmp_path, layout):
+    with h5py.File(data / "p0" / "reach" / "other.hdf5", "w") as file:
+        file.attrs["rate"] = 2000.0
+        file.create_dataset("0", data=numpy.zeros((10, 10)), chunks=(5, 5), compression="gzip")
+        file["0"].attrs["unit"] = "mV"
+        file["group/inner"] = [1, 2]
+        file["007"] = [3]
+    (data / "p0" / "reach" / "broken.hdf5").write_bytes(b"not HDF5")
+    path = storage_to_hdf5(data, tmp_path / "x.hdf5", layout=layout)
+    root = hdf5_to_storage(path)
+    assert contents(root) == contents(data)
+    with h5py.File(Path(root, "p0", "reach", "other.hdf5")) as file:
+        assert (file["0"].compression, file["0"].chunks) == ("gzip", (5, 5))
+
+
+def test_many_missing_values_are_kept(tmp_path):
+    folder = tmp_path / "data" / "p0" / "t"
+    folder.mkdir(parents=True)
+    count = 60_000
+    (folder / "trials.csv").write_text("a,b\n" + '1,\n,"x"\n' * (count // 2))
+    path = storage_to_hdf5(tmp_path / "data")
+    columns = WorkingDataset(path).task("p0", "t").columns
+    assert columns["a"] == [1, None] * (count // 2)
+    assert columns["b"] == [None, "x"] * (count // 2)
+    assert contents(hdf5_to_storage(path, tmp_path / "back")) == contents(tmp_path / "data")
+
+
+def test_an_array_without_a_row_is_left_out_and_said(data, caplog):
+    write_hdf5(data / "p0" / "reach" / "emg.hdf5", [1], dataset="3")
+    path = storage_to_hdf5(data)
+    assert "left out array 3, which has no row" in caplog.text
+    with h5py.File(path) as file:
+        assert sorted(file["p0/reach/arrays/emg"]) == ["0", "1", "2"]
+
+
+def test_results_are_added_and_read_and_come_back(dataset, tmp_path):
+    emg = dataset.task("p0", "reach").array("emg", trials=[0])
+    dataset.add("p0", "reach", "rms mean", emg.mean())
+    dataset.add("p0", "reach", "spectrum", numpy.abs(numpy.fft.rfft(emg)))
+    task = dataset.task("p0", "reach")
+    assert task.array("rms mean") == emg.mean()
+    numpy.testing.assert_array_equal(task.result("spectrum"), numpy.abs(numpy.fft.rfft(emg)))
+    assert "spectrum" in task.array_names
+    root = hdf5_to_storage(dataset.path, tmp_path / "back")
+    reader = TaskReader(Path(root, "p0", "reach"))
+    numpy.testing.assert_array_equal(reader.array("spectrum"), task.array("spectrum"))
+    again = WorkingDataset(storage_to_hdf5(root))
+    numpy.testing.assert_array_equal(
+        again.task("p0", "reach").array("spectrum"), task.array("spectrum")
+    )
+
+
+def test_an_array_for_each_trial_is_added(dataset):
+    task = dataset.task("p0", "reach")
+    halves = (None if n == 0 else a / 2 for n, a in enumerate(task.iterarray("emg")))
+    dataset.add_trials("p0", "reach", "half", halves)
+    found = list(dataset.task("p0", "reach").iterarray("half"))
+    assert found[0] is None
+    numpy.testing.assert_array_equal(found[2], signal(2, samples=6) / 2)
+    before = Path(dataset.path).read_bytes()
+    with pytest.raises(ValueError, match="has 3 trials, and there are 2 arrays"):
+        dataset.add_trials("p0", "reach", "two", [[1], [2]])
+    assert Path(dataset.path).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("p0", "reach", "emg", [1]), ArrayExistsError),
+        (("p0", "none", "x", [1]), UnknownKeyError),
+        (("p9", "reach", "x", [1]), UnknownKeyError),
+        (("p0", "reach", "x", ["a"]), TypeError),
+        (("p0", "reach", "x", None), TypeError),
+        (("p0", "reach", "../x", [1]), ValueError),
+    ],
+)
+def test_what_cannot_be_added_changes_nothing(dataset, arguments, error):
+    before = Path(dataset.path).read_bytes()
+    with pytest.raises(error):
+        dataset.add(*arguments)
+    assert Path(dataset.path).read_bytes() == before
+    assert sorted(path.name for path in Path(dataset.path).parent.iterdir()) == [
+        "experiment01",
+        "experiment01.hdf5",
+    ]
+
+
+def test_unknown_things_are_errors(dataset, tmp_path):
+    task = dataset.task("p0", "reach")
+    with pytest.raises(UnknownArrayError, match="there are: counts, emg, late, rms"):
+        task.array("x")
+    for read in (task.pickle, task.load):
+        with pytest.raises(FileNotFoundError):
+            read("x")
+    with pytest.raises(UnknownKeyError):
+        dataset.subject_id = "p9"
+    assert list(dataset.task_ids) == []
+    with pytest.raises(ValueError, match="no subject"):
+        dataset.require_task("reach")
+    with pytest.raises(FileNotFoundError):
+        WorkingDataset(tmp_path / "none.hdf5")
+    with h5py.File(tmp_path / "other.hdf5", "w"):
+        pass
+    with pytest.raises(DamagedError, match="no working dataset"):
+        WorkingDataset(tmp_path / "other.hdf5")
+
+
+def test_a_later_version_is_refused(dataset):
+    with h5py.File(dataset.path, "r+") as file:
+        file.attrs["format_version"] = 2
+    with pytest.raises(DamagedError, match="has version 2, and this persist reads 1"):
+        WorkingDataset(dataset.path)
+
+
+def test_groups_of_other_software_do_not_disturb_and_come_back(dataset, data, tmp_path):
+    with h5py.File(dataset.path, "r+") as file:
+        file["p0/reach/own/fit"] = [1.5]
+        file["p0/reach/own"].attrs["by"] = "me"
+        file["p0/reach/mean"] = [2.5]
+        file["summary"] = [3.5]
+    assert dataset.task("p0", "reach").array("emg").shape == (6, 6)
+    assert list(dataset.subject_ids) == ["p0", "sub-01", "sub-02"]
+    root = Path(hdf5_to_storage(dataset.path, tmp_path / "back"))
+    new = set(listing(root)) - set(listing(data))
+    assert new == {"p0/reach/own.hdf5", "p0/reach/mean.hdf5", "summary.hdf5"}
+    with h5py.File(root / "p0" / "reach" / "own.hdf5") as file:
+        assert members(file)["attributes"].keys() == {"by"}
+        assert file["fit"][()].tolist() == [1.5]
+    assert TaskReader(root / "p0" / "reach").array("mean").tolist() == [2.5]
+    with h5py.File(root / "summary.hdf5") as file:
+        assert file["data"][()].tolist() == [3.5]
+
+
+def test_a_file_is_made_anew_unless_something_was_added(dataset, data):
+    with TaskWriter(data / "p0" / "reach") as writer:
+        writer.write(make_trial(3))
+    storage_to_hdf5(data)
+    assert len(dataset.task("p0", "reach")) == 4
+    dataset.add("p0", "reach", "x", [1])
+    before = Path(dataset.path).read_bytes()
+    with pytest.raises(FileExistsError, match="would be lost"):
+        storage_to_hdf5(data)
+    assert Path(dataset.path).read_bytes() == before
+    storage_to_hdf5(data, overwrite=True)
+    assert "x" not in dataset.task("p0", "reach").array_names
+
+
+def test_bad_arguments_are_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="layout must be one of"):
+        storage_to_hdf5(data, layout="flat")
+    with pytest.raises(ValueError, match="is inside"):
+        storage_to_hdf5(data, data / "x.hdf5")
+    with pytest.raises(FileNotFoundError):
+        storage_to_hdf5(tmp_path / "none")
+    (data / "p0" / "reach" / "trials.csv").write_text("a\n1,2\n")
+    with pytest.raises(DamagedError, match=r"trials\.csv cannot be read"):
+        storage_to_hdf5(data)
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment01"]
+
+
+def test_nothing_that_is_there_is_replaced(dataset):
+    with pytest.raises(FileExistsError):
+        hdf5_to_storage(dataset.path)
+
+
+def test_a_name_that_leads_out_of_the_root_is_refused(dataset, tmp_path):
+    with h5py.File(dataset.path, "r+") as file:
+        file.create_group("p0/%2E%2E")
+    with pytest.raises(DamagedError, match="leads out of its folder"):
+        hdf5_to_storage(dataset.path, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_progress_is_told(data, tmp_path):
+    calls = []
+    path = storage_to_hdf5(data, progress=lambda *call: calls.append(call))
+    assert calls[-1][0] == calls[-1][1] > 0
+    calls.clear()
+    hdf5_to_storage(path, tmp_path / "back", progress=lambda *call: calls.append(call))
+    assert [call[:2] for call in calls] == [(number, 4) for number in range(1, 5)]
+
+
+def test_the_storage_writes_it_too(data, tmp_path):
+    assert Storage(data).to_hdf5(tmp_path / "x.hdf5") is None
+    assert is_working_dataset(tmp_path / "x.hdf5")
+    assert not is_working_dataset(data / "readme.txt")
+    assert not is_working_dataset(data)
