@@ -1,6 +1,6 @@
 """How thoroughly the tests search.
 
-The environment variable ``PERSIST_EXAMPLES`` says it: ``ci`` (the default) draws 20 000 graphs,
+The environment variable ``PERSIST_EXAMPLES`` says it: ``ci`` (the default) draws 10 000 graphs,
 ``dev`` draws 200 and does less of all else that takes long, a number as many as it says.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-_PROFILES = {"ci": 20_000, "dev": 200}
+_PROFILES = {"ci": 10_000, "dev": 200}
 _profile = os.environ.get("PERSIST_EXAMPLES", "ci")
 
 EXAMPLES = _PROFILES[_profile] if _profile in _PROFILES else int(_profile)

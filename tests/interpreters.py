@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.effort import IS_SHORT
+
 MINORS = range(6, 15)
 PROBE = "import platform, sys; print(platform.python_implementation(), *sys.version_info[:2])"
 # Runs on Python 3.6. Within it, persist cannot be imported.
@@ -44,13 +46,19 @@ class Interpreter(NamedTuple):
 
 @functools.cache
 def find_interpreters() -> tuple[Interpreter, ...]:
-    """Return one CPython for each version from 3.6 to 3.14 that is here, the oldest first."""
+    """Return one CPython for each version from 3.6 to 3.14 that is here, the oldest first.
+
+    With few examples, these are the oldest, the newest, and that of these tests.
+    """
     found: dict[tuple[int, int], Interpreter] = {}
     for path in _candidates():
         version = _version(path)
         if version is not None:
             found.setdefault(version, Interpreter(version, path))
-    return tuple(found[version] for version in sorted(found))
+    versions = sorted(found)
+    if IS_SHORT:
+        versions = sorted({versions[0], sys.version_info[:2], versions[-1]})
+    return tuple(found[version] for version in versions)
 
 
 def run_source(interpreter: Interpreter, source: str, check: str = "") -> str:
