@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmarks.table import print_table
 
-CAPABILITIES = ("archive", "dataset", "workspace", "experiment")
+CAPABILITIES = ("archive", "dataset", "workspace", "experiment", "tracking")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

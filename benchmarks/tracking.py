@@ -1,0 +1,299 @@
+"""Run stores beside nirs4all's, beside plain DuckDB, and beside the bare SQL."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy
+import pyarrow
+
+from benchmarks.compare import MEGABYTE, rounds
+from benchmarks.measure import medians
+from benchmarks.table import Row
+from persist.tracking import WorkspaceStore
+from persist.tracking.columns import TABLES
+from persist.tracking.schema import create_schema
+
+__all__ = ["rows"]
+
+Group = Callable[[bool], Iterator[Row]]
+PREDICTIONS = 30  # of each pipeline
+SAMPLES = 100  # of each array
+CONFIG = {"storage_compatibility_version": "v1.0.0"}
+
+
+def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
+    """Measure and yield one quantity after the other.
+
+    Parameters
+    ----------
+    quick : bool
+        Small sizes and few rounds.
+    only : str
+        Run only the groups whose name contains this.
+    """
+    for name, group in GROUPS.items():
+        if only in name:
+            yield from group(quick)
+
+
+def recording_rows(quick: bool) -> Iterator[Row]:
+    """Compare a batch with the older store where that is installed, else with plain appends."""
+    count = 50 if quick else 1000
+    arrays = numpy.random.default_rng(0).random((2, SAMPLES))
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = itertools.count()
+
+        def path() -> str:
+            return f"{folder}/{next(numbers)}"
+
+        def clear() -> None:
+            for found in Path(folder).iterdir():
+                shutil.rmtree(found)
+            os.sync()
+
+        contenders: dict[str, Callable[[], Any]] = {
+            "batch": lambda: record_in_batch(path(), count, arrays),
+            "plain": lambda: append_plainly(path(), count, arrays),
+        }
+        times = medians(contenders, 1 if quick else 3, prepare=clear)
+        name = f"{count} pipelines x {PREDICTIONS} predictions, in a batch"
+        yield _ratio(f"{name}, beside plain", times, "plain", 1.5, "batch")
+        theirs = older_store()
+        if theirs is not None:
+            few = max(1, count // 50)
+            times = medians(
+                {
+                    "batch": lambda: record_in_batch(path(), few, arrays),
+                    "older": lambda: record(theirs(path()), few, arrays),
+                },
+                1,
+                prepare=clear,
+            )
+            yield _ratio(f"{few} pipelines, in a batch, beside 0.7.1", times, "older", 0.1, "batch")
+
+
+def older_store() -> Any:
+    """Return the class of the older generation; None where it is not installed."""
+    try:
+        from nirs4all.pipeline.storage import WorkspaceStore as Older
+    except ImportError:
+        return None
+    return lambda path: Older(Path(path))
+
+
+def record_in_batch(path: str, count: int, arrays: Any) -> None:
+    """Record pipelines as one commit."""
+    with WorkspaceStore(path) as store, store.batch():
+        record(store, count, arrays)
+
+
+def record(store: Any, count: int, arrays: Any) -> None:
+    """Record pipelines, each with a chain and predictions with arrays."""
+    run = store.begin_run("run", {}, [{"name": "d"}])
+    for number in range(count):
+        pipeline = store.begin_pipeline(run, f"{number:04d}", [], [], "d", "h")
+        chain = store.save_chain(pipeline, [], 1, "PLS", "", "per_fold", {}, {})
+        for fold in range(PREDICTIONS):
+            prediction = store.save_prediction(
+                pipeline_id=pipeline,
+                chain_id=chain,
+                dataset_name="d",
+                model_name="PLS",
+                model_class="PLS",
+                fold_id=str(fold),
+                partition="val",
+                val_score=0.1 * fold,
+                test_score=0.2,
+                train_score=0.3,
+                metric="rmse",
+                task_type="regression",
+                n_samples=SAMPLES,
+                n_features=10,
+                scores={"val": {"rmse": 0.1}},
+                best_params={},
+                branch_id=None,
+                branch_name=None,
+                exclusion_count=0,
+                exclusion_rate=0.0,
+            )
+            store.save_prediction_arrays(prediction, arrays[0], arrays[1])
+        store.complete_pipeline(pipeline, 0.1, 0.2, "rmse", 10)
+    store.complete_run(run, {})
+
+
+def append_plainly(path: str, count: int, arrays: Any) -> None:
+    """Make the same rows of ids and values alone, and append them by DuckDB through Arrow."""
+    os.mkdir(path)
+    with duckdb.connect(f"{path}/store.duckdb", config=CONFIG) as connection:
+        create_schema(connection)
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO runs (run_id, name) VALUES ('r', 'run')")
+        pipelines = [str(uuid.uuid4()) for _ in range(count)]
+        chains = [str(uuid.uuid4()) for _ in range(count)]
+        total = count * PREDICTIONS
+        keys = [str(uuid.uuid4()) for _ in range(total)]
+        tables: dict[str, dict[str, Any]] = {
+            "pipelines": {
+                "pipeline_id": pipelines,
+                "run_id": ["r"] * count,
+                "name": ["p"] * count,
+                "dataset_name": ["d"] * count,
+            },
+            "chains": {
+                "chain_id": chains,
+                "pipeline_id": pipelines,
+                "steps": ["[]"] * count,
+                "model_step_idx": [1] * count,
+                "model_class": ["PLS"] * count,
+            },
+            "predictions": {
+                "prediction_id": keys,
+                "pipeline_id": [key for key in pipelines for _ in range(PREDICTIONS)],
+                "chain_id": [key for key in chains for _ in range(PREDICTIONS)],
+                "fold_id": [str(number % PREDICTIONS) for number in range(total)],
+                "val_score": [0.1 * (number % PREDICTIONS) for number in range(total)],
+                **{name: ["d"] * total for name in ("dataset_name", "model_name", "model_class")},
+                **{name: ["d"] * total for name in ("partition", "metric", "task_type")},
+                "scores": ['{"val": {"rmse": 0.1}}'] * total,
+            },
+            "prediction_arrays": {
+                "prediction_id": keys,
+                "y_true": [arrays[0] for _ in keys],
+                "y_pred": [arrays[1] for _ in keys],
+            },
+        }
+        for name, columns in tables.items():
+            connection.register("incoming", pyarrow.table(columns))
+            connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")
+            connection.unregister("incoming")
+        connection.execute("COMMIT")
+
+
+def ranking_rows(quick: bool) -> Iterator[Row]:
+    """Compare top-k and filtered queries over many predictions with the bare SQL."""
+    count = 100_000 if quick else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        fill_predictions(folder, count)
+        with WorkspaceStore(folder) as store, duckdb_beside(folder) as plain:
+            query = (
+                'SELECT * FROM predictions WHERE "partition" = ? '
+                "ORDER BY val_score ASC NULLS LAST LIMIT ?"
+            )
+            filtered = (
+                'SELECT * FROM predictions WHERE dataset_name = ? AND "partition" = ? '
+                "ORDER BY created_at DESC LIMIT ?"
+            )
+            for name, ours, text, values in (
+                ("top_predictions(20)", lambda: store.top_predictions(20), query, ["val", 20]),
+                (
+                    "top_predictions(20), direction given",
+                    lambda: store.top_predictions(20, ascending=True),
+                    query,
+                    ["val", 20],
+                ),
+                (
+                    "query_predictions, 1000 rows",
+                    lambda: store.query_predictions("d3", partition="val", limit=1000),
+                    filtered,
+                    ["d3", "val", 1000],
+                ),
+            ):
+                contenders = {
+                    "ours": ours,
+                    "sql": lambda text=text, values=values: plain.sql(
+                        text, params=values
+                    ).to_arrow_table(),
+                }
+                times = medians(contenders, rounds(quick) * 2)
+                yield _ratio(f"{name} of {count}", times, "sql", 1.2, "ours")
+
+
+def fill_predictions(folder: str, count: int) -> None:
+    """Make a store with many predictions, by SQL."""
+    WorkspaceStore(folder).close()
+    known = {
+        "prediction_id": "CAST(i AS VARCHAR)",
+        "pipeline_id": "'p'",
+        "dataset_name": "'d' || (i % 10)",
+        "fold_id": "CAST(i AS VARCHAR)",
+        "partition": "CASE i % 3 WHEN 0 THEN 'val' WHEN 1 THEN 'test' ELSE 'train' END",
+        "val_score": "hash(i) / 1e19",
+        "scores": '\'{"val": {"rmse": 0.1}}\'',
+        "metric": "'rmse'",
+    }
+    columns = [column for column in TABLES["predictions"].columns if column.required]
+    known = {**{column.name: "'m'" for column in columns}, **known}
+    with duckdb.connect(f"{folder}/store.duckdb") as connection:
+        connection.execute("INSERT INTO runs (run_id, name) VALUES ('r', 'run')")
+        connection.execute(
+            "INSERT INTO pipelines (pipeline_id, run_id, name, dataset_name) "
+            "VALUES ('p', 'r', 'p', 'd')"
+        )
+        names = ", ".join(f'"{name}"' for name in known)
+        connection.execute(
+            f"INSERT INTO predictions ({names}) SELECT {', '.join(known.values())} "
+            f"FROM range({count}) t(i)"
+        )
+
+
+def duckdb_beside(folder: str) -> Any:
+    """Return a connection to a copy: one file is open in one way only in a process."""
+    shutil.copy(f"{folder}/store.duckdb", f"{folder}/plain.duckdb")
+    return duckdb.connect(f"{folder}/plain.duckdb", read_only=True)
+
+
+def artifact_rows(quick: bool) -> Iterator[Row]:
+    """Compare storing artifacts, half of them known, with a digest and a file of each new one."""
+    size, count = (4 if quick else 64) * MEGABYTE, 16
+    generator = numpy.random.default_rng(0)
+    objects = [generator.bytes(size) for _ in range(count // 2)] * 2
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = itertools.count()
+
+        def ours() -> None:
+            with WorkspaceStore(f"{folder}/{next(numbers)}") as store, store.batch():
+                for data in objects:
+                    store.save_artifact(data, "bytes", "model", "pickle")
+
+        def plainly() -> None:
+            target = Path(f"{folder}/{next(numbers)}")
+            target.mkdir()
+            for data in objects:
+                path = target / hashlib.sha256(data).hexdigest()
+                if not path.exists():
+                    with open(path, "wb") as file:
+                        file.write(data)
+                        file.flush()
+                        os.fsync(file.fileno())
+
+        def clear() -> None:
+            for found in Path(folder).iterdir():
+                shutil.rmtree(found)
+            os.sync()
+
+        times = medians({"ours": ours, "plain": plainly}, rounds(quick), prepare=clear)
+        name = f"{size * count >> 20} MB of artifacts, half of them known"
+        yield _ratio(f"{name}, beside sha256 and write", times, "plain", 1.5, "ours")
+
+
+def _ratio(name: str, times: dict[str, float], base: str, most: float, mine: str) -> Row:
+    note = f"{times[mine] * 1e3:.3g} ms, {times[base] * 1e3:.3g} ms"
+    return Row(name, times[mine] / times[base], most, None, " x", note)
+
+
+GROUPS: dict[str, Group] = {
+    "recording": recording_rows,
+    "ranking": ranking_rows,
+    "artifacts": artifact_rows,
+}
+"""What ``--only`` names."""

@@ -1,0 +1,185 @@
+"""Bundles written: a chain with its artifacts, for both generations to predict from."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from persist import __version__
+from persist.files import temporary_beside
+from persist.files.digest import digest_pieces
+from persist.tracking.bundle_members import ARTIFACTS, DIGESTS, MANIFEST
+from persist.tracking.chain_artifacts import FINAL_FOLDS
+from persist.tracking.encodings import decode, encode
+from persist.tracking.fitted import StepKind, step_kind
+from persist.tracking.trust import SIGNATURE, sign
+
+__all__ = ["Part", "write_bundle"]
+
+_UNSAFE = re.compile(r"\W+", re.ASCII)
+
+
+class Part(NamedTuple):
+    """An artifact of a chain that is exported.
+
+    Parameters
+    ----------
+    artifact_id : str
+        Its id.
+    step : int
+        Its step.
+    fold : str or None
+        The name of its fold; None if it is no model.
+    class_name : str
+        The last part of the name of its class.
+    data : bytes
+        What is in its file.
+    format : str
+        The format of that.
+    """
+
+    artifact_id: str
+    step: int
+    fold: str | None
+    class_name: str
+    data: bytes
+    format: str
+
+
+def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part], about: Any) -> None:
+    """Write a bundle, which replaces a file that is there.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    chain : mapping
+        What is recorded of the chain.
+    parts : list of Part
+        Its artifacts.
+    about : mapping
+        Keys for the manifest: whence it comes.
+    """
+    shift = _shift(chain)
+    members = dict(_artifact_members(parts, shift))
+    content = {name: data for name, (_, data) in members.items()}
+    content["chain.json"] = _json(_chain_document(chain, parts, members, shift))
+    content["pipeline.json"] = _json(_pipeline_document(chain, shift))
+    digests = {name: digest_pieces([data]).sha256 for name, data in content.items()}
+    manifest = {**_manifest(chain, parts, shift), **about, DIGESTS: digests}
+    # Signed as it will be read.
+    manifest = json.loads(json.dumps(manifest, default=str))
+    signature = sign(manifest, digests)
+    if signature is not None:
+        manifest[SIGNATURE] = signature
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, data in {MANIFEST: _json(manifest), **content}.items():
+            bundle.writestr(name, data)
+    with temporary_beside(path) as temporary, open(temporary, "wb") as target:
+        target.write(file.getvalue())
+
+
+def _shift(chain: Mapping[str, Any]) -> int:
+    """Return what to add to the numbers of steps, which ``pipeline.json`` counts from 1."""
+    first: int = min(step["step_idx"] for step in chain["steps"])
+    kinds = {step_kind(step.get("params")) for step in chain["steps"]}
+    return max(0, 1 - first) if kinds != {StepKind.FEATURES} else max(0, -first)
+
+
+def _artifact_members(parts: list[Part], shift: int) -> Iterator[tuple[str, tuple[str, bytes]]]:
+    taken: set[str] = set()
+    for part in parts:
+        fold = "" if part.fold is None else f"fold{_fold_name(part.fold)}_"
+        stem = f"{ARTIFACTS}step_{part.step + shift}_{fold}{_UNSAFE.sub('', part.class_name)}"
+        is_source = part.format == "archive"
+        data = part.data
+        if part.format not in ("joblib", "archive"):
+            # The older generation reads every artifact with joblib.
+            data = encode(decode(data, part.format), "joblib")
+        extension = "py" if is_source else "joblib"
+        name, number = f"{stem}.{extension}", 2
+        while name in taken:
+            name, number = f"{stem}_{number}.{extension}", number + 1
+        taken.add(name)
+        yield name, (part.artifact_id, data)
+
+
+def _fold_name(fold: str) -> str:
+    name = "final" if fold in FINAL_FOLDS else fold.removeprefix("fold_")
+    return _UNSAFE.sub("", name).replace("_", "")
+
+
+def _has_refit(parts: list[Part]) -> bool:
+    return any(part.fold in FINAL_FOLDS for part in parts)
+
+
+def _chain_document(
+    chain: Mapping[str, Any],
+    parts: list[Part],
+    members: Mapping[str, tuple[str, bytes]],
+    shift: int,
+) -> dict[str, Any]:
+    shared: dict[str, list[str]] = {}
+    folds = {}
+    for part in parts:
+        if part.fold is None:
+            shared.setdefault(str(part.step + shift), []).append(part.artifact_id)
+        else:
+            folds["fold_final" if part.fold in FINAL_FOLDS else part.fold] = part.artifact_id
+    files: dict[str, list[str]] = {}
+    for name, (artifact_id, _) in members.items():
+        files.setdefault(artifact_id, []).append(name)
+    return {
+        "steps": [{**step, "step_idx": step["step_idx"] + shift} for step in chain["steps"]],
+        "model_step_idx": chain["model_step_idx"] + shift,
+        "fold_artifacts": folds,
+        "shared_artifacts": shared,
+        "artifact_files": files,
+    }
+
+
+def _pipeline_document(chain: Mapping[str, Any], shift: int) -> dict[str, Any]:
+    """Return the steps as the older generation counts them: the first is number 1."""
+    by_number = {step["step_idx"] + shift: step for step in chain["steps"]}
+    steps = []
+    for number in range(1, max(by_number) + 1):
+        step = by_number.get(number, {})
+        params, name = step.get("params") or {}, step.get("operator_class")
+        kind = step_kind(params)
+        steps.append(
+            {"class": name, "params": params}
+            if kind is StepKind.FEATURES
+            else {kind.value: params[kind.value]}
+        )
+    return {"steps": steps, "model_step_index": chain["model_step_idx"] + shift}
+
+
+def _manifest(chain: Mapping[str, Any], parts: list[Part], shift: int) -> dict[str, Any]:
+    refit = _has_refit(parts)
+    now = datetime.now(timezone.utc).isoformat()
+    return {
+        "bundle_format_version": "1.0",
+        "persist_version": __version__,
+        "created_at": now,
+        "exported_at": now,
+        "source_type": "chain",
+        "chain_id": chain["chain_id"],
+        "pipeline_uid": chain["pipeline_id"],
+        "model_class": chain["model_class"],
+        "model_step_index": chain["model_step_idx"] + shift,
+        "model_step_idx": chain["model_step_idx"] + shift,
+        "preprocessings": chain["preprocessings"],
+        "preprocessing_chain": chain["preprocessings"],
+        "fold_strategy": "single_refit" if refit else chain["fold_strategy"],
+        "has_refit": refit,
+    }
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, default=str).encode()

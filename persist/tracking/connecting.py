@@ -1,0 +1,72 @@
+"""Connections to the file of a database."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Any
+
+from persist.errors import DamagedError, LockTimeout
+from persist.tracking.errors import StoreError
+from persist.tracking.optional import import_duckdb
+
+__all__ = ["connect"]
+
+# No statement reaches a file but the database, nor a variable of the program.
+_CONFIG = {"enable_external_access": "false", "python_enable_replacements": "false"}
+# What every release since 1.0 reads; DuckDB 2 would choose a version that 1.x refuses.
+_NEW = {"storage_compatibility_version": "v1.0.0"}
+_PAUSE = 0.005  # s
+_HOLDER = re.compile(r"PID (\d+)")
+
+
+def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Any:
+    """Open a database.
+
+    Parameters
+    ----------
+    path : str
+        Its file.
+    writes : bool
+        Whether it is to be changed; nobody else can have it open then.
+    create : bool, optional
+        Whether to make it if it is missing.
+    timeout : float, optional
+        How long to wait for a program that has it open outside of the queue, in s.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, and is not to be made.
+    DamagedError
+        If it is no database.
+    LockTimeout
+        If another program keeps it open.
+    """
+    is_new = not os.path.exists(path)
+    if is_new and not (create and writes):
+        raise StoreError(f"There is no database {path}: it was removed, or never made")
+    deadline = time.monotonic() + timeout
+    duckdb = import_duckdb()
+    while True:
+        try:
+            return _open(path, writes, is_new)
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise DamagedError(f"{path} cannot be opened as a store: {error}") from error
+            if time.monotonic() >= deadline:
+                holder = _HOLDER.search(str(error))
+                pid = int(holder[1]) if holder else None
+                raise LockTimeout(path, pid, None, timeout) from error
+        time.sleep(_PAUSE)
+
+
+def _open(path: str, writes: bool, is_new: bool) -> Any:
+    duckdb = import_duckdb()
+    config = {**_CONFIG, **_NEW} if is_new else _CONFIG
+    try:
+        return duckdb.connect(path, read_only=not writes, config=config)
+    except duckdb.ConnectionException:
+        # This process has it open with options of its own.
+        return duckdb.connect(path)

@@ -1,0 +1,62 @@
+"""Objects as the bytes of an artifact, and back."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any
+
+from persist.archive import Archive, restore
+from persist.tracking.optional import import_joblib
+
+__all__ = ["decode", "encode", "extension_of"]
+
+_EXTENSIONS = {"joblib": "joblib", "pickle": "pkl", "cloudpickle": "pkl", "archive": "py"}
+_ITEM = "item"
+
+
+def extension_of(format: str) -> str:
+    """Return the extension of the files of a format."""
+    return _EXTENSIONS.get(format, "bin")
+
+
+def encode(obj: Any, format: str) -> bytes:
+    """Return an object as bytes.
+
+    Parameters
+    ----------
+    obj : object
+        A fitted model or transformer, most often.
+    format : str
+        ``joblib``, compressed; ``archive``, readable source that needs no persist; anything else
+        is a pickle.
+
+    Raises
+    ------
+    ArchiveError, pickle.PicklingError, TypeError
+        If the object has no such form.
+    """
+    if format == "joblib":
+        file = io.BytesIO()
+        import_joblib().dump(obj, file, compress=3)
+        return file.getvalue()
+    if format == "archive":
+        archive = Archive(scoped=False)
+        archive.insert_items({_ITEM: obj})
+        return str(archive).encode()
+    return pickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def decode(data: bytes, format: str) -> Any:
+    """Return the object of bytes: all formats run what the bytes say.
+
+    Raises
+    ------
+    Exception
+        Whatever the classes of the object raise.
+    """
+    if format == "joblib":
+        return import_joblib().load(io.BytesIO(data))
+    if format == "archive":
+        return restore(data.decode())[_ITEM]
+    return pickle.loads(data)

@@ -1,0 +1,147 @@
+"""Whose turn it is at a database: in the order in which they came, readers together."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import NamedTuple
+
+from persist.errors import LockTimeout
+from persist.files import FolderLock
+
+__all__ = ["Queue", "Turn"]
+
+_TICKET = re.compile(r"(?P<number>\d{12})\.(?P<kind>[rw])(?:-owner)?")
+_PAUSE = 0.001  # s, for the next in line; those behind look less often
+_LONGEST = 0.02  # s
+_LOOK = 0.05  # s, between looks whether the first in line is alive
+_MOMENT = 10.0  # s, for locks that are held for moments
+
+
+class _Ticket(NamedTuple):
+    number: int
+    writes: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:012d}.{'w' if self.writes else 'r'}"
+
+
+class Turn:
+    """A place in a queue, which ends when it is released or its process dies.
+
+    Parameters
+    ----------
+    queue : Queue
+        The queue.
+    ticket : _Ticket
+        The place.
+    lock : FolderLock
+        The lock on it, which is held.
+    """
+
+    def __init__(self, queue: Queue, ticket: _Ticket, lock: FolderLock) -> None:
+        self._queue = queue
+        self._ticket = ticket
+        self._lock = lock
+
+    def is_wanted(self) -> bool:
+        """Tell whether somebody waits for this turn to end."""
+        mine = self._ticket
+        return any(
+            other.number > mine.number and (mine.writes or other.writes)
+            for other in self._queue.tickets()
+        )
+
+    def release(self) -> None:
+        """Let the next one have a turn."""
+        if self._lock.is_held:
+            self._lock.release()
+
+
+class Queue:
+    """Tickets in a folder, one a file, each locked by its owner for as long as that lives.
+
+    A writer's turn comes when all who came before have gone; a reader's when all writers among them
+    have. So nobody is passed by, and nobody waits longer than those before him work.
+
+    Parameters
+    ----------
+    folder : str
+        The folder, made if it is missing.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def wait(self, *, writes: bool, timeout: float) -> Turn:
+        """Wait for a turn.
+
+        Parameters
+        ----------
+        writes : bool
+            Whether nobody else may have a turn meanwhile.
+        timeout : float
+            How long to wait, in s.
+
+        Raises
+        ------
+        LockTimeout
+            If those before do not finish in time.
+        OSError
+            If nothing can be written in the folder.
+        """
+        deadline = time.monotonic() + timeout
+        ticket, lock = self._take(writes)
+        try:
+            self._wait_for(ticket, deadline, timeout)
+        except BaseException:
+            lock.release()
+            raise
+        return Turn(self, ticket, lock)
+
+    def tickets(self) -> list[_Ticket]:
+        """Return the tickets, those of owners that died included, in order."""
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        matches = filter(None, map(_TICKET.fullmatch, names))
+        return sorted({_Ticket(int(match["number"]), match["kind"] == "w") for match in matches})
+
+    def _take(self, writes: bool) -> tuple[_Ticket, FolderLock]:
+        os.makedirs(self.folder, exist_ok=True)
+        with FolderLock(self.folder, name="order", timeout=_MOMENT):
+            taken = self.tickets()
+            ticket = _Ticket(taken[-1].number + 1 if taken else 1, writes)
+            lock = self._lock(ticket)
+            # Somebody may just be looking whether the last owner of this number is alive.
+            lock.acquire(_MOMENT)
+        return ticket, lock
+
+    def _wait_for(self, mine: _Ticket, deadline: float, timeout: float) -> None:
+        next_look = time.monotonic() + _LOOK
+        while True:
+            ahead = [
+                ticket
+                for ticket in self.tickets()
+                if ticket.number < mine.number and (mine.writes or ticket.writes)
+            ]
+            if not ahead:
+                return
+            now = time.monotonic()
+            if now >= min(next_look, deadline):
+                next_look = now + _LOOK
+                try:
+                    # If the owner died, the system let go of the lock; this removes the ticket.
+                    with self._lock(ahead[0]):
+                        continue
+                except LockTimeout as error:
+                    if now >= deadline:
+                        folder = os.path.dirname(self.folder)
+                        raise LockTimeout(folder, error.pid, error.host, timeout) from None
+            time.sleep(min(_PAUSE * len(ahead), _LONGEST, max(0.0, deadline - now)))
+
+    def _lock(self, ticket: _Ticket) -> FolderLock:
+        return FolderLock(self.folder, name=ticket.name, timeout=0, keep=False)

@@ -1,0 +1,139 @@
+"""The tables, indexes and view of a store, and their making.
+
+They are those of the generation before: either opens what the other has made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from persist.tracking.columns import TABLES, Column, Table
+from persist.tracking.committing import transaction
+from persist.tracking.optional import import_duckdb
+
+__all__ = ["INDEX_DDL", "SCHEMA_DDL", "TABLE_NAMES", "VIEW_DDL", "create_schema", "is_complete"]
+
+TABLE_NAMES = list(TABLES)
+"""The names of the seven tables."""
+
+_VIEW = "v_aggregated_predictions"
+
+_INDEXES = {
+    "idx_pipelines_run_id": "pipelines(run_id)",
+    "idx_pipelines_dataset": "pipelines(dataset_name)",
+    "idx_chains_pipeline_id": "chains(pipeline_id)",
+    "idx_predictions_pipeline_id": "predictions(pipeline_id)",
+    "idx_predictions_chain_id": "predictions(chain_id)",
+    "idx_predictions_dataset": "predictions(dataset_name)",
+    "idx_predictions_val_score": "predictions(val_score)",
+    "idx_predictions_partition": 'predictions("partition")',
+    "idx_logs_pipeline_id": "logs(pipeline_id)",
+    "idx_artifacts_content_hash": "artifacts(content_hash)",
+    "idx_artifacts_cache_key": "artifacts(chain_path_hash, input_data_hash)",
+    "idx_artifacts_dataset_hash": "artifacts(dataset_hash)",
+}
+
+_NATURAL_KEY = (
+    "CREATE UNIQUE INDEX IF NOT EXISTS idx_predictions_natural_key_v2 ON predictions"
+    '(pipeline_id, chain_id, fold_id, "partition", model_name, branch_id)'
+)
+
+_OF_CHAIN = (
+    *("pl.run_id", "c.pipeline_id", "c.chain_id", "c.model_class", "c.model_step_idx"),
+    *("c.preprocessings", "c.branch_path", "c.source_index"),
+    *("p.model_name", "p.metric", "p.dataset_name"),
+)
+
+
+def _column_ddl(column: Column, is_key: bool) -> str:
+    words = [f'"{column.name}"', column.type]
+    if is_key:
+        words.append("PRIMARY KEY")
+    if column.required:
+        words.append("NOT NULL")
+    if column.default is not None:
+        words.append(f"DEFAULT {column.default}")
+    if column.refers_to is not None:
+        words.append(f"REFERENCES {column.refers_to}({TABLES[column.refers_to].key})")
+    return " ".join(words)
+
+
+def _table_ddl(table: Table) -> str:
+    columns = ", ".join(_column_ddl(c, c.name == table.key) for c in table.columns)
+    return f"CREATE TABLE IF NOT EXISTS {table.name} ({columns})"
+
+
+def _view_ddl() -> str:
+    scores = ", ".join(
+        f"{function}(p.{score}) AS {function}_{score}"
+        for score in ("val_score", "test_score", "train_score")
+        for function in ("min", "max", "avg")
+    )
+    return (
+        f"CREATE VIEW IF NOT EXISTS {_VIEW} AS SELECT {', '.join(_OF_CHAIN)}, "
+        "count(DISTINCT p.fold_id) AS fold_count, "
+        'count(DISTINCT p."partition") AS partition_count, '
+        f'list_sort(list(DISTINCT p."partition")) AS partitions, {scores}, '
+        'list(p.prediction_id ORDER BY p."partition", p.fold_id) AS prediction_ids, '
+        'list(p.fold_id ORDER BY p."partition", p.fold_id) AS fold_ids '
+        "FROM predictions p JOIN chains c ON p.chain_id = c.chain_id "
+        "JOIN pipelines pl ON c.pipeline_id = pl.pipeline_id "
+        f"WHERE p.refit_context IS NULL GROUP BY {', '.join(_OF_CHAIN)}"
+    )
+
+
+SCHEMA_DDL = ";\n".join(map(_table_ddl, TABLES.values())) + ";"
+"""The statements that make the tables."""
+
+INDEX_DDL = "".join(
+    f"CREATE INDEX IF NOT EXISTS {name} ON {target};\n" for name, target in _INDEXES.items()
+)
+"""The statements that make the indexes, but for that which keeps predictions apart."""
+
+VIEW_DDL = _view_ddl() + ";"
+"""The statement that makes the view of predictions by chain."""
+
+
+def create_schema(conn: Any) -> None:
+    """Make the tables, columns, indexes and the view that a database does not have yet.
+
+    No row is deleted or changed. Where an older release has recorded the same prediction twice,
+    the index that would keep them apart is left out.
+
+    Parameters
+    ----------
+    conn : duckdb.DuckDBPyConnection
+        Open for writing.
+    """
+    with transaction(conn):
+        conn.execute(SCHEMA_DDL)
+    # DuckDB adds no column to a table in the transaction that made its index.
+    with transaction(conn):
+        for table in TABLES.values():
+            known = _column_names(conn, table.name)
+            for column in table.columns:
+                if column.added and column.name not in known:
+                    conn.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
+    with transaction(conn):
+        conn.execute(INDEX_DDL)
+        conn.execute(VIEW_DDL)
+    try:
+        conn.execute(_NATURAL_KEY)
+    except import_duckdb().ConstraintException:
+        return
+
+
+def is_complete(conn: Any) -> bool:
+    """Tell whether a database has all that `create_schema` makes, but for indexes."""
+    found = conn.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall()
+    wanted = {(t.name, c.name) for t in TABLES.values() for c in t.columns}
+    return wanted <= set(found) and any(table == _VIEW for table, _ in found)
+
+
+def _column_names(conn: Any, table: str) -> set[str]:
+    found = conn.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table]
+    ).fetchall()
+    return {name for (name,) in found}

@@ -1,0 +1,131 @@
+"""What a column takes, of what Python offers."""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import numpy
+
+from persist.tracking.columns import TABLES, Column
+from persist.tracking.errors import constraint_error
+
+__all__ = ["encode_row"]
+
+_LIMITS = {"INTEGER": 31, "BIGINT": 63}  # bits
+
+
+def encode_row(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a table as it is stored.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column does not take its value.
+    ConstraintError
+        If a value that is required is None.
+    """
+    columns = _COLUMNS[table]
+    row: dict[str, Any] = {}
+    for name, value in values.items():
+        column, encoder = columns[name]
+        if value is None:
+            if column.required:
+                raise constraint_error(f"{table}.{name} must not be None")
+            row[name] = None
+        else:
+            row[name] = encoder(column, value)
+    return row
+
+
+def _text(column: Column, value: Any) -> str:
+    text = value if type(value) is str else str(value)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{column.name} must be text that UTF-8 can encode, got {text!r}"
+        ) from error
+    return text
+
+
+def _json(column: Column, value: Any) -> str:
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    # numpy scalars become numbers, not the text of numbers.
+    if isinstance(value, (numpy.integer, numpy.floating, numpy.bool_)):
+        return value.item()
+    return str(value)
+
+
+def _number(column: Column, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{column.name} must be a number or None, got {value!r}") from error
+
+
+def _integer(column: Column, value: Any) -> int:
+    if isinstance(value, (float, numpy.floating)) and math.isfinite(value):
+        value = round(float(value))
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise TypeError(f"{column.name} must be an integer or None, got {value!r}") from error
+    limit = 1 << _LIMITS[column.type]
+    if not -limit <= number < limit:
+        raise ValueError(f"{column.name} must be below {limit} in size, got {number}")
+    return number
+
+
+def _time(column: Column, value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
+    raise TypeError(f"{column.name} must be a datetime, got {value!r}")
+
+
+def _floats(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
+    return _flat(column, value, numpy.float64)
+
+
+def _integers(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
+    numbers = _flat(column, value, numpy.int64)
+    limit = 1 << 31
+    if numbers.size and not (-limit <= numbers.min() and numbers.max() < limit):
+        raise ValueError(f"{column.name} must be below {limit} in size")
+    return numbers.astype(numpy.int32)
+
+
+def _flat(column: Column, value: Any, dtype: type) -> numpy.ndarray[Any, Any]:
+    """Return a copy, flat in C order: the caller may go on with the array."""
+    try:
+        return numpy.array(value, dtype=dtype, copy=True).ravel(order="C")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{column.name} must hold numbers: {error}") from error
+
+
+_ENCODERS: dict[str, Callable[[Column, Any], Any]] = {
+    "VARCHAR": _text,
+    "JSON": _json,
+    "DOUBLE": _number,
+    "INTEGER": _integer,
+    "BIGINT": _integer,
+    "TIMESTAMP": _time,
+    "DOUBLE[]": _floats,
+    "INTEGER[]": _integers,
+}
+
+_COLUMNS = {
+    table.name: {column.name: (column, _ENCODERS[column.type]) for column in table.columns}
+    for table in TABLES.values()
+}

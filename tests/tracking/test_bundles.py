@@ -1,0 +1,462 @@
+"""Bundles, scripts and packages: the same numbers everywhere, and no code of others."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from itertools import product
+
+import numpy
+import pytest
+
+from tests.effort import IS_SHORT
+from tests.tracking.samples import Doubler, Mean, Shifter, fill
+
+pytest.importorskip("duckdb")
+pytest.importorskip("sklearn")
+
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import LinearSVC
+
+from persist.errors import DamagedError
+from persist.tracking import BundleGenerator, BundleLoader, predict, replay_chain
+from persist.tracking.errors import BundleError, UntrustedError
+from persist.tracking.safe_source import check_source
+
+FORMATS = ["joblib", "pickle", "archive"]
+X = numpy.random.default_rng(0).random((30, 4))
+Y = X @ [1.0, 2.0, 3.0, 4.0]
+LABELS = numpy.array(["a", "b", "c"])[numpy.digitize(Y, [4.5, 5.5])]
+
+# Run where neither persist nor, for the package, a pickle can be loaded.
+BARE = """
+import importlib, json, pickle, runpy, sys, warnings
+warnings.simplefilter("ignore")
+sys.modules["persist"] = None
+import numpy
+found = {}
+script, package = sys.argv[1:]
+main = runpy.run_path(script)["main"]
+assert main(["X.csv", "y.csv"]) == 0
+found["script"] = open("y.csv").read().split()
+if package:
+    def refuse(*args, **kwargs):
+        raise AssertionError("a pickle is loaded")
+    pickle.load = pickle.loads = pickle.Unpickler = refuse
+    predict = importlib.import_module(package).predict
+    found["package"] = predict(numpy.loadtxt("X.csv", delimiter=",")).tolist()
+print(json.dumps(found))
+"""
+
+
+def run_bare(folder, script, package=""):
+    """Return what a script, and a package, predict in a process of their own."""
+    numpy.savetxt(folder / "X.csv", X, delimiter=",")
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, script, package],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def save_chain(store, steps, models, first=1, format="joblib"):
+    """Record a chain of steps ``(objects, params)`` and models by fold; return its id."""
+    run = store.begin_run("r", {}, [])
+    pipeline = store.begin_pipeline(run, "p", {}, [], "d", None)
+    described, shared = [], {}
+    for number, (objects, params) in enumerate(steps, start=first):
+        shared[str(number)] = [
+            store.save_artifact(o, f"m.{type(o).__name__}", "transformer", format) for o in objects
+        ]
+        name = type(objects[0]).__name__
+        described.append({"step_idx": number, "operator_class": name, "params": params})
+    number = first + len(steps)
+    name = type(next(iter(models.values()))).__name__
+    described.append({"step_idx": number, "operator_class": name, "params": {}})
+    folds = {
+        fold: store.save_artifact(model, f"m.{name}", "model", format)
+        for fold, model in models.items()
+    }
+    return store.save_chain(pipeline, described, number, f"m.{name}", "", "per_fold", folds, shared)
+
+
+def regression(store, **options):
+    """Record a chain with a scaled target and two folds; return it and what it predicts."""
+    target = StandardScaler().fit(Y.reshape(-1, 1))
+    scaled = target.transform(Y.reshape(-1, 1)).ravel()
+    first = MinMaxScaler().fit(X)
+    second = MinMaxScaler(feature_range=(0, 2)).fit(first.transform(X))
+    beside = StandardScaler().fit(second.transform(first.transform(X)))
+    Z = second.transform(first.transform(X))
+    Z = numpy.hstack([Z, beside.transform(Z)])
+    models = {f"fold_{n}": PLSRegression(n_components=2).fit(Z[n::2], scaled[n::2]) for n in (0, 1)}
+    mean = numpy.mean([model.predict(Z) for model in models.values()], axis=0)
+    steps = [
+        ([first, second], {}),
+        ([target], {"y_processing": "StandardScaler"}),
+        ([beside], {"feature_augmentation": "StandardScaler"}),
+    ]
+    expected = target.inverse_transform(mean.reshape(-1, 1)).ravel()
+    return save_chain(store, steps, models, **options), expected
+
+
+@pytest.mark.parametrize(
+    ("format", "first"),
+    [("joblib", 0), ("archive", 1)] if IS_SHORT else [*product(FORMATS, [0, 1])],
+)
+def test_a_chain_predicts_the_same_everywhere(store, tmp_path, format, first):
+    chain, expected = regression(store, format=format, first=first)
+    numpy.testing.assert_array_equal(replay_chain(store, chain, X), expected)
+    bundle = store.export_chain(chain, tmp_path / "new" / "model")
+    numpy.testing.assert_array_equal(predict(bundle, X).values, expected)
+    assert bundle.name == "model.n4a"
+    script = store.export_chain(chain, tmp_path / "model.n4a.py", format="n4a.py")
+    package = store.export_chain(chain, tmp_path / "package", format="package")
+    # Again, over what is there.
+    assert store.export_chain(chain, tmp_path / "package", format="package") == package
+    found = run_bare(tmp_path, script, "package")
+    numpy.testing.assert_array_equal(found["package"], expected)
+    numpy.testing.assert_array_equal(numpy.array(found["script"], float), expected)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name[0] == ".") == []
+
+
+# Older releases of scikit-learn warn of themselves.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_classifiers_vote(store, tmp_path, kind):
+    model = LogisticRegression if kind == "soft" else LinearSVC
+    models = {f"fold_{n}": model().fit(X[n::3], LABELS[n::3]) for n in range(3)}
+    chain = save_chain(store, [], models)
+    found = store.replay_chain(chain, X)
+    single = numpy.array([one.predict(X) for one in models.values()])
+    agreed = (single == single[0]).all(axis=0)
+    assert agreed.any()
+    assert (found[agreed] == single[0][agreed]).all()
+    bundle = store.export_chain(chain, tmp_path / "b")
+    assert (predict(bundle, X).values == found).all()
+    script = store.export_chain(chain, tmp_path / "s.py", format="n4a.py")
+    if kind == "hard":
+        with pytest.raises(ValueError, match="predict_proba"):
+            store.export_chain(chain, tmp_path / "p", format="package")
+        assert run_bare(tmp_path, script)["script"] == found.tolist()
+        return
+    store.export_chain(chain, tmp_path / "p", format="package")
+    assert run_bare(tmp_path, script, "p") == {"script": found.tolist(), "package": found.tolist()}
+
+
+def test_the_refitted_model_predicts_alone(store, tmp_path):
+    chain = save_chain(store, [([Shifter(1)], {})], {"fold_0": Mean(5), "fold_final": Mean(9)})
+    expected = (X + 1).mean(axis=1) + 9
+    numpy.testing.assert_array_equal(store.replay_chain(chain, X), expected)
+    path = store.export_chain(chain, tmp_path / "b")
+    loader = BundleLoader(path)
+    numpy.testing.assert_array_equal(loader.predict(X), expected)
+    assert loader.manifest["has_refit"] is True
+    assert loader.manifest["fold_strategy"] == "single_refit"
+    with zipfile.ZipFile(path) as bundle:
+        assert list(json.loads(bundle.read("chain.json"))["fold_artifacts"]) == ["fold_final"]
+        assert "artifacts/step_2_foldfinal_Mean.joblib" in bundle.namelist()
+
+
+def test_wavelengths_go_to_those_who_take_them_and_features_stay(store):
+    chain = save_chain(store, [([Doubler(), Shifter(0)], {})], {"0": Mean()})
+    given = X.copy()
+    numpy.testing.assert_array_equal(store.replay_chain(chain, given), (2 * X).mean(axis=1))
+    found = store.replay_chain(chain, given, wavelengths=numpy.array([3.0]))
+    numpy.testing.assert_array_equal(found, (3 * X).mean(axis=1))
+    numpy.testing.assert_array_equal(given, X)
+
+
+def test_chains_that_cannot_predict_say_why(store):
+    ids = fill(store)
+    empty = store.save_chain(ids.pipeline, [], 1, "M", "", "per_fold", {}, {})
+    lost = store.save_chain(
+        ids.pipeline, [], 1, "M", "", "per_fold", {"0": ids.artifacts["fold_0"]}, {}
+    )
+    with pytest.raises(KeyError, match="Chain not found: x"):
+        store.replay_chain("x", X)
+    with pytest.raises(RuntimeError, match="Chain has no fold model artifacts"):
+        store.replay_chain(empty, X)
+    with pytest.raises(RuntimeError, match="Chain has no model step"):
+        store.replay_chain(lost, X)
+
+
+def test_no_half_bundle_is_left(store, tmp_path):
+    ids = fill(store)
+    store.get_artifact_path(ids.artifacts["fold_1"]).unlink()
+    with pytest.raises(FileNotFoundError, match="Artifact file missing"):
+        store.export_chain(ids.chain, tmp_path / "out" / "b.n4a")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="Unsupported bundle format"):
+        store.export_chain(ids.chain, tmp_path / "b", format="zip")
+
+
+def test_a_package_replaces_no_other_folder(store, tmp_path):
+    ids = fill(store)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    with pytest.raises(FileExistsError, match="choose another path"):
+        store.export_chain(ids.chain, tmp_path / "mine", format="package")
+    with pytest.raises(ValueError, match="identifier"):
+        store.export_chain(ids.chain, tmp_path / "not-a-name", format="package")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "all of it"
+
+
+def test_the_class_of_the_older_generation_exports(store, tmp_path):
+    ids = fill(store)
+    path = BundleGenerator(tmp_path, store=store).export_from_chain(ids.chain, tmp_path / "b")
+    assert predict(path, X).shape == (30,)
+    with pytest.raises(RuntimeError, match="store"):
+        BundleGenerator(tmp_path).export_from_chain(ids.chain, tmp_path / "b")
+    with pytest.raises(ValueError, match="Unsupported bundle format: zip"):
+        BundleGenerator(tmp_path, store=store).export_from_chain(ids.chain, tmp_path, fmt="zip")
+
+
+@pytest.fixture
+def bundle(store, tmp_path):
+    """The path of a bundle of this user, with pickles."""
+    return store.export_chain(fill(store).chain, tmp_path / "bundle.n4a")
+
+
+def rewritten(bundle, change):
+    """Change the members of a bundle, a dict of bytes by name."""
+    with zipfile.ZipFile(bundle) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    members = change(members) or members
+    with zipfile.ZipFile(bundle, "w") as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return bundle
+
+
+class Evil:
+    """Its pickle makes a file."""
+
+    def __reduce__(self):
+        return (open, (os.environ["EVIL"], "w"))
+
+
+def test_code_of_others_is_not_run(bundle, tmp_path, monkeypatch):
+    import io
+
+    import joblib
+
+    monkeypatch.setenv("EVIL", str(tmp_path / "evil"))
+    file = io.BytesIO()
+    joblib.dump(Evil(), file)
+
+    def change(members):
+        name = "artifacts/step_0_Shifter.joblib"
+        members[name] = file.getvalue()
+        manifest = json.loads(members["manifest.json"])
+        # Whoever forges a bundle makes the digests fit.
+        from persist.files.digest import digest_pieces
+
+        manifest["member_digests"][name] = digest_pieces([file.getvalue()]).sha256
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    rewritten(bundle, change)
+    with pytest.raises(UntrustedError):
+        predict(bundle, X)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_bundle_of_this_user_on_another_machine_needs_trust(bundle, tmp_path, monkeypatch):
+    expected = predict(bundle, X).values
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "elsewhere"))
+    with pytest.raises(UntrustedError, match="trusted=True"):
+        predict(bundle, X)
+    numpy.testing.assert_array_equal(predict(bundle, X, trusted=True).values, expected)
+    # What a bundle says of itself can be read by anyone.
+    assert BundleLoader(bundle).manifest["model_class"] == "samples.Mean"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no permissions of this kind")
+def test_the_key_of_a_user_is_his_own_and_bundles_are_made_without(store, tmp_path, monkeypatch):
+    chain = fill(store).chain
+    path = store.export_chain(chain, tmp_path / "b")
+    key = next(p for p in [*_home().rglob("bundle.key")])
+    assert key.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    store.export_chain(chain, path)
+    with pytest.raises(UntrustedError):
+        predict(path, X)
+
+
+def _home():
+    from pathlib import Path
+
+    return Path(os.environ["XDG_DATA_HOME"])
+
+
+def test_archives_of_others_are_read_without_trust(store, tmp_path, monkeypatch):
+    model = RandomForestClassifier(3, max_depth=3, random_state=0).fit(X, LABELS)
+    chain = save_chain(store, [([StandardScaler().fit(X)], {})], {"0": model}, format="archive")
+    path = store.export_chain(chain, tmp_path / "b")
+    expected = predict(path, X).values
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "elsewhere"))
+    assert (predict(path, X).values == expected).all()
+
+    def change(members):
+        name = "artifacts/step_1_StandardScaler.py"
+        del members["manifest.json"]
+        members["manifest.json"] = b'{"model_step_index": 2}'
+        members[name] = b"import os\n" + members[name]
+
+    rewritten(path, change)
+    with pytest.raises(UntrustedError, match="the module os"):
+        predict(path, X)
+
+
+EVIL_SOURCES = [
+    "import os as o\nitem = o",
+    "from os import system as s\nitem = s('ls')",
+    "item = __builtins__['eval']('1')",
+    "item = eval('1')",
+    "from sklearn.datasets._openml import GzipFile as G\nitem = G('x', 'w')",
+    "from sklearn.utils import Bunch as B\nitem = B.__init__.__globals__",
+    "import numpy as n\nitem = n.load('x')",
+    "import numpy as n\nitem = n.array([1]).tofile('x')",
+    "import sklearn as s\nitem = s.os.system('ls')",
+    "import sklearn.os as s\nitem = s",
+    "item = ().__class__",
+    "item = (lambda: 1)()",
+    "item = [x for x in (1,)]",
+    "def f(): pass\nitem = 1",
+    "class A: pass\nitem = 1",
+    "while True: pass",
+    "import numpy as n\nn.array = 1\nitem = 1",
+    "import numpy\nnumpy = 1\nitem = 2",
+    "from sklearn.utils._testing import TempMemmap as T\nitem = T([1])",
+    "from . import x\nitem = 1",
+    "item = f'{1}'",
+    "item = (",
+    "\x00",
+]
+
+
+@pytest.mark.parametrize("source", EVIL_SOURCES)
+def test_source_that_does_more_than_to_build_is_refused(source):
+    with pytest.raises(UntrustedError):
+        check_source(source)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "C:evil", "..\\evil"])
+def test_members_that_leave_the_target_are_refused(bundle, name):
+    rewritten(bundle, lambda members: {**members, name: b"x"})
+    with pytest.raises(BundleError, match="outside of the folder"):
+        BundleLoader(bundle, trusted=True)
+
+
+def test_what_is_no_bundle_is_told(bundle, tmp_path):
+    with pytest.raises(FileNotFoundError, match="Bundle not found"):
+        BundleLoader(tmp_path / "none.n4a")
+    whole = bundle.read_bytes()
+    for length in (0, 10, len(whole) // 2, len(whole) - 1):
+        bundle.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="Invalid bundle format"):
+            BundleLoader(bundle)
+    bundle.write_bytes(whole)
+    rewritten(bundle, lambda members: members.pop("manifest.json") and None)
+    with pytest.raises(ValueError, match=r"Bundle missing manifest\.json"):
+        BundleLoader(bundle)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_manifest_that_is_none_is_told(bundle, content):
+    rewritten(bundle, lambda members: {**members, "manifest.json": content})
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        BundleLoader(bundle)
+
+
+def test_bytes_that_changed_are_told(bundle):
+    def change(members):
+        data = bytearray(members["artifacts/step_0_Shifter.joblib"])
+        data[-1] ^= 1
+        members["artifacts/step_0_Shifter.joblib"] = bytes(data)
+
+    rewritten(bundle, change)
+    with pytest.raises(DamagedError, match="is not what was written"):
+        predict(bundle, X, trusted=True)
+    raw = bytearray(bundle.read_bytes())
+    raw[60] ^= 0xFF
+    bundle.write_bytes(raw)
+    with pytest.raises((DamagedError, BundleError)):
+        predict(bundle, X, trusted=True)
+
+
+def test_bundles_without_a_model_or_with_two_for_a_step_are_told(bundle, tmp_path):
+    shutil.copy(bundle, tmp_path / "other.n4a")
+    rewritten(bundle, lambda members: {**members, "manifest.json": b"{}"})
+    with pytest.raises(ValueError, match="No model step found in bundle"):
+        predict(bundle, X, trusted=True)
+
+    def by_content(members):
+        manifest = {"model_step_index": 1, "model_class": "samples.Mean"}
+        chain = json.loads(members["chain.json"])
+        for step in chain["steps"]:
+            step["artifact_ids"] = ["x"]
+        found = {"manifest.json": json.dumps(manifest), "chain.json": json.dumps(chain)}
+        for number, name in enumerate(n for n in members if n.startswith("artifacts/")):
+            found[f"artifacts/{number:064d}.joblib"] = members[name]
+            if "Shifter" in name:
+                found[f"artifacts/{number:063d}x.joblib"] = members[name]
+        return found
+
+    rewritten(tmp_path / "other.n4a", by_content)
+    with pytest.raises(BundleError, match=r"2 artifacts in .* could belong to step 0"):
+        predict(tmp_path / "other.n4a", X, trusted=True)
+
+
+def test_arguments_of_predict_are_checked(store, tmp_path):
+    ids = fill(store)
+    workspace = store.workspace_path
+    with pytest.raises(ValueError, match="Provide either 'model' or 'chain_id', not both"):
+        predict("x.n4a", X, chain_id="x")
+    with pytest.raises(ValueError, match="Provide either 'model' or 'chain_id'"):
+        predict(data=X)
+    with pytest.raises(ValueError, match="'data' is required"):
+        predict("x.n4a")
+    with pytest.raises(TypeError, match="'X' key"):
+        predict(data={"Y": X}, chain_id=ids.chain, workspace_path=workspace)
+    with pytest.raises(TypeError, match="Unsupported data type"):
+        predict(data="X.csv", chain_id=ids.chain, workspace_path=workspace)
+    with pytest.raises(TypeError, match="must be the path of a bundle"):
+        predict(3, X)
+    with pytest.raises(FileNotFoundError, match="There is no workspace"):
+        predict(data=X, chain_id=ids.chain, workspace_path=tmp_path / "none")
+    with pytest.raises(KeyError, match="Chain not found"):
+        predict(data=X, chain_id="x", workspace_path=workspace)
+    for data in (X, (X, Y), {"X": X}):
+        found = predict(data=data, chain_id=ids.chain, workspace_path=workspace)
+        assert found.metadata == {"chain_id": ids.chain}
+        assert found.model_name == "samples.Mean"
+        assert found.preprocessing_steps == ["Shifter"]
+        assert len(found) == 30
+    entry = store.get_prediction(ids.predictions[0])
+    numpy.testing.assert_array_equal(predict(entry, X, workspace_path=workspace), found)
+
+
+def test_linear_regression_predicts_from_a_package_in_this_process(store, tmp_path, monkeypatch):
+    chain = save_chain(store, [], {"0": LinearRegression().fit(X, Y)})
+    store.export_chain(chain, tmp_path / "linear_package", format="package")
+    monkeypatch.syspath_prepend(tmp_path)
+    import linear_package
+
+    numpy.testing.assert_allclose(linear_package.predict(X), Y)
+    info = linear_package._info_dict["predict"]
+    assert info["chain_id"] == chain
+    assert "lambda X" in (tmp_path / "linear_package" / "predict.py").read_text()
