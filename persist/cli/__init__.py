@@ -9,13 +9,26 @@ import warnings
 from collections.abc import Sequence
 
 from persist import __version__
-from persist.cli import diff, hdf5, ls, pack, show, verify, zip
+from persist.cli import (
+    diff,
+    export,
+    gc,
+    hdf5,
+    ls,
+    pack,
+    predict,
+    runs,
+    show,
+    top,
+    verify,
+    zip,
+)
 from persist.cli.errors import one_line
 from persist.errors import PersistError
 
 __all__ = ["main"]
 
-_COMMANDS = (pack, ls, show, verify, diff, zip, hdf5)
+_COMMANDS = (pack, ls, show, verify, diff, zip, hdf5, runs, top, export, predict, gc)
 _MISUSE = 2
 # What a shell tells of a process that ended by these signals.
 _INTERRUPTED = 130
