@@ -14,4 +14,4 @@ _profile = os.environ.get("PERSIST_EXAMPLES", "ci")
 EXAMPLES = _PROFILES[_profile] if _profile in _PROFILES else int(_profile)
 IS_SHORT = _profile == "dev"
 # How many objects are put into each other.
-DEPTH = 10_000 if IS_SHORT else 100_000
+DEPTH = 10_000 if IS_SHORT else 30_000
