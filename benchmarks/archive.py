@@ -19,7 +19,7 @@ from benchmarks.samples import numbers, readings, records
 from benchmarks.table import Row
 from persist.archive import Archive, restore
 
-__all__ = ["rows"]
+__all__ = ["GROUPS"]
 
 FORMATS = {"flat": False, "scoped": True}
 SAMPLES: dict[str, Callable[[int], Any]] = {"records": records, "custom": readings}
@@ -27,21 +27,6 @@ DUMP_TARGETS = {"records": (0.6, 0.45), "custom": (0.8, 0.55)}
 LOAD_TARGETS = {"records": (3.3, None), "custom": (1.8, None)}
 
 Group = Callable[[bool], Iterator[Row]]
-
-
-def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
-    """Measure and yield one quantity after the other.
-
-    Parameters
-    ----------
-    quick : bool
-        Take a tenth of the sizes, and three rounds.
-    only : str
-        Run only the groups whose name contains this.
-    """
-    for name, group in GROUPS.items():
-        if only in name:
-            yield from group(quick)
 
 
 def dump(obj: Any, *, scoped: bool) -> str:

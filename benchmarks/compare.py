@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.measure import medians
 from benchmarks.table import Row
 
-__all__ = ["MEGABYTE", "compare", "rounds"]
+__all__ = ["MEGABYTE", "compare", "ratio", "rounds"]
 
 MEGABYTE = 1 << 20
 
@@ -31,3 +31,11 @@ def compare(
         if name != base:
             note = f"{found:.3f} s, {base} {times[base]:.3f} s"
             yield Row(f"{quantity}, {name}", found / times[base], *targets, " x", note)
+
+
+def ratio(
+    quantity: str, times: Mapping[str, float], base: str, target: float, mine: str = "ours"
+) -> Row:
+    """Return the time of one contender in multiples of that of another."""
+    note = f"{times[mine] * 1e3:.4g} ms, {times[base] * 1e3:.4g} ms"
+    return Row(quantity, times[mine] / times[base], target, None, " x", note)

@@ -26,25 +26,10 @@ from benchmarks.measure import medians, peak_memory
 from benchmarks.table import Row
 from persist.dataset import DataSet
 
-__all__ = ["rows"]
+__all__ = ["GROUPS"]
 
 Group = Callable[[bool], Iterator[Row]]
 SMALL = {"subject": "S07", "rates": [1.5, 2.25, 3.0], "trial": 4}
-
-
-def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
-    """Measure and yield one quantity after the other.
-
-    Parameters
-    ----------
-    quick : bool
-        Take a tenth of the sizes, and fewer rounds.
-    only : str
-        Run only the groups whose name contains this.
-    """
-    for name, group in GROUPS.items():
-        if only in name:
-            yield from group(quick)
 
 
 def set_rows(quick: bool) -> Iterator[Row]:

@@ -16,30 +16,15 @@ from typing import Any
 import h5py
 import numpy
 
-from benchmarks.compare import MEGABYTE, rounds
+from benchmarks.compare import MEGABYTE, ratio, rounds
 from benchmarks.measure import medians, peak_memory
 from benchmarks.table import Row
 from persist.experiment import Design, Storage, TaskWriter, Trial, storage_to_hdf5, storage_to_zip
 
-__all__ = ["rows"]
+__all__ = ["GROUPS"]
 
 Group = Callable[[bool], Iterator[Row]]
 CHANNELS, RATE, SECONDS = 64, 2000, 10
-
-
-def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
-    """Measure and yield one quantity after the other.
-
-    Parameters
-    ----------
-    quick : bool
-        Take a tenth of the sizes, and fewer rounds.
-    only : str
-        Run only the groups whose name contains this.
-    """
-    for name, group in GROUPS.items():
-        if only in name:
-            yield from group(quick)
 
 
 def attributes(number: int) -> dict[str, Any]:
@@ -114,7 +99,7 @@ def original_rows(quick: bool) -> Iterator[Row]:
             "original": lambda: session(original.Storage(f"{folder}/data")),
         }
         times = medians(contenders, 1 if quick else 3, prepare=clear)
-    yield _ratio(f"{count} trials, beside the original", times, "original", 1 / 20)
+    yield ratio(f"{count} trials, beside the original", times, "original", 1 / 20)
 
 
 def load_original(name: str) -> Any:
@@ -150,7 +135,7 @@ def zip_rows(quick: bool) -> Iterator[Row]:
             "zipfile": lambda: zip_plainly(f"{folder}/data", f"{folder}/plain.zip"),
         }
         times = medians(contenders, rounds(quick), prepare=lambda: clear_outputs(folder))
-        yield _ratio("storage_to_zip beside zipfile", times, "zipfile", 1 / 0.9)
+        yield ratio("storage_to_zip beside zipfile", times, "zipfile", 1 / 0.9)
 
 
 def hdf5_rows(quick: bool) -> Iterator[Row]:
@@ -163,7 +148,7 @@ def hdf5_rows(quick: bool) -> Iterator[Row]:
             "h5py": lambda: copy_plainly(f"{folder}/data", f"{folder}/plain.hdf5"),
         }
         times = medians(contenders, rounds(quick), prepare=lambda: clear_outputs(folder))
-        yield _ratio(f"storage_to_hdf5 of {size >> 20} MB beside h5py", times, "h5py", 1 / 0.8)
+        yield ratio(f"storage_to_hdf5 of {size >> 20} MB beside h5py", times, "h5py", 1 / 0.8)
         for layout in ("trials", "joined"):
             extra, _ = peak_memory(prepare_consolidation, folder, layout)
             trial = CHANNELS * RATE * SECONDS * 8
@@ -245,11 +230,6 @@ def storage_to_hdf5_of_little(folder: str) -> None:
         with storage.create_task("reach") as writer:
             writer.write(trial)
         storage_to_hdf5(storage.root)
-
-
-def _ratio(name: str, times: dict[str, float], base: str, most: float) -> Row:
-    note = f"{times['ours'] * 1e3:.4g} ms, {times[base] * 1e3:.4g} ms"
-    return Row(name, times["ours"] / times[base], most, None, " x", note)
 
 
 GROUPS: dict[str, Group] = {

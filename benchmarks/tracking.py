@@ -16,34 +16,19 @@ import duckdb
 import numpy
 import pyarrow
 
-from benchmarks.compare import MEGABYTE, rounds
+from benchmarks.compare import MEGABYTE, ratio, rounds
 from benchmarks.measure import medians
 from benchmarks.table import Row
 from persist.tracking import WorkspaceStore
 from persist.tracking.columns import TABLES
 from persist.tracking.schema import create_schema
 
-__all__ = ["rows"]
+__all__ = ["GROUPS"]
 
 Group = Callable[[bool], Iterator[Row]]
 PREDICTIONS = 30  # of each pipeline
 SAMPLES = 100  # of each array
 CONFIG = {"storage_compatibility_version": "v1.0.0"}
-
-
-def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
-    """Measure and yield one quantity after the other.
-
-    Parameters
-    ----------
-    quick : bool
-        Small sizes and few rounds.
-    only : str
-        Run only the groups whose name contains this.
-    """
-    for name, group in GROUPS.items():
-        if only in name:
-            yield from group(quick)
 
 
 def recording_rows(quick: bool) -> Iterator[Row]:
@@ -67,7 +52,7 @@ def recording_rows(quick: bool) -> Iterator[Row]:
         }
         times = medians(contenders, 1 if quick else 3, prepare=clear)
         name = f"{count} pipelines x {PREDICTIONS} predictions, in a batch"
-        yield _ratio(f"{name}, beside plain", times, "plain", 1.5, "batch")
+        yield ratio(f"{name}, beside plain", times, "plain", 1.5, "batch")
         theirs = older_store()
         if theirs is not None:
             few = max(1, count // 50)
@@ -79,7 +64,7 @@ def recording_rows(quick: bool) -> Iterator[Row]:
                 1,
                 prepare=clear,
             )
-            yield _ratio(f"{few} pipelines, in a batch, beside 0.7.1", times, "older", 0.1, "batch")
+            yield ratio(f"{few} pipelines, in a batch, beside 0.7.1", times, "older", 0.1, "batch")
 
 
 def older_store() -> Any:
@@ -215,7 +200,7 @@ def ranking_rows(quick: bool) -> Iterator[Row]:
                     ).to_arrow_table(),
                 }
                 times = medians(contenders, rounds(quick) * 2)
-                yield _ratio(f"{name} of {count}", times, "sql", 1.2, "ours")
+                yield ratio(f"{name} of {count}", times, "sql", 1.2, "ours")
 
 
 def fill_predictions(folder: str, count: int) -> None:
@@ -283,12 +268,7 @@ def artifact_rows(quick: bool) -> Iterator[Row]:
 
         times = medians({"ours": ours, "plain": plainly}, rounds(quick), prepare=clear)
         name = f"{size * count >> 20} MB of artifacts, half of them known"
-        yield _ratio(f"{name}, beside sha256 and write", times, "plain", 1.5, "ours")
-
-
-def _ratio(name: str, times: dict[str, float], base: str, most: float, mine: str) -> Row:
-    note = f"{times[mine] * 1e3:.3g} ms, {times[base] * 1e3:.3g} ms"
-    return Row(name, times[mine] / times[base], most, None, " x", note)
+        yield ratio(f"{name}, beside sha256 and write", times, "plain", 1.5, "ours")
 
 
 GROUPS: dict[str, Group] = {

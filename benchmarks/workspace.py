@@ -15,31 +15,16 @@ from typing import Any
 import h5py
 import numpy
 
-from benchmarks.compare import MEGABYTE, rounds
+from benchmarks.compare import MEGABYTE, ratio, rounds
 from benchmarks.measure import medians, peak_memory
 from benchmarks.table import Row
 from persist.workspace import AnalysisWorkspace, LazyAnalysisWorkspace
 
-__all__ = ["rows"]
+__all__ = ["GROUPS"]
 
 Group = Callable[[bool], Iterator[Row]]
 SMALL = {"rate": 1.5, "unit": "Hz", "counts": numpy.arange(8)}
 ARRAYS = 16
-
-
-def rows(*, quick: bool = False, only: str = "") -> Iterator[Row]:
-    """Measure and yield one quantity after the other.
-
-    Parameters
-    ----------
-    quick : bool
-        Take a tenth of the sizes, and fewer rounds.
-    only : str
-        Run only the groups whose name contains this.
-    """
-    for name, group in GROUPS.items():
-        if only in name:
-            yield from group(quick)
 
 
 def array_rows(quick: bool) -> Iterator[Row]:
@@ -62,7 +47,7 @@ def array_rows(quick: bool) -> Iterator[Row]:
             "plain": lambda: write_plainly(f"{folder}/plain.h5", arrays),
         }
         times = medians(saving, rounds(quick), prepare=clear)
-        yield _ratio(f"save of {size >> 20} MB", times, "plain", 1.15)
+        yield ratio(f"save of {size >> 20} MB", times, "plain", 1.15)
         for save in saving.values():
             save()
         loading: dict[str, Callable[[], Any]] = {
@@ -70,7 +55,7 @@ def array_rows(quick: bool) -> Iterator[Row]:
             "plain": lambda: read_plainly(f"{folder}/plain.h5"),
         }
         times = medians(loading, rounds(quick))
-        yield _ratio(f"load of {size >> 20} MB", times, "plain", 1.15)
+        yield ratio(f"load of {size >> 20} MB", times, "plain", 1.15)
         few = AnalysisWorkspace()
         few.store("D0", "small", SMALL)
         few.save(f"{folder}/few")
@@ -83,7 +68,7 @@ def array_rows(quick: bool) -> Iterator[Row]:
             },
             20 if quick else 100,
         )
-        yield _ratio(
+        yield ratio(
             f"load_item from {size >> 20} MB beside a small file", times, "small", 1.15, "large"
         )
 
@@ -165,7 +150,7 @@ def in_place_rows(quick: bool) -> Iterator[Row]:
             "plain": lambda: write_plainly(f"{folder}/plain_{next(numbers)}.h5", {"x": [1.5]}),
         }
         times = medians(contenders, 20 if quick else 200)
-        yield _ratio("store in place, durable, beside a synced file", times, "plain", 3)
+        yield ratio("store in place, durable, beside a synced file", times, "plain", 3)
 
 
 def memory_rows(quick: bool) -> Iterator[Row]:
@@ -198,11 +183,6 @@ def prepare_lazy(name: str, size: int) -> Callable[[], int]:
             return 1
 
     return run
-
-
-def _ratio(name: str, times: dict[str, float], base: str, most: float, mine: str = "ours") -> Row:
-    note = f"{times[mine] * 1e3:.3g} ms, {times[base] * 1e3:.3g} ms"
-    return Row(name, times[mine] / times[base], most, None, " x", note)
 
 
 GROUPS: dict[str, Group] = {
