@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 import numpy
 
-__all__ = ["AppendedFile", "Change", "allocated_size", "superblock_version", "write_at"]
+from persist.files.pending import PendingFile, write_at
+
+__all__ = ["AppendedFile", "Change", "allocated_size", "superblock_version"]
 
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -42,7 +44,7 @@ class Change(NamedTuple):
     old: bytes
 
 
-class AppendedFile:
+class AppendedFile(PendingFile):
     """A file object, binary and seekable, for h5py.
 
     Parameters
@@ -52,17 +54,15 @@ class AppendedFile:
     """
 
     def __init__(self, path: str) -> None:
-        self._handle = os.open(path, _FLAGS)
+        handle = os.open(path, _FLAGS)
         try:
-            size = os.fstat(self._handle).st_size
-            self._kept = self._end = min(size, allocated_size(self._handle, size))
+            size = os.fstat(handle).st_size
+            super().__init__(handle, min(size, allocated_size(handle, size)))
         except BaseException:
-            os.close(self._handle)
+            os.close(handle)
             raise
         self._physical = size
         self._has_written = False
-        self._position = 0
-        self._changes: dict[int, bytes] = {}
         self._is_given_up = False
         self._error: OSError | None = None
         self._is_ours = True
@@ -78,42 +78,6 @@ class AppendedFile:
     def kept(self) -> int:
         """Where the part of the file ends that was committed."""
         return self._kept
-
-    def fileno(self) -> int:
-        """Return the descriptor of the file."""
-        return self._handle
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position, and return it."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end}[whence]
-        self._position = start + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read what is at the position, changes included, and return how many bytes these are."""
-        view = memoryview(buffer).cast("B")
-        start, count = self._position, 0
-        while count < len(view):
-            piece = os.pread(self._handle, len(view) - count, start + count)
-            if not piece:
-                break
-            view[count : count + len(piece)] = piece
-            count += len(piece)
-        for offset, data in self._changes.items():
-            low, high = max(offset, start), min(offset + len(data), start + count)
-            if low < high:
-                view[low - start : high - start] = data[low - offset : high - offset]
-        self._position += count
-        return count
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the bytes from the position on."""
-        buffer = bytearray(max(0, self._end - self._position) if size < 0 else size)
-        return bytes(buffer[: self.readinto(memoryview(buffer))])
 
     def write(self, data: memoryview) -> int:
         """Write at the position, and return how many bytes were written."""
@@ -164,21 +128,6 @@ class AppendedFile:
         if self._error is not None:
             raise self._error
 
-    def _change(self, start: int, data: memoryview) -> None:
-        """Note a change; those that overlap are one."""
-        changes, end = self._changes, start + len(data)
-        touched = [at for at, known in changes.items() if at < end and start < at + len(known)]
-        if touched in ([], [start]) and len(changes.get(start, data)) == len(data):
-            changes[start] = bytes(data)
-            return
-        low = min(start, *touched)
-        merged = bytearray(max(end, *(at + len(changes[at]) for at in touched)) - low)
-        for at in touched:
-            known = changes.pop(at)
-            merged[at - low : at - low + len(known)] = known
-        merged[start - low : end - low] = data
-        changes[low] = bytes(merged)
-
     def _fail(self, error: OSError) -> None:
         self._error = error
         self._is_given_up = True
@@ -188,9 +137,6 @@ class AppendedFile:
             self._has_written = True
             os.ftruncate(self._handle, size)
         self._physical = self._end = size
-
-    def flush(self) -> None:
-        """Do nothing: a commit makes the changes."""
 
     def changes(self) -> list[Change]:
         """Return what waits to be made, as far as it differs from what is there.
@@ -265,14 +211,6 @@ def superblock_version(path: str) -> int:
     with open(path, "rb") as file:
         head = file.read(len(_SIGNATURE) + 1)
     return head[-1] if head.startswith(_SIGNATURE) and len(head) > len(_SIGNATURE) else 0
-
-
-def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all of `data` at an offset."""
-    view = memoryview(data)
-    done = 0
-    while done < len(view):
-        done += os.pwrite(handle, view[done:], offset + done)
 
 
 def _different(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from persist.errors import DamagedError
-from persist.experiment.appended_file import Change, write_at
+from persist.experiment.appended_file import Change
 from persist.experiment.handle import Handle
 from persist.files import sync_folder
+from persist.files.pending import write_at
 
 __all__ = ["JOURNAL", "Journal", "Part", "has_journal", "recover"]
 

@@ -12,10 +12,11 @@ import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from persist.errors import ClosedError
 from persist.files.create import remove_path
+from persist.files.pending import PendingFile, write_at
 from persist.files.sync import sync_folder
 
 __all__ = ["JournaledFile", "journal_of", "recover"]
@@ -60,7 +61,7 @@ def recover(path: str) -> bool:
     return bool(changes)
 
 
-class JournaledFile:
+class JournaledFile(PendingFile):
     """A file object, binary and seekable, whose changes are made by `commit`.
 
     Parameters
@@ -86,52 +87,12 @@ class JournaledFile:
     def __init__(self, path: str) -> None:
         self.was_recovered = recover(path)
         self._journal = journal_of(path)
-        self._handle = os.open(os.path.realpath(path), _FLAGS)
-        self._position = 0
-        self._kept = os.fstat(self._handle).st_size
-        self._end = self._kept
-        self._changes: list[tuple[int, bytes]] = []
+        handle = os.open(os.path.realpath(path), _FLAGS)
+        super().__init__(handle, os.fstat(handle).st_size)
         self.commits = 0
         self.failure: BaseException | None = None
         self._is_given_up = False
         self._pid = os.getpid()
-
-    def fileno(self) -> int:
-        """Return the descriptor of the file."""
-        return self._handle
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position, and return it."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end}[whence]
-        self._position = start + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read what is at the position, changes included, and return how many bytes these are."""
-        view = memoryview(buffer).cast("B")
-        start = self._position
-        count = 0
-        while count < len(view):
-            piece = os.pread(self._handle, len(view) - count, start + count)
-            if not piece:
-                break
-            view[count : count + len(piece)] = piece
-            count += len(piece)
-        for offset, data in self._changes:
-            low, high = max(offset, start), min(offset + len(data), start + count)
-            if low < high:
-                view[low - start : high - start] = data[low - offset : high - offset]
-        self._position += count
-        return count
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the bytes from the position on."""
-        buffer = bytearray(max(0, self._end - self._position) if size < 0 else size)
-        return bytes(buffer[: self.readinto(memoryview(buffer))])
 
     def write(self, data: bytes | memoryview) -> int:
         """Write at the position, and return how many bytes were written."""
@@ -141,9 +102,9 @@ class JournaledFile:
             return len(view)
         inside = max(0, min(len(view), self._kept - self._position))
         if inside:
-            self._changes.append((self._position, bytes(view[:inside])))
+            self._change(self._position, view[:inside])
         with self._noting_failures():
-            _write(self._handle, view[inside:], self._position + inside)
+            write_at(self._handle, view[inside:], self._position + inside)
         self._position += len(view)
         if view:
             self._end = max(self._end, self._position)
@@ -158,9 +119,6 @@ class JournaledFile:
                 os.ftruncate(self._handle, size)
             self._end = size
         return size
-
-    def flush(self) -> None:
-        """Do nothing: what is to last is committed."""
 
     def commit(self) -> None:
         """Make what was written last, all of it.
@@ -180,7 +138,7 @@ class JournaledFile:
         if not self._changes and self._end == self._kept:
             return
         os.fsync(self._handle)
-        _write_journal(self._journal, self._changes)
+        _write_journal(self._journal, list(self._changes.items()))
         # From here on the changes count, even if it takes another try to make them.
         self._kept = self._end
         self.commits += 1
@@ -218,15 +176,9 @@ class JournaledFile:
         return self._handle >= 0 and not self._is_given_up and self._pid == os.getpid()
 
     def _make_changes(self) -> None:
-        _apply(self._handle, self._changes)
+        _apply(self._handle, self._changes.items())
         os.fsync(self._handle)
         _forget(self._journal)
-
-
-def _write(handle: int, data: memoryview, offset: int) -> None:
-    done = 0
-    while done < len(data):
-        done += os.pwrite(handle, data[done:], offset + done)
 
 
 def _write_journal(journal: str, changes: list[tuple[int, bytes]]) -> None:
@@ -263,9 +215,9 @@ def _parse(content: bytes) -> list[tuple[int, bytes]]:
     return changes
 
 
-def _apply(handle: int, changes: list[tuple[int, bytes]]) -> None:
+def _apply(handle: int, changes: Iterable[tuple[int, bytes]]) -> None:
     for offset, data in changes:
-        _write(handle, memoryview(data), offset)
+        write_at(handle, data, offset)
 
 
 def _forget(journal: str) -> None:
