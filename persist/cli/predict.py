@@ -54,24 +54,16 @@ def _features(path: str) -> Any:
     """Return the numbers of a CSV file, (n_samples, n_features)."""
     import numpy
 
+    from persist.tracking.data import csv_form
+
     with open(path, newline="", encoding="utf-8-sig") as file:
         text = file.read()
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
-    if rows and not all(map(_is_number, rows[0])):
-        del rows[0]
+    separator, is_headed = csv_form(text.partition("\n")[0])
+    rows = [row for row in csv.reader(text.splitlines(), delimiter=separator) if row]
     try:
-        found = numpy.array([[float(field) for field in row] for row in rows])
+        found = numpy.array([[float(field) for field in row] for row in rows[is_headed:]])
     except ValueError as error:
         raise CommandError(f"{path} does not hold a table of numbers: {error}") from error
     if found.ndim != 2:
         raise CommandError(f"{path} holds no samples")
     return found
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True

@@ -14,7 +14,7 @@ import numpy
 
 from persist.tracking.optional import import_polars
 
-__all__ = ["Data", "load_data"]
+__all__ = ["Data", "csv_form", "load_data"]
 
 Array = Any
 
@@ -180,12 +180,16 @@ def _read_csv(path: Path) -> Any:
     """Return a frame; the separator, and whether there is a line of names, are found out."""
     opener: Any = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig") as file:
-        first = file.readline()
-    separator = max(";,\t", key=first.count)
-    is_headed = not all(_is_number(cell) for cell in first.strip().split(separator))
+        separator, is_headed = csv_form(file.readline())
     return import_polars().read_csv(
         path, separator=separator, has_header=is_headed, infer_schema_length=None
     )
+
+
+def csv_form(first: str) -> tuple[str, bool]:
+    """Return the separator of a CSV file, and whether its first line has names, from that line."""
+    separator = max(";,\t", key=first.count)
+    return separator, not all(_is_number(cell) for cell in first.strip().split(separator))
 
 
 def _is_number(text: str) -> bool:
