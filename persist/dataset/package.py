@@ -7,6 +7,7 @@ opened.
 from __future__ import annotations
 
 from persist.dataset.layout import MANIFEST, READY, SNAPSHOT
+from persist.dataset.snapshot import CRC_LENGTH
 
 __all__ = ["FORMAT", "MARK", "package_source"]
 
@@ -60,10 +61,10 @@ def _read(name):
         return file.read()
 
 
-def _manifest(start=0):
-    """Return the lines of all changes that have taken place, from a position on."""
+def _manifest():
+    """Return the lines of all changes that have taken place."""
     try:
-        data = _read('{manifest}')[start:]
+        data = _read('{manifest}')
     except OSError:
         return b''
     # A line without an end, or whose file is not yet in its place, is of a writer at work.
@@ -78,15 +79,15 @@ def _manifest(start=0):
     return data
 
 
-def _snapshot():
+def _snapshot(lines):
     """Return what a file of its own says of the first lines of the manifest, if that is sound."""
     try:
         data = _read('{snapshot}')
-        text, crc = data[:-20], data[-20:]
+        text, crc = data[:-{crc_length}], data[-{crc_length}:]
         if crc == b', "crc": "%08x"}}\n' % _zlib.crc32(text):
             found = _json.loads(text.decode() + '}}')
             end, tail = found['end'], found['tail'].encode()
-            if _read('{manifest}')[:end].endswith(tail):
+            if lines.endswith(tail, 0, end):
                 return found
     except OSError:
         pass
@@ -96,10 +97,12 @@ def _snapshot():
 def _read_infos():
     """Return the infos by name, and the names of the data sets inside this one."""
     infos, namespaces = {{}}, {{}}
-    known = _snapshot()
+    # Read once: a writer may put another manifest in its place.
+    lines = _manifest()
+    known = _snapshot(lines)
     _apply({{'do': known, 'info': known['info']}}, infos, namespaces)
     # The infos of most lines stand between tabs. The other lines begin in a way of their own.
-    plain, *others = (b'\n' + _manifest(known['end'])).split(b'\n{{"do": ')
+    plain, *others = (b'\n' + lines[known['end']:]).split(b'\n{{"do": ')
     for index, part in enumerate([plain] + others):
         if index:
             line, _, part = part.partition(b'\n')
@@ -346,4 +349,6 @@ def _open_hdf5(path, mmap_mode):
 
 def package_source() -> str:
     """Return the text of the ``__init__.py`` of every data set."""
-    return _SOURCE.format(format=FORMAT, manifest=MANIFEST, ready=READY, snapshot=SNAPSHOT)
+    return _SOURCE.format(
+        format=FORMAT, manifest=MANIFEST, ready=READY, snapshot=SNAPSHOT, crc_length=CRC_LENGTH
+    )

@@ -15,10 +15,10 @@ from typing import Any
 from persist.dataset.layout import SNAPSHOT
 from persist.files.write import replace_bytes
 
-__all__ = ["Snapshot", "read_snapshot", "write_snapshot"]
+__all__ = ["CRC_LENGTH", "Snapshot", "read_snapshot", "write_snapshot"]
 
 _CRC = b', "crc": "%08x"}\n'
-_CRC_LENGTH = len(_CRC % 0)
+CRC_LENGTH = len(_CRC % 0)
 
 
 @dataclass
@@ -69,8 +69,8 @@ def read_snapshot(folder: str) -> Snapshot | None:
             data = file.read()
     except FileNotFoundError:
         return None
-    text = data[:-_CRC_LENGTH]
-    if data[-_CRC_LENGTH:] != _CRC % zlib.crc32(text):
+    text = data[:-CRC_LENGTH]
+    if data[-CRC_LENGTH:] != _CRC % zlib.crc32(text):
         return None
     found = json.loads(text + b"}")
     return Snapshot(**found)

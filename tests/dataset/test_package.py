@@ -425,7 +425,13 @@ def test_a_snapshot_of_the_infos_says_what_the_manifest_says(
     infos = ", ".join(f"results._info_dict[{key!r}]" for key in ds)
     wanted = describe([ds[key] for key in ds])
     read = [program, description_of(infos)]
-    found = run_bare(interpreter, tmp_path, *read, damage, *read, cut, *read, path.unlink, *read)
+    used, passed_over = (
+        f"assert bool(results._snapshot(results._manifest())['end']) is {it}"
+        for it in (True, False)
+    )
+    ignored = [*read, passed_over]
+    steps = [*read, used, damage, *ignored, cut, *ignored, path.unlink, *ignored]
+    found = run_bare(interpreter, tmp_path, *steps)
     assert found == "\n".join([wanted] * 4)
 
 
