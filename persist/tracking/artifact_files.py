@@ -51,15 +51,15 @@ class ArtifactFiles:
             raise StoreError(f"The path of an artifact must stay in {self.folder}, got {name!r}")
         return path
 
-    def write(self, name: str, data: bytes) -> bool:
+    def write(self, name: str, pieces: list[bytes]) -> bool:
         """Write a file, unless it is there with that many bytes; tell whether it was written."""
         path = self.path(name)
         with contextlib.suppress(FileNotFoundError):
-            if os.path.getsize(path) == len(data):
+            if os.path.getsize(path) == sum(map(len, pieces)):
                 return False
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_beside(path) as temporary, open(temporary, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
         return True
 
     def read(self, name: str, digest: str) -> bytes:

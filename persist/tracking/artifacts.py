@@ -169,8 +169,8 @@ class Artifacts(OpenStore):
         format: str,
         keys: dict[str, str | None],
     ) -> str:
-        data = encodings.encode(obj, format)
-        size, digest = digest_pieces([data])
+        pieces = encodings.encode(obj, format)
+        size, digest = digest_pieces(pieces)
         with self._changing() as changes:
             found = changes.find_artifact(digest)
             if found is not None:
@@ -196,7 +196,7 @@ class Artifacts(OpenStore):
                     is_new=True,
                 )
             # The file first: a row never refers to nothing.
-            if self._files.write(name, data) and found is None:
+            if self._files.write(name, pieces) and found is None:
                 changes.new_files.append(str(self._files.path(name)))
         return found_id if found is None else found.artifact_id
 

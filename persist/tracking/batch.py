@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from persist.files import remove_path
@@ -91,10 +91,10 @@ class Batch(Changes):
                     self.updated.setdefault((name, key), {}).update(row)
         self._shown = ({name: {} for name in TABLES}, {})
 
-    def delete(self, table: str, keys: Iterable[str]) -> None:
+    def delete(self, table: str, keys: Collection[str], *, are_there: bool = False) -> None:
         """Delete rows; see `Changes.delete`."""
         self.take_back()
-        super().delete(table, keys)
+        super().delete(table, keys, are_there=are_there)
 
     def commit(self) -> None:
         """Make the changes.

@@ -101,7 +101,7 @@ def _artifact_members(parts: list[Part], shift: int) -> Iterator[tuple[str, tupl
         data = part.data
         if part.format not in ("joblib", "archive"):
             # The older generation reads every artifact with joblib.
-            data = encode(decode(data, part.format), "joblib")
+            data = b"".join(encode(decode(data, part.format), "joblib"))
         extension = "py" if is_source else "joblib"
         name, number = f"{stem}.{extension}", 2
         while name in taken:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from persist.tracking.columns import PARENTS, TABLES
@@ -115,8 +115,20 @@ class Changes:
         elif self.has(table, key):
             self.updated.setdefault((table, key), {}).update(encoded)
 
-    def delete(self, table: str, keys: Iterable[str]) -> None:
-        """Delete rows that are there; rows that were to be inserted are not."""
+    def delete(self, table: str, keys: Collection[str], *, are_there: bool = False) -> None:
+        """Delete rows that are there; rows that were to be inserted are not.
+
+        Parameters
+        ----------
+        table : str
+            The table.
+        keys : collection of str
+            The ids.
+        are_there : bool, optional
+            Whether they were just read from the database, so that none need be looked for.
+        """
+        if are_there:
+            self._known[table].update(keys)
         for key in keys:
             self.updated.pop((table, key), None)
             if self.inserted[table].pop(key, None) is None and self.has(table, key):

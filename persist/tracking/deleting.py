@@ -63,7 +63,7 @@ class Deleting(OpenStore):
             if delete_artifacts:
                 self._release(changes, set(keys["chains"]), excluding_run=run_id)
             for table, ids in keys.items():
-                changes.delete(table, ids)
+                changes.delete(table, ids, are_there=True)
         return sum(map(len, keys.values()))
 
     def delete_prediction(self, prediction_id: str) -> bool:
@@ -160,7 +160,7 @@ class Deleting(OpenStore):
                 elif not is_predicted:
                     losers.add(chain)
             self._release(changes, losers, excluding_run=run_id)
-            changes.delete("chains", losers)
+            changes.delete("chains", losers, are_there=True)
             return sum(map(self._exists, changes.old_files))
 
     def vacuum(self) -> None:
@@ -221,7 +221,7 @@ class Deleting(OpenStore):
         gone = set(keys)
         kept = {path for key, path in rows if key not in gone}
         paths = {path for key, path in rows if key in gone} - kept
-        changes.delete("artifacts", keys)
+        changes.delete("artifacts", keys, are_there=True)
         changes.old_files += sorted(str(self._files.path(path)) for path in paths)
 
     def _exists(self, path: str) -> bool:

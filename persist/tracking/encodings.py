@@ -20,8 +20,16 @@ def extension_of(format: str) -> str:
     return _EXTENSIONS.get(format, "bin")
 
 
-def encode(obj: Any, format: str) -> bytes:
-    """Return an object as bytes.
+class _Pieces(list[bytes]):
+    """A file for a pickler, which hands over large bytes as they are."""
+
+    def write(self, data: Any) -> int:
+        self.append(bytes(data))
+        return len(data)
+
+
+def encode(obj: Any, format: str) -> list[bytes]:
+    """Return an object as bytes, in pieces.
 
     Parameters
     ----------
@@ -39,12 +47,14 @@ def encode(obj: Any, format: str) -> bytes:
     if format == "joblib":
         file = io.BytesIO()
         import_joblib().dump(obj, file, compress=3)
-        return file.getvalue()
+        return [file.getvalue()]
     if format == "archive":
         archive = Archive(scoped=False)
         archive.insert_items({_ITEM: obj})
-        return str(archive).encode()
-    return pickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL)
+        return [str(archive).encode()]
+    pieces = _Pieces()
+    pickle.dump(obj, pieces, protocol=pickle.HIGHEST_PROTOCOL)
+    return pieces
 
 
 def decode(data: bytes, format: str) -> Any:

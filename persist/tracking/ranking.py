@@ -32,7 +32,7 @@ class Ranking(OpenStore):
         *,
         engine: str | None = None,
     ) -> Any:
-        """Return the best predictions, the best first; nulls come last.
+        """Return the best predictions, the best first; nulls and not-a-numbers come last.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Ranking(OpenStore):
         where.match("dataset_name", dataset_name)
         with self._reading():
             metrics = self._metrics(column, ascending, where, group)
-            order, values = _order(column, ascending, metrics)
+            order, values = _order(column, ascending, metrics, self._has_nan(column))
             if group is None:
                 query = f"SELECT * FROM predictions{where} ORDER BY {order} LIMIT ?"
                 return self._frame(query, [*where.values, *values, count], engine)
@@ -115,10 +115,8 @@ class Ranking(OpenStore):
         count = check_count("n", n)
         low_first = not higher_is_better(metric) if ascending is None else ascending
         where = _aggregated(metric=metric, **filters)
-        order = (
-            f'"{score_column}" {"ASC" if low_first else "DESC"} NULLS LAST, chain_id, model_name'
-        )
-        query = f"SELECT * FROM {_VIEW}{where} ORDER BY {order} LIMIT ?"
+        order = _directed(score_column, low_first, has_nan=True)
+        query = f"SELECT * FROM {_VIEW}{where} ORDER BY {order}, chain_id, model_name LIMIT ?"
         return self._frame(query, [*where.values, count], engine)
 
     def query_aggregated_predictions(
@@ -139,6 +137,13 @@ class Ranking(OpenStore):
         where = _aggregated(run_id, pipeline_id, chain_id, dataset_name, model_class, metric)
         query = f"SELECT * FROM {_VIEW}{where} ORDER BY pipeline_id, chain_id, model_name, metric"
         return self._frame(query, where.values, engine)
+
+    def _has_nan(self, column: str) -> bool:
+        if TABLES["predictions"].column(column).type != "DOUBLE":
+            return False
+        # For DuckDB it is the greatest of all numbers.
+        [(found,)] = self._rows(f'SELECT isnan(max("{column}")) FROM predictions')
+        return bool(found)
 
     def _metrics(
         self, column: str, ascending: bool | None, where: Conditions, group: str | None
@@ -189,15 +194,17 @@ def _checked(argument: str, column: Any) -> Any:
 
 
 def _order(
-    column: str, ascending: bool | None, metrics: Sequence[str]
+    column: str, ascending: bool | None, metrics: Sequence[str], has_nan: bool
 ) -> tuple[str, list[list[str]]]:
     """Return what to order by, and what its question marks stand for."""
     higher = [metric for metric in metrics if higher_is_better(metric)]
-    values: list[list[str]] = []
     if higher and len(higher) < len(metrics):
-        key = f'CASE WHEN list_contains(?, "metric") THEN -"{column}" ELSE "{column}" END ASC'
-        values.append(higher)
-    else:
-        low_first = not higher if ascending is None else ascending
-        key = f'"{column}" {"ASC" if low_first else "DESC"}'
-    return f"{key} NULLS LAST", values
+        key = f'CASE WHEN list_contains(?, "metric") THEN -"{column}" ELSE "{column}" END'
+        return f"{key} ASC NULLS LAST", [higher]
+    return _directed(column, not higher if ascending is None else ascending, has_nan), []
+
+
+def _directed(column: str, low_first: bool, has_nan: bool) -> str:
+    # Only where it matters: DuckDB finds the first few of a plain column quicker.
+    key = f"NULLIF(\"{column}\", 'NaN'::DOUBLE)" if has_nan else f'"{column}"'
+    return f"{key} {'ASC' if low_first else 'DESC'} NULLS LAST"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ class RunResult:
         known = [entry for entry in found if entry.get(by) is not None]
         if known and ascending is None:
             ascending = not higher_is_better(known[0]["metric"])
-        return sorted(known, key=lambda entry: entry[by], reverse=not ascending)[:n]
+        sign = 1 if ascending else -1
+        return sorted(known, key=lambda e: (math.isnan(e[by]), sign * e[by]))[:n]
 
     def filter(self, **values: Any) -> list[dict[str, Any]]:
         """Return the predictions with these values, such as ``partition="test"``.
@@ -187,10 +189,10 @@ class RunResult:
         path = Path(output_path)
         if not path.suffix:
             path = path.with_name(path.name + ".joblib")
-        data = encode(model, format or _FORMATS.get(path.suffix, "joblib"))
+        pieces = encode(model, format or _FORMATS.get(path.suffix, "joblib"))
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
         return path
 
     def __repr__(self) -> str:

@@ -167,7 +167,7 @@ def _entry(entry: tuple[int, str, str | None, float, str]) -> str:
 
 
 def _text(obj: Any) -> str:
-    text = base64.b64encode(encode(obj, "joblib")).decode()
+    text = base64.b64encode(b"".join(encode(obj, "joblib"))).decode()
     return "\n".join(text[i : i + _LINE] for i in range(0, len(text), _LINE))
 
 

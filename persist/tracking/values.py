@@ -56,7 +56,7 @@ def _text(column: Column, value: Any) -> str:
 
 
 def _json(column: Column, value: Any) -> str:
-    return json.dumps(value, default=_plain)
+    return _to_json(value)
 
 
 def _plain(value: Any) -> Any:
@@ -64,6 +64,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (numpy.integer, numpy.floating, numpy.bool_)):
         return value.item()
     return str(value)
+
+
+_to_json = json.JSONEncoder(default=_plain).encode
 
 
 def _number(column: Column, value: Any) -> float:

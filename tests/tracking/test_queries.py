@@ -1,6 +1,7 @@
 """Questions to a store: filters, order, guards."""
 
 import contextlib
+import math
 
 import numpy
 import pytest
@@ -51,6 +52,24 @@ def test_the_best_come_first_as_their_metric_asks_for_and_nulls_last(scored):
     found = scored.top_predictions(9, metric="val_score", ascending=False, dataset_name="wheat_1")
     assert scores(found) == [4, 3, 2, 1, 0, None]
     assert scored.top_predictions(0, dataset_name="corn").is_empty()
+
+
+def test_what_is_no_number_is_not_the_best(scored):
+    ids = fill(scored)
+    key = scored.save_prediction(
+        **predict_args(ids.pipeline, None, dataset_name="corn", metric="r2", val_score=math.nan)
+    )
+    for ascending, wanted in ((None, [4, 3, 2, 1, 0]), (False, [4, 3, 2, 1, 0]), (True, None)):
+        found = scored.top_predictions(9, ascending=ascending, dataset_name="corn")
+        assert scores(found)[:5] == (wanted or [0, 1, 2, 3, 4])
+        assert key in found["prediction_id"][5:]
+    grouped = scored.top_predictions(1, group_by="dataset_name", ascending=False)
+    assert scores(grouped)[0] == 4
+    for model, score in (("good", 0.5), ("bad", math.nan)):
+        changes = {"metric": "r2", "model_name": model, "val_score": score}
+        scored.save_prediction(**predict_args(ids.pipeline, ids.chain, **changes))
+    found = scored.query_top_aggregated_predictions("r2")
+    assert found["model_name"].to_list() == ["good", "bad"]
 
 
 def test_each_group_has_its_best_in_its_own_direction(scored):
