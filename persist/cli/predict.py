@@ -39,8 +39,13 @@ def add_parser(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict."""
     from persist.tracking import predict
+    from persist.tracking.errors import UntrustedError
 
-    result = predict(args.bundle, _features(args.data), trusted=args.trusted)
+    features = _features(args.data)
+    try:
+        result = predict(args.bundle, features, trusted=args.trusted)
+    except UntrustedError as error:
+        raise CommandError(str(error).replace("trusted=True", "--trusted")) from error
     predicted = result.y_pred.tolist()
     if args.json:
         print_document({"model": result.model_name, "predictions": predicted})

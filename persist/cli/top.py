@@ -38,7 +38,11 @@ def add_parser(commands: Commands) -> None:
         "--partition", default="val", help="the partition that is ranked (default: val)"
     )
     parser.add_argument("--dataset", metavar="NAME", help="their data set, % for any text")
-    parser.add_argument("--group-by", metavar="COLUMN", help="the best of each value of a column")
+    parser.add_argument(
+        "--group-by",
+        metavar="COLUMN",
+        help="the best of each value of a column (default: metric, if no direction is given)",
+    )
     direction = parser.add_mutually_exclusive_group()
     direction.add_argument(
         "--lowest",
@@ -55,6 +59,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the predictions."""
+    # Scores by different metrics are not to be compared.
+    by_default = "metric" if args.ascending is None else None
     with open_store(args.workspace) as store:
         found = store.top_predictions(
             args.n,
@@ -62,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             args.ascending,
             args.partition,
             args.dataset,
-            args.group_by,
+            args.group_by or by_default,
         )
     print_rows(_COLUMNS, found, args.json)
     return 0

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from persist.tracking.batch import Batch, finish
-from persist.tracking.connecting import connect
+from persist.tracking.connecting import connect, damage
 from persist.tracking.errors import StoreError
 from persist.tracking.journal import Journal
 from persist.tracking.queue import Queue, Turn
@@ -180,7 +180,8 @@ class Database:
             self._open(writes, timeout, create)
         self._is_open = True
         try:
-            yield self._connection
+            with damage(self.path):
+                yield self._connection
         except BaseException:
             self._is_open = False
             self._close()

@@ -78,7 +78,8 @@ class RunResult:
         by : {'val_score', 'test_score', 'train_score'}, optional
             The score.
         ascending : bool, optional
-            Whether low is good, by default what the metric asks for.
+            Whether low is good, by default what the metric asks for. Then pipelines that are scored
+            by another metric, as classifiers and regressors are, are ranked apart.
 
         Returns
         -------
@@ -87,10 +88,17 @@ class RunResult:
         """
         found = [e for e in self._entries() if e["fold_id"] == "avg" and e["partition"] == "val"]
         known = [entry for entry in found if entry.get(by) is not None]
-        if known and ascending is None:
-            ascending = not higher_is_better(known[0]["metric"])
-        sign = 1 if ascending else -1
-        return sorted(known, key=lambda e: (math.isnan(e[by]), sign * e[by]))[:n]
+        metrics = list(dict.fromkeys(entry["metric"] for entry in known))
+
+        def rank(entry: dict[str, Any]) -> tuple[int, bool, float]:
+            metric, value = entry["metric"], entry[by]
+            if ascending is None:
+                group, low_first = metrics.index(metric), not higher_is_better(metric)
+            else:
+                group, low_first = 0, ascending
+            return group, math.isnan(value), value if low_first else -value
+
+        return sorted(known, key=rank)[:n]
 
     def filter(self, **values: Any) -> list[dict[str, Any]]:
         """Return the predictions with these values, such as ``partition="test"``.

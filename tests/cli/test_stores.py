@@ -41,6 +41,15 @@ def test_the_best_predictions_are_listed(command, result):
     assert best[0]["prediction_id"] in command("top").out
 
 
+def test_predictions_by_different_metrics_are_listed_apart(command, result):
+    generator = numpy.random.default_rng(0)
+    features = generator.random((40, 3))
+    run([linear_model.LogisticRegression()], (features, features[:, 0] > 0.5))
+    rows = command("top", "-n", "1", "--json").document["rows"]
+    assert [row["metric"] for row in rows] == ["accuracy", "rmse"]
+    assert len(command("top", "-n", "1", "--lowest", "--json").document["rows"]) == 1
+
+
 def test_a_chain_is_exported_and_predicts(command, result):
     (best,) = command("top", "-n", "1", "--json").document["rows"]
     assert command("export", best["chain_id"], "model.n4a").out == "wrote model.n4a\n"
@@ -58,7 +67,7 @@ def test_a_bundle_of_somebody_else_is_refused(command, result, monkeypatch, tmp_
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "other keys"))
     done = command("predict", "model.n4a", "data.csv")
     assert done.status == 2
-    assert "trusted" in done.err
+    assert "give --trusted" in done.err
     assert command("predict", "model.n4a", "data.csv", "--trusted").status == 0
 
 

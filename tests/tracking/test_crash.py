@@ -227,6 +227,49 @@ def test_a_log_of_duckdb_that_is_cut_off_anywhere_leaves_a_whole_store(root):
         shutil.rmtree(folder)
 
 
+def test_a_log_of_duckdb_that_is_damaged_is_told_and_kept(root):
+    trial = Trial(root, "save")
+    folder = trial.copy()
+
+    def act():
+        trial.act(WorkspaceStore(folder))
+        os._exit(KILLED)
+
+    assert run_in_child(act) == KILLED
+    log = folder / "store.duckdb.wal"
+    damaged = bytearray(log.read_bytes())
+    damaged[len(damaged) // 3] ^= 0x55
+    log.write_bytes(damaged)
+    with pytest.raises(DamagedError, match="Move that file away"):
+        WorkspaceStore(folder)
+    assert log.read_bytes() == damaged
+    log.unlink()
+    assert state(folder) == trial.before
+
+
+@pytest.mark.parametrize("place", range(0, 60, 15))
+def test_a_database_that_is_damaged_is_told_and_kept(root, place):
+    with WorkspaceStore(root / "ws") as store:
+        fill(store)
+    path = root / "ws" / "store.duckdb"
+    damaged = bytearray(path.read_bytes())
+    # From there on: what is at the end may be free.
+    for number in range(len(damaged) * place // 100, len(damaged), 1 << 12):
+        damaged[number] ^= 0x55
+    path.write_bytes(damaged)
+    with pytest.raises(DamagedError, match=r"store\.duckdb"):
+        WorkspaceStore(root / "ws").query_predictions()
+    assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing" * 2000, b"SQLite format 3\0" + bytes(4000)])
+def test_a_file_that_is_no_database_is_told_and_kept(root, content):
+    (root / "store.duckdb").write_bytes(content)
+    with pytest.raises(DamagedError, match="cannot be opened as a store"):
+        WorkspaceStore(root)
+    assert (root / "store.duckdb").read_bytes() == content
+
+
 def test_a_journal_that_is_damaged_is_told(root):
     with WorkspaceStore(root / "ws") as store:
         fill(store)

@@ -161,6 +161,20 @@ def test_classifiers_are_scored_as_such(workspace):
     assert set(predict(encoded.best, X).to_list()) == {"high", "low"}
 
 
+def test_classifiers_and_regressors_are_ranked_apart(workspace):
+    flags = (LABELS == "high").astype(int)
+    models = [LogisticRegression(C=1e-4), Ridge(1e4), LogisticRegression(), Ridge()]
+    result = run([[model] for model in models], (X, flags), random_state=0)
+    found = [(entry["metric"], entry["val_score"]) for entry in result.top(9)]
+    accuracies = [value for metric, value in found if metric == "accuracy"]
+    errors = [value for metric, value in found if metric == "rmse"]
+    assert len(accuracies) == len(errors) == 2
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert errors == sorted(errors)
+    together = [entry["val_score"] for entry in result.top(9, ascending=True)]
+    assert together == sorted(accuracies + errors)
+
+
 def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
     folder = tmp_path / "corn"
     folder.mkdir()
