@@ -29,7 +29,6 @@ from persist.experiment.layout import (
 )
 from persist.experiment.names import group_name, plain_name
 from persist.experiment.progress import Meter, Progress
-from persist.experiment.replacement import settle_tree
 from persist.experiment.tables import write_table
 from persist.experiment.task_writer import PICKLE
 from persist.experiment.tree import (
@@ -39,6 +38,7 @@ from persist.experiment.tree import (
     check_root,
     default_target,
     files_in,
+    settle_tree,
     total_size,
     tree_folders,
 )

@@ -14,13 +14,13 @@ from persist.dataset import DataSet
 from persist.experiment.columns import array_of
 from persist.experiment.folder import reading
 from persist.experiment.progress import Meter, Progress
-from persist.experiment.replacement import settle_tree
 from persist.experiment.task_reader import TaskReader
 from persist.experiment.tree import (
     Folder,
     check_outside,
     check_root,
     files_in,
+    settle_tree,
     total_size,
     tree_folders,
 )

@@ -21,7 +21,7 @@ _LONGEST = 200  # bytes; a file name has up to 255, and an extension is added.
 # Windows, "Naming Files, Paths, and Namespaces": what no name holds, and the devices.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|\Z)", re.IGNORECASE)
-# Locks, journals, and what is made beside: see `folder`, `replacement` and `persist.files`.
+# Locks, journals, and what is made beside: see `folder` and `persist.files`.
 _OWN = re.compile(
     r"\.lock(-owner)?|\.persist-journal|\..*\.(replacing|replaced)|\..*\.tmp|.*\.hdf5\.new"
 )

@@ -11,17 +11,12 @@ from persist.errors import PersistError
 from persist.experiment.consolidation import storage_to_hdf5
 from persist.experiment.export import storage_to_dataset
 from persist.experiment.names import check_name, plain_name
-from persist.experiment.replacement import (
-    begin_replacement,
-    commit_replacement,
-    settle_replacement,
-    settle_replacements,
-)
 from persist.experiment.task_reader import TaskReader
 from persist.experiment.task_writer import TaskWriter
-from persist.experiment.tree import folder_names
+from persist.experiment.tree import folder_names, settle_all
 from persist.experiment.zipping import storage_to_zip
-from persist.files import sync_folder
+from persist.files import settle_folder, sync_folder
+from persist.files.folder import begin_folder, commit_folder
 
 __all__ = ["Storage", "StorageWriter", "TaskError", "makedirs"]
 
@@ -110,7 +105,7 @@ class Storage:
         if self._subject_id is None:
             return iter(())
         folder = os.path.join(self.root, self._subject_id)
-        settle_replacements(folder)
+        settle_all(folder)
         return iter(folder_names(folder))
 
     def create_task(self, task_id: str) -> TaskWriter:
@@ -124,7 +119,7 @@ class Storage:
         """
         check_name("task", task_id)
         path = self._task_path(task_id, "create a task")
-        settle_replacement(path)
+        settle_folder(path)
         try:
             os.mkdir(path)
         except FileExistsError:
@@ -174,7 +169,7 @@ class Storage:
         plain_name("task", task_id)
         if self._subject_id is not None:
             path = self._task_path(task_id, "read a task")
-            settle_replacement(path)
+            settle_folder(path)
             if os.path.isdir(path):
                 return path
         raise TaskError(
@@ -190,8 +185,8 @@ class Storage:
             )
         return TaskWriter._replacing(
             path,
-            functools.partial(begin_replacement, path),
-            functools.partial(commit_replacement, path),
+            functools.partial(begin_folder, path),
+            functools.partial(commit_folder, path),
             durable=self.durable,
         )
 

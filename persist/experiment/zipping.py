@@ -12,13 +12,13 @@ from persist.errors import DamagedError
 from persist.experiment.folder import reading
 from persist.experiment.names import plain_name
 from persist.experiment.progress import Meter, Progress
-from persist.experiment.replacement import settle_tree
 from persist.experiment.tree import (
     TreeFile,
     check_outside,
     check_root,
     default_target,
     files_in,
+    settle_tree,
     total_size,
     tree_folders,
 )

@@ -2,6 +2,7 @@
 
 from persist.files.backup import backup, keep_backup
 from persist.files.create import create_file, create_folder, remove_path
+from persist.files.folder import replace_folder, settle_folder, unsettled
 from persist.files.lock import FolderLock
 from persist.files.replace import replace_file, temporary_beside, write_text
 from persist.files.sync import sync_file, sync_folder
@@ -16,8 +17,11 @@ __all__ = [
     "remove_path",
     "replace_file",
     "replace_files",
+    "replace_folder",
+    "settle_folder",
     "sync_file",
     "sync_folder",
     "temporary_beside",
+    "unsettled",
     "write_text",
 ]

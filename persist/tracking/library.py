@@ -7,12 +7,13 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from persist.errors import DamagedError
-from persist.files import FolderLock, sync_folder, write_text
+from persist.files import FolderLock, replace_folder, settle_folder, unsettled, write_text
 from persist.tracking.optional import import_yaml
 
 __all__ = ["PipelineLibrary"]
@@ -116,12 +117,10 @@ class PipelineLibrary:
         with self._locked():
             _check_free(folder, name, category, overwrite)
 
-            def write(new: Path) -> None:
-                new.mkdir()
+            with _replaced(folder) as new:
+                os.mkdir(new)
                 for file, text in files.items():
-                    write_text(new / file, text)
-
-            _replace(folder, write)
+                    write_text(os.path.join(new, file), text)
         return folder
 
     def load_template(self, name: str, category: str | None = None) -> Any:
@@ -168,7 +167,7 @@ class PipelineLibrary:
         """Remove a template; see `load_template`."""
         with self._locked():
             folder = self._find(name, category)
-            gone = folder.with_name(f".{folder.name}.old")
+            gone = folder.with_name(f".{folder.name}.deleted")
             shutil.rmtree(gone, ignore_errors=True)
             os.rename(folder, gone)
             shutil.rmtree(gone)
@@ -247,7 +246,8 @@ class PipelineLibrary:
         folder = self._folder(name, category)
         with self._locked():
             _check_free(folder, str(name), category, overwrite)
-            _replace(folder, lambda new: shutil.copytree(source, new))
+            with _replaced(folder) as new:
+                shutil.copytree(source, new)
         return folder
 
     def _folder(self, name: Any, category: Any) -> Path:
@@ -255,6 +255,9 @@ class PipelineLibrary:
 
     def _folders(self, category: str | None) -> Iterator[Path]:
         chosen = None if category is None else _checked_category(category)
+        if self._unsettled():
+            with self._locked():
+                pass
         for folder in sorted(self.library_path.iterdir()):
             if folder.is_dir() and folder.name[0] != "." and chosen in (None, folder.name):
                 for template in sorted(folder.iterdir()):
@@ -269,8 +272,17 @@ class PipelineLibrary:
         where = "" if category is None else f" in category '{category}'"
         raise FileNotFoundError(f"Template '{name}' not found{where}")
 
-    def _locked(self) -> FolderLock:
-        return FolderLock(self.library_path)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep others from writing, after what a writer that died has begun is settled."""
+        with FolderLock(self.library_path):
+            for path in self._unsettled():
+                settle_folder(path)
+            yield
+
+    def _unsettled(self) -> list[str]:
+        folders = filter(Path.is_dir, self.library_path.iterdir())
+        return [path for folder in folders for path in unsettled(str(folder))]
 
 
 def _safe_name(name: Any) -> str:
@@ -315,23 +327,10 @@ def _check_free(folder: Path, name: str, category: str, overwrite: bool) -> None
         )
 
 
-def _replace(folder: Path, write: Any) -> None:
-    """Put a folder in place that `write` makes, whole; the caller holds the lock."""
+def _replaced(folder: Path) -> AbstractContextManager[str]:
+    """Put a folder in place that the block makes; the caller holds the lock."""
     folder.parent.mkdir(exist_ok=True)
-    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-    if old.is_dir() and not folder.exists():
-        os.rename(old, folder)
-    for left in (new, old):
-        shutil.rmtree(left, ignore_errors=True)
-    try:
-        write(new)
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(new, folder)
-        sync_folder(folder.parent)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+    return replace_folder(str(folder))
 
 
 def _read(path: Path) -> Any:

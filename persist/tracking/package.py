@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 from typing import Any
 
 from persist.dataset import DataSet
 from persist.dataset.layout import is_data_set
-from persist.files import FolderLock, sync_folder
+from persist.files import FolderLock, replace_folder, settle_folder
 from persist.names import check_identifier
 from persist.tracking.fitted import FittedChain, StepKind
 
@@ -44,23 +43,15 @@ def write_package(path: str, chain: FittedChain, about: dict[str, Any]) -> None:
     """
     folder, name = os.path.split(os.path.abspath(path))
     check_identifier(name, "The name of a package")
-    new, old = os.path.join(folder, f".{name}.new"), os.path.join(folder, f".{name}.old")
+    path = os.path.join(folder, name)
     with FolderLock(folder, name=f".{name}.lock", keep=False):
-        _settle(path, old)
+        settle_folder(path)
         _check_replaceable(path)
-        shutil.rmtree(new, ignore_errors=True)
-        try:
-            os.mkdir(new)
-            with DataSet(name, "w", new, array_threshold=_THRESHOLD, scoped=True) as dataset:
+        with replace_folder(path) as new:
+            place = os.path.dirname(new)
+            with DataSet(name, "w", place, array_threshold=_THRESHOLD, scoped=True) as dataset:
                 info = {"kind": _KIND, **about}
                 dataset._update({_PREDICT: _Predict(chain)}, {_PREDICT: info})
-            if os.path.lexists(path):
-                os.rename(path, old)
-            os.rename(os.path.join(new, name), path)
-            sync_folder(folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 class _Predict:
@@ -146,12 +137,3 @@ def _check_replaceable(path: str) -> None:
     raise FileExistsError(
         errno.EEXIST, "No chain was exported here: choose another path, or remove it", path
     )
-
-
-def _settle(path: str, old: str) -> None:
-    """Put the former package back if a writer died between the two renames."""
-    if os.path.isdir(old):
-        if os.path.lexists(path):
-            shutil.rmtree(old)
-        else:
-            os.rename(old, path)

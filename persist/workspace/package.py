@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from persist.dataset import DataSet
 from persist.dataset.layout import is_data_set
 from persist.errors import DataSetError
-from persist.files import FolderLock, sync_folder
+from persist.files import FolderLock, replace_folder, settle_folder, unsettled
 from persist.hdf5 import summarize
 from persist.workspace.entries import Entry, Index, listed, new_entry
 from persist.workspace.groups import Header
@@ -49,26 +48,20 @@ def save_package(workspace: AnalysisWorkspace, path: str, report: Report) -> Non
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "A package is to be kept in this folder", folder)
     with _lock(folder, name):
-        _settle(folder, name)
+        settle_folder(os.path.join(folder, name))
         _check_replaceable(path)
-        new, old = _beside(folder, name)
-        shutil.rmtree(new, ignore_errors=True)
-        try:
-            os.mkdir(new)
-            _write(workspace, DataSet(name, "w", new, array_threshold=_THRESHOLD), report)
-            _switch(os.path.join(folder, name), os.path.join(new, name), old)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-        sync_folder(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with replace_folder(os.path.join(folder, name)) as new:
+            place = os.path.dirname(new)
+            _write(workspace, DataSet(name, "w", place, array_threshold=_THRESHOLD), report)
 
 
 def settle_package(path: str) -> None:
     """Put the former package back if a writer died between the two renames."""
     folder, name = os.path.split(os.path.abspath(path))
-    if not os.path.lexists(path) and os.path.isdir(_beside(folder, name)[1]):
+    place = os.path.join(folder, name)
+    if not os.path.lexists(place) and os.path.isdir(folder) and place in unsettled(folder):
         with _lock(folder, name):
-            _settle(folder, name)
+            settle_folder(place)
 
 
 def package_header(path: str) -> Header:
@@ -204,27 +197,6 @@ def _check_replaceable(path: str) -> None:
 def _named(path: str) -> tuple[str, str, str]:
     folder, name = os.path.split(os.path.abspath(path))
     return name, "r", folder
-
-
-def _beside(folder: str, name: str) -> tuple[str, str]:
-    return os.path.join(folder, f".{name}.new"), os.path.join(folder, f".{name}.old")
-
-
-def _switch(path: str, new: str, old: str) -> None:
-    if os.path.lexists(path):
-        os.rename(path, old)
-    os.rename(new, path)
-
-
-def _settle(folder: str, name: str) -> None:
-    """Finish what a writer that died has begun, or take it back; the caller holds the lock."""
-    path, old = os.path.join(folder, name), _beside(folder, name)[1]
-    if not os.path.isdir(old):
-        return
-    if os.path.lexists(path):
-        shutil.rmtree(old)
-    else:
-        os.rename(old, path)
 
 
 def _lock(folder: str, name: str) -> FolderLock:

@@ -1,6 +1,7 @@
 """Templates of pipelines."""
 
 import json
+import os
 
 import pytest
 
@@ -130,3 +131,17 @@ def test_a_pipeline_of_a_folder_becomes_a_template(library, tmp_path):
 def test_the_workspace_must_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no workspace"):
         PipelineLibrary(tmp_path / "none")
+
+
+def test_a_template_is_there_though_a_writer_died_while_replacing_it(library):
+    path = library.save_template([1], "PLS", category="c")
+    os.rename(path, path.with_name(".pls.replaced"))
+    with pytest.raises(FileExistsError):
+        library.save_template([2], "PLS", category="c")
+    assert library.load_template("PLS") == [1]
+    os.rename(path, path.with_name(".pls.replaced"))
+    assert [template["name"] for template in library.list_templates()] == ["PLS"]
+    os.rename(path, path.with_name(".pls.replaced"))
+    library.delete_template("PLS")
+    assert library.list_templates() == []
+    assert os.listdir(path.parent) == []

@@ -255,8 +255,10 @@ def test_a_second_writer_waits_for_the_first(saved, path, monkeypatch):
 
 def break_between_the_renames(path):
     """Leave what a writer leaves that dies there."""
-    os.rename(path, path.parent / ".results.old")
-    shutil.copytree(path.parent / ".results.old", path.parent / ".results.new" / "results")
+    os.rename(path, path.parent / ".results.replaced")
+    shutil.copytree(
+        path.parent / ".results.replaced", path.parent / ".results.replacing" / "results"
+    )
 
 
 def test_a_crash_between_the_renames_is_recovered_by_a_reader(saved, path, load):
@@ -281,7 +283,7 @@ def test_a_crash_between_the_renames_is_recovered_by_a_writer(saved, path, load)
 
 
 def test_what_a_crash_after_the_renames_left_is_removed_by_the_next_writer(saved, path, load):
-    shutil.copytree(path, path.parent / ".results.old")
+    shutil.copytree(path, path.parent / ".results.replaced")
     assert_same_items(load(path), saved)
     ws = AnalysisWorkspace()
     ws.store("D0", "x", 1)

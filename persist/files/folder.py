@@ -1,0 +1,106 @@
+"""Folders that take the place of others when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+from persist.files.create import remove_path
+from persist.files.sync import sync_folder
+
+__all__ = ["begin_folder", "commit_folder", "replace_folder", "settle_folder", "unsettled"]
+
+_NEW = ".replacing"
+_OLD = ".replaced"
+
+
+@contextlib.contextmanager
+def replace_folder(path: str) -> Iterator[str]:
+    """Put a folder in place that the block makes; nothing is done if the block fails.
+
+    Who dies between the two renames leaves nothing at `path`: `settle_folder` puts the old folder
+    back. Two at once for one path must be kept apart by a lock.
+
+    Parameters
+    ----------
+    path : str
+        A folder, or nothing.
+
+    Yields
+    ------
+    str
+        A path of the same name elsewhere, where nothing is.
+    """
+    settle_folder(path)
+    outer = begin_folder(path)
+    try:
+        inner = os.path.join(outer, os.path.basename(path))
+        yield inner
+        commit_folder(path, inner)
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
+
+
+def begin_folder(path: str) -> str:
+    """Make a new folder beside that at `path`, and return its path."""
+    new = _beside(path, _NEW)
+    remove_path(new)
+    os.mkdir(new)
+    return new
+
+
+def commit_folder(path: str, new: str | None = None) -> None:
+    """Put a new folder in the place of that at `path`, which is removed.
+
+    Parameters
+    ----------
+    path : str
+        A folder, or nothing.
+    new : str, optional
+        The new one, by default that of `begin_folder`.
+
+    Raises
+    ------
+    OSError
+        If the disk fails; the old folder is in place.
+    """
+    old = _beside(path, _OLD)
+    remove_path(old)
+    if os.path.lexists(path):
+        os.rename(path, old)
+    try:
+        os.rename(_beside(path, _NEW) if new is None else new, path)
+    except BaseException:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            os.rename(old, path)
+        raise
+    sync_folder(os.path.dirname(path))
+    # What is left of it is removed by whoever comes next.
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def settle_folder(path: str) -> None:
+    """Put the old folder back if a writer died between the two renames."""
+    old = _beside(path, _OLD)
+    if not os.path.lexists(old):
+        return
+    if os.path.lexists(path):
+        remove_path(old)
+    else:
+        os.rename(old, path)
+
+
+def unsettled(parent: str) -> list[str]:
+    """Return the paths in a folder for which `settle_folder` has something to do."""
+    return [
+        os.path.join(parent, name[1 : -len(_OLD)])
+        for name in os.listdir(parent)
+        if name.startswith(".") and name.endswith(_OLD)
+    ]
+
+
+def _beside(path: str, ending: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}{ending}")
