@@ -15,10 +15,9 @@ from persist.dataset.python2_grammar import Python2Error, parse_archive, syntax_
 from persist.dataset.python2_names import rename
 from persist.dataset.python2_text import decode_python2, python3_source
 
-__all__ = ["Python2Error", "info_text", "is_python2_item", "restore_python2"]
+__all__ = ["Python2Error", "info_text", "restore_python2"]
 
 _GUARD = re.compile(r"^if __name__ == (['\"]).*\1:", re.MULTILINE)
-_REPLACEMENT = re.compile(r"^_?sys\.modules\[__name__\] =", re.MULTILINE)
 _SURROUNDINGS = frozenset(["__builtins__", "__warningregistry__", "_arrays"])
 
 
@@ -91,11 +90,3 @@ def info_text(text: str | bytes) -> str:
     # Lines of the loader are indented, so that the last is not within it.
     starts = [match.start() for match in _GUARD.finditer(text)]
     return text[: starts[-1]] if starts else text
-
-
-def is_python2_item(text: str | bytes) -> bool:
-    """Tell whether the file of an item is one that release 0.9 wrote.
-
-    Later releases write modules that put the item into the place of the module.
-    """
-    return not _REPLACEMENT.search(decode_python2(text))

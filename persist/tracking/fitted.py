@@ -89,9 +89,7 @@ class FittedChain:
         wavelengths : array, optional
             Passed on to transformers whose ``transform`` takes it.
         """
-        features = numpy.array(X, copy=True)
-        for step in self.steps:
-            features = _transformed(features, step, wavelengths)
+        features = self.transform(X, wavelengths)
         models, weights = self.voters()
         predicted = combine(models, weights, features)
         for step in reversed(self.steps):
@@ -99,6 +97,13 @@ class FittedChain:
                 for transformer in reversed(step.transformers):
                     predicted = invert(transformer, predicted)
         return predicted
+
+    def transform(self, X: Any, wavelengths: Any = None) -> Array:  # noqa: N803 - scikit-learn's
+        """Return features as the models get them; see `predict`."""
+        features = numpy.array(X, copy=True)
+        for step in self.steps:
+            features = _transformed(features, step, wavelengths)
+        return features
 
     def voters(self) -> tuple[list[Any], list[float]]:
         """Return the models that predict, and their weights."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -15,14 +14,12 @@ from typing import Any
 from persist.errors import DamagedError
 from persist.files import FolderLock, replace_folder, settle_folder, unsettled, write_text
 from persist.tracking.optional import import_yaml
+from persist.tracking.template_names import checked_category, safe_name
 
 __all__ = ["PipelineLibrary"]
 
 _Path = str | os.PathLike[str]
 _CONFIG, _METADATA, _README = "pipeline.json", "metadata.json", "README.md"
-_REMOVED = '<>:"/\\|?*'
-# Windows takes these for devices, in any folder and with any extension.
-_DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10)}
 _VERSION = "1.0"
 
 
@@ -251,10 +248,10 @@ class PipelineLibrary:
         return folder
 
     def _folder(self, name: Any, category: Any) -> Path:
-        return self.library_path / _checked_category(category) / _safe_name(name)
+        return self.library_path / checked_category(category) / safe_name(name)
 
     def _folders(self, category: str | None) -> Iterator[Path]:
-        chosen = None if category is None else _checked_category(category)
+        chosen = None if category is None else checked_category(category)
         if self._unsettled():
             with self._locked():
                 pass
@@ -265,7 +262,7 @@ class PipelineLibrary:
                         yield template
 
     def _find(self, name: str, category: str | None) -> Path:
-        safe = _safe_name(name)
+        safe = safe_name(name)
         for folder in self._folders(category):
             if folder.name == safe:
                 return folder
@@ -283,40 +280,6 @@ class PipelineLibrary:
     def _unsettled(self) -> list[str]:
         folders = filter(Path.is_dir, self.library_path.iterdir())
         return [path for folder in folders for path in unsettled(str(folder))]
-
-
-def _safe_name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise ValueError(f"Invalid template name: {name!r}; it must be text")
-    safe = "".join(c for c in name.strip().replace(" ", "_") if c not in _REMOVED).lower()
-    safe = unicodedata.normalize("NFC", safe)
-    _check_folder(safe, "template name", name)
-    return safe
-
-
-def _checked_category(category: Any) -> str:
-    if not isinstance(category, str) or any(c in _REMOVED for c in category):
-        raise ValueError(
-            f"Invalid category: {category!r}; choose text without any of {' '.join(_REMOVED)}"
-        )
-    _check_folder(category, "category", category)
-    return category
-
-
-def _check_folder(folder: str, what: str, given: str) -> None:
-    """Refuse what would not be one folder inside the library."""
-    if (
-        not folder
-        or folder[0] == "."
-        or folder[-1] in ". "
-        or not all(c.isprintable() for c in folder)
-        or folder.partition(".")[0].lower() in _DEVICES
-        or len(folder.encode("utf-8", "surrogatepass")) > 200
-    ):
-        raise ValueError(
-            f"Invalid {what}: {given!r}; choose printable text that does not begin with a dot, "
-            "does not end with one, and is no device of Windows"
-        )
 
 
 def _check_free(folder: Path, name: str, category: str, overwrite: bool) -> None:

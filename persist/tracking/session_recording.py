@@ -8,9 +8,10 @@ import numpy
 
 from persist.tracking.data import Data
 from persist.tracking.fitted import FittedStep, StepKind
+from persist.tracking.outcomes import Outcome
 from persist.tracking.plan import Plan, class_name
 from persist.tracking.store import WorkspaceStore
-from persist.tracking.training import LogEntry, Outcome, Trained
+from persist.tracking.training import LogEntry, Trained
 
 __all__ = ["record_failure", "record_pipeline"]
 

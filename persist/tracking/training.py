@@ -15,10 +15,11 @@ from persist.tracking.data import Data
 from persist.tracking.errors import StoreError
 from persist.tracking.fitted import FittedChain, FittedStep, StepKind
 from persist.tracking.optional import import_optional
+from persist.tracking.outcomes import Outcome, average_of, outcomes_of
 from persist.tracking.plan import Plan, PlannedStep, class_name
-from persist.tracking.scoring import check_metric, score
+from persist.tracking.scoring import check_metric
 
-__all__ = ["LogEntry", "Outcome", "StepFailure", "Trained", "train"]
+__all__ = ["LogEntry", "StepFailure", "Trained", "train"]
 
 Array = Any
 
@@ -36,20 +37,6 @@ class LogEntry:
     event: str
     duration_ms: int
     message: str | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was predicted for a part of the data, in a fold or by the refitted model."""
-
-    fold: str
-    partition: str
-    y_true: Array
-    y_pred: Array
-    y_proba: Array
-    indices: Array
-    scores: dict[str, dict[str, float]]
-    is_refit: bool = False
 
 
 @dataclass
@@ -132,16 +119,16 @@ def train(
         model = _joined(*fitting.fit(data.X[rest], y[rest], f"fold {fold}"))
         trained.fold_models[f"fold_{fold}"] = model
         chain = FittedChain(trained.target_steps, {fold: model})
-        trained.outcomes += _outcomes(fold, chain, data, task_type, rest, part)
+        trained.outcomes += outcomes_of(fold, chain, data, task_type, rest, part)
     folds = FittedChain(trained.target_steps, trained.fold_models)
-    trained.outcomes += _average(folds, data, task_type, trained.outcomes)
+    trained.outcomes += average_of(folds, data, task_type, trained.outcomes)
     if refit:
         steps, model = fitting.fit(data.X, y, "refit")
         steps = sorted([*steps, *trained.target_steps], key=lambda step: step.index)
         name, index = class_name(model), plan.model.index
         trained.refit = FittedChain(tuple(steps), {"fold_final": model}, {}, name, index)
         everything = numpy.arange(len(data.X))
-        trained.outcomes += _outcomes(
+        trained.outcomes += outcomes_of(
             "final", trained.refit, data, task_type, everything, None, is_refit=True
         )
     return trained
@@ -242,62 +229,6 @@ def _transformed_target(transformer: Any, y: Array) -> Array:
 def _column(transformer: Any, y: Array) -> Array:
     """Return a target as transformers of features want it; encoders of labels want it flat."""
     return y if y.ndim > 1 or type(transformer).__name__ == "LabelEncoder" else y.reshape(-1, 1)
-
-
-def _outcomes(
-    fold: str,
-    chain: FittedChain,
-    data: Data,
-    task_type: str,
-    rest: Array,
-    part: Array | None,
-    is_refit: bool = False,
-) -> list[Outcome]:
-    """Return what a chain predicts for each part of the data."""
-    parts = {"train": (data.X[rest], data.y[rest], rest)}
-    if part is not None:
-        parts["val"] = (data.X[part], data.y[part], part)
-    if data.X_test is not None:
-        parts["test"] = (data.X_test, data.y_test, numpy.arange(len(data.X_test)))
-    predicted = {name: chain.predict(X) for name, (X, _, _) in parts.items()}
-    scores = {name: score(task_type, y, predicted[name]) for name, (_, y, _) in parts.items()}
-    return [
-        Outcome(fold, name, y, predicted[name], _chances(chain, X), indices, scores, is_refit)
-        for name, (X, y, indices) in parts.items()
-    ]
-
-
-def _chances(chain: FittedChain, features: Array) -> Array:
-    models, _ = chain.voters()
-    has_only_models = len(models) == 1 and hasattr(models[0], "predict_proba")
-    return models[0].predict_proba(features) if has_only_models and not chain.steps else None
-
-
-def _average(
-    folds: FittedChain, data: Data, task_type: str, outcomes: list[Outcome]
-) -> list[Outcome]:
-    """Return what was predicted for each sample while it was left out, and all models for a test.
-
-    A sample that was left out several times counts as often.
-    """
-    left_out = [outcome for outcome in outcomes if outcome.partition == "val"]
-    y_true = numpy.concatenate([outcome.y_true for outcome in left_out])
-    y_pred = numpy.concatenate([outcome.y_pred for outcome in left_out])
-    indices = numpy.concatenate([outcome.indices for outcome in left_out])
-    trains = [outcome.scores["train"] for outcome in left_out]
-    scores = {
-        "train": {name: float(numpy.mean([one[name] for one in trains])) for name in trains[0]},
-        "val": score(task_type, y_true, y_pred),
-    }
-    tested = None
-    if data.X_test is not None:
-        tested = folds.predict(data.X_test)
-        scores["test"] = score(task_type, data.y_test, tested)
-    found = [Outcome("avg", "val", y_true, y_pred, None, indices, scores)]
-    if tested is not None:
-        everything = numpy.arange(len(tested))
-        found.append(Outcome("avg", "test", data.y_test, tested, None, everything, scores))
-    return found
 
 
 @contextmanager

@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persist.archive import Archive
-from persist.archive.module_source import closing_source
-from persist.dataset.python2 import Python2Error, info_text, is_python2_item, restore_python2
+from persist.dataset.python2 import Python2Error, info_text, restore_python2
 from persist.errors import ArchiveError
 
 CLOSING = "try: del __builtins__\nexcept NameError: pass"
@@ -218,20 +216,6 @@ def test_a_package_without_loader_is_all_infos():
 def test_a_string_that_looks_like_the_loader_is_no_end():
     infos = "_info_dict = '''\nif __name__ == 'ds':\n'''\n"
     assert info_text(infos + LOADER) == infos
-
-
-@pytest.mark.parametrize("form", ITEMS)
-def test_an_item_of_python2_is_told_by_what_it_has_not(form):
-    assert is_python2_item(ITEMS[form])
-    assert is_python2_item(ITEMS[form].encode())
-
-
-@pytest.mark.parametrize("name", ["a", "sys"])
-@pytest.mark.parametrize("scoped", [False, True])
-def test_an_item_of_a_later_release_is_told_by_its_last_line(name, scoped):
-    archive = Archive(scoped=scoped)
-    archive.insert(**{name: [1]})
-    assert not is_python2_item(str(archive) + closing_source(name))
 
 
 @pytest.mark.parametrize(

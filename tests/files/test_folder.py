@@ -42,9 +42,12 @@ def test_a_folder_is_put_where_nothing_was(tmp_path):
 
 
 def test_a_block_that_fails_leaves_the_old_folder(path):
-    with pytest.raises(ZeroDivisionError), replace_folder(str(path)) as new:
+    def fail(new):
         make(new, "new")
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), replace_folder(str(path)) as new:
+        fail(new)
     assert text_of(path) == "old"
     assert os.listdir(path.parent) == ["results"]
 

@@ -153,10 +153,12 @@ def test_classifiers_are_scored_as_such(workspace):
     assert result.best["task_type"] == "classification"
     assert result.best_score > 0.7
     assert set(predict(result.best, X).to_list()) == {"high", "low"}
-    entry = result.filter(fold_id="0", partition="val")[0]
-    arrays = result.store.get_prediction_arrays(entry["id"])
-    assert len(arrays["y_proba"]) == 2 * len(arrays["y_true"])
-    assert set(arrays["y_true"]) == {0, 1}
+    for fold, partition in (("0", "val"), ("final", "test")):
+        (entry,) = result.filter(fold_id=fold, partition=partition)
+        arrays = result.store.get_prediction_arrays(entry["id"])
+        assert set(arrays["y_true"]) == {0, 1}
+        chances = arrays["y_proba"].reshape(-1, 2)
+        numpy.testing.assert_array_equal(chances.argmax(axis=1), arrays["y_pred"])
     encoded = run([{"y_processing": LabelEncoder()}, LogisticRegression()], (X, LABELS), cv=3)
     assert set(predict(encoded.best, X).to_list()) == {"high", "low"}
 
