@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from persist.tracking.optional import import_optional, import_polars
+from persist.tracking.optional import import_pandas, import_polars, import_pyarrow
 
 __all__ = ["ENGINES", "check_engine", "to_frame"]
 
@@ -34,11 +34,11 @@ def to_frame(connection: Any, query: str, values: Sequence[Any], engine: str) ->
     engine : {'polars', 'pandas', 'arrow'}
         Whether to return a polars.DataFrame, a pandas.DataFrame or a pyarrow.Table.
     """
-    import_optional("pyarrow", "pyarrow")
+    import_pyarrow()
     table = connection.sql(query, params=list(values)).to_arrow_table()
     if engine == "arrow":
         return table
     if engine == "pandas":
-        import_optional("pandas", "pandas")
+        import_pandas()
         return table.to_pandas()
     return import_polars().from_arrow(table)

@@ -11,13 +11,14 @@ __all__ = [
     "import_duckdb",
     "import_joblib",
     "import_optional",
+    "import_pandas",
     "import_polars",
     "import_pyarrow",
     "import_yaml",
 ]
 
 
-def import_optional(module: str, package: str) -> Any:
+def import_optional(module: str, package: str, extra: str = "tracking") -> Any:
     """Import a module.
 
     Parameters
@@ -26,6 +27,8 @@ def import_optional(module: str, package: str) -> Any:
         Its name.
     package : str
         What installs it.
+    extra : str, optional
+        The extra of persist that it belongs to.
 
     Raises
     ------
@@ -37,7 +40,7 @@ def import_optional(module: str, package: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != module.partition(".")[0]:
             raise
-        raise MissingExtraError(package, "tracking") from error
+        raise MissingExtraError(package, extra) from error
 
 
 def import_duckdb() -> Any:
@@ -48,6 +51,11 @@ def import_duckdb() -> Any:
 def import_joblib() -> Any:
     """Import joblib."""
     return import_optional("joblib", "joblib")
+
+
+def import_pandas() -> Any:
+    """Import pandas."""
+    return import_optional("pandas", "pandas", "experiment")
 
 
 def import_polars() -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from persist.tracking.optional import import_optional
+from persist.tracking.optional import import_pandas
 
 __all__ = ["PredictResult"]
 
@@ -88,7 +88,7 @@ class PredictResult:
         include_indices : bool, optional
             Whether to have a column ``sample_index`` first, if the indices are known.
         """
-        pandas = import_optional("pandas", "pandas")
+        pandas = import_pandas()
         columns: dict[str, Any] = {}
         if include_indices and self.sample_indices is not None:
             columns["sample_index"] = self.sample_indices

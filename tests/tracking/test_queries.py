@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 
 import numpy
 import pytest
@@ -14,6 +15,7 @@ import pandas
 import polars
 import pyarrow
 
+from persist.errors import MissingExtraError
 from persist.tracking import WorkspaceStore, higher_is_better
 from persist.tracking.columns import TABLES
 from persist.tracking.errors import StoreError
@@ -184,6 +186,15 @@ def test_frames_come_for_each_library(scored, tmp_path):
         scored.list_runs(engine="spark")
     with pytest.raises(ValueError, match="engine must be one of"):
         WorkspaceStore(tmp_path / "ws", engine="spark")
+
+
+@pytest.mark.parametrize(
+    ("engine", "extra"), [("polars", "tracking"), ("pandas", "experiment"), ("arrow", "tracking")]
+)
+def test_a_library_that_is_missing_is_told_with_its_extra(scored, monkeypatch, engine, extra):
+    monkeypatch.setitem(sys.modules, "pyarrow" if engine == "arrow" else engine, None)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'persist\[{extra}\]'"):
+        scored.list_runs(engine=engine)
 
 
 def test_aggregates_have_one_row_for_each_chain(store):
