@@ -42,6 +42,11 @@ V4_DDL = SCHEMA_DDL.replace(', "refit_context" VARCHAR DEFAULT NULL', "").replac
 )
 
 
+def assert_recorded(found, recorded):
+    """Make sure that numbers are those of another machine, whose BLAS may round the last bit."""
+    numpy.testing.assert_allclose(found, recorded, rtol=1e-13, atol=0)
+
+
 def structure(path):
     """Return the columns with their types, defaults and constraints, and the indexes."""
     with duckdb.connect(str(path), read_only=True) as connection:
@@ -87,15 +92,14 @@ def test_a_store_of_0_7_1_opens_predicts_and_goes_on(golden):
         assert found["scores"] == {"val": {"rmse": 0.1}}
         assert len(found["y_true"]) == len(found["sample_indices"]) == 20
         chain = found["chain_id"]
-        numpy.testing.assert_array_equal(
-            replay_chain(store, chain, expected["X"]), expected["replay"]
-        )
+        replayed = replay_chain(store, chain, expected["X"])
+        assert_recorded(replayed, expected["replay"])
         path = store.export_chain(chain, golden / "again")
         assert len(store.query_aggregated_predictions()) == 1
         fill(store)
         assert store.delete_run(run["run_id"]) == 8
         assert len(store.list_runs()) == 1
-    numpy.testing.assert_array_equal(predict(path, expected["X"]).values, expected["replay"])
+    numpy.testing.assert_array_equal(predict(path, expected["X"]).values, replayed)
 
 
 def test_a_store_of_version_4_gets_what_it_lacks_and_loses_nothing(tmp_path):
@@ -145,18 +149,21 @@ def test_the_schema_is_made_once(store):
     tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 6),
     reason="its PLSRegression does not read what a later release has pickled",
 )
-@pytest.mark.parametrize("name", ["result_export_071", "export_chain_071"])
-def test_both_bundles_of_a_run_of_0_7_1_give_the_same_numbers(name):
+def test_both_bundles_of_a_run_of_0_7_1_give_the_same_numbers():
     expected = numpy.load(GOLDEN / "expected.npz")
-    found = predict(GOLDEN / f"{name}.n4a", expected["X"], trusted=True)
-    numpy.testing.assert_array_equal(found.values, expected["result_export_071"])
+    first, second = (
+        predict(GOLDEN / f"{name}.n4a", expected["X"], trusted=True).values
+        for name in ("result_export_071", "export_chain_071")
+    )
+    numpy.testing.assert_array_equal(first, second)
+    assert_recorded(first, expected["result_export_071"])
 
 
 @pytest.mark.parametrize("name", ["minimal_readable", "export_chain_hashnames_071"])
 def test_bundles_of_other_forms_give_the_same_numbers(name):
     expected = numpy.load(GOLDEN / "expected_store_071.npz")
     found = BundleLoader(GOLDEN / f"{name}.n4a", trusted=True).predict(expected["X"])
-    numpy.testing.assert_array_equal(found, expected["replay"])
+    assert_recorded(found, expected["replay"])
 
 
 def test_bundles_of_others_are_refused_with_the_reason():
