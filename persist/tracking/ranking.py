@@ -65,7 +65,7 @@ class Ranking(OpenStore):
         where.match("dataset_name", dataset_name)
         with self._reading():
             metrics = self._metrics(column, ascending, where, group)
-            order, values = _order(column, ascending, metrics, self._has_nan(column))
+            order, values = self._order(column, ascending, metrics)
             if group is None:
                 query = f"SELECT * FROM predictions{where} ORDER BY {order} LIMIT ?"
                 return self._frame(query, [*where.values, *values, count], engine)
@@ -138,6 +138,17 @@ class Ranking(OpenStore):
         query = f"SELECT * FROM {_VIEW}{where} ORDER BY pipeline_id, chain_id, model_name, metric"
         return self._frame(query, where.values, engine)
 
+    def _order(
+        self, column: str, ascending: bool | None, metrics: Sequence[str]
+    ) -> tuple[str, list[list[str]]]:
+        """Return what to order by, and what its question marks stand for."""
+        higher = [metric for metric in metrics if higher_is_better(metric)]
+        if higher and len(higher) < len(metrics):
+            key = f'CASE WHEN list_contains(?, "metric") THEN -"{column}" ELSE "{column}" END'
+            return f"{key} ASC NULLS LAST", [higher]
+        low_first = not higher if ascending is None else ascending
+        return _directed(column, low_first, not low_first and self._has_nan(column)), []
+
     def _has_nan(self, column: str) -> bool:
         if TABLES["predictions"].column(column).type != "DOUBLE":
             return False
@@ -191,17 +202,6 @@ def _checked(argument: str, column: Any) -> Any:
             f"Invalid {argument} column: {column!r}; choose one of {', '.join(sorted(_COLUMNS))}"
         )
     return column
-
-
-def _order(
-    column: str, ascending: bool | None, metrics: Sequence[str], has_nan: bool
-) -> tuple[str, list[list[str]]]:
-    """Return what to order by, and what its question marks stand for."""
-    higher = [metric for metric in metrics if higher_is_better(metric)]
-    if higher and len(higher) < len(metrics):
-        key = f'CASE WHEN list_contains(?, "metric") THEN -"{column}" ELSE "{column}" END'
-        return f"{key} ASC NULLS LAST", [higher]
-    return _directed(column, not higher if ascending is None else ascending, has_nan), []
 
 
 def _directed(column: str, low_first: bool, has_nan: bool) -> str:
