@@ -20,7 +20,10 @@ _CONFIG = {"enable_external_access": "false", "python_enable_replacements": "fal
 # What every release since 1.0 reads; DuckDB 2 would choose a version that 1.x refuses.
 _NEW = {"storage_compatibility_version": "v1.0.0"}
 _PAUSE = 0.005  # s
-_CORRUPT = re.compile("Corrupt database file|replaying WAL")
+_LOG = "replaying WAL"
+_CORRUPT = re.compile(f"Corrupt database file|{_LOG}")
+# By these and no shorter words, as messages hold paths.
+_LOCKED = re.compile("Could not set lock|Conflicting lock|used by another process")
 _HOLDER = re.compile(r"PID (\d+)")
 
 
@@ -56,7 +59,7 @@ def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0
         try:
             return _open(path, writes, is_new)
         except duckdb.Error as error:
-            if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
+            if not _LOCKED.search(str(error)):
                 if _is_damage(error):
                     raise DamagedError(
                         f"{path} cannot be opened as a store: {error}{_advice(error)}"
@@ -94,7 +97,7 @@ def _is_damage(error: Exception) -> bool:
 
 
 def _advice(error: Exception) -> str:
-    if "WAL" not in str(error):
+    if _LOG not in str(error):
         return ""
     return ". Move that file away to have the store without what was committed last"
 

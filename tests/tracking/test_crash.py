@@ -264,10 +264,12 @@ def test_a_database_that_is_damaged_is_told_and_kept(root, place):
 
 @pytest.mark.parametrize("content", [b"", b"nothing" * 2000, b"SQLite format 3\0" + bytes(4000)])
 def test_a_file_that_is_no_database_is_told_and_kept(root, content):
-    (root / "store.duckdb").write_bytes(content)
+    # The name of a folder is no news of a lock.
+    (root / "clock").mkdir()
+    (root / "clock" / "store.duckdb").write_bytes(content)
     with pytest.raises(DamagedError, match="cannot be opened as a store"):
-        WorkspaceStore(root)
-    assert (root / "store.duckdb").read_bytes() == content
+        WorkspaceStore(root / "clock")
+    assert (root / "clock" / "store.duckdb").read_bytes() == content
 
 
 def test_a_journal_that_is_damaged_is_told(root):
