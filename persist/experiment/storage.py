@@ -13,9 +13,9 @@ from persist.experiment.export import storage_to_dataset
 from persist.experiment.names import check_name, plain_name
 from persist.experiment.task_reader import TaskReader
 from persist.experiment.task_writer import TaskWriter
-from persist.experiment.tree import folder_names, settle_all
+from persist.experiment.tree import folder_names
 from persist.experiment.zipping import storage_to_zip
-from persist.files import settle_folder, sync_folder
+from persist.files import settle_folder, settle_folders, sync_folder
 from persist.files.folder import begin_folder, commit_folder
 
 __all__ = ["Storage", "StorageWriter", "TaskError", "makedirs"]
@@ -105,7 +105,7 @@ class Storage:
         if self._subject_id is None:
             return iter(())
         folder = os.path.join(self.root, self._subject_id)
-        settle_all(folder)
+        settle_folders(folder)
         return iter(folder_names(folder))
 
     def create_task(self, task_id: str) -> TaskWriter:

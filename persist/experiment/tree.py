@@ -10,7 +10,7 @@ from typing import NamedTuple
 from persist.errors import PersistError
 from persist.experiment.names import is_own_file
 from persist.experiment.trial_folder import TRIALS
-from persist.files import settle_folder, unsettled
+from persist.files import settle_folders
 
 __all__ = [
     "Folder",
@@ -22,7 +22,6 @@ __all__ = [
     "files_in",
     "folder_names",
     "is_storage",
-    "settle_all",
     "settle_tree",
     "total_size",
     "tree_folders",
@@ -82,18 +81,12 @@ def folder_names(path: str) -> list[str]:
         )
 
 
-def settle_all(folder: str) -> None:
-    """Finish the replacements of a subject's tasks whose writers died."""
-    for path in unsettled(folder):
-        settle_folder(path)
-
-
 def settle_tree(root: str) -> None:
-    """Do `settle_all` for each subject that can be written."""
+    """Do `settle_folders` for each subject that can be written."""
     with os.scandir(root) as entries:
         for entry in entries:
             if entry.is_dir() and os.access(entry.path, os.W_OK):
-                settle_all(entry.path)
+                settle_folders(entry.path)
 
 
 def is_storage(path: str | os.PathLike[str]) -> bool:

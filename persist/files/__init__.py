@@ -2,7 +2,7 @@
 
 from persist.files.backup import backup, keep_backup
 from persist.files.create import create_file, create_folder, remove_path
-from persist.files.folder import replace_folder, settle_folder, unsettled
+from persist.files.folder import replace_folder, settle_folder, settle_folders, unsettled
 from persist.files.lock import FolderLock
 from persist.files.replace import replace_file, temporary_beside, write_text
 from persist.files.sync import sync_file, sync_folder
@@ -19,6 +19,7 @@ __all__ = [
     "replace_files",
     "replace_folder",
     "settle_folder",
+    "settle_folders",
     "sync_file",
     "sync_folder",
     "temporary_beside",

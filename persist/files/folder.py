@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from persist.files.create import remove_path
 from persist.files.sync import sync_folder
 
-__all__ = ["begin_folder", "commit_folder", "replace_folder", "settle_folder", "unsettled"]
+__all__ = [
+    "begin_folder",
+    "commit_folder",
+    "replace_folder",
+    "settle_folder",
+    "settle_folders",
+    "unsettled",
+]
 
 _NEW = ".replacing"
 _OLD = ".replaced"
@@ -99,6 +106,12 @@ def unsettled(parent: str) -> list[str]:
         for name in os.listdir(parent)
         if name.startswith(".") and name.endswith(_OLD)
     ]
+
+
+def settle_folders(parent: str) -> None:
+    """Do `settle_folder` for all that was in a folder."""
+    for path in unsettled(parent):
+        settle_folder(path)
 
 
 def _beside(path: str, ending: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from persist.errors import DamagedError
-from persist.files import FolderLock, replace_folder, settle_folder, unsettled, write_text
+from persist.files import FolderLock, replace_folder, settle_folders, unsettled, write_text
 from persist.tracking.optional import import_yaml
 from persist.tracking.template_names import checked_category, safe_name
 
@@ -252,11 +252,11 @@ class PipelineLibrary:
 
     def _folders(self, category: str | None) -> Iterator[Path]:
         chosen = None if category is None else checked_category(category)
-        if self._unsettled():
+        if any(unsettled(str(folder)) for folder in self._categories()):
             with self._locked():
                 pass
-        for folder in sorted(self.library_path.iterdir()):
-            if folder.is_dir() and folder.name[0] != "." and chosen in (None, folder.name):
+        for folder in self._categories():
+            if chosen in (None, folder.name):
                 for template in sorted(folder.iterdir()):
                     if template.is_dir() and template.name[0] != ".":
                         yield template
@@ -273,13 +273,13 @@ class PipelineLibrary:
     def _locked(self) -> Iterator[None]:
         """Keep others from writing, after what a writer that died has begun is settled."""
         with FolderLock(self.library_path):
-            for path in self._unsettled():
-                settle_folder(path)
+            for folder in self._categories():
+                settle_folders(str(folder))
             yield
 
-    def _unsettled(self) -> list[str]:
-        folders = filter(Path.is_dir, self.library_path.iterdir())
-        return [path for folder in folders for path in unsettled(str(folder))]
+    def _categories(self) -> list[Path]:
+        found = self.library_path.iterdir()
+        return sorted(folder for folder in found if folder.is_dir() and folder.name[0] != ".")
 
 
 def _check_free(folder: Path, name: str, category: str, overwrite: bool) -> None:
