@@ -1,4 +1,4 @@
-"""Where the examples of the README run."""
+"""Runs the examples of the README in a folder of their own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(request: pytest.FixtureRequest) -> None:
-    """Let the README save and import, and undo it."""
+    """Give the README an empty folder and path, and restore both afterwards."""
     if request.node.name == "README.rst":
         monkeypatch = request.getfixturevalue("monkeypatch")
-        monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+        folder = request.getfixturevalue("tmp_path")
+        monkeypatch.chdir(folder)
+        # The key that signs bundles is kept there.
+        monkeypatch.setenv("XDG_DATA_HOME", str(folder / "keys"))
         monkeypatch.setattr(sys, "path", sys.path[:])

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 from benchmarks.table import print_table
 
-CAPABILITIES = ("archive", "dataset", "workspace", "experiment", "tracking")
+CAPABILITIES = (
+    *("archive", "safe", "dataset", "workspace", "experiment", "tracking", "formats"),
+    "startup",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

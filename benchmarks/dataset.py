@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import itertools
 import json
 import os
@@ -21,10 +21,10 @@ from typing import Any
 import h5py
 import numpy
 
-from benchmarks.compare import MEGABYTE, rounds
+from benchmarks.compare import MEGABYTE, compare, rounds
 from benchmarks.measure import medians, peak_memory
 from benchmarks.table import Row
-from persist.dataset import DataSet
+from persist.dataset import DataSet, verify
 
 __all__ = ["GROUPS"]
 
@@ -125,6 +125,53 @@ def _read_rows(folder: str, count: int, quick: bool) -> Iterator[Row]:
         yield Row(f"reading a small key, {name}", times[name] / times["pickle"], 5, 3, " x", note)
 
 
+def constant_rows(quick: bool) -> Iterator[Row]:
+    """Compare each operation on a data set of many keys with the same on one of few."""
+    counts = (100, 1_000 if quick else 10_000)
+    rounds_of_each = 40 if quick else 200
+    with tempfile.TemporaryDirectory() as folder:
+        contenders = {count: _operations(folder, count) for count in counts}
+        for name in contenders[counts[0]]:
+            few, many = (contenders[count][name] for count in counts)
+            times = medians({"few": few, "many": many}, rounds_of_each)
+            note = f"{times['many'] * 1e6:.0f} us, {times['few'] * 1e6:.0f} us"
+            ratio = times["many"] / times["few"]
+            yield Row(f"{name}, {counts[1]} keys beside 100", ratio, 1.2, 1.2, " x", note)
+        seconds = {
+            count: medians({"verify": partial(verify, f"{folder}/keys_{count}")}, 3)["verify"]
+            for count in counts
+        }
+        few, many = (seconds[count] / count for count in counts)
+        note = f"{many * 1e6:.0f} us, {few * 1e6:.0f} us"
+        yield Row(f"verify per file, {counts[1]} beside 100", many / few, 1.2, 1.2, " x", note)
+
+
+def _operations(folder: str, count: int) -> dict[str, Callable[[], Any]]:
+    """Return what is done to a data set of so many keys, which is made."""
+    ds = DataSet(f"keys_{count}", "w", folder, durable=False)
+    ds._update({f"key_{i}": SMALL for i in range(count)})
+    ds._update({}, {key: f"what {key} is about" for key in ds})
+    array = numpy.arange(1000.0)
+    fresh = (f"new_{i}" for i in itertools.count())
+    names = itertools.cycle([("key_1", "renamed"), ("renamed", "key_1")])
+    first = ds._insert(SMALL)[0]
+
+    def delete_and_set() -> None:
+        ds._delete(first)
+        setattr(ds, first, SMALL)
+
+    return {
+        "set a new key": lambda: setattr(ds, next(fresh), SMALL),
+        "set a key again": lambda: setattr(ds, "key_2", SMALL),
+        "set an array": lambda: setattr(ds, "key_3", array),
+        "insert": lambda: ds._insert(SMALL),
+        "set an info": lambda: ds.__setitem__("key_4", "another info"),
+        "delete and set": delete_and_set,
+        "rename": lambda: ds._rename(*next(names)),
+        "read": lambda: ds.key_5,
+    }
+
+
 def _import_results() -> Any:
     for name in [name for name in sys.modules if name.partition(".")[0] == "results"]:
         del sys.modules[name]
@@ -172,6 +219,43 @@ def array_rows(quick: bool) -> Iterator[Row]:
                 None,
                 " MB",
                 note,
+            )
+
+
+def block_rows(quick: bool) -> Iterator[Row]:
+    """Compare setting an array of dask with writing it by numpy, h5py and dask alone."""
+    if not (importlib.util.find_spec("dask") and importlib.util.find_spec("zarr")):
+        return
+    import dask.array
+    import zarr
+
+    size = (32 if quick else 256) * MEGABYTE
+    array = numpy.random.default_rng(0).random((size // 8192, 1024))
+    blocks = dask.array.from_array(array, chunks=(len(array) // 8, 1024))
+    for data_format in ("npy", "hdf5", "zarr"):
+        with tempfile.TemporaryDirectory() as folder:
+
+            def save_by_dask(folder: str = folder) -> None:
+                target = zarr.create_array(
+                    Path(folder, "plain.zarr"),
+                    shape=blocks.shape,
+                    chunks=blocks.chunksize,
+                    dtype=blocks.dtype,
+                    overwrite=True,
+                )
+                blocks.to_zarr(target)
+
+            plain: Callable[[], Any] = save_by_dask
+            if data_format != "zarr":
+                plain = partial(save_plainly, folder, array, data_format, False)
+            ours = partial(save_ours, folder, blocks, data_format, False)
+            name = "dask" if data_format == "zarr" else "plain"
+            yield from compare(
+                f"set of an array of dask, {data_format}",
+                {"persist": ours, name: plain},
+                name,
+                (1.15, None),
+                rounds(quick),
             )
 
 
@@ -297,7 +381,9 @@ def prepare_map(folder: str) -> Callable[[], int]:
 GROUPS: dict[str, Group] = {
     "set": set_rows,
     "growth": growth_rows,
+    "constant": constant_rows,
     "arrays": array_rows,
+    "blocks": block_rows,
     "map": map_rows,
 }
 """What ``--only`` names."""

@@ -176,7 +176,7 @@ def make_tree(root: str, tasks: int, size: int) -> None:
 
 
 def clear_outputs(folder: str) -> None:
-    """Remove what was made beside the data, and let the disk come to rest."""
+    """Remove the files beside the data, and wait until the disk is idle."""
     for path in Path(folder).iterdir():
         if path.is_file():
             path.unlink()

@@ -1,31 +1,34 @@
 """Time, as medians of interleaved rounds, and memory, as the peak of a process of its own.
 
 All contenders run in one process and in turn, so that what else the machine does falls on each of
-them. The garbage collector is off while they run, and all that exists before is frozen, the same
-for each: its passes over the data of one contender would otherwise be paid by the next.
+them. The garbage collector is off while they run, unless it is part of what is measured, and all
+that exists before is frozen, the same for each: its passes over the data of one contender would
+otherwise be paid by the next.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import json
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy
 
-__all__ = ["exponent", "medians", "peak_memory", "watch"]
+__all__ = ["apart", "exponent", "medians", "peak_memory", "watch"]
 
-_PEAK = """
+_APART = """
+import json
 from benchmarks import measure
-from {module} import {name} as prepare
-print(*measure.watch(prepare(*{arguments!r})))
+from {module} import {name} as function
+print(json.dumps({call}))
 """
 
 
@@ -34,6 +37,9 @@ def medians(
     rounds: int,
     *,
     prepare: Callable[[], Any] | None = None,
+    warm: bool = True,
+    collector: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Return the median time of each contender in seconds.
 
@@ -42,33 +48,40 @@ def medians(
     contenders : mapping of str to callable
         What to time. What they return is dropped outside of the time taken.
     rounds : int
-        How often each runs; a first round is not counted.
+        How often each runs.
     prepare : callable, optional
         Run before each contender, outside of the time taken.
+    warm : bool, optional
+        Run a first round that is not counted.
+    collector : bool, optional
+        Leave the garbage collector on, and all that exists before to it.
+    clock : callable, optional
+        What tells the time: for work that waits for nothing, `time.process_time` leaves out what
+        other processes do.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
-    with _quiet_collector():
-        for number in range(rounds + 1):
+    with contextlib.nullcontext() if collector else _quiet_collector():
+        for number in range(rounds + warm):
             # Each is first as often as the others.
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
                 if prepare is not None:
                     prepare()
-                times[name].append(_time(contenders[name]))
-    return {name: statistics.median(found[1:]) for name, found in times.items()}
+                times[name].append(_time(contenders[name], clock))
+    return {name: statistics.median(found[warm:]) for name, found in times.items()}
 
 
-def _time(run: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
+def _time(run: Callable[[], Any], clock: Callable[[], float]) -> float:
+    begin = clock()
     result = run()
-    elapsed = time.perf_counter() - begin
+    elapsed = clock() - begin
     del result
     gc.collect()
     return elapsed
 
 
-@contextmanager
+@contextlib.contextmanager
 def _quiet_collector() -> Iterator[None]:
     was_enabled = gc.isenabled()
     gc.collect()
@@ -102,7 +115,17 @@ def peak_memory(prepare: Callable[..., Callable[[], int]], *arguments: Any) -> t
     This is resident memory, as the system sees it: what Python keeps free for itself before the run
     counts for nothing, what it keeps free afterwards counts. The collector is on.
     """
-    source = _PEAK.format(module=prepare.__module__, name=prepare.__qualname__, arguments=arguments)
+    extra, result = _run_apart(prepare, f"measure.watch(function(*{arguments!r}))")
+    return extra, result
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function of a module returns in a new process, as JSON has it."""
+    return _run_apart(function, f"function(*{arguments!r})")
+
+
+def _run_apart(function: Callable[..., Any], call: str) -> Any:
+    source = _APART.format(module=function.__module__, name=function.__qualname__, call=call)
     output = subprocess.run(
         [sys.executable, "-c", source],
         cwd=Path(__file__).parents[1],
@@ -110,8 +133,7 @@ def peak_memory(prepare: Callable[..., Callable[[], int]], *arguments: Any) -> t
         stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    extra, result = map(int, output.split()[-2:])
-    return extra, result
+    return json.loads(output.splitlines()[-1])
 
 
 def watch(run: Callable[[], int]) -> tuple[int, int]:

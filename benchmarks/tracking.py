@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def record(store: Any, count: int, arrays: Any) -> None:
 
 
 def append_plainly(path: str, count: int, arrays: Any) -> None:
-    """Make the same rows of ids and values alone, and append them by DuckDB through Arrow."""
+    """Make the same rows, and append them by DuckDB through Arrow: no checks, no JSON to write."""
     os.mkdir(path)
     with duckdb.connect(f"{path}/store.duckdb", config=CONFIG) as connection:
         create_schema(connection)
@@ -127,19 +128,27 @@ def append_plainly(path: str, count: int, arrays: Any) -> None:
         chains = [str(uuid.uuid4()) for _ in range(count)]
         total = count * PREDICTIONS
         keys = [str(uuid.uuid4()) for _ in range(total)]
+        now, text = datetime.now(), '{"val": {"rmse": 0.1}}'
+        # All columns that the store fills.
         tables: dict[str, dict[str, Any]] = {
             "pipelines": {
                 "pipeline_id": pipelines,
                 "run_id": ["r"] * count,
-                "name": ["p"] * count,
-                "dataset_name": ["d"] * count,
+                **{name: ["p"] * count for name in ("name", "dataset_name", "dataset_hash")},
+                **{name: ["[]"] * count for name in ("expanded_config", "generator_choices")},
+                **{name: ["completed"] * count for name in ("status", "metric")},
+                **{name: [now] * count for name in ("created_at", "completed_at")},
+                **{name: [0.1] * count for name in ("best_val", "best_test")},
+                "duration_ms": [10] * count,
             },
             "chains": {
                 "chain_id": chains,
                 "pipeline_id": pipelines,
                 "steps": ["[]"] * count,
                 "model_step_idx": [1] * count,
-                "model_class": ["PLS"] * count,
+                **{name: ["PLS"] * count for name in ("model_class", "fold_strategy")},
+                **{name: ["{}"] * count for name in ("fold_artifacts", "shared_artifacts")},
+                "created_at": [now] * count,
             },
             "predictions": {
                 "prediction_id": keys,
@@ -149,7 +158,12 @@ def append_plainly(path: str, count: int, arrays: Any) -> None:
                 "val_score": [0.1 * (number % PREDICTIONS) for number in range(total)],
                 **{name: ["d"] * total for name in ("dataset_name", "model_name", "model_class")},
                 **{name: ["d"] * total for name in ("partition", "metric", "task_type")},
-                "scores": ['{"val": {"rmse": 0.1}}'] * total,
+                **{name: [0.2] * total for name in ("test_score", "train_score")},
+                **{name: [10] * total for name in ("n_samples", "n_features", "exclusion_count")},
+                **{name: [text] * total for name in ("scores", "best_params")},
+                "exclusion_rate": [0.0] * total,
+                "preprocessings": [""] * total,
+                "created_at": [now] * total,
             },
             "prediction_arrays": {
                 "prediction_id": keys,
@@ -271,9 +285,39 @@ def artifact_rows(quick: bool) -> Iterator[Row]:
         yield ratio(f"{name}, beside sha256 and write", times, "plain", 1.2, "ours")
 
 
+def parallel_rows(quick: bool) -> Iterator[Row]:
+    """Compare training by two processes with training by this one."""
+    from sklearn.ensemble import GradientBoostingRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    from persist.tracking import run
+
+    generator = numpy.random.default_rng(0)
+    features = generator.random((300, 60))
+    target = features @ generator.random(60)
+    count = 8 if quick else 40
+    pipelines = [
+        [StandardScaler(), GradientBoostingRegressor(n_estimators=20 + number, random_state=0)]
+        for number in range(count)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = itertools.count()
+
+        def train(n_jobs: int) -> None:
+            path = f"{folder}/{next(numbers)}"
+            run(pipelines, (features, target), workspace_path=path, verbose=0, n_jobs=n_jobs)
+
+        # Processes start once, and are there for later runs.
+        run(pipelines[:2], (features, target), workspace_path=folder, verbose=0, n_jobs=2)
+        contenders = {"two": lambda: train(2), "one": lambda: train(1)}
+        times = medians(contenders, 1 if quick else 3)
+        yield ratio(f"{count} pipelines, two processes beside one", times, "one", 1 / 1.7, "two")
+
+
 GROUPS: dict[str, Group] = {
     "recording": recording_rows,
     "ranking": ranking_rows,
     "artifacts": artifact_rows,
+    "parallel": parallel_rows,
 }
 """What ``--only`` names."""

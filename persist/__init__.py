@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persist.archive import Archive, load_arrays, restore
-    from persist.dataset import DataSet, diff, verify
+    from persist.archive.safe import Missing
+    from persist.dataset import DataSet, accept, diff, repair, verify
     from persist.errors import (
         ArchiveError,
         CycleError,
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
         PersistError,
         PersistWarning,
         PortabilityWarning,
+        UntrustedError,
     )
+    from persist.exchange.opening import open
+    from persist.exchange.pull import pull
+    from persist.exchange.push import push
+    from persist.exchange.report import report
+    from persist.loading import load, untrusted_names
     from persist.workspace import (
         AnalysisWorkspace,
         LazyAnalysisWorkspace,
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
         get_workspace_manager,
     )
 
-__version__ = "0.1.0"
+__version__ = "4.0.0"
 
 __all__ = [
     "AnalysisWorkspace",
@@ -38,15 +45,25 @@ __all__ = [
     "DuplicateError",
     "LazyAnalysisWorkspace",
     "LockTimeout",
+    "Missing",
     "PersistError",
     "PersistWarning",
     "PortabilityWarning",
+    "UntrustedError",
     "WorkspaceManager",
     "__version__",
+    "accept",
     "diff",
     "get_workspace_manager",
+    "load",
     "load_arrays",
+    "open",
+    "pull",
+    "push",
+    "repair",
+    "report",
     "restore",
+    "untrusted_names",
     "verify",
 ]
 
@@ -61,12 +78,22 @@ _HOMES = {
     "DataSet": "persist.dataset",
     "DuplicateError": "persist.errors",
     "LockTimeout": "persist.errors",
+    "Missing": "persist.archive.safe",
     "PersistError": "persist.errors",
     "PersistWarning": "persist.errors",
     "PortabilityWarning": "persist.errors",
+    "UntrustedError": "persist.errors",
+    "accept": "persist.dataset",
     "diff": "persist.dataset",
+    "load": "persist.loading",
     "load_arrays": "persist.archive",
+    "open": "persist.exchange.opening",
+    "pull": "persist.exchange.pull",
+    "push": "persist.exchange.push",
+    "repair": "persist.dataset",
+    "report": "persist.exchange.report",
     "restore": "persist.archive",
+    "untrusted_names": "persist.loading",
     "verify": "persist.dataset",
 }
 
@@ -79,4 +106,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 __all__ = [
     "ArchiveError",
+    "ArgumentError",
+    "ArgumentTypeError",
     "ClosedError",
     "CycleError",
     "DamagedError",
     "DataSetError",
+    "DiskError",
     "DuplicateError",
+    "FileInUseError",
     "InvalidKeyError",
+    "InvalidNameError",
+    "IsAFolderError",
+    "LockNotHeldError",
     "LockTimeout",
+    "LostLockError",
     "MissingExtraError",
+    "MissingFileError",
+    "MissingPathError",
+    "NoAccessError",
+    "NoRoomError",
+    "NotAFolderError",
+    "NotRegularError",
+    "PathExistsError",
     "PersistError",
     "PersistWarning",
     "PortabilityWarning",
     "ReadOnlyError",
     "UnknownKeyError",
+    "UnreadableError",
+    "UnsafePathError",
     "UnsupportedObjectError",
+    "UntrustedError",
 ]
 
 
 class PersistError(Exception):
     """Root of every error that persist raises on purpose."""
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        # tblib, which dask loads, rebuilds exceptions without a method of their own by the __new__
+        # of a base, which Python refuses where there are two.
+        return super().__reduce__()
 
 
 class ArchiveError(PersistError, ValueError):
@@ -32,7 +58,9 @@ class ArchiveError(PersistError, ValueError):
 class CycleError(ArchiveError):
     """A cycle of references that no constructor can close."""
 
-    def __init__(self, message: str = "Archive contains cyclic dependencies.") -> None:
+    message = "Archive contains cyclic dependencies."
+
+    def __init__(self, message: str = message) -> None:
         super().__init__(message)
 
 
@@ -73,6 +101,32 @@ class UnsupportedObjectError(ArchiveError, TypeError):
         return f"Cannot store {self.path}: {self.reason}" if self.path else self.reason
 
 
+class UntrustedError(ArchiveError):
+    """Source asks for what is not done without trust, or is not what persist writes.
+
+    Parameters
+    ----------
+    reason : str
+        What was found, and what can be done about it.
+    name : str, optional
+        The dotted name that has to be trusted, if one would help.
+    line : int, optional
+        The line of the source; 0 if unknown.
+    """
+
+    def __init__(self, reason: str, name: str = "", line: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.name = name
+        self.line = line
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}" if self.line else self.reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.reason, self.name, self.line), self.__dict__
+
+
 class MissingExtraError(PersistError, ImportError):
     """An optional dependency is needed and not installed.
 
@@ -95,6 +149,10 @@ class MissingExtraError(PersistError, ImportError):
         )
 
 
+class InvalidNameError(PersistError, ValueError):
+    """A name cannot be that of a variable."""
+
+
 class DataSetError(PersistError, ValueError):
     """A folder is not a data set, or not one that can be used in this way."""
 
@@ -103,12 +161,81 @@ class DamagedError(PersistError, ValueError):
     """A file is not what persist wrote."""
 
 
+class UnsafePathError(PersistError, ValueError):
+    """A name that was read from a file does not lead into its folder.
+
+    Parameters
+    ----------
+    name : object
+        The name.
+    reason : str
+        Why it is refused.
+    """
+
+    def __init__(self, name: object, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        shown = repr(self.name)
+        shown = shown if len(shown) <= 200 else shown[:200] + "..."
+        return (
+            f"cannot use the name {shown}: {self.reason}; "
+            "the file that holds it is damaged, or made to harm"
+        )
+
+
+class NotRegularError(PersistError, OSError):
+    """A path leads to a link, folder, pipe or device where only a regular file is opened.
+
+    Parameters
+    ----------
+    path : str
+        The path.
+    reason : str
+        What it is.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = self.filename = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # That of OSError would give the file name as a third argument.
+        return type(self), (self.path, self.reason)
+
+    def __str__(self) -> str:
+        return f"cannot open {self.path}: {self.reason}; only regular files are read and written"
+
+
+class MissingFileError(DamagedError, FileNotFoundError):
+    """A file of a data set is missing."""
+
+
+class ArgumentError(PersistError, ValueError):
+    """An argument has a value that the function does not take."""
+
+
+class UnreadableError(DamagedError, OSError):
+    """A file of persist is there and cannot be read, for lack of permission say."""
+
+
+class DiskError(PersistError, OSError):
+    """The disk is full or fails: an OSError that always has the number and the path."""
+
+
+class NoAccessError(PersistError, PermissionError):
+    """The user of this process, or the disk, does not allow what a call needs."""
+
+
 class ReadOnlyError(PersistError, ValueError):
-    """A data set that was opened for reading is to be changed."""
+    """A change to a data set that was opened for reading."""
 
 
 class ClosedError(PersistError, OSError):
-    """A data set that was closed is to be changed."""
+    """A change to a data set that was closed."""
 
 
 class InvalidKeyError(PersistError, ValueError):
@@ -152,7 +279,7 @@ class UnknownKeyError(PersistError, KeyError):
 
 
 class LockTimeout(PersistError, TimeoutError):  # noqa: N818 - the name that its users know
-    """Another writer did not let go of a folder in time.
+    """Another writer did not release a folder in time.
 
     Parameters
     ----------
@@ -202,6 +329,75 @@ class LockTimeout(PersistError, TimeoutError):  # noqa: N818 - the name that its
 
     def _waited(self) -> str:
         return f", and did not let go within {self.timeout:g} s" if self.timeout else ""
+
+
+class LockNotHeldError(PersistError, RuntimeError):
+    """A lock was released that the object does not hold."""
+
+
+class LostLockError(PersistError, OSError):
+    """The file of a lock was removed or replaced while the lock was held."""
+
+
+class FileInUseError(LockTimeout):
+    """Another program, or another object of this one, has a file open.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    timeout : float
+        How long was waited, in s.
+    pid : int, optional
+        The number of the process that has it open, if that is known.
+    host : str, optional
+        The name of the machine of that process, if that is known.
+    """
+
+    def __init__(
+        self, path: str, timeout: float, pid: int | None = None, host: str | None = None
+    ) -> None:
+        super().__init__(path, pid, host, timeout)
+
+    def __str__(self) -> str:
+        waited = f" for {self.timeout:g} s" if self.timeout else ""
+        other = "another program, or another object of this one,"
+        if self.pid is not None:
+            is_this = self.pid == os.getpid()
+            other = (
+                "another object of this process" if is_this else f"another program{self._holder()}"
+            )
+        return (
+            f"cannot open {self.path}: {other} has had it open{waited}; close it there, or give a "
+            "longer timeout"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.path, self.timeout, self.pid, self.host), self.__dict__
+
+
+class NoRoomError(PersistError, OSError):
+    """A disk has no room for what is to be written."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument is of a type that cannot be used."""
+
+
+class MissingPathError(PersistError, FileNotFoundError):
+    """There is nothing at a path where a file or folder is needed."""
+
+
+class PathExistsError(PersistError, FileExistsError):
+    """There is something at a path that would be lost."""
+
+
+class NotAFolderError(PersistError, NotADirectoryError):
+    """There is something else at a path where a folder is needed."""
+
+
+class IsAFolderError(PersistError, IsADirectoryError):
+    """There is a folder at a path where a file is needed."""
 
 
 class PersistWarning(UserWarning):

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
 import keyword
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from functools import lru_cache
 from typing import TypeVar
 
-__all__ = ["UniqueNames", "check_identifier", "is_identifier", "unique_list"]
+from persist.errors import InvalidNameError
+
+__all__ = [
+    "UniqueNames",
+    "check_identifier",
+    "group_name",
+    "is_device_name",
+    "is_identifier",
+    "key_spelling",
+    "name_of_group",
+    "spelled_name",
+    "unique_list",
+]
 
 _Item = TypeVar("_Item", bound=Hashable)
 _NUMBERED = re.compile(r"(?P<stem>.+)_(?P<number>[0-9]+)\Z", re.DOTALL)
+
+# What a spelled key begins with, and what it spells: an underscore, or a character by its number.
+_PREFIX = "named_"
+_SPELLING = re.compile(r"__|_([0-9a-f]+)_")
+_LONGEST_KEY = 200  # bytes; a file name has up to 255, and some are added.
+# What the source of an archive uses itself.
+_USED = frozenset(["NameError"])
+
+# Microsoft, "Naming Files, Paths, and Namespaces": these are devices in any folder, with any
+# extension, and with spaces before it.
+_DEVICES = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\.|:|\Z)", re.IGNORECASE
+)
+
+_LONGEST_GROUP = 1000  # bytes; an HDF5 object header has room for 64 kB in all.
+_UNPLAIN = re.compile(r"[/\0]|%(?:[0-9A-F]{2}|#|$)")
+_ESCAPED = re.compile(r"[/\0%]")
+_ESCAPE = re.compile(r"%([0-9A-F]{2})")
 
 # async and await became keywords in Python 3.7.
 _KEYWORDS = frozenset(keyword.kwlist) | {"async", "await"}
@@ -20,7 +51,7 @@ _KEYWORDS = frozenset(keyword.kwlist) | {"async", "await"}
 
 @lru_cache(maxsize=4096)
 def is_identifier(name: Hashable) -> bool:
-    """Tell whether `name` can be a variable on every supported Python."""
+    """Return True if `name` can be a variable on every supported Python."""
     return (
         type(name) is str
         and name.isidentifier()
@@ -35,15 +66,114 @@ def check_identifier(name: Hashable, what: str = "name") -> str:
 
     Raises
     ------
-    ValueError
+    InvalidNameError
         If `name` is not a string, not an identifier, or a keyword.
     """
     if isinstance(name, str) and is_identifier(str(name)):
         return name
-    raise ValueError(
+    raise InvalidNameError(
         f"{what} must be a Python identifier that is not a keyword, got {name!r}: "
         "choose letters, digits and underscores, not starting with a digit"
     )
+
+
+def is_device_name(name: str) -> bool:
+    """Return True if Windows opens a device for `name`, in whatever folder.
+
+    Examples
+    --------
+    >>> is_device_name("nul"), is_device_name("COM1.txt"), is_device_name("console")
+    (True, True, False)
+    """
+    return _DEVICES.match(name) is not None
+
+
+def key_spelling(name: str, reserved: Collection[str] = ()) -> str:
+    """Return the key under which a package keeps a name; each name has another.
+
+    A name that can be a key is one. Any other begins with ``named_``; then its letters and digits
+    stand as they are, an underscore is doubled, and another character is its code point in
+    hexadecimal between underscores.
+
+    Parameters
+    ----------
+    name : str
+        Any text.
+    reserved : collection of str, optional
+        Keys of which the package makes another use.
+
+    Examples
+    --------
+    >>> [key_spelling(name) for name in ("D0", "sub-01", "größe", "_id", "a_b.c", "class")]
+    ['D0', 'named_sub_2d_01', 'größe', 'named___id', 'named_a__b_2e_c', 'named_class']
+    """
+    if (
+        is_identifier(name)
+        and not name.startswith(("_", _PREFIX))
+        and name not in _USED
+        and name not in reserved
+        and len(name.encode()) <= _LONGEST_KEY
+    ):
+        return name
+    return _PREFIX + "".join(map(_spelled_letter, name))
+
+
+def spelled_name(key: str) -> str:
+    """Return the name that `key_spelling` made a key of.
+
+    Examples
+    --------
+    >>> [spelled_name(key) for key in ("D0", "named_sub_2d_01", "named_")]
+    ['D0', 'sub-01', '']
+    """
+    if not key.startswith(_PREFIX):
+        return key
+    return _SPELLING.sub(
+        lambda match: "_" if match[1] is None else chr(int(match[1], 16)), key[len(_PREFIX) :]
+    )
+
+
+def _spelled_letter(letter: str) -> str:
+    if letter == "_":
+        return "__"
+    return letter if letter.isascii() and letter.isalnum() else f"_{ord(letter):x}_"
+
+
+def group_name(name: str) -> str:
+    """Return how HDF5 names the group of what has a name; each name has another.
+
+    Examples
+    --------
+    >>> [group_name(name) for name in ("D0", "a/b", "", "..", "__x__", "50 %", "5%a")]
+    ['D0', 'a%2Fb', '%', '%2E.', '%5F_x__', '50 %25', '5%a']
+    """
+    if len(name.encode()) > _LONGEST_GROUP:
+        # No shorter name is spelled with this sign after the first.
+        return f"{_plain_group(name[:100])}%#{hashlib.sha256(name.encode()).hexdigest()}"
+    if name in ("", ".", ".."):
+        return name.replace(".", "%2E", 1) or "%"
+    return _plain_group(name)
+
+
+def name_of_group(name: str) -> str:
+    """Return the name of which `group_name` made this, unless that was empty or too long.
+
+    Examples
+    --------
+    >>> [name_of_group(name) for name in ("p0", "a%2Fb", "50 %25", "%2E.", "5%25a", "5%a")]
+    ['p0', 'a/b', '50 %', '..', '5%a', '5%a']
+    """
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), name)
+
+
+def _plain_group(name: str) -> str:
+    if name.startswith("__"):
+        return f"%5F{_escaped(name[1:])}"
+    return _escaped(name) if _UNPLAIN.search(name) else name
+
+
+def _escaped(name: str) -> str:
+    return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)
 
 
 def unique_list(items: Iterable[_Item], preserve_order: bool = True) -> list[_Item]:

@@ -77,7 +77,7 @@ class Archivable:
 
     @recursive_repr()
     def __repr__(self) -> str:
-        from persist.archive import repr_
+        from persist.compat.archive import repr_
 
         return repr_(self)
 

@@ -1,24 +1,45 @@
+import errno
 import pickle
+import subprocess
+import sys
 
 import pytest
 
 from persist import errors
 from persist.errors import (
     ArchiveError,
+    ArgumentError,
+    ArgumentTypeError,
     ClosedError,
     CycleError,
     DamagedError,
     DataSetError,
+    DiskError,
     DuplicateError,
+    FileInUseError,
     InvalidKeyError,
+    InvalidNameError,
+    IsAFolderError,
+    LockNotHeldError,
     LockTimeout,
+    LostLockError,
     MissingExtraError,
+    MissingFileError,
+    MissingPathError,
+    NoAccessError,
+    NoRoomError,
+    NotAFolderError,
+    NotRegularError,
+    PathExistsError,
     PersistError,
     PersistWarning,
     PortabilityWarning,
     ReadOnlyError,
     UnknownKeyError,
+    UnreadableError,
+    UnsafePathError,
     UnsupportedObjectError,
+    UntrustedError,
 )
 
 EXAMPLES = [
@@ -36,8 +57,29 @@ EXAMPLES = [
     DataSetError("a"),
     ReadOnlyError("a"),
     InvalidKeyError("a b", "it is no identifier"),
+    InvalidNameError("a"),
     UnknownKeyError("x", "results"),
+    UnsafePathError("../x", "'..' leads out of its folder"),
+    NotRegularError("x", "it is a pipe"),
+    UnreadableError("x cannot be read"),
+    ArgumentError("a"),
+    ArgumentTypeError("a"),
+    LockNotHeldError("a"),
+    LostLockError("a"),
+    IsAFolderError(errno.EISDIR, "a file is to be written here", "x"),
+    MissingPathError(errno.ENOENT, "nothing was saved here", "x"),
+    NoAccessError(errno.EACCES, "you may not write there", "x"),
+    NoRoomError(errno.ENOSPC, "the disk is full", "x"),
+    NotAFolderError(errno.ENOTDIR, "a storage is a folder", "x"),
+    PathExistsError(errno.EEXIST, "a workspace was saved here", "x"),
+    UntrustedError("cannot load lab.Fit: it is not trusted", "lab.Fit", 3),
     LockTimeout("results", 4711, "lab3", 60.0),
+    FileInUseError("emg.hdf5", 10.0),
+    ArgumentError("a"),
+    DiskError(28, "No space left on device", "x.py"),
+    MissingFileError(2, "No such file or directory", "x.py"),
+    LockNotHeldError("a"),
+    LostLockError("Lost lock on x!"),
 ]
 
 
@@ -56,16 +98,32 @@ def test_an_error_can_be_pickled(error):
         (ClosedError, OSError),
         (DamagedError, ValueError),
         (DataSetError, ValueError),
+        (ArgumentError, ValueError),
+        (DiskError, OSError),
+        (MissingFileError, FileNotFoundError),
+        (LockNotHeldError, RuntimeError),
+        (LostLockError, OSError),
         (InvalidKeyError, ValueError),
         (LockTimeout, TimeoutError),
         (LockTimeout, OSError),
         (ReadOnlyError, ValueError),
         (UnknownKeyError, KeyError),
+        (UnsafePathError, ValueError),
+        (NotRegularError, OSError),
+        (UntrustedError, ArchiveError),
         (CycleError, ArchiveError),
         (DuplicateError, ArchiveError),
         (UnsupportedObjectError, ArchiveError),
         (UnsupportedObjectError, TypeError),
         (MissingExtraError, ImportError),
+        (ArgumentTypeError, TypeError),
+        (ArgumentTypeError, ValueError),
+        (IsAFolderError, IsADirectoryError),
+        (MissingPathError, FileNotFoundError),
+        (NoAccessError, PermissionError),
+        (NoRoomError, OSError),
+        (NotAFolderError, NotADirectoryError),
+        (PathExistsError, FileExistsError),
     ],
 )
 def test_an_error_is_one_that_a_caller_would_catch(kind, builtin):
@@ -98,3 +156,17 @@ def test_errors_carry_their_data():
     assert (error.reason, error.path) == ("it is open", "x.b[3]")
     missing = MissingExtraError("h5py", "hdf5")
     assert (missing.package, missing.extra) == ("h5py", "hdf5")
+
+
+def test_errors_are_pickled_where_tblib_has_taken_over_exceptions():
+    pytest.importorskip("tblib")
+    script = """
+import pickle, tblib.pickling_support
+tblib.pickling_support.install()
+from persist.errors import LockTimeout, UnknownKeyError, UnreadableError
+for error in (UnknownKeyError("x", "results"), UnreadableError("x"), LockTimeout("a", 1, "b", 2.0)):
+    found = pickle.loads(pickle.dumps(error))
+    assert (type(found), str(found)) == (type(error), str(error))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

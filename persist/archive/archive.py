@@ -6,21 +6,18 @@ import math
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy
 
 from persist.archive.arrays import ArrayManager, get_data_format, load_arrays
-from persist.archive.expressions import persistent_rep
 from persist.archive.external import ExternalArrays
-from persist.archive.legacy import flat_definitions
 from persist.archive.load import restore
-from persist.archive.module import save_module
-from persist.archive.module_place import ModulePlace
+from persist.archive.module import ModulePlace, save_module
 from persist.archive.text import SourceOptions, archive_text
-from persist.errors import DuplicateError
-from persist.names import UniqueNames, check_identifier
+from persist.archive.view import archive_view
+from persist.errors import ArchiveError, DuplicateError
+from persist.names import UniqueNames, check_identifier, is_identifier
 
 __all__ = ["Archive"]
 
@@ -35,9 +32,6 @@ class Archive:
 
     Parameters
     ----------
-    flat, tostring, robust_replace : bool, optional
-        Accepted and kept; they change nothing. Arrays are always exact, and names are never
-        replaced in text.
     check_on_insert : bool, optional
         Raise errors of objects that cannot be stored when they are inserted, not when the source is
         made.
@@ -55,10 +49,10 @@ class Archive:
         Write the expressions of objects into functions; otherwise, flat source for people to read.
     datafile : path, optional
         The file or folder where ``str(archive)`` writes the arrays in `data`.
-    data_format : {'npy', 'npz', 'hdf5'}, optional
+    data_format : {'npy', 'npz', 'hdf5', 'zarr'}, optional
         The format of `datafile`, by default what its extension tells.
-    hdf5 : bool, optional
-        Deprecated; if true, the same as ``data_format='hdf5'``.
+    *older, **older_options
+        Arguments of older releases, see `persist.compat.archive`.
 
     Attributes
     ----------
@@ -72,7 +66,7 @@ class Archive:
     >>> block = ["warm-up", "rest"]
     >>> archive = Archive(scoped=False)
     >>> archive.insert(subject=7, blocks=[block, block])
-    >>> print(archive)  # doctest: +NORMALIZE_WHITESPACE
+    >>> print(archive)
     subject = 7
     _g1 = ['warm-up', 'rest']
     blocks = [_g1, _g1]
@@ -85,8 +79,7 @@ class Archive:
 
     def __init__(
         self,
-        flat: bool = True,
-        tostring: bool = True,
+        *older: Any,
         check_on_insert: bool = False,
         array_threshold: float | None = None,
         backup_data: bool = True,
@@ -94,37 +87,39 @@ class Archive:
         allowed_names: list[str] | None = None,
         gname_prefix: str = "_g",
         scoped: bool = True,
-        robust_replace: bool = True,
         datafile: _Path | None = None,
         data_format: str | None = None,
-        hdf5: bool | None = None,
+        **older_options: Any,
     ) -> None:
-        if hdf5 is not None:
-            warnings.warn(
-                "hdf5 is deprecated: use data_format='hdf5'", DeprecationWarning, stacklevel=2
-            )
-            data_format = "hdf5" if hdf5 else data_format
-        self.flat = flat
-        self.tostring = tostring
         self.check_on_insert = check_on_insert
         self.array_threshold = math.inf if array_threshold is None else array_threshold
         self.backup_data = backup_data
         self.single_item_mode = single_item_mode
         self.allowed_names = [] if allowed_names is None else allowed_names
-        self.gname_prefix = check_identifier(gname_prefix, "gname_prefix")
+        self.gname_prefix = gname_prefix
         self.scoped = scoped
-        self.robust_replace = robust_replace
+        if older or older_options:
+            from persist.compat.archive import set_older_options
+
+            data_format = set_older_options(self, older, older_options) or data_format
+        if not is_identifier(self.gname_prefix):
+            check_identifier(self.gname_prefix, "gname_prefix")
         self.datafile = datafile
-        self.data_format = get_data_format(datafile) if data_format is None else data_format
-        self.hdf5 = hdf5
+        self.data_format = data_format or ("npy" if datafile is None else get_data_format(datafile))
         self.arch: list[tuple[str, Any, Mapping[str, Any] | None]] = []
         self.data: dict[str, numpy.ndarray[Any, Any]] = {}
         self.ids: dict[str, int] = {}
         self.imports: list[tuple[str, str | None, str]] = []
         self._held: dict[str, Any] = {}
-        self._taken = UniqueNames()
+        self._envs: dict[str, Mapping[str, Any]] = {}
+        self._taken: UniqueNames | None = None
         self._numbers: dict[int, tuple[int, Any]] = {}
         self._placed: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        from persist.compat.archive import older_option
+
+        return older_option(name)
 
     def insert(self, *objects: Any, env: Mapping[str, Any] | None = None, **items: Any) -> None:
         """Add objects under the names of the keywords.
@@ -138,31 +133,44 @@ class Archive:
 
         Raises
         ------
-        ValueError
+        ArchiveError
             If an object has no name, or its name is not an identifier, is a keyword, or starts with
             an underscore and is not in `allowed_names`.
         DuplicateError
             If a name has another object already.
         """
         if objects:
-            raise ValueError(f"Insert objects with a key: insert(x=3), not insert({objects[0]!r})")
+            from persist.compat.archive import environment_of
+
+            env = environment_of(objects, env)
         self.insert_items(items, env)
 
     def insert_items(self, items: Mapping[str, Any], env: Mapping[str, Any] | None = None) -> None:
         """Add the objects of a mapping: as `insert`, for any names."""
+        added = {}
         for name, obj in items.items():
-            self._check_name(name)
-            if self._held.get(name, obj) is not obj:
+            if not is_identifier(name):
+                check_identifier(name)
+            if name.startswith("_") and name not in self.allowed_names:
+                raise ArchiveError("name must not start with '_'")
+            if name in _RESERVED or name == self.data_name:
+                raise ArchiveError(
+                    f"name must not be {name!r}, which the source of an archive uses"
+                )
+            if name not in self._held:
+                added[name] = obj
+            elif self._held[name] is not obj:
                 raise DuplicateError(name)
         if self.single_item_mode:
             self._check_single(items)
-        added = {name: obj for name, obj in items.items() if name not in self._held}
         if self.check_on_insert:
-            self._check_objects(added, env)
+            envs = {} if env is None else dict.fromkeys(added, env)
+            archive_text(added.items(), SourceOptions(self.scoped, envs=envs))
         for name, obj in added.items():
             self.arch.append((name, obj, env))
             self.ids[name] = self.get_id(obj)
-            self._taken.add(name)
+            if env is not None:
+                self._envs[name] = env
         self._held.update(added)
 
     def names(self) -> list[str]:
@@ -171,6 +179,10 @@ class Archive:
 
     def unique_name(self, name: str) -> str:
         """Return `name`, or if it is taken, its stem with the next number; reserve nothing."""
+        if self._taken is None:
+            self._taken = UniqueNames()
+        for added, _, _ in self.arch[len(self._taken.names) :]:
+            self._taken.add(added)
         return self._taken.unique(name)
 
     def get_id(self, obj: Any) -> int:
@@ -182,6 +194,8 @@ class Archive:
         self, obj: Any, env: Mapping[str, Any] | None = None
     ) -> tuple[str, dict[str, Any], list[tuple[str, str | None, str]]]:
         """Return an expression for `obj`, what its names stand for, and its imports."""
+        from persist.compat.expressions import persistent_rep
+
         return persistent_rep(obj, env)
 
     def make_persistent(
@@ -196,21 +210,27 @@ class Archive:
         definitions : list of (name, expression)
             In the order of evaluation. The name is empty for a statement that fills an object.
         """
-        self.imports, definitions = flat_definitions(self._roots(), self._options(scoped=False))
+        from persist.compat.archive import flat_definitions
+
+        options = self._options(scoped=False)
+        self.imports, definitions = flat_definitions(self._held.items(), options)
         return self.imports, definitions
 
     def __str__(self) -> str:
-        return self.scoped__str__() if self.scoped else self.unscoped_str()
+        return self._text(self.scoped)
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        return archive_view(self).html()
+
     def scoped__str__(self) -> str:
         """Return the source in the scoped format."""
-        return self._written(scoped=True)
+        return self._text(scoped=True)
 
     def unscoped_str(self) -> str:
         """Return the source in the flat format."""
-        return self._written(scoped=False)
+        return self._text(scoped=False)
 
     def eval(
         self,
@@ -262,7 +282,7 @@ class Archive:
             folder of that file.
         filename : str, optional
             The file in the folder `datafile`.
-        data_format : {'npy', 'npz', 'hdf5'}, optional
+        data_format : {'npy', 'npz', 'hdf5', 'zarr'}, optional
             The format: by default npy, and for the file of the archive that of the archive.
 
         Returns
@@ -288,7 +308,7 @@ class Archive:
         data_format = data_format or "npy"
         if filename is None and data_format != "npy":
             dirname, filename = os.path.split(dirname)
-        return ArrayManager().save_arrays(
+        return ArrayManager.save_arrays(
             self.data,
             dirname or ".",
             filename,
@@ -322,7 +342,7 @@ class Archive:
             Write a folder with ``__init__.py``, otherwise one file beside those of the arrays.
         arrays_name : str, optional
             The file or folder of the arrays; for a plain module, after the name of the module.
-        data_format : {'npy', 'npz', 'hdf5'}, optional
+        data_format : {'npy', 'npz', 'hdf5', 'zarr'}, optional
             The format of the arrays.
         force : bool, optional
             Replace what is there.
@@ -332,8 +352,7 @@ class Archive:
         Raises
         ------
         ValueError
-            If there is no name, or it is not an identifier, or something is there and `force` is
-            false.
+            If the name is missing or not an identifier, or a file is there and `force` is false.
         KeyError
             If the format is unknown.
         OSError
@@ -342,12 +361,12 @@ class Archive:
         item = self._single_name() if self.single_item_mode else None
         name = item if name is None else name
         if name is None:
-            raise ValueError("Must provide name unless single_item_mode=True")
+            raise ArchiveError("Must provide name unless single_item_mode=True")
         place = ModulePlace(os.fspath(dirname), name, package, arrays_name, data_format)
         place.check_free(force)
         save_module(
             place,
-            self._text(self.scoped),
+            archive_text(self._held.items(), self._options(self.scoped)) + "\n",
             self.data,
             item=item,
             data_name=self.data_name,
@@ -358,7 +377,7 @@ class Archive:
 
     def _single_name(self) -> str:
         if not self.arch:
-            raise ValueError("Nothing to save: insert one object in single_item_mode=True")
+            raise ArchiveError("Nothing to save: insert one object in single_item_mode=True")
         return self.names()[0]
 
     def _load_arrays(
@@ -379,53 +398,38 @@ class Archive:
                 raise
             return None
 
-    def _written(self, scoped: bool) -> str:
+    def _text(self, scoped: bool) -> str:
         """Return the source, and write the arrays if the archive has a file for them."""
         if self.datafile is None:
-            return self._text(scoped)
+            return archive_text(self._held.items(), self._options(scoped))
         # Such source leaves the arrays where they were loaded.
-        text = self._text(scoped, closing="__builtins__")
+        text = archive_text(self._held.items(), self._options(scoped, closing="__builtins__"))
         self.save_data()
         return text
 
-    def _text(self, scoped: bool, closing: str = "") -> str:
-        options = self._options(scoped)
-        return archive_text(self._roots(), replace(options, closing=closing or options.closing))
-
-    def _roots(self) -> list[tuple[str, Any]]:
-        return [(name, obj) for name, obj, _ in self.arch]
-
-    def _options(self, scoped: bool) -> SourceOptions:
+    def _options(self, scoped: bool, closing: str | None = None) -> SourceOptions:
         for name in self._placed:
             self.data.pop(name, None)
-        external = ExternalArrays(self.data, self.data_name, self.array_threshold)
-        self._placed = external.names
+        self._placed = []
+        external = None
+        if self.array_threshold != math.inf:
+            external = ExternalArrays(self.data, self.data_name, self.array_threshold)
+            self._placed = external.names
         return SourceOptions(
             scoped=scoped,
             external=external,
-            envs={name: env for name, _, env in self.arch if env is not None},
+            envs=self._envs,
             prefix=self.gname_prefix,
             data_name=self.data_name,
-            closing=f"__builtins__, {self.data_name}",
+            closing=closing or f"__builtins__, {self.data_name}",
         )
-
-    def _check_name(self, name: str) -> None:
-        check_identifier(name)
-        if name.startswith("_") and name not in self.allowed_names:
-            raise ValueError("name must not start with '_'")
-        if name in _RESERVED or name == self.data_name:
-            raise ValueError(f"name must not be {name!r}, which the source of an archive uses")
 
     def _check_single(self, items: Mapping[str, Any]) -> None:
         if len(items) != 1:
-            raise ValueError(f"Can't insert {len(items)} items when single_item_mode=True")
+            raise ArchiveError(f"Can't insert {len(items)} items when single_item_mode=True")
         (name,) = items
         if self.arch and name not in self._held:
-            raise ValueError(
+            raise ArchiveError(
                 f"Can't insert {name!r} into single_item_mode=True archive with "
                 f"{self._single_name()!r}."
             )
-
-    def _check_objects(self, items: Mapping[str, Any], env: Mapping[str, Any] | None) -> None:
-        options = SourceOptions(self.scoped, lambda array: None, dict.fromkeys(items, env))
-        archive_text(items.items(), options)

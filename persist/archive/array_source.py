@@ -7,14 +7,15 @@ from typing import Any
 import numpy
 
 from persist.archive.arrays.pieces import is_fortran
-from persist.archive.reduction import Attribute, Import, Reduction
+from persist.archive.reduction import Attribute, Import, Reduction, dtype_argument
 
-__all__ = ["array_reduction", "dtype_argument", "without_padding"]
+__all__ = ["array_reduction", "without_padding"]
 
 _MAX_DIGITS = 1000
 _DIGIT_KINDS = "biufcSUMm"
 _EXACT = {"f": 8, "c": 16}
 _IMPLIED = {numpy.dtype(float), numpy.dtype(bool), numpy.dtype(complex)}
+_PADDED = (numpy.longdouble, numpy.clongdouble)
 _ARRAY = Import("numpy", "array")
 _NDARRAY = Import("numpy", "ndarray")
 
@@ -32,19 +33,21 @@ def array_reduction(array: _Array) -> Reduction:
     array : numpy.ndarray
         Of any shape, and any dtype without object fields.
     """
-    order = {"order": "F"} if is_fortran(array) else {}
-    array = without_padding(array)
+    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    order = {"order": "F"} if is_fortran else {}
+    if array.dtype.names is not None or array.dtype.type in _PADDED:
+        array = without_padding(array)
     if array.dtype.kind in "mM" and numpy.datetime_data(array.dtype)[0] == "generic":
         # numpy 2.5 deprecates to make times without a unit, except as a view.
         numbers = array_reduction(array.view(array.dtype.str.replace(array.dtype.kind, "i")))
-        return Reduction(Attribute(numbers, "view"), (array.dtype.str,))
+        return Reduction(Attribute(numbers, "view"), (dtype_argument(array.dtype),))
     if 0 < array.size <= _MAX_DIGITS:
         found = _digits(array, order)
         if found is not None:
             return found
     shape, dtype = list(array.shape), dtype_argument(array.dtype)
     if not array.size or not array.dtype.itemsize:
-        kwargs = {} if dtype == "<f8" else {"dtype": dtype}
+        kwargs = {} if isinstance(dtype, str) and dtype == "<f8" else {"dtype": dtype}
         return Reduction(Import("numpy", "zeros"), (_shape(shape),), {**kwargs, **order})
     data = array.tobytes("F" if order else "C")
     kwargs = {"shape": _shape(shape), "dtype": dtype, "buffer": data, **order}
@@ -55,7 +58,7 @@ def array_reduction(array: _Array) -> Reduction:
 def without_padding(array: _Array) -> _Array:
     """Return `array`, or a copy if it has bytes that belong to no value and so may be anything."""
     dtype = array.dtype
-    if dtype.names is None and dtype.type not in (numpy.longdouble, numpy.clongdouble):
+    if dtype.names is None and dtype.type not in _PADDED:
         return array
     clean = numpy.zeros(array.shape, dtype, order="F" if is_fortran(array) else "C")
     if dtype.names is not None:
@@ -67,15 +70,6 @@ def without_padding(array: _Array) -> _Array:
             raw = clean.reshape(-1, order="A").view(numpy.uint8)
             raw.reshape(-1, numpy.dtype(numpy.longdouble).itemsize)[:, _LONG_DOUBLE_BYTES:] = 0
     return clean
-
-
-def dtype_argument(dtype: numpy.dtype[Any]) -> Any:
-    """Return what a person writes for a dtype: its text, else the dtype itself."""
-    text = dtype.str.lstrip("|")
-    exact = dtype.fields is None and dtype.subdtype is None and dtype.metadata is None
-    if exact and type(dtype) is type(numpy.dtype(text)) and numpy.dtype(text) == dtype:
-        return text
-    return dtype
 
 
 def _shape(shape: list[int]) -> Any:
@@ -92,7 +86,7 @@ def _digits(array: _Array, order: dict[str, Any]) -> Reduction | None:
     argument = dtype_argument(dtype)
     if values is None or not _comes_back(array, values, argument, order):
         return None
-    kwargs = {} if dtype in _IMPLIED and dtype.isnative else {"dtype": argument}
+    kwargs = {} if isinstance(argument, str) and dtype in _IMPLIED else {"dtype": argument}
     return Reduction(_ARRAY, (values,), {**kwargs, **order})
 
 
@@ -129,5 +123,9 @@ def _comes_back(array: _Array, values: Any, dtype: Any, order: dict[str, Any]) -
         found = numpy.array(values, dtype=dtype, **order)
     except (TypeError, ValueError, OverflowError):
         return False
-    same = found.dtype == array.dtype and found.shape == array.shape
-    return bool(same) and without_padding(found).tobytes() == array.tobytes()
+    if found.dtype != array.dtype or found.shape != array.shape:
+        return False
+    if found.dtype.names is not None:
+        found = without_padding(found)
+    # In another order, numpy would fill padding with anything.
+    return bool(found.tobytes("A") == array.tobytes("A"))

@@ -10,8 +10,8 @@ import numpy
 from persist.archive.array_source import without_padding
 from persist.archive.arrays import plain_dtype
 from persist.archive.arrays.pieces import byte_pieces, is_fortran
-from persist.archive.parts import Verbatim
 from persist.archive.reduction import Attribute, Import, Reduction
+from persist.archive.writer import Verbatim
 
 __all__ = ["ExternalArrays"]
 
@@ -69,6 +69,9 @@ class ExternalArrays:
 
     def _find_alike(self, array: _Array, name: str) -> str:
         """Return the name of an array of equal bytes, dtype and shape; `name` if there was none."""
+        # One element repeated may stand for an array whose content comes later, block by block.
+        if not any(array.strides):
+            return name
         kind = (array.shape, array.dtype.str, is_fortran(array))
         first = self._first.setdefault(kind, name)
         # Most arrays are the only one of their kind, and are not read to be told apart.

@@ -1,4 +1,4 @@
-"""The objects that are reached from the inserted ones: which are shared, what they reduce to.
+"""The objects that are reached from the inserted ones, what they reduce to, and which are shared.
 
 Lists, tuples and dicts of exactly these types are not reduced: most of a graph is made of them,
 and C writes those below which nothing is shared. Only the ancestors of what needs a name or a
@@ -10,37 +10,48 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
 import numpy
 
-from persist.archive.children import children_of, dict_children, sequence_children
 from persist.archive.literals import ATOMS, is_constant
 from persist.archive.members import in_stable_order
-from persist.archive.path import path_to
-from persist.archive.plain import CONTAINERS
 from persist.archive.reduce import reduce
-from persist.archive.reduction import Attribute, Data, Expression, Import, Reduced, Reduction
+from persist.archive.reduction import (
+    REDUCED,
+    Attribute,
+    Data,
+    Expression,
+    Import,
+    Part,
+    Reduced,
+    Reduction,
+    dtype_argument,
+    label,
+)
 from persist.archive.template import parse_template
 from persist.archive.views import shared_buffers, view_of
 from persist.errors import UnsupportedObjectError
 
-__all__ = ["REDUCED", "Graph", "is_value"]
+__all__ = ["Graph", "is_value"]
 
-_PATHS = frozenset([Import, Attribute])
 _DICTS = frozenset([dict])
 _SEQUENCES = frozenset([list, tuple])
-REDUCED = frozenset([Import, Attribute, Expression, Data, Reduction])
+
+# The fields of parts that are hashed, or handed to code that may hash them.
+_USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
 
 # Brackets nest at most 98 deep on Python 3.8, and each level of a long container is indented
 # further.
 _MAX_DEPTH = 18
+_MANY = 64
 
 
 def is_value(obj: Any) -> bool:
-    """Tell whether `obj` is a number, text, or a tuple of such, which has no identity to keep."""
+    """Return True if `obj` is a number, text, or a tuple of such, which has no identity to keep."""
     cls = type(obj)
     return cls in ATOMS or (cls is tuple and is_constant(obj))
 
@@ -68,6 +79,10 @@ class Graph:
         them has a name, and the containers that C cannot write, since a node is below them.
     atoms : set of type
         The types of the numbers and texts in containers.
+    arrays : list of numpy.ndarray
+        The arrays that were met, before those that share memory are built upon one buffer.
+    is_tree : bool
+        Nothing is referenced twice, and only inserted objects are marked.
     """
 
     def __init__(
@@ -78,34 +93,69 @@ class Graph:
         self.named: set[int] = set()
         self.marked: set[int] = set()
         self.atoms: set[type] = set()
-        self._leaves: set[int] = set()
         self._arrays: dict[int, numpy.ndarray[Any, Any]] = {}
         self._references: set[int] = set()
         self._parents: dict[int, Any] = {}
         self._second_owners: list[Any] = []
         self._sets: list[tuple[Any, Reduction, int]] = []
         self._env: Any = None
-        for env, group in groupby(self.roots, lambda root: (envs or {}).get(root[0])):
+        self._nans_of_their_own: bool | None = None
+        self.is_tree = False
+        for env, group in self._by_environment(envs) if envs else [(None, self.roots)]:
             self._env = env
-            self._visit([(obj, None) for _, obj in group if not is_value(obj)])
-        self._share_buffers()
+            owned: list[tuple[Any, Any]] = []
+            for _, obj in group:
+                if not is_value(obj):
+                    owned.append((obj, None))
+                    self.named.add(id(obj))
+            self._visit(owned)
+        self.arrays = list(self._arrays.values())
+        if len(self.arrays) > 1:
+            self._share_buffers()
         self._mark()
 
+    def _by_environment(self, envs: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+        return groupby(self.roots, lambda root: envs.get(root[0]))
+
     def is_reference(self, obj: Any) -> bool:
-        """Tell whether `obj` is written as an import path wherever it is used, and never named."""
+        """Return True if `obj` is written as an import path wherever it is used."""
         return id(obj) in self._references
+
+    def has_nans_of_their_own(self) -> bool:
+        """Return True if several NaN are keys or members, or handed to code that may use them so.
+
+        Each NaN is then an object of its own, since one that stands twice equals itself.
+        """
+        if self._nans_of_their_own is None:
+            self._nans_of_their_own = self._count_nans(2) == 2
+        return self._nans_of_their_own
+
+    def _count_nans(self, most: int) -> int:
+        """Return how many NaN are keys or members, or below them, or are handed to code."""
+        seen: set[tuple[int, bool]] = set()
+        waiting, count = [(obj, False) for _, obj in self.roots], 0
+        while waiting and count < most:
+            obj, is_used = waiting.pop()
+            if type(obj) in ATOMS:
+                count += is_used and type(obj) is float and obj != obj
+            elif (id(obj), is_used) not in seen:
+                seen.add((id(obj), is_used))
+                for field, _, part in self.parts(obj):
+                    if type(part) not in ATOMS or part != part:
+                        waiting.append((part, is_used or field in _USED))
+        return count
 
     def _visit(self, owned: list[tuple[Any, Any]]) -> None:
         """Visit objects, each with its owner, and all below them, level by level."""
-        self.named.update(id(obj) for obj, owner in owned if owner is None)
         depth = 0
         while owned:
             found = self._meet(owned)
+            owned = []  # before the next level is made, which is as large
             owned = self._children(found, depth)
             depth += 1
             if depth % _MAX_DEPTH == 0:
                 self.named.update(id(owner) for _, owner in owned)
-            if not owned:
+            if not owned and self._sets:
                 owned = list(self._members(depth))
 
     def _members(self, depth: int) -> Iterator[tuple[Any, Any]]:
@@ -124,13 +174,27 @@ class Graph:
         for obj, reduced, met in sets:
             if met // _MAX_DEPTH != depth // _MAX_DEPTH:
                 self.named.add(id(obj))
-            members = in_stable_order(reduced.members or (), self._reduce_member, rank)
+            assert reduced.members is not None
+            try:
+                members = in_stable_order(reduced.members, self._reduce_member, rank)
+            except UnsupportedObjectError:
+                # It is raised again, with its path, when that object is visited.
+                members = list(reduced.members)
             self.nodes[id(obj)] = dataclasses.replace(reduced, members=members)
             yield from ((member, obj) for member in members if type(member) not in ATOMS)
 
     def _meet(self, owned: list[tuple[Any, Any]]) -> list[Any]:
         """Return the objects that are met for the first time; name the others."""
         parents, named, found = self._parents, self.named, []
+        if len(owned) > _MANY:
+            # Most levels share nothing, which C finds out faster.
+            objects, owners = zip(*owned, strict=True)
+            keys = list(map(id, objects))
+            fresh = set(keys)
+            is_fresh = len(fresh) == len(keys) and parents.keys().isdisjoint(fresh)
+            if is_fresh and tuple not in set(map(type, objects)):
+                parents.update(zip(keys, owners, strict=True))
+                return list(objects)
         for obj, owner in owned:
             key = id(obj)
             if key in parents:
@@ -146,52 +210,80 @@ class Graph:
     def _children(self, found: list[Any], depth: int) -> list[tuple[Any, Any]]:
         kinds = set(map(type, found))
         owned: list[tuple[Any, Any]] = []
-        if not kinds.isdisjoint(_SEQUENCES):
-            owned += sequence_children(_of(found, kinds, _SEQUENCES), self.atoms)
-        if dict in kinds:
-            owned += dict_children(_of(found, kinds, _DICTS), self.atoms)
-        if not kinds <= CONTAINERS:
+        sequences = found if kinds <= _SEQUENCES else []
+        dicts = found if kinds <= _DICTS else []
+        nodes = []
+        if not sequences and not dicts:
             for obj in found:
-                if type(obj) not in CONTAINERS and type(obj) not in ATOMS:
-                    owned += self._node_children(obj, depth)
+                if type(obj) in _SEQUENCES:
+                    sequences.append(obj)
+                elif type(obj) is dict:
+                    dicts.append(obj)
+                elif type(obj) not in ATOMS:
+                    nodes.append(obj)
+        if sequences:
+            owned += _sequence_children(sequences, self.atoms)
+        if dicts:
+            owned += _dict_children(dicts, self.atoms)
+        for obj in nodes:
+            owned += self._node_children(obj, depth)
         return owned
 
     def _node_children(self, obj: Any, depth: int) -> list[tuple[Any, Any]]:
-        reduced = self.nodes[id(obj)] = self._reduce(obj)
+        key = id(obj)
+        reduced = self.nodes[key] = self._reduce(obj)
         if type(reduced) is Expression:
             self._name_arguments(reduced)
             if ATOMS.issuperset(map(type, reduced.values)):
-                self._leaves.add(id(obj))
                 return []
-        else:
-            self._note(obj, reduced)
+        elif type(reduced) is Reduction:
+            if reduced.unabsorbed():
+                self.named.add(key)
+        elif type(reduced) is Data:
+            self._arrays[key] = reduced.array
+            if not reduced.array.flags.writeable:
+                self.named.add(key)
+            if reduced.array.dtype.kind in "cV":
+                self.atoms.add(complex)
+            if type(dtype_argument(reduced.array.dtype)) is str:
+                return []
+        elif _leads_to(reduced, obj):
+            self._references.add(key)
+        if type(obj) is numpy.ndarray:
+            self._arrays.setdefault(key, obj)
+        owned = [
+            (part, obj)
+            for field, _, part in reduced.parts()
+            if type(part) not in ATOMS and field != "members" and not self._is_path(part, obj)
+        ]
         if type(reduced) is Reduction and reduced.members is not None:
             self._sets.append((obj, reduced, depth))
-            reduced = dataclasses.replace(reduced, members=None)
-        owned = [(part, obj) for part in children_of(reduced) if type(part) not in ATOMS]
-        if not owned and reduced is self.nodes[id(obj)]:
-            self._leaves.add(id(obj))
+            self.marked.add(key)
+        elif owned:
+            self.marked.add(key)
         return owned
 
+    def _is_path(self, part: Any, owner: Any) -> bool:
+        """Return True if a part is an import path, and note so: most are classes, met often."""
+        if not isinstance(part, type):
+            return type(part) is Import
+        key = id(part)
+        if key not in self.nodes and key not in self._parents:
+            self._parents[key] = owner
+            reduced = self._reduce(part)
+            if type(reduced) is not Import:
+                del self._parents[key]
+                return False
+            self.nodes[key] = reduced
+            self._references.add(key)
+        return key in self._references
+
     def _name_arguments(self, reduced: Expression) -> None:
-        """Name what stands more than once in an expression, or deep in it."""
+        """Name the arguments that an expression uses more than once, or inside deep brackets."""
         template = parse_template(reduced.rep)
         if template.repeated or template.is_deep:
             named = template.names if template.is_deep else template.repeated
             self.named.update(id(a) for n, a in reduced.args.items() if n in named)
-
-    def _note(self, obj: Any, reduced: Reduced) -> None:
-        """Note what is particular to a node: statements of its own, memory, an import path."""
-        if _needs_statements(reduced):
-            self.named.add(id(obj))
-        if type(reduced) is Data:
-            self._arrays[id(obj)] = reduced.array
-            if reduced.array.dtype.kind in "cV":
-                self.atoms.add(complex)
-        elif type(obj) is numpy.ndarray:
-            self._arrays[id(obj)] = obj
-        if type(reduced) in _PATHS and _leads_to(reduced, obj):
-            self._references.add(id(obj))
 
     def _reduce(self, obj: Any) -> Reduced:
         if type(obj) in REDUCED:
@@ -208,8 +300,20 @@ class Graph:
         way = [obj]
         while (owner := self._parents.get(id(way[-1]))) is not None:
             way.append(owner)
-        name = next((name for name, root in self.roots if root is way[-1]), "")
-        return path_to(name, way[::-1], self.nodes)
+        path = next((name for name, root in self.roots if root is way[-1]), "")
+        for owner, part in pairwise(way[::-1]):
+            labels = (label(field, i) for field, i, value in self.parts(owner) if value is part)
+            path += next(labels, "")
+        return path
+
+    def parts(self, obj: Any) -> Iterator[Part]:
+        """Yield what a container or a node is made of."""
+        if type(obj) in _SEQUENCES:
+            yield from (("items", i, item) for i, item in enumerate(obj))
+        elif type(obj) is dict:
+            yield from Reduction(dict, pairs=obj.items()).parts()
+        elif (reduced := self.nodes.get(id(obj))) is not None:
+            yield from reduced.parts()
 
     def _reduce_member(self, obj: Any) -> Reduced:
         return self.nodes.get(id(obj)) or reduce(obj, self._env)
@@ -223,21 +327,22 @@ class Graph:
             for view in views:
                 key = keys[id(view)]
                 reduced = self.nodes[key] = view_of(view, buffer)
-                self._leaves.discard(key)
+                self.marked.add(key)
                 if reduced.unabsorbed():
                     self.named.add(key)
-                self._visit([(part, reduced) for part in children_of(reduced)])
-        self._arrays = {}
+                self._visit([(part, reduced) for _, _, part in reduced.parts()])
 
     def _mark(self) -> None:
         """Mark what has a name, what is reduced, and all that is above these."""
-        self.marked.update(key for key in self.nodes if key not in self._leaves)
-        self.marked |= self.named
-        for key in chain(self.nodes, self.named):
-            self._mark_from(self._parents.get(key))
-        for owner in self._second_owners:
-            self._mark_from(owner)
-        self._parents, self._second_owners, self._leaves = {}, [], set()
+        marked = self.marked
+        marked |= self.named
+        owners = map(self._parents.get, chain(self.nodes, self.named))
+        for owner in chain(owners, self._second_owners):
+            if owner is not None and id(owner) not in marked:
+                self._mark_from(owner)
+        roots = set(map(id, map(itemgetter(1), self.roots)))
+        self.is_tree = not self._second_owners and self.marked <= roots
+        self._parents, self._second_owners, self._arrays = {}, [], {}
 
     def _mark_from(self, owner: Any) -> None:
         marked, parents = self.marked, self._parents
@@ -246,19 +351,31 @@ class Graph:
             owner = parents.get(key)
 
 
-def _of(found: list[Any], kinds: set[type], wanted: frozenset[type]) -> list[Any]:
-    """Return the objects of the types that are wanted, where `kinds` are those of all of them."""
-    return found if kinds <= wanted else [obj for obj in found if type(obj) in wanted]
+def _sequence_children(owners: list[Any], atoms: set[type]) -> list[tuple[Any, Any]]:
+    """Return (item, owner) for what lists and tuples hold besides atoms; add the types of these."""
+    if not _has_others(chain.from_iterable(owners), atoms):
+        return []
+    return [(item, owner) for owner in owners for item in owner if type(item) not in ATOMS]
 
 
-def _needs_statements(reduced: Reduced) -> bool:
-    if type(reduced) is Data:
-        return not reduced.array.flags.writeable
-    return type(reduced) is Reduction and bool(reduced.unabsorbed())
+def _dict_children(owners: list[dict[Any, Any]], atoms: set[type]) -> list[tuple[Any, Any]]:
+    """Return (part, owner) for what dicts hold besides atoms, as keys and as values."""
+    found: list[tuple[Any, Any]] = []
+    if _has_others(chain.from_iterable(owners), atoms):
+        found = [(key, owner) for owner in owners for key in owner if type(key) not in ATOMS]
+    if _has_others(chain.from_iterable(map(dict.values, owners)), atoms):
+        found += [(part, own) for own in owners for part in own.values() if type(part) not in ATOMS]
+    return found
+
+
+def _has_others(parts: Iterator[Any], atoms: set[type]) -> bool:
+    kinds = set(map(type, parts))
+    atoms |= kinds & ATOMS
+    return not kinds <= ATOMS
 
 
 def _leads_to(reduced: Reduced, obj: Any) -> bool:
-    """Tell whether an import path, or an attribute of one, always gives the same object."""
+    """Return True if an import path, or an attribute of one, always gives the same object."""
     if type(reduced) is not Attribute:
         return type(reduced) is Import
     owner = reduced.owner

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from persist.archive.reduction import Import
-from persist.errors import PersistWarning, UnsupportedObjectError
+from persist.errors import PortabilityWarning, UnsupportedObjectError
 from persist.names import is_identifier
 
 __all__ = ["find_import", "module_import"]
@@ -18,6 +18,8 @@ __all__ = ["find_import", "module_import"]
 # C modules whose public face has another name; most are the public name after an underscore.
 _PUBLIC_MODULES = {
     "_collections_abc": "collections.abc",
+    # Before 1.8, the classes of its compiled losses did not say where they are.
+    "_loss": "sklearn._loss._loss",
     "_frozen_importlib": "importlib.machinery",
     "_frozen_importlib_external": "importlib.machinery",
     "_sitebuiltins": "builtins",
@@ -27,27 +29,71 @@ _PUBLIC_MODULES = {
 }
 
 # Libraries whose names are to be taken from their top, and not from where they are defined.
-_TOP_FIRST = frozenset({"networkx", "pandas", "sympy", "xarray"})
+_TOP_FIRST = frozenset(
+    {
+        "lmfit",
+        "networkx",
+        "pandas",
+        "pint",
+        "polars",
+        "pyarrow",
+        "shapely",
+        "sympy",
+        "uncertainties",
+        "xarray",
+    }
+)
 
 # Before numpy 2 these are attributes that cannot be imported as modules.
 _NUMPY_SPACES = frozenset({"char", "emath", "rec"})
+
+# Where an object that does not name its module can be found: these do not depend on what is
+# loaded. The last two are private, and hold what is public nowhere.
+_HOMES = (
+    "builtins",
+    "numpy",
+    "numpy.strings",
+    "scipy.special",
+    "erfa.ufunc",
+    "shapely.lib",
+    "numpy.linalg._umath_linalg",
+    "scipy.special._ufuncs",
+)
+
+# Public packages that offer what their modules, or a private one, define.
+_OFFERED = {
+    "torch._C._nn": "torch.nn.functional",
+    "torch.nn.modules": "torch.nn",
+    "torch.optim": "torch.optim",
+}
+
+# A process that multiprocessing has spawned calls the script by the second name.
+_SCRIPT = ("__main__", "__mp_main__")
 
 # What numpy calls numpy.bool today was the bool of Python before 1.24.
 _NUMPY_NAMES = {"bool": "bool_", "float128": "longdouble", "complex256": "clongdouble"}
 
 
-def find_import(obj: Any) -> Import:
+def find_import(obj: Any, name: str | None = None) -> Import:
     """Return the path by which `obj` is imported.
 
-    A path through a private module is replaced by that of the nearest public package which holds
-    the same object, as numpy's and scikit-learn's private modules move between versions.
+    The path comes from the object itself. A path through a private module is replaced by that of
+    the nearest public package which holds the same object, as numpy's and scikit-learn's private
+    modules move between versions. Which modules happen to be loaded makes no difference.
+
+    Parameters
+    ----------
+    obj : object
+        A function or a class, or an object that reduces to its own name.
+    name : str, optional
+        The dotted path within its module, where the object itself has no name.
 
     Raises
     ------
     UnsupportedObjectError
         If no path leads to the object: a lambda, a local class, something that was rebound.
     """
-    name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
+    name = name or getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
     if not isinstance(name, str):
         raise UnsupportedObjectError(f"{_describe(obj)} has no name to import it by")
     if "<lambda>" in name:
@@ -60,15 +106,16 @@ def find_import(obj: Any) -> Import:
             f"{_describe(obj)} is defined inside a function, so it cannot be imported: "
             "move it to the top level of a module"
         )
-    module = getattr(obj, "__module__", None) or _search_module(obj, name)
-    found = _public_path(obj, module, name)
-    if found.module == "__main__":
+    module = getattr(obj, "__module__", None)
+    found = _public_path(obj, module, name) if isinstance(module, str) else _at_home(obj, name)
+    if found.module in _SCRIPT:
         warnings.warn(
             f"{name} is defined in __main__: the archive can be read only where that script "
             "defines it. Move it to a module that can be imported.",
-            PersistWarning,
+            PortabilityWarning,
             stacklevel=2,
         )
+        return Import("__main__", found.name)
     return found
 
 
@@ -104,7 +151,13 @@ def _candidates(module: str, name: str) -> Iterator[Import]:
         yield from _numpy_candidates(module.split("."), _NUMPY_NAMES.get(name, name))
     if module in _PUBLIC_MODULES:
         yield Import(_PUBLIC_MODULES[module], name)
-    if module != "__main__":
+    for package in (module, module.rpartition(".")[0]):
+        if package in _OFFERED:
+            yield Import(_OFFERED[package], name)
+    if name.startswith("_") and "." in name:
+        # A function of a private class that is offered as one of the module: torch.relu.
+        yield Import(module, name.rpartition(".")[2])
+    if module not in _SCRIPT:
         yield from _public_candidates(module.split("."), name)
     yield Import(module, name)
 
@@ -138,22 +191,31 @@ def _resolve(module: str, name: str) -> Any:
         found: Any = sys.modules.get(module) or importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError):
+    except Exception:  # A module may raise anything when it is imported.
         return None
     return found
 
 
-def _search_module(obj: Any, name: str) -> str:
-    # Some C functions, numpy's ufuncs among them, do not say where they are defined.
-    for module in ("builtins", "numpy", "scipy.special"):
-        if module in sys.modules and _resolve(module, name) is obj:
-            return module
-    for module, value in sorted(sys.modules.items()):
-        if module != "__main__" and vars(value).get(name) is obj:
-            return module
-    raise UnsupportedObjectError(f"{_describe(obj)} is in no module that is loaded")
+def _at_home(obj: Any, name: str) -> Import:
+    """Return the path of an object that does not name its module: a ufunc of scipy is one."""
+    loaded = [home for home in _HOMES if home.partition(".")[0] in sys.modules]
+    for home in loaded:
+        if _resolve(home, name) is obj:
+            return Import(home, name)
+    # A ufunc may be offered by another name than its own: psi of scipy is digamma.
+    for home in loaded:
+        names = vars(sys.modules[home]) if home in sys.modules else {}
+        found = min((key for key, value in names.items() if value is obj), default=None)
+        if found is not None:
+            return Import(home, found)
+    raise UnsupportedObjectError(
+        f"{_describe(obj)} does not say which module it is from: store the name by which you "
+        "import it, or what it computes"
+    )
 
 
 def _describe(obj: Any) -> str:
     kind = "class" if isinstance(obj, type) else type(obj).__name__
-    return f"the {kind} {getattr(obj, '__qualname__', None) or getattr(obj, '__name__', obj)!r}"
+    # The repr of an object may be long, or fail.
+    name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
+    return f"the {kind} {name!r}" if isinstance(name, str) else f"an object of class {kind}"

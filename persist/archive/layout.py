@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-__all__ = ["INDENT", "WIDTH", "bracket", "fits", "lines", "rows", "words"]
+from persist.archive.literals import ATOMS
+
+__all__ = [
+    "CONTAINERS",
+    "INDENT",
+    "WIDTH",
+    "PlainTexts",
+    "bracket",
+    "fits",
+    "lines",
+    "rows",
+    "separator",
+]
 
 WIDTH = 100
 INDENT = 4
+CONTAINERS = frozenset([list, tuple, dict])
+
 _PER_ROW = 10
+_MAX_ITEMS_A_LINE = 34
+
+# What C writes in a way that Python does not read back exactly.
+_UNSAFE = re.compile(r"\b(?:infj?|nanj?|Ellipsis|NotImplemented)\b|[0-9]j\b")
+_ODD_ATOMS = {complex, type(Ellipsis), type(NotImplemented)}
 
 
 def fits(text: str, column: int) -> bool:
-    """Tell whether `text`, begun at `column`, ends within the line, a comma after it included."""
+    """Return True if `text`, begun at `column`, ends within the line, with a comma after it."""
     return column + len(text) < WIDTH and "\n" not in text
 
 
@@ -22,44 +43,108 @@ def bracket(opening: str, items: Sequence[str], closing: str, indent: int, colum
     Parameters
     ----------
     opening, closing : str
-        The brackets, with what stands before the first.
+        The brackets, with the text before the first.
     items : sequence of str
         The items, written for `indent` + 4.
     indent : int
         Blanks at the start of the line in which the bracket closes.
     column : int
-        Where the opening begins.
+        The column where the opening begins.
     """
-    line = opening + ", ".join(items) + closing
-    if fits(line, column) or not items:
-        return line
+    if len(items) < WIDTH:
+        line = opening + ", ".join(items) + closing
+        if (column + len(line) < WIDTH and "\n" not in line) or not items:
+            return line
     return lines(opening, items, closing, indent)
 
 
 def lines(opening: str, items: Iterable[str], closing: str, indent: int) -> str:
     """Return `items` between brackets, each in a line of its own."""
     # One join, as the text may be that of a whole archive.
-    blanks = " " * (indent + INDENT)
     parts = list(items)
-    parts[0] = f"{opening}\n{blanks}{parts[0]}"
+    parts[0] = f"{opening}\n{' ' * (indent + INDENT)}{parts[0]}"
     parts[-1] = f"{parts[-1]},\n{' ' * indent}{closing}"
-    return f",\n{blanks}".join(parts)
+    return separator(indent + INDENT).join(parts)
 
 
-def rows(opening: str, items: Sequence[str], closing: str, indent: int) -> str:
+def separator(indent: int) -> str:
+    """Return the text between two items that have lines of their own."""
+    return f",\n{' ' * indent}"
+
+
+def rows(
+    opening: str, items: Sequence[str], closing: str, indent: int, separator: str = ", "
+) -> str:
     """Return short `items` between brackets, ten a line, or fewer where ten are too long."""
-    count = _per_row(max(map(len, items)) + len(", "), indent)
-    parts = [", ".join(items[i : i + count]) for i in range(0, len(items), count)]
-    return lines(opening, parts, closing, indent)
-
-
-def words(parts: Sequence[str], indent: int) -> str:
-    """Return words in indented lines, ten a line, or fewer where ten are too long."""
-    count = _per_row(max(map(len, parts)) + len(" "), indent)
+    width = max(map(len, items)) + len(separator)
+    count = max(1, min(_PER_ROW, (WIDTH - indent - INDENT) // width))
+    parts = [separator.join(items[i : i + count]) for i in range(0, len(items), count)]
+    if separator == ", ":
+        return lines(opening, parts, closing, indent)
     blanks = "\n" + " " * (indent + INDENT)
-    joined = blanks.join(" ".join(parts[i : i + count]) for i in range(0, len(parts), count))
-    return f"{blanks}{joined}\n{' ' * indent}"
+    return f"{opening}{blanks}{blanks.join(parts)}\n{' ' * indent}{closing}"
 
 
-def _per_row(width: int, indent: int) -> int:
-    return max(1, min(_PER_ROW, (WIDTH - indent - INDENT) // width))
+class PlainTexts:
+    """Writes small containers by `repr`, except where that is not exact.
+
+    Parameters
+    ----------
+    atoms : set of type
+        The types of the numbers and texts that the containers hold.
+    """
+
+    def __init__(self, atoms: set[type]) -> None:
+        self._has_odd_atoms = bool(atoms & _ODD_ATOMS)
+
+    def one(self, obj: Any, column: int) -> str:
+        """Return the text of a container, empty if it is not exact or does not fit in its line."""
+        if _is_large(obj):
+            return ""
+        try:
+            text = repr(obj)
+        except ValueError:  # more digits than CPython prints
+            return ""
+        return text if column + len(text) < WIDTH and self.is_exact(text) else ""
+
+    def many(self, plain: list[Any], width: int) -> list[str]:
+        """Return the texts of unshared containers, empty where not exact or too long."""
+        if len(plain) < 2 or any(map(_is_large, plain[:2])):
+            return []
+        try:
+            texts = list(map(repr, plain))
+        except ValueError:  # more digits than CPython prints
+            return []
+        if self.is_exact("".join(texts)):
+            if len(max(texts, key=len)) < width:
+                return texts
+            return [text if len(text) < width else "" for text in texts]
+        return [text if len(text) < width and self.is_exact(text) else "" for text in texts]
+
+    def is_exact(self, text: str) -> bool:
+        """Return True if Python reads back exactly the objects of a text that C wrote."""
+        if not text.isascii():
+            return False
+        may_be_unsafe = self._has_odd_atoms or "nan" in text or "inf" in text
+        return not (may_be_unsafe and _UNSAFE.search(text))
+
+
+def _is_large(obj: Any) -> bool:
+    """Return True if a container has more items, nested ones included, than a line may hold."""
+    budget, waiting = _MAX_ITEMS_A_LINE, [obj]
+    while waiting:
+        found = waiting.pop()
+        budget -= len(found)
+        if budget < 0:
+            return True
+        items = found.values() if type(found) is dict else found
+        if not CONTAINERS.isdisjoint(map(type, items)):
+            waiting += [item for item in items if type(item) in CONTAINERS]
+    return False
+
+
+def holds_atoms(obj: Any) -> bool:
+    """Return True if a list, tuple or dict holds only numbers and text."""
+    if type(obj) is dict and not ATOMS.issuperset(map(type, obj.values())):
+        return False
+    return ATOMS.issuperset(map(type, obj))

@@ -6,30 +6,56 @@ merges equal constants, so which of two equal ones was meant could not be told a
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import fractions
 import math
 import re
 import struct
 import unicodedata
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
+from enum import Enum
 from typing import Any
 
 from persist.archive.reduction import Import, Reduction
 
-__all__ = ["ATOMS", "is_constant", "is_quiet_nan", "literal", "split_text"]
+__all__ = [
+    "ATOMS",
+    "LEAVES",
+    "is_constant",
+    "is_leaf",
+    "is_quiet_nan",
+    "literal",
+    "number_words",
+    "numbers_kind",
+    "split_text",
+]
 
 ATOMS = frozenset(
     [int, float, complex, str, bytes, bool, type(None), type(Ellipsis), type(NotImplemented)]
 )
+LEAVES: frozenset[type] = frozenset(
+    {
+        *(type(None), bool, int, float, complex, str, bytes),
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
+        *(decimal.Decimal, fractions.Fraction, uuid.UUID),
+    }
+)
+"""Types of values that hold no other object."""
+
 _FOLDED = ATOMS - {type(NotImplemented)}
 
 # CPython refuses to parse or print decimal integers of more than 4300 digits; hex has no limit.
 _MAX_DECIMAL_BITS = 2000
+_MIN_WORDS = 200
+_MAX_WORD_BITS = 256
 _QUIET_NAN = struct.pack("<d", math.nan)
 _MIN_WIDTH = 24
 
 
 def is_constant(items: tuple[Any, ...], depth: int = 16) -> bool:
-    """Tell whether the compiler makes one constant of a tuple: a value, as numbers are."""
+    """Return True if the compiler makes one constant of a tuple: a value, as numbers are."""
     for item in items:
         cls = type(item)
         if cls is tuple:
@@ -46,8 +72,13 @@ def _has_literal(atom: Any) -> bool:
     return type(atom) is not complex or _is_plain_complex(atom)
 
 
+def is_leaf(obj: Any) -> bool:
+    """Return True if `obj` is a value that holds no object which could lead back to its holder."""
+    return type(obj) in LEAVES or isinstance(obj, Enum)
+
+
 def is_quiet_nan(number: float) -> bool:
-    """Tell whether a NaN has the bits of `math.nan`."""
+    """Return True if a NaN has the bits of `math.nan`."""
     return struct.pack("<d", number) == _QUIET_NAN
 
 
@@ -97,6 +128,27 @@ def split_text(atom: str | bytes, width: int) -> list[str]:
     for line in re.findall(r"[^\n]*\n|[^\n]+", atom):
         parts.extend(map(_text, _split_line(line, width - len("''"))))
     return parts
+
+
+def numbers_kind(items: Sequence[Any]) -> type | None:
+    """Return the type of `items` if all are int or all are float, and None otherwise."""
+    kinds = set(map(type, items))
+    if len(kinds) == 1:
+        kind: type = kinds.pop()
+        return kind if kind in (int, float) else None
+    return None
+
+
+def number_words(items: Sequence[Any], kind: type) -> list[str] | None:
+    """Return the numbers as words that ``kind(word)`` reads back, if they are many."""
+    if len(items) <= _MIN_WORDS:
+        return None
+    if kind is int and max(map(int.bit_length, items)) > _MAX_WORD_BITS:
+        return None
+    words = list(map(repr, items))
+    if "nan" in words and not all(is_quiet_nan(item) for item in items if item != item):
+        return None
+    return words
 
 
 def _split_line(line: str, width: int) -> Iterator[str]:

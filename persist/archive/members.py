@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from persist.archive.array_source import without_padding
 from persist.archive.literals import ATOMS
-from persist.archive.reduction import NO_STATE, Attribute, Data, Expression, Import, Reduction
+from persist.archive.reduction import Data, Expression, Import, Reduced
 
-__all__ = ["in_stable_order"]
+__all__ = ["in_stable_order", "member_digest"]
 
 # How many objects are looked at to tell two members apart: at first, if they are still alike, and
 # for all of the latter together. Beyond, they are ordered as the rest of the graph refers to them.
@@ -21,6 +21,8 @@ _FEW_OBJECTS = 32
 _MOST_OBJECTS = 2000
 _MOST_TOGETHER = 500_000
 _MOST_DEEP = 50
+
+_NAMED = frozenset(["keyword", "name", "attributes", "slots"])
 
 Reduce = Callable[[Any], Any]
 
@@ -122,29 +124,35 @@ class _Digest:
         self._left = left - used
         return "{" + ",".join(sorted(found)) + "}"
 
-    def _reduced(self, reduced: Any) -> str:
+    def _reduced(self, reduced: Reduced) -> str:
         if isinstance(reduced, Import):
             return f"{reduced.module}:{reduced.name}"
-        if isinstance(reduced, Attribute):
-            return self._ordered([reduced.owner, reduced.name])
-        if isinstance(reduced, Expression):
-            return reduced.rep + self._pairs(reduced.args.items())
         if isinstance(reduced, Data):
             array = without_padding(reduced.array)
-            content = hashlib.sha256(array.tobytes()).hexdigest()
+            # In its own order: numpy fills padding with anything when it copies to another one.
+            content = hashlib.sha256(array.tobytes("A")).hexdigest()
             return f"{array.dtype.str}{array.shape}{content}"
-        return self._reduction(reduced)
-
-    def _reduction(self, reduction: Reduction) -> str:
-        named = (reduction.attributes, reduction.slots)
-        parts = [self._ordered(reduction.args), self._pairs(reduction.kwargs.items())]
-        parts += map(self._pairs, (reduction.pairs or (), *map(_items, named)))
-        parts.append(self._ordered(reduction.items or ()))
-        parts.append(self._unordered(list(reduction.members or ())))
-        if reduction.state is not NO_STATE:
-            parts.append(self.of(reduction.state))
-        return "".join(parts)
+        text = reduced.rep if isinstance(reduced, Expression) else ""
+        for field, parts in groupby(reduced.parts(), itemgetter(0)):
+            if field == "members":
+                text += self._unordered([value for _, _, value in parts])
+            elif field in _NAMED:
+                text += self._pairs((name, value) for _, name, value in parts)
+            elif field != "function":
+                text += self._ordered(value for _, _, value in parts)
+        return text
 
 
-def _items(mapping: Mapping[str, Any] | None) -> Iterable[tuple[str, Any]]:
-    return mapping.items() if mapping else ()
+def member_digest(member: Any, reduce: Reduce, limit: int = _MOST_OBJECTS) -> str:
+    """Return a text that equal graphs have in common, and different ones up to a limit have not.
+
+    Parameters
+    ----------
+    member : object
+        A member of a set, or a key of a dict.
+    reduce : callable
+        Tells what an object reduces to.
+    limit : int
+        How many objects are looked at.
+    """
+    return _Digest(reduce, limit).of(member)

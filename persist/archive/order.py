@@ -1,32 +1,77 @@
-"""In which order objects are defined, and what must wait so that cycles close.
+"""The order in which objects are defined, and the parts that wait so that cycles close.
 
-Objects are defined in post-order. A reference back to an object that is still being built waits
-until it is: the nearest one on the way that can be filled in later, with no constructor before it
-on the way, which would get an object that is not complete. So only the edge that closes a cycle
-waits.
+Objects are defined in post-order, as pickle saves them. A reference back to an object that is
+still being built is put in after that object is built: an object exists before it is filled. Which
+reference on the cycle waits is decided by two properties:
 
-What is hashed must be complete: a member of a set that refers back to something unfinished is added
-after that is finished.
+- `Edge.late`: the part can be put in after its owner is built. An argument of a call cannot.
+- `Edge.whole`: the part should be complete when it is put in, since it is hashed or handed to code:
+  an argument, a state, a key. For an item of a list it suffices that the part exists.
+
+The reference that waits is the last one before anything would be handed over incomplete. Where the
+cycle itself makes that impossible, objects are handed over in the order of pickle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
+from types import FunctionType
 from typing import Any, NamedTuple
 
-from persist.archive.edges import Edge, edges_of
 from persist.archive.graph import Graph
+from persist.archive.literals import ATOMS
+from persist.archive.reduction import NO_STATE, Part, Reduction
 from persist.errors import CycleError
 
 __all__ = ["Define", "Fill", "Ordering"]
 
-# The parts of these have an order: one that waits makes those after it wait too.
-_ORDERED = {"pair": "pair", "items": "items", "pairs": "pairs", "pairs value": "pairs"}
-_REST = {"pair": "pair", "pair value": "pair"} | _ORDERED
+# Fields whose parts have an order: when one waits, those after it wait with it.
+_GROUPS = {
+    "items": "items",
+    "keys": "pairs",
+    "values": "pairs",
+    "setter": "state",
+    "state": "state",
+}
+_LATE = frozenset(["item", "value", "members", "attributes", "slots", *_GROUPS])
 
-
+# The methods that put parts into an object. One that is written in Python may look at the part.
+_METHODS = {
+    "items": ("append", "extend"),
+    "values": ("__setitem__",),
+    "members": ("add",),
+    "slots": ("__setattr__",),
+}
+_JOINED = {**_GROUPS, "value": "pairs"}
+_ORDERED = frozenset(_GROUPS.values())
+_HASHED = frozenset(["keys", "members"])
+_BEFORE_STATE = frozenset(["items", "pairs", "members"])
 _NOTHING: frozenset[tuple[str, Any]] = frozenset()
+
+
+class Edge(NamedTuple):
+    """A reference from an object to one of its parts.
+
+    Attributes
+    ----------
+    field, index : str, object
+        The part, as `Reduction.parts` labels it; of a list, ``item``; of a dict, ``value`` for one
+        that a placeholder can stand for, otherwise ``keys`` and ``values``.
+    child : object
+        The part.
+    late : bool
+        The part can be put in after the object is built.
+    whole : bool
+        The part should be complete when it is put in.
+    """
+
+    field: str
+    index: Any
+    child: Any
+    late: bool
+    whole: bool
 
 
 class Define(NamedTuple):
@@ -37,7 +82,7 @@ class Define(NamedTuple):
     obj : object
         The object.
     waiting : set of (field, index)
-        The parts that a later `Fill` puts there.
+        The parts that a later `Fill` puts in.
     """
 
     obj: Any
@@ -52,7 +97,7 @@ class Fill(NamedTuple):
     obj : object
         The object.
     field, index : str, object
-        The part, or of the ordered fields the first of the parts: the rest of them waits as well.
+        The part, or of ``items``, ``pairs`` and ``state`` the first: the rest wait too.
     """
 
     obj: Any
@@ -60,18 +105,74 @@ class Fill(NamedTuple):
     index: Any
 
 
+def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
+    """Yield the references from `obj` to objects that are marked in `graph`."""
+    cls, marked = type(obj), graph.marked
+    if cls is list or cls is tuple:
+        field = "item" if cls is list else "element"
+        for index, part in enumerate(obj):
+            if id(part) in marked and type(part) not in ATOMS:
+                yield Edge(field, index, part, cls is list, False)
+    elif cls is dict:
+        for index, (key, part) in enumerate(obj.items()):
+            if type(key) in ATOMS:
+                # A key that is NaN would be another key if it were written once more.
+                field, place = ("value", (index, key)) if key == key else ("values", index)
+            else:
+                field, place = "values", index
+                if id(key) in marked:
+                    yield Edge("keys", index, key, True, _hash_needs_state(key))
+            if id(part) in marked and type(part) not in ATOMS:
+                yield Edge(field, place, part, True, False)
+    else:
+        reduced = graph.nodes[id(obj)]
+        for part in reduced.parts():
+            if id(part[2]) in marked and type(part[2]) not in ATOMS:
+                yield _edge(obj, reduced, part)
+
+
+def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
+    field, index, child = part
+    late = field in _LATE and not (field == "members" and _is_frozen(reduced.function))
+    if field in ("keys", "members"):
+        whole = _hash_needs_state(child)
+    elif field in _METHODS:
+        cls: Any = type(obj)
+        whole = _runs_python(cls, _METHODS[field])
+        if field == "values":
+            index = index[0]
+    else:
+        whole = field != "attributes"
+    return Edge(field, index, child, late, whole)
+
+
+def _is_frozen(function: Any) -> bool:
+    return isinstance(function, type) and issubclass(function, frozenset)
+
+
+def _hash_needs_state(obj: Any) -> bool:
+    method: Any = type(obj).__hash__
+    return method is not object.__hash__
+
+
+@lru_cache(maxsize=1024)
+def _runs_python(cls: Any, methods: tuple[str, ...]) -> bool:
+    return any(isinstance(getattr(cls, name, None), FunctionType) for name in methods)
+
+
 class _Frame:
     """An object that is being built, or filled with a part that had to wait."""
 
-    __slots__ = ("current", "dead", "edges", "late", "obj", "rest", "waiting", "waits_for")
+    __slots__ = ("dead", "edge", "edges", "late", "obj", "rest", "waiting", "waits_for")
 
     def __init__(self, obj: Any, edges: Iterator[Edge], late: _Late | None = None) -> None:
         self.obj = obj
         self.edges = edges
         self.late = late
-        self.current: Edge | None = None
-        self.waiting: set[tuple[str, Any]] = set()
-        self.rest: dict[str, _Late] = {}
+        self.edge: Edge | None = None
+        # Empty in most of the many frames of a deep graph.
+        self.waiting: set[tuple[str, Any]] | frozenset[tuple[str, Any]] = _NOTHING
+        self.rest: dict[str, _Late] | None = None
         self.waits_for: int | None = None
         self.dead = False
 
@@ -79,25 +180,56 @@ class _Frame:
 class _Late:
     """A part of an object, or the rest of its parts, that waits until another object is built."""
 
-    __slots__ = ("edges", "frame", "hashed", "step")
+    __slots__ = ("edges", "forced", "frame", "home", "started", "step", "target", "whole")
 
-    def __init__(self, frame: _Frame, edge: Edge, hashed: bool) -> None:
-        field = _ORDERED.get(edge.field, edge.field)
+    def __init__(
+        self, frame: _Frame, step: Fill, target: int, edges: list[Edge], whole: bool
+    ) -> None:
         self.frame = frame
-        self.edges = [edge]
-        self.hashed = hashed
-        self.step = Fill(frame.obj, field, edge.index)
+        self.step = step
+        self.target = target
+        self.edges = edges
+        self.whole = whole
+        self.started = False
+        self.forced = False
+        self.home: _Settling | None = None
 
 
-class _Settled:
-    """Below the parts that waited for an object: what is hashed can be added once these are in."""
+class _Settling:
+    """An object that is built, while the parts that waited for it are put in.
 
-    __slots__ = ("key", "waits_for")
-    late = None
+    Parts that need nothing whole come first; the others in the order in which they were met, except
+    that a part which another one needs complete comes before it.
+    """
 
-    def __init__(self, key: int) -> None:
+    __slots__ = ("depth", "key", "owners", "parts", "visited", "waits_for")
+
+    def __init__(self, key: int, depth: int, parts: list[_Late]) -> None:
         self.key = key
+        self.depth = depth
+        alive = [part for part in parts if not part.frame.dead]
+        self.parts = sorted(alive, key=lambda part: part.whole)[::-1]
+        for part in alive:
+            part.home = self
         self.waits_for: int | None = None
+        self.owners: dict[int, list[_Late]] | None = None
+        self.visited: set[int] = {key}
+
+    def next(self) -> _Late | None:
+        """Return the next part that is not put in yet, nor about to be."""
+        while self.parts:
+            part = self.parts.pop()
+            if not part.started:
+                return part
+        return None
+
+    def parts_of(self, obj: Any) -> list[_Late]:
+        """Return the parts of an object that are not put in yet, nor about to be."""
+        if self.owners is None:
+            self.owners = {}
+            for part in reversed(self.parts):
+                self.owners.setdefault(id(part.frame.obj), []).append(part)
+        return [part for part in self.owners.get(id(obj), ()) if not part.started]
 
 
 class Ordering:
@@ -113,7 +245,7 @@ class Ordering:
         self._graph = graph
         self._stack: list[Any] = []
         self._depth: dict[int, int] = {}
-        self._settling: dict[int, int] = {}
+        self._settling: dict[int, _Settling] = {}
         self._late: dict[int, list[_Late]] = {}
         self._incomplete: dict[int, int] = {}
         self._done: set[int] = set()
@@ -131,19 +263,25 @@ class Ordering:
             yield from self._enter(root)
         while stack:
             frame = stack[-1]
-            edge = next(frame.edges, None) if type(frame) is _Frame else None
+            if type(frame) is _Settling:
+                if part := frame.next():
+                    self._push(part)
+                else:
+                    self._settle(frame)
+                continue
+            edge = next(frame.edges, None)
             if edge is None:
                 yield from self._leave(frame)
                 continue
-            if frame.rest and (late := frame.rest.get(_REST.get(edge.field, ""))):
+            if frame.rest and (late := frame.rest.get(_JOINED.get(edge.field, ""))):
                 late.edges.append(edge)
                 continue
-            frame.current = edge
+            frame.edge = edge
             key = id(edge.child)
             if key in done:
                 self._arrive(frame, self._incomplete.get(key))
             elif key in depth:
-                self._postpone(key, edge.hashed)
+                self._postpone(key, exists=False)
             else:
                 yield from self._enter(edge.child)
 
@@ -175,116 +313,223 @@ class Ordering:
 
     def _finish(self, obj: Any) -> list[Define]:
         self._done.add(id(obj))
-        step = self._definition(obj, _NOTHING)
-        return [step] if step else []
+        return self._definition(obj, _NOTHING)
 
-    def _leave(self, frame: Any) -> Iterator[Define | Fill]:
-        self._stack.pop()
-        if type(frame) is _Settled:
-            self._settling.pop(frame.key, None)
-            self._push_late(self._late.pop(frame.key, []))
-        elif frame.late is not None:
-            yield frame.late.step
-        else:
-            yield from self._define(frame)
-        waits_for = self._unfinished(frame.waits_for)
-        if waits_for is not None and type(frame) is _Frame:
-            self._incomplete[id(frame.obj)] = waits_for
-        if self._stack:
-            self._arrive(self._stack[-1], waits_for)
-
-    def _definition(self, obj: Any, waiting: frozenset[tuple[str, Any]]) -> Define | None:
+    def _definition(self, obj: Any, waiting: frozenset[tuple[str, Any]]) -> list[Define]:
         """Return the step that defines an object, if it has a name."""
         if id(obj) in self._graph.named and not self._graph.is_reference(obj):
-            return Define(obj, waiting)
-        return None
+            return [Define(obj, waiting)]
+        return []
 
-    def _define(self, frame: _Frame) -> Iterator[Define]:
+    def _push(self, part: _Late) -> None:
+        part.started = True
+        self._stack.append(_Frame(part.frame.obj, iter(part.edges), part))
+
+    def _leave(self, frame: _Frame) -> Iterator[Define | Fill]:
+        """Finish an object, or a part that had to wait."""
+        self._stack.pop()
+        if frame.late is not None:
+            yield frame.late.step
+            self._defer(frame.late, self._unfinished(frame.waits_for))
+            return
+        # What waits refers to the frame, and the garbage collector is paused.
+        frame.rest = None
         key = id(frame.obj)
         depth = self._depth.pop(key)
         self._done.add(key)
-        late = self._late.get(key)
-        if step := self._definition(frame.obj, frozenset(frame.waiting)):
-            yield step
-        if late:
-            self._settling[key] = depth
-            self._late[key] = [part for part in late if part.hashed]
-            settled = _Settled(key)
-            settled.waits_for = frame.waits_for
-            self._stack.append(settled)
-            self._push_late([part for part in late if not part.hashed])
+        yield from self._definition(frame.obj, frozenset(frame.waiting))
+        if late := self._late.pop(key, None):
+            self._settling[key] = settling = _Settling(key, depth, late)
+            settling.waits_for = frame.waits_for
+            self._stack.append(settling)
+        waits_for = self._unfinished(frame.waits_for)
+        if waits_for is not None:
+            self._incomplete[key] = waits_for
+        if not late:
+            self._arrive_above(waits_for)
 
-    def _push_late(self, late: list[_Late]) -> None:
-        for part in reversed(late):
-            if not part.frame.dead:
-                self._stack.append(_Frame(part.frame.obj, iter(part.edges), part))
-
-    def _arrive(self, frame: Any, waits_for: int | None) -> None:
-        """Note that the part which `frame` refers to is there, though it may wait for others."""
-        waits_for = self._unfinished(waits_for)
+    def _settle(self, settling: _Settling) -> None:
+        """Finish an object with all the parts that waited for it."""
+        self._stack.pop()
+        settling.owners = None
+        del self._settling[settling.key]
+        waits_for = self._unfinished(settling.waits_for)
         if waits_for is None:
-            return
-        edge = frame.current if type(frame) is _Frame else None
-        if edge is not None and edge.hashed:
-            try:
-                self._postpone(waits_for, hashed=True)
-            except CycleError:
-                # Nothing else can wait; the hash can only need what is there already.
-                pass
-            else:
-                return
-        frame.waits_for = self._shallower(frame.waits_for, waits_for)
+            self._incomplete.pop(settling.key, None)
+        else:
+            self._incomplete[settling.key] = waits_for
+        self._arrive_above(waits_for)
 
-    def _postpone(self, target: int, hashed: bool) -> None:
-        """Let a reference on the way from `target` to the top of the stack wait for `target`."""
-        level = self._level(target)
+    def _arrive_above(self, waits_for: int | None) -> None:
+        if self._stack and type(self._stack[-1]) is _Frame:
+            self._arrive(self._stack[-1], waits_for)
+
+    def _defer(self, part: _Late, target: int | None) -> None:
+        """Note that an object is not settled before `target`, for which one of its parts waits."""
+        home = part.home
+        if home is not None and target is not None and target != home.key:
+            home.waits_for = self._shallower(home.waits_for, target)
+
+    def _arrive(self, frame: _Frame, waits_for: int | None) -> None:
+        """Note that the part which `frame` refers to is there, though it may wait for others."""
+        target = self._unfinished(waits_for)
+        if target is None:
+            return
+        assert frame.edge is not None
+        if frame.edge.whole:
+            settling = self._settling.get(target)
+            if settling is not None:
+                if needed := self._needed(frame.edge, settling):
+                    # Look at the edge once more when these are in.
+                    frame.edges = chain((frame.edge,), frame.edges)
+                    for part in reversed(needed):
+                        self._push(part)
+                    return
+                deferred = self._unfinished(settling.waits_for)
+                target = target if deferred is None else deferred
+            if target in self._depth:
+                try:
+                    self._postpone(target, exists=True)
+                except CycleError:
+                    # Nothing else can wait: the part is handed over as pickle does, filled with
+                    # what there is.
+                    if not self._fill_now(frame, target):
+                        frame.waits_for = self._shallower(frame.waits_for, target)
+                return
+        frame.waits_for = self._shallower(frame.waits_for, target)
+
+    def _fill_now(self, frame: _Frame, target: int) -> bool:
+        """Begin to fill the part which `frame` refers to, if it waits for `target`."""
+        assert frame.edge is not None
+        waiting = self._late.get(target, [])
+        child = frame.edge.child
+        needed = [late for late in waiting if late.frame.obj is child and not late.forced]
+        for part in reversed(needed):
+            waiting.remove(part)
+            part.forced = True
+            self._push(part)
+        if needed:
+            frame.edges = chain((frame.edge,), frame.edges)
+        return bool(needed)
+
+    def _needed(self, edge: Edge, settling: _Settling) -> list[_Late]:
+        """Return the parts below an edge that can be put in now, so that its child is complete."""
+        found: list[_Late] = []
+        if edge.field in _HASHED and settling.key == id(edge.child):
+            # The hash may need the state.
+            own = [part for part in settling.parts if id(part.frame.obj) == settling.key]
+            found += [p for p in own if p.step.field == "state" and not p.started]
+        waiting = [edge.child]
+        while waiting and settling.parts:
+            obj = waiting.pop()
+            key = id(obj)
+            if key in settling.visited or key in self._settling:
+                continue
+            settling.visited.add(key)
+            found += settling.parts_of(obj)
+            waiting += [
+                edge.child
+                for edge in edges_of(self._graph, obj)
+                if self._unfinished(self._incomplete.get(id(edge.child))) is not None
+            ][::-1]
+        return found
+
+    def _postpone(self, target: int, exists: bool) -> None:
+        """Postpone a reference on the path from `target` to the top of the stack.
+
+        Parameters
+        ----------
+        target : int
+            The `id` of an object that is being built.
+        exists : bool
+            The part at the top of the stack is built, though it is not complete.
+        """
+        level = self._level(target, exists)
         frame = self._stack[level]
+        whole = any(above.edge.whole for above in self._stack[level:])
         for dropped in self._stack[level + 1 :]:
             dropped.dead = True
             del self._depth[id(dropped.obj)]
         del self._stack[level + 1 :]
-        if frame.late is not None:
-            self._stack.pop()
-            self._late.setdefault(target, []).append(frame.late)
-            frame.late.hashed |= hashed
-            below = self._stack[-1]
-            below.waits_for = self._shallower(below.waits_for, target)
-        else:
-            self._make_late(frame, target, hashed)
+        if frame.late is None:
+            self._make_late(frame, target, whole)
+            return
+        self._stack.pop()
+        part = frame.late
+        again = _Late(part.frame, part.step, target, part.edges, part.whole or whole)
+        again.forced = part.forced
+        self._late.setdefault(target, []).append(again)
+        self._defer(part, target)
 
-    def _make_late(self, frame: _Frame, target: int, hashed: bool) -> None:
-        edge = frame.current
+    def _make_late(self, frame: _Frame, target: int, whole: bool) -> None:
+        edge = frame.edge
         assert edge is not None
-        late = _Late(frame, edge, hashed)
-        frame.waiting.add((late.step.field, late.step.index))
-        if edge.field in _ORDERED:
-            frame.rest[_ORDERED[edge.field]] = late
-        self._late.setdefault(target, []).append(late)
+        field = _GROUPS.get(edge.field, edge.field)
+        self._wait(frame, Fill(frame.obj, field, edge.index), target, [edge], whole)
+        reduced = self._graph.nodes.get(id(frame.obj))
+        if field in _BEFORE_STATE and type(reduced) is Reduction and reduced.state is not NO_STATE:
+            # The state comes last, also where it needs none of the objects that wait.
+            self._wait(frame, Fill(frame.obj, "state", 0), target, [], True)
         self._graph.named.update((id(frame.obj), target))
         frame.waits_for = self._shallower(frame.waits_for, target)
 
-    def _level(self, target: int) -> int:
-        """Choose the frame whose reference waits."""
+    def _wait(self, frame: _Frame, step: Fill, target: int, edges: list[Edge], whole: bool) -> None:
+        """Postpone a part of the object that is being built until `target` is complete."""
+        if frame.rest is None:
+            frame.rest = {}
+        if (present := frame.rest.get(step.field)) is not None:
+            if self._height(target) >= self._height(present.target):
+                return
+            self._late[present.target].remove(present)
+            edges = present.edges
+        part = _Late(frame, step, target, edges, whole)
+        if not isinstance(frame.waiting, set):
+            frame.waiting = set()
+        frame.waiting.add((step.field, step.index))
+        if step.field in _ORDERED:
+            frame.rest[step.field] = part
+        self._late.setdefault(target, []).append(part)
+
+    def _level(self, target: int, exists: bool) -> int:
+        """Choose the frame whose reference waits.
+
+        Raises
+        ------
+        CycleError
+            If none can.
+        """
         stack = self._stack
-        start = self._depth.get(target, self._settling.get(target, 0))
+        start = self._depth[target]
         for level in range(len(stack) - 1, start - 1, -1):
-            if type(stack[level]) is _Settled or stack[level].late is not None:
-                start = level + (type(stack[level]) is _Settled)
+            if type(stack[level]) is _Settling or stack[level].late is not None:
+                start = level + (type(stack[level]) is _Settling)
                 break
-        fills = [frame.current.fills for frame in stack[start:]]
-        if fills and fills[0]:
-            return start + (fills.index(False) if False in fills else len(fills)) - 1
-        for level in range(len(stack) - 1, start, -1):
-            if fills[level - start]:
-                return level
-        raise CycleError
+        if stack[start].late is not None and stack[start].late.forced:
+            # It is put in as it is, or if a part does not exist yet, not now.
+            if exists:
+                raise CycleError
+            return start
+        level = start
+        while level < len(stack) and not stack[level].edge.late:
+            level += 1
+        if level == len(stack):
+            raise CycleError
+        while not stack[level].edge.whole and level + 1 < len(stack) and stack[level + 1].edge.late:
+            level += 1
+        return level
 
     def _unfinished(self, key: int | None) -> int | None:
-        return key if key in self._depth or key in self._settling else None
+        """Return the object that `key` waits for now: itself, another one, or None."""
+        while key is not None and key not in self._depth and key not in self._settling:
+            following = self._incomplete.get(key)
+            key = None if following == key else following
+        return key
 
     def _shallower(self, one: int | None, other: int) -> int:
-        if self._unfinished(one) is None:
+        one = self._unfinished(one)
+        if one is None:
             return other
-        assert one is not None
-        levels = self._settling | self._depth if self._settling else self._depth
-        return one if levels[one] <= levels[other] else other
+        return one if self._height(one) <= self._height(other) else other
+
+    def _height(self, key: int) -> int:
+        return self._depth[key] if key in self._depth else self._settling[key].depth

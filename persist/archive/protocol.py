@@ -3,33 +3,55 @@
 References
 ----------
 https://docs.python.org/3/library/pickle.html#object.__reduce__
+``save``, ``save_reduce`` and ``load_build`` in Lib/pickle.py of CPython; where the C implementation
+is stricter, as with a state that is not a dict, so are we.
 """
 
 from __future__ import annotations
 
 import copyreg
-import importlib
+import inspect
 import operator
-import sys
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache
+from types import GetSetDescriptorType, MappingProxyType
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from persist.archive.imports import find_import
+from persist.archive.literals import ATOMS
 from persist.archive.reduction import (
     Attribute,
     Expression,
-    Import,
     Reduced,
     Reduction,
 )
 from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
-__all__ = ["is_plain_call", "reduce_by_protocol"]
+__all__ = [
+    "attributes_of",
+    "has_same",
+    "is_plain_call",
+    "is_plain_subclass",
+    "reduce_by_protocol",
+]
 
 _PROTOCOL = 4
 
-# Function, arguments, keywords, and whether to call __new__ alone.
-_Call = tuple[Any, tuple[Any, ...], dict[str, Any], bool]
+# Classes with a __getattr__ or __getattribute__ that fails on an object that is not filled.
+_FAIL_UNFILLED: WeakSet[type] = WeakSet()
+
+_NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
+
+
+class _Call(NamedTuple):
+    """What builds an object before it is filled; if `new`, ``__new__`` of the class alone."""
+
+    function: Any
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = _NO_KEYWORDS
+    new: bool = False
 
 
 def reduce_by_protocol(obj: Any) -> Reduced:
@@ -38,114 +60,142 @@ def reduce_by_protocol(obj: Any) -> Reduced:
     Raises
     ------
     UnsupportedObjectError
-        If the class of the object refuses to be pickled, or answers with what pickle refuses.
+        If pickle could not save the object, or could not load what it saved.
     """
-    answer = _answer(obj)
+    cls: Any = type(obj)
+    reducer = copyreg.dispatch_table.get(cls)
+    if reducer is None and _is_plain(cls) and (attributes := obj.__dict__):
+        return Reduction(cls, new=True, absorb=True, attributes=attributes)
+    if reducer is None and issubclass(cls, type):
+        return find_import(obj)
+    answer = _answer(obj, reducer)
     if isinstance(answer, str):
-        return _global(obj, answer)
+        return find_import(obj, answer)
     function, args, state, items, pairs, setter = _checked(obj, answer)
-    if function is getattr and len(args) == 2 and is_identifier(args[1]):
-        return Attribute(*args)
-    if function is operator.getitem and len(args) == 2:
-        return Expression.of("owner[key]", dict(zip(("owner", "key"), args, strict=True)))
-    function, args, kwargs, new = _constructor(function, args)
-    fills = _fills(obj, state, setter)
-    if _is_set(type(obj)):
-        return Reduction(function, absorb=True, members=obj, **fills)
+    if state is items is pairs is None and len(args) == 2:
+        if function is getattr and is_identifier(args[1]):
+            return Attribute(*args)
+        if function is operator.getitem:
+            return Expression.of("owner[key]", {"owner": args[0], "key": args[1]})
+    call = _call(obj, function, args)
+    fills: dict[str, Any] = {} if state is None else _state_fills(obj, call, state, setter)
     if items is not None:
         fills["items"] = list(items)
     if pairs is not None:
         fills["pairs"] = list(pairs)
+    function, args, kwargs, new = call
+    # An empty list of members is left out, which only the constructor of the base allows.
+    if reducer is None and _reduces_as_set(cls) and (args[0] or _is_built_as_set(cls)):
+        return Reduction(function, absorb=True, members=args[0], **fills)
     if not args and not kwargs and _fills_by_constructor(function, fills):
         return Reduction(function, absorb=True, **fills)
-    if new and "attributes" not in fills and is_plain_call(function):
-        new = False
-    return Reduction(function, args, kwargs, new=new, absorb=new, **fills)
+    # The helper in the source that makes objects takes attributes as its keywords, so those of
+    # __new__ go into a call of their own.
+    absorb = new and not kwargs
+    if new and not (absorb and "attributes" in fills) and is_plain_call(function):
+        new = absorb = False
+    return Reduction(function, args, kwargs, new=new, absorb=absorb, **fills)
+
+
+class _Simple:
+    """A class without slots: an object of it takes the space of its ``__dict__`` alone."""
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(cls: Any) -> bool:
+    """Return True if the state of objects of a class is their ``__dict__``, as object has it."""
+    inherited = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__getattribute__")
+    hooks = ("__getnewargs__", "__getnewargs_ex__", "__setstate__", "__getattr__")
+    return (
+        type(cls) is type
+        and cls.__dictoffset__ != 0
+        and cls.__basicsize__ == _Simple.__basicsize__
+        and all(getattr(cls, n, None) is getattr(object, n, None) for n in inherited)
+        and not any(hasattr(cls, name) for name in hooks)
+        and not any(vars(base).get("__slots__") for base in cls.__mro__)
+        and isinstance(inspect.getattr_static(cls, "__dict__"), GetSetDescriptorType)
+    )
 
 
 def is_plain_call(cls: Any) -> bool:
-    """Tell whether ``cls(*args)`` does no more than ``cls.__new__(cls, *args)``."""
+    """Return True if ``cls(*args)`` does no more than ``cls.__new__(cls, *args)``."""
     return cls.__init__ is object.__init__ and type(cls).__call__ is type.__call__
 
 
-def _is_set(cls: type) -> bool:
-    """Tell whether a class is reduced as sets are: to a call with a list of the members."""
+def _answer(obj: Any, reducer: Any) -> Any:
+    try:
+        return obj.__reduce_ex__(_PROTOCOL) if reducer is None else reducer(obj)
+    except UnsupportedObjectError:
+        raise
+    except Exception as error:
+        raise UnsupportedObjectError(
+            f"an object of class {type(obj).__qualname__} cannot be pickled ({error}), so it has "
+            "no form as source; store the values that it was made from, or give its class a "
+            "get_persistent_rep() method"
+        ) from error
+
+
+def _checked(obj: Any, answer: Any) -> tuple[Any, ...]:
+    """Return the six items of an answer."""
+    method = f"__reduce_ex__ of {type(obj).__qualname__}"
+    if not isinstance(answer, tuple) or not 2 <= len(answer) <= 6:
+        found = f"{len(answer)} items" if isinstance(answer, tuple) else type(answer).__qualname__
+        raise UnsupportedObjectError(
+            f"{method} must return a string or a tuple of 2 to 6 items, got {found}"
+        )
+    if not callable(answer[0]) or not isinstance(answer[1], tuple):
+        found = " and ".join(type(item).__qualname__ for item in answer[:2])
+        raise UnsupportedObjectError(
+            f"{method} must return a callable and a tuple of its arguments first, got {found}"
+        )
+    return (*answer, *[None] * (6 - len(answer)))
+
+
+def _call(obj: Any, function: Any, args: tuple[Any, ...]) -> _Call:
+    """Return the call that builds an object, from the first two items of an answer."""
+    # pickle, too, knows these two by their names.
+    name = getattr(function, "__name__", None)
+    if name == "__newobj__":
+        call = _Call(args[0], args[1:], _NO_KEYWORDS, True)
+    elif name == "__newobj_ex__":
+        cls, positional, keywords = args
+        call = _Call(cls, tuple(positional), keywords, True)
+    elif function is copyreg._reconstructor:  # type: ignore[attr-defined]
+        return _from_base(*args)
+    else:
+        return _Call(function, args)
+    if call.function is not type(obj) and call.function is not obj.__class__:
+        raise UnsupportedObjectError(
+            f"an object of class {type(obj).__qualname__} would come back as one of class "
+            f"{getattr(call.function, '__qualname__', call.function)}; store that object instead"
+        )
+    return call
+
+
+def _from_base(cls: type, base: Any, value: Any) -> _Call:
+    """Return what `copyreg._reconstructor` calls, which protocols 0 and 1 use."""
+    values = () if base is object else (value,)
+    if base.__init__ is not object.__init__:
+        return _Call(copyreg._reconstructor, (cls, base, value))  # type: ignore[attr-defined]
+    if cls.__new__ is base.__new__:
+        return _Call(cls, values, new=True)
+    return _Call(Attribute(base, "__new__"), (cls, *values))
+
+
+def _reduces_as_set(cls: type) -> bool:
+    """Return True if objects of `cls` reduce to a call with a list of their members."""
     return issubclass(cls, (set, frozenset)) and (
         cls.__reduce_ex__ is object.__reduce_ex__
         and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__)
     )
 
 
-def _answer(obj: Any) -> Any:
-    cls = type(obj)
-    try:
-        if reducer := copyreg.dispatch_table.get(cls):
-            return reducer(obj)
-        return obj.__reduce_ex__(_PROTOCOL)
-    except UnsupportedObjectError:
-        raise
-    except Exception as error:
-        raise UnsupportedObjectError(
-            f"an object of class {cls.__qualname__} cannot be pickled ({error}), so it has no form "
-            "as source: store the values that it was made from, or give its class a "
-            "get_persistent_rep() method"
-        ) from error
-
-
-def _checked(obj: Any, answer: Any) -> tuple[Any, ...]:
-    if not isinstance(answer, tuple) or not 2 <= len(answer) <= 6:
-        raise UnsupportedObjectError(
-            f"__reduce_ex__ of {type(obj).__qualname__} must return a string or a tuple of 2 to 6 "
-            f"items, got {answer!r}"
-        )
-    if not callable(answer[0]) or not isinstance(answer[1], tuple):
-        raise UnsupportedObjectError(
-            f"__reduce_ex__ of {type(obj).__qualname__} must begin with a callable and a tuple, "
-            f"got {answer[0]!r} and {answer[1]!r}"
-        )
-    return (*answer, *[None] * (6 - len(answer)))
-
-
-def _constructor(function: Any, args: Any) -> _Call:
-    kwargs: dict[str, Any] = {}
-    if function is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
-        cls, args, kwargs = args
-    elif function is copyreg.__newobj__:  # type: ignore[attr-defined]
-        cls, *args = args
-    elif function is copyreg._reconstructor:  # type: ignore[attr-defined]
-        return _from_base(*args)
-    else:
-        return function, args, kwargs, False
-    return cls, tuple(args), kwargs, True
-
-
-def _from_base(cls: type, base: Any, value: Any) -> _Call:
-    """Return what `copyreg._reconstructor` calls, the protocol of a `__reduce__` of old."""
-    if base is object:
-        return cls, (), {}, True
-    if base.__init__ is object.__init__:
-        return cls, (value,), {}, True
-    return copyreg._reconstructor, (cls, base, value), {}, False  # type: ignore[attr-defined]
-
-
-def _fills(obj: Any, state: Any, setter: Any) -> dict[str, Any]:
-    if setter is not None:
-        return {"state": state, "setter": setter}
-    if state is None:
-        return {}
-    if hasattr(obj, "__setstate__"):
-        return {"state": state}
-    attributes, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
-    fills = {}
-    if attributes:
-        fills["attributes"] = attributes
-    if slots:
-        fills["slots"] = slots
-    return fills
+def _is_built_as_set(cls: type) -> bool:
+    return any(_shares(cls, base, "__init__", "__new__") for base in (set, frozenset))
 
 
 def _fills_by_constructor(function: Any, fills: dict[str, Any]) -> bool:
-    """Tell whether a subclass of list or dict fills itself as its base does."""
+    """Return True if a subclass of list or dict fills itself as its base does."""
     if not isinstance(function, type):
         return False
     if "items" in fills and issubclass(function, list):
@@ -156,34 +206,134 @@ def _fills_by_constructor(function: Any, fills: dict[str, Any]) -> bool:
 
 
 def _shares(cls: type, base: type, *names: str) -> bool:
-    return type(cls).__call__ is type.__call__ and all(
-        getattr(cls, name) is getattr(base, name) for name in names
+    return type(cls).__call__ is type.__call__ and has_same(cls, base, *names)
+
+
+def _state_fills(obj: Any, call: _Call, state: Any, setter: Any) -> dict[str, Any]:
+    """Return the fills for a state: an argument of a method, or attributes and slots."""
+    if setter is not None:
+        return {"state": state, "setter": setter}
+    if _has_setstate(obj, call):
+        return {"state": state}
+    if isinstance(state, tuple) and len(state) == 2:
+        attributes, slots = _named(obj, state[0]), _named(obj, state[1])
+    else:
+        attributes, slots = _named(obj, state), None
+    fills = {}
+    if attributes:
+        if not _takes_attributes(obj, call):
+            raise UnsupportedObjectError(
+                f"the state of an object of class {type(obj).__qualname__} is a dict, and the "
+                "object has no __dict__ to put it into; add __setstate__ to the class, or let "
+                "__getstate__ return (None, state) to set slots"
+            )
+        fills["attributes"] = attributes
+    if slots:
+        fills["slots"] = slots
+    return fills
+
+
+def _named(obj: Any, part: Any) -> dict[Any, Any] | None:
+    """Return a part of a state that must be a dict, or None for a part that is left out."""
+    if part is None or type(part) is dict:
+        return part
+    if isinstance(part, dict):
+        # What pickle saves of a subclass of dict are its items().
+        return dict(part.items())
+    raise UnsupportedObjectError(
+        f"the state of an object of class {type(obj).__qualname__} is not a dict but "
+        f"{type(part).__qualname__}, and the class has no __setstate__ to take it; add that "
+        "method, or let __getstate__ return a dict"
     )
 
 
-def _global(obj: Any, name: str) -> Import:
-    """Return the import of an object that reduces to its own name."""
-    if getattr(obj, "__qualname__", None) == name:
-        return find_import(obj)
-    module = getattr(obj, "__module__", None) or _module_with(obj, name)
+def _takes_attributes(obj: Any, call: _Call) -> bool:
+    """Return False if what `call` returns has no ``__dict__``, or as a class a read-only one."""
+    cls = type(obj)
+    if issubclass(cls, type):
+        return False
+    if cls.__dictoffset__ or call.function is not cls:
+        return True
+    return any("__dict__" in vars(base) for base in cls.__mro__)
+
+
+def _has_setstate(obj: Any, call: _Call) -> bool:
+    """Return True if pickle would find ``__setstate__`` on the object that `call` returns.
+
+    That object is not filled yet, so what `obj` answers through ``__getattr__`` does not count.
+    """
+    cls: Any = type(obj)
+    if isinstance(obj, type):
+        return hasattr(obj, "__setstate__")
+    if (
+        not hasattr(cls, "__setstate__")
+        and not hasattr(cls, "__getattr__")
+        and cls.__getattribute__ is object.__getattribute__
+    ):
+        return False
+    for base in cls.__mro__:
+        if "__setstate__" in vars(base):
+            return vars(base)["__setstate__"] is not None
+    if cls in _FAIL_UNFILLED:
+        return False
     try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
-        found = None
-    if found is not obj:
-        raise UnsupportedObjectError(
-            f"an object of class {type(obj).__qualname__} says that it is {module}.{name}, "
-            "which is another object now"
-        )
-    return Import(module, name)
+        return getattr(_unfilled(obj, call), "__setstate__", None) is not None
+    except Exception:
+        # The hook fails where nothing is filled, and so does pickle. Attributes can be set without
+        # asking it. Most fail by endless recursion, which takes too long to do for each object.
+        _FAIL_UNFILLED.add(cls)
+        return False
 
 
-def _module_with(obj: Any, name: str) -> str:
-    first, _, rest = name.partition(".")
-    for module, value in sorted(sys.modules.items()):
-        found = getattr(value, "__dict__", {}).get(first)
-        if (getattr(found, rest, None) if rest else found) is obj:
-            return module
-    return "__main__"
+def _unfilled(obj: Any, call: _Call) -> Any:
+    """Return what `call` returns, or `obj` itself where calling it might change an argument."""
+    if call.new:
+        return call.function.__new__(call.function, *call.args, **call.kwargs)
+    if _reduces_as_set(type(obj)) or all(
+        type(arg) in ATOMS or issubclass(type(arg), type) for arg in call.args
+    ):
+        return call.function(*call.args)
+    return obj
+
+
+_BUILDS = (
+    "__new__",
+    "__init__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__getnewargs__",
+    "__getnewargs_ex__",
+    "__getstate__",
+    "__setstate__",
+    "__setattr__",
+)
+
+
+def is_plain_subclass(cls: type, base: type, *names: str) -> bool:
+    """Return True if `cls` is `base`, or adds no more than methods and attributes to it.
+
+    Parameters
+    ----------
+    cls, base : type
+        A class and one of its bases.
+    *names : str
+        Methods besides those that build and pickle which `cls` must have from `base`.
+    """
+    if cls is base:
+        return True
+    return (
+        type(cls).__call__ is type(base).__call__
+        and cls not in copyreg.dispatch_table
+        and not any(vars(c).get("__slots__") for c in cls.__mro__[: cls.__mro__.index(base)])
+        and has_same(cls, base, *_BUILDS, *names)
+    )
+
+
+def has_same(cls: type, base: type, *names: str) -> bool:
+    """Return True if the methods of `cls` with these names are those of `base`."""
+    return all(getattr(cls, name, None) is getattr(base, name, None) for name in names)
+
+
+def attributes_of(obj: Any) -> dict[str, Any] | None:
+    """Return the instance attributes of `obj`, or None if it has none."""
+    return dict(getattr(obj, "__dict__", ())) or None

@@ -1,15 +1,17 @@
-"""What an object reduces to: a constructor, its arguments, and what fills the result.
+"""The values that an object reduces to: a constructor, its arguments, and what fills the result.
 
-`reduce` makes these values; the writers of source and of HDF5 fold them.
-An argument may be any object, or again an `Import`, a `Reduction` or an `Expression`, which then
-stands for the object that it builds.
+`reduce` makes these values, and everything that takes a graph apart folds over their `parts`: the
+writers of source and HDF5, the order of definitions, the paths in errors and the digests of set
+members. An argument may be any object, or again a reduction, which then stands for the object that
+it builds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain, count, repeat
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,16 +19,25 @@ import numpy
 
 __all__ = [
     "NO_STATE",
+    "REDUCED",
     "Attribute",
     "Data",
     "Expression",
     "Import",
+    "Part",
     "Reduced",
     "Reduction",
+    "Rule",
+    "dtype_argument",
+    "label",
 ]
+
+Part = tuple[str, Any, Any]
+"""One labelled component of a reduction: its field, its index in the field, and its value."""
 
 _LISTED = ("items", "pairs", "members")
 _FILLS = (*_LISTED, "attributes", "slots")
+_TEXT = frozenset([str])
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -54,6 +65,10 @@ class Import:
     module: str
     name: str = ""
 
+    def parts(self) -> Iterator[Part]:
+        """Yield nothing: an import path holds no object."""
+        return iter(())
+
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
@@ -69,6 +84,10 @@ class Attribute:
 
     owner: Any
     name: str
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the owner."""
+        yield "owner", 0, self.owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,11 @@ class Expression:
         """The objects, by name."""
         return dict(zip(self.names, self.values, strict=True))
 
+    def parts(self) -> Iterator[Part]:
+        """Yield the objects by the names that stand for them."""
+        for name, value in zip(self.names, self.values, strict=True):
+            yield "name", name, value
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
@@ -116,8 +140,15 @@ class Data:
 
     array: numpy.ndarray[Any, Any]
 
+    def parts(self) -> Iterator[Part]:
+        """Yield the dtype, unless it is written as text."""
+        dtype = dtype_argument(self.array.dtype)
+        if type(dtype) is not str:
+            yield "dtype", 0, dtype
 
-@dataclass(frozen=True, slots=True)
+
+# Not frozen: one is made for each object, and that takes three times as long.
+@dataclass(slots=True)
 class Reduction:
     """A call that builds an object, and what fills it afterwards.
 
@@ -167,28 +198,117 @@ class Reduction:
     state: Any = NO_STATE
     setter: Any = None
 
-    def absorbed(self) -> tuple[str, ...]:
-        """Return the fields of fills that the constructor takes; the others need statements."""
+    def read_iterators(self) -> None:
+        """Replace iterators, which can be read only once, by lists of what they yield."""
+        for name in _LISTED:
+            if hasattr(values := getattr(self, name), "__next__"):
+                setattr(self, name, list(values))
+
+    def parts(self) -> Iterator[Part]:
+        """Yield all that the object is made of, in the order in which pickle saves it.
+
+        The fields are ``function``, ``argument`` and ``keyword`` of the call, then ``items``,
+        ``keys`` and ``values`` of pairs, ``members``, ``attributes``, ``slots``, ``setter`` and
+        ``state``. The index is a position or a name, and for ``values`` the position and the key.
+        """
+        # Graphs have many objects, so this runs in C.
+        found: list[Iterable[Part]] = [(("function", 0, self.function),)]
+        if self.args:
+            found.append(zip(repeat("argument"), count(), self.args, strict=False))
+        if self.kwargs:
+            found.append(_named_parts("keyword", self.kwargs))
+        if self.items is not None:
+            found.append(zip(repeat("items"), count(), self.items, strict=False))
+        if self.pairs is not None:
+            found.append(_pair_parts(self.pairs))
+        if self.members is not None:
+            found.append(zip(repeat("members"), count(), self.members, strict=False))
+        if self.attributes:
+            found.append(_named_parts("attributes", self.attributes))
+        if self.slots:
+            found.append(_named_parts("slots", self.slots))
+        if self.state is not NO_STATE:
+            setter = () if self.setter is None else (("setter", 0, self.setter),)
+            found.append((*setter, ("state", 0, self.state)))
+        return chain.from_iterable(found)
+
+    def absorbed(self) -> str:
+        """Return the field of fills that the constructor takes; the others need statements."""
         if not self.absorb:
-            return ()
-        listed = tuple(name for name in _LISTED if getattr(self, name) is not None)
-        if listed:
-            return () if self.new else listed[:1]
-        return ("attributes",) if all(map(_is_text, self.attributes or ())) else ()
+            return ""
+        if self.items is self.pairs is self.members is None:
+            attributes = self.attributes
+            return "attributes" if not attributes or _TEXT.issuperset(map(type, attributes)) else ""
+        if self.new:
+            return ""
+        return next(name for name in _LISTED if getattr(self, name) is not None)
 
     def unabsorbed(self) -> tuple[str, ...]:
         """Return the fields of fills that need statements after the object is built, in order."""
         absorbed = self.absorbed()
-        fields = [f for f in _FILLS if f not in absorbed and getattr(self, f)]
+        if absorbed == "attributes" and not self.slots and self.state is NO_STATE:
+            return ()
+        fields = [f for f in _FILLS if f != absorbed and _holds_any(getattr(self, f))]
         return (*fields, "state") if self.state is not NO_STATE else tuple(fields)
+
+
+def _named_parts(field: str, parts: Mapping[str, Any]) -> Iterable[Part]:
+    return zip(repeat(field), parts, parts.values(), strict=False)
+
+
+def _pair_parts(pairs: Iterable[tuple[Any, Any]]) -> Iterator[Part]:
+    for i, (key, value) in enumerate(pairs):
+        yield "keys", i, key
+        yield "values", (i, key), value
 
 
 Reduced = Import | Attribute | Expression | Data | Reduction
 """What `reduce` answers with."""
 
+REDUCED: frozenset[type] = frozenset([Import, Attribute, Expression, Data, Reduction])
+"""The types of these values: one that is part of another stands for the object that it builds."""
+
 Rule = Callable[[Any], Reduced]
 """What a registry holds for a type: object in, reduction out."""
 
 
-def _is_text(name: object) -> bool:
-    return type(name) is str
+def dtype_argument(dtype: numpy.dtype[Any]) -> Any:
+    """Return what a person writes for a dtype: its text, else the dtype itself."""
+    text = dtype.str.lstrip("|")
+    exact = dtype.fields is None and dtype.subdtype is None and dtype.metadata is None
+    if exact and type(dtype) is type(numpy.dtype(text)) and numpy.dtype(text) == dtype:
+        return text
+    return dtype
+
+
+def label(field: str, index: Any) -> str:
+    """Return how an expression leads from an object to one of its parts: ``.b`` or ``[3]``."""
+    if field in ("attributes", "slots", "keyword", "name"):
+        return f".{index}"
+    if field == "items":
+        return f"[{index}]"
+    if field == "keys":
+        return f".keys()[{index}]"
+    if field == "values":
+        position, key = index
+        try:
+            return f"[{key!r}]"
+        except Exception:  # the class of a key may have any __repr__
+            return f".values()[{position}]"
+    if field in ("argument", "members"):
+        return f"<{field.removesuffix('s')} {index}>"
+    return _LABELS[field]
+
+
+_LABELS = {
+    "owner": ".__self__",
+    "dtype": ".dtype",
+    "function": "",
+    "setter": "<setter>",
+    "state": ".__getstate__()",
+}
+
+
+def _holds_any(values: Iterable[Any] | None) -> bool:
+    # The truth of a set of the user's own may mean something else.
+    return values is not None and next(iter(values), values) is not values

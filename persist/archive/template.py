@@ -55,7 +55,7 @@ class Template:
     is_deep: bool
 
     def takes_only(self, names: tuple[str, ...]) -> bool:
-        """Tell whether the call has keywords only, few enough, and each for one of `names`."""
+        """Return True if the call takes keywords only, few enough, and each for one of `names`."""
         return self.keywords is not None and self.keywords <= set(names)
 
     def unknown(self, known: set[str]) -> list[str]:

@@ -1,18 +1,34 @@
-"""The whole text of an archive, in the flat or the scoped format."""
+"""The whole text of an archive: imports, the statements that define the objects, and the end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from persist.archive.flat import FlatWriter
-from persist.archive.graph import Graph
-from persist.archive.scoped import ScopedWriter
-from persist.archive.source import Statements, removal
-from persist.archive.writer import External
+from persist.archive.bindings import Bindings
+from persist.archive.collector import paused_collector
+from persist.archive.formats import FlatWriter, ScopedWriter
+from persist.archive.graph import Graph, is_value
+from persist.archive.layout import WIDTH
+from persist.archive.order import Define, Fill, Ordering
+from persist.archive.reduction import REDUCED, Data, Import, Reduction
+from persist.archive.writer import (
+    NOTHING,
+    ExpressionWriter,
+    External,
+    Parts,
+    Variable,
+    Verbatim,
+    Waiting,
+    before_waiting,
+    members_of,
+    with_placeholders,
+)
+from persist.names import is_identifier
 
-__all__ = ["Source", "SourceOptions", "archive_text"]
+__all__ = ["Source", "SourceOptions", "archive_text", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +39,7 @@ class SourceOptions:
     ----------
     scoped : bool
         The format: expressions in functions, or flat.
-    external : callable
+    external : callable, optional
         Takes an array, returns what the source has for it if it is kept elsewhere, else None.
     envs : mapping of str to mapping
         What is handed to `get_persistent_rep`, by name of the inserted object.
@@ -36,53 +52,267 @@ class SourceOptions:
     """
 
     scoped: bool
-    external: External
+    external: External | None = None
     envs: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = "_g"
     data_name: str = "_arrays"
     closing: str = "__builtins__, _arrays"
 
 
+@dataclass(frozen=True)
 class Source:
-    """The parts of the source of an archive.
+    """The parts of the source of an archive, in the order in which they stand.
 
     Parameters
     ----------
-    roots : iterable of (name, object)
-        What to define.
-    options : SourceOptions
-        How.
+    bindings : Bindings
+        The imports.
+    functions : list of str
+        The definitions of functions.
+    body : list of str
+        The statements that define the objects.
+    made : list of str
+        The names to delete at the end, besides those of imports.
+    closing : str
+        The names to delete at the very end if they exist.
     """
 
-    def __init__(self, roots: Iterable[tuple[str, Any]], options: SourceOptions) -> None:
-        graph = Graph(roots, options.envs)
-        kind = ScopedWriter if options.scoped else FlatWriter
-        taken = {name for name, _ in graph.roots} | {"__builtins__", options.data_name}
-        self.bindings = kind.bindings_class(taken)
-        writer = kind(graph, self.bindings, options.external)
-        statements = Statements(graph, writer, options.prefix)
-        self.body = list(statements.body())
-        functions = [*writer.functions.source(), *statements.helper()]
-        self._before = _spaced(self.bindings.source(), functions)
-        made = [*statements.helper_names(), *writer.functions.names, *statements.temporaries]
-        self._after = [
-            *removal(self.bindings.names),
-            *removal(made),
-            f"try: del {options.closing}",
-            "except NameError: pass\n",
-        ]
+    bindings: Bindings
+    functions: list[str]
+    body: list[str]
+    made: list[str]
+    closing: str
 
     def text(self) -> str:
-        """Return the whole source."""
-        return "\n".join([*self._before, *self.body, *self._after])
+        """Return the whole source, without a newline at the end."""
+        imports = self.bindings.source()
+        if imports and self.functions and not imports[-1].endswith("\n"):
+            imports.append("")
+        return "\n".join(
+            [
+                *imports,
+                *self.functions,
+                *self.body,
+                *removal(self.bindings.bound.values()),
+                *removal(self.made),
+                f"try: del {self.closing}",
+                "except NameError: pass",
+            ]
+        )
 
 
-def _spaced(imports: list[str], functions: list[str]) -> list[str]:
-    """Return imports and functions, with a blank line before the first function."""
-    follows = imports and functions and not imports[-1].endswith("\n")
-    return [*imports, *([""] if follows else []), *functions]
+def source_of(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> Source:
+    """Return the source that defines `roots`, in parts."""
+    graph = Graph(roots, options.envs)
+    kind = ScopedWriter if options.scoped else FlatWriter
+    bindings = kind.bindings_class({"__builtins__", options.data_name, *dict(graph.roots)})
+    writer = kind(graph, bindings, options.external)
+    statements = Statements(graph, writer, options.prefix)
+    body = list(statements.body())
+    functions: list[str] = []
+    made: list[str] = []
+    if writer.functions is not None:
+        functions, made = writer.functions.source(), writer.functions.names
+    if writer.makes_objects:
+        functions.append(_OBJECT.format(writer.makes_objects))
+        made.insert(0, writer.makes_objects)
+    return Source(bindings, functions, body, made + statements.temporaries, options.closing)
 
 
 def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:
-    """Return the source that defines `roots`."""
-    return Source(roots, options).text()
+    """Return the source that defines `roots`, without a newline at the end."""
+    with paused_collector():
+        return source_of(roots, options).text()
+
+
+_OBJECT = """\
+def {0}(*args, **attributes):
+    # Makes an object of a class without calling its __init__.
+    obj = args[0].__new__(*args)
+    obj.__dict__.update(attributes)
+    return obj
+"""
+
+
+class Statements:
+    """The statements that define the inserted objects of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    writer : ExpressionWriter
+        Writes the expressions, in one of the formats.
+    prefix : str
+        The beginning of the names of temporary objects.
+    """
+
+    def __init__(self, graph: Graph, writer: ExpressionWriter, prefix: str) -> None:
+        self._graph = graph
+        self._writer = writer
+        self._prefix = prefix
+        self._count = 0
+        self._names: dict[int, Variable] = {}
+        self.temporaries: list[str] = []
+
+    def body(self) -> Iterator[str]:
+        """Yield the statements, the definitions first, then second names of objects."""
+        ordering = None if self._graph.is_tree else Ordering(self._graph)
+        aliases = []
+        for name, obj in self._graph.roots:
+            # None is one object wherever it stands; other equal values may or may not be.
+            if obj is None or not is_value(obj):
+                self._names[id(obj)] = Variable(name)
+        for name, obj in self._graph.roots:
+            primary: str = self._names.get(id(obj), name)
+            if primary != name:
+                aliases.append(f"{name} = {primary}")
+            elif id(obj) not in self._graph.marked or self._graph.is_reference(obj):
+                yield f"{name} = {self._writer.write(obj, 0, len(name) + 3)}"
+            elif ordering is None:
+                yield from self._define(obj, NOTHING)
+            else:
+                for step in ordering.run(obj):
+                    if isinstance(step, Define):
+                        yield from self._define(step.obj, step.waiting)
+                    else:
+                        yield from self._fill(step)
+        yield from aliases
+
+    def _define(self, obj: Any, waiting: Waiting) -> Iterator[str]:
+        name = self._names.get(id(obj))
+        if name is None:
+            self._count += 1
+            name = Variable(self._writer.bindings.take(f"{self._prefix}{self._count}"))
+            self.temporaries.append(name)
+        yield f"{name} = {self._writer.build(obj, 0, len(name) + 3, waiting)}"
+        self._writer.variables[id(obj)] = name
+        reduced = self._graph.nodes.get(id(obj))
+        if type(reduced) is Reduction:
+            for field in reduced.unabsorbed():
+                yield from self._fill_field(obj, name, reduced, field, waiting)
+        elif type(reduced) is Data and not reduced.array.flags.writeable:
+            yield f"{name}.setflags(write=False)"
+
+    def _fill_field(
+        self, obj: Any, name: str, reduced: Reduction, field: str, waiting: Waiting
+    ) -> Iterator[str]:
+        """Yield the statements that fill one field of an object, but for the parts that wait."""
+        late = {index for found, index in waiting if found == field}
+        if field == "items":
+            yield from self._append(obj, name, before_waiting(reduced, field, waiting))
+        elif field == "pairs":
+            yield from self._set_items(name, before_waiting(reduced, field, waiting))
+        elif field == "state":
+            if not late:
+                yield self._set_state(name, reduced)
+        elif field == "members":
+            for index, member in enumerate(members_of(reduced)):
+                if index not in late:
+                    yield self._add(obj, name, member)
+        elif field == "slots":
+            parts = {key: part for key, part in (reduced.slots or {}).items() if key not in late}
+            yield from self._set_attributes(obj, name, field, parts)
+        else:
+            parts = with_placeholders(getattr(reduced, field), late)
+            # A placeholder keeps the order of attributes; the last one needs none.
+            if parts and next(reversed(parts)) in late:
+                parts.popitem()
+            yield from self._set_attributes(obj, name, field, parts)
+
+    def _add(self, obj: Any, name: str, member: Any) -> str:
+        if type(obj).add is set.add:
+            return self._call(f"{name}.add", [member])
+        # The constructor, to which pickle hands the members, does not ask a method of the class.
+        builtin = self._writer.bindings.reference(Import("builtins", "set"))
+        return self._call(f"{builtin}.add", [Verbatim(name), member])
+
+    def _fill(self, step: Fill) -> Iterator[str]:
+        """Yield the statements for a part that had to wait."""
+        name, field, index = self._writer.variables[id(step.obj)], step.field, step.index
+        if field == "item":
+            yield self._set(f"{name}[{index}]", step.obj[index])
+        elif field == "value":
+            yield from self._set_items(name, [(index[1], step.obj[index[1]])])
+        elif type(step.obj) is dict:
+            yield from self._set_items(name, islice(step.obj.items(), index, None))
+        else:
+            reduced = self._graph.nodes[id(step.obj)]
+            assert type(reduced) is Reduction
+            yield from self._fill_reduced(step.obj, name, reduced, field, index)
+
+    def _fill_reduced(
+        self, obj: Any, name: str, reduced: Reduction, field: str, index: Any
+    ) -> Iterator[str]:
+        if field == "items":
+            yield from self._append(obj, name, list(reduced.items or ())[index:])
+        elif field == "pairs":
+            yield from self._set_items(name, islice(reduced.pairs or (), index, None))
+        elif field == "members":
+            assert isinstance(reduced.members, list)
+            yield self._add(obj, name, reduced.members[index])
+        elif field == "state":
+            yield self._set_state(name, reduced)
+        else:
+            part = {index: getattr(reduced, field)[index]}
+            yield from self._set_attributes(obj, name, field, part)
+
+    def _append(self, obj: Any, name: str, items: list[Any]) -> Iterator[str]:
+        cls: Any = type(obj)
+        extend = getattr(cls, "extend", None)
+        if extend is not None and (len(items) > 1 or extend is not list.extend):
+            yield self._call(f"{name}.extend", [Parts(items)])
+        else:
+            for item in items:
+                yield self._call(f"{name}.append", [item])
+
+    def _set_items(self, name: str, pairs: Iterable[tuple[Any, Any]]) -> Iterator[str]:
+        for key, value in pairs:
+            yield self._set(f"{name}[{self._writer.write(key, 0, len(name) + 1)}]", value)
+
+    def _set_state(self, name: str, reduced: Reduction) -> str:
+        if reduced.setter is None:
+            return self._call(f"{name}.__setstate__", [reduced.state])
+        setter = self._writer.write(reduced.setter, 0, 0)
+        return self._call(setter, [Verbatim(name), reduced.state])
+
+    def _set_attributes(
+        self, obj: Any, name: str, field: str, parts: dict[Any, Any]
+    ) -> Iterator[str]:
+        if field == "slots" or all(_is_plain_attribute(type(obj), key) for key in parts):
+            for key, value in parts.items():
+                if is_identifier(key):
+                    yield self._set(f"{name}.{key}", value)
+                else:
+                    yield self._call("setattr", [Verbatim(name), key, value])
+        elif all(type(key) is str for key in parts):
+            yield self._writer.call(f"{name}.__dict__.update(", [], parts, 0, 0)
+        elif parts:
+            yield self._call(f"{name}.__dict__.update", [Parts(parts)])
+
+    def _set(self, target: str, value: Any) -> str:
+        return f"{target} = {self._writer.write(value, 0, len(target) + 3)}"
+
+    def _call(self, function: str, args: list[Any]) -> str:
+        return self._writer.call(f"{function}(", args, {}, 0, 0)
+
+
+def removal(names: Iterable[str]) -> list[str]:
+    """Return the statements that delete `names`, in lines of the usual width."""
+    lines: list[str] = []
+    for name in names:
+        if lines and len(lines[-1]) + len(name) + 2 <= WIDTH:
+            lines[-1] += f", {name}"
+        else:
+            lines.append(f"del {name}")
+    return lines
+
+
+def _is_plain_attribute(cls: Any, name: Any) -> bool:
+    """Return True if ``obj.name = value`` does no more than to set ``obj.__dict__[name]``."""
+    return (
+        cls not in REDUCED
+        and is_identifier(name)
+        and cls.__setattr__ == object.__setattr__
+        and not any(hasattr(type(vars(base).get(name)), "__set__") for base in cls.__mro__)
+    )

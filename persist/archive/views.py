@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy
 
-from persist.archive.array_source import dtype_argument
 from persist.archive.arrays.pieces import is_fortran
-from persist.archive.reduction import Attribute, Expression, Import, Reduction
+from persist.archive.reduction import Attribute, Expression, Import, Reduction, dtype_argument
 
 __all__ = ["shared_buffers", "view_of"]
 

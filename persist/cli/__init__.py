@@ -1,4 +1,4 @@
-"""The command line: one command a file, which is loaded to be run."""
+"""The command line: one file per command."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from collections.abc import Sequence
 
 from persist import __version__
 from persist.cli import (
+    accept,
+    completion,
     diff,
     export,
     gc,
     hdf5,
+    import_,
     ls,
+    migrate,
     pack,
     predict,
+    pull,
+    push,
+    repair,
+    report,
+    rerun,
+    run,
     runs,
     show,
     top,
@@ -24,13 +34,20 @@ from persist.cli import (
     zip,
 )
 from persist.cli.errors import one_line
+from persist.cli.options import STATUSES, in_options, trusted_of
+from persist.cli.output import clear_progress, is_quiet, output_options, print_message
 from persist.errors import PersistError
+from persist.tracking.locations import without_password
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
-_COMMANDS = (pack, ls, show, verify, diff, zip, hdf5, runs, top, export, predict, gc)
+_COMMANDS = (
+    *(pack, ls, show, verify, repair, accept, diff, report, zip, hdf5, pull, push),
+    *(import_, run, runs, top, export, predict, rerun, gc, migrate),
+    completion,
+)
 _MISUSE = 2
-# What a shell tells of a process that ended by these signals.
+# As shells report processes that a signal ended.
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 
@@ -46,34 +63,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status of the process: 0 if all is well, 1 if data sets differ or one is damaged,
-        2 if nothing could be done; 130 after Ctrl-C, and 141 if nobody reads the output.
+        The exit status of the process: 0 on success; 1 if a check failed, such as data sets that
+        differ; 2 if nothing could be done; 130 after Ctrl-C; 141 if nobody reads the output.
     """
-    parser = _parser()
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        completion.complete(parser)
     args = parser.parse_args(argv)
     if args.run is None:
         parser.print_help()
         return 0
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), output_options(args):
             warnings.showwarning = _show_warning
-            status = int(args.run(args))
+            from persist.archive.safe.policy import reading_everywhere
+
+            # Values are interpreted, never executed, unless the user says so.
+            with reading_everywhere(trusted_of(args)):
+                status = int(args.run(args))
             sys.stdout.flush()
             return status
     except BrokenPipeError:
         _drop_output()
         return _PIPE_CLOSED
     except KeyboardInterrupt:
+        clear_progress()
         return _INTERRUPTED
-    except (PersistError, OSError, ValueError, KeyError) as error:
-        print(f"persist: {one_line(error)}", file=sys.stderr)
+    except (PersistError, OSError, ValueError, KeyError, RuntimeError) as error:
+        print_message(without_password(in_options(one_line(error))))
         return _MISUSE
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, with all commands."""
     parser = argparse.ArgumentParser(
         prog="persist",
         description="Keep Python objects and arrays in data sets that need no persist to be read.",
+        epilog="Exit status: "
+        + "; ".join(f"{status}: {meaning}" for status, meaning in STATUSES.items())
+        + ". Status 1 is described by the commands that use it: persist COMMAND --help.",
     )
     parser.add_argument("--version", action="version", version=f"persist {__version__}")
     parser.set_defaults(run=None)
@@ -84,11 +112,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"persist: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    if not is_quiet():
+        print_message(f"warning: {' '.join(str(message).split())}")
 
 
 def _drop_output() -> None:
-    """Let what is still to be written go nowhere: Python flushes stdout when it ends."""
+    """Redirect stdout to the null device, because Python flushes it on exit."""
     try:
         number = sys.stdout.fileno()
     except (OSError, ValueError):

@@ -13,9 +13,9 @@ _WIDTH = 88
 
 
 def is_array(value: Any) -> bool:
-    """Tell whether `value` is an array in memory, in a file that is mapped, or in HDF5."""
+    """Return True if `value` is an array in memory, in a file that is mapped, or in HDF5."""
     numpy, h5py = sys.modules.get("numpy"), sys.modules.get("h5py")
-    handles = sys.modules.get("persist.workspace.handles")
+    handles = sys.modules.get("persist.hdf5.handles")
     if h5py is not None and isinstance(value, h5py.Dataset):
         return True
     if handles is not None and isinstance(value, handles.ArrayHandle):

@@ -1,20 +1,19 @@
-"""``persist diff``: what two data sets do not have in common."""
+"""``persist diff``: compare two data sets."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from persist.cli.arguments import add_command, add_json, tolerance
-from persist.cli.documents import print_document
+from persist.cli.documents import print_document, print_result
 from persist.cli.errors import CommandError, one_line
+from persist.cli.options import Commands, add_command, add_trust, tolerance
 from persist.cli.tables import print_text
 
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
-
 __all__ = ["add_parser", "run"]
+
+_COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
 
 
 def add_parser(commands: Commands) -> None:
@@ -23,34 +22,56 @@ def add_parser(commands: Commands) -> None:
         commands,
         "diff",
         run,
-        "Compare the values and infos of two data sets: + keys of the second only, - keys of the "
-        "first only, ~ keys that changed. The exit status is 1 if there are any.",
+        "Compare the values and infos of two data sets. A line begins with + for a key of the "
+        "second only, - for a key of the first only, ~ for a key that changed.",
+        "persist diff results results_new --rtol 1e-9\npersist diff results results_new --html",
+        {0: "no difference", 1: "they differ"},
     )
     parser.add_argument("a", metavar="A", help="the folder of a data set")
-    parser.add_argument("b", metavar="B", help="the folder of another")
+    parser.add_argument("b", metavar="B", help="the folder of the other")
     for name, text in [("rtol", "relative"), ("atol", "absolute")]:
         parser.add_argument(
             f"--{name}",
             type=tolerance,
             default=0.0,
             metavar="X",
-            help=f"the {text} difference of floating-point numbers to pass over (default: 0)",
+            help=f"ignore {text} differences of floating-point numbers up to X (default: 0)",
         )
-    add_json(parser)
+    parser.add_argument(
+        "--html", action="store_true", help="write an HTML page instead of printing the differences"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="diff.html",
+        help="the page of --html; a file there is replaced (default: diff.html)",
+    )
+    add_trust(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare the data sets."""
+    from persist.cli.opening import open_dataset
     from persist.dataset import diff
 
+    for path in (args.a, args.b):
+        # Reports a path that is not a data set in the terms of the command line.
+        open_dataset(path).close()
     try:
         found = diff(args.a, args.b, rtol=args.rtol, atol=args.atol)
     except ImportError as error:
         raise CommandError(f"a value cannot be loaded: {one_line(error)}") from error
-    if args.json:
+    if args.html:
+        from persist.exchange.report import write_diff
+
+        written = write_diff(found, args.a, args.b, args.output)
+        print_result(args, {"written": str(written), **_document(found)}, f"wrote {written}")
+    elif args.json:
         print_document(_document(found))
     elif not found.same:
-        print_text("\n".join(_lines(found)))
+        for mark, line in _lines(found):
+            print_text(line, _COLORS[mark])
     return 0 if found.same else 1
 
 
@@ -63,9 +84,9 @@ def _document(found: Any) -> dict[str, Any]:
     return {"same": found.same, **kinds}
 
 
-def _lines(found: Any) -> Iterator[str]:
+def _lines(found: Any) -> Iterator[tuple[str, str]]:
     marks = {**dict.fromkeys(found.added, "+"), **dict.fromkeys(found.removed, "-")}
     marks.update(dict.fromkeys(found.changed, "~"))
     for key, mark in sorted(marks.items()):
-        yield f"{mark} {key}"
-        yield from (f"    {change}" for change in found.changed.get(key, ()))
+        yield mark, f"{mark} {key}"
+        yield from ((" ", f"    {change}") for change in found.changed.get(key, ()))

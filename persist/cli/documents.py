@@ -6,15 +6,18 @@ JSON has no number that is not finite: these are the strings ``NaN``, ``Infinity
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from persist.cli.bounded import short_repr
+from persist.cli.output import is_quiet
+from persist.cli.tables import print_text
+from persist.display import short_repr
 
-__all__ = ["is_plain", "jsonable", "print_document"]
+__all__ = ["is_plain", "jsonable", "print_document", "print_result"]
 
 _ATOMS = (bool, int, str, type(None))
 
@@ -24,8 +27,16 @@ def print_document(document: Any) -> None:
     print(json.dumps(jsonable(document), allow_nan=False, indent=2))
 
 
+def print_result(args: argparse.Namespace, document: Any, text: str) -> None:
+    """Print what a command did: `document` with ``--json``, else `text` unless ``--quiet``."""
+    if args.json:
+        print_document(document)
+    elif text and not is_quiet():
+        print_text(text)
+
+
 def jsonable(value: Any) -> Any:
-    """Return what stands for `value` in JSON.
+    """Return `value` as JSON can hold it.
 
     Examples
     --------
@@ -47,7 +58,7 @@ def jsonable(value: Any) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """Tell whether JSON holds `value` as it is, but for the numbers that are not finite."""
+    """Return True if JSON holds `value` as it is, but for the numbers that are not finite."""
     if type(value) is dict:
         return all(type(key) is str and is_plain(item) for key, item in value.items())
     if type(value) is list:

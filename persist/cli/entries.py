@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.errors import one_line
 
 if TYPE_CHECKING:
-    from persist.dataset import DataSet
+    from persist.dataset import Results
 
 __all__ = ["Described", "Unloadable", "describe", "describe_key"]
 
@@ -92,22 +92,20 @@ class Described:
         }
 
 
-def describe(dataset: DataSet, prefix: str = "") -> list[Described]:
+def describe(dataset: Results, prefix: str = "") -> list[Described]:
     """Return what is known of all keys, sorted, with `prefix` before them."""
-    manifest = dataset._manifest
-    return [
-        Described(prefix + key, manifest.get(key), _info(dataset, key)) for key in dataset._keys()
-    ]
+    entries = dataset.entries()
+    return [Described(prefix + key, entries[key], _info(dataset, key)) for key in sorted(entries)]
 
 
-def describe_key(dataset: DataSet, key: str, shown_as: str) -> Described:
+def describe_key(dataset: Results, key: str, shown_as: str) -> Described:
     """Return what is known of one key, under the name that it is shown as."""
-    return Described(shown_as, dataset._manifest.get(key), _info(dataset, key))
+    return Described(shown_as, dataset.entries().get(key), _info(dataset, key))
 
 
-def _info(dataset: DataSet, key: str) -> Any:
+def _info(dataset: Results, key: str) -> Any:
     try:
-        return dataset[key]
+        return dataset.info[key]
     except Exception as error:
         # Infos may be of classes that are not installed here; all else can still be listed.
         return Unloadable(error)

@@ -1,4 +1,4 @@
-"""What the command line refuses to do."""
+"""Errors of the command line, and errors as one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["CommandError", "one_line"]
 
 
 class CommandError(PersistError, ValueError):
-    """What a command was asked for cannot be done."""
+    """A command cannot be carried out."""
 
 
 def one_line(error: BaseException) -> str:
@@ -21,7 +21,8 @@ def one_line(error: BaseException) -> str:
     >>> one_line(FileNotFoundError(2, "No such file or directory", "x.npz"))
     'x.npz: No such file or directory'
     """
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+    is_ours = isinstance(error, PersistError) and type(error).__str__ is not OSError.__str__
+    if not is_ours and isinstance(error, OSError) and error.filename and error.strerror:
         text = f"{error.filename}: {error.strerror}"
     elif type(error).__str__ is KeyError.__str__ and len(error.args) == 1:
         # A KeyError shows the repr of its message.

@@ -1,26 +1,40 @@
-"""``persist export``: a chain of a store, to predict without it."""
+"""``persist export``: a chain that predicts without its store, or an archival package."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from persist.cli.arguments import add_command
-from persist.cli.stores import add_workspace, open_store
-from persist.cli.tables import print_text
-
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
+from persist.cli.documents import print_result
+from persist.cli.errors import CommandError
+from persist.cli.options import Commands, add_command, add_workspace
+from persist.cli.stores import open_store
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = add_command(commands, "export", run, "Export a chain, to predict without the store.")
+    parser = add_command(
+        commands,
+        "export",
+        run,
+        "Write a chain to a file that predicts without the store; or, with --crate or --bag, a "
+        "data set, workspace, storage or run store as an archival package.",
+        "persist export 3f2a model.n4a\npersist export results --bag archive",
+    )
     add_workspace(parser)
-    parser.add_argument("chain", metavar="CHAIN", help="the id of the chain, as persist top shows")
-    parser.add_argument("outfile", metavar="FILE", help="the file; for a package, its folder")
+    parser.add_argument(
+        "what",
+        metavar="CHAIN|PATH",
+        help="the id of a chain as persist top prints it, or its first characters; with --crate or "
+        "--bag, the path of what to archive",
+    )
+    parser.add_argument(
+        "outfile",
+        metavar="FILE",
+        nargs="?",
+        help="the file for a chain; for a package, its folder",
+    )
     parser.add_argument(
         "--format",
         choices=["n4a", "n4a.py", "package"],
@@ -28,11 +42,55 @@ def add_parser(commands: Commands) -> None:
         help="a bundle, a script that needs numpy and joblib, or a package of readable source "
         "(default: n4a)",
     )
+    parser.add_argument("--crate", metavar="OUT", help="make an RO-Crate in a new folder")
+    parser.add_argument("--bag", metavar="OUT", help="make a BagIt package in a new folder")
+    parser.add_argument(
+        "--license", metavar="TEXT", help="of a crate: an address, an SPDX identifier, or words"
+    )
+    parser.add_argument("--title", metavar="TEXT", default="", help="of a crate")
+    parser.add_argument("--description", metavar="TEXT", default="", help="of a crate or bag")
+    parser.add_argument(
+        "--author",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="of a crate or bag: 'Name', or 'Name <ORCID or mail>'; can be repeated",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export the chain."""
+    """Export a chain or a package."""
+    if args.crate or args.bag:
+        return _package(args)
+    if args.outfile is None:
+        raise CommandError("cannot export: name the file; for an archive, give --crate or --bag")
     with open_store(args.workspace) as store:
-        written = store.export_chain(args.chain, args.outfile, args.format)
-    print_text(f"wrote {written}")
+        chain = store.find_id("chain", args.what)
+        written = store.export_chain(chain, args.outfile, args.format)
+    print_result(args, {"written": str(written)}, f"wrote {written}")
+    return 0
+
+
+def _package(args: argparse.Namespace) -> int:
+    from persist.exchange.bag import write_bag
+    from persist.exchange.crate import write_crate
+
+    if args.crate and args.bag:
+        raise CommandError("cannot export: give --crate or --bag, not both")
+    if args.outfile is not None:
+        raise CommandError("cannot export: --crate and --bag name the folder, give no FILE")
+    about = {"description": args.description, "authors": args.author}
+    if args.bag:
+        written = write_bag(args.what, args.bag, **about)
+    elif not args.license:
+        raise CommandError("cannot export: a crate names its licence; give --license")
+    else:
+        written = write_crate(args.what, args.crate, license=args.license, name=args.title, **about)
+    count = len(written.records)
+    folder = args.crate or args.bag
+    print_result(
+        args,
+        {"written": folder, "kind": written.kind, "files": count},
+        f"wrote {folder}: {written.kind}, {count} files",
+    )
     return 0

@@ -1,16 +1,13 @@
-"""``persist hdf5``: an experiment in one HDF5 file, to be analysed and extended."""
+"""``persist hdf5``: copy an experiment to one HDF5 file."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from persist.cli.arguments import add_command
-from persist.cli.progress import byte_meter
-from persist.cli.tables import print_text
-
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
+from persist.cli.documents import print_result
+from persist.cli.errors import CommandError
+from persist.cli.options import Commands, add_command
+from persist.cli.output import shows_progress
 
 __all__ = ["add_parser", "run"]
 
@@ -18,7 +15,11 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = add_command(
-        commands, "hdf5", run, "Copy an experiment to an HDF5 file, to which results can be added."
+        commands,
+        "hdf5",
+        run,
+        "Copy an experiment to an HDF5 file, to which results can be added.",
+        "persist hdf5 experiment01 --layout joined",
     )
     parser.add_argument("storage", metavar="STORAGE", help="the folder of the experiment")
     parser.add_argument(
@@ -28,26 +29,31 @@ def add_parser(commands: Commands) -> None:
         "--layout",
         choices=["trials", "joined"],
         default="trials",
-        help="a dataset for each trial, or one for all with an index (default: trials)",
+        help="one dataset per trial, or one for all trials with an index (default: trials)",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace a file, too, to which something was added since it was made",
+        help="also replace a file to which results were added",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the file."""
+    from persist.dataset import is_data_set
     from persist.experiment import storage_to_hdf5
 
-    with byte_meter() as meter:
-        written = storage_to_hdf5(
-            args.storage,
-            args.outfile,
-            layout=args.layout,
-            overwrite=args.overwrite,
-            progress=meter,
+    if is_data_set(args.storage):
+        raise CommandError(
+            f"cannot convert {args.storage}: it is a data set, not an experiment; open it with "
+            "persist.open and store its values in an experiment"
         )
-    print_text(f"wrote {written}")
+    written = storage_to_hdf5(
+        args.storage,
+        args.outfile,
+        layout=args.layout,
+        overwrite=args.overwrite,
+        progress=shows_progress(),
+    )
+    print_result(args, {"written": str(written)}, f"wrote {written}")
     return 0

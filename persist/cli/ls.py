@@ -1,4 +1,4 @@
-"""``persist ls``: what is in a data set, a workspace or an experiment."""
+"""``persist ls``: list a data set, a workspace or an experiment."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from persist.cli.arguments import add_command, add_json
-from persist.cli.bounded import summary
 from persist.cli.documents import print_document
 from persist.cli.entries import Described, describe
 from persist.cli.opening import open_dataset
+from persist.cli.options import Commands, add_command
 from persist.cli.storages import is_experiment, list_tasks
-from persist.cli.tables import human_size, print_table, print_text
+from persist.cli.tables import print_table, print_text
 from persist.cli.workspaces import is_workspace, list_items
+from persist.display import human_size, summary
 
 if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
-    from persist.dataset import DataSet
+    from persist.dataset import Results
 
 __all__ = ["add_parser", "run"]
 
@@ -32,6 +31,8 @@ def add_parser(commands: Commands) -> None:
         run,
         "List the keys of a data set, the items of a workspace or the tasks of an experiment, "
         "without loading them.",
+        "persist ls results --all",
+        {1: "items of a workspace cannot be read"},
     )
     parser.add_argument(
         "dataset",
@@ -40,11 +41,10 @@ def add_parser(commands: Commands) -> None:
         "experiment",
     )
     parser.add_argument("--all", action="store_true", help="list the keys of namespaces as well")
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the keys."""
+    """List the keys, items or tasks."""
     if is_experiment(args.dataset):
         return list_tasks(args.dataset, args.json)
     if is_workspace(args.dataset):
@@ -62,14 +62,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _walk(dataset: DataSet, prefix: str, inside: bool) -> Iterator[Described | str]:
+def _walk(dataset: Results, prefix: str, inside: bool) -> Iterator[Described | str]:
     """Yield keys, and the names of namespaces; what is in a namespace follows its name."""
     items: dict[str, Described | str] = {item.key: item for item in describe(dataset, prefix)}
-    items.update({prefix + name: prefix + name for name in dataset._namespaces()})
+    items.update({prefix + name: prefix + name for name in dataset.groups})
     for _, item in sorted(items.items()):
         yield item
         if inside and isinstance(item, str):
-            yield from _walk(dataset._namespace(item[len(prefix) :]), f"{item}.", inside)
+            yield from _walk(dataset.group(item[len(prefix) :]), f"{item}.", inside)
 
 
 def _row(item: Described | str) -> tuple[str, ...]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from persist.dataset import DataSet
+    from persist.dataset import Results
 
 __all__ = ["inner", "key_in", "open_dataset"]
 
 
-def open_dataset(path: str, mode: str = "r", **options: Any) -> DataSet:
+def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
     """Open the data set at `path`.
 
     Raises
@@ -21,15 +21,19 @@ def open_dataset(path: str, mode: str = "r", **options: Any) -> DataSet:
     PersistError
         If there is none, or another thing.
     """
-    from persist.dataset import DataSet
+    from persist.dataset import open as open_data_set
 
-    folder, name = os.path.split(os.path.normpath(path))
-    if name in ("", os.curdir, os.pardir):
-        folder, name = os.path.split(os.path.abspath(path))
-    return DataSet(name, mode=mode, path=folder or os.curdir, **options)
+    if mode == "r" and not os.path.isdir(path):
+        reason = (
+            "it is a file, not the folder of a data set"
+            if os.path.exists(path)
+            else ("there is nothing at that path")
+        )
+        raise CommandError(f"cannot open {path}: {reason}")
+    return open_data_set(os.path.normpath(path), mode, **options)
 
 
-def inner(dataset: DataSet, names: list[str]) -> DataSet:
+def inner(dataset: Results, names: list[str]) -> Results:
     """Return the namespace that some names lead to, one in the other.
 
     Raises
@@ -38,24 +42,24 @@ def inner(dataset: DataSet, names: list[str]) -> DataSet:
         If there is none.
     """
     for number, name in enumerate(names):
-        if name not in dataset._namespaces():
-            raise CommandError(f"there is no namespace {'.'.join(names[: number + 1])}")
-        dataset = dataset._namespace(name)
+        if not dataset.has_group(name):
+            raise CommandError(f"no such namespace: {'.'.join(names[: number + 1])}")
+        dataset = dataset.group(name)
     return dataset
 
 
-def key_in(dataset: DataSet, dotted: str) -> tuple[DataSet, str]:
+def key_in(dataset: Results, dotted: str) -> tuple[Results, str]:
     """Return the data set that holds a key, which may have namespaces before it, and the key.
 
     Raises
     ------
     CommandError
-        If there is no such key.
+        If the key is unknown.
     """
     *names, key = dotted.split(".")
     holder = inner(dataset, names)
     if key in holder:
         return holder, key
-    if key in holder._namespaces():
+    if holder.has_group(key):
         raise CommandError(f"{dotted} is a namespace: name one of its keys, as in {dotted}.key")
-    raise CommandError(f"there is no key {dotted}: persist ls shows those there are")
+    raise CommandError(f"no such key: {dotted} (run `persist ls` to list keys)")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.arguments import add_command, add_json, count
-from persist.cli.documents import print_document
+from persist.cli.documents import print_result
 from persist.cli.errors import CommandError
-from persist.cli.opening import open_dataset
-from persist.cli.tables import print_text
+from persist.cli.opening import inner, open_dataset
+from persist.cli.options import Commands, add_command, count
+from persist.display import harmless
+from persist.errors import PersistError
 
 if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
-    from persist.cli.packing import Planned
-    from persist.dataset import DataSet
+    from persist.cli.packing import Plan, Planned
 
 __all__ = ["add_parser", "run"]
 
@@ -25,24 +27,40 @@ def add_parser(commands: Commands) -> None:
         commands,
         "pack",
         run,
-        "Store what files of other formats hold in a data set, which is made if there is none. "
-        "Keys come from the names inside the files. All are stored, or none.",
+        "Store the contents of files of other formats in a data set, which is created if needed. "
+        "Keys come from the names inside the files; for files in folders, after those of the "
+        "folders and of the file. Either all files that are named are stored or none; of those in "
+        "folders, what can be stored, in one commit. What cannot is reported, and the exit status "
+        "is 1.",
+        "persist pack results recording.npz table.csv --namespace S01",
+        {1: "something in a folder could not be stored"},
     )
     parser.add_argument("dataset", metavar="DATASET", help="the folder of the data set")
     parser.add_argument(
         "files",
         metavar="FILE",
         nargs="+",
-        help="npz, npy, HDF5 (.h5 .hdf5 .hd5 .hf5), CSV (.csv .tsv), JSON, or MAT",
+        help="npz, npy, HDF5 (.h5 .hdf5 .hd5 .hf5), CSV (.csv .tsv), JSON (.json .jsonl), MAT, "
+        "Parquet, Arrow and Feather, netCDF (.nc), pickles (.pkl .pickle .joblib, also compressed) "
+        "and shelves; or a folder, which is searched for them",
+    )
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="read pickles, joblib files and shelves, which run the code that they name",
+    )
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="also of files that are named, store what can be stored and report the rest",
     )
     _add_naming(parser)
     _add_storing(parser)
-    add_json(parser)
 
 
 def _add_naming(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--namespace", metavar="NAME", help="the data set inside that gets the keys"
+        "--namespace", metavar="NAME", help="store the keys in this namespace of the data set"
     )
     parser.add_argument("--prefix", metavar="TEXT", default="", help="text before each name")
     parser.add_argument(
@@ -60,7 +78,7 @@ def _add_storing(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=["npy", "npz", "hdf5"],
         default="npy",
-        help="the files of large arrays (default: npy)",
+        help="file format of large arrays (default: npy)",
     )
     parser.add_argument(
         "--compression", choices=["gzip", "lzf"], help="how to compress arrays in HDF5"
@@ -73,25 +91,67 @@ def _add_storing(parser: argparse.ArgumentParser) -> None:
         help="arrays of more than N elements get files of their own (default: 100)",
     )
     parser.add_argument(
-        "--provenance", action="store_true", help="record what made the data set, and where"
+        "--provenance", action="store_true", help="record program, machine and versions"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Pack the files."""
     from persist.cli.packing import plan, store
+    from persist.dataset import open as open_results
 
     if args.compression and args.format != "hdf5":
         raise CommandError("--compression needs --format hdf5")
-    planned = plan(args.files, prefix=args.prefix, skip=args.skip)
-    with open_dataset(args.dataset, "w", **_options(args)) as dataset:
-        target = _target(dataset, args.namespace)
-        store(target, planned, replace=args.replace)
-        if args.json:
-            print_document({"keys": _documents(target, planned, args.namespace)})
-        else:
-            print_text(f"{len(planned)} {'key' if len(planned) == 1 else 'keys'} stored")
-    return 0
+    planned = plan(
+        args.files,
+        prefix=args.prefix,
+        skip=args.skip,
+        trust_pickle=args.trust_pickle,
+        keep_going=args.keep_going,
+        target=args.dataset,
+    )
+    is_new = not os.path.lexists(args.dataset)
+    stored: list[Planned] = []
+    try:
+        if planned.items:
+            with open_results(args.dataset, "w", **_options(args)) as target:
+                for name in args.namespace.split(".") if args.namespace else ():
+                    target = target.group(name)
+                stored = store(target, planned, replace=args.replace)
+        if not stored:
+            _print_not_stored(planned)
+            raise CommandError("cannot pack: no file holds anything that can be stored")
+    except BaseException:
+        if is_new:
+            _remove_empty(args.dataset)
+        raise
+    documents = _documents(args.dataset, stored, args.namespace) if args.json else []
+    print_result(
+        args,
+        {
+            "keys": documents,
+            "not_stored": [vars(refused) for refused in planned.not_stored],
+        },
+        f"{len(stored)} {'key' if len(stored) == 1 else 'keys'} stored",
+    )
+    _print_not_stored(planned)
+    return 1 if planned.not_stored else 0
+
+
+def _print_not_stored(planned: Plan) -> None:
+    for refused in planned.not_stored:
+        print(harmless(f"not stored: {refused}"), file=sys.stderr)
+
+
+def _remove_empty(path: str) -> None:
+    """Remove the data set that was created for this command, if nothing was stored in it."""
+    from persist.dataset import open as open_results
+    from persist.files import remove_path
+
+    with contextlib.suppress(PersistError, OSError):
+        results = open_results(path)
+        if not any(map(len, [results, *map(results.group, results.groups)])):
+            remove_path(path)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
@@ -103,17 +163,10 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _target(dataset: DataSet, namespace: str | None) -> DataSet:
-    for name in namespace.split(".") if namespace else ():
-        dataset = dataset._namespace(name)
-    return dataset
-
-
-def _documents(
-    dataset: DataSet, planned: list[Planned], namespace: str | None
-) -> list[dict[str, Any]]:
+def _documents(path: str, stored: list[Planned], namespace: str | None) -> list[dict[str, Any]]:
     from persist.cli.entries import describe
 
+    dataset = inner(open_dataset(path), namespace.split(".") if namespace else [])
     prefix = f"{namespace}." if namespace else ""
     found = {described.key: described for described in describe(dataset, prefix)}
-    return [found[prefix + item.key].document() for item in planned]
+    return [found[prefix + item.key].document() for item in stored]

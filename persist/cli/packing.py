@@ -4,22 +4,59 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from persist.cli.errors import CommandError, one_line
-from persist.cli.keys import key_for
-from persist.cli.progress import progress
-from persist.cli.sources import Listed, Loaded, Source, open_source
-from persist.dataset.keys import check_key
+from persist.cli.output import shows_progress
+from persist.cli.sources import Listed, Loaded, Source, is_known, open_source
+from persist.cli.sources.source import SourceError, stem_of
+from persist.dataset.layout import check_key, is_data_set, is_system_file
+from persist.errors import PersistError
+from persist.names import key_spelling
+from persist.progress import Meter
 
 if TYPE_CHECKING:
-    from persist.dataset import DataSet
+    from persist.dataset import Results
 
-__all__ = ["Planned", "plan", "store"]
+__all__ = ["NotStored", "Plan", "Planned", "plan", "store"]
+
+# What reading a file may raise; anything else is an error of ours.
+_READING = (PersistError, ValueError, OSError, KeyError)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to pack.
+
+    Parameters
+    ----------
+    path : str
+        Where it is.
+    name : str
+        What it is called in infos and messages: without the folders that lead to what was given.
+    strict : bool
+        Whether nothing is packed if it cannot be; otherwise that is reported.
+    """
+
+    path: str
+    name: str
+    strict: bool
+
+    def key_of(self, listed: Listed) -> str:
+        """Return the text that the key for a name in the file is made of."""
+        name = listed.key or listed.name
+        folder, _ = os.path.split(self.name)
+        stem = stem_of(self.name)
+        if self.strict and not folder:
+            return name
+        return "/".join([*folder.split(os.sep), stem, *([] if name == stem else [name])]).lstrip(
+            "/"
+        )
 
 
 @dataclass(frozen=True)
@@ -28,123 +65,271 @@ class Planned:
 
     key: str
     name: str
-    path: str
+    file: File
     source: Source
 
-    @property
-    def file(self) -> str:
-        """The name of the file without its folder, which is no business of the data set."""
-        return os.path.basename(self.path)
+    def __str__(self) -> str:
+        return f"{self.name!r} of {self.file.name}"
+
+
+@dataclass(frozen=True)
+class NotStored:
+    """What was not packed, and why."""
+
+    file: str
+    name: str
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.name!r} of {self.file}"
+        return (
+            f"{self.name!r} of {self.file}: {self.reason}"
+            if self.name
+            else (f"{self.file}: {self.reason}")
+        )
 
 
-def plan(paths: Iterable[str], *, prefix: str = "", skip: Iterable[str] = ()) -> list[Planned]:
+@dataclass
+class Plan:
+    """What is to be packed, and what will not be."""
+
+    items: list[Planned] = field(default_factory=list)
+    not_stored: list[NotStored] = field(default_factory=list)
+
+    def refuse(
+        self, file: File, name: str, reason: str, error: BaseException | None = None
+    ) -> None:
+        """Note what cannot be packed.
+
+        Raises
+        ------
+        CommandError
+            If the file was named, so that all of it was to be stored.
+        """
+        refused = NotStored(file.name, name, reason)
+        if file.strict:
+            raise CommandError(reason if not name else str(refused)) from error
+        self.not_stored.append(refused)
+
+
+def plan(
+    paths: Iterable[str],
+    *,
+    prefix: str = "",
+    skip: Iterable[str] = (),
+    trust_pickle: bool = False,
+    keep_going: bool = False,
+    target: str = "",
+) -> Plan:
     """Return what is to be packed, without loading it.
 
     Parameters
     ----------
     paths : iterable of str
-        The files.
+        Files, and folders that are searched for files.
     prefix : str
-        What stands before each name.
+        Text before each name.
     skip : iterable of str
-        Shell patterns of names to leave out.
+        Shell patterns of names in files, and of paths in folders, to leave out.
+    trust_pickle : bool
+        Whether files may be read that run code as they are read.
+    keep_going : bool
+        Whether to leave out files that cannot be packed, as is done for those in folders.
+    target : str
+        The data set that they are packed into, which may be in a folder that is searched.
 
     Raises
     ------
     CommandError
-        If a file cannot be read, holds something that cannot be packed, or two names make the same
-        key; or there is nothing to pack.
+        If a file that was named cannot be read or packed, or two names make the same key; or
+        nothing can be packed.
     """
     patterns = list(skip)
-    planned = [
-        _planned(source, path, listed, prefix)
-        for path in paths
-        for source in [open_source(path)]
-        for listed in _names(source, path)
-        if not any(fnmatchcase(listed.name, pattern) for pattern in patterns)
-    ]
-    if not planned:
+    found = Plan()
+    first: dict[str, Planned] = {}
+    for file in _files(paths, patterns, keep_going, os.path.realpath(target), found):
+        try:
+            source = open_source(file.path, trust_pickle=trust_pickle)
+            names = source.names()
+            if not names:
+                raise SourceError("there is nothing in it to pack")
+            # Some hold what they have read, which is too much for a folder of many.
+            source = source if file.strict else open_source(file.path, trust_pickle=trust_pickle)
+        except _READING as error:
+            _refuse_file(found, file, error)
+            continue
+        for listed in names:
+            if any(fnmatchcase(listed.name, pattern) for pattern in patterns):
+                continue
+            # A path of groups or folders reads best with underscores; equal keys are refused.
+            key = key_spelling((prefix + file.key_of(listed)).replace("/", "_"))
+            item = Planned(key, listed.name, file, source)
+            if _may_be_packed(found, item, listed.refusal, first):
+                first[item.key] = item
+                found.items.append(item)
+    if not found.items and not found.not_stored:
         raise CommandError("nothing is left to pack: all names are skipped")
-    _check_distinct(planned)
-    return planned
+    return found
 
 
-def store(dataset: DataSet, planned: list[Planned], *, replace: bool) -> None:
-    """Store all that is planned, in one commit.
+def store(results: Results, plan: Plan, *, replace: bool) -> list[Planned]:
+    """Store what is planned, in one commit, and return what was stored.
 
     Raises
     ------
     CommandError
-        If a key exists already and is not to be replaced, or a value cannot be read.
+        If a key exists already and is not to be replaced, or a value of a file that was named
+        cannot be read. Then nothing is stored.
     """
-    with dataset._batch(), progress(len(planned)) as advance:
-        _check_free(dataset, planned, replace)
-        for _, group in groupby(planned, key=lambda item: id(item.source)):
-            items = list(group)
-            with contextlib.closing(items[0].source.load([item.name for item in items])) as values:
-                for item in items:
-                    advance(item.name)
-                    # A function of its own, so that a value is gone when the next one is loaded.
-                    _store_next(dataset, item, values)
+    stored: list[Planned] = []
+    with results.batch():
+        taken = (set(results.groups), set() if replace else set(results))
+        free = [item for item in plan.items if _is_free(item, plan, *taken)]
+        meter = Meter(shows_progress(), len(free))
+        for _, group in groupby(free, key=lambda item: id(item.source)):
+            waiting = deque(group)
+            while waiting:
+                names = [item.name for item in waiting]
+                with contextlib.closing(waiting[0].source.load(names)) as values:
+                    while waiting:
+                        item = waiting.popleft()
+                        # A function of its own, so that a value is gone when the next is loaded.
+                        is_stored = _store_next(results, item, values, plan)
+                        meter.advance(1, item.name)
+                        if not is_stored:
+                            break  # Behind an error, a generator has nothing more.
+                        stored.append(item)
+    return stored
 
 
-def _planned(source: Source, path: str, listed: Listed, prefix: str) -> Planned:
-    planned = Planned(key_for(prefix + listed.name), listed.name, path, source)
-    if listed.refusal:
-        raise CommandError(
-            f"{planned} cannot be packed: {listed.refusal}. Leave it out with --skip"
-        )
-    check_key(planned.key)
-    return planned
+def _files(
+    paths: Iterable[str], patterns: list[str], keep_going: bool, target: str, found: Plan
+) -> Iterator[File]:
+    """Yield the files that are named, and those in folders; note what is not packed."""
+    for path in paths:
+        if not os.path.isdir(path):
+            yield File(path, os.path.basename(path), strict=not keep_going)
+            continue
+        for name in _names_in(path, patterns, target, found):
+            yield File(os.path.join(path, name), name, strict=False)
 
 
-def _names(source: Source, path: str) -> list[Listed]:
-    try:
-        names = source.names()
-    except (ValueError, OSError, KeyError) as error:
-        raise CommandError(f"{path}: {one_line(error)}") from error
-    if not names:
-        raise CommandError(f"{path}: there is nothing in it to pack")
-    return names
+def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Iterator[str]:
+    """Yield the paths of the files below a folder, sorted; links are not followed."""
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        try:
+            with os.scandir(os.path.join(folder, inner)) as entries:
+                here = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            found.not_stored.append(NotStored(inner or folder, "", one_line(error)))
+            continue
+        names = {entry.name for entry in here}
+        folders = []
+        for entry in here:
+            name = os.path.join(inner, entry.name)
+            if is_system_file(entry.name) or entry.name.startswith("."):
+                continue
+            if any(fnmatchcase(name.replace(os.sep, "/"), pattern) for pattern in patterns):
+                continue
+            stem, extension = os.path.splitext(entry.name)
+            if extension in (".dat", ".bak") and f"{stem}.dir" in names:
+                continue  # They are of one shelf.
+            if entry.is_symlink():
+                reason = "it is a symbolic link: name what it leads to"
+            elif entry.is_dir(follow_symlinks=False):
+                if not is_data_set(entry.path):
+                    folders.append(name)
+                    continue
+                if os.path.realpath(entry.path) == target:
+                    continue
+                reason = "it is a data set, which needs no packing: copy its folder"
+            elif not entry.is_file(follow_symlinks=False):
+                reason = "it is not a regular file"
+            elif not is_known(entry.path):
+                reason = "its extension tells no format that can be packed"
+            else:
+                yield name
+                continue
+            found.not_stored.append(NotStored(name, "", reason))
+        waiting += reversed(folders)
 
 
-def _check_distinct(planned: list[Planned]) -> None:
-    first: dict[str, Planned] = {}
-    for item in planned:
-        other = first.setdefault(item.key, item)
-        if other is not item:
+def _refuse_file(found: Plan, file: File, error: Exception) -> None:
+    reason = one_line(error)
+    if isinstance(error, (PersistError, OSError)) and file.path in reason:
+        if file.strict:
+            raise error
+        # It begins with the path, which the report has.
+        reason = reason.removeprefix(f"cannot pack {file.path}: ").removeprefix(f"{file.path}: ")
+        found.not_stored.append(NotStored(file.name, "", reason))
+        return
+    found.refuse(file, "", f"{file.path}: {reason}" if file.strict else reason, error)
+
+
+def _may_be_packed(found: Plan, item: Planned, refusal: str, first: dict[str, Planned]) -> bool:
+    """Return True if a name can be packed, and note or raise why not."""
+    reason = ""
+    if refusal:
+        if item.file.strict:
+            raise CommandError(f"{item} cannot be packed: {refusal}. Leave it out with --skip")
+        reason = refusal
+    elif (other := first.get(item.key)) is not None:
+        if item.file.strict:
             raise CommandError(
                 f"{other} and {item} both make the key {item.key}: pack them one after the other, "
                 "one of them with --prefix or --namespace, or leave one out with --skip"
             )
+        reason = f"it makes the key {item.key}, as {other} does"
+    else:
+        try:
+            check_key(item.key)
+        except PersistError as error:
+            if item.file.strict:
+                raise
+            reason = one_line(error)
+    if reason:
+        found.not_stored.append(NotStored(item.file.name, item.name, reason))
+    return not reason
 
 
-def _check_free(dataset: DataSet, planned: list[Planned], replace: bool) -> None:
-    namespaces = dataset._namespaces()
-    for item in planned:
-        if item.key in namespaces:
-            raise CommandError(
-                f"{item} makes the key {item.key}, and a namespace has that name: "
-                "choose another with --prefix"
-            )
-        if item.key in dataset and not replace:
-            raise CommandError(
-                f"{item} makes the key {item.key}, which exists already: replace it with "
-                "--replace, or choose other names with --prefix or --namespace"
-            )
+def _is_free(item: Planned, plan: Plan, namespaces: set[str], keys: set[str]) -> bool:
+    if item.key in namespaces:
+        reason = "and a namespace has that name: choose another with --prefix"
+    elif item.key in keys:
+        reason = (
+            "which exists already: replace it with --replace, or choose other names with --prefix "
+            "or --namespace"
+        )
+    else:
+        return True
+    if item.file.strict:
+        raise CommandError(f"{item} makes the key {item.key}, {reason}")
+    plan.not_stored.append(
+        NotStored(item.file.name, item.name, f"it makes the key {item.key}, {reason}")
+    )
+    return False
 
 
-def _store_next(dataset: DataSet, item: Planned, values: Iterator[Loaded]) -> None:
+def _store_next(results: Results, item: Planned, values: Iterator[Loaded], plan: Plan) -> bool:
     try:
         loaded = next(values)
-    except (ValueError, OSError, KeyError) as error:
-        raise CommandError(f"{item} cannot be read: {one_line(error)}") from error
-    dataset._update({item.key: loaded.value}, {item.key: _info(item, loaded)})
-
-
-def _info(item: Planned, loaded: Loaded) -> dict[str, Any]:
+    except _READING as error:
+        if item.file.strict:
+            raise CommandError(f"{item} cannot be read: {one_line(error)}") from error
+        plan.not_stored.append(NotStored(item.file.name, item.name, one_line(error)))
+        return False
     attributes = {"attributes": dict(loaded.attributes)} if loaded.attributes else {}
-    return {"source": item.file, "name": item.name, **attributes}
+    info = {"source": item.file.name.replace(os.sep, "/"), "name": item.name, **attributes}
+    try:
+        results.store({item.key: loaded.value}, {item.key: info})
+    except (OSError, MemoryError):
+        # Of the disk, not of the value.
+        raise
+    except Exception as error:
+        # The classes of values raise what they like.
+        if item.file.strict:
+            raise CommandError(f"{item} cannot be stored: {one_line(error)}") from error
+        plan.not_stored.append(NotStored(item.file.name, item.name, one_line(error)))
+        return False
+    return True

@@ -1,18 +1,22 @@
-"""``persist predict``: what a bundle predicts for the rows of a CSV file."""
+"""``persist predict``: apply a bundle to the rows of a CSV file."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
-from persist.cli.arguments import add_command, add_json
 from persist.cli.documents import print_document
 from persist.cli.errors import CommandError
+from persist.cli.options import (
+    Commands,
+    add_command,
+    add_form,
+    add_trust,
+    form_of,
+    in_options,
+    trusted_of,
+)
 from persist.cli.tables import print_text
-
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
 
 __all__ = ["add_parser", "run"]
 
@@ -20,55 +24,44 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = add_command(
-        commands, "predict", run, "Print what a bundle predicts for each row of a CSV file."
+        commands,
+        "predict",
+        run,
+        "Print the prediction of a bundle for each row of a CSV file.",
+        "persist predict model.n4a new_samples.csv",
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="a file .n4a")
+    parser.add_argument("bundle", metavar="BUNDLE", help="a .n4a file")
     parser.add_argument(
         "data",
         metavar="FILE",
-        help="CSV with the features, a row for each sample; a first row of names is passed over",
+        help="CSV file with one sample per row; if it has a header, the columns the model was "
+        "trained on are selected by name",
     )
-    parser.add_argument(
-        "--trusted",
-        action="store_true",
-        help="run the code that is in the bundle of somebody else",
-    )
-    add_json(parser)
+    add_form(parser)
+    add_trust(parser)
+    # The name of this option before release 4.
+    parser.add_argument("--trusted", action="store_true", dest="trust_all", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict."""
-    from persist.tracking import predict
+    from persist.tracking import BundleLoader
     from persist.tracking.errors import UntrustedError
+    from persist.tracking.training.loading import features_of
+    from persist.tracking.training.reading import Form, read_table
 
-    features = _features(args.data)
+    table = read_table(Path(args.data), Form(**form_of(args)))
+    if not table.form.header:
+        features_of(table, None)
     try:
-        result = predict(args.bundle, features, trusted=args.trusted)
+        chain = BundleLoader(args.bundle, trusted=trusted_of(args)).load()
     except UntrustedError as error:
-        raise CommandError(str(error).replace("trusted=True", "--trusted")) from error
-    predicted = result.y_pred.tolist()
+        raise CommandError(in_options(str(error))) from error
+    features = features_of(table, chain.feature_names)
+    predicted = chain.predict(features).tolist()
     if args.json:
-        print_document({"model": result.model_name, "predictions": predicted})
+        print_document({"model": chain.model_class, "predictions": predicted})
     else:
         rows = [row if isinstance(row, list) else [row] for row in predicted]
         print_text("\n".join(",".join(map(repr, row)) for row in rows))
     return 0
-
-
-def _features(path: str) -> Any:
-    """Return the numbers of a CSV file, (n_samples, n_features)."""
-    import numpy
-
-    from persist.tracking.data import csv_form
-
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        text = file.read()
-    separator, is_headed = csv_form(text.partition("\n")[0])
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=separator) if row]
-    try:
-        found = numpy.array([[float(field) for field in row] for row in rows[is_headed:]])
-    except ValueError as error:
-        raise CommandError(f"{path} does not hold a table of numbers: {error}") from error
-    if found.ndim != 2:
-        raise CommandError(f"{path} holds no samples")
-    return found

@@ -1,15 +1,11 @@
-"""``persist runs``: the runs of a store."""
+"""``persist runs``: list the runs of a store."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from persist.cli.arguments import add_command, add_json, count
-from persist.cli.stores import add_workspace, open_store, print_rows
-
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
+from persist.cli.options import Commands, add_command, add_workspace, count
+from persist.cli.stores import open_store, print_rows
 
 __all__ = ["add_parser", "run"]
 
@@ -18,14 +14,21 @@ _COLUMNS = ("run_id", "name", "status", "created_at", "completed_at", "error")
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = add_command(commands, "runs", run, "List the runs of a store, the newest first.")
+    parser = add_command(
+        commands,
+        "runs",
+        run,
+        "List the runs of a store, newest first.",
+        "persist runs --status failed",
+    )
     add_workspace(parser)
-    parser.add_argument("--status", choices=["running", "completed", "failed"])
-    parser.add_argument("--dataset", metavar="NAME", help="a data set of the runs, % for any text")
+    parser.add_argument("--status", choices=["running", "completed", "failed", "dead"])
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="only runs of this data set; %% matches any text"
+    )
     parser.add_argument(
         "--limit", metavar="N", type=count, default=100, help="how many at most (default: 100)"
     )
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

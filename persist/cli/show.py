@@ -1,24 +1,25 @@
-"""``persist show``: one key of a data set or item of a workspace, with its value."""
+"""``persist show``: print a key of a data set, an item of a workspace or a run of a store."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.arguments import add_command, add_json
 from persist.cli.arrays import is_array, shown_array
-from persist.cli.bounded import shown
 from persist.cli.documents import is_plain, jsonable, print_document
 from persist.cli.entries import Described, describe_key
 from persist.cli.errors import CommandError, one_line
 from persist.cli.opening import key_in, open_dataset
-from persist.cli.tables import aligned, human_size, print_text
+from persist.cli.options import Commands, add_command, add_trust, add_workspace
+from persist.cli.stores import open_store
+from persist.cli.tables import print_text
 from persist.cli.workspaces import is_workspace, show_item
+from persist.display import aligned, human_size, shown
 
 if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
-    from persist.dataset import DataSet
+    from persist.dataset import Results
 
 __all__ = ["add_parser", "run"]
 
@@ -27,20 +28,32 @@ _LARGEST = 10_000  # characters of JSON
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = add_command(commands, "show", run, "Show what is known of a key, and its value.")
+    parser = add_command(
+        commands,
+        "show",
+        run,
+        "Print the description of a key and its value, or the provenance of a run.",
+        "persist show results S01.rate\npersist show workspace.h5 D0/counts\npersist show 3f2a",
+    )
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="the folder of a data set, or the HDF5 file of a workspace",
+        help="the folder of a data set, the HDF5 file of a workspace, or the id of a run",
     )
     parser.add_argument(
-        "key", metavar="KEY", help="a key, or namespace.key; in a workspace, namespace/key"
+        "key",
+        metavar="KEY",
+        nargs="?",
+        help="a key, or namespace.key; in a workspace, namespace/key; omit it for a run",
     )
-    add_json(parser)
+    add_workspace(parser)
+    add_trust(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the key."""
+    """Print the key, item or run."""
+    if args.key is None:
+        return _show_run(args.dataset, args.workspace, args.json)
     if is_workspace(args.dataset):
         return show_item(args.dataset, args.key, args.json)
     with open_dataset(args.dataset) as dataset:
@@ -49,30 +62,53 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print_document(_document(described, _load(holder, described, key)))
         else:
-            # Where the value cannot be loaded, the rest is still worth to be seen.
+            # The description helps even where the value cannot be loaded.
             print_text(_description(described))
             value = _load(holder, described, key)
             print_text(f"\n{shown_array(value) if is_array(value) else shown(value)}")
     return 0
 
 
-def _load(dataset: DataSet, described: Described, key: str) -> Any:
-    # Loading runs the code of the value's own classes, which can fail in every way.
+def _show_run(run: str, workspace: str, as_json: bool) -> int:
+    if os.path.exists(run):
+        raise CommandError(f"cannot show {run}: no KEY given; run persist ls to list keys")
+    with open_store(workspace) as store:
+        found = store.provenance(store.find_id("run", run))
+    if as_json:
+        print_document(found)
+        return 0
+    lines: list[tuple[str, str]] = []
+    for name, value in found.items():
+        if name == "environment" and isinstance(value, dict):
+            packages = value.get("packages") or {}
+            lines += [(one, str(text)) for one, text in value.items() if one != "packages"]
+            lines += _labelled("packages", [f"{one} {text}" for one, text in packages.items()])
+        elif name != "source" and value is not None:
+            texts = value if isinstance(value, list) else [value]
+            lines += _labelled(name, [str(text) for text in texts])
+    print_text(aligned([(label and f"{label}:", text) for label, text in lines]))
+    if found["source"] is not None:
+        print_text(f"\n{found['source']}")
+    return 0
+
+
+def _load(dataset: Results, described: Described, key: str) -> Any:
+    # Loading runs code of the classes of the value, which may raise anything.
     try:
-        return _mapped(dataset, key) if described.files else dataset._load(key)
+        return _mapped(dataset, key) if described.files else dataset.load(key)
     except Exception as error:
         raise CommandError(
             f"the value cannot be loaded: {type(error).__name__}: {one_line(error)}"
         ) from error
 
 
-def _mapped(dataset: DataSet, key: str) -> Any:
-    """Return a value of whose large arrays no more is read than what is shown."""
+def _mapped(dataset: Results, key: str) -> Any:
+    """Load a value with its large arrays mapped, so that only what is printed is read."""
     try:
-        return dataset._load(key, mmap_mode="r")
+        return dataset.load(key, mmap_mode="r")
     except ValueError:
-        # Somebody has edited its source: nothing tells where its arrays are but running it.
-        return dataset._load(key)
+        # Its source was edited by hand: only running it tells where its arrays are.
+        return dataset.load(key)
 
 
 def _document(described: Described, value: Any) -> dict[str, Any]:
@@ -87,22 +123,19 @@ def _document(described: Described, value: Any) -> dict[str, Any]:
 
 
 def _description(described: Described) -> str:
+    files = [f"{path} ({human_size(record.size)})" for path, record in described.files.items()]
     lines = [
         ("key", described.key),
         ("type", described.type),
         ("shape", described.shape),
         ("dtype", described.dtype),
         ("size", "" if described.size is None else human_size(described.size)),
-        *_labelled("files", [_file(*item) for item in described.files.items()]),
+        *_labelled("files", files),
         ("written", described.written),
         *_labelled("provenance", _several_lines(described.provenance)),
         *_labelled("info", _several_lines(described.info)),
     ]
     return aligned([(label and f"{label}:", text) for label, text in lines if text])
-
-
-def _file(path: str, record: Any) -> str:
-    return f"{path} ({human_size(record.size)})"
 
 
 def _several_lines(value: Any) -> list[str]:

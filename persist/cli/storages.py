@@ -6,18 +6,19 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.documents import print_document
+from persist.cli.output import is_quiet
 from persist.cli.tables import print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_experiment", "list_tasks"]
+__all__ = ["is_experiment", "list_tasks", "repair_tasks"]
 
 _COLUMNS = ("task", "trials", "attributes", "arrays", "dropped")
 
 
 def is_experiment(path: str) -> bool:
-    """Tell whether there is a storage or a working dataset at a path."""
+    """Return True if there is a storage or a working dataset at a path."""
     from persist.experiment import is_storage, is_working_dataset
 
     return is_storage(path) or (os.path.isfile(path) and is_working_dataset(path))
@@ -32,6 +33,18 @@ def list_tasks(path: str, as_json: bool) -> int:
         print_table(_COLUMNS, [_row(task) for task in tasks])
     else:
         print_text("no tasks")
+    return 0
+
+
+def repair_tasks(path: str, as_json: bool) -> int:
+    """Move arrays without rows aside, and print what was moved."""
+    from persist.experiment import repair_storage
+
+    done = repair_storage(path)
+    if as_json:
+        print_document({"done": done})
+    elif done or not is_quiet():
+        print_text("\n".join(done) if done else "nothing to repair")
     return 0
 
 

@@ -6,43 +6,40 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.bounded import summary
 from persist.cli.documents import print_document
 from persist.cli.errors import CommandError
 from persist.cli.tables import print_table, print_text
+from persist.display import summary
 
 if TYPE_CHECKING:
-    import argparse
+    from persist.tracking import RunResult, WorkspaceStore
 
-    from persist.tracking import WorkspaceStore
+__all__ = ["DATABASE", "describe_result", "is_store", "open_store", "print_rows", "result_document"]
 
-__all__ = ["add_workspace", "open_store", "print_rows"]
+DATABASE = "store.duckdb"
+_BEST = ("model_name", "val_score", "val_std", "metric", "dataset_name", "chain_id")
 
-_DATABASE = "store.duckdb"
 
-
-def add_workspace(parser: argparse.ArgumentParser) -> None:
-    """Let a command take the folder of a store."""
-    parser.add_argument(
-        "--workspace",
-        metavar="FOLDER",
-        default="workspace",
-        help="the folder of the store (default: workspace)",
-    )
+def is_store(path: str) -> bool:
+    """Return True if a folder holds the database of a store."""
+    return os.path.isfile(os.path.join(path, DATABASE))
 
 
 def open_store(folder: str) -> WorkspaceStore:
-    """Open a store that exists.
+    """Open an existing store, in a folder or of a URL.
 
     Raises
     ------
     CommandError
-        If there is none.
+        If the folder has no store.
     """
     from persist.tracking import WorkspaceStore
+    from persist.tracking.locations import is_url
 
-    if not os.path.isfile(os.path.join(folder, _DATABASE)):
-        raise CommandError(f"there is no {_DATABASE} in {folder}: name the folder with --workspace")
+    if not is_url(folder) and not is_store(folder):
+        raise CommandError(
+            f"cannot open {folder}: it has no {DATABASE}; name the folder with --workspace"
+        )
     return WorkspaceStore(folder, engine="arrow")
 
 
@@ -55,6 +52,29 @@ def print_rows(columns: tuple[str, ...], table: Any, as_json: bool) -> None:
         print_table(columns, [tuple(_cell(row.get(name)) for name in columns) for row in rows])
     else:
         print_text("nothing")
+
+
+def describe_result(result: RunResult) -> None:
+    """Print the best pipelines of a run, and those that failed."""
+    document = result_document(result)
+    print_text(f"run {document['run_id']}")
+    print_table(_BEST, [tuple(_cell(row[name]) for name in _BEST) for row in document["best"]])
+    for row in document["failed"]:
+        print_text(f"{row['name']} failed: {row['error']}")
+
+
+def result_document(result: RunResult) -> dict[str, Any]:
+    """Return what `describe_result` prints, for JSON."""
+    pipelines: Any = result.store.list_pipelines(result.run_id, engine="arrow")
+    return {
+        "run_id": result.run_id,
+        "best": [{name: row[name] for name in _BEST} for row in result.top(5)],
+        "failed": [
+            {"name": row["name"], "error": row["error"]}
+            for row in reversed(pipelines.to_pylist())
+            if row["status"] == "failed"
+        ],
+    }
 
 
 def _cell(value: Any) -> str:

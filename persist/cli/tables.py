@@ -1,4 +1,4 @@
-"""Tables: of rich on a terminal if it is installed, else aligned text."""
+"""Tables on the terminal: of rich if it is installed, else aligned text."""
 
 from __future__ import annotations
 
@@ -6,62 +6,33 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
-__all__ = ["has_rich", "human_size", "print_table", "print_text"]
+from persist.cli.output import has_color
+from persist.display import aligned, harmless
+
+__all__ = ["harmless", "has_rich", "print_table", "print_text"]
 
 Rows = Sequence[Sequence[str]]
+_COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
 
 
 def print_table(columns: Sequence[str], rows: Rows) -> None:
     """Print rows under the names of their columns; nothing if there are none."""
-    if rows and sys.stdout.isatty() and has_rich():
+    if rows and (sys.stdout.isatty() or has_color(sys.stdout)) and has_rich():
         _print_rich(columns, rows)
     elif rows:
         print_text(aligned([columns, *rows]))
 
 
-def print_text(text: str) -> None:
-    """Print `text`, and escape what the encoding of the output lacks."""
+def print_text(text: str, color: str = "") -> None:
+    """Print `text`; escape what the encoding of the output lacks and what a terminal would obey."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    text = harmless(text).encode(encoding, "backslashreplace").decode(encoding)
+    print(f"{_COLORS[color]}{text}\x1b[0m" if color and has_color(sys.stdout) else text)
 
 
 def has_rich() -> bool:
-    """Tell whether rich can be imported."""
+    """Return True if rich can be imported."""
     return importlib.util.find_spec("rich") is not None
-
-
-def aligned(rows: Rows) -> str:
-    """Return rows as lines, with their cells below each other.
-
-    Examples
-    --------
-    >>> print(aligned([["key", "size"], ["x", "8 B"]]))
-    key  size
-    x    8 B
-    """
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def human_size(count: int) -> str:
-    """Return a number of bytes as people read it.
-
-    Examples
-    --------
-    >>> human_size(0), human_size(1023), human_size(1536), human_size(3 * 2**40)
-    ('0 B', '1023 B', '1.5 KiB', '3.0 TiB')
-    """
-    if count < 1024:
-        return f"{count} B"
-    size, units = float(count), iter(["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
-    unit = ""
-    while size >= 1023.95 or not unit:
-        size, unit = size / 1024, next(units)
-    return f"{size:.1f} {unit}"
 
 
 def _print_rich(columns: Sequence[str], rows: Rows) -> None:
@@ -73,8 +44,11 @@ def _print_rich(columns: Sequence[str], rows: Rows) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         # What is too wide goes on in the next line: no key is to be cut.
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(harmless(column)), overflow="fold")
     for row in rows:
         # Bare strings would be read as markup: "[mV]" is not a style.
-        table.add_row(*map(Text, row))
-    Console(file=sys.stdout).print(table)
+        table.add_row(*(Text(harmless(cell)) for cell in row))
+    color = has_color(sys.stdout)
+    Console(
+        file=sys.stdout, force_terminal=color or None, color_system="auto" if color else None
+    ).print(table)

@@ -1,47 +1,53 @@
-"""``persist top``: the best predictions of a store."""
+"""``persist top``: list the best pipelines of a store."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from persist.cli.arguments import add_command, add_json, count
-from persist.cli.stores import add_workspace, open_store, print_rows
-
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
+from persist.cli.options import Commands, add_command, add_workspace, count
+from persist.cli.stores import open_store, print_rows
 
 __all__ = ["add_parser", "run"]
 
 _COLUMNS = (
-    "prediction_id",
-    "dataset_name",
-    "model_name",
-    "metric",
-    "val_score",
-    "test_score",
-    "chain_id",
+    *("model_name", "val_score", "val_std", "metric", "dataset_name", "preprocessings"),
+    *("test_score", "n_folds", "chain_id", "prediction_id"),
+)
+_OF_FOLDS = (
+    *("model_name", "val_score", "metric", "dataset_name", "fold_id", "test_score"),
+    *("chain_id", "prediction_id"),
 )
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = add_command(commands, "top", run, "List the best predictions of a store.")
+    parser = add_command(
+        commands,
+        "top",
+        run,
+        "List the best pipelines of a store by cross-validated score. Each data set and metric is "
+        "ranked on its own.",
+        "persist top -n 5",
+    )
     add_workspace(parser)
     parser.add_argument(
-        "-n", metavar="N", type=count, default=10, help="how many of them (default: 10)"
+        "-n", metavar="N", type=count, default=10, help="how many at most (default: 10)"
     )
     parser.add_argument(
         "--metric", default="val_score", help="the column that ranks them (default: val_score)"
     )
+    parser.add_argument("--dataset", metavar="NAME", help="only this data set; %% matches any text")
+    parser.add_argument("--run", metavar="RUN", dest="run_id", help="only this run")
+    parser.add_argument("--folds", action="store_true", help="rank the predictions of single folds")
     parser.add_argument(
-        "--partition", default="val", help="the partition that is ranked (default: val)"
+        "--partition",
+        help="with --folds, the partition that is ranked (default: val)",
     )
-    parser.add_argument("--dataset", metavar="NAME", help="their data set, % for any text")
     parser.add_argument(
         "--group-by",
         metavar="COLUMN",
-        help="the best of each value of a column (default: metric, if no direction is given)",
+        help="with --folds, the best of each value of a column (default: metric, if no direction "
+        "is given)",
     )
     direction = parser.add_mutually_exclusive_group()
     direction.add_argument(
@@ -54,21 +60,30 @@ def add_parser(commands: Commands) -> None:
     direction.add_argument(
         "--highest", action="store_const", const=False, dest="ascending", help="high is good"
     )
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the predictions."""
-    # Scores by different metrics are not to be compared.
-    by_default = "metric" if args.ascending is None else None
+    """List the pipelines."""
+    is_of_folds = args.folds or args.partition is not None or args.group_by is not None
     with open_store(args.workspace) as store:
-        found = store.top_predictions(
-            args.n,
-            args.metric,
-            args.ascending,
-            args.partition,
-            args.dataset,
-            args.group_by or by_default,
-        )
-    print_rows(_COLUMNS, found, args.json)
+        if is_of_folds:
+            # Scores of different metrics cannot be compared.
+            by_default = "metric" if args.ascending is None else None
+            found = store.top_predictions(
+                args.n,
+                args.metric,
+                args.ascending,
+                args.partition or "val",
+                args.dataset,
+                args.group_by or by_default,
+            )
+        else:
+            found = store.ranking(
+                args.n,
+                by=args.metric,
+                ascending=args.ascending,
+                dataset_name=args.dataset,
+                run_id=None if args.run_id is None else store.find_id("run", args.run_id),
+            )
+    print_rows(_OF_FOLDS if is_of_folds else _COLUMNS, found, args.json)
     return 0

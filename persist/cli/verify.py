@@ -1,21 +1,27 @@
-"""``persist verify``: whether a data set is as it was written, and a workspace can be read."""
+"""``persist verify``: check that data sets, workspaces, experiments and stores are undamaged."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Iterator
+from typing import Any
 
-from persist.cli.arguments import add_command, add_json
 from persist.cli.documents import print_document
+from persist.cli.errors import CommandError, one_line
+from persist.cli.options import Commands, add_command
+from persist.cli.output import is_quiet, shows_progress
+from persist.cli.storages import is_experiment
+from persist.cli.stores import DATABASE, is_store, open_store
 from persist.cli.tables import print_text
-from persist.cli.workspaces import is_workspace, verify_items
-
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
+from persist.cli.workspaces import is_workspace
+from persist.errors import PersistError
 
 __all__ = ["add_parser", "run"]
 
-_KINDS = ("missing", "extra", "differs", "unfinished")
+_DAMAGE = ("missing", "unexpected", "damaged", "unreadable", "conflicts")
+_KINDS = (*_DAMAGE, "unfinished", "system", "notes")
+_SHOWN = {"conflicts": "conflict", "notes": "note"}
 
 
 def add_parser(commands: Commands) -> None:
@@ -24,39 +30,166 @@ def add_parser(commands: Commands) -> None:
         commands,
         "verify",
         run,
-        "Compare the files of a data set with its manifest, or read all of a workspace. The exit "
-        "status is 1 if a file is missing, extra, or differs, or an item cannot be read; writes "
-        "that were not finished are no damage.",
+        "Compare the files of data sets, RO-Crates and BagIt packages with their manifests, and "
+        "the artifacts of stores with their digests, and read all of workspaces and experiments. "
+        "Unfinished writes and files of the operating system are listed, but are not damage.",
+        "persist verify results",
+        {1: "something is missing, unexpected, damaged, unreadable or in conflict"},
     )
     parser.add_argument(
-        "dataset",
-        metavar="DATASET",
-        help="the folder of a data set, or the HDF5 file of a workspace",
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="the folder of a data set, an experiment, a store of runs, an RO-Crate or a BagIt "
+        "package, or the HDF5 file of a workspace or of an experiment",
     )
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify the data set."""
-    if is_workspace(args.dataset):
-        return verify_items(args.dataset, args.json)
+    """Verify what is at each path."""
+    documents: dict[str, dict[str, Any]] = {}
+    status = 0
+    for path in args.paths:
+        try:
+            documents[path] = found = _verify(path)
+            status = max(status, 0 if found["ok"] else 1)
+        except (PersistError, OSError) as error:
+            if len(args.paths) == 1:
+                raise
+            documents[path] = {"ok": False, "checked": 0, "error": one_line(error)}
+            status = 2
+    if args.json:
+        single = len(args.paths) == 1
+        print_document(
+            documents[args.paths[0]] if single else {"ok": not status, "paths": documents}
+        )
+    else:
+        for path, found in documents.items():
+            if is_quiet() and found["ok"]:
+                continue
+            prefix = f"{path}: " if len(documents) > 1 else ""
+            print_text("\n".join(prefix + line for line in _lines(found)))
+    return status
+
+
+def _verify(path: str) -> dict[str, Any]:
+    """Return what is found at a path.
+
+    Raises
+    ------
+    PersistError, OSError
+        If there is nothing to verify.
+    """
+    if not os.path.lexists(path) and not is_workspace(path):
+        raise CommandError(f"cannot verify {path}: there is nothing at that path")
+    if (package := _verify_package(path)) is not None:
+        return package
+    if is_experiment(path):
+        return _verify_experiment(path)
+    if is_workspace(path):
+        from persist.workspace.verification import verify_workspace
+
+        items = verify_workspace(path, progress=shows_progress())
+        return {"ok": items.ok, "checked": items.checked, "damaged": list(items.damaged)}
+    if is_store(path):
+        return _verify_store(path)
     from persist.dataset import verify
 
-    report = verify(args.dataset)
-    if args.json:
-        print_document(_document(report))
-    else:
-        lines = [f"{kind}: {path}" for kind in _KINDS for path in getattr(report, kind)]
-        print_text("\n".join([*lines, _summary(report)]))
-    return 0 if report.ok else 1
+    report = verify(path)
+    found: dict[str, Any] = {"ok": report.ok, "checked": report.checked}
+    found.update({kind: list(getattr(report, kind)) for kind in _KINDS})
+    # The names that they had before.
+    return {**found, "extra": list(report.extra), "differs": list(report.differs)}
 
 
-def _document(report: Any) -> dict[str, Any]:
-    found = {kind: list(getattr(report, kind)) for kind in _KINDS}
+def _verify_store(path: str) -> dict[str, Any]:
+    try:
+        with open_store(path) as store:
+            report = store.verify()
+    except CommandError:
+        raise
+    except Exception as error:
+        # DuckDB has errors of its own, and some of damaged files are no better described.
+        text = f"{DATABASE}: {type(error).__name__}: {one_line(error)}"
+        return {"ok": False, "checked": 0, "missing": [], "damaged": [text]}
+    found = {name: list(getattr(report, name)) for name in ("missing", "damaged")}
     return {"ok": report.ok, "checked": report.checked, **found}
 
 
-def _summary(report: Any) -> str:
-    counts = [f"{len(getattr(report, kind))} {kind}" for kind in _KINDS if getattr(report, kind)]
-    state = "ok" if report.ok else "damaged"
-    return ", ".join([f"{state}: {report.checked} files checked", *counts])
+def _verify_package(path: str) -> dict[str, Any] | None:
+    """Return what is found in an archival package; None if a path is not that of one."""
+    from persist.exchange.bag import BAG, verify_bag
+    from persist.exchange.crate import CRATE, verify_crate
+
+    for name, verify in ((BAG, verify_bag), (CRATE, verify_crate)):
+        if os.path.isfile(os.path.join(path, name)):
+            return {"ok": (report := verify(path, progress=shows_progress())).ok, **vars(report)}
+    return None
+
+
+def _verify_experiment(path: str) -> dict[str, Any]:
+    checked, damaged = 0, []
+    for name, error in _read_experiment(path):
+        checked += 1
+        if error is not None:
+            damaged.append(f"{name}: {type(error).__name__}: {one_line(error)}")
+    return {"ok": not damaged, "checked": checked, "damaged": damaged}
+
+
+def _read_experiment(path: str) -> Iterator[tuple[str, Exception | None]]:
+    """Read all of an experiment; yield the name of each part, and what is wrong with it."""
+    from persist.experiment import Storage, WorkingDataset
+
+    storage: Any = Storage(path) if os.path.isdir(path) else WorkingDataset(path)
+    for subject in list(storage.subject_ids):
+        storage.subject_id = subject
+        for task in list(storage.task_ids):
+            try:
+                len(storage.require_task(task))
+            except Exception as error:
+                yield f"{subject}/{task}", error
+            else:
+                yield f"{subject}/{task}", None
+    if os.path.isfile(path):
+        yield from _read_hdf5(path, os.path.basename(path))
+        return
+    for folder, _, names in os.walk(path):
+        for name in sorted(names):
+            if name.endswith((".hdf5", ".h5")):
+                file = os.path.join(folder, name)
+                yield from _read_hdf5(file, os.path.relpath(file, path))
+
+
+def _read_hdf5(path: str, shown: str) -> Iterator[tuple[str, Exception | None]]:
+    import h5py
+
+    from persist.hdf5.opening import check_contained, open_hdf5
+    from persist.workspace.verification import read_stored
+
+    def read(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset):
+            check_contained(node)
+            read_stored(node)
+
+    try:
+        with open_hdf5(path) as file:
+            file.visititems(read)
+    except Exception as error:
+        yield shown, error
+    else:
+        yield shown, None
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    if "error" in found:
+        yield f"error: {found['error']}"
+        return
+    for kind in _KINDS:
+        for name in found.get(kind, ()):
+            yield f"{_SHOWN.get(kind, kind)}: {name}"
+    has_files = "missing" in found
+    kinds = [kind for kind in _KINDS[:-1] if has_files and found.get(kind)]
+    counts = [f"{len(found[kind])} {kind}" for kind in kinds]
+    what = "files" if has_files else "items"
+    state = "ok" if found["ok"] else "damaged"
+    yield ", ".join([f"{state}: {found['checked']} {what} checked", *counts])

@@ -8,21 +8,21 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.arrays import is_array, shown_array
-from persist.cli.bounded import shown, summary
 from persist.cli.documents import is_plain, print_document
 from persist.cli.errors import CommandError, one_line
-from persist.cli.tables import aligned, print_table, print_text
+from persist.cli.tables import print_table, print_text
+from persist.display import aligned, shown, summary
 
 if TYPE_CHECKING:
     from persist.workspace import LazyAnalysisWorkspace
 
-__all__ = ["is_workspace", "list_items", "show_item", "verify_items"]
+__all__ = ["is_workspace", "list_items", "show_item"]
 
 _COLUMNS = ("item", "type", "shape", "dtype", "stored", "note")
 
 
 def is_workspace(path: str) -> bool:
-    """Tell whether a path is that of an HDF5 file, with or without its extension."""
+    """Return True if a path is that of an HDF5 file, with or without its extension."""
     return not os.path.isdir(path) and os.path.isfile(path.removesuffix(".h5") + ".h5")
 
 
@@ -66,7 +66,7 @@ def show_item(path: str, name: str, as_json: bool) -> int:
     Raises
     ------
     CommandError
-        If there is no such item, or it cannot be loaded.
+        If the workspace does not have the item, or it cannot be loaded.
     """
     with _open(path) as ws:
         namespace, key = _names(ws, name)
@@ -89,22 +89,6 @@ def show_item(path: str, name: str, as_json: bool) -> int:
     return 0
 
 
-def verify_items(path: str, as_json: bool) -> int:
-    """Print what is damaged in a workspace."""
-    from persist.workspace.verification import verify_workspace
-
-    report = verify_workspace(path)
-    if as_json:
-        print_document(
-            {"ok": report.ok, "checked": report.checked, "damaged": list(report.damaged)}
-        )
-    else:
-        state = "ok" if report.ok else "damaged"
-        lines = [f"damaged: {line}" for line in report.damaged]
-        print_text("\n".join([*lines, f"{state}: {report.checked} items checked"]))
-    return 0 if report.ok else 1
-
-
 def _open(path: str) -> LazyAnalysisWorkspace:
     from persist.errors import PersistWarning
     from persist.workspace import LazyAnalysisWorkspace
@@ -120,7 +104,7 @@ def _names(ws: Any, name: str) -> tuple[str, str]:
         for key in keys:
             if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
                 return namespace, key
-    raise CommandError(f"there is no item {name}: persist ls shows those there are")
+    raise CommandError(f"no such item: {name} (run `persist ls` to list items)")
 
 
 def _row(namespace: str, key: str, entry: dict[str, Any]) -> tuple[str, ...]:

@@ -1,16 +1,12 @@
-"""``persist zip``: an experiment in one ZIP file."""
+"""``persist zip``: copy an experiment to one ZIP file."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from persist.cli.arguments import add_command
-from persist.cli.progress import byte_meter
-from persist.cli.tables import print_text
-
-if TYPE_CHECKING:
-    from persist.cli.arguments import Commands
+from persist.cli.documents import print_result
+from persist.cli.options import Commands, add_command
+from persist.cli.output import shows_progress
 
 __all__ = ["add_parser", "run"]
 
@@ -18,7 +14,11 @@ __all__ = ["add_parser", "run"]
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = add_command(
-        commands, "zip", run, "Copy an experiment to a ZIP file, which is read again and compared."
+        commands,
+        "zip",
+        run,
+        "Copy an experiment to a ZIP file, then read it again and compare.",
+        "persist zip experiment01",
     )
     parser.add_argument("storage", metavar="STORAGE", help="the folder of the experiment")
     parser.add_argument(
@@ -27,7 +27,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--compression",
         choices=["deflate", "bzip2", "lzma"],
-        help="how to compress the files (default: not at all)",
+        help="how to compress the files (default: no compression)",
     )
 
 
@@ -35,9 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the file."""
     from persist.experiment import storage_to_zip
 
-    with byte_meter() as meter:
-        written = storage_to_zip(
-            args.storage, args.outfile, compression=args.compression, progress=meter
-        )
-    print_text(f"wrote {written}")
+    written = storage_to_zip(
+        args.storage, args.outfile, compression=args.compression, progress=shows_progress()
+    )
+    print_result(args, {"written": str(written)}, f"wrote {written}")
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from persist.dataset.comparison.tolerance import Tolerance
 from persist.dataset.comparison.walk import walk
+from persist.errors import DataSetError
 
 __all__ = ["Change", "changes"]
 
@@ -21,7 +22,7 @@ class Change:
     path : str
         The expression that leads to the place: ``x.b[3]``.
     old, new : str
-        What stands there, in a few words; ``(nothing)`` where only the other side has a part.
+        The values there, in a few words; ``(nothing)`` where only the other side has a part.
 
     Examples
     --------
@@ -84,5 +85,5 @@ def changes(
     x['on'][1]: (nothing) -> None
     """
     if most < 0:
-        raise ValueError(f"most must not be negative, got {most!r}")
+        raise DataSetError(f"cannot look for {most!r} changes: most must be 0 or greater")
     return tuple(starmap(Change, islice(walk(old, new, name, Tolerance(rtol, atol)), most)))

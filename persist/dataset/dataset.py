@@ -1,43 +1,36 @@
-"""A directory of results, key by key, that is an importable package."""
+"""The interface of the documents: a directory of results whose attributes are keys."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from persist.archive.arrays import get_store
-from persist.dataset.adopt import adopt, write_package
-from persist.dataset.batch import Batch
-from persist.dataset.commit import Commit
-from persist.dataset.create import create_data_set, make_marked_folder
-from persist.dataset.held import Held
-from persist.dataset.index import Index, InfoSource
-from persist.dataset.info import info_source
-from persist.dataset.item import Item, make_item
-from persist.dataset.keys import check_key, check_portable, fold_case
-from persist.dataset.layout import HELD, LOCK, MARKER, staged_folder
-from persist.dataset.manifest import find_value
-from persist.dataset.older import Generation
-from persist.dataset.provenance import provenance as find_provenance
-from persist.dataset.reading import DataSetReader
-from persist.dataset.writer import StoreOptions, Writer
-from persist.errors import ClosedError, DataSetError, InvalidKeyError, ReadOnlyError
-from persist.files import FolderLock
-from persist.names import UniqueNames
+from persist.dataset.layout import HELD
+from persist.dataset.manifest import Entry
+from persist.dataset.results import Options, Results
+from persist.dataset.view import data_set_view
 
 __all__ = ["DataSet"]
 
+# Attributes that release 3.2.1 has.
+_OPTIONS = {f"_{option.name}": option.name for option in fields(Options)}
+_OPTIONS["_backup_data"] = "backup"
 
-class DataSet(DataSetReader):
+
+class DataSet:
     """A directory of values and infos by key, which any Python imports.
 
     Setting an attribute stores a value, reading one loads it. An item is the info of a key: small,
-    and read with the package.
+    and read with the package. `persist.open` gives the same as a mapping.
+
+    .. warning::
+       Reading a value runs its module, and opening a data set of release 3.2.1 or before runs its
+       ``__init__.py``. Open only data sets that you trust, or give ``trusted=False``: then nothing
+       is run. The commands of ``persist`` run nothing unless they are told to.
 
     Parameters
     ----------
@@ -52,7 +45,7 @@ class DataSet(DataSetReader):
         long as this object lives.
     array_threshold : float, optional
         Arrays with more elements than this are kept in files of their own.
-    data_format : {'npy', 'npz', 'hdf5'}, optional
+    data_format : {'npy', 'npz', 'hdf5', 'zarr'}, optional
         The format of these files.
     backup_data : bool, optional
         Keep what is replaced as ``.bak``.
@@ -69,19 +62,17 @@ class DataSet(DataSetReader):
         Note with each value the versions, the git commit and the command line that made it.
     compression : {None, 'gzip', 'lzf'}, optional
         Compress arrays in HDF5 files, in chunks.
+    trusted : bool or iterable of str, optional
+        Whether values may be read by running their modules; see `persist.open`.
 
     Raises
     ------
     DataSetError
-        If the folder is there and is no data set, or it is missing and is not to be made.
+        If the folder exists and is not a data set, or it is missing and is not to be made.
     NotImplementedError
         If the mode or the format is unknown.
     LockTimeout
         If another object keeps the lock that this one is to hold.
-
-    Notes
-    -----
-    To read a data set is to run its modules: open only what you trust.
 
     Examples
     --------
@@ -96,6 +87,7 @@ class DataSet(DataSetReader):
     """
 
     _lock_file_name = HELD
+    _results: Results
 
     if TYPE_CHECKING:
         close: Callable[[], None]
@@ -117,51 +109,78 @@ class DataSet(DataSetReader):
         durable: bool = True,
         provenance: bool = False,
         compression: str | None = None,
+        trusted: bool | Iterable[str] = True,
     ) -> None:
         self._module_name = module_name
-        self._mode = mode
         self._path = path
         self._synchronize = synchronize
-        self._array_threshold = array_threshold
-        self._data_format = data_format
-        self._backup_data = backup_data
-        self._name_prefix = name_prefix
-        self._timeout = timeout
-        self._scoped = scoped
-        self._durable = durable
-        self._provenance = provenance
-        self._compression = compression
-        folder = os.path.join(path, module_name)
-        options = StoreOptions(get_store(data_format, compression), durable, backup_data)
-        create_data_set(folder, mode, durable=durable)
-        self._lock = FolderLock(folder, name=LOCK, timeout=timeout)
-        self._held = None if synchronize else Held(self._lock, folder)
-        self._mutex = threading.RLock()
-        self._closed = self._is_writing = False
-        self._made_by = 0
-        try:
-            super().__init__(folder, follow=synchronize)
-        except BaseException:
-            self._close()
-            raise
-        self._writer = Writer(folder, self._index, options)
+        options = Options(
+            None, trusted, data_format, array_threshold, durable, provenance, compression, timeout,
+            backup_data, scoped, name_prefix,
+        )  # fmt: skip
+        self._results = Results(
+            os.path.join(path, module_name), mode, options, exclusive=not synchronize
+        )
 
     def __str__(self) -> str:
         return f"DataSet {self._folder!r} containing {self._keys()}"
 
     def __repr__(self) -> str:
-        names = "module_name path synchronize array_threshold backup_data name_prefix"
-        options = ", ".join(f"{name}={getattr(self, '_' + name)!r}" for name in names.split())
-        return f"DataSet({options})"
+        options = self._results.options
+        return (
+            f"DataSet(module_name={self._module_name!r}, path={self._path!r}, "
+            f"synchronize={self._synchronize!r}, array_threshold={options.array_threshold!r}, "
+            f"backup_data={options.backup!r}, name_prefix={options.name_prefix!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        return data_set_view(self._results).html()
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            results = self._results
+            if name in results:
+                return results.load(name)
+            if results.has_group(name):
+                return self._namespace(name)
+            if name == "close":
+                # A method unless there is a key of that name.
+                return self._close
+            if os.path.lexists(f"{results.path}/{name}.py"):
+                raise AttributeError(
+                    f"{name}.py is in {results.path}, and its manifest does not list it; run: "
+                    f"persist accept {results.path} {name}"
+                )
+        elif name in _OPTIONS:
+            return getattr(self._results.options, _OPTIONS[name])
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_"):
             object.__setattr__(self, name, value)
         else:
-            self._update({name: value})
+            self._results.store({name: value})
+
+    def __delattr__(self, name: str) -> None:
+        if name.startswith("_"):
+            object.__delattr__(self, name)
+        else:
+            self._delete(name)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._results.info[key]
 
     def __setitem__(self, key: str, info: Any) -> None:
-        self._update({}, {key: info})
+        self._results.store({}, {key: info})
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._results
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *self, *self._namespaces(), "close"})
 
     def __enter__(self) -> DataSet:
         return self
@@ -174,114 +193,68 @@ class DataSet(DataSetReader):
     ) -> None:
         self._close()
 
+    @property
+    def _mode(self) -> str:
+        """Either ``'r'`` or ``'w'``."""
+        return self._results.mode
+
+    @property
+    def _folder(self) -> str:
+        """The folder of the data set."""
+        return self._results.path
+
     def _close(self) -> None:
-        """Let go of the lock; nothing can be stored any more."""
-        self._closed = True
-        if self._held is not None:
-            self._held.release()
+        """Release the lock; nothing can be stored any more."""
+        self._results.close()
+
+    def _keys(self) -> list[str]:
+        """Return the keys, sorted."""
+        return sorted(self)
+
+    @property
+    def _info_dict(self) -> dict[str, Any]:
+        """The infos by key. To change one, set it: ``ds[key] = info``."""
+        return self._results.info.as_dict()
+
+    @property
+    def _manifest(self) -> dict[str, Entry]:
+        """What is known of each key without reading its value: type, shape, files, and so on."""
+        return self._results.entries()
+
+    def _load(self, key: str, mmap_mode: str | None = None) -> Any:
+        """Return the value of a key, its arrays mapped into memory if that is asked for.
+
+        See `Results.load`.
+        """
+        return self._results.load(key, mmap_mode)
 
     def _update(self, items: Mapping[str, Any], infos: Mapping[str, Any] | None = None) -> None:
-        """Store many values and infos as one commit: all, or none.
-
-        Parameters
-        ----------
-        items : mapping of str to object
-            The values, by key.
-        infos : mapping of str to object, optional
-            Infos, by key; a key that has none yet gets None.
-
-        Raises
-        ------
-        InvalidKeyError
-            If nothing can be stored under a key.
-        ArchiveError
-            If a value or an info cannot be stored.
-        ReadOnlyError, ClosedError
-            If the data set is not open for writing.
-        LockTimeout
-            If another writer does not finish in time.
-        OSError
-            If the disk fails. Whatever the error, nothing has changed.
-        """
-        self._check_writable()
-        infos = {} if infos is None else infos
-        for key in (*items, *infos):
-            check_key(key)
-        if not items and not infos:
-            return
-        made = [self._make_item(key, value) for key, value in items.items()]
-        sources = {key: info_source(info) for key, info in infos.items()}
-        with self._writing():
-            self._check_new([*items, *infos])
-            self._store(made, infos, sources)
+        """Store many values and infos as one commit: all, or none. See `Results.store`."""
+        self._results.store(items, infos)
 
     def _insert(self, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
 
-        Parameters
-        ----------
-        *objects : object
-            These get the first free of ``x_0``, ``x_1``…, by `name_prefix`.
-        info : object, optional
-            The info of all.
-        **named : object
-            These get the names of the keywords.
-
-        Returns
-        -------
-        list of str
-            The keys, in the order of the arguments.
+        See `Results.insert`.
         """
-        self._check_writable()
-        with self._writing():
-            names = UniqueNames((*self, *named))
-            items = {self._free_key(names): value for value in objects}
-            items.update(named)
-            self._update(items, dict.fromkeys(items, info))
-        return list(items)
-
-    def _free_key(self, names: UniqueNames) -> str:
-        number = 0
-        while f"{self._name_prefix}{number}" in names:
-            number += 1
-        names.add(f"{self._name_prefix}{number}")
-        return f"{self._name_prefix}{number}"
+        return self._results.insert(*objects, info=info, **named)
 
     def _delete(self, key: str) -> None:
-        """Remove a key, with its value and its info.
+        """Remove a key, with its value and its info, or an inner data set.
 
         Raises
         ------
         UnknownKeyError
-            If there is no such key.
+            If the key is unknown.
         """
-        with self._batch():
-            self._check_known(key)
-            assert self._batch_now is not None
-            self._batch_now.delete(key)
+        if key not in self and self._results.has_group(key):
+            self._results.delete_group(key)
+        else:
+            del self._results[key]
 
     def _rename(self, old: str, new: str) -> None:
-        """Give a key another name; its value is not read, and its arrays stay where they are.
-
-        Raises
-        ------
-        UnknownKeyError
-            If there is no key `old`.
-        InvalidKeyError
-            If there is a key `new`, or there can be none.
-        """
-        check_key(new)
-        with self._batch():
-            self._check_known(old)
-            if new in self:
-                raise InvalidKeyError(new, "there is such a key already: delete it first")
-            self._check_new([new])
-            batch = self._batch_now
-            assert batch is not None
-            info = self._infos_now()[old]
-            source = info.text if isinstance(info, InfoSource) else None
-            entry = None if batch.has_deleted(old) else find_value(self._folder, old)
-            batch.rename(old, new, None if source is not None else info, source, entry)
+        """Give a key, or an inner data set, another name. See `Results.rename`."""
+        self._results.rename(old, new)
 
     @contextlib.contextmanager
     def _batch(self) -> Iterator[DataSet]:
@@ -294,156 +267,36 @@ class DataSet(DataSetReader):
         DataSet
             This data set.
         """
-        self._check_writable()
-        with self._writing():
-            if self._batch_now is not None:
-                yield self
-                return
-            self._provenance_number()
-            batch = self._batch_now = Batch(self._writer)
-            try:
-                yield self
-            except BaseException:
-                batch.discard()
-                raise
-            finally:
-                self._batch_now = None
-            batch.commit()
+        with self._results.batch():
+            yield self
+
+    def _namespaces(self) -> list[str]:
+        """Return the names of the data sets inside this one, sorted."""
+        return self._results.groups
 
     def _namespace(self, name: str) -> DataSet:
-        """Return the data set of a name inside this one, which is a package inside the package.
+        """Return the data set of a name inside this one; it is made if it is missing.
 
-        Parameters
-        ----------
-        name : str
-            The name. It is made if it is missing and this data set can be changed.
-
-        Raises
-        ------
-        InvalidKeyError
-            If there can be no such name, or a key has it.
-        DataSetError
-            If it is missing and cannot be made.
+        See `Results.group`.
         """
-        check_key(name)
-        if not self._has_namespace(name):
-            self._make_namespace(name)
-        return type(self)(
-            name,
-            self._mode,
-            self._folder,
-            array_threshold=self._array_threshold,
-            data_format=self._data_format,
-            backup_data=self._backup_data,
-            name_prefix=self._name_prefix,
-            timeout=self._timeout,
-            scoped=self._scoped,
-            durable=self._durable,
-            provenance=self._provenance,
-            compression=self._compression,
-        )
+        inner = object.__new__(type(self))
+        group = self._results.group(name)
+        vars(inner).update(_module_name=name, _path=self._folder, _synchronize=True, _results=group)
+        return inner
 
-    def _make_namespace(self, name: str) -> None:
-        if self._mode == "r":
-            raise DataSetError(f"There is no data set {name!r} in {self._folder}")
-        if self._batch_now is not None:
-            raise DataSetError(f"Make the inner data set {name!r} before the batch begins")
-        self._check_writable()
-        with self._writing():
-            if self._has_namespace(name):
-                return
-            if name in self or os.path.lexists(self._writer.path(name)):
-                raise InvalidKeyError(name, f"something of that name is in {self._folder} already")
-            self._check_new([name])
-            commit = Commit(self._index.number + 1, namespaces=[name])
-            commit.staged = staged_folder(commit.number)
-            with self._writer.undone(commit.number):
-                staged = self._writer.path(commit.staged)
-                make_marked_folder(staged)
-                write_package(Writer(staged, Index(staged), self._writer.options))
-                line = self._writer.append(commit)
-                os.rename(staged, self._writer.path(name))
-            self._writer.finish(line, commit)
+    def _lock(self) -> None:
+        """Take the lock, until `_unlock`; raise OSError if that cannot be done."""
+        self._results.acquire()
 
-    def _make_item(self, key: str, value: Any) -> Item:
-        return make_item(key, value, array_threshold=self._array_threshold, scoped=self._scoped)
-
-    def _store(
-        self, items: list[Item], infos: Mapping[str, Any], sources: Mapping[str, str | None]
-    ) -> None:
-        batch = self._batch_now
-        if batch is None and len(items) == 1 and not infos:
-            self._writer.set_value(items[0], self._provenance_number())
-        elif batch is None and not items:
-            self._writer.set_infos(
-                {key: info if sources[key] is None else None for key, info in infos.items()},
-                {key: source for key, source in sources.items() if source is not None},
-            )
-        else:
-            with self._batch():
-                assert self._batch_now is not None
-                for item in items:
-                    self._batch_now.set_value(item, self._made_by)
-                for key, info in infos.items():
-                    self._batch_now.set_info(key, info, sources[key])
-
-    def _provenance_number(self) -> int:
-        """Return the commit that says what makes the values of this object; 0 if nobody asked."""
-        if self._provenance and not self._made_by:
-            commit = Commit(self._index.number + 1, provenance=find_provenance())
-            self._writer.finish(self._writer.append(commit), commit)
-            self._made_by = commit.number
-        return self._made_by
+    def _unlock(self) -> None:
+        """Release the lock that `_lock` has taken."""
+        self._results.release()
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the lock, and have the data set in a state that can be changed."""
-        with self._mutex:
-            if self._is_writing:
-                yield
-                return
-            with self._lock if self._held is None else self._held:
-                self._is_writing = True
-                try:
-                    self._prepare()
-                    yield
-                finally:
-                    self._is_writing = False
-
-    def _prepare(self) -> None:
-        self._index.refresh()
-        if self._index.generation is not Generation.OWN:
-            adopt(self._writer, array_threshold=self._array_threshold, scoped=self._scoped)
-        self._writer.settle()
-        if not (self._index.has_package and self._index.number):
-            write_package(self._writer)
-
-    def _check_writable(self) -> None:
-        if self._mode == "r":
-            raise ReadOnlyError("DataSet opened in read-only mode.")
-        if self._closed:
-            raise ClosedError("DataSet has been closed")
-
-    def _check_new(self, keys: list[str]) -> None:
-        """Refuse keys that would hide, or be hidden by, what is there."""
-        known = self._infos_known()
-        for key in dict.fromkeys(keys):
-            if key in known:
-                continue
-            if self._has_namespace(key):
-                raise InvalidKeyError(key, "a data set inside this one has that name")
-            is_alone = not self._is_alike(fold_case(key), known)
-            check_portable(key, is_alone=is_alone, tells_case=self._tells_case)
-
-    def _is_alike(self, folded: str, known: Mapping[str, Any]) -> bool:
-        """Tell whether there is a key that differs only by case."""
-        batch = self._batch_now
-        if folded not in self._index.folded and (batch is None or folded not in batch.folded):
-            return False
-        # It may be one that the batch deletes.
-        return any(fold_case(key) == folded for key in (*known, *self._index.namespaces))
-
-    @functools.cached_property
-    def _tells_case(self) -> bool:
-        """Whether the file system tells capital letters from small ones."""
-        return not os.path.exists(self._writer.path(MARKER.swapcase()))
+    def _ds_lock(self) -> Iterator[None]:
+        """Hold the lock while the block runs."""
+        self._lock()
+        try:
+            yield
+        finally:
+            self._unlock()

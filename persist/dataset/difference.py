@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 
 from persist.dataset.changes import Change, changes
 from persist.dataset.dataset import DataSet
-from persist.dataset.manifest import Entry
-from persist.dataset.reading import DataSetReader
+from persist.dataset.results import Results
+from persist.dataset.upgrade import value_record
+from persist.dataset.view import diff_view
+from persist.errors import DataSetError, PersistError
 
 __all__ = ["DataSetDiff", "diff"]
 
-_DataSetOrPath = DataSetReader | str | os.PathLike[str]
+_DataSetOrPath = DataSet | Results | str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataSetDiff:
     """How one data set differs from another. Keys in inner data sets are dotted: ``D0.sttc``.
 
@@ -37,13 +39,19 @@ class DataSetDiff:
         """Whether nothing differs."""
         return not (self.added or self.removed or self.changed)
 
+    def __repr__(self) -> str:
+        return diff_view(self).text()
+
+    def _repr_html_(self) -> str:
+        return diff_view(self).html()
+
 
 def diff(
     a: _DataSetOrPath, b: _DataSetOrPath, *, rtol: float = 0.0, atol: float = 0.0
 ) -> DataSetDiff:
     """Return what was added to `a`, removed from it and changed in it to give `b`.
 
-    Values whose files are the same are not read.
+    Values whose files are the same on the disk, whatever their records say, are not read.
 
     Parameters
     ----------
@@ -60,7 +68,9 @@ def diff(
     Raises
     ------
     DataSetError
-        If there is no data set at a path.
+        If a path does not lead to a data set.
+    DamagedError
+        If a value or a manifest is missing or damaged.
     ValueError
         If a tolerance is negative or NaN.
 
@@ -92,26 +102,42 @@ def diff(
 
 @dataclass(frozen=True)
 class _Item:
-    owner: DataSetReader
+    owner: Results
     key: str
-    entry: Entry
 
 
-def _open(data_set: _DataSetOrPath) -> DataSetReader:
-    return data_set if isinstance(data_set, DataSetReader) else DataSet(data_set)
+def _open(data_set: _DataSetOrPath) -> Results:
+    if isinstance(data_set, DataSet):
+        return data_set._results
+    if isinstance(data_set, Results):
+        return data_set
+    path = os.fspath(data_set)
+    if os.path.isfile(path):
+        raise DataSetError(f"cannot compare {path}: it is a file, not the folder of a data set")
+    return Results(path)
 
 
-def _items(prefix: str, owner: DataSetReader) -> Iterator[tuple[str, _Item]]:
-    for key, entry in owner._manifest.items():
-        yield prefix + key, _Item(owner, key, entry)
-    for name in owner._namespaces():
-        yield from _items(f"{prefix}{name}.", DataSet(name, path=owner._folder))
+def _items(prefix: str, owner: Results) -> Iterator[tuple[str, _Item]]:
+    for key in owner:
+        yield prefix + key, _Item(owner, key)
+    for name in owner.groups:
+        yield from _items(f"{prefix}{name}.", owner.group(name))
 
 
 def _compare(name: str, old: _Item, new: _Item, rtol: float, atol: float) -> Iterator[Change]:
-    # Values of the same name have the same source and, but for their place, the same arrays.
-    if not old.entry.files or sorted(old.entry.files.values()) != sorted(new.entry.files.values()):
-        before, after = old.owner._load(old.key), new.owner._load(new.key)
+    if not _same_files(old, new):
+        before, after = old.owner.load(old.key), new.owner.load(new.key)
         yield from changes(before, after, name, rtol=rtol, atol=atol)
-    before, after = old.owner[old.key], new.owner[new.key]
+    before, after = old.owner.info[old.key], new.owner.info[new.key]
     yield from changes(before, after, f"info of {name}", rtol=rtol, atol=atol)
+
+
+def _same_files(old: _Item, new: _Item) -> bool:
+    """Return True if the files of two values are there and the same, but for their places."""
+    try:
+        found = [value_record(item.owner.path, item.key)["files"] for item in (old, new)]
+    except (OSError, PersistError):
+        # What is wrong is told when the value is loaded.
+        return False
+    # Values of the same name have the same source and, but for their place, the same arrays.
+    return sorted(found[0].values()) == sorted(found[1].values())

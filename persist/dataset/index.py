@@ -1,7 +1,8 @@
-"""What a data set holds, as far as each use of it needs to know: keys, infos, inner data sets.
+"""What a data set holds, as far as each use of it needs to know: keys, infos, where records are.
 
-It is read from the manifest, from where it was read last. Nobody is asked for a lock: a line that
-is not complete, or whose commit has not taken place, is left for later.
+It is read from the manifest, from where it was read last, without a lock: a line that is not whole
+is left for later. A snapshot in a file of its own bounds what has to be read at first; it can be
+made from the manifest at any time, and is passed over if it is damaged or of another manifest.
 """
 
 from __future__ import annotations
@@ -10,21 +11,44 @@ import functools
 import json
 import os
 import threading
-from typing import IO, Any, TypeAlias
+import weakref
+import zlib
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
-from persist.archive import restore
-from persist.dataset.commit import Commit, Ending, ending, plain_and_special
-from persist.dataset.keys import fold_case
-from persist.dataset.layout import MANIFEST, PACKAGE, is_data_set
-from persist.dataset.older import Generation, generation_of, older_infos
-from persist.dataset.snapshot import Snapshot, read_snapshot
+from persist.archive.safe.policy import reading, restore_as_trusted
+from persist.dataset.layout import (
+    MANIFEST,
+    PACKAGE,
+    SNAPSHOT,
+    Generation,
+    generation_of,
+    unlisted_files,
+)
+from persist.dataset.manifest import (
+    Commit,
+    Line,
+    check_names,
+    counted,
+    damaged,
+    is_cut,
+    is_sound,
+    line_digest,
+    read_lines,
+    read_records,
+    read_tip,
+)
 from persist.errors import DamagedError
+from persist.files import open_regular
+from persist.files.write import replace_bytes
 
-__all__ = ["Index", "InfoSource", "settled"]
+__all__ = ["Index", "InfoSource", "read_snapshot"]
 
-_Seen: TypeAlias = "tuple[tuple[int, int, int] | None, tuple[int, int, int] | None]"
+_Signature: TypeAlias = "tuple[int, int, int] | None"
 
-_TAIL = 64  # bytes at the end of what was read, which has a digest; they tell manifests apart
+# With so many keys, it takes as long to list the folder as to read the snapshot.
+_MOST_LISTED = 1000
+_TAIL = 64  # bytes at the end of what was read; with its check sum, they tell manifests apart
 
 
 class InfoSource:
@@ -36,7 +60,7 @@ class InfoSource:
     @functools.cached_property
     def value(self) -> Any:
         """The info."""
-        return restore(self.text)["info"]
+        return restore_as_trusted(self.text)["info"]
 
 
 class Index:
@@ -46,47 +70,86 @@ class Index:
     ----------
     folder : str
         The data set.
+    trusted : bool or iterable of str, optional
+        Whether the package of an older release is run to read its infos; see `persist.open`.
+    allow_unlisted : bool, optional
+        Whether there may be values that the manifest does not list.
 
     Attributes
     ----------
     infos : dict of str to object
         The info of each key; an `InfoSource` for what JSON does not hold.
-    namespaces : dict of str to None
-        The names of data sets inside.
     generation : Generation
         Which release wrote the package.
     has_package : bool
         Whether there is a package at all.
     number : int
-        The number of the last commit.
+        The highest number of a commit.
+    tips : list of str
+        The digests of lines that none follows: more than one after a merge.
     end : int
         Where the next line belongs, in bytes.
+    is_open : bool
+        Whether the last line has lost its end.
+    torn : bool
+        Whether a line was begun behind it.
+    format : int
+        Of the manifest.
+    lines : int
+        How many lines it has.
+    deletions : int
+        Changes when keys may have gone.
+    last : dict
+        What the last line says.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        trusted: bool | Iterable[str] = True,
+        allow_unlisted: bool = False,
+    ) -> None:
         self._folder = folder
-        self._path = os.path.join(folder, MANIFEST)
-        self._package = os.path.join(folder, PACKAGE)
-        self._seen: _Seen | None = None
+        self._trusted = None if trusted is True else trusted
+        self._allow_unlisted = allow_unlisted
+        self._path = f"{folder}/{MANIFEST}"
+        self._package = f"{folder}/{PACKAGE}"
+        self.deletions = 0
+        self._reset()
+        self.renew_guard()
+        _INDEXES.add(self)
+
+    def renew_guard(self) -> None:
+        """Forget all, and who was at work on it: in a child, that thread does not exist."""
         self._guard = threading.RLock()
-        self._forget()
+        self._seen: tuple[_Signature, _Signature] | None = None
         self.generation = Generation.OWN
         self.has_package = False
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.infos: dict[str, Any] = {}
-        self.namespaces: dict[str, None] = {}
-        self.number = 0
-        self.end = 0
+        # Where the line of each value is; -1 for none any more. Those of the snapshot are added
+        # when one is asked for.
+        self._records: dict[str, int] = {}
+        self._of_snapshot: tuple[list[str], str] = ([], "")
+        # A batch of many values is one long line, which is not read for each of them.
+        self._cached: tuple[int, dict[str, Any]] = (-1, {})
+        self.number = self.end = self.lines = 0
+        self.format = 2
+        self.tips: list[str] = []
+        self.last: dict[str, Any] = {}
+        self.is_open = self.torn = self._is_cut = False
+        self.deletions += 1
         self._inode = 0
         self._tail = b""
-        self._folded: set[str] | None = None
+        self._folded: dict[str, str] | None = None
 
     @property
-    def folded(self) -> set[str]:
-        """The keys and inner data sets, without what some file systems do not tell apart."""
+    def folded(self) -> dict[str, str]:
+        """The keys, by what some file systems do not tell apart."""
         if self._folded is None:
-            self._folded = set(map(fold_case, (*self.infos, *self.namespaces)))
+            self._folded = {key.casefold(): key for key in self.infos}
         return self._folded
 
     def refresh(self) -> None:
@@ -95,153 +158,300 @@ class Index:
         Raises
         ------
         DamagedError
-            If the manifest is damaged, or the package of an older release is.
+            If the manifest is missing, truncated or damaged, or the package of an older release is.
         """
-        seen = self._signatures()
+        seen = _signature(self._package), _signature(self._path)
         if seen == self._seen:
             return
         with self._guard:
-            if self._seen is None or seen[0] != self._seen[0]:
-                self.generation = generation_of(self._folder)
-            self.has_package = seen[0] is not None
-            if self.generation is not Generation.OWN:
-                self._forget()
-                self.infos = older_infos(self._folder, self.generation)
-                self.namespaces = dict.fromkeys(_inner_data_sets(self._folder))
-            # A commit takes place without a trace in the manifest: an open one is looked at again.
-            self._seen = seen if self._read() else None
+            try:
+                self._refresh(seen)
+            except BaseException:
+                self._seen = None
+                self._reset()
+                raise
 
-    def _signatures(self) -> _Seen:
-        return _signature(self._package), _signature(self._path)
+    def _refresh(self, seen: tuple[_Signature, _Signature]) -> None:
+        if self._seen is None or seen[0] != self._seen[0]:
+            self.generation = generation_of(self._folder)
+        self.has_package = seen[0] is not None
+        if self.generation is not Generation.OWN:
+            from persist.compat.data_sets import older_infos
+
+            self._reset()
+            with reading(self._trusted):
+                self.infos = older_infos(self._folder, self.generation)
+            self._seen = seen
+            return
+        self._read(seen[1])
+        # A commit of format 1 takes place without a trace in the manifest: look again.
+        self._seen = None if self.format == 1 and self.torn else seen
+
+    def _read(self, signature: _Signature) -> None:
+        self._has_begun = False
+        if signature is None:
+            self._reset()
+            read_lines(self._folder)
+            return
+        if signature[0] == self._inode and self._goes_on() and self._take(self.end):
+            if not self._check_not_cut(signature):
+                self._read(_signature(self._path))
+            return
+        self._reset()
+        if not (self._take_snapshot() and self._take(self.end)):
+            snapshot = read_snapshot(self._folder)
+            self._reset()
+            self._take(0)
+            if snapshot is not None and self.lines and snapshot["n"] > self.number:
+                self._check_not_shorter(signature)
+        if self.number < max(read_tip(self._folder), default=(0, ""))[0]:
+            self._check_not_shorter(signature)
+        self._inode = signature[0]
+        if not (self._check_not_cut(signature) and self._check_listed(signature)):
+            # A writer was quicker.
+            self._reset()
+            self._read(_signature(self._path))
+
+    def _goes_on(self) -> bool:
+        """Return True if what was read is the beginning of the manifest."""
+        with open_regular(self._path, follow=True) as file:
+            file.seek(self.end - len(self._tail))
+            return bool(file.read(len(self._tail)) == self._tail)
+
+    def _take(self, start: int) -> bool:
+        """Take in the lines from a position on; return False if they follow unknown ones."""
+        found = read_lines(self._folder, start)
+        lines, seen = counted(self._folder, found.lines), dict.fromkeys(self.tips)
+        for line in lines:
+            if not self._follows(line, seen):
+                if start:
+                    return False
+                raise damaged(
+                    self._folder,
+                    f"has in line {line.number} what follows a line that is missing, was changed "
+                    "or stands further down",
+                )
+            self._apply(line.content, line.start)
+        self.lines += len(lines)
+        is_counted = len(lines) == len(found.lines)
+        if lines:
+            self.end = found.end if is_counted else lines[-1].end
+            # What is between the lines has no text of its own: its length tells it.
+            gap = lines[-1].end - lines[-1].start - len(lines[-1].text)
+            self._tail = (self._tail + lines[-1].text + b"\r\n"[2 - gap :])[-_TAIL:]
+        self.is_open = found.is_open
+        self.torn = bool(found.torn) or not is_counted
+        self._is_cut = is_cut(found.torn, self.number, self._folder)
+        self._has_begun = bool(found.torn) or not self.end
+        return True
+
+    def _follows(self, line: Line, seen: dict[str, None]) -> bool:
+        """Take note of a line; return False if it follows one that was not read."""
+        digest, after = line_digest(line.text), line.content["after"]
+        parents = [after] if isinstance(after, str) else after
+        if not parents:
+            self.format, self.tips = 1, [digest]
+            return True
+        if parents != [""] and not all(map(seen.__contains__, parents)):
+            return False
+        seen[digest] = None
+        self.tips = [*(tip for tip in self.tips if tip not in parents and tip != digest), digest]
+        return True
+
+    def _check_not_cut(self, signature: _Signature) -> bool:
+        """Refuse a manifest whose last line was cut off.
+
+        Returns False if the manifest has changed since it was read: a writer has meanwhile
+        completed the line, and removed the folder that shows that it was at work.
+        """
+        if self._is_cut and _signature(self._path) == signature:
+            raise damaged(self._folder, "is truncated")
+        return not self._is_cut
+
+    def _check_not_shorter(self, signature: _Signature) -> None:
+        """Refuse a manifest without lines that others know, unless it was replaced meanwhile."""
+        if _signature(self._path) == signature:
+            raise damaged(self._folder, "is shorter than it was")
+
+    def _check_listed(self, signature: _Signature) -> bool:
+        """Refuse a manifest that does not list values which are there: it was cut off.
+
+        Returns False if the manifest has changed since it was read.
+        """
+        if self._allow_unlisted or (not self._has_begun and len(self.infos) > _MOST_LISTED):
+            return True
+        # The modules of keys that the last commit has deleted are about to be removed.
+        known = {*self.infos, *self.last.get("delete", ())}
+        lost = [key for key in unlisted_files(self._folder, known) if key not in known]
+        if lost and _signature(self._path) == signature:
+            raise damaged(
+                self._folder, f"is truncated, since it does not list {', '.join(lost[:5])}"
+            )
+        return not lost
+
+    def _apply(self, line: dict[str, Any], start: int) -> None:
+        self.number = max(self.number, line["n"])
+        self.last = line
+        deleted, infos = line.get("delete", ()), line.get("info", {})
+        sources, values = line.get("source", {}), line.get("values", ())
+        for key in deleted:
+            self.infos.pop(key, None)
+            self._records[key] = -1
+        self.infos.update(infos)
+        for key, text in sources.items():
+            self.infos[key] = InfoSource(text)
+        for key in values:
+            self._records[key] = start
+        self.deletions += bool(deleted)
+        if self._folded is not None:
+            for key in deleted:
+                if self._folded.get(key.casefold()) == key:
+                    del self._folded[key.casefold()]
+            for key in (*infos, *sources):
+                self._folded[key.casefold()] = key
+            if deleted and len(self._folded) != len(self.infos):
+                # Several keys are alike, and one of them is gone.
+                self._folded = None
 
     def absorb(self, line: bytes, commit: Commit) -> None:
-        """Take in a line that was just appended, of a commit that has taken place."""
+        """Take in a line that was just appended."""
         with self._guard:
-            if not self.end:
-                self.refresh()
-            if self.number >= commit.number:
-                # Another thread has seen it first.
-                return
-            self._take(line, commit.number)
-            self._seen = self._signatures()
+            content = {**vars(commit), "n": commit.number}
+            try:
+                seen = _signature(self._path)
+                if self._seen is None or seen is None or self.end + len(line) != seen[1]:
+                    # Another thread has seen it first; or the manifest was written anew.
+                    self.refresh()
+                    return
+                self._apply(content, self.end + (line[:1] == b"\n"))
+                self.tips = [line_digest(line.strip())]
+                self.lines += 1
+                self.end += len(line)
+                self._tail = (self._tail + line[-_TAIL:])[-_TAIL:]
+                self.is_open = self.torn = False
+                self._inode = seen[0]
+                self._seen = self._seen[0], seen
+            except BaseException:
+                self._seen = None
+                self._reset()
+                raise
 
-    def _read(self) -> bool:
-        """Read on; return whether there is nothing behind that may still take place."""
-        if self.generation is not Generation.OWN:
-            return True
-        while True:
-            before = _signature(self._path)
-            if before is None:
-                self._forget()
-                return True
-            data = self._read_data(before)
-            lines, last = settled(data, self._folder)
-            # A line counts only if no writer took it back before its commit was looked for.
-            if before == _signature(self._path):
-                break
-        if last is not None:
-            self._take(lines, last.number)
-        return len(lines) == len(data)
+    def record(self, key: str) -> dict[str, Any] | None:
+        """Return what the manifest says of the value of a key; None if it has none.
 
-    def _read_data(self, signature: tuple[int, int, int]) -> bytes:
-        """Return what stands behind what was read, or all of it if this is another file."""
-        inode = signature[0]
-        with open(self._path, "rb", buffering=0) as file:
-            if inode != self._inode or not self._goes_on(file):
-                self._forget()
-                self._inode = inode
-                self._take_snapshot()
-                if not self._goes_on(file):
-                    self._forget()
-                    self._inode = inode
-            file.seek(self.end)
-            return file.read()
+        Raises
+        ------
+        DamagedError
+            If the manifest has changed and does not say it any more.
+        """
+        start = self._start_of(key)
+        if start is None:
+            return None
+        if self._cached[0] != start or key not in self._cached[1]:
+            self._cached = start, read_records(self._folder, key, start)
+        record: dict[str, Any] = self._cached[1][key]
+        return record
 
-    def _goes_on(self, file: IO[bytes]) -> bool:
-        """Tell whether what was read is the beginning of a manifest."""
-        file.seek(self.end - len(self._tail))
-        return file.read(len(self._tail)) == self._tail
+    def info(self, key: str) -> Any:
+        """Return the info of a key; an `InfoSource` if JSON does not hold it; None if unknown."""
+        return self.infos.get(key)
 
-    def _take_snapshot(self) -> None:
-        snapshot = read_snapshot(self._folder)
-        if snapshot is not None:
-            self.infos = snapshot.info
-            self.infos.update({key: InfoSource(text) for key, text in snapshot.source.items()})
-            self.namespaces = dict.fromkeys(snapshot.namespace)
-            self.number, self.end = snapshot.n, snapshot.end
-            self._tail = snapshot.tail.encode("ascii")
+    def _start_of(self, key: str) -> int | None:
+        start = self._records.get(key)
+        if start is None and self._of_snapshot[0]:
+            keys, text = self._of_snapshot
+            starts = map(int, text.split())
+            self._records = {**dict(zip(keys, starts, strict=True)), **self._records}
+            self._of_snapshot = ([], "")
+            start = self._records.get(key)
+        return None if start is None or start < 0 else start
 
-    def snapshot(self) -> Snapshot:
-        """Return what to write down, for others not to read the manifest from its start."""
+    @property
+    def staging(self) -> str | None:
+        """Where loader modules of the last commit may still be, in the data set."""
+        staged = self.last.get("staged")
+        return None if staged is None else str(staged)
+
+    def write_snapshot(self, *, durable: bool) -> None:
+        """Write down what is known, so that others need not read the manifest from its start.
+
+        Raises
+        ------
+        OSError
+            If the disk fails; an older snapshot is whole.
+        """
+        if self.format == 1 or len(self.tips) != 1:
+            return
         sources = {k: v.text for k, v in self.infos.items() if isinstance(v, InfoSource)}
-        infos = {key: None if key in sources else info for key, info in self.infos.items()}
-        return Snapshot(
-            self.end, self._tail.decode("ascii"), self.number, list(self.namespaces), sources, infos
-        )
+        starts = map(self._start_of, self.infos)
+        found = {
+            "n": self.number,
+            "end": self.end,
+            "tail": self._tail.decode("ascii"),
+            "tip": self.tips[0],
+            "lines": self.lines,
+            "last": self.last if self.last.get("staged") else {},
+            "source": sources,
+            "info": {key: None if key in sources else info for key, info in self.infos.items()},
+            # One text is read ten times as fast as so many numbers.
+            "records": " ".join(["-1" if start is None else str(start) for start in starts]),
+        }
+        text = json.dumps(found, allow_nan=False)[:-1].encode("ascii")
+        line = b'%s, "crc": "%08x"}\n' % (text, zlib.crc32(text))
+        replace_bytes(os.path.join(self._folder, SNAPSHOT), line, durable=durable)
 
-    def _take(self, lines: bytes, number: int) -> None:
-        self._apply_lines(lines)
-        self.number = number
-        self.end += len(lines)
-        self._tail = (self._tail + lines[-_TAIL:])[-_TAIL:]
-
-    def _apply_lines(self, lines: bytes) -> None:
-        for infos, commit in plain_and_special(lines):
-            if commit is not None:
-                self._folded = None
-                self._apply(commit)
-                continue
-            found = _loads(infos)
-            self.infos.update(found)
-            if self._folded is not None:
-                self._folded.update(map(fold_case, found))
-
-    def _apply(self, commit: Commit) -> None:
-        for key in commit.deleted:
-            self.infos.pop(key, None)
-        self.infos.update(commit.infos)
-        self.infos.update({key: InfoSource(text) for key, text in commit.sources.items()})
-        self.namespaces.update(dict.fromkeys(commit.namespaces))
-
-
-def _inner_data_sets(folder: str) -> list[str]:
-    """Return the data sets in a folder, where no manifest that counts tells them."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return sorted(name for name in names if is_data_set(os.path.join(folder, name)))
+    def _take_snapshot(self) -> bool:
+        """Begin with what the snapshot says; return False if it is not of this manifest."""
+        found = read_snapshot(self._folder)
+        if found is None:
+            return False
+        self.infos = found["info"]
+        self._of_snapshot = list(self.infos), found["records"]
+        self.infos.update({key: InfoSource(text) for key, text in found["source"].items()})
+        self.number, self.end, self.lines = found["n"], found["end"], found["lines"]
+        self.tips, self.last = [found["tip"]], found["last"]
+        self._tail = found["tail"].encode("ascii")
+        return self._goes_on()
 
 
-def settled(data: bytes, folder: str) -> tuple[bytes, Ending | None]:
-    """Return the lines of commits that have taken place, and the end of the last one."""
-    lines = data[: data.rfind(b"\n") + 1]
-    last = _last(lines)
-    if last is not None and last.staged and os.path.lexists(os.path.join(folder, last.staged)):
-        lines = lines[: _start_of_last(lines)]
-        last = _last(lines)
-    return lines, last
-
-
-def _last(lines: bytes) -> Ending | None:
-    return ending(lines[_start_of_last(lines) :]) if lines else None
-
-
-def _start_of_last(lines: bytes) -> int:
-    return lines.rfind(b"\n", 0, -1) + 1
-
-
-def _loads(infos: bytes) -> Any:
+def read_snapshot(folder: str) -> dict[str, Any] | None:
+    """Return what the snapshot of a data set says; None if there is none that is sound."""
     try:
-        return json.loads(infos)
-    except ValueError as error:
-        raise DamagedError(
-            f"the infos in {MANIFEST} cannot be read: {error}. "
-            "persist.verify names the files that are damaged"
-        ) from error
+        with open_regular(f"{folder}/{SNAPSHOT}", follow=True) as file:
+            data = file.read().rstrip(b"\r\n")
+    except OSError:
+        return None
+    if not is_sound(data):
+        return None
+    try:
+        found: dict[str, Any] = json.loads(data)
+        is_whole = found["records"].count(" ") + 1 == max(1, len(found["info"])) and found[
+            "end"
+        ] > len(found["tail"])
+        check_names({"n": found["n"], "after": "", **found["last"]})
+        # All keys at once: a check of each takes longer than reading them.
+        if not "".join(["_", *found["info"], *found["source"]]).isidentifier():
+            raise ValueError("it lists what cannot be a key")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"cannot read {os.path.join(folder, SNAPSHOT)}: {error}") from error
+    return found if is_whole else None
 
 
-def _signature(path: str) -> tuple[int, int, int] | None:
+def _signature(path: str) -> _Signature:
     try:
         found = os.stat(path)
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+_INDEXES: weakref.WeakSet[Index] = weakref.WeakSet()
+
+
+def _renew_guards() -> None:
+    for index in _INDEXES:
+        index.renew_guard()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_guards)

@@ -1,45 +1,157 @@
-"""The names of the files in a data set.
+"""Names in a data set: of its files, and of keys.
 
-Users' keys are identifiers that do not start with an underscore, so that nothing here can be one.
+A key is an identifier that does not start with an underscore, so that no file of the package itself
+can be one.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterator
+import re
+import unicodedata
+import warnings
+from collections.abc import Container
+from enum import Enum
+from keyword import iskeyword
+
+from persist.errors import DataSetError, InvalidKeyError, PortabilityWarning
+from persist.files import open_regular
+from persist.names import is_device_name, is_identifier
 
 __all__ = [
+    "ASIDE",
+    "ATTRIBUTES",
     "HELD",
     "LOCK",
     "MANIFEST",
     "MARKER",
     "PACKAGE",
-    "READY",
+    "PACKAGE_FILES",
     "SNAPSHOT",
-    "data_names",
+    "TIP",
+    "Generation",
+    "check_key",
+    "check_portable",
+    "generation_of",
+    "is_data_name",
     "is_data_set",
+    "is_key",
+    "is_own_package",
+    "is_staging_name",
+    "is_system_file",
     "item_file",
-    "staged_data",
-    "staged_folder",
-    "staged_item",
-    "staged_names",
+    "key_of_file",
+    "module_in",
+    "package_files",
+    "staging_names",
+    "unlisted_files",
+    "value_files",
 ]
 
 MARKER = "_this_dir_is_a_DataSet"
 PACKAGE = "__init__.py"
 MANIFEST = "_manifest.jsonl"
-SNAPSHOT = "_infos.json"
+SNAPSHOT = "_snapshot.json"
+TIP = "_tip"
+"""The number and the digest of the last line that changed an info or deleted a key.
+
+No file but the manifest changes then, and nothing else would show that the line was removed. After
+a merge of two histories, it has the lines of both.
+"""
+ATTRIBUTES = ".gitattributes"
 LOCK = ".lock"
 HELD = "_locked"
-"""There while an object holds the lock for its life, for older releases to see."""
-READY = "_ready"
-"""The folder of a committed batch until all its files are in place."""
+"""Exists while an object holds the lock for its whole life, for older releases to see."""
+ASIDE = "_set_aside"
+"""Where `repair` moves what it cannot read."""
+PACKAGE_FILES = (PACKAGE, "_rare.py")
+"""The files of the package that are the same in all data sets."""
+
+_FORMAT = 2
+_MARK = "# A persist data set, format "
+_ATTRIBUTES = b"""\
+* -text
+_manifest.jsonl merge=union
+_snapshot.json merge=union -diff
+_tip merge=union -diff
+"""
+
+# A file name has up to 255 bytes, and some are added to the key: data_….12.npz.
+_LONGEST = 200
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+# The source of every archive uses it.
+_USED = frozenset(["NameError"])
+_DATA = re.compile(r"(?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5|\.hf5|\.hdf5|\.zarr\.zip)?")
+_CLOSING = b"sys.modules[__name__] = "
+# What operating systems, file servers and editors leave in any folder.
+_SYSTEM = re.compile(
+    r"\.DS_Store|\._.*|\.nfs[0-9a-fA-F]+|\.fuse_hidden.*|\.Trash.*|\.smbdelete.*|\.directory"
+    r"|\.git|\.gitignore|\.gitattributes|\.gitkeep|\.ipynb_checkpoints|\.hg|\.svn|\.stfolder"
+    r"|Thumbs\.db|ehthumbs\.db|desktop\.ini|lost\+found|\$RECYCLE\.BIN|System Volume Information"
+    r"|@eaDir|.*~|\..*\.sw[a-p]|(?:README|LICENSE|CITATION)(?:\.\w+)?",
+    re.IGNORECASE,
+)
+
+
+class Generation(Enum):
+    """The releases that wrote a data set."""
+
+    OWN = "persist 0.1 and later"
+    MODULES = "release 1.0 to 3.2.1"
+    PYTHON2 = "release 0.9, of Python 2"
+
+
+def generation_of(folder: str) -> Generation:
+    """Return which release wrote the package of a data set.
+
+    Raises
+    ------
+    DataSetError
+        If it is a later one than this.
+    """
+    try:
+        with open_regular(
+            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
+        ) as file:
+            first = file.readline(200)
+            if first.startswith(_MARK):
+                number = first[len(_MARK) :].strip(" .\n")
+                if number not in map(str, range(1, _FORMAT + 1)):
+                    raise DataSetError(
+                        f"cannot open {folder}: it has format {number}, and this release of "
+                        f"persist knows formats up to {_FORMAT}; use a newer release"
+                    )
+                return Generation.OWN
+            text = first + file.read()
+    except FileNotFoundError:
+        return Generation.OWN
+    return Generation.PYTHON2 if "\n    def _load(name):\n" in text else Generation.MODULES
+
+
+def is_own_package(folder: str) -> bool:
+    """Return True if this release, or a later one, wrote the package in a folder."""
+    try:
+        with open_regular(
+            os.path.join(folder, PACKAGE), "r", follow=True, encoding="utf-8", errors="replace"
+        ) as file:
+            return bool(file.readline(200).startswith(_MARK))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def is_data_set(folder: str) -> bool:
-    """Tell whether a folder is marked as a data set."""
-    return os.path.isfile(os.path.join(folder, MARKER))
+    """Return True if a folder is marked as a data set."""
+    return os.path.isfile(f"{folder}/{MARKER}")
+
+
+def package_files() -> dict[str, bytes]:
+    """Return the files that are the same in all data sets, by name."""
+    folder = os.path.join(os.path.dirname(__file__), "package")
+    found = {MARKER: b"", ATTRIBUTES: _ATTRIBUTES}
+    for name in PACKAGE_FILES:
+        with open_regular(os.path.join(folder, name), follow=True) as file:
+            found[name] = file.read().replace(b"\r\n", b"\n")
+    return found
 
 
 def item_file(key: str) -> str:
@@ -47,38 +159,130 @@ def item_file(key: str) -> str:
     return f"{key}.py"
 
 
-def data_names(key: str, extension: str, number: int) -> Iterator[str]:
-    """Yield the names that the arrays of a key may have, best first.
+def key_of_file(name: str) -> str | None:
+    """Return the key whose loader module has a name; None if no key has it."""
+    key = name.removesuffix(".py")
+    return key if key != name and is_key(key) else None
 
-    A later version has the number of its commit, after what no key has in its name, a dot.
 
-    Examples
-    --------
-    >>> from itertools import islice
-    >>> list(islice(data_names("x", ".npz", 12), 2))
-    ['data_x.npz', 'data_x.12.npz']
+def is_data_name(name: object) -> bool:
+    """Return True if arrays of a key, of this or an older release, can have a name."""
+    return isinstance(name, str) and _DATA.fullmatch(name) is not None
+
+
+def staging_names(number: int) -> tuple[str, str]:
+    """Return the folder of the loader modules of a commit, and the file of the only one."""
+    return f".{number}", f".{number}.py"
+
+
+def is_staging_name(name: str) -> bool:
+    """Return True if a commit may stage its modules under a name."""
+    return name[:1] == "." and name[1:].removesuffix(".py").isdecimal()
+
+
+def module_in(staging: str, key: str) -> str:
+    """Return where the loader module of a key is made."""
+    return staging if staging.endswith(".py") else f"{staging}/{key}.py"
+
+
+def value_files(folder: str) -> list[str]:
+    """Return the keys of the loader modules in a folder, sorted."""
+    return unlisted_files(folder, ())
+
+
+def unlisted_files(folder: str, known: Container[str]) -> list[str]:
+    """Return the keys of the loader modules in a folder, apart from those known, sorted."""
+    names = [n for n in os.listdir(folder) if n[-3:] == ".py" and n[:-3] not in known]
+    keys = [key for name in names if (key := key_of_file(name)) is not None]
+    return sorted(key for key in keys if is_loader(os.path.join(folder, item_file(key))))
+
+
+def is_loader(path: str) -> bool:
+    """Return True if a file ends as a loader module does, or cannot be read."""
+    if not os.path.isfile(path):
+        # A pipe or a device might never end.
+        return False
+    try:
+        with open_regular(path, follow=True) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 1000))
+            return _CLOSING in file.read()
+    except OSError:
+        return True
+
+
+def is_system_file(name: str) -> bool:
+    """Return True if operating systems, version control or people leave a file in any folder."""
+    return _SYSTEM.fullmatch(name) is not None
+
+
+def is_key(key: object) -> bool:
+    """Return True if a value can be stored under a key, on some system."""
+    return isinstance(key, str) and key[:1] != "_" and is_identifier(key) and key not in _USED
+
+
+def check_key(key: object) -> str:
+    """Return `key` if a value can be stored under it.
+
+    Raises
+    ------
+    InvalidKeyError
+        If it cannot, with the reason.
     """
-    yield f"data_{key}{extension}"
-    for later in itertools.count(number):
-        yield f"data_{key}.{later}{extension}"
+    # Most keys are plain, and need no further look.
+    if type(key) is str and _PLAIN.fullmatch(key) and key not in _USED and not iskeyword(key):
+        return key
+    if not isinstance(key, str):
+        raise InvalidKeyError(key, f"it is {type(key).__name__}, not text")
+    if not is_identifier(key):
+        folded = unicodedata.normalize("NFKC", key)
+        if folded != key and is_identifier(folded):
+            raise InvalidKeyError(key, f"Python reads it as {folded!r}: use that")
+        raise InvalidKeyError(
+            key,
+            "it is not a Python identifier, or is a keyword: "
+            "choose letters, digits and underscores, not starting with a digit",
+        )
+    if key.startswith("_"):
+        raise InvalidKeyError(key, "names that start with an underscore are reserved")
+    if key in _USED:
+        raise InvalidKeyError(key, "the source of every value uses that name")
+    if len(os.fsencode(key)) > _LONGEST:
+        raise InvalidKeyError(key, f"it has more than {_LONGEST} bytes, too many for a file name")
+    return str(key)
 
 
-def staged_item(number: int) -> str:
-    """Return the name of the loader module of a commit until it is in place."""
-    return f".{number}.py"
+def check_portable(key: str, *, is_alone: bool, tells_case: bool) -> None:
+    """Refuse a new key, or warn of it, if a file system takes its file for another.
+
+    Parameters
+    ----------
+    key : str
+        The key.
+    is_alone : bool
+        Whether no other key differs from it only by capital and small letters.
+    tells_case : bool
+        Whether the file system here tells capital letters from small ones.
+
+    Raises
+    ------
+    InvalidKeyError
+        If this file system does.
+
+    Warns
+    -----
+    PortabilityWarning
+        If others do.
+    """
+    if not is_alone:
+        reason = "it differs from another key only by capital and small letters"
+        if not tells_case:
+            raise InvalidKeyError(key, f"{reason}, which this file system does not tell apart")
+        _warn(key, f"{reason}, which not all file systems tell apart")
+    if is_device_name(key):
+        if os.name == "nt":
+            raise InvalidKeyError(key, "Windows has a device of this name")
+        _warn(key, "Windows has a device of this name and cannot hold its file")
 
 
-def staged_data(number: int) -> str:
-    """Return the name of the arrays of a commit until they are in place."""
-    return f".{number}.data"
-
-
-def staged_folder(number: int) -> str:
-    """Return the name of the folder in which a commit of several files is made."""
-    return f".{number}"
-
-
-def staged_names(number: int) -> tuple[str, ...]:
-    """Return all names that something unfinished of a commit can have."""
-    data = staged_data(number)
-    return staged_item(number), data, f"{data}.link", staged_folder(number)
+def _warn(key: str, reason: str) -> None:
+    warnings.warn(f"Key {key!r} is not portable: {reason}", PortabilityWarning, stacklevel=8)

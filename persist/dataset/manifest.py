@@ -1,19 +1,375 @@
-"""All that the manifest says, put together."""
+"""The manifest: a file of JSON lines, to which each commit appends one.
+
+What a line says holds until a later line says otherwise. Its members are:
+
+``n``
+    The number of the commit. A line has at most one more than the highest before it.
+``after``
+    The digests of the lines that it follows: one, or several after a merge of two histories; none
+    in the first line.
+``staged``
+    The folder of the loader modules of the commit, or the only one of them, for as long as it
+    exists.
+``delete``
+    Keys that are gone, before all that follows.
+``info``, ``source``
+    The infos that were set, by key; None for those that JSON does not hold exactly, which are
+    Python source that defines ``info``.
+``values``
+    The values that were set, by key: ``written``, ``type``, ``shape``, ``dtype``, ``data``, and for
+    each file its size in bytes and its SHA-256; ``by`` names what made it.
+``package``, ``provenance``
+    The files of the package itself; what made values, by the name that they refer to.
+``removes``
+    Arrays of former values, which the commit makes superfluous.
+``crc``
+    The CRC-32 of the line before this member.
+
+Where a line sets an info or deletes a key, the file ``_tip`` holds its number and its digest: no
+other file would show that the line was removed. After a merge it has the lines of both histories.
+
+A line counts when it is whole: that is when its commit takes place. `persist.compat.data_sets`
+reads the lines of format 1, which have no ``after``.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from persist.dataset.commit import Commit, decode, encode
-from persist.dataset.index import settled
-from persist.dataset.layout import MANIFEST
+from persist.dataset.layout import MANIFEST, TIP, is_data_name, is_key, item_file, value_files
+from persist.errors import DamagedError, UnreadableError
+from persist.files import open_regular
 from persist.files.digest import FileRecord
 
-__all__ = ["Entry", "Manifest", "find_value", "read_manifest"]
+__all__ = [
+    "MEMBERS",
+    "Commit",
+    "Entry",
+    "Line",
+    "Lines",
+    "Manifest",
+    "check_names",
+    "counted",
+    "damaged",
+    "decode",
+    "encode",
+    "is_cut",
+    "is_marred",
+    "is_sound",
+    "is_tip",
+    "line_digest",
+    "read_lines",
+    "read_manifest",
+    "read_records",
+    "read_tip",
+    "split_lines",
+    "tip_line",
+]
+
+_CRC_INSIDE = re.compile(rb', "crc": "[0-9a-f]{8}"\}')
+_CRC_LENGTH = 20
+_STAGED = re.compile(
+    rb'\{"n": ([0-9]+), "after": (?:"\w*"|\[[^]]*\]), "staged": "(\.[0-9]+(?:\.py)?)"'
+)
+_WRONG = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
+_LEADING = frozenset("/\\:\0")  # what leads out of a folder on some system
+_PACKAGE_NAME = re.compile(r"\.?\w+(?:\.\w+)?")
+_TIP = re.compile(rb"[0-9]{12} [0-9a-f]{16} [0-9a-f]{8}")
+_STAGED_NAME = re.compile(r"\.[0-9]+(?:\.py)?|_ready")
+MEMBERS = ("delete", "info", "source", "values", "package", "provenance", "removes")
+
+
+class Line(NamedTuple):
+    """One line of a manifest, and where it is.
+
+    Parameters
+    ----------
+    number : int
+        The line, from 1, counted from where the reading began.
+    start, end : int
+        Its first byte, and the one behind its end.
+    content : dict
+        What it says.
+    text : bytes
+        Without its end.
+    """
+
+    number: int
+    start: int
+    end: int
+    content: dict[str, Any]
+    text: bytes
+
+
+@dataclass
+class Commit:
+    """What a commit changes: the members of a line, and whether `_tip` is to name it."""
+
+    number: int
+    after: list[str] = field(default_factory=list)
+    staged: str | None = None
+    delete: list[str] = field(default_factory=list)
+    info: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    package: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    removes: list[str] = field(default_factory=list)
+    is_tip: bool = False
+
+    @property
+    def gone(self) -> set[str]:
+        """The keys that have no value any more, whatever else they have."""
+        return {key for key in self.delete if key not in self.values}
+
+
+def encode(commit: Commit) -> bytes:
+    """Return the line of a commit, with its end."""
+    found: dict[str, Any] = {"n": commit.number, "after": commit.after}
+    if len(commit.after) < 2:
+        found["after"] = commit.after[0] if commit.after else ""
+    if commit.staged:
+        found["staged"] = commit.staged
+    for member in MEMBERS:
+        if value := getattr(commit, member):
+            found[member] = value
+    text = json.dumps(found, allow_nan=False)[:-1].encode("ascii")
+    return b'%s, "crc": "%08x"}\n' % (text, zlib.crc32(text))
+
+
+def line_digest(text: bytes) -> str:
+    """Return what the next line names as the one that it follows."""
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def is_sound(text: bytes) -> bool:
+    """Return True if a line, without its end, is as it was written."""
+    return text[-_CRC_LENGTH:] == b', "crc": "%08x"}' % zlib.crc32(text[:-_CRC_LENGTH])
+
+
+def decode(text: bytes, where: str) -> dict[str, Any]:
+    """Return what a line says, in the members of format 2, once its names are harmless.
+
+    Raises
+    ------
+    DamagedError
+        If the line is not one, or names what cannot be in a data set.
+    """
+    try:
+        return _checked(json.loads(text))
+    except _WRONG as error:
+        raise DamagedError(f"cannot read {where}: {error}") from error
+
+
+def _checked(found: dict[str, Any]) -> dict[str, Any]:
+    if "after" not in found:
+        from persist.compat.data_sets import line_of_format_1
+
+        found = line_of_format_1(found)
+    check_names(found)
+    return found
+
+
+def check_names(found: dict[str, Any]) -> None:
+    """Raise ValueError for names that lead out of the folder, or that no commit can name."""
+    if type(found["n"]) is not int or type(found["after"]) not in (str, list):
+        raise DamagedError(f"its number is {found['n']!r}, after {found['after']!r}")
+    values = found.get("values", {})
+    keys = {*found.get("delete", ()), *found.get("info", ()), *found.get("source", ()), *values}
+    for key in keys:
+        if not is_key(key):
+            raise DamagedError(f"{key!r} cannot be a key")
+    for key, value in values.items():
+        if (data := value.get("data")) is not None and not is_data_name(data):
+            raise DamagedError(f"{data!r} cannot be the name of arrays")
+        for path, record in value["files"].items():
+            FileRecord(*record)
+            if path != f"{key}.py":
+                _check_data_path(path)
+    for name in found.get("package", ()):
+        if not _PACKAGE_NAME.fullmatch(name):
+            raise DamagedError(f"{name!r} cannot be a file of the package")
+    for name in (*found.get("removes", ()), *found.get("places", ())):
+        if not is_data_name(name):
+            raise DamagedError(f"{name!r} cannot be the name of arrays")
+    staged = found.get("staged")
+    if staged is not None and not _STAGED_NAME.fullmatch(staged):
+        raise DamagedError(f"{staged!r} cannot be a staging folder")
+
+
+def _check_data_path(path: str) -> None:
+    folder, _, name = path.partition("/")
+    if not is_data_name(folder) or name[:1] == "." or not _LEADING.isdisjoint(name):
+        raise DamagedError(f"{path!r} cannot be a file of arrays")
+
+
+class Lines(NamedTuple):
+    """Whole lines of a manifest.
+
+    Parameters
+    ----------
+    lines : list of Line
+        The lines.
+    end : int
+        Where they end.
+    torn : bytes
+        What follows, of a writer who is at work or died.
+    is_open : bool
+        Whether the last line lacks its end.
+    """
+
+    lines: list[Line]
+    end: int
+    torn: bytes
+    is_open: bool
+
+
+def split_lines(data: bytes, start: int, folder: str) -> Lines:
+    """Return the lines in a manifest, or behind a position in it.
+
+    Raises
+    ------
+    DamagedError
+        If a line is not as it was written.
+    """
+    *texts, torn = data.split(b"\n")
+    is_open = is_sound(torn.removesuffix(b"\r"))
+    if is_open:
+        # An editor has taken away the last end of a line.
+        texts, torn = [*texts, torn], b""
+    elif is_marred(torn):
+        raise damaged(folder, _what_is_wrong(torn, len(texts) + 1, start))
+    places: dict[bytes, tuple[int, int, int]] = {}
+    position = start
+    for number, text in enumerate(texts, 1):
+        end = position + len(text) + 1
+        text = text.removesuffix(b"\r")
+        if not is_sound(text):
+            raise damaged(folder, _what_is_wrong(text, number, start))
+        # A wrong merge can repeat a line, which then says nothing new.
+        places.setdefault(text, (number, position, end))
+        position = end
+    end = position - is_open
+    try:
+        # One call for all takes half as long as one for each.
+        contents = [_checked(found) for found in json.loads(b"[%s]" % b",".join(places))]
+    except _WRONG as error:
+        for text, (number, _, _) in places.items():
+            decode(text, f"line {number} of {os.path.join(folder, MANIFEST)}")
+        raise damaged(folder, f"is damaged: {error}") from error
+    lines = [
+        Line(number, first, min(last, end), content, text)
+        for (text, (number, first, last)), content in zip(places.items(), contents, strict=True)
+    ]
+    return Lines(lines, end, torn, is_open)
+
+
+def is_marred(torn: bytes) -> bool:
+    """Return True if what follows the last line begins with a whole one."""
+    found = _CRC_INSIDE.search(torn)
+    return found is not None and is_sound(torn[: found.end()])
+
+
+def is_cut(torn: bytes, number: int, folder: str) -> bool:
+    """Return True if a line was cut off, rather than never written to its end.
+
+    Parameters
+    ----------
+    torn : bytes
+        What follows the last whole line.
+    number : int
+        The number of that.
+    folder : str
+        The data set, in which a commit that was begun has a folder.
+    """
+    found = _STAGED.match(torn)
+    return (
+        found is not None
+        and int(found[1]) > number
+        and not os.path.lexists(os.path.join(folder, found[2].decode()))
+    )
+
+
+def _what_is_wrong(text: bytes, number: int, start: int) -> str:
+    if text.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
+        return (
+            f"has conflict markers of git (line {number}), which must be removed: "
+            "keep the lines of both sides"
+        )
+    place = f"line {number}" + (f" behind byte {start}" if start else "")
+    return f"is damaged in {place}"
+
+
+def read_lines(folder: str, start: int = 0) -> Lines:
+    """Return the lines of a manifest from a position on.
+
+    Raises
+    ------
+    DamagedError
+        If it is missing, cannot be read, is truncated or damaged, and there are values.
+    """
+    path = os.path.join(folder, MANIFEST)
+    try:
+        with open_regular(path, follow=True) as file:
+            file.seek(start)
+            data = file.read()
+    except FileNotFoundError:
+        if not value_files(folder):
+            return Lines([], 0, b"", False)
+        raise damaged(folder, "is missing") from None
+    except OSError as error:
+        raise UnreadableError(
+            _text(folder, f"cannot be read ({error.strerror or error})")
+        ) from error
+    return split_lines(data, start, folder)
+
+
+def read_tip(folder: str) -> list[tuple[int, str]]:
+    """Return the numbers and digests of lines that the manifest must have.
+
+    Damaged lines of the file are skipped: it may be read while it is written.
+    """
+    try:
+        with open_regular(f"{folder}/{TIP}", follow=True) as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return []
+    return [(int(line[:12]), line[13:29].decode()) for line in lines if is_tip(line)]
+
+
+def tip_line(number: int, digest: str) -> bytes:
+    """Return a line of the file of the tip."""
+    text = b"%012d %s" % (number, digest.encode())
+    return b"%s %08x\n" % (text, zlib.crc32(text))
+
+
+def is_tip(line: bytes) -> bool:
+    """Return True if a line of the file of the tip, without its end, is as it was written."""
+    return _TIP.fullmatch(line) is not None and line[30:] == b"%08x" % zlib.crc32(line[:29])
+
+
+def damaged(folder: str, reason: str) -> DamagedError:
+    """Return the error of a manifest that cannot be used."""
+    return DamagedError(_text(folder, reason))
+
+
+def _text(folder: str, reason: str) -> str:
+    try:
+        count = len(value_files(folder))
+    except OSError:
+        count = 0
+    files = "1 value file is" if count == 1 else f"{count} value files are"
+    return (
+        f"cannot read {folder}: its manifest {MANIFEST} {reason}, and {files} present; bring it "
+        f"back from a copy, or run: persist repair {folder}"
+    )
 
 
 @dataclass(frozen=True)
@@ -61,118 +417,97 @@ class Manifest:
     infos: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
-    namespaces: dict[str, None] = field(default_factory=dict)
     package: dict[str, Any] = field(default_factory=dict)
-    provenance: dict[int, dict[str, Any]] = field(default_factory=dict)
-    removes: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
 
-    def apply(self, commit: Commit) -> None:
-        """Take in the next commit."""
-        self.number = commit.number
-        for key in commit.deleted:
+    def apply(self, line: Mapping[str, Any]) -> None:
+        """Take in the next line."""
+        self.number = max(self.number, line["n"])
+        for key in line.get("delete", ()):
             for known in (self.infos, self.sources, self.values):
                 known.pop(key, None)
-        for key in (*commit.infos, *commit.sources):
+        sources = line.get("source", {})
+        for key in (*line.get("info", ()), *sources):
             self.sources.pop(key, None)
             # The order of keys is that in which they came, whatever their infos are.
-            self.infos[key] = commit.infos.get(key)
-        self.sources.update(commit.sources)
-        self.values.update(commit.values)
-        self.namespaces.update(dict.fromkeys(commit.namespaces))
-        self.package.update(commit.package)
-        if commit.provenance:
-            self.provenance[commit.number] = commit.provenance
-        self.removes = commit.removes
+            self.infos[key] = line.get("info", {}).get(key)
+        self.sources.update(sources)
+        self.values.update(line.get("values", {}))
+        self.package.update(line.get("package", {}))
+        self.provenance.update(line.get("provenance", {}))
+        self.last = dict(line)
 
     def entries(self) -> dict[str, Entry]:
         """Return what is known of each key."""
-        return {key: self._entry(key) for key in self.infos}
-
-    def _entry(self, key: str) -> Entry:
-        value = self.values.get(key, {})
-        shape = value.get("shape")
-        return Entry(
-            key,
-            type=value.get("type"),
-            shape=None if shape is None else tuple(shape),
-            dtype=value.get("dtype"),
-            written=value.get("written"),
-            files={path: FileRecord(*record) for path, record in value.get("files", {}).items()},
-            provenance=self.provenance.get(value.get("by", 0)),
-        )
+        return {key: entry_of(key, self.values.get(key), self.provenance) for key in self.infos}
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the fewest lines that say the same."""
-        yield encode(
-            Commit(
-                self.number,
-                package=self.package,
-                namespaces=list(self.namespaces),
-            )
-        )
+        """Yield the fewest lines that say the same, numbered anew."""
         used = {value.get("by") for value in self.values.values()}
-        for number, provenance in self.provenance.items():
-            if number in used:
-                yield encode(Commit(number, provenance=provenance))
-        for key, info in self.infos.items():
-            commit = Commit(self.number)
+        kept = {name: made for name, made in self.provenance.items() if name in used}
+        commit = Commit(1, package=self.package, provenance=kept)
+        yield (line := encode(commit))
+        for number, (key, info) in enumerate(self.infos.items(), 2):
+            commit = Commit(number, [line_digest(line[:-1])], info={key: info})
             if key in self.sources:
-                commit.sources = {key: self.sources[key]}
-            else:
-                commit.infos = {key: info}
+                commit.info, commit.source = {key: None}, {key: self.sources[key]}
             if key in self.values:
                 commit.values = {key: self.values[key]}
-            yield encode(commit)
+            yield (line := encode(commit))
+
+
+def entry_of(key: str, value: Mapping[str, Any] | None, provenance: Mapping[str, Any]) -> Entry:
+    """Return what a record says of the value of a key."""
+    value = value or {}
+    shape = value.get("shape")
+    return Entry(
+        key,
+        type=value.get("type"),
+        shape=None if shape is None else tuple(shape),
+        dtype=value.get("dtype"),
+        written=value.get("written"),
+        files={path: FileRecord(*record) for path, record in value.get("files", {}).items()},
+        provenance=provenance.get(value.get("by", "")),
+    )
 
 
 def read_manifest(folder: str) -> Manifest:
-    """Read the manifest of a data set; without one, nothing is known.
+    """Return all that the manifest of a data set says.
 
     Raises
     ------
     DamagedError
-        If a line cannot be read.
+        If it cannot be read.
     """
     manifest = Manifest()
-    for line in _read_lines(folder).splitlines(keepends=True):
-        manifest.apply(decode(line))
+    for line in counted(folder, read_lines(folder).lines):
+        manifest.apply(line.content)
     return manifest
 
 
-def find_value(folder: str, key: str) -> dict[str, Any] | None:
-    """Return what the manifest says of the value of a key, without reading the rest of it.
+def counted(folder: str, lines: list[Line]) -> list[Line]:
+    """Return the lines whose commits have taken place: in format 2 all of them."""
+    if not lines or lines[-1].content["after"] != []:
+        return lines
+    from persist.compat.data_sets import counted_of_format_1
+
+    return counted_of_format_1(folder, lines)
+
+
+def read_records(folder: str, key: str, start: int) -> dict[str, Any]:
+    """Return what the line at a position says of values, among them that of a key.
 
     Raises
     ------
     DamagedError
-        If its line cannot be read.
+        If the line is gone.
     """
-    lines = _read_lines(folder)
-    wanted = f'{json.dumps(key)}: {{"'.encode()
-    position = lines.rfind(wanted)
-    while position >= 0:
-        start, stop = lines.rfind(b"\n", 0, position) + 1, lines.find(b"\n", position)
-        value = decode(lines[start:stop]).values.get(key)
-        if value is not None:
-            return None if _is_deleted(lines, stop, key) else value
-        position = lines.rfind(wanted, 0, start)
-    return None
-
-
-def _is_deleted(lines: bytes, start: int, key: str) -> bool:
-    """Tell whether a line from a position on deletes a key."""
-    position = lines.find(b'"delete": [', start)
-    while position >= 0:
-        stop = lines.find(b"\n", position)
-        if key in decode(lines[lines.rfind(b"\n", 0, position) + 1 : stop]).deleted:
-            return True
-        position = lines.find(b'"delete": [', stop)
-    return False
-
-
-def _read_lines(folder: str) -> bytes:
-    try:
-        with open(os.path.join(folder, MANIFEST), "rb") as file:
-            return settled(file.read(), folder)[0]
-    except FileNotFoundError:
-        return b""
+    with open_regular(os.path.join(folder, MANIFEST), follow=True) as file:
+        file.seek(start)
+        text = file.readline().rstrip(b"\r\n")
+    found = decode(text, os.path.join(folder, MANIFEST)) if is_sound(text) else {}
+    if key not in found.get("values", ()):
+        raise damaged(folder, f"does not say at byte {start} what {item_file(key)} holds")
+    values: dict[str, Any] = found["values"]
+    return values

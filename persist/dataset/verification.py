@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+import stat
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from persist.dataset.commit import decode, is_sound
-from persist.dataset.index import settled
+from persist.dataset.index import read_snapshot
 from persist.dataset.layout import (
+    ASIDE,
+    ATTRIBUTES,
     HELD,
     LOCK,
     MANIFEST,
     MARKER,
-    PACKAGE,
-    READY,
+    PACKAGE_FILES,
     SNAPSHOT,
+    TIP,
+    Generation,
+    generation_of,
     is_data_set,
+    is_own_package,
+    is_system_file,
     item_file,
-    staged_names,
+    module_in,
+    package_files,
+    staging_names,
+    unlisted_files,
+    value_files,
 )
-from persist.dataset.manifest import Manifest
-from persist.dataset.older import Generation, generation_of
-from persist.dataset.snapshot import Snapshot, read_snapshot
+from persist.dataset.manifest import (
+    Line,
+    Manifest,
+    counted,
+    decode,
+    is_cut,
+    is_marred,
+    is_sound,
+    is_tip,
+    line_digest,
+    read_tip,
+)
+from persist.dataset.view import verify_view
 from persist.errors import DamagedError, DataSetError
+from persist.files import open_regular
 from persist.files.digest import FileRecord, digest_file
 
 __all__ = ["VerifyReport", "verify"]
 
-_NEW = frozenset(f"{name}.new" for name in (MANIFEST, PACKAGE, SNAPSHOT))
-_IGNORED = frozenset([HELD, LOCK, f"{LOCK}-owner", "__pycache__"])
+_NEW = frozenset(f"{name}.new" for name in (MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, *PACKAGE_FILES))
+_OWN = frozenset([MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, MARKER, LOCK, f"{LOCK}-owner", HELD, ASIDE])
+_TEMPORARY = re.compile(r"\..{1,50}\.[0-9a-f]{16}\.tmp")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VerifyReport:
     """What `verify` found. Paths are relative to the data set.
 
@@ -42,26 +63,58 @@ class VerifyReport:
     ----------
     missing : tuple of str
         Files that should be there.
-    extra : tuple of str
-        Files that should not.
-    differs : tuple of str
+    damaged : tuple of str
         Files that are not what was written.
+    unexpected : tuple of str
+        Files that should not be there.
+    unreadable : tuple of str
+        Files and folders that cannot be read, for lack of permission say.
+    conflicts : tuple of str
+        Keys that two histories changed in different ways before they were merged. To settle one,
+        store it again or run ``persist accept``.
     unfinished : tuple of str
-        What a writer has left that is at work or died. It is no damage; the next writer removes it.
+        What a writer has left that is at work or died. It is not damage; the next writer removes
+        it.
+    system : tuple of str
+        Files that operating systems, version control or people leave in any folder. They are not
+        damage either.
+    notes : tuple of str
+        What is wrong in a manifest, or was merged, in words.
     checked : int
         The number of files that are what was written.
     """
 
     missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    differs: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+    system: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     checked: int = 0
 
     @property
     def ok(self) -> bool:
         """Whether all is there, and nothing else."""
-        return not (self.missing or self.extra or self.differs)
+        found = (self.missing, self.damaged, self.unexpected, self.unreadable, self.conflicts)
+        return not any(found)
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The unexpected files, by their former name."""
+        return self.unexpected
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """The damaged and the unreadable files, by their former name."""
+        return tuple(sorted((*self.damaged, *self.unreadable)))
+
+    def __repr__(self) -> str:
+        return verify_view(self).text()
+
+    def _repr_html_(self) -> str:
+        return verify_view(self).html()
 
 
 def verify(path: str | os.PathLike[str]) -> VerifyReport:
@@ -77,12 +130,12 @@ def verify(path: str | os.PathLike[str]) -> VerifyReport:
     Returns
     -------
     VerifyReport
-        The files that are missing, extra or different, and those of an unfinished commit.
+        The files that are missing, damaged, unexpected or unreadable, and what is not damage.
 
     Raises
     ------
     DataSetError
-        If there is no data set, or an older release wrote it, which noted no digests.
+        If the folder is not a data set, or an older release wrote it, which noted no digests.
 
     Examples
     --------
@@ -94,194 +147,403 @@ def verify(path: str | os.PathLike[str]) -> VerifyReport:
     ...     before = verify(f"{folder}/results").ok
     ...     with open(f"{folder}/results/x.py", "a") as file:
     ...         _ = file.write("#")
-    ...     before, verify(f"{folder}/results").differs
+    ...     before, verify(f"{folder}/results").damaged
     (True, ('x.py',))
     """
-    folder = os.fspath(path)
-    if not is_data_set(folder):
-        raise DataSetError(f"{folder} is no data set: there is no file {MARKER} in it")
-    check = _Check(folder)
-    check.run("")
-    return VerifyReport(
-        missing=tuple(sorted(check.missing)),
-        extra=tuple(sorted(check.extra)),
-        differs=tuple(sorted(check.differs)),
-        unfinished=tuple(sorted(check.unfinished)),
-        checked=check.checked,
-    )
+    folder = os.path.normpath(os.fspath(path))
+    try:
+        is_marked = stat.S_ISREG(os.stat(os.path.join(folder, MARKER)).st_mode)
+    except PermissionError:
+        return VerifyReport(unreadable=(os.curdir,), notes=(f"{folder}: no access",))
+    except (FileNotFoundError, NotADirectoryError):
+        is_marked = False
+    if not is_marked:
+        raise DataSetError(
+            f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}"
+        )
+    found = _Found()
+    _Check(folder, "", found).run()
+    names = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
+    sets = {name: tuple(sorted(getattr(found, name))) for name in names}
+    return VerifyReport(checked=found.checked, notes=tuple(found.notes), **sets)
+
+
+@dataclass
+class _Found:
+    """A report in the making."""
+
+    missing: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
+    unexpected: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+    conflicts: set[str] = field(default_factory=set)
+    unfinished: set[str] = field(default_factory=set)
+    system: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    checked: int = 0
 
 
 class _Check:
-    """Goes through a data set, and those inside it."""
+    """Checks one data set.
 
-    def __init__(self, root: str) -> None:
+    Parameters
+    ----------
+    root : str
+        The outermost data set, to which all paths are relative.
+    place : str
+        Where this one is below it.
+    found : _Found
+        Where to note what is found.
+    """
+
+    def __init__(self, root: str, place: str, found: _Found) -> None:
         self._root = root
-        self.missing: set[str] = set()
-        self.extra: set[str] = set()
-        self.differs: set[str] = set()
-        self.unfinished: set[str] = set()
-        self.checked = 0
+        self._place = place
+        self._folder = os.path.join(root, place) if place else root
+        self._found = found
+        self._manifest = Manifest()
+        self._end = 0
+        self._torn = b""
+        self._tips: list[tuple[int, str]] = []
 
-    def run(self, place: str) -> None:
-        """Check the data set at a path below the root."""
-        folder = os.path.join(self._root, place)
-        if generation_of(folder) is not Generation.OWN:
+    def run(self) -> None:
+        """Check this data set, and those inside it."""
+        generation = generation_of(self._folder)
+        if generation is not Generation.OWN:
             raise DataSetError(
-                f"{folder} was written by {generation_of(folder).value}, which noted no digests: "
-                "store something in it, and it will have some"
+                f"cannot verify {self._folder}: {generation.value} wrote it, which noted no "
+                "digests; store something in it, and it will have some"
             )
-        manifest, leftovers = self._read(place, folder)
-        known = self._known(manifest)
+        self._read_manifest()
+        manifest = self._manifest
+        known = {name: FileRecord(*record) for name, record in manifest.package.items()}
+        for value in manifest.values.values():
+            known.update({name: FileRecord(*record) for name, record in value["files"].items()})
+        staging = self._staging()
+        new = {item_file(key) for key in manifest.last.get("values", ())}
         for name, record in known.items():
-            self._check_file(place, _where(folder, name), name, record)
-        known_folders = {name.partition("/")[0] for name in known if "/" in name}
-        self._check_snapshot(place, folder)
-        for name in sorted(os.listdir(folder)):
-            self._check_name(
-                place, name, {*known, MANIFEST, SNAPSHOT}, known_folders, manifest, leftovers
-            )
-        for name in manifest.namespaces:
-            if is_data_set(os.path.join(folder, name)):
-                self.run(os.path.join(place, name))
-            else:
-                self.missing.add(os.path.join(place, name, MARKER))
+            path = os.path.join(self._folder, name)
+            if staging and name in new:
+                staged = os.path.join(self._folder, module_in(staging, name[:-3]))
+                path = staged if os.path.isfile(staged) else path
+            self._check_file(path, name, record)
+        self._check_snapshot()
+        self._check_tip()
+        self._check_names(known, staging)
 
-    def _read(self, place: str, folder: str) -> tuple[Manifest, set[str]]:
-        """Return the manifest, and the names of what is left of an open commit."""
-        manifest = Manifest()
+    def _shown(self, name: str) -> str:
+        return os.path.join(self._place, name) if self._place else name
+
+    def _note(self, text: str) -> None:
+        self._found.notes.append(f"{self._shown(MANIFEST)}: {text}")
+
+    def _read_manifest(self) -> None:
+        """Apply each line that is as it was written, and note what is wrong with the others."""
+        shown = self._shown(MANIFEST)
+        # A line that is added meanwhile is not in what is read first.
+        self._tips = read_tip(self._folder)
         try:
-            with open(os.path.join(folder, MANIFEST), "rb") as file:
+            with open_regular(os.path.join(self._folder, MANIFEST), follow=True) as file:
                 data = file.read()
         except FileNotFoundError:
-            return manifest, self._missing_manifest(place, folder)
-        *whole, torn = data.split(b"\n")
-        is_damaged = not all(is_sound(line + b"\n") for line in whole)
-        # A line that was not fully written has nothing behind it, and no end.
-        is_damaged |= any(is_sound(torn[:stop] + b"\n") for stop in range(len(torn) - 1, 0, -1)[:8])
-        if is_damaged:
-            self.differs.add(os.path.join(place, MANIFEST))
-        else:
-            self.checked += 1
-        try:
-            lines, _ = settled(data, folder)
-        except DamagedError:
-            lines = data[: data.rfind(b"\n") + 1]
-        for line in lines.splitlines(keepends=True):
-            if is_sound(line):
-                manifest.apply(decode(line))
-        leftovers = set(staged_names(manifest.number + 1)) | _NEW
-        if not manifest.number:
-            # The first thing to be written before the first line is.
-            leftovers.add(PACKAGE)
-        leftovers |= set(_places(data[len(lines) :])) | set(manifest.removes)
-        if torn and not is_damaged:
-            self.unfinished.add(os.path.join(place, MANIFEST))
-        return manifest, leftovers
-
-    def _missing_manifest(self, place: str, folder: str) -> set[str]:
-        """Take note of a missing manifest, unless nothing was stored yet."""
-        first = {MARKER, PACKAGE, *_NEW, *_IGNORED}
-        if not first.issuperset(os.listdir(folder)):
-            self.missing.add(os.path.join(place, MANIFEST))
-        return {PACKAGE, *_NEW}
-
-    def _check_snapshot(self, place: str, folder: str) -> None:
-        """Compare the snapshot, if there is one, with what the manifest said at that point."""
-        if not os.path.lexists(os.path.join(folder, SNAPSHOT)):
+            if value_files(self._folder):
+                self._found.missing.add(shown)
             return
-        found, manifest = read_snapshot(folder), Manifest()
-        with (
-            contextlib.suppress(FileNotFoundError),
-            open(os.path.join(folder, MANIFEST), "rb") as file,
-        ):
-            for line in file.read(0 if found is None else found.end).splitlines(keepends=True):
-                if is_sound(line):
-                    manifest.apply(decode(line))
-        if found is not None and _state(found) == _state(manifest):
-            self.checked += 1
+        except OSError as error:
+            self._found.unreadable.add(shown)
+            self._note(f"cannot be read ({error.strerror or error})")
+            return
+        *lines, torn = data.split(b"\n")
+        if is_sound(torn) and torn not in lines[-1:]:
+            # An editor has taken away the last end of a line.
+            lines.append(torn)
+            torn = b""
+        self._torn = torn
+        self._end = len(data) - len(torn)
+        wrong = self._apply(lines)
+        names = set(self._manifest.infos)
+        if torn or not lines:
+            self._note_torn(names, wrong)
+        if wrong:
+            self._found.damaged.add(shown)
+            for text in wrong:
+                self._note(text)
         else:
-            self.differs.add(os.path.join(place, SNAPSHOT))
+            self._found.checked += 1
+            if torn:
+                self._found.unfinished.add(shown)
 
-    def _known(self, manifest: Manifest) -> dict[str, FileRecord]:
-        records = {name: FileRecord(*record) for name, record in manifest.package.items()}
-        for key, value in manifest.values.items():
-            if key in manifest.infos:
-                records.update({n: FileRecord(*r) for n, r in value.get("files", {}).items()})
-        return records
+    def _note_torn(self, names: set[str], wrong: list[str]) -> None:
+        """Tell a line that was begun from a manifest that was cut off."""
+        known = {*names, *self._manifest.last.get("delete", ())}
+        lost = unlisted_files(self._folder, known)
+        if is_cut(self._torn, self._manifest.number, self._folder) or (self._torn and lost):
+            wrong.append(f"is truncated: it does not list {', '.join(lost) or 'the last change'}")
+        elif not self._end and lost:
+            wrong.append("is empty")
+        elif is_marred(self._torn) and not is_sound(self._torn):
+            wrong.append("has something behind its last line")
 
-    def _check_file(self, place: str, path: str, name: str, record: FileRecord) -> None:
-        shown = os.path.join(place, name)
+    def _apply(self, lines: list[bytes]) -> list[str]:
+        """Apply the lines; return what is wrong with them."""
+        wrong: list[str] = []
+        texts = [line.removesuffix(b"\r") for line in lines]
+        sound: list[Line] = []
+        for number, text in enumerate(texts, 1):
+            try:
+                if not is_sound(text):
+                    raise DamagedError("its check sum is not that of its text")
+                content = decode(text, f"line {number}")
+            except DamagedError as error:
+                wrong.append(f"line {number} is damaged: {error}")
+                continue
+            sound.append(Line(number, 0, 0, content, text))
+        for line in counted(self._folder, sound):
+            self._manifest.apply(line.content)
+        found = [(line.number, line_digest(line.text), line.content) for line in sound]
+        history = _History(found)
+        wrong += history.wrong
+        digests = {digest for _, digest, _ in found}
+        for number, digest in read_tip(self._folder):
+            if digest not in digests and (number, digest) in self._tips:
+                wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
+        self._found.conflicts.update(map(self._shown, history.conflicts()))
+        for text_of_merge in history.merges:
+            self._note(text_of_merge)
+        return wrong
+
+    def _staging(self) -> str | None:
+        """Return the folder in which modules of the last commit may still be."""
+        staged = self._manifest.last.get("staged")
+        if staged and os.path.lexists(os.path.join(self._folder, staged)):
+            return str(staged)
+        return None
+
+    def _check_file(self, path: str, name: str, record: FileRecord) -> None:
+        shown = self._shown(name)
         try:
-            found = digest_file(path)
+            # Anything else than a file may be followed elsewhere, or never end.
+            is_file = stat.S_ISREG(os.lstat(path).st_mode)
+            is_same = is_file and (digest_file(path) == record or _has_attributes(path, name))
         except (FileNotFoundError, NotADirectoryError):
-            self.missing.add(shown)
+            self._found.missing.add(shown)
+        except OSError:
+            self._found.unreadable.add(shown)
+        else:
+            if is_same:
+                self._found.checked += 1
+            else:
+                self._found.damaged.add(shown)
+
+    def _check_snapshot(self) -> None:
+        """Compare the snapshot, if there is one, with what the manifest said at that point."""
+        path = os.path.join(self._folder, SNAPSHOT)
+        if not os.path.lexists(path):
+            return
+        shown = self._shown(SNAPSHOT)
+        try:
+            found = read_snapshot(self._folder)
+        except DamagedError:
+            found = None
+        if found is None:
+            can_read = os.access(path, os.R_OK)
+            (self._found.damaged if can_read else self._found.unreadable).add(shown)
+            return
+        if self._shown(MANIFEST) in (*self._found.damaged, *self._found.unreadable):
+            return
+        with open_regular(os.path.join(self._folder, MANIFEST), follow=True) as file:
+            data = file.read(found["end"])
+        if not data.endswith(found["tail"].encode("ascii")):
+            if found["n"] > self._manifest.number:
+                self._found.damaged.add(self._shown(MANIFEST))
+                self._note("is shorter than it was")
+            # Otherwise it is of another manifest, and is passed over.
+            return
+        then = Manifest()
+        for text in data.splitlines():
+            then.apply(decode(text, "a line"))
+        infos = {key: None if key in then.sources else info for key, info in then.infos.items()}
+        if (found["n"], found["info"], found["source"]) == (then.number, infos, then.sources):
+            self._found.checked += 1
+        else:
+            self._found.damaged.add(shown)
+
+    def _check_tip(self) -> None:
+        path = os.path.join(self._folder, TIP)
+        try:
+            with open_regular(path, follow=True) as file:
+                data = file.read()
+        except FileNotFoundError:
             return
         except OSError:
-            found = None
-        if found == record and not os.path.islink(path):
-            self.checked += 1
-        else:
-            self.differs.add(shown)
-
-    def _check_name(
-        self,
-        place: str,
-        name: str,
-        known: set[str],
-        known_folders: set[str],
-        manifest: Manifest,
-        leftovers: set[str],
-    ) -> None:
-        shown = os.path.join(place, name)
-        path = os.path.join(self._root, shown)
-        is_folder = os.path.isdir(path) and not os.path.islink(path)
-        if name in known or name in _IGNORED or name.endswith(".bak"):
+            self._found.unreadable.add(self._shown(TIP))
             return
-        if name in leftovers or name == READY:
-            self.unfinished.add(shown)
-        elif name in known_folders and is_folder:
-            for inner in sorted(os.listdir(path)):
-                if f"{name}/{inner}" not in known and not inner.endswith(".bak"):
-                    self.extra.add(os.path.join(shown, inner))
-        elif name in manifest.namespaces and is_folder:
+        # A writer that was killed may have left it behind the manifest, never empty.
+        if not data or not all(map(is_tip, data.splitlines())):
+            self._found.damaged.add(self._shown(TIP))
+
+    def _check_names(self, known: dict[str, FileRecord], staging: str | None) -> None:
+        """Look for files that no record names."""
+        found = self._found
+        folders = {name.partition("/")[0] for name in known if "/" in name}
+        leftovers = {*_NEW, *staging_names(self._manifest.number + 1), staging}
+        leftovers.update(self._manifest.last.get("removes", ()))
+        if self._manifest.last.get("after") == []:
+            from persist.compat.data_sets import leftovers_of_format_1
+
+            leftovers |= leftovers_of_format_1(self._folder, self._torn)
+        if not self._manifest.number:
+            leftovers.update(PACKAGE_FILES)
+        gone = set(self._manifest.last.get("delete", ())) if staging else set()
+        leftovers.update(item_file(key) for key in gone)
+        try:
+            names = sorted(os.listdir(self._folder))
+        except OSError:
+            found.unreadable.add(self._place or os.curdir)
             return
-        elif is_folder:
-            self.extra.update(_files(self._root, shown))
-        elif name == MARKER and not manifest.package:
-            return
-        elif os.path.isdir(os.path.join(self._root, place, READY)) and name == item_file(
-            name.removesuffix(".py")
-        ):
-            self.unfinished.add(shown)
-        else:
-            self.extra.add(shown)
-
-
-def _state(known: Snapshot | Manifest) -> Any:
-    if isinstance(known, Snapshot):
-        return known.n, known.info, known.source, list(known.namespace)
-    return known.number, known.infos, known.sources, list(known.namespaces)
-
-
-def _where(folder: str, name: str) -> str:
-    """Return the path of a file, which may not have come to its place yet."""
-    ready = os.path.join(folder, READY, name)
-    return ready if name.endswith(".py") and os.path.isfile(ready) else os.path.join(folder, name)
-
-
-def _places(lines: bytes) -> list[str]:
-    try:
-        return decode(lines).places
-    except DamagedError:
-        return []
-
-
-def _files(root: str, shown: str) -> Iterator[str]:
-    """Yield the files in a folder, or the folder if there are none."""
-    found = False
-    for folder, _, names in os.walk(os.path.join(root, shown)):
         for name in names:
-            found = True
-            yield os.path.relpath(os.path.join(folder, name), root)
-    if not found:
-        yield shown
+            path = os.path.join(self._folder, name)
+            shown = self._shown(name)
+            if name in known or name in _OWN or name == "__pycache__" or name.endswith(".bak"):
+                continue
+            is_folder = os.path.isdir(path) and not os.path.islink(path)
+            if name in leftovers or _TEMPORARY.fullmatch(name):
+                found.unfinished.add(shown)
+            elif is_folder and name in folders:
+                self._check_folder(path, name, known)
+            elif is_folder and is_data_set(path):
+                _Check(self._root, shown, found).run()
+            elif is_folder and is_own_package(path):
+                found.missing.add(f"{shown}/{MARKER}")
+            elif is_system_file(name):
+                found.system.add(shown)
+            elif staging is None and self._is_staged_data(name):
+                found.unfinished.add(shown)
+            elif is_folder:
+                self._add_files(path, shown)
+            else:
+                found.unexpected.add(shown)
+
+    def _is_staged_data(self, name: str) -> bool:
+        """Return True if arrays belong to a commit that was begun."""
+        names = staging_names(self._manifest.number + 1)
+        is_begun = any(os.path.lexists(os.path.join(self._folder, staged)) for staged in names)
+        return name.startswith("data_") and is_begun
+
+    def _check_folder(self, path: str, name: str, known: dict[str, FileRecord]) -> None:
+        try:
+            inner = sorted(os.listdir(path))
+        except OSError:
+            self._found.unreadable.add(self._shown(name))
+            return
+        for file in inner:
+            if f"{name}/{file}" not in known and not file.endswith(".bak"):
+                found = self._found.system if is_system_file(file) else self._found.unexpected
+                found.add(self._shown(f"{name}/{file}"))
+
+    def _add_files(self, path: str, shown: str) -> None:
+        """Note the files in a folder, or the folder if there are none."""
+        is_empty = True
+        for folder, _, names in os.walk(path):
+            for name in names:
+                is_empty = False
+                file = os.path.join(folder, name)
+                found = self._found.system if is_system_file(name) else self._found.unexpected
+                found.add(os.path.relpath(file, self._root))
+        if is_empty:
+            self._found.unexpected.add(shown)
+
+
+class _History:
+    """Which line follows which, and which changes were made without knowledge of each other.
+
+    Parameters
+    ----------
+    lines : list of (int, str, dict)
+        The number, the digest and the content of each line that is as it was written.
+
+    Attributes
+    ----------
+    wrong, merges : list of str
+        What is wrong with the lines, and which were merged, in words.
+    """
+
+    def __init__(self, lines: list[tuple[int, str, dict[str, Any]]]) -> None:
+        self.wrong: list[str] = []
+        self.merges: list[str] = []
+        self._lines = lines
+        self._parents: dict[int, list[int]] = {}
+        self._fork = self._find_parents()
+        # Of each line behind the first fork, the lines there that it follows, as bits.
+        self._before: dict[int, int] = {}
+        for number, parents in self._parents.items():
+            mask = 0
+            for parent in parents if self._fork <= number else ():
+                if parent >= self._fork:
+                    mask |= self._before[parent] | 1 << (parent - self._fork)
+            self._before[number] = mask
+
+    def _find_parents(self) -> int:
+        """Note what each line follows; return the first line after which there are two histories.
+
+        Without a fork, that is a line behind all.
+        """
+        positions = {digest: number for number, digest, _ in reversed(self._lines)}
+        followers: dict[int, int] = {}
+        fork = len(self._lines) + len(positions) + 2
+        for number, digest, content in self._lines:
+            if positions[digest] != number:
+                self.wrong.append(f"line {number} repeats line {positions[digest]}")
+                continue
+            after = content["after"]
+            digests = [after] if isinstance(after, str) else after
+            parents = self._parents[number] = []
+            if digests == [""] and number > 1:
+                self.wrong.append(f"line {number} follows none, and is not the first")
+            for parent in filter(None, digests):
+                position = positions.get(parent)
+                if position is None:
+                    self.wrong.append(f"a line before line {number} was removed or changed")
+                elif position > number:
+                    self.wrong.append(f"line {number} was moved: it follows line {position}")
+                else:
+                    parents.append(position)
+                    other = followers.setdefault(position, number)
+                    if other != number:
+                        fork = min(fork, other)
+                        self.merges.append(
+                            f"lines {other} and {number} both follow line {position}: two "
+                            "histories were merged"
+                        )
+        return fork
+
+    def conflicts(self) -> set[str]:
+        """Return the keys that were changed in different ways by lines of which none follows."""
+        changed: dict[tuple[str, str], list[tuple[int, Any]]] = {}
+        for number, _, content in self._lines:
+            if number not in self._parents:
+                continue
+            gone = dict.fromkeys(content.get("delete", ()))
+            infos = {**gone, **content.get("info", {}), **content.get("source", {})}
+            values = {**gone, **{k: v["files"] for k, v in content.get("values", {}).items()}}
+            for kind, found in (("info", infos), ("value", values)):
+                for key, what in found.items():
+                    known = changed.setdefault((kind, key), [])
+                    known[:] = [c for c in known if not self._precedes(c[0], number)]
+                    known.append((number, what))
+        return {
+            key
+            for (_, key), changes in changed.items()
+            if any(what != changes[0][1] for _, what in changes[1:])
+        }
+
+    def _precedes(self, line: int, other: int) -> bool:
+        return line < self._fork or bool(self._before[other] >> (line - self._fork) & 1)
+
+
+def _has_attributes(path: str, name: str) -> bool:
+    """Return True if our lines are in a file to which users may add others."""
+    if name != ATTRIBUTES:
+        return False
+    with open_regular(path, follow=True) as file:
+        return set(package_files()[ATTRIBUTES].splitlines()) <= set(file.read().splitlines())

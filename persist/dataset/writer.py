@@ -1,408 +1,810 @@
-"""Commits: how a data set goes from one state to the next.
+"""The one write path of a data set, and recovery from a writer that crashed.
 
-New files are written beside the old ones, under names that tell their commit. Then a line is added
-to the manifest, and one rename puts the commit into effect: that of the loader module, or that of
-the folder which holds all that a batch has made. Until then the line does not count, since what it
-names as staged is still there. Afterwards what is of no more use is removed.
+A commit writes its loader modules to a staging folder, and its arrays under unused names. Then it
+appends a line to the manifest: from there on the commit counts, and readers find its modules in the
+staging folder. Last, the modules are moved into place and the files that they replace are removed.
 
-So a writer that dies leaves the state before or the state after, and for the next writer things to
-remove, under names that it knows.
+A writer that crashes leaves its staging folder behind. If the last line of the manifest names it,
+the next writer moves the modules into place; otherwise it discards them.
 """
 
 from __future__ import annotations
 
-import contextlib
+import enum
+import errno
+import functools
 import glob
+import hashlib
+import itertools
 import logging
+import math
+import operator
 import os
 import re
-import shutil
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
-from persist.archive.arrays import EXTENSIONS, Store
-from persist.dataset.alike import FilesAlike
-from persist.dataset.commit import Commit, decode, encode
-from persist.dataset.index import Index
-from persist.dataset.item import Item, item_source, write_arrays
+from persist.archive.arrays import Array, Store, get_store
+from persist.dataset.index import Index, InfoSource
 from persist.dataset.layout import (
+    ATTRIBUTES,
     MANIFEST,
-    READY,
+    MARKER,
+    PACKAGE,
     SNAPSHOT,
-    data_names,
+    TIP,
+    check_portable,
+    is_data_set,
     item_file,
-    staged_data,
-    staged_item,
-    staged_names,
+    module_in,
+    package_files,
+    staging_names,
 )
-from persist.dataset.manifest import find_value, read_manifest
-from persist.dataset.snapshot import write_snapshot
-from persist.errors import DamagedError
+from persist.dataset.manifest import MEMBERS, Commit, encode, line_digest, read_manifest, tip_line
+from persist.dataset.value import Item, Place, data_of_source
+from persist.errors import (
+    ArgumentError,
+    DamagedError,
+    DataSetError,
+    DiskError,
+    InvalidKeyError,
+)
+from persist.files import open_regular
 from persist.files.backup import keep_backup, move_aside
-from persist.files.create import remove_path
-from persist.files.digest import digest_pieces
-from persist.files.sync import sync_folder
+from persist.files.create import claim_file, remove_path
+from persist.files.digest import FileRecord, digest_beside, digest_file, digest_pieces
+from persist.files.sync import sync_file, sync_folder
 from persist.files.write import append_bytes, replace_bytes, write_bytes
+from persist.names import is_device_name
 
-__all__ = ["StoreOptions", "Writer"]
+__all__ = ["Change", "Options", "Writer", "package_records", "unfinished"]
 
 _log = logging.getLogger(__name__)
 
-# The line of a loader module that names its arrays stands at its head.
-_HEAD = 1 << 13
-_DATA = re.compile(
-    r"\bos\.path\.join\([^'\n]*'((?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5)?)'"
-)
-# How many commits, and some more, are read one by one when a data set is opened.
-_UNSNAPPED = 200
-# How many lines of the manifest may be out of date before it is written anew: a part of those that
-# are not, and some more.
+# A snapshot is written after so many infos, and so many more for a part of the keys.
+_UNSNAPPED = 100
+_UNSNAPPED_PART = 128
+# The manifest is rewritten when it has so many outdated lines: a part of the keys, and some more.
 _SPARE_PART = 0.5
 _SPARE = 1000
+_SPARE_SPACE = 1 << 14  # bytes
+_SMALL = 1 << 22  # bytes
+_DEVICE_LENGTHS = (3, 4)  # con, com1
 
 
 @dataclass(frozen=True)
-class StoreOptions:
-    """How values are stored.
+class Options:
+    """How a data set reads and stores values; `persist.open` describes them.
 
     Parameters
     ----------
-    store : Store
-        The format of arrays.
-    durable : bool
-        Whether to wait until the disk holds what is written.
+    mmap_mode, trusted, data_format, array_threshold, durable, provenance, compression, timeout
+        As for `persist.open`.
     backup : bool
-        Whether to keep what is replaced as ``.bak``.
+        Keep replaced files as ``.bak``.
+    scoped : bool
+        Write expressions into functions; otherwise, flat source.
+    name_prefix : str
+        The beginning of the keys that `insert` chooses.
+    chunks : int, tuple or str
+        As for `persist.open`.
     """
 
-    store: Store
-    durable: bool
-    backup: bool
+    mmap_mode: str | None = None
+    trusted: bool | Iterable[str] = True
+    data_format: str = "npy"
+    array_threshold: float = 100
+    durable: bool = True
+    provenance: bool = False
+    compression: str | None = None
+    timeout: float = 60
+    backup: bool = False
+    scoped: bool = True
+    name_prefix: str = "x_"
+    chunks: Any = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trusted, str):
+            # It would be taken for a sequence of letters.
+            raise ArgumentError(f"trusted must be a bool or a list of names, got {self.trusted!r}")
+        if not isinstance(self.array_threshold, Real) or math.isnan(self.array_threshold):
+            raise ArgumentError(f"array_threshold must be a number, got {self.array_threshold!r}")
+        if self.chunks is not None and self.mmap_mode is not None:
+            raise ArgumentError("give mmap_mode or chunks, not both")
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """Return the format of array files."""
+        return get_store(self.data_format, self.compression)
 
 
-class Writer:
-    """Changes a data set, for who holds its lock.
+class Unfinished(enum.Enum):
+    """What a crashed writer left behind."""
+
+    NOTHING = "nothing"
+    COMMITTED = "a commit whose modules are not all in place"
+    ABANDONED = "a commit that was begun and does not count"
+
+
+def unfinished(folder: str, index: Index) -> Unfinished:
+    """Decide what recovery has to do.
 
     Parameters
     ----------
     folder : str
         The data set.
     index : Index
-        What it holds; kept up to date.
-    options : StoreOptions
+        Its index, up to date.
+    """
+    if index.staging is not None and os.path.lexists(f"{folder}/{index.staging}"):
+        return Unfinished.COMMITTED
+    names = staging_names(index.number + 1)
+    if index.torn or any(os.path.lexists(f"{folder}/{name}") for name in names):
+        return Unfinished.ABANDONED
+    return Unfinished.NOTHING
+
+
+class Writer:
+    """Changes a data set. The caller must hold its lock.
+
+    Parameters
+    ----------
+    folder : str
+        The data set.
+    index : Index
+        Its index, which the writer keeps up to date.
+    options : Options
         How values are stored.
     """
 
-    def __init__(self, folder: str, index: Index, options: StoreOptions) -> None:
+    def __init__(self, folder: str, index: Index, options: Options) -> None:
         self.folder = folder
-        self._prefix = os.path.join(folder, "")
         self.index = index
         self.options = options
-        self._alike = FilesAlike(folder)
-        self._settled_at: int | None = None
-        self._spare = _SPARE // 2
+        self._clean_at: int | None = None
         self._unsnapped = 0
-        self._left_over: list[str] = []
+        self._equal: dict[FileRecord, str] = {}
+        self._sizes: set[int] = set()
 
-    def path(self, name: str, *names: str) -> str:
+    def path(self, name: str) -> str:
         """Return the path of a file of the data set."""
-        return self._prefix + (os.path.join(name, *names) if names else name)
+        return f"{self.folder}/{name}"
 
-    def set_value(self, item: Item, by: int = 0) -> None:
-        """Store a value, in one commit; a new key gets the info None.
+    def begin(self) -> Change:
+        """Recover from a crashed writer if there was one, and return a new commit.
+
+        The index must be up to date.
+
+        Raises
+        ------
+        DamagedError
+            If the manifest is missing or damaged.
+        OSError
+            If the disk fails.
+        """
+        if self._clean_at != self.index.number or self.index.torn:
+            self.recover()
+        return Change(self)
+
+    def recover(self) -> None:
+        """Finish or discard the commit of a crashed writer."""
+        found = unfinished(self.folder, self.index)
+        last = self.index.last
+        if found is Unfinished.COMMITTED:
+            self.apply(last)
+        elif found is Unfinished.ABANDONED:
+            self.discard()
+        for name in last.get("removes", ()):
+            try:
+                if os.path.lexists(self.path(name)):
+                    self.remove([name])
+            except PermissionError:
+                # Arrays of a former value, which another user wrote, must not stop all writers.
+                _log.warning("Cannot remove %s, which no value uses any more", self.path(name))
+        for name in (MANIFEST, SNAPSHOT, TIP, PACKAGE):
+            remove_path(self.path(f"{name}.new"))
+        self._clean_at = self.index.number
+
+    def apply(self, line: dict[str, Any]) -> None:
+        """Move the modules of a commit into place.
 
         Parameters
         ----------
-        item : Item
-            The value.
-        by : int
-            The commit that says what made it.
+        line : dict
+            Its line in the manifest.
         """
-        number = self.index.number + 1
-        staged, name = staged_item(number), item_file(item.key)
-        removes = self.data_of_key(item.key)
-        with self.undone(number):
-            data, value = self.stage(item, staged, staged_data(number), by)
-            commit = Commit(number, values={item.key: value}, removes=removes, staged=staged)
-            commit.places = [data] if data is not None else []
-            if item.key not in self.index.infos:
-                commit.infos = {item.key: None}
-            line = self.append(commit)
-            if data is not None:
-                os.rename(self.path(staged_data(number)), self.path(data))
-                self.sync()
-            self.put_in_place(staged, name)
-        self.finish(line, commit)
+        staging, values = line["staged"], line.get("values", {})
+        for key in line.get("delete", ()):
+            if key not in values:
+                self._remove_module(key)
+        for key in values:
+            self._move_module(self.path(module_in(staging, key)), self.path(item_file(key)))
+        # A staging file is the only module of its commit, and was moved.
+        if os.path.lexists(self.path(staging)):
+            remove_path(self.path(staging))
 
-    def set_infos(self, infos: dict[str, Any], sources: dict[str, str]) -> None:
-        """Store infos, in one commit."""
-        commit = Commit(self.index.number + 1, infos=infos, sources=sources)
-        self.finish(self.append(commit), commit)
-
-    def stage(
-        self, item: Item, staged: str, staged_arrays: str, by: int
-    ) -> tuple[str | None, dict[str, Any]]:
-        """Write a value under other names; return the name for its arrays, and what to say of it.
-
-        The arrays may be written to where they belong, beside a module that is staged in a folder.
-        """
-        store, durable = self.options.store, self.options.durable
-        value: dict[str, Any] = {"written": _now(), **item.description}
-        if by:
-            value["by"] = by
-        data, files = None, {}
-        if item.arrays:
-            data = self.free_data_name(item.key, os.path.dirname(staged))
-            target = staged_arrays or os.path.join(os.path.dirname(staged), data)
-            records = write_arrays(
-                store, self.path(target), item.arrays, durable=durable, alike=self._alike
-            )
-            for name, record in records.items():
-                self._alike.add(
-                    os.path.join(self.path(target), name) if name else self.path(target), record
-                )
-            files = {f"{data}/{name}" if name else data: found for name, found in records.items()}
-            value["data"] = data
-        source = item_source(item, store, data).encode()
-        write_bytes(self.path(staged), source, durable=durable)
-        value["files"] = {item_file(item.key): digest_pieces([source]), **files}
-        return data, value
-
-    def free_data_name(self, key: str, beside: str = "") -> str:
-        """Return a name for the arrays of a key that nothing has, here and in another folder.
-
-        No name is used again for the next value of a key: who reads the one before would take the
-        arrays of the other for its own.
-        """
-        names = data_names(key, self.options.store.extension, self.index.number + 1)
-        if key in self.index.infos:
-            next(names)
-        return next(
-            name
-            for name in names
-            if not os.path.lexists(self.path(name))
-            and not (beside and os.path.lexists(self.path(beside, name)))
-        )
-
-    def data_of_key(self, key: str) -> list[str]:
-        """Return the files or folders of arrays of a key.
-
-        Also those that its module does not read any more, since release 3.2.1 has replaced it.
-        """
-        data = self.data_of(item_file(key))
-        if key not in self.index.infos:
-            return data
-        first = (next(data_names(key, extension, 0)) for extension in EXTENSIONS.values())
-        if any(name not in data and os.path.lexists(self.path(name)) for name in first):
-            lost = (find_value(self.folder, key) or {}).get("data")
-            if lost is not None and lost not in data and os.path.lexists(self.path(lost)):
-                data.append(lost)
-        return data
-
-    def data_of(self, name: str) -> list[str]:
-        """Return the files or folders of arrays that a loader module reads."""
+    def _move_module(self, staged: str, path: str) -> None:
         try:
-            with open(self.path(name), encoding="utf-8", errors="replace") as file:
-                found = _DATA.findall(file.read(_HEAD))
-        except FileNotFoundError:
-            return []
-        return [data for data in dict.fromkeys(found) if os.path.lexists(self.path(data))]
-
-    def append(self, commit: Commit) -> bytes:
-        """Add the line of a commit, in place of one that did not take place."""
-        commit.removes = list(dict.fromkeys([*commit.removes, *self._left_over]))
-        line = encode(commit)
-        append_bytes(self.path(MANIFEST), line, at=self.index.end, durable=self.options.durable)
-        return line
-
-    def put_in_place(self, staged: str, name: str) -> None:
-        """Let a new loader module take the place of the old one."""
-        try:
-            before = os.stat(self.path(name))
-        except FileNotFoundError:
-            pass
-        else:
-            if self.options.backup:
-                keep_backup(self.path(name))
-            self._make_younger(staged, int(before.st_mtime))
-        os.replace(self.path(staged), self.path(name))
-
-    def _make_younger(self, staged: str, second: int) -> None:
-        """Give a file another second than the one that it replaces.
-
-        Compiled modules are found out of date by the size and the second of their source.
-        """
-        found = os.stat(self.path(staged))
-        if int(found.st_mtime) <= second:
-            os.utime(self.path(staged), (second + 1, second + 1))
-
-    def sync(self) -> None:
-        """Wait until the disk holds the names in the folder, if that was asked for."""
-        if self.options.durable:
-            sync_folder(self.folder)
-
-    def finish(self, line: bytes, commit: Commit) -> None:
-        """Take note of a commit that has taken place, and clean up after it."""
-        self.index.absorb(line, commit)
-        self._alike.forget()
-        if commit.staged:
-            self.sync()
-        self.remove(commit.removes)
-        self._settled_at = commit.number
-        try:
-            self._shorten(len(commit.infos))
-        except OSError as error:
-            # The commit has taken place, and the manifest is whole: it is only long.
-            _log.warning("The manifest of %s is not shortened: %s", self.folder, error)
-
-    def _shorten(self, infos: int) -> None:
-        """Let less of the manifest have to be read, if it is time after so many more infos."""
-        self._spare -= 1
-        if self._spare < 0:
-            self.compact_if_spare()
-        # The more infos there are, the longer one takes to write, and the rarer it is.
-        self._unsnapped += max(1, infos)
-        if self._unsnapped > _UNSNAPPED + len(self.index.infos) // 8:
-            self._unsnapped = 0
-            write_snapshot(self.folder, self.index.snapshot(), durable=self.options.durable)
-
-    def remove(self, names: list[str]) -> None:
-        """Remove what is of no more use, or keep it as a backup.
-
-        The commit has taken place, so what cannot be removed is no reason to fail.
-        """
-        self._left_over = []
-        for name in names:
-            try:
+            if (before := _stat(path)) is not None:
+                # Python finds a compiled module stale by the size and the second of its source.
+                if int(os.stat(staged).st_mtime) <= int(before.st_mtime):
+                    later = int(before.st_mtime) + 1
+                    os.utime(staged, (later, later))
                 if self.options.backup:
-                    move_aside(self.path(name))
-                else:
-                    remove_path(self.path(name))
-            except OSError as error:
-                # The next commit tries again.
-                self._left_over.append(name)
-                _log.warning("%s is left of a former version: %s", self.path(name), error)
+                    keep_backup(path)
+            os.replace(staged, path)
+        except FileNotFoundError:
+            # It was moved already.
+            if os.path.lexists(staged):
+                raise
 
-    def compact_if_spare(self) -> None:
-        """Write the manifest anew if too much of it is out of date."""
-        with open(self.path(MANIFEST), "rb") as file:
-            lines = file.read().count(b"\n")
-        allowed = int((1 + _SPARE_PART) * len(self.index.infos)) + _SPARE
-        if lines > allowed:
-            self.compact()
-            lines = len(self.index.infos)
-        # As many commits can be made until it may be so again.
-        self._spare = allowed - lines
+    def _remove_module(self, key: str) -> None:
+        self.remove([item_file(key)])
+        pattern = f"{glob.escape(self.folder)}/__pycache__/{glob.escape(key)}.*.pyc"
+        for compiled in glob.glob(pattern):
+            remove_path(compiled)
 
-    def compact(self) -> None:
-        """Write the manifest anew, without what is out of date."""
-        lines = b"".join(read_manifest(self.folder).lines())
-        replace_bytes(self.path(MANIFEST), lines, durable=self.options.durable)
-        self.sync()
-        self.index.refresh()
-        write_snapshot(self.folder, self.index.snapshot(), durable=self.options.durable)
+    def discard(self) -> None:
+        """Remove the files of a commit that does not count, and its torn line."""
+        path = self.path(MANIFEST)
+        if os.path.exists(path) and os.path.getsize(path) > self.index.end:
+            # The line goes first: without its staging folder it would count as damage.
+            append_bytes(path, b"", at=self.index.end, durable=False)
+        self.discard_staged(staging_names(self.index.number + 1))
 
-    @contextlib.contextmanager
-    def undone(self, number: int) -> Iterator[None]:
-        """Undo what a commit has done so far if the block fails before it takes place."""
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(OSError):
-                self.index.refresh()
-                if self.index.number < number:
-                    self.discard(number)
-            raise
+    def discard_staged(self, names: Iterable[str]) -> None:
+        """Remove staging files and folders, and the arrays that were written for their modules."""
+        for name in [*self._staged_data(names), *names]:
+            remove_path(self.path(name))
 
-    def settle(self) -> None:
-        """Bring to an end what a writer has left that died.
+    def _staged_data(self, staged: Iterable[str]) -> list[str]:
+        found: list[str] = []
+        for path in map(self.path, staged):
+            names = [f"{path}/{name}" for name in os.listdir(path)] if os.path.isdir(path) else []
+            # An inner data set that was being created or deleted has folders, too.
+            for name in filter(os.path.isfile, names or [path]):
+                with open_regular(
+                    name, "r", follow=True, encoding="utf-8", errors="replace"
+                ) as file:
+                    found += data_of_source(file.read())
+        if not found:
+            return []
+        # A key that was being renamed keeps its arrays.
+        used = {value.get("data") for value in read_manifest(self.folder).values.values()}
+        return [name for name in found if name not in used] + [f"{name}.link" for name in found]
+
+    def commit(self, commit: Commit) -> None:
+        """Append the line of a commit, from which on it counts, and move its modules into place.
 
         Raises
         ------
         OSError
-            If the disk fails.
+            If the disk fails before the line is written; then nothing has changed.
         """
-        if self._has_open_commit():
-            self.discard(self.index.number + 1)
-        if self._settled_at == self.index.number:
-            return
-        commit = self._last_commit()
-        if commit is not None:
-            if os.path.isdir(self.path(READY)):
-                self.roll_forward(commit)
-            self.remove([name for name in commit.removes if os.path.lexists(self.path(name))])
-        for name in (MANIFEST, SNAPSHOT):
-            remove_path(self.path(f"{name}.new"))
-        self._settled_at = self.index.number
-
-    def _has_open_commit(self) -> bool:
-        names = staged_names(self.index.number + 1)
-        if any(os.path.lexists(self.path(name)) for name in names):
-            return True
+        index, durable = self.index, self.options.durable
+        commit.after = index.tips or [""]
+        if durable:
+            if commit.staged and not commit.staged.endswith(".py"):
+                sync_folder(self.path(commit.staged))
+            sync_folder(self.folder)
+        line = encode(commit)
+        if index.is_open:
+            line = b"\n" + line
+        mode = None if index.end else self.file_mode()
+        append_bytes(self.path(MANIFEST), line, at=index.end, durable=durable, mode=mode)
+        index.absorb(line, commit)
         try:
-            return os.stat(self.path(MANIFEST)).st_size != self.index.end
-        except FileNotFoundError:
-            return False
+            if commit.is_tip:
+                self._write_tip(index.number, index.tips[-1])
+            if commit.staged:
+                self.apply(vars(commit))
+            if commit.removes:
+                self.remove(commit.removes)
+            self._clean_at = commit.number
+            keys = len(index.infos)
+            self._unsnapped += max(1, len(commit.info))
+            if index.lines > (1 + _SPARE_PART) * keys + _SPARE:
+                self.compact()
+            # The more infos there are, the longer a snapshot takes, and the rarer it is.
+            elif self._unsnapped > _UNSNAPPED + keys // _UNSNAPPED_PART:
+                self._unsnapped = 0
+                index.write_snapshot(durable=durable)
+        except OSError as error:
+            # The commit counts: readers find it in the staging folder; the next writer recovers.
+            _log.warning("A commit in %s is left for the next writer: %s", self.folder, error)
+            self._clean_at = None
 
-    def discard(self, number: int) -> None:
-        """Remove what there is of a commit that did not take place."""
-        names = list(staged_names(number))
-        # The line goes before what it names as staged: without that, it would count.
-        left = self._behind()
-        if left:
-            names += _placed(left)
-            append_bytes(self.path(MANIFEST), b"", at=self.index.end, durable=False)
+    def _write_tip(self, number: int, digest: str) -> None:
+        # The file must not be ahead of the manifest; it may be behind or missing, so it need not be
+        # durable. ext4 flushes a file that is renamed over another one, which takes a millisecond.
+        remove_path(self.path(TIP))
+        replace_bytes(
+            self.path(TIP), tip_line(number, digest), durable=False, mode=self.file_mode()
+        )
+
+    def remove(self, names: list[str]) -> None:
+        """Remove files that no value uses any more, or keep them as backups."""
         for name in names:
-            if os.path.lexists(self.path(name)):
+            if self.options.backup:
+                move_aside(self.path(name))
+            else:
                 remove_path(self.path(name))
 
-    def _behind(self) -> bytes:
-        """Return what stands in the manifest behind the last commit."""
-        try:
-            with open(self.path(MANIFEST), "rb") as file:
-                file.seek(self.index.end)
-                return file.read()
-        except FileNotFoundError:
-            return b""
+    def sync(self) -> None:
+        """Wait until the disk holds the names in the folder, if values are stored durably."""
+        if self.options.durable:
+            sync_folder(self.folder)
 
-    def _last_commit(self) -> Commit | None:
-        try:
-            with open(self.path(MANIFEST), "rb") as file:
-                lines = file.read(self.index.end)
-        except FileNotFoundError:
-            return None
-        start = lines.rfind(b"\n", 0, -1) + 1
-        return decode(lines[start:]) if lines else None
+    def file_mode(self) -> int:
+        """Return the permissions of new files: those of the folder, without execution."""
+        return stat.S_IMODE(os.stat(self.folder).st_mode) & 0o666
 
-    def roll_forward(self, commit: Commit) -> None:
-        """Put the files of a batch in place, which has taken place already."""
-        for key in commit.deleted:
-            if key not in commit.values:
-                remove_path(self.path(item_file(key)))
-                for compiled in _compiled(self.folder, key):
-                    remove_path(compiled)
-        for key in commit.values:
-            staged = os.path.join(READY, item_file(key))
-            if os.path.lexists(self.path(staged)):
-                self.put_in_place(staged, item_file(key))
+    def compact(self) -> None:
+        """Rewrite the manifest without outdated lines."""
+        manifest = read_manifest(self.folder)
+        manifest.package = package_records()
+        self.rewrite(list(manifest.lines()))
+        self.index.refresh()
+        self.index.write_snapshot(durable=self.options.durable)
+        self._unsnapped, self._clean_at = 0, self.index.number
+
+    def rewrite(self, lines: list[bytes]) -> None:
+        """Replace the lines of the manifest by others, numbered from 1."""
+        # Numbers start again: these files would know lines that seem to be lost.
+        remove_path(self.path(SNAPSHOT))
+        remove_path(self.path(TIP))
         self.sync()
-        shutil.rmtree(self.path(READY))
+        mode, durable = self.file_mode(), self.options.durable
+        replace_bytes(self.path(MANIFEST), b"".join(lines), durable=durable, mode=mode)
+        self.sync()
+        self._write_tip(len(lines), line_digest(lines[-1][:-1]))
+
+    def write_package(self) -> None:
+        """Write the files that all data sets have in common, ``__init__.py`` last."""
+        durable, mode = self.options.durable, self.file_mode()
+        files = package_files()
+        for name in sorted(files, key=lambda name: name == PACKAGE):
+            path = self.path(name)
+            try:
+                with open_regular(path, follow=True) as file:
+                    if file.read() == files[name] or name in (ATTRIBUTES, MARKER):
+                        continue
+            except FileNotFoundError:
+                pass
+            if name == PACKAGE:
+                self.sync()
+            replace_bytes(path, files[name], durable=durable, mode=mode)
         self.sync()
 
+    def forget(self) -> None:
+        """Recover before the next commit, and link to no array file that was written before."""
+        self._clean_at = None
+        self._equal.clear()
+        self._sizes.clear()
 
-def _placed(line: bytes) -> list[str]:
-    """Return what an open commit may have put in place."""
+    def note_files(self, key: str, value: dict[str, Any]) -> None:
+        """Note the array files of a value, to which equal ones can be linked."""
+        for name, record in value["files"].items():
+            if name != item_file(key):
+                self._equal[FileRecord(*record)] = name
+                self._sizes.add(record[0])
+
+    def _link_equal(self, file: str, record: FileRecord, data: bytes | None = None) -> bool:
+        """Make an array file a link to one that is known to hold the same; True on success.
+
+        Parameters
+        ----------
+        file : str
+            The path, at which there may be a file.
+        record : FileRecord
+            The size and the digest of the content.
+        data : bytes, optional
+            The content, if it is small.
+        """
+        if (name := self._equal.get(record)) is None:
+            return False
+        other, temporary = self.path(name), f"{file}.link"
+        try:
+            if not stat.S_ISREG(os.lstat(other).st_mode):
+                return False
+            # A value may be stored again because its file was damaged.
+            if data is None:
+                is_same = digest_file(other) == record
+            else:
+                with open(other, "rb") as known:
+                    is_same = known.read(len(data) + 1) == data
+            if not is_same:
+                return False
+            # Some file systems have no links, or allow no more of one file.
+            os.link(other, temporary)
+        except OSError:
+            return False
+        try:
+            os.replace(temporary, file)
+        except OSError:
+            remove_path(temporary)
+            raise
+        return True
+
+    def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:
+        """Write the arrays of an item under an unused name; return their records.
+
+        A file that equals one which this writer has written or replaces becomes a link to it.
+
+        Raises
+        ------
+        OSError
+            If the disk fails; the caller removes what was written.
+        """
+        store, path = self.options.store, self.path(data)
+        if item.written is not None:
+            os.rename(item.written.path, path)
+        elif store.is_folder:
+            os.mkdir(path)
+        records = {}
+        for file, arrays in store.files(path, item.arrays).items():
+            name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
+            try:
+                if item.written is None:
+                    records[name] = self._write_file(file, arrays)
+                else:
+                    records[name] = item.written.records[name[len(data) :]]
+                    self._link_equal(file, records[name])
+            except (OSError, RuntimeError) as error:
+                raise _disk_error(error, file) from error
+            if os.name != "nt" and os.stat(file).st_nlink == 1:
+                os.chmod(file, mode)
+        if store.is_folder and os.name != "nt":
+            os.chmod(path, stat.S_IMODE(os.stat(self.folder).st_mode))
+            if self.options.durable:
+                sync_folder(path)
+        return records
+
+    def _write_file(self, file: str, arrays: Mapping[str, Array]) -> FileRecord:
+        store, durable = self.options.store, self.options.durable
+        size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
+        pieces = store.content(arrays)
+        if pieces is None:
+            if self.options.compression is None:
+                _check_space(file, size)
+            store.write_file(file, arrays)
+            record = digest_beside(
+                lambda: sync_file(file) if durable else None, lambda: digest_file(file), size
+            )
+            self._link_equal(file, record)
+            return record
+        # The first piece is the header.
+        header = next(pieces)
+        size += len(header)
+        pieces = itertools.chain([header], pieces)
+        if size < _SMALL:
+            # One pass: the bytes that are digested are those that are written.
+            data = b"".join(pieces)
+            record = FileRecord(size, hashlib.sha256(data).hexdigest())
+            if not self._link_equal(file, record, data):
+                write_bytes(file, data, durable=durable)
+            return record
+        if size not in self._sizes:
+
+            def write() -> None:
+                store.write_file(file, arrays)
+                if durable:
+                    sync_file(file)
+
+            return digest_beside(write, lambda: digest_pieces(pieces), size)
+        record = digest_pieces(pieces)
+        if not self._link_equal(file, record):
+            store.write_file(file, arrays)
+            if durable:
+                sync_file(file)
+        return record
+
+
+def package_records() -> dict[str, Any]:
+    """Return the records of the files that all data sets have in common."""
+    return {name: digest_pieces([data]) for name, data in package_files().items()}
+
+
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return decode(line).places
-    except DamagedError:
-        return []
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
 
 
-def _compiled(folder: str, key: str) -> list[str]:
-    return glob.glob(os.path.join(glob.escape(folder), "__pycache__", f"{glob.escape(key)}.*.pyc"))
+def _check_space(file: str, size: int) -> None:
+    """Raise OSError if the disk lacks room for a file: HDF5 may crash when it cannot close one."""
+    if hasattr(os, "statvfs"):
+        found = os.statvfs(os.path.dirname(file))
+        if found.f_bavail * found.f_frsize < size + _SPARE_SPACE:
+            raise DiskError(errno.ENOSPC, os.strerror(errno.ENOSPC), file)
 
 
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def _disk_error(error: Exception, file: str) -> Exception:
+    """Return an error of the disk in the words of the system, with the name of the file."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return error
+    # HDF5 gives the number inside a long message, and numpy only how much it has written.
+    found = re.search(r"errno = ([0-9]+)", str(error))
+    number = int(found[1]) if found else getattr(error, "errno", None)
+    if number is None and " requested and " in str(error) and " written" in str(error):
+        number = errno.ENOSPC
+    return error if number is None else DiskError(number, os.strerror(number), file)
+
+
+class Change:
+    """Changes that make one commit.
+
+    Parameters
+    ----------
+    writer : Writer
+        The writer of the data set, whose lock is held until the commit counts or is abandoned.
+
+    Attributes
+    ----------
+    commit : Commit
+        The line that will be appended.
+    infos_set : dict of str to object
+        The infos that were set, by key.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._index = writer.index
+        self.commit = Commit(writer.index.number + 1)
+        self.infos_set: dict[str, Any] = {}
+        self._gone: set[str] = set()
+        self._written: list[str] = []
+        self._single: str | None = None
+        self._pid = os.getpid()
+
+    def check_process(self) -> None:
+        """Raise DataSetError in a child of the process that began this commit."""
+        if self._pid != os.getpid():
+            raise DataSetError(
+                f"cannot change {self._writer.folder}: this process was forked inside a batch, "
+                "which belongs to its parent; open the data set again in the child"
+            )
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.infos_set or (key in self._index.infos and key not in self._gone)
+
+    def infos(self) -> dict[str, Any]:
+        """Return the infos as they will be."""
+        known = {key: info for key, info in self._index.infos.items() if key not in self._gone}
+        return {**known, **self.infos_set}
+
+    def info(self, key: str) -> Any:
+        """Return the info of a key as it will be; an `InfoSource` if JSON does not hold it."""
+        return self.infos_set[key] if key in self.infos_set else self._index.infos.get(key)
+
+    def place(self) -> Place:
+        """Return where the loader modules are."""
+        return Place(self._writer.folder, self.commit.staged, self.commit.values, self.commit.gone)
+
+    def record(self, key: str) -> dict[str, Any] | None:
+        """Return the record of the value of a key as it will be; None if it has no value."""
+        if key in self.commit.values:
+            return self.commit.values[key]
+        return None if key in self._gone else self._index.record(key)
+
+    def check_new(self, key: str, *, tells_case: bool) -> None:
+        """Refuse a new key whose files would hide other files, or be hidden by them.
+
+        Raises
+        ------
+        InvalidKeyError
+            If an inner data set has that name, or the file system confuses it with another key.
+        DamagedError
+            If there is a module that the manifest does not list.
+        """
+        if key in self:
+            return
+        if is_data_set(path := self._writer.path(key)):
+            raise InvalidKeyError(key, "a data set inside this one has that name")
+        folded = key.casefold()
+        is_alone = (other := self._index.folded.get(folded)) in (None, key) or other not in self
+        for other in self.infos_set:
+            is_alone = is_alone and (other == key or other.casefold() != folded)
+        if not is_alone or (len(key) in _DEVICE_LENGTHS and is_device_name(key)):
+            check_portable(key, is_alone=is_alone, tells_case=tells_case)
+        if key not in self._index.infos and os.path.lexists(f"{path}.py"):
+            raise DamagedError(
+                f"cannot store {key!r}: {path}.py exists, and the manifest does not list it; "
+                f"run: persist accept {self._writer.folder} {key}"
+            )
+
+    def set_value(self, item: Item, made_by: str = "") -> None:
+        """Store a value."""
+        self.check_process()
+        writer, key, options = self._writer, item.key, self._writer.options
+        path = self._stage(key)
+        self._retire(key)
+        mode = self._mode(key)
+        data = self._unused_data_name(key) if item.arrays else None
+        source = item.source(options.store, data)
+        # The module is written first: whoever discards it learns from it what its arrays are.
+        write_bytes(path, source, durable=options.durable, mode=mode)
+        written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        value: dict[str, Any] = {"written": written, **item.description}
+        if made_by:
+            value["by"] = made_by
+        files = {item_file(key): FileRecord(len(source), hashlib.sha256(source).hexdigest())}
+        if data is not None:
+            value["data"] = data
+            self._written.append(data)
+            files.update(writer.write_arrays(item, data, mode))
+        value["files"] = files
+        self.commit.values[key] = value
+        writer.note_files(key, value)
+        if key not in self:
+            self.commit.info[key] = self.infos_set[key] = None
+
+    def record_value(self, key: str, record: dict[str, Any]) -> None:
+        """Record the files of a key as they are on the disk."""
+        self.check_process()
+        before = self.record(key)
+        about = {"written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        if before is not None and before.get("data") not in (None, record.get("data")):
+            self.commit.removes.append(before["data"])
+        self.commit.values[key] = {**about, **record}
+        # Setting its info again settles a conflict about that, too.
+        self.set_info(key, self.info(key))
+
+    def set_info(self, key: str, info: Any) -> None:
+        """Store an info, or an `InfoSource`."""
+        self.check_process()
+        self.commit.is_tip = True
+        self.commit.source.pop(key, None)
+        self.commit.info[key] = None if isinstance(info, InfoSource) else info
+        if isinstance(info, InfoSource):
+            self.commit.source[key] = info.text
+        self.infos_set[key] = info
+
+    def delete(self, key: str) -> None:
+        """Remove a key, with its value and its info."""
+        self.check_process()
+        self._stage(None)
+        self._retire(key)
+        self._forget(key)
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a key. Its module gets the new name, and finds its arrays as before."""
+        self.check_process()
+        record = self.record(old)
+        text = self.place().find(old)
+        folder = self._writer.folder
+        if text is None and record is not None:
+            raise DamagedError(
+                f"cannot rename {old!r}: {folder}/{item_file(old)} is missing; restore it from "
+                "a copy, or delete the key"
+            )
+        info = self.info(old)
+        if text is not None:
+            path = self._stage(new)
+            data = text.encode()
+            write_bytes(path, data, durable=self._writer.options.durable, mode=self._mode(old))
+            files = dict((record or {"files": {}})["files"])
+            files.pop(item_file(old), None)
+            files = {item_file(new): digest_pieces([data]), **files}
+            self._retire(new)
+            self.commit.values[new] = {**(record or {}), "files": files}
+        self._stage(None)
+        self.commit.values.pop(old, None)
+        self._forget(old)
+        self.set_info(new, info)
+
+    def _stage(self, key: str | None) -> str:
+        """Return where to write the loader module of a key; without a key, only begin staging.
+
+        A commit with one module stages a file, which takes half as long as a folder; the second
+        module moves the first into a folder. Either shows that a commit was begun.
+        """
+        writer, commit = self._writer, self.commit
+        folder, file = map(writer.path, staging_names(commit.number))
+        if commit.staged is None:
+            if os.path.lexists(folder) or os.path.lexists(file):
+                # Another writer began this commit, and crashed.
+                writer.discard()
+            commit.staged = os.path.basename(file)
+            if key is None:
+                claim_file(file)
+        if commit.staged.endswith(".py"):
+            if key is None or self._single in (None, key):
+                self._single = self._single or key
+                return file
+            os.mkdir(folder)
+            if os.name != "nt":
+                os.chmod(folder, stat.S_IMODE(os.stat(writer.folder).st_mode))
+            if self._single is not None:
+                os.rename(file, f"{folder}/{self._single}.py")
+            remove_path(file)
+            commit.staged, self._single = os.path.basename(folder), None
+        return f"{folder}/{key}.py"
+
+    def _retire(self, key: str) -> None:
+        """Have the commit remove the arrays of the present value of a key."""
+        value = self.record(key)
+        is_new = self.commit.values.pop(key, None) is not None
+        data = None
+        if value is not None:
+            data = value.get("data")
+            self._writer.note_files(key, value)
+        if is_new and data in self._written:
+            self._written.remove(data)
+            remove_path(self._writer.path(data))
+        elif data is not None and data not in self.commit.removes:
+            self.commit.removes.append(data)
+
+    def _forget(self, key: str) -> None:
+        self.commit.is_tip = True
+        for known in (self.commit.values, self.commit.info, self.commit.source, self.infos_set):
+            known.pop(key, None)
+        if key == self._single:
+            # The file stays: it shows that a commit was begun.
+            self._single = None
+        elif self.commit.staged and not self.commit.staged.endswith(".py"):
+            remove_path(self._writer.path(module_in(self.commit.staged, key)))
+        if key in self._index.infos and key not in self._gone:
+            self._gone.add(key)
+            self.commit.delete.append(key)
+
+    def _mode(self, key: str) -> int:
+        """Return the permissions for the files of a key: those it has, or the folder's."""
+        found = _stat(self._writer.path(item_file(key)))
+        return self._writer.file_mode() if found is None else stat.S_IMODE(found.st_mode)
+
+    def _unused_data_name(self, key: str) -> str:
+        """Return an unused name for the arrays of a key.
+
+        A later version has the number of its commit behind a dot, which no key contains. No name
+        is used for two versions of a value: a reader of the first would take the arrays of the
+        second for its own.
+        """
+        extension, number = self._writer.options.store.extension, self.commit.number
+        name = f"data_{key}{extension}"
+        if key in self._index.infos:
+            name = f"data_{key}.{number}{extension}"
+        while os.path.lexists(self._writer.path(name)):
+            name = f"data_{key}.{number}{extension}"
+            number += 1
+        return name
+
+    def take_place(self) -> None:
+        """Commit all changes.
+
+        Raises
+        ------
+        OSError
+            If the disk fails; then nothing has changed.
+        """
+        self.check_process()
+        commit = self.commit
+        if not any(map(vars(commit).get, MEMBERS)):
+            self.abandon()
+            return
+        if commit.staged is None:
+            folder, file = map(self._writer.path, staging_names(commit.number))
+            if os.path.lexists(folder) or os.path.lexists(file):
+                self._writer.discard()
+        if commit.removes:
+            # A key that was renamed still uses its arrays.
+            used = {value.get("data") for value in commit.values.values()}
+            commit.removes = [name for name in commit.removes if name not in used]
+        self._writer.commit(commit)
+
+    def abandon(self) -> None:
+        """Undo all changes, unless they are committed."""
+        if self._pid != os.getpid():
+            return
+        writer = self._writer
+        writer.forget()
+        writer.index.refresh()
+        if writer.index.number < self.commit.number:
+            for name in self._written:
+                remove_path(writer.path(name))
+            writer.discard()

@@ -7,17 +7,28 @@ import functools
 import io
 import os
 import weakref
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import h5py
-import numpy
 
-from persist.experiment.appended_file import AppendedFile, superblock_version
-from persist.experiment.journal import Part
-from persist.files import temporary_beside
+from persist.errors import ArgumentError, UnknownKeyError
+from persist.experiment.folder import changing, journal_of, reading
+from persist.experiment.names import check_dataset
+from persist.files import TIMEOUT, temporary_beside
+from persist.files.journal import Journal, Part
+from persist.files.overlay import (
+    OverlayFile,
+    commit_overlays,
+    lock_exclusively,
+    superblock_version,
+    unlock,
+)
 from persist.files.write import replace_bytes
+from persist.hdf5.masked import Prepared, prepare_array, read_prepared
+from persist.hdf5.opening import member, open_hdf5
 
-__all__ = ["ArrayFile", "Prepared", "prepare_array"]
+_PATIENCE = 1.0  # s
 
 # Groups of this version take one more member in the same time, however many they have.
 _VERSIONS = ("v108", "latest")
@@ -25,75 +36,36 @@ _LATEST = 2  # the version of the superblock in these
 # HDF5 goes through all that it has cached at each flush.
 _CACHE = 1 << 16  # bytes
 
-_LINKS = h5py.h5p.create(h5py.h5p.LINK_CREATE)
-_LINKS.set_create_intermediate_group(True)
-_LINKS.set_char_encoding(h5py.h5t.CSET_UTF8)
-_LATE = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-_LATE.set_obj_track_times(False)
-_EARLY = _LATE.copy()
-_EARLY.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-_EARLY.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+
+def commit_arrays(
+    journal: Journal, files: Sequence[ArrayFile], others: Sequence[Part] = ()
+) -> None:
+    """Commit what was added to array files, with changes of other files: see `commit_overlays`."""
+    for file in files:
+        h5py.h5f.flush(file.file.id)
+    changed = [file for file in files if file.overlay.has_written]
+    commit_overlays(journal, [file.overlay for file in changed], others)
+    for file in changed:
+        file.note_commit()
 
 
-class Prepared:
-    """An array that HDF5 can hold.
-
-    Parameters
-    ----------
-    array : numpy.ndarray
-        In C order.
-    kind : h5py.h5t.TypeID
-        Its type in the file.
-    """
-
-    def __init__(self, array: Any, kind: Any) -> None:
-        self.array = array
-        self.kind = kind
-
-    def write(self, file: Any, appended: AppendedFile, name: str) -> None:
-        """Write it as a dataset.
-
-        Raises
-        ------
-        ValueError
-            If there is a dataset of that name.
-        OSError
-            If the disk fails.
-        """
-        array = self.array
-        shape = array.shape
-        space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
-        properties = _LATE if array.dtype.hasobject else _EARLY
-        dataset = h5py.h5d.create(file.id, name.encode(), self.kind, space, properties, lcpl=_LINKS)
-        if array.dtype.hasobject:
-            h5py.Dataset(dataset)[...] = array
-        elif array.nbytes:
-            # Past HDF5, which would hand it on in pieces.
-            appended.write_behind(array.reshape(-1).view("u1").data, dataset.get_offset())
-
-
-def prepare_array(data: Any) -> Prepared:
-    """Return an array as it is to be written.
-
-    Raises
-    ------
-    TypeError
-        If it is None, or HDF5 has no such type.
-    """
-    if data is None:
-        raise TypeError("the array was never filled: stack something, or leave it out")
-    array = numpy.asarray(data, order="C")
-    dtype = array.dtype
-    if dtype.isbuiltin == 1 and dtype.kind in "biufc":
-        return Prepared(array, _file_type(dtype))
-    if dtype.kind == "O" and dtype.metadata is None:
-        _check_texts(array)
-        dtype = h5py.string_dtype()
-    return Prepared(array, h5py.h5t.py_create(dtype, logical=True))
+@contextlib.contextmanager
+def changing_file(path: str, timeout: float = TIMEOUT) -> Iterator[ArrayFile]:
+    """Context manager that gives an array file, and commits what the block has changed in it."""
+    folder = os.path.dirname(path) or os.curdir
+    with (
+        changing(folder, timeout),
+        contextlib.closing(Journal(journal_of(folder))) as journal,
+        contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file,
+    ):
+        yield file
+        commit_arrays(journal, [file])
 
 
 class ArrayFile:
     """An HDF5 file, made if it is missing, whose changes are made by a journal.
+
+    It is locked as HDF5 locks what it writes, until `unlock`.
 
     Parameters
     ----------
@@ -101,70 +73,98 @@ class ArrayFile:
         The file.
     durable : bool
         Whether to wait until the disk holds a new file.
+    timeout : float, optional
+        How long to wait for other programs that have it open, in s.
 
     Raises
     ------
+    FileInUseError
+        If another program has it open for writing, and does not close it.
     OSError
-        If it is no HDF5 file, or the disk fails.
+        If it is not an HDF5 file, or the disk fails.
     """
 
-    def __init__(self, path: str, *, durable: bool) -> None:
+    def __init__(self, path: str, *, durable: bool, timeout: float = TIMEOUT) -> None:
+        self._timeout = timeout
         if not os.path.exists(path):
             replace_bytes(path, _empty(), durable=durable)
         elif superblock_version(path) > _LATEST:
-            _rewrite(path)
+            _rewrite(path, timeout)
         self.path = path
-        self._appended = AppendedFile(path)
+        self._patience = _PATIENCE
+        self.overlay = OverlayFile(path, self._lock)
         try:
-            self.file = h5py.File(self._appended, "r+", libver=_VERSIONS)
-            self._appended.check()
+            self.file = h5py.File(self.overlay, "r+", libver=_VERSIONS)
+            self._check()
         except BaseException:
-            self._appended.close()
+            self.overlay.close()
             raise
         _limit_cache(self.file)
         # HDF5 calls the file object when the interpreter ends, unless it is closed before.
-        self._finalizer = weakref.finalize(self, _close, self.file, self._appended)
-        self._found = self._appended.identity
+        self._finalizer = weakref.finalize(self, _close, self.file, self.overlay)
+        self.note_commit()
+
+    def lock(self) -> None:
+        """Lock the file: programs that have it open for writing are waited for.
+
+        Readers are waited for as well, but not for long: a trial is not lost because somebody
+        looks at the last one.
+
+        Raises
+        ------
+        FileInUseError
+            If another program does not close it.
+        """
+        self._lock(self.overlay.fileno())
+
+    def _lock(self, handle: int) -> None:
+        is_alone = lock_exclusively(handle, self.path, self._timeout, patience=self._patience)
+        self._patience = _PATIENCE if is_alone else 0.0
+
+    def unlock(self) -> None:
+        """Let other programs open the file."""
+        unlock(self.overlay.fileno())
 
     def is_current(self) -> bool:
-        """Tell whether nobody else has changed the file since this one did."""
+        """Return True if nobody else has changed the file since this one did."""
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
             return False
         return (found.st_ino, found.st_size, found.st_mtime_ns) == self._found
 
+    def note_commit(self) -> None:
+        """Note how the file is now, to notice when somebody else changes it."""
+        self._found = self._identity()
+
     def add(self, name: str, prepared: Prepared) -> None:
         """Add a dataset, for a commit to make it last: see `Prepared.write`."""
-        prepared.write(self.file, self._appended, name)
-        self._appended.check()
+        prepared.write(self.file, self.overlay, name)
+        self._check()
 
     def remove(self, name: str) -> None:
         """Remove a dataset, for a commit to make it last."""
         del self.file[name]
 
-    def part(self) -> Part:
-        """Return what is to be committed."""
-        h5py.h5f.flush(self.file.id)
-        appended = self._appended
-        name = os.path.basename(self.path)
-        return Part(name, appended.fileno(), appended.kept, appended.changes())
-
-    def settle(self) -> None:
-        """Note that a commit was made."""
-        self._appended.settle()
-        self._found = self._appended.identity
-
     def close(self) -> None:
         """Close the file, without what was not committed."""
         self._finalizer()
 
+    def _check(self) -> None:
+        if self.overlay.failure is not None:
+            raise self.overlay.failure
 
-def _rewrite(path: str) -> None:
+    def _identity(self) -> tuple[int, int, int]:
+        """Return the inode, size and time of the file, by which a change by others is noticed."""
+        found = os.fstat(self.overlay.fileno())
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _rewrite(path: str, timeout: float) -> None:
     """Give a file a version in which it does not say that it is open, for readers to refuse it."""
     with (
         temporary_beside(path) as temporary,
-        h5py.File(path, "r") as source,
+        open_hdf5(path, timeout) as source,
         h5py.File(temporary, "w", libver=_VERSIONS) as target,
     ):
         for name in source:
@@ -173,12 +173,12 @@ def _rewrite(path: str) -> None:
             target.attrs[name] = value
 
 
-def _close(file: Any, appended: AppendedFile) -> None:
-    appended.give_up()
+def _close(file: Any, overlay: OverlayFile) -> None:
+    overlay.give_up()
     # HDF5 says so if it had something to write; nothing of it is wanted.
     with contextlib.suppress(Exception):
         file.close()
-    appended.close()
+    overlay.close()
 
 
 def _limit_cache(file: Any) -> None:
@@ -189,22 +189,91 @@ def _limit_cache(file: Any) -> None:
     file.id.set_mdc_config(config)
 
 
-def _check_texts(array: Any) -> None:
-    for value in array.flat:
-        if not isinstance(value, (str, bytes)):
-            raise TypeError(
-                f"HDF5 has no arrays of Python objects such as {value!r}: convert it to a dtype"
-            )
-
-
-@functools.cache
-def _file_type(dtype: Any) -> Any:
-    return h5py.h5t.py_create(dtype, logical=True)
-
-
 @functools.cache
 def _empty() -> bytes:
     memory = io.BytesIO()
     with h5py.File(memory, "w", libver=_VERSIONS):
         pass
     return memory.getvalue()
+
+
+_Path = str | os.PathLike[str]
+
+
+def write_hdf5(
+    filepath: _Path, data: Any, dataset: str = "data", *, timeout: float = TIMEOUT
+) -> None:
+    """Add an array to an HDF5 file, which is made if it is missing. It is all there, or not at all.
+
+    Parameters
+    ----------
+    filepath : path
+        The file.
+    data : array_like
+        The array, of any shape and of a type that HDF5 has.
+    dataset : str, optional
+        The name of its dataset, in which slashes make groups.
+    timeout : float, optional
+        How long to wait for others who read or write files of the folder, in s.
+
+    Raises
+    ------
+    TypeError
+        If HDF5 does not have its type, such as numpy's Unicode text.
+    ValueError
+        If there is a dataset of that name.
+    OSError
+        If the disk fails; the file is as it was.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "emg.hdf5")
+    ...     write_hdf5(path, [0.5, 1.5])
+    ...     read_hdf5(path)
+    array([0.5, 1.5])
+    """
+    check_dataset(dataset)
+    prepared = prepare_array(data)
+    path = os.fspath(filepath)
+    with changing_file(path, timeout) as file:
+        if dataset in file.file:
+            raise ArgumentError(
+                f"cannot add to {path}: it has a dataset {dataset!r} already; choose another name, "
+                "or remove it"
+            )
+        file.add(dataset, prepared)
+
+
+def read_hdf5(filepath: _Path, dataset: str = "data", *, timeout: float = TIMEOUT) -> Any:
+    """Return an array of an HDF5 file.
+
+    Parameters
+    ----------
+    filepath : path
+        The file.
+    dataset : str, optional
+        The name of the dataset.
+    timeout : float, optional
+        How long to wait for a writer, in s.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    KeyError
+        If it has no such dataset.
+    """
+    path = os.fspath(filepath)
+    folder = os.path.dirname(path) or os.curdir
+    with reading(folder, timeout=timeout), open_hdf5(path, timeout) as file:
+        group = file
+        *outer, name = dataset.removeprefix("/").split("/")
+        for part in outer:
+            group = member(group, part) if isinstance(group, h5py.Group) and part in group else None
+        if not isinstance(group, h5py.Group) or name not in group:
+            raise UnknownKeyError(dataset, path)
+        if not isinstance(member(group, name), h5py.Dataset):
+            raise UnknownKeyError(dataset, path)
+        return read_prepared(group, name)

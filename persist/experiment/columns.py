@@ -1,4 +1,4 @@
-"""The attributes of trials as columns."""
+"""The attributes of trials as columns: in memory, in CSV, and as datasets of HDF5."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import h5py
 import numpy
 
 from persist.errors import MissingExtraError
-from persist.experiment.csv_text import CSV, header_line, parse_csv, row_line
-from persist.experiment.fields import Value, field_text, values_of
-
-__all__ = ["Kind", "Table", "array_of", "frame_of", "kind_of"]
+from persist.experiment.csv_text import (
+    CSV,
+    Value,
+    field_text,
+    header_line,
+    parse_csv,
+    row_line,
+    values_of,
+)
+from persist.hdf5.content import Numbers, Texts
+from persist.hdf5.opening import member
+from persist.names import group_name
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -55,11 +64,6 @@ class Table:
             },
             len(csv.rows),
         )
-
-    @classmethod
-    def of_bytes(cls, data: bytes) -> Table:
-        """Return the table of a file with this content."""
-        return cls.of_csv(parse_csv(data))
 
     def to_bytes(self) -> bytes:
         """Return the content of a file for the table."""
@@ -115,7 +119,11 @@ def array_of(values: Sequence[Value]) -> Any:
     """Return a column as an array, where nothing is missing or that is NaN; else as a list."""
     dtypes = {Kind.BOOL: "bool", Kind.INT: "int64", Kind.FLOAT: "float64"}
     dtype = dtypes.get(kind_of(values))
-    if dtype is None or (dtype != "float64" and None in values):
+    if (
+        dtype is None
+        or (dtype == "float64" and int in set(map(type, values)))
+        or (dtype != "float64" and None in values)
+    ):
         return list(values)
     return numpy.array([math.nan if value is None else value for value in values], dtype)
 
@@ -147,3 +155,82 @@ def _distinct(names: Sequence[str]) -> Iterator[str]:
             found = f"{name}.{number}"
         taken.add(found)
         yield found
+
+
+_COLUMNS = "columns"
+_ROWS = "n_trials"
+_KIND = "kind"
+_MISSING_ROWS = "missing"
+_INTEGERS = "integers"
+
+_FILLS: dict[str, tuple[str, Value]] = {
+    Kind.BOOL: ("bool", False),
+    Kind.INT: ("int64", 0),
+    Kind.FLOAT: ("float64", math.nan),
+    Kind.EMPTY: ("float64", math.nan),
+}
+
+
+def write_table(group: Any, table: Table) -> None:
+    """Write a table into an empty group.
+
+    Columns of text are of variable-length UTF-8. Where values are missing, the attribute
+    ``missing`` of a column says in which rows; in a column of floats, ``integers`` says in which
+    rows the value is an integer. In a column of several kinds, each value is the
+    field that CSV has for it.
+    """
+    group.attrs[_COLUMNS] = numpy.array(list(table.columns), dtype=h5py.string_dtype())
+    group.attrs[_ROWS] = table.n_rows
+    for name, values in table.columns.items():
+        _write_column(group, group_name(name), values)
+
+
+def read_table(group: Any) -> Table:
+    """Return the table that a group holds."""
+    names = [str(name) for name in group.attrs[_COLUMNS]]
+    columns = {name: _read_column(member(group, group_name(name))) for name in names}
+    return Table(columns, int(group.attrs[_ROWS]))
+
+
+def _write_column(group: Any, name: str, values: Sequence[Value]) -> None:
+    kind = kind_of(values)
+    marks: dict[str, Any] = {_KIND: kind}
+    if kind == Kind.FLOAT and int in set(map(type, values)):
+        marks[_INTEGERS] = numpy.array([type(value) is int for value in values])
+    if None in values:
+        marks[_MISSING_ROWS] = numpy.array([value is None for value in values])
+    if kind in _FILLS:
+        dtype, fill = _FILLS[kind]
+        data = numpy.array([fill if value is None else value for value in values], dtype)
+        Numbers(data, attributes=marks).write(group, name)
+    else:
+        spelled = field_text if kind == Kind.MIXED else _dataset_text
+        texts = numpy.array([spelled(value) for value in values], dtype=object)
+        Texts(texts, marks).write(group, name)
+
+
+def _read_column(dataset: Any) -> list[Value]:
+    kind = dataset.attrs.get(_KIND)
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        values: list[Value] = list(dataset.asstr()[...])
+        if kind == Kind.MIXED:
+            values = [_parsed(str(value)) for value in values]
+    else:
+        values = dataset[...].tolist()
+    integers = dataset.attrs.get(_INTEGERS)
+    if integers is not None:
+        values = [int(v) if is_int else v for v, is_int in zip(values, integers, strict=True)]  # type: ignore[arg-type]
+    missing = dataset.attrs.get(_MISSING_ROWS)
+    if missing is None:
+        return values
+    return [None if lacks else value for value, lacks in zip(values, missing, strict=True)]
+
+
+def _parsed(text: str) -> Value:
+    rows = parse_csv(("x\n" + row_line([text])).encode()).rows
+    return values_of(rows[0])[0]
+
+
+def _dataset_text(value: Value) -> str:
+    # HDF5 ends text at a NUL; a file of other software that has one is kept as it is, too.
+    return "" if value is None else str(value).replace("\0", "\ufffd")

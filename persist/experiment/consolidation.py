@@ -1,21 +1,42 @@
-"""A storage as one HDF5 file, the working dataset."""
+"""A storage as one HDF5 file, the working dataset, and back."""
 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from typing import Any
 
 import h5py
 import numpy
 
-from persist.errors import DamagedError
-from persist.experiment.columns import Table
-from persist.experiment.csv_text import parse_csv
+from persist.errors import ArgumentError, DamagedError, PathExistsError
+from persist.experiment.columns import Table, read_table, write_table
 from persist.experiment.folder import reading
-from persist.experiment.joined_arrays import can_join, write_joined
-from persist.experiment.layout import (
+from persist.experiment.names import is_own_file, plain_name
+from persist.experiment.task_writer import PICKLE
+from persist.experiment.tree import (
+    Folder,
+    TreeFile,
+    check_outside,
+    check_root,
+    default_root,
+    default_target,
+    existing_file,
+    files_in,
+    settle_tree,
+    total_size,
+    tree_folders,
+)
+from persist.experiment.trial_arrays import (
+    RESULT,
+    JoinedArrays,
+    can_join,
+    is_joined,
+    row_names,
+    write_joined,
+)
+from persist.experiment.trial_folder import EXTENSION, TRIALS, read_csv
+from persist.experiment.working import (
     ARRAYS,
     EXTENDED,
     FILES,
@@ -23,37 +44,21 @@ from persist.experiment.layout import (
     PICKLES,
     TABLE,
     VERSIONS,
+    check_format,
     group_path,
     is_working_dataset,
     mark_format,
 )
-from persist.experiment.names import group_name, plain_name
-from persist.experiment.progress import Meter, Progress
-from persist.experiment.tables import write_table
-from persist.experiment.task_writer import PICKLE
-from persist.experiment.tree import (
-    Folder,
-    TreeFile,
-    check_outside,
-    check_root,
-    default_target,
-    files_in,
-    settle_tree,
-    total_size,
-    tree_folders,
-)
-from persist.experiment.trial_arrays import row_names
-from persist.experiment.trial_folder import EXTENSION, TRIALS
-from persist.files import temporary_beside
-
-__all__ = ["LAYOUTS", "storage_to_hdf5"]
+from persist.files import TIMEOUT, open_regular, temporary_beside
+from persist.files.folder import new_folder
+from persist.hdf5.opening import disk_errors, member, open_hdf5
+from persist.names import group_name, name_of_group
+from persist.progress import Meter, Progress
 
 LAYOUTS = ("trials", "joined")
 
 _Path = str | os.PathLike[str]
 _PIECE = 1 << 22  # bytes
-
-_log = logging.getLogger(__name__)
 
 
 def storage_to_hdf5(
@@ -63,6 +68,7 @@ def storage_to_hdf5(
     layout: str = "trials",
     overwrite: bool = False,
     progress: Progress = None,
+    timeout: float = TIMEOUT,
 ) -> str:
     """Write a copy of a storage to one HDF5 file, which `WorkingDataset` reads and extends.
 
@@ -80,8 +86,8 @@ def storage_to_hdf5(
         that loses nothing.
     overwrite : bool, optional
         Replace a working dataset, too, to which something was added since it was made.
-    progress : callable, optional
-        Called after each file with the bytes done, the bytes in all, and its name.
+    progress, timeout
+        See `storage_to_zip`.
 
     Returns
     -------
@@ -91,43 +97,46 @@ def storage_to_hdf5(
     Raises
     ------
     FileNotFoundError, NotADirectoryError
-        If there is no storage.
+        If the storage is missing.
     FileExistsError
         If the file has what the storage does not have, and is not to be replaced.
     ValueError
         If the file would be in the storage, or the layout is unknown.
     DamagedError
         If a table of trials cannot be read.
+    LockTimeout
+        If a writer does not finish in time.
     OSError
         If the disk fails; a file that was there is whole.
     """
     if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {LAYOUTS}, got {layout!r}")
+        raise ArgumentError(f"layout must be one of {LAYOUTS}, got {layout!r}")
     root = check_root(path)
     target = default_target(path, EXTENSION) if outfile is None else os.fspath(outfile)
     check_outside(target, root)
     if not overwrite:
-        _refuse_extended(target)
+        _refuse_extended(target, timeout)
     settle_tree(root)
     folders = tree_folders(root)
     meter = Meter(progress, total_size(folders))
     with (
         temporary_beside(target) as temporary,
+        disk_errors(target),
         h5py.File(temporary, "w", libver=VERSIONS) as file,
     ):
         mark_format(file, os.path.basename(root))
         for folder in folders:
-            with reading(folder.path):
-                _Copy(file, folder, layout, meter).run()
+            with reading(folder.path, timeout=timeout):
+                _Copy(file, folder, layout, meter, timeout).run()
     return target
 
 
-def _refuse_extended(target: str) -> None:
+def _refuse_extended(target: str, timeout: float) -> None:
     if not is_working_dataset(target):
         return
-    with h5py.File(target, "r") as file:
+    with open_hdf5(target, timeout) as file:
         if file.attrs.get(EXTENDED):
-            raise FileExistsError(
+            raise PathExistsError(
                 errno.EEXIST,
                 "Something was added to this working dataset, which would be lost: choose another "
                 "file, or give overwrite=True",
@@ -138,11 +147,14 @@ def _refuse_extended(target: str) -> None:
 class _Copy:
     """The copy of the files of one folder."""
 
-    def __init__(self, file: Any, folder: Folder, layout: str, meter: Meter) -> None:
+    def __init__(
+        self, file: Any, folder: Folder, layout: str, meter: Meter, timeout: float
+    ) -> None:
         self._file = file
         self._folder = folder
         self._layout = layout
         self._meter = meter
+        self._timeout = timeout
         # What is hidden is no subject and no task.
         self._depth = 0
         for name in folder.parts[:2]:
@@ -179,12 +191,7 @@ class _Copy:
 
     def _copy_table(self, files: list[TreeFile]) -> None:
         for file in files:
-            with open(file.path, "rb") as source:
-                data = source.read()
-            try:
-                csv = parse_csv(data)
-            except ValueError as error:
-                raise DamagedError(f"{file.path} cannot be read: {error}") from error
+            data, csv = read_csv(file.path)
             table = Table.of_csv(csv)
             self._n_rows = table.n_rows
             write_table(self._file.require_group(f"{self._place}/{TABLE}"), table)
@@ -195,26 +202,189 @@ class _Copy:
     def _copy_arrays(self, file: TreeFile) -> None:
         name = group_name(plain_name("array", file.parts[-1].removesuffix(EXTENSION) or EXTENSION))
         parent = self._file.require_group(f"{self._place}/{ARRAYS}")
-        with h5py.File(file.path, "r") as source:
+        with open_hdf5(file.path, self._timeout) as source:
             rows = [row for row in row_names(source) if row < self._n_rows]
-            datasets = [source[str(row)] for row in rows] if self._layout == "joined" else []
+            datasets = (
+                [member(source, str(row)) for row in rows] if self._layout == "joined" else []
+            )
             is_plain = len(source) == len(datasets) and not len(source.attrs)
             if datasets and is_plain and can_join(datasets):
                 write_joined(parent.create_group(name), rows, datasets)
                 return
             # The whole at once is a fraction of the time of one dataset after the other.
             h5py.h5o.copy(source.id, b"/", parent.id, name.encode())
-            for row in row_names(source):
-                if row >= self._n_rows:
-                    _log.warning("%s: left out array %d, which has no row", file.path, row)
-                    del parent[name][str(row)]
 
     def _copy_bytes(self, file: TreeFile, place: str) -> None:
         path = f"{self._place}/{place}"
         size = os.stat(file.path).st_size
         dataset = self._file.create_dataset(path, (size,), "u1", track_times=False)
-        with open(file.path, "rb") as source:
+        with open_regular(file.path, follow=True) as source:
             start = 0
             while piece := source.read(_PIECE):
                 dataset[start : start + len(piece)] = numpy.frombuffer(piece, "u1")
                 start += len(piece)
+
+
+def hdf5_to_storage(
+    path: _Path,
+    outdir: _Path | None = None,
+    *,
+    progress: Progress = None,
+    timeout: float = TIMEOUT,
+) -> str:
+    """Make a storage of a working dataset: the inverse of `storage_to_hdf5`.
+
+    What else was put into the file, groups and datasets of any names, becomes HDF5 files at their
+    place in the storage.
+
+    Parameters
+    ----------
+    path : path
+        The file, with or without ``.hdf5``.
+    outdir : path, optional
+        The root, where nothing may be yet. By default the path without ``.hdf5``.
+    progress : bool or callable, optional
+        See `storage_to_zip`, with tasks in place of bytes.
+    timeout : float, optional
+        How long to wait for others who have the file open, in s.
+
+    Returns
+    -------
+    str
+        The root.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at the root.
+    DamagedError
+        If it is not a working dataset, or holds a name that leads out of the root. Nothing is left.
+    OSError
+        If the disk fails; nothing is left.
+    """
+    source = existing_file(path, EXTENSION)
+    target = default_root(source, EXTENSION, ".h5") if outdir is None else os.fspath(outdir)
+    folder_of_file = os.path.dirname(source) or os.curdir
+    with (
+        reading(folder_of_file, always=True, timeout=timeout),
+        open_hdf5(source, timeout) as file,
+        new_folder(target) as root,
+    ):
+        check_format(file, source)
+        os.mkdir(root)
+        _write_root(file, root, progress)
+    return target
+
+
+def _write_root(file: Any, root: str, progress: Progress) -> None:
+    subjects = _write_level(file, root)
+    tasks = [
+        (subject, task, folder)
+        for subject, path in subjects
+        for task, folder in _write_level(member(file, subject), path)
+    ]
+    meter = Meter(progress, len(tasks))
+    for subject, task, folder in tasks:
+        _write_task(member(member(file, subject), task), folder)
+        meter.advance(1, f"{name_of_group(subject)}/{name_of_group(task)}")
+
+
+def _write_level(group: Any, folder: str) -> list[tuple[str, str]]:
+    """Write the datasets of a level, and return its groups with their new folders."""
+    inner = []
+    for name in group:
+        if name == OUTER_FILES:
+            _write_files(member(group, name), folder)
+        elif isinstance(member(group, name), h5py.Group):
+            path = _inside(folder, name)
+            os.mkdir(path)
+            inner.append((name, path))
+        else:
+            _write_datasets(group, [name], _inside(folder, name) + EXTENSION)
+    return inner
+
+
+def _write_task(group: Any, folder: str) -> None:
+    files = member(group, FILES) if FILES in group else None
+    if TABLE in group and (files is None or TRIALS not in files):
+        _write_bytes(_inside(folder, TRIALS), read_table(member(group, TABLE)).to_bytes())
+    for name in group:
+        found = member(group, name)
+        if name == ARRAYS:
+            for array in found:
+                _write_arrays(member(found, array), _inside(folder, array) + EXTENSION)
+        elif name == PICKLES:
+            for pickled in found:
+                data = member(found, pickled)[()].tobytes()
+                _write_bytes(_inside(folder, pickled) + PICKLE, data)
+        elif name == FILES:
+            _write_files(found, folder)
+        elif name != TABLE:
+            path = _inside(folder, name) + EXTENSION
+            if isinstance(found, h5py.Group):
+                _write_datasets(found, list(found), path)
+            else:
+                _write_datasets(group, [name], path)
+
+
+def _write_arrays(group: Any, path: str) -> None:
+    if not is_joined(group):
+        _write_datasets(group, list(group), path)
+        return
+    arrays = JoinedArrays(group)
+    with _new_file(path) as file:
+        for row in arrays.rows():
+            file.create_dataset(str(row), data=arrays.read(row), track_times=False)
+
+
+def _write_datasets(group: Any, names: list[str], path: str) -> None:
+    """Write members of a group as an HDF5 file; a single dataset of another name as its result."""
+    for name in names:
+        member(group, name)  # refuses what leads out of the file
+    is_own = len(names) == 1 and not isinstance(group[names[0]], h5py.Group)
+    is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
+    with _new_file(path) as file:
+        for name in names:
+            target = RESULT if is_level else name
+            h5py.h5o.copy(group.id, name.encode(), file.id, target.encode())
+        if not is_level:
+            for name, value in group.attrs.items():
+                file.attrs[name] = value
+
+
+def _new_file(path: str) -> Any:
+    if os.path.lexists(path):
+        raise DamagedError(f"two things in the file would be called {os.path.basename(path)}")
+    return h5py.File(path, "w", libver=VERSIONS)
+
+
+def _write_files(group: Any, folder: str) -> None:
+    for name in group:
+        path, found = _inside(folder, name), member(group, name)
+        if isinstance(found, h5py.Group):
+            os.makedirs(path, exist_ok=True)
+            _write_files(found, path)
+        else:
+            _write_bytes(path, found[()].tobytes())
+
+
+def _write_bytes(path: str, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+
+
+def _inside(folder: str, name: str) -> str:
+    """Return the path of what a group calls `name`.
+
+    Raises
+    ------
+    DamagedError
+        If that is not in the folder, or would be taken for a journal or lock.
+    """
+    plain = name_of_group(name)
+    if is_own_file(plain):
+        raise DamagedError(f"the file holds {plain!r}, which only writers of a storage make")
+    try:
+        return os.path.join(folder, plain_name("name", plain))
+    except ValueError as error:
+        raise DamagedError(f"the file holds {plain!r}, which leads out of its folder") from error

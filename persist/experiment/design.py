@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Array", "Block", "Design", "Trial"]
+from persist.errors import ArgumentError
 
 _JOINS: dict[int, Callable[..., Any]] = {0: numpy.vstack, 1: numpy.hstack, 2: numpy.dstack}
 _AS_JOINED: dict[int, Callable[..., Any]] = {
@@ -51,7 +51,7 @@ class Array:
 
     def __init__(self, data: Any = None, stack_axis: int = 1) -> None:
         if stack_axis not in _JOINS:
-            raise ValueError(f"stack_axis must be 0, 1 or 2, got {stack_axis!r}")
+            raise ArgumentError(f"stack_axis must be 0, 1 or 2, got {stack_axis!r}")
         self.stack_axis = stack_axis
         self._pieces: list[Any] = [] if data is None else [data]
 
@@ -192,7 +192,7 @@ class Design(list[Block]):
 def _check_fits(first: Any, data: Any, axis: int) -> None:
     found, wanted = _shape(data, axis), _shape(first, axis)
     if found != wanted:
-        raise ValueError(
+        raise ArgumentError(
             f"a piece of shape {numpy.shape(data)} does not go on from one of shape "
             f"{numpy.shape(first)} along axis {axis}"
         )

@@ -7,18 +7,22 @@ import errno
 import os
 from collections.abc import Iterator
 
-from persist.experiment.journal import JOURNAL, has_journal, recover
-from persist.files import FolderLock
+from persist.files import TIMEOUT, FolderLock
+from persist.files.journal import is_pending, recover
 
-__all__ = ["changing", "held", "lock_of", "reading"]
-
+JOURNAL = ".persist-journal"
 _LOCK = ".lock"
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def lock_of(folder: str) -> FolderLock:
+def journal_of(folder: str) -> str:
+    """Return the path of the journal of a folder."""
+    return os.path.join(folder, JOURNAL)
+
+
+def lock_of(folder: str, timeout: float = TIMEOUT) -> FolderLock:
     """Return the lock of a folder; its file stays, and tells readers that there may be a writer."""
-    return FolderLock(folder, name=_LOCK)
+    return FolderLock(folder, name=_LOCK, timeout=timeout)
 
 
 @contextlib.contextmanager
@@ -28,7 +32,7 @@ def held(lock: FolderLock) -> Iterator[None]:
     Raises
     ------
     LockTimeout
-        If another holder does not let go.
+        If another holder does not release it.
     OSError
         If the lock cannot be taken.
     """
@@ -42,27 +46,27 @@ def held(lock: FolderLock) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def changing(folder: str) -> Iterator[None]:
+def changing(folder: str, timeout: float = TIMEOUT) -> Iterator[None]:
     """Keep all others out of a folder while the block changes it, and leave nothing there.
 
     Raises
     ------
     LockTimeout
-        If another writer or reader does not let go.
+        If another writer or reader does not release the lock.
     """
     is_used = os.path.exists(os.path.join(folder, _LOCK))
-    with held(FolderLock(folder, name=_LOCK, keep=is_used)):
-        recover(folder)
+    with held(FolderLock(folder, name=_LOCK, timeout=timeout, keep=is_used)):
+        recover(journal_of(folder))
         try:
             yield
         finally:
             with contextlib.suppress(OSError):
-                if not is_used and not has_journal(folder):
-                    os.unlink(os.path.join(folder, JOURNAL))
+                if not is_used and not is_pending(journal_of(folder)):
+                    os.unlink(journal_of(folder))
 
 
 @contextlib.contextmanager
-def reading(folder: str, *, always: bool = False) -> Iterator[None]:
+def reading(folder: str, *, always: bool = False, timeout: float = TIMEOUT) -> Iterator[None]:
     """Keep writers out of a folder while the block reads it; finish what one who died began.
 
     Where nobody has written with a lock, and where nothing can be written, nothing is done.
@@ -73,22 +77,25 @@ def reading(folder: str, *, always: bool = False) -> Iterator[None]:
         The folder.
     always : bool, optional
         Take the lock also where nobody has written so far: somebody may begin to.
+    timeout : float, optional
+        How long to wait for a writer, in s.
 
     Raises
     ------
     LockTimeout
-        If a writer does not let go.
+        If a writer does not release the lock.
     OSError
         If something is to be finished and the folder cannot be written.
     """
     with contextlib.ExitStack() as stack:
-        is_used = os.path.exists(os.path.join(folder, _LOCK)) or has_journal(folder)
+        is_used = os.path.exists(os.path.join(folder, _LOCK)) or is_pending(journal_of(folder))
         if always or is_used:
             try:
-                stack.enter_context(held(FolderLock(folder, name=_LOCK, keep=is_used)))
+                lock = FolderLock(folder, name=_LOCK, timeout=timeout, keep=is_used)
+                stack.enter_context(held(lock))
             except OSError as error:
-                if error.errno not in _READ_ONLY or has_journal(folder):
+                if error.errno not in _READ_ONLY or is_pending(journal_of(folder)):
                     raise
             else:
-                recover(folder)
+                recover(journal_of(folder))
         yield

@@ -5,28 +5,16 @@ from __future__ import annotations
 import os
 import re
 
-from persist.errors import InvalidKeyError
-
-__all__ = [
-    "check_column",
-    "check_dataset",
-    "check_name",
-    "group_name",
-    "is_own_file",
-    "name_of_group",
-    "plain_name",
-]
+from persist.errors import ArgumentTypeError, InvalidKeyError
+from persist.names import is_device_name
 
 _LONGEST = 200  # bytes; a file name has up to 255, and an extension is added.
-# Windows, "Naming Files, Paths, and Namespaces": what no name holds, and the devices.
+# Microsoft, "Naming Files, Paths, and Namespaces".
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|\Z)", re.IGNORECASE)
 # Locks, journals, and what is made beside: see `folder` and `persist.files`.
 _OWN = re.compile(
     r"\.lock(-owner)?|\.persist-journal|\..*\.(replacing|replaced)|\..*\.tmp|.*\.hdf5\.new"
 )
-_ESCAPED = re.compile(r"[/%]")
-_ESCAPE = re.compile(r"%([0-9A-F]{2})")
 
 
 def check_name(what: str, name: object) -> str:
@@ -42,12 +30,12 @@ def check_name(what: str, name: object) -> str:
     Raises
     ------
     TypeError
-        If it is no text.
+        If it is not text.
     InvalidKeyError
         If it is empty, leads elsewhere, or some system does not take it.
     """
     if not isinstance(name, str):
-        raise TypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
+        raise ArgumentTypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
     reason = _fault(name)
     if reason:
         raise InvalidKeyError(name, f"{reason}; choose another {what}")
@@ -60,12 +48,12 @@ def check_dataset(name: object) -> str:
     Raises
     ------
     TypeError
-        If it is no text.
+        If it is not text.
     InvalidKeyError
         If HDF5 does not take it as it is.
     """
     if not isinstance(name, str):
-        raise TypeError(f"dataset must be text, got {type(name).__name__}: {name!r}")
+        raise ArgumentTypeError(f"dataset must be text, got {type(name).__name__}: {name!r}")
     parts = name.removeprefix("/").split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise InvalidKeyError(name, "it must be a path of names in an HDF5 file")
@@ -78,12 +66,12 @@ def check_column(name: object) -> str:
     Raises
     ------
     TypeError
-        If it is no text.
+        If it is not text.
     InvalidKeyError
         If CSV or UTF-8 cannot hold it.
     """
     if not isinstance(name, str):
-        raise TypeError(f"the name of an attribute must be text, got {name!r}")
+        raise ArgumentTypeError(f"the name of an attribute must be text, got {name!r}")
     if not name or "\0" in name or name.startswith("\ufeff") or not _is_encodable(name):
         raise InvalidKeyError(
             name, "a column needs a name in UTF-8, without NUL or a byte order mark"
@@ -97,12 +85,12 @@ def plain_name(what: str, name: object) -> str:
     Raises
     ------
     TypeError
-        If it is no text.
+        If it is not text.
     InvalidKeyError
         If it is empty or leads elsewhere.
     """
     if not isinstance(name, str):
-        raise TypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
+        raise ArgumentTypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
     separators = {"/", "\\", os.sep, "\0"}
     if name in ("", ".", "..") or any(mark in name for mark in separators):
         raise InvalidKeyError(name, f"it leads out of its folder; choose another {what}")
@@ -110,7 +98,7 @@ def plain_name(what: str, name: object) -> str:
 
 
 def is_own_file(name: str) -> bool:
-    """Tell whether a file is one with which writers keep order, and no data.
+    """Return True if a file is one with which writers keep order, and no data.
 
     Examples
     --------
@@ -118,24 +106,6 @@ def is_own_file(name: str) -> bool:
     (True, True, False)
     """
     return _OWN.fullmatch(name) is not None
-
-
-def group_name(name: str) -> str:
-    """Return how HDF5 names what is called `name`; each name has another.
-
-    Examples
-    --------
-    >>> group_name("p0"), group_name("m/s"), group_name("50 %"), group_name(".")
-    ('p0', 'm%2Fs', '50 %25', '%2E')
-    """
-    if name in (".", ".."):
-        return name.replace(".", "%2E")
-    return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)
-
-
-def name_of_group(name: str) -> str:
-    """Return the name of which `group_name` made this."""
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), name)
 
 
 def _fault(name: str) -> str:
@@ -148,7 +118,7 @@ def _fault(name: str) -> str:
     found = _FORBIDDEN.search(name)
     if found:
         return f"{found[0]!r} separates folders or is reserved on some systems"
-    if _DEVICES.match(name):
+    if is_device_name(name):
         return "Windows has a device of this name"
     if not _is_encodable(name):
         return "it holds surrogates, which are no text"

@@ -1,29 +1,80 @@
-"""Reading the trials of a task, wherever they are kept."""
+"""Reading the trials of a task, wherever they are kept, and the objects stored beside them."""
 
 from __future__ import annotations
 
 import abc
 import functools
+import os
 import pickle
+import runpy
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from persist.errors import PersistError, UnknownKeyError
+from persist.archive import Archive
+from persist.errors import ClosedError, InvalidKeyError, PersistError, UnknownKeyError
 from persist.experiment.columns import Table, frame_of
-from persist.experiment.fields import Value
-from persist.experiment.lazy import LazyArrays
-from persist.experiment.trial_arrays import TrialArrays, stacked
+from persist.experiment.csv_text import Value
+from persist.experiment.trial_arrays import LazyArrays, TrialArrays, stacked
+from persist.experiment.view import task_view
+from persist.files import TIMEOUT
+from persist.names import is_identifier
 
-__all__ = ["Reader", "UnknownArrayError"]
+SOURCE = ".py"
+
+# Arrays of fewer elements are read more easily among the source.
+_THRESHOLD = 100
+
+
+def check_object_name(name: str) -> str:
+    """Return the name of an object, if a module can have it.
+
+    Raises
+    ------
+    InvalidKeyError
+        If it cannot.
+    """
+    if not is_identifier(name) or name.startswith("_"):
+        raise InvalidKeyError(name, "a module cannot be called that: choose a Python identifier")
+    return name
+
+
+def store_object(obj: Any, folder: str, name: str) -> None:
+    """Write an object as the module ``<name>.py`` of a folder; a former one is replaced.
+
+    Raises
+    ------
+    ArchiveError
+        If the object cannot be stored; nothing has changed.
+    OSError
+        If the disk fails; nothing has changed.
+    """
+    archive = Archive(scoped=False, array_threshold=_THRESHOLD, backup_data=False)
+    archive.insert_items({name: obj})
+    archive.save(folder, name, package=False, data_format="npz", force=True)
+
+
+def load_object(folder: str, name: str) -> Any:
+    """Run the module of an object, and return the object.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    return runpy.run_path(os.path.join(folder, name + SOURCE))[name]
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _BATCH = 1 << 22  # bytes
 
 Rows = slice | Iterable[int] | None
 
 
-class UnknownArrayError(PersistError, KeyError, FileNotFoundError):
-    """A task has no array of a name.
+class MissingRecordError(PersistError, KeyError, FileNotFoundError):
+    """A task has no array, pickle or object of a name.
 
     Parameters
     ----------
@@ -35,6 +86,8 @@ class UnknownArrayError(PersistError, KeyError, FileNotFoundError):
         The names that there are.
     """
 
+    kind = "object"
+
     def __init__(self, name: str, where: str, known: Sequence[str] = ()) -> None:
         super().__init__(name, where, known)
         self.name = name
@@ -43,15 +96,29 @@ class UnknownArrayError(PersistError, KeyError, FileNotFoundError):
 
     def __str__(self) -> str:
         known = ", ".join(self.known) or "none"
-        return f"No array {self.name!r} in {self.where}; there are: {known}"
+        return f"No {self.kind} {self.name!r} in {self.where}; there are: {known}"
+
+
+class UnknownArrayError(MissingRecordError):
+    """A task has no array of a name."""
+
+    kind = "array"
 
 
 class Reader(abc.ABC):
     """The trials of one task."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self._timeout = timeout
+        self._is_closed = False
         self._trials: Any = None
         self._table_read: Table | None = None
+
+    def __repr__(self) -> str:
+        return task_view(self, self._where()).text()
+
+    def _repr_html_(self) -> str:
+        return task_view(self, self._where()).html()
 
     @property
     def trials(self) -> Any:
@@ -64,6 +131,7 @@ class Reader(abc.ABC):
         MissingExtraError
             If pandas is not installed; `columns` needs none.
         """
+        self._check_open()
         if self._trials is None:
             self._trials = frame_of(self._table())
         return self._trials
@@ -172,8 +240,8 @@ class Reader(abc.ABC):
 
         Raises
         ------
-        FileNotFoundError
-            If there is none.
+        MissingRecordError
+            If there is none; it is both a KeyError and a FileNotFoundError.
         """
         return pickle.loads(self._pickled(name))
 
@@ -183,11 +251,27 @@ class Reader(abc.ABC):
 
         Raises
         ------
-        FileNotFoundError
-            If there is none.
+        MissingRecordError
+            If there is none; it is both a KeyError and a FileNotFoundError.
         """
 
+    def close(self) -> None:
+        """Forget what was read. Further calls raise `ClosedError`."""
+        self._is_closed = True
+        self._trials = self._table_read = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError(f"cannot read {self._where()}: this reader was closed; make another")
+
     def _table(self) -> Table:
+        self._check_open()
         if self._table_read is None:
             self._table_read = self._read_table()
         return self._table_read

@@ -3,28 +3,147 @@
 from __future__ import annotations
 
 import errno
-import functools
 import os
+import weakref
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from persist.errors import PersistError
+import h5py
+
+from persist.errors import ClosedError, NotAFolderError, PersistError
+from persist.experiment.array_file import ArrayFile, commit_arrays
 from persist.experiment.consolidation import storage_to_hdf5
 from persist.experiment.export import storage_to_dataset
+from persist.experiment.folder import changing, journal_of
 from persist.experiment.names import check_name, plain_name
 from persist.experiment.task_reader import TaskReader
-from persist.experiment.task_writer import TaskWriter
-from persist.experiment.tree import folder_names
-from persist.experiment.zipping import storage_to_zip
-from persist.files import settle_folder, settle_folders, sync_folder
-from persist.files.folder import begin_folder, commit_folder
+from persist.experiment.task_writer import ReplacingWriter, TaskWriter
+from persist.experiment.tree import check_root, folder_names, settle_tree
+from persist.experiment.trial_arrays import row_names
+from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names, read_csv
+from persist.experiment.view import storage_view
+from persist.experiment.working import VERSIONS
+from persist.experiment.zip_file import storage_to_zip
+from persist.files import (
+    TIMEOUT,
+    create_file,
+    settle_folder,
+    settle_folders,
+    sync_folder,
+)
+from persist.files.journal import Journal
+from persist.hdf5.masked import MASK_ENDING
+from persist.progress import Progress
 
-__all__ = ["Storage", "StorageWriter", "TaskError", "makedirs"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_ORPHANS = ".orphaned"
+
+
+def repair_storage(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> list[str]:
+    """Move arrays of trials that are missing from the table of their task to files of their own.
+
+    A task that lost rows of its table cannot be resumed: the next trial would replace an array.
+    What is moved is in ``<array name>.orphaned.h5`` of the task, under the numbers of the rows.
+
+    Parameters
+    ----------
+    path : path
+        The root of the storage.
+    timeout : float, optional
+        How long to wait for others who read or write a task, in s.
+
+    Returns
+    -------
+    list of str
+        What was done, one text for each array name.
+
+    Examples
+    --------
+    >>> import numpy, os, tempfile
+    >>> from persist.experiment import Storage, Trial
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> storage = Storage(os.path.join(folder.name, "data"))
+    >>> storage.subject_id = "p0"
+    >>> trial = Trial({"block": 0, "trial": 0})
+    >>> trial.add_array("emg", data=numpy.zeros(3))
+    >>> with storage.create_task("reach") as writer:
+    ...     writer.write(trial)
+    >>> os.truncate(os.path.join(storage.root, "p0", "reach", "trials.csv"), 0)
+    >>> repair_storage(storage.root)
+    ['p0/reach: moved emg of rows 0 to emg.orphaned.h5']
+    >>> folder.cleanup()
+    """
+    root = check_root(path)
+    settle_tree(root)
+    return [
+        f"{subject}/{task}: {done}"
+        for subject in folder_names(root)
+        for task in folder_names(os.path.join(root, subject))
+        for done in repair_task(os.path.join(root, subject, task), timeout=timeout)
+    ]
+
+
+def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> list[str]:
+    """Do as `repair_storage` for the folder of one task."""
+    folder = os.fspath(path)
+    done = []
+    with changing(folder, timeout):
+        journal = Journal(journal_of(folder))
+        n_rows = len(read_csv(os.path.join(folder, TRIALS))[1].rows)
+        try:
+            for name in array_names(folder):
+                array_file = ArrayFile(
+                    os.path.join(folder, name + EXTENSION), durable=True, timeout=timeout
+                )
+                try:
+                    rows = [row for row in row_names(array_file.file) if row >= n_rows]
+                    if rows:
+                        target = _move(array_file, folder, name, rows)
+                        commit_arrays(journal, [array_file])
+                        listed = ", ".join(map(str, rows))
+                        done.append(f"moved {name} of rows {listed} to {target}")
+                finally:
+                    array_file.close()
+        finally:
+            journal.close()
+    return done
+
+
+def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str:
+    """Copy datasets to a new file, and remove them from the other, for a commit to make it last."""
+    source: Any = array_file.file
+    number = 0
+    while os.path.lexists(os.path.join(folder, target := _target(name, number))):
+        number += 1
+    members = [f"{row}{ending}" for row in rows for ending in ("", MASK_ENDING)]
+    members = [found for found in members if found in source]
+    path = os.path.join(folder, target)
+    with create_file(path), h5py.File(path, "w", libver=VERSIONS) as file:
+        for found in members:
+            h5py.h5o.copy(source.id, found.encode(), file.id, found.encode())
+    for found in members:
+        array_file.remove(found)
+    return target
+
+
+def _target(name: str, number: int) -> str:
+    return f"{name}{_ORPHANS}{f'_{number}' if number else ''}.h5"
+
 
 _Path = str | os.PathLike[str]
+_Opened = TypeVar("_Opened", bound="TaskWriter | TaskReader")
 
 
 class TaskError(PersistError, ValueError):
     """A task is there and may not be, or it is not there and should be."""
+
+
+class MissingTaskError(TaskError, KeyError):
+    """A subject has no task of a name."""
+
+    __str__ = Exception.__str__
 
 
 class Storage:
@@ -42,10 +161,12 @@ class Storage:
     durable : bool, optional
         Wait until the disk holds each trial, so that it is there after a loss of power. Without,
         trials outlive the process only, and take less time.
+    timeout : float, optional
+        How long tasks wait for others who read or write them, in s.
 
     Attributes
     ----------
-    root, allow_overwrite, durable
+    root, allow_overwrite, durable, timeout
         As given.
 
     Examples
@@ -67,17 +188,32 @@ class Storage:
     """
 
     def __init__(
-        self, root: _Path = "data", allow_overwrite: bool = False, *, durable: bool = True
+        self,
+        root: _Path = "data",
+        allow_overwrite: bool = False,
+        *,
+        durable: bool = True,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.root = root
         self.allow_overwrite = allow_overwrite
         self.durable = durable
+        self.timeout = timeout
         self._subject_id: str | None = None
+        self._is_closed = False
+        self._opened: weakref.WeakSet[TaskWriter | TaskReader] = weakref.WeakSet()
         makedirs(root, exist_ok=True)
+
+    def __repr__(self) -> str:
+        return storage_view(self, os.fspath(self.root)).text()
+
+    def _repr_html_(self) -> str:
+        return storage_view(self, os.fspath(self.root)).html()
 
     @property
     def subject_ids(self) -> Iterator[str]:
         """The subjects, in order."""
+        self._check_open()
         return iter(folder_names(os.fspath(self.root)))
 
     @property
@@ -93,6 +229,7 @@ class Storage:
 
     @subject_id.setter
     def subject_id(self, val: str) -> None:
+        self._check_open()
         path = os.path.join(self.root, plain_name("subject", val))
         if not os.path.isdir(path):
             check_name("subject", val)
@@ -101,7 +238,8 @@ class Storage:
 
     @property
     def task_ids(self) -> Iterator[str]:
-        """The tasks of the current subject, in order; none if there is no subject."""
+        """The tasks of the current subject, in order; none without a current subject."""
+        self._check_open()
         if self._subject_id is None:
             return iter(())
         folder = os.path.join(self.root, self._subject_id)
@@ -114,9 +252,10 @@ class Storage:
         Raises
         ------
         ValueError
-            If there is no subject, the task was begun before and may not be replaced, or no folder
+            If no subject is set, the task was begun before and may not be replaced, or no folder
             can be called that.
         """
+        self._check_open()
         check_name("task", task_id)
         path = self._task_path(task_id, "create a task")
         settle_folder(path)
@@ -126,53 +265,73 @@ class Storage:
             return self._replacing(path, task_id)
         if self.durable:
             sync_folder(os.path.dirname(path))
-        return TaskWriter(path, durable=self.durable)
+        return self._kept(TaskWriter(path, durable=self.durable, timeout=self.timeout))
 
     def require_task(self, task_id: str) -> TaskReader:
         """Return what reads a task of the current subject.
 
         Raises
         ------
-        ValueError
-            If there is none.
+        MissingTaskError
+            If there is none; it is both a ValueError and a KeyError.
         """
-        return TaskReader(self._existing(task_id))
+        return self._kept(TaskReader(self._existing(task_id), timeout=self.timeout))
 
     def resume_task(self, task_id: str) -> TaskWriter:
         """Go on with a task of the current subject: return what adds trials to it.
 
         Raises
         ------
-        ValueError
-            If there is none.
+        MissingTaskError
+            If there is none; it is both a ValueError and a KeyError.
+        DamagedError
+            If there are arrays of trials that are not in its table: see `repair_storage`.
         """
-        return TaskWriter(self._existing(task_id), durable=self.durable)
+        path = self._existing(task_id)
+        TaskReader(path, timeout=self.timeout).check_complete()
+        return self._kept(TaskWriter(path, durable=self.durable, timeout=self.timeout))
 
-    def to_zip(self, outfile: _Path | None = None) -> None:
+    def close(self) -> None:
+        """Close the readers and writers of its tasks. Further calls raise `ClosedError`."""
+        self._is_closed = True
+        for opened in list(self._opened):
+            opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def to_zip(self, outfile: _Path | None = None, *, progress: Progress = None) -> None:
         """Write all of it to a ZIP file: see `storage_to_zip`."""
-        storage_to_zip(self.root, outfile)
+        self._check_open()
+        storage_to_zip(self.root, outfile, progress=progress, timeout=self.timeout)
 
-    def to_hdf5(self, outfile: _Path | None = None) -> None:
+    def to_hdf5(self, outfile: _Path | None = None, *, progress: Progress = None) -> None:
         """Write all of it to an HDF5 file: see `storage_to_hdf5`."""
-        storage_to_hdf5(self.root, outfile)
+        self._check_open()
+        storage_to_hdf5(self.root, outfile, progress=progress, timeout=self.timeout)
 
-    def to_dataset(self, outfile: _Path | None = None) -> None:
+    def to_dataset(self, outfile: _Path | None = None, *, progress: Progress = None) -> None:
         """Write all of it to a package: see `storage_to_dataset`."""
-        storage_to_dataset(self.root, outfile)
+        self._check_open()
+        storage_to_dataset(self.root, outfile, progress=progress, timeout=self.timeout)
 
     def _task_path(self, task_id: str, act: str) -> str:
         if self._subject_id is None:
-            raise TaskError(f"There is no subject: set subject_id to {act}")
+            raise TaskError(f"cannot {act}: no subject is set; set subject_id first")
         return os.path.join(self.root, self._subject_id, task_id)
 
     def _existing(self, task_id: str) -> str:
+        self._check_open()
         plain_name("task", task_id)
         if self._subject_id is not None:
             path = self._task_path(task_id, "read a task")
             settle_folder(path)
             if os.path.isdir(path):
                 return path
-        raise TaskError(
+        raise MissingTaskError(
             f'Subject {self._subject_id} has not started "{task_id}" yet. '
             "Use `create_task` to create it first."
         )
@@ -183,12 +342,17 @@ class Storage:
                 f'Subject {self._subject_id} has already started "{task_id}". '
                 "Only unique task names are allowed."
             )
-        return TaskWriter._replacing(
-            path,
-            functools.partial(begin_folder, path),
-            functools.partial(commit_folder, path),
-            durable=self.durable,
-        )
+        return self._kept(ReplacingWriter(path, durable=self.durable, timeout=self.timeout))
+
+    def _kept(self, opened: _Opened) -> _Opened:
+        self._opened.add(opened)
+        return opened
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError(
+                f"cannot use the storage {os.fspath(self.root)}: it was closed; make another"
+            )
 
 
 class StorageWriter(Storage):
@@ -206,5 +370,5 @@ def makedirs(path: _Path, exist_ok: bool = False) -> None:
     if exist_ok and os.path.isdir(path):
         return
     if os.path.lexists(path) and not os.path.isdir(path):
-        raise NotADirectoryError(errno.ENOTDIR, "A folder is to be made here", os.fspath(path))
+        raise NotAFolderError(errno.ENOTDIR, "A folder is to be made here", os.fspath(path))
     os.makedirs(path, exist_ok=exist_ok)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 from collections.abc import Iterator
 from typing import Any
 
-import h5py
-
-from persist.errors import DamagedError
-from persist.experiment.archived import SOURCE, check_object_name, load_object
 from persist.experiment.columns import Table
-from persist.experiment.csv_text import CSV, parse_csv
+from persist.experiment.csv_text import CSV
 from persist.experiment.folder import reading
 from persist.experiment.names import plain_name
-from persist.experiment.reader import Reader, UnknownArrayError
+from persist.experiment.reader import (
+    SOURCE,
+    MissingRecordError,
+    Reader,
+    UnknownArrayError,
+    check_object_name,
+    load_object,
+)
 from persist.experiment.task_writer import PICKLE
 from persist.experiment.trial_arrays import SeparateArrays, row_names
-from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names
-
-__all__ = ["TaskReader"]
+from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names, read_csv, refuse_orphans
+from persist.files import TIMEOUT, open_regular
+from persist.hdf5.opening import open_hdf5
 
 _log = logging.getLogger(__name__)
 
@@ -37,20 +39,23 @@ class TaskReader(Reader):
     ----------
     root : path
         The folder of the task.
+    timeout : float, optional
+        How long to wait for a writer of the task, in s.
 
     Notes
     -----
     ``root`` must be a folder. Without a file ``trials.csv``, the task has no trials.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        super().__init__()
+    def __init__(self, root: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> None:
+        super().__init__(timeout)
         self.root = root
         self._folder = os.fspath(root)
 
     @property
     def array_names(self) -> list[str]:
         """The names of the arrays, in order."""
+        self._check_open()
         return array_names(self._folder)
 
     @property
@@ -59,61 +64,53 @@ class TaskReader(Reader):
 
         This looks at all files of the task as they are now.
         """
-        with reading(self._folder):
-            csv = self._read_csv()
+        with reading(self._folder, timeout=self._timeout):
+            csv = _read_csv(self._folder)
             found = [f"row {len(csv.rows)}: not whole: {csv.rest!r}"] if csv.rest else []
-            for name in self.array_names:
-                with self._open_file(name) as file:
-                    rows = row_names(file)
-                found += [f"row {n}: {name} without attributes" for n in rows if n >= len(csv.rows)]
+            for name, rows in self._orphans(len(csv.rows)).items():
+                found += [f"row {row}: {name} without attributes" for row in rows]
         return found
+
+    def check_complete(self) -> None:
+        """Raise DamagedError if there are arrays of trials that are not in the table."""
+        with reading(self._folder, timeout=self._timeout):
+            n_rows = len(_read_csv(self._folder).rows)
+            refuse_orphans(self._folder, n_rows, self._orphans(n_rows))
 
     def load(self, name: str) -> Any:
         """Return an object that `TaskWriter.store` has written. This runs its source.
 
         Raises
         ------
-        FileNotFoundError
-            If there is none.
+        MissingRecordError
+            If there is none; it is both a KeyError and a FileNotFoundError.
         """
+        self._check_open()
         check_object_name(name)
-        self._check_there(name + SOURCE)
-        with reading(self._folder):
+        self._check_there(name, SOURCE)
+        with reading(self._folder, timeout=self._timeout):
             return load_object(self._folder, name)
+
+    def _orphans(self, n_rows: int) -> dict[str, list[int]]:
+        found = {}
+        for name in self.array_names:
+            with self._open_file(name) as file:
+                found[name] = [row for row in row_names(file) if row >= n_rows]
+        return found
 
     def _where(self) -> str:
         return self._folder
 
     def _read_table(self) -> Table:
-        with reading(self._folder):
-            return self._read_unlocked()
-
-    def _read_unlocked(self) -> Table:
-        csv = self._read_csv()
-        if csv.rest:
-            _log.warning("%s: left out a row that is not whole: %r", self._folder, csv.rest)
-        return Table.of_csv(csv)
-
-    def _read_csv(self) -> CSV:
-        path = os.path.join(self._folder, TRIALS)
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
-            if not os.path.isdir(self._folder):
-                raise
-            data = b""
-        try:
-            return parse_csv(data)
-        except ValueError as error:
-            raise DamagedError(f"{path} cannot be read: {error}") from error
+        with reading(self._folder, timeout=self._timeout):
+            return read_trials(self._folder)
 
     @contextlib.contextmanager
     def _open(self, name: str) -> Iterator[SeparateArrays]:
         plain_name("array", name)
         # The table is read first: whoever reads it takes the lock too.
         self._table()
-        with reading(self._folder), self._open_file(name) as file:
+        with reading(self._folder, timeout=self._timeout), self._open_file(name) as file:
             yield SeparateArrays(file)
 
     @contextlib.contextmanager
@@ -121,15 +118,34 @@ class TaskReader(Reader):
         path = os.path.join(self._folder, name + EXTENSION)
         if not os.path.exists(path):
             raise UnknownArrayError(name, self._folder, self.array_names)
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, self._timeout) as file:
             yield file
 
     def _pickled(self, name: str) -> bytes:
+        self._check_open()
         plain_name("pickle", name)
-        with reading(self._folder), open(os.path.join(self._folder, name + PICKLE), "rb") as file:
-            return file.read()
+        self._check_there(name, PICKLE)
+        with (
+            reading(self._folder, timeout=self._timeout),
+            open_regular(os.path.join(self._folder, name + PICKLE), follow=True) as file,
+        ):
+            data: bytes = file.read()
+        return data
 
-    def _check_there(self, name: str) -> None:
-        path = os.path.join(self._folder, name)
-        if not os.path.exists(path):
-            raise FileNotFoundError(errno.ENOENT, "No object was stored under this name", path)
+    def _check_there(self, name: str, extension: str) -> None:
+        if not os.path.exists(os.path.join(self._folder, name + extension)):
+            files = os.listdir(self._folder) if os.path.isdir(self._folder) else []
+            known = [file.removesuffix(extension) for file in files if file.endswith(extension)]
+            raise MissingRecordError(name, self._folder, sorted(known))
+
+
+def read_trials(folder: str) -> Table:
+    """Return the attributes of the trials of a task, for a caller that keeps its writer out."""
+    csv = _read_csv(folder)
+    if csv.rest:
+        _log.warning("%s: left out a row that is not whole: %r", folder, csv.rest)
+    return Table.of_csv(csv)
+
+
+def _read_csv(folder: str) -> CSV:
+    return read_csv(os.path.join(folder, TRIALS))[1]

@@ -8,19 +8,22 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from persist.experiment.archived import check_object_name, store_object
-from persist.experiment.array_file import Prepared, prepare_array
+from persist.errors import PersistError, UnsupportedObjectError
 from persist.experiment.folder import changing
 from persist.experiment.names import check_name
-from persist.experiment.trial_folder import TRIALS, TrialFolder
-from persist.experiment.trial_writer import TrialWriter, prepare_fields
-from persist.files import replace_file
-
-__all__ = ["PICKLE", "TaskWriter"]
+from persist.experiment.reader import check_object_name, store_object
+from persist.experiment.trial_folder import TRIALS, TrialFolder, TrialWriter, prepare_fields
+from persist.files import TIMEOUT, replace_file
+from persist.files.folder import begin_folder, commit_folder
+from persist.hdf5.masked import Prepared, prepare_array
 
 PICKLE = ".pkl"
 
 _log = logging.getLogger(__name__)
+
+
+class MissingAttributeError(PersistError, KeyError):
+    """A trial lacks an attribute that each must have."""
 
 
 class ArrayLike(Protocol):
@@ -57,6 +60,8 @@ class TaskWriter:
     durable : bool, optional
         Wait until the disk holds each trial, so that it is there after a loss of power. Without,
         it is there after the death of this process.
+    timeout : float, optional
+        How long to wait for others who read or write the task, in s.
 
     Attributes
     ----------
@@ -78,19 +83,11 @@ class TaskWriter:
     >>> folder.cleanup()
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, durable: bool = True) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, durable: bool = True, timeout: float = TIMEOUT
+    ) -> None:
+        self._timeout = timeout
         self._set_root(root, durable)
-        self._begin: Callable[[], str] | None = None
-        self._commit_begun: Callable[[], None] | None = None
-
-    @classmethod
-    def _replacing(
-        cls, root: str, begin: Callable[[], str], commit: Callable[[], None], *, durable: bool
-    ) -> TaskWriter:
-        """Return a writer that begins in another folder, which then becomes `root`."""
-        writer = cls(root, durable=durable)
-        writer._begin, writer._commit_begun = begin, commit
-        return writer
 
     def write(self, trial: TrialLike) -> None:
         """Write a trial, and clear its arrays. It is on disk when the call returns, as a whole.
@@ -108,14 +105,18 @@ class TaskWriter:
         TypeError, ValueError
             If a name, a value or an array cannot be written.
         LockTimeout
-            If somebody else who writes or reads the task does not let go.
+            If somebody else who writes or reads the task does not release its lock.
+        ClosedError
+            If the writer was closed.
         OSError
             If the disk fails. Whatever the error, the trial is absent, and keeps its arrays.
         """
         attrs = trial.attrs
         for name in ("block", "trial"):
             if name not in attrs:
-                raise KeyError(f"a trial needs attrs[{name!r}], and has {sorted(map(str, attrs))}")
+                raise MissingAttributeError(
+                    f"a trial needs attrs[{name!r}], and has {sorted(map(str, attrs))}"
+                )
         block, number = attrs["block"], attrs["trial"]
         if _log.isEnabledFor(logging.INFO):
             _log.info("saving trial %s:%s\n%s", block, number, trial)
@@ -141,7 +142,7 @@ class TaskWriter:
 
         def write() -> None:
             with (
-                changing(self._place),
+                changing(self._place, self._timeout),
                 replace_file(os.path.join(self._place, name + PICKLE), "wb") as file,
             ):
                 file.write(data)
@@ -159,14 +160,14 @@ class TaskWriter:
         check_object_name(check_name("object", name))
 
         def write() -> None:
-            with changing(self._place):
+            with changing(self._place, self._timeout):
                 store_object(obj, self._place, name)
 
         self._do(write)
 
     def close(self) -> None:
-        """Close all files; what is written next opens them again."""
-        self._folder.close()
+        """Close all files. Further calls raise `ClosedError`."""
+        self._folder.finish()
 
     def __enter__(self) -> TaskWriter:
         return self
@@ -179,26 +180,38 @@ class TaskWriter:
         try:
             return prepare_array(array.data)
         except TypeError as error:
-            raise TypeError(f"array {name!r} cannot be written: {error}") from error
+            raise UnsupportedObjectError(f"array {name!r} cannot be written: {error}") from error
 
     def _do(self, write: Callable[[], None]) -> None:
-        """Write, at first in the folder that is to replace that of a former task."""
-        if self._begin is None or self._commit_begun is None:
-            write()
-            return
-        root = self.root
-        self._set_root(self._begin(), self._folder.durable)
-        try:
-            write()
-            self._folder.close()
-            self._commit_begun()
-        finally:
-            self._folder.close()
-            self._set_root(root, self._folder.durable)
-        self._begin = self._commit_begun = None
+        self._folder.check_open()
+        write()
 
     def _set_root(self, root: str | os.PathLike[str], durable: bool) -> None:
         self.root = root
         self._place = os.fspath(root)
-        self.trials = TrialWriter(os.path.join(self._place, TRIALS), durable=durable)
-        self._folder: TrialFolder = self.trials._folder
+        self.trials = TrialWriter(
+            os.path.join(self._place, TRIALS), durable=durable, timeout=self._timeout
+        )
+        self._folder: TrialFolder = self.trials.folder
+
+
+class ReplacingWriter(TaskWriter):
+    """The writer of a task in the place of a former one, which stays until something is written."""
+
+    _has_replaced = False
+
+    def _do(self, write: Callable[[], None]) -> None:
+        if self._has_replaced:
+            super()._do(write)
+            return
+        self._folder.check_open()
+        root, durable = os.fspath(self.root), self._folder.durable
+        self._set_root(begin_folder(root), durable)
+        try:
+            write()
+            self._folder.close()
+            commit_folder(root)
+        finally:
+            self._folder.close()
+            self._set_root(root, durable)
+        self._has_replaced = True

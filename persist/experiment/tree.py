@@ -7,29 +7,29 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from persist.errors import PersistError
+from persist.errors import (
+    ArgumentError,
+    IsAFolderError,
+    MissingPathError,
+    NotAFolderError,
+    PersistError,
+)
 from persist.experiment.names import is_own_file
 from persist.experiment.trial_folder import TRIALS
 from persist.files import settle_folders
-
-__all__ = [
-    "Folder",
-    "InsideError",
-    "TreeFile",
-    "check_outside",
-    "check_root",
-    "default_target",
-    "files_in",
-    "folder_names",
-    "is_storage",
-    "settle_tree",
-    "total_size",
-    "tree_folders",
-]
+from persist.files.regular import check_regular
 
 
 class InsideError(PersistError, ValueError):
     """A file that is to hold a folder would be in that folder."""
+
+
+class OutsideError(PersistError, ValueError):
+    """A link in a folder leads out of it."""
+
+
+class LinkLoopError(PersistError, OSError):
+    """A link leads to a folder that it is in."""
 
 
 class Folder(NamedTuple):
@@ -90,7 +90,7 @@ def settle_tree(root: str) -> None:
 
 
 def is_storage(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a folder has subjects with tasks in it."""
+    """Return True if a folder has subjects with tasks in it."""
     root = os.fspath(path)
     return os.path.isdir(root) and any(
         os.path.isfile(os.path.join(root, subject, task, TRIALS))
@@ -109,9 +109,9 @@ def check_root(path: str | os.PathLike[str]) -> str:
     """
     root = os.path.abspath(path)
     if not os.path.exists(root):
-        raise FileNotFoundError(errno.ENOENT, "There is no storage here", os.fspath(path))
+        raise MissingPathError(errno.ENOENT, "no storage was found here", os.fspath(path))
     if not os.path.isdir(root):
-        raise NotADirectoryError(errno.ENOTDIR, "A storage is a folder", os.fspath(path))
+        raise NotAFolderError(errno.ENOTDIR, "A storage is a folder", os.fspath(path))
     return root
 
 
@@ -121,6 +121,25 @@ def default_target(path: str | os.PathLike[str], extension: str) -> str:
     if os.path.basename(plain) in (os.curdir, os.pardir):
         plain = os.path.abspath(path)
     return plain + extension
+
+
+def default_root(path: str, *extensions: str) -> str:
+    """Return the path of a file without its extension, which must be one of `extensions`."""
+    stem, extension = os.path.splitext(path)
+    if extension.lower() not in extensions:
+        raise ArgumentError(
+            f"cannot tell where to put the storage: {path} does not end with {extensions[0]}; give "
+            "outdir"
+        )
+    return stem
+
+
+def existing_file(path: str | os.PathLike[str], extension: str) -> str:
+    """Return the path of a file that may be given without its extension."""
+    plain = os.fspath(path)
+    with_extension = plain + extension
+    is_short = not os.path.isfile(plain) and os.path.isfile(with_extension)
+    return with_extension if is_short else plain
 
 
 def check_outside(target: str | os.PathLike[str], root: str) -> str:
@@ -138,18 +157,20 @@ def check_outside(target: str | os.PathLike[str], root: str) -> str:
     if os.path.commonpath([real, inside]) == inside:
         raise InsideError(f"{path} is inside {root}, which it is to hold: choose another place")
     if os.path.isdir(real):
-        raise IsADirectoryError(errno.EISDIR, "A file is to be written here", path)
+        raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
     folder = os.path.dirname(real)
     if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, "A file is to be written in this folder", folder)
+        raise MissingPathError(errno.ENOENT, "A file is to be written in this folder", folder)
     return path
 
 
 def tree_folders(root: str) -> list[Folder]:
-    """Return a folder and all that are in it, in order of the names. Links are followed.
+    """Return a folder and all that are in it, in order of the names. Links within are followed.
 
     Raises
     ------
+    OutsideError
+        If a link leads out of the folder.
     OSError
         If a link leads to a folder that it is in.
     """
@@ -161,14 +182,23 @@ def files_in(folder: Folder) -> list[TreeFile]:
 
     Raises
     ------
+    OutsideError
+        If a link leads out of the storage.
+    NotRegularError
+        If there is a FIFO, a socket or a device.
     OSError
         If a link leads to nothing.
     """
     found = []
+    root = folder.path
+    for _ in folder.parts:
+        root = os.path.dirname(root)
     for name in _names_in(folder.path):
         path = os.path.join(folder.path, name)
         if not os.path.isdir(path):
-            found.append(TreeFile((*folder.parts, name), path, os.stat(path).st_size))
+            _check_inside(path, os.path.realpath(root))
+            size = check_regular(path).st_size
+            found.append(TreeFile((*folder.parts, name), path, size))
     return found
 
 
@@ -183,10 +213,20 @@ def _walk(path: str, parts: tuple[str, ...], above: tuple[str, ...]) -> Iterator
     for name in names:
         inner = os.path.join(path, name)
         if os.path.isdir(inner):
+            _check_inside(inner, above[0])
             real = os.path.realpath(inner)
             if real in above:
-                raise OSError(errno.ELOOP, "This link leads to a folder that it is in", inner)
+                raise LinkLoopError(errno.ELOOP, "this link leads to a folder that it is in", inner)
             yield from _walk(inner, (*parts, name), (*above, real))
+
+
+def _check_inside(path: str, root: str) -> None:
+    real = os.path.realpath(path)
+    if os.path.islink(path) and os.path.commonpath([real, root]) != root:
+        raise OutsideError(
+            f"cannot copy {path}: it is a link to {real}, outside of the storage; put what it "
+            "leads to in its place, or remove it"
+        )
 
 
 def _names_in(path: str) -> list[str]:

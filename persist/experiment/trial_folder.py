@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from persist.experiment.appended_file import Change
-from persist.experiment.array_file import ArrayFile, Prepared
-from persist.experiment.csv_text import header_line, parse_csv, row_line
-from persist.experiment.fields import Field, quoted
-from persist.experiment.folder import held, lock_of
-from persist.experiment.handle import Handle
-from persist.experiment.journal import Journal, Part, recover
-
-__all__ = ["EXTENSION", "TRIALS", "TrialFolder"]
+from persist.errors import ArgumentError, ClosedError, DamagedError
+from persist.experiment.array_file import ArrayFile, commit_arrays
+from persist.experiment.columns import Table, frame_of
+from persist.experiment.csv_text import (
+    CSV,
+    Value,
+    field_text,
+    header_line,
+    parse_csv,
+    row_line,
+    widened,
+)
+from persist.experiment.folder import held, journal_of, lock_of, reading
+from persist.experiment.names import check_column
+from persist.experiment.trial_arrays import row_names
+from persist.files import TIMEOUT, open_regular
+from persist.files.journal import Change, Journal, Part, recover
+from persist.files.regular import Handle, read_at
+from persist.files.sync import sync_data
+from persist.hdf5.masked import Prepared
 
 TRIALS = "trials.csv"
 EXTENSION = ".hdf5"
@@ -36,19 +49,24 @@ class TrialFolder:
         Whether to wait until the disk holds each trial.
     table : str, optional
         The name of the file of attributes.
+    timeout : float, optional
+        How long to wait for others, in s.
     """
 
-    def __init__(self, folder: str, *, durable: bool, table: str = TRIALS) -> None:
+    def __init__(
+        self, folder: str, *, durable: bool, table: str = TRIALS, timeout: float = TIMEOUT
+    ) -> None:
         self.folder = folder
         self.durable = durable
         self.columns: list[str] = []
         self.n_rows = 0
         self._table = os.path.join(folder, table)
-        self._lock = lock_of(folder)
+        self.timeout = timeout
+        self._lock = lock_of(folder, timeout)
+        self._is_closed = False
         self._pid = os.getpid()
-        self._journal = Journal(folder, durable=durable)
+        self._journal = Journal(journal_of(folder), durable=durable)
         self._files: dict[str, ArrayFile] = {}
-        self._stale: dict[int, list[str]] = {}
         self._handle: Handle | None = None
         self._found: tuple[int, int, int] | None = None
         self._end = 0
@@ -62,12 +80,13 @@ class TrialFolder:
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         """Keep others out, and know what is there."""
+        self.check_open()
         if self._pid != os.getpid():
             # What is open is the parent's, and not to be shared.
             self._pid = os.getpid()
             self.close()
         with held(self._lock):
-            recover(self.folder)
+            recover(journal_of(self.folder))
             yield
 
     def append(self, fields: Mapping[str, str], arrays: Mapping[str, Prepared]) -> int:
@@ -93,18 +112,32 @@ class TrialFolder:
         try:
             self._refresh()
             row = self.n_rows
-            self._remove_stale(row)
             for name, prepared in arrays.items():
                 self._array_file(name).add(str(row), prepared)
             self._commit(fields)
         except BaseException:
             self.close()
             raise
+        for file in self._files.values():
+            file.unlock()
         self.n_rows = row + 1
         return row
 
+    def check_open(self) -> None:
+        """Raise ClosedError if the writer was closed."""
+        if self._is_closed:
+            raise ClosedError(
+                f"cannot write to {self.folder}: this writer was closed; make another, for a task "
+                "with resume_task"
+            )
+
+    def finish(self) -> None:
+        """Close all files, and take no more trials."""
+        self._is_closed = True
+        self.close()
+
     def close(self) -> None:
-        """Close all files, without what was not committed."""
+        """Close all files, without what was not committed; the next trial opens them again."""
         files, self._files = self._files, {}
         for file in files.values():
             file.close()
@@ -119,15 +152,21 @@ class TrialFolder:
             return
         self.close()
         self._handle = Handle(self._table)
-        with open(self._table, "rb") as file:
-            data = file.read()
-        csv = parse_csv(data)
+        data, csv = read_csv(self._table)
+        if "\n" in csv.rest.rstrip("\n"):
+            raise DamagedError(
+                f"cannot add to {self._table}: several lines from row {len(csv.rows)} on cannot be "
+                "read, perhaps for a quote that is not closed; correct the file first"
+            )
+        self._refuse_orphans(len(csv.rows))
         if csv.rest:
             _log.warning("%s: dropping a row that is not whole: %r", self._table, csv.rest)
             os.ftruncate(self._handle.number, csv.end)
+            if self.durable:
+                # Else a replay after a loss of power would leave the rest of the torn row.
+                sync_data(self._handle.number)
         self.columns, self.n_rows, self._end = csv.columns, len(csv.rows), csv.end
         self._is_line_open = bool(csv.columns) and data[csv.end - 1 : csv.end] != b"\n"
-        self._stale = self._find_stale()
         self._found = self._identity()
 
     def _identity(self) -> tuple[int, int, int] | None:
@@ -137,28 +176,25 @@ class TrialFolder:
             return None
         return found.st_ino, found.st_size, found.st_mtime_ns
 
-    def _find_stale(self) -> dict[int, list[str]]:
-        """Return the arrays of rows that are not there, as other software may leave them."""
-        stale: dict[int, list[str]] = {}
-        for name in array_names(self.folder):
-            for member in self._array_file(name).file:
-                if member.isdecimal() and int(member) >= self.n_rows:
-                    stale.setdefault(int(member), []).append(name)
-        return stale
-
-    def _remove_stale(self, row: int) -> None:
-        for name in self._stale.pop(row, ()):
-            _log.warning("%s: replacing %s of row %d, which had no row", self.folder, name, row)
-            self._array_file(name).remove(str(row))
+    def _refuse_orphans(self, n_rows: int) -> None:
+        if os.path.basename(self._table) != TRIALS:
+            return
+        found = {
+            name: [row for row in row_names(self._array_file(name).file) if row >= n_rows]
+            for name in array_names(self.folder)
+        }
+        refuse_orphans(self.folder, n_rows, found)
 
     def _array_file(self, name: str) -> ArrayFile:
         file = self._files.get(name)
-        if file is not None and not file.is_current():
-            file.close()
-            file = None
+        if file is not None:
+            file.lock()
+            if not file.is_current():
+                file.close()
+                file = None
         if file is None:
             path = os.path.join(self.folder, name + EXTENSION)
-            file = self._files[name] = ArrayFile(path, durable=self.durable)
+            file = self._files[name] = ArrayFile(path, durable=self.durable, timeout=self.timeout)
         return file
 
     def _commit(self, fields: Mapping[str, str]) -> None:
@@ -166,13 +202,9 @@ class TrialFolder:
         handle = self._handle
         assert handle is not None
         change = self._row_change(handle.number, columns, fields)
-        table = Part(os.path.basename(self._table), handle.number, self._end, [change])
-        parts = [file.part() for file in self._files.values()]
+        table = Part(os.path.basename(self._table), handle.number, self._end, [change], True)
         # The table is the only file that grows, and so the first: a disk can be full.
-        self._journal.commit([table, *(part for part in parts if part.is_changed)])
-        for file, part in zip(self._files.values(), parts, strict=True):
-            if part.is_changed:
-                file.settle()
+        commit_arrays(self._journal, list(self._files.values()), [table])
         self._found = self._identity()
         self.columns = columns
         self._end = change.offset + len(change.new)
@@ -182,13 +214,32 @@ class TrialFolder:
         line = row_line([fields.get(name, "") for name in columns]).encode()
         if columns == self.columns:
             return Change(self._end, b"\n" * self._is_line_open + line, b"")
-        old = os.pread(handle, self._end, 0)
-        rows = [
-            row_line([*map(_text, row), *[""] * (len(columns) - len(self.columns))])
-            for row in parse_csv(old).rows
-        ]
-        new = "".join([header_line(columns), *rows]).encode() + line
-        return Change(0, new, old)
+        old = read_at(handle, self._end, 0)
+        names = header_line(columns[len(self.columns) :]).removesuffix("\n")
+        return Change(0, widened(old, names.encode()) + line, old)
+
+
+def read_csv(path: str) -> tuple[bytes, CSV]:
+    """Return the content of a table of trials, as it is and parsed; nothing if it is missing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder is missing, too.
+    DamagedError
+        If it cannot be read.
+    """
+    try:
+        with open_regular(path, follow=True) as file:
+            data = file.read()
+    except FileNotFoundError:
+        if not os.path.isdir(os.path.dirname(path) or os.curdir):
+            raise
+        data = b""
+    try:
+        return data, parse_csv(data)
+    except ValueError as error:
+        raise DamagedError(f"cannot read {path}: {error}; correct the file") from error
 
 
 def array_names(folder: str) -> list[str]:
@@ -200,5 +251,132 @@ def array_names(folder: str) -> list[str]:
     )
 
 
-def _text(field: Field) -> str:
-    return quoted(field.text) if field.is_quoted else field.text
+def refuse_orphans(folder: str, n_rows: int, rows: Mapping[str, Sequence[int]]) -> None:
+    """Raise DamagedError if there are arrays of rows that are not there, by their name."""
+    found = {name: numbers for name, numbers in rows.items() if numbers}
+    if found:
+        listed = "; ".join(f"{name}: {', '.join(map(str, n))}" for name, n in found.items())
+        raise DamagedError(
+            f"cannot add to {folder}: {TRIALS} has {n_rows} rows, and arrays of later rows are "
+            f"there ({listed}); put the rows back, or move these arrays aside with `persist "
+            "repair`, which keeps them in files of their own"
+        )
+
+
+class TrialWriter:
+    """A CSV file to which rows are added, each on disk when the call returns.
+
+    Rows that are there already stay. A row may lack columns, and bring new ones.
+
+    Parameters
+    ----------
+    filepath : path
+        The file, made with the first row.
+    durable : bool, optional
+        Wait until the disk holds each row, so that it is there after a loss of power.
+    timeout : float, optional
+        How long to wait for others who read or write, in s.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name, "trials.csv")
+    >>> trials = TrialWriter(path)
+    >>> trials.write({"subject": "007", "hit": True})
+    >>> trials.write({"subject": "008", "time": 0.25})
+    >>> print(path.read_text())
+    subject,hit,time
+    "007",True,
+    "008",,0.25
+    >>> folder.cleanup()
+    """
+
+    def __init__(
+        self, filepath: str | os.PathLike[str], *, durable: bool = True, timeout: float = TIMEOUT
+    ) -> None:
+        self.filepath = filepath
+        folder, name = os.path.split(os.fspath(filepath))
+        self.folder = TrialFolder(folder or os.curdir, durable=durable, table=name, timeout=timeout)
+
+    @property
+    def data(self) -> dict[str, list[Value]]:
+        """The values of each column, read from the file."""
+        return self._table().columns
+
+    @property
+    def df(self) -> Any:
+        """The rows as a `pandas.DataFrame`, read from the file; missing before the first row.
+
+        Raises
+        ------
+        AttributeError
+            If no row was written yet.
+        MissingExtraError
+            If pandas is not installed.
+        """
+        table = self._table()
+        if not table.n_rows:
+            raise AttributeError("cannot make a frame of a table without rows; write one first")
+        return frame_of(table)
+
+    def write(self, data: Mapping[str, Any]) -> None:
+        """Add a row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name or a value cannot be written; nothing has changed.
+        OSError
+            If the disk fails; nothing has changed.
+        """
+        fields = prepare_fields(data)
+        with self.folder.changing():
+            self.folder.append(fields, {})
+
+    def close(self) -> None:
+        """Close the file. Further rows raise `ClosedError`."""
+        self.folder.finish()
+
+    def __enter__(self) -> TrialWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _table(self) -> Table:
+        if not os.path.exists(self.folder.table):
+            return Table()
+        with reading(self.folder.folder, timeout=self.folder.timeout):
+            return Table.of_csv(read_csv(self.folder.table)[1])
+
+
+def prepare_fields(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of a row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name or a value cannot be written.
+    """
+    if not data:
+        raise ArgumentError("a row needs at least one value")
+    fields = {}
+    for name, value in data.items():
+        text = field_text(value)
+        if "\0" in text or not text.isascii():
+            _check_text(name, text)
+        fields[_checked(name)] = text
+    return fields
+
+
+_checked = functools.lru_cache(maxsize=4096)(check_column)
+
+
+def _check_text(name: str, text: str) -> None:
+    if "\0" in text:
+        raise ArgumentError(f"{name} holds a NUL, which no CSV file can: {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError(f"{name} is not in UTF-8: {text!r}") from error

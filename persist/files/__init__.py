@@ -1,19 +1,23 @@
 """How bytes reach a disk: all or nothing, and never over the only good copy."""
 
 from persist.files.backup import backup, keep_backup
+from persist.files.confine import check_name, confine, open_regular
 from persist.files.create import create_file, create_folder, remove_path
 from persist.files.folder import replace_folder, settle_folder, settle_folders, unsettled
-from persist.files.lock import FolderLock
-from persist.files.replace import replace_file, temporary_beside, write_text
+from persist.files.lock import TIMEOUT, FolderLock
+from persist.files.replace import replace_file, replace_files, temporary_beside, write_text
 from persist.files.sync import sync_file, sync_folder
-from persist.files.together import replace_files
 
 __all__ = [
+    "TIMEOUT",
     "FolderLock",
     "backup",
+    "check_name",
+    "confine",
     "create_file",
     "create_folder",
     "keep_backup",
+    "open_regular",
     "remove_path",
     "replace_file",
     "replace_files",

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
+from persist.errors import PathExistsError
 from persist.files.create import create_file, create_folder, remove_path
 
 __all__ = ["backup", "keep_backup", "move_aside"]
@@ -143,5 +144,5 @@ def _copy_folder(source: str, target: str) -> None:
 def _move_folder(source: str, target: str) -> None:
     # rename replaces an empty folder without a word.
     if os.path.lexists(target):
-        raise FileExistsError(target)
+        raise PathExistsError(target)
     os.rename(source, target)

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from persist.files.confine import open_regular
+
 __all__ = ["FileRecord", "digest_beside", "digest_file", "digest_pieces"]
 
 _PIECE = 1 << 20  # bytes
@@ -55,7 +57,7 @@ def digest_file(path: str | os.PathLike[str]) -> FileRecord:
     digest, size = hashlib.sha256(), 0
     buffer = bytearray(_PIECE)
     view = memoryview(buffer)
-    with open(path, "rb", buffering=0) as file:
+    with open_regular(path, follow=True, buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(view[:count])
             size += count

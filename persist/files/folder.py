@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 
+from persist.errors import PathExistsError
 from persist.files.create import remove_path
-from persist.files.sync import sync_folder
+from persist.files.replace import temporary_name
+from persist.files.sync import sync_file, sync_folder
 
 __all__ = [
     "begin_folder",
     "commit_folder",
+    "new_folder",
     "replace_folder",
     "settle_folder",
     "settle_folders",
@@ -50,6 +55,43 @@ def replace_folder(path: str) -> Iterator[str]:
         shutil.rmtree(outer, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def new_folder(path: str) -> Iterator[str]:
+    """Context manager that builds a folder aside and moves it to `path` on success.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at `path`.
+    OSError
+        If the disk fails; nothing is left.
+    """
+    target = os.path.abspath(path)
+    _refuse_existing(target)
+    temporary = temporary_name(target)
+    try:
+        yield temporary
+        _sync_tree(temporary)
+        _refuse_existing(target)
+        os.rename(temporary, target)
+        sync_folder(os.path.dirname(target))
+    finally:
+        remove_path(temporary)
+
+
+def _refuse_existing(path: str) -> None:
+    if os.path.lexists(path):
+        reason = "There is something here already: choose another place, or remove it"
+        raise PathExistsError(errno.EEXIST, reason, path)
+
+
+def _sync_tree(root: str) -> None:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            sync_file(os.path.join(folder, name))
+        sync_folder(folder)
+
+
 def begin_folder(path: str) -> str:
     """Make a new folder beside that at `path`, and return its path."""
     new = _beside(path, _NEW)
@@ -60,6 +102,8 @@ def begin_folder(path: str) -> str:
 
 def commit_folder(path: str, new: str | None = None) -> None:
     """Put a new folder in the place of that at `path`, which is removed.
+
+    What is in it keeps the permissions of what it replaces.
 
     Parameters
     ----------
@@ -74,11 +118,13 @@ def commit_folder(path: str, new: str | None = None) -> None:
         If the disk fails; the old folder is in place.
     """
     old = _beside(path, _OLD)
+    new = _beside(path, _NEW) if new is None else new
     remove_path(old)
     if os.path.lexists(path):
+        _keep_permissions(path, new)
         os.rename(path, old)
     try:
-        os.rename(_beside(path, _NEW) if new is None else new, path)
+        os.rename(new, path)
     except BaseException:
         if os.path.lexists(old) and not os.path.lexists(path):
             os.rename(old, path)
@@ -86,6 +132,15 @@ def commit_folder(path: str, new: str | None = None) -> None:
     sync_folder(os.path.dirname(path))
     # What is left of it is removed by whoever comes next.
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _keep_permissions(old: str, new: str) -> None:
+    for folder, _, names in os.walk(new):
+        inner = os.path.relpath(folder, new)
+        for name in (os.curdir, *names):
+            before = os.path.join(old, inner, name)
+            if os.path.exists(before) and not os.path.islink(before):
+                os.chmod(os.path.join(folder, name), stat.S_IMODE(os.stat(before).st_mode))
 
 
 def settle_folder(path: str) -> None:

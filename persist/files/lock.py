@@ -11,11 +11,20 @@ import weakref
 from collections.abc import Iterator
 from types import TracebackType
 
-from persist.errors import LockTimeout
-from persist.files.lock_file import LockFile, LocksMissingError
-from persist.files.soft_lock import SoftLock
+from persist.errors import ArgumentError, LockNotHeldError, LockTimeout, LostLockError
+from persist.files.lock_file import (
+    LockFile,
+    LocksMissingError,
+    SoftLock,
+    lock_file,
+    parse_holder,
+    read_start,
+)
 
-__all__ = ["FolderLock"]
+__all__ = ["TIMEOUT", "FolderLock"]
+
+TIMEOUT = 60.0  # s
+"""How long everything that waits for another program waits by default."""
 
 _SHORTEST = 0.0005  # s
 _LONGEST = 0.02  # s
@@ -43,7 +52,7 @@ class FolderLock:
 
     Notes
     -----
-    The operating system lets go of the lock of a process that dies. A child does not hold what its
+    The operating system releases the lock of a process that dies. A child does not hold what its
     parent held when it was forked. Where the file system has no locks, a file ``<name>-owner``
     takes their place; writers of one folder exclude each other only if all of them see locks there,
     or none does.
@@ -64,25 +73,21 @@ class FolderLock:
         folder: str | os.PathLike[str],
         *,
         name: str = ".lock",
-        timeout: float = 60,
+        timeout: float = TIMEOUT,
         keep: bool = True,
     ) -> None:
         self._timeout = _checked(timeout)
         self._keep = keep
         self._folder = os.fspath(folder)
         # The lock stays where it is when the process changes its folder.
-        self._file = LockFile(os.path.join(os.path.abspath(self._folder), name))
-        self._lock: LockFile | SoftLock = self._file
-        self._threads = threading.Lock()
-        self._owner: int | None = None
-        self._pid = os.getpid()
-        _LOCKS.add(self)
+        self._path = os.path.join(os.path.abspath(self._folder), name)
+        self._held: LockFile | SoftLock | None = None
 
     @property
     def is_held(self) -> bool:
         """Whether this object holds the lock, in whichever thread."""
-        self._notice_fork()
-        return self._owner is not None
+        held = self._held
+        return held is not None and not held.closed and held.pid == os.getpid()
 
     def acquire(self, timeout: float | None = None) -> None:
         """Take the lock, or wait until it can be taken.
@@ -95,7 +100,7 @@ class FolderLock:
         Raises
         ------
         LockTimeout
-            If another holder does not let go in time.
+            If another holder does not release it in time.
         NotImplementedError
             If this thread has taken the lock already.
         ValueError
@@ -103,20 +108,52 @@ class FolderLock:
         OSError
             If the folder is missing, or nothing can be written in it.
         """
-        seconds = self._timeout if timeout is None else _checked(timeout)
-        self._notice_fork()
-        if self._owner == threading.get_ident():
+        if self.is_held and self._require_held().thread == threading.get_ident():
             raise NotImplementedError("Lock already established! (Reentry not supported)")
+        if self._held is not None and self._held.pid != os.getpid():
+            # A child that Python did not fork has a handle of its parent.
+            self._held.close()
+        self._held = self.hold(timeout)
+
+    def hold(self, timeout: float | None = None) -> LockFile | SoftLock:
+        """Take the lock and return it: it is released when what is returned is closed.
+
+        Each call takes a lock of its own, which excludes all others, of this object too. In a
+        ``with`` block it is closed however the block ends; `release` in it also empties the file.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            How long to wait, in s, instead of what the lock was made with.
+
+        Raises
+        ------
+        LockTimeout, ValueError, OSError
+            As `acquire` does.
+        """
+        seconds = self._timeout if timeout is None else _checked(timeout)
         deadline = time.monotonic() + seconds
-        if not self._threads.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
-            raise self._timed_out(seconds)
+        pauses = None
+        while True:
+            held: LockFile | SoftLock | None
+            try:
+                held = lock_file(self._path)
+            except LocksMissingError:
+                held = _soft_lock(f"{self._path}-owner")
+            if held is not None:
+                break
+            pauses = pauses or _pauses()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._timed_out(seconds)
+            time.sleep(min(next(pauses), left))
         try:
-            self._lock = self._file
-            self._wait(seconds, deadline)
-            self._owner = threading.get_ident()
+            held.thread = threading.get_ident()
+            _HELD.add(held)
         except BaseException:
-            self._let_go()
+            held.close()
             raise
+        return held
 
     def release(self) -> None:
         """Give the lock back, in this thread or another.
@@ -126,12 +163,14 @@ class FolderLock:
         RuntimeError
             If it is not held.
         """
-        self._require_held()
-        # Whoever waits has it open, sees when the lock is his that it is gone, and makes another.
-        if not self._keep and self._lock is self._file and self._file.is_intact():
-            with contextlib.suppress(OSError):
-                os.remove(self._file.path)
-        self._let_go()
+        held = self._require_held()
+        try:
+            # Whoever waits has it open, sees that the file it locked is gone, and makes another.
+            if not self._keep and isinstance(held, LockFile) and held.is_intact():
+                with contextlib.suppress(OSError):
+                    os.remove(held.path)
+        finally:
+            held.release()
 
     def check_held(self) -> None:
         """Make sure that nobody has removed or replaced the lock that is held.
@@ -143,9 +182,9 @@ class FolderLock:
         RuntimeError
             If it is not held.
         """
-        self._require_held()
-        if not self._lock.is_intact():
-            raise OSError(f"Lost lock on {self._lock.path}!")
+        held = self._require_held()
+        if not held.is_intact():
+            raise LostLockError(f"Lost lock on {held.path}!")
 
     def __enter__(self) -> FolderLock:
         self.acquire()
@@ -159,55 +198,32 @@ class FolderLock:
     ) -> None:
         self.release()
 
-    def _wait(self, seconds: float, deadline: float) -> None:
-        if self._try_lock():
-            return
-        for pause in _pauses():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise self._timed_out(seconds)
-            time.sleep(min(pause, left))
-            if self._try_lock():
-                return
+    def __del__(self) -> None:
+        held = getattr(self, "_held", None)
+        if held is not None:
+            held.close()
 
-    def _try_lock(self) -> bool:
-        try:
-            return self._lock.try_lock()
-        except LocksMissingError:
-            self._lock = SoftLock(f"{self._file.path}-owner")
-            return self._lock.try_lock()
-
-    def _let_go(self) -> None:
-        try:
-            self._lock.unlock()
-        finally:
-            self._owner = None
-            self._threads.release()
-
-    def _require_held(self) -> None:
-        if not self.is_held:
-            raise RuntimeError(f"The lock of {self._folder} is not held by this object")
+    def _require_held(self) -> LockFile | SoftLock:
+        if self._held is None or not self.is_held:
+            raise LockNotHeldError(f"The lock of {self._folder} is not held by this object")
+        return self._held
 
     def _timed_out(self, seconds: float) -> LockTimeout:
-        lock = self._lock
-        pid, host = lock.holder() or (None, None)
-        marker = lock.path if isinstance(lock, SoftLock) else None
-        return LockTimeout(self._folder, pid, host, seconds, marker)
+        marker = f"{self._path}-owner"
+        if os.path.lexists(marker) and (owner := SoftLock(marker).holder()):
+            return LockTimeout(self._folder, owner.pid, owner.host, seconds, marker)
+        pid, host = parse_holder(read_start(self._path)) or (None, None)
+        return LockTimeout(self._folder, pid, host, seconds, None)
 
-    def _notice_fork(self) -> None:
-        """Hold nothing in a child: what is held there is held by its parent."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._lock.forget()
-            self._lock = self._file
-            self._owner = None
-            # A thread that the child does not have may have locked it.
-            self._threads = threading.Lock()
+
+def _soft_lock(path: str) -> SoftLock | None:
+    lock = SoftLock(path)
+    return lock if lock.try_lock() else None
 
 
 def _checked(timeout: float) -> float:
     if math.isnan(timeout) or timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds, got {timeout}")
+        raise ArgumentError(f"timeout must be 0 or more seconds, got {timeout}")
     return float(timeout)
 
 
@@ -219,13 +235,13 @@ def _pauses() -> Iterator[float]:
         pause = min(1.5 * pause, _LONGEST)
 
 
-_LOCKS: weakref.WeakSet[FolderLock] = weakref.WeakSet()
+_HELD: weakref.WeakSet[LockFile | SoftLock] = weakref.WeakSet()
 
 
 def _close_in_child() -> None:
     # An open handle in a child would keep the lock of a parent that is killed.
-    for lock in _LOCKS:
-        lock._notice_fork()
+    for held in list(_HELD):
+        held.close()
 
 
 if hasattr(os, "register_at_fork"):

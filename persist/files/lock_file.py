@@ -1,159 +1,343 @@
-"""A file that the operating system locks for one process, and lets go when that dies."""
+"""Locks on one file: of the operating system, or the file itself where the system has none."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
+import importlib
+import io
 import os
 import sys
+import warnings
+from typing import Any, NamedTuple
 
-from persist.files.holder import Holder, parse_holder, read_start, this_holder
+from persist.errors import LostLockError, PersistError
 
-__all__ = ["LockFile", "LocksMissingError"]
+# Windows has the one, other systems have the other.
+fcntl: Any = None
+msvcrt: Any = None
+with contextlib.suppress(ImportError):
+    fcntl = importlib.import_module("fcntl")
+with contextlib.suppress(ImportError):
+    msvcrt = importlib.import_module("msvcrt")
+
+__all__ = [
+    "Holder",
+    "LockFile",
+    "LocksMissingError",
+    "SoftLock",
+    "lock_file",
+    "parse_holder",
+    "read_start",
+    "this_holder",
+]
+
+_LONGEST = 1024  # bytes
+
+
+class Holder(NamedTuple):
+    """The process that holds a lock.
+
+    Parameters
+    ----------
+    pid : int
+        Its number.
+    host : str
+        The name of its machine.
+    """
+
+    pid: int
+    host: str
+
+
+@functools.lru_cache(maxsize=1)
+def this_holder(pid: int) -> bytes:
+    r"""Return the line that names this process.
+
+    Parameters
+    ----------
+    pid : int
+        Its number, which a child does not share with its parent.
+
+    Examples
+    --------
+    >>> this_holder(4711).startswith(b'{"pid": 4711, "host": "')
+    True
+    """
+    # Only those who write need it.
+    import json
+
+    return json.dumps({"pid": pid, "host": _host()}).encode() + b"\n"
+
+
+def parse_holder(line: bytes) -> Holder | None:
+    """Return the holder that a line names; None if it names none, or was not written to its end.
+
+    Examples
+    --------
+    >>> parse_holder(b'{"pid": 4711, "host": "lab3"}')
+    Holder(pid=4711, host='lab3')
+    """
+    import json
+
+    try:
+        found = json.loads(line)
+        return _checked_holder(found["pid"], found["host"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def read_start(path: str) -> bytes:
+    """Return the first bytes of a file; none if it cannot be read.
+
+    Only a regular file is read: anything else might lead elsewhere, or wait.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return b""
+    try:
+        return os.read(handle, _LONGEST)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
+
+
+def _checked_holder(pid: object, host: object) -> Holder | None:
+    if type(pid) is int and pid > 0 and isinstance(host, str) and host.isprintable():
+        return Holder(pid, host)
+    return None
+
+
+def _host() -> str:
+    if sys.platform != "win32":
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
+
+
+# What filelock puts between the name of a machine and the number of a container on it.
+_CONTAINER = "?pidns-"
+
+
+class SoftLock:
+    """A lock that is a file, which names its owner and is removed on release.
+
+    The file of an owner that died on this machine is taken over. That of an owner on another
+    machine cannot be judged from here, and must be removed by hand if the owner died.
+
+    Parameters
+    ----------
+    path : str
+        The file, in a folder that exists.
+
+    References
+    ----------
+    filelock writes and judges the file: https://py-filelock.readthedocs.io
+    """
+
+    thread = 0
+
+    def __init__(self, path: str) -> None:
+        # Hardly any folder needs it.
+        with warnings.catch_warnings():
+            # That the system has no locks is why it is imported.
+            warnings.simplefilter("ignore")
+            from filelock import SoftFileLock
+
+        self.path = path
+        # Whoever closes a data set need not be the thread that opened it.
+        self._file = SoftFileLock(path, timeout=0, thread_local=False)
+        self._identity: tuple[int, int] | None = None
+        self.pid = os.getpid()
+
+    @property
+    def closed(self) -> bool:
+        """Whether this process does not hold the lock."""
+        return self.pid != os.getpid() or not self._file.is_locked
+
+    def try_lock(self) -> bool:
+        """Make the file if there is none; return True if that went well.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be made.
+        """
+        # Older releases take away the file of a dead owner, and leave the lock to the next try.
+        if not (self._is_made() or self._is_made()):
+            return False
+        self._identity = self._find()
+        return True
+
+    def close(self) -> None:
+        """Remove the file, if it is held; a child leaves it to its parent."""
+        if not self.closed:
+            self._file.release()
+
+    def release(self) -> None:
+        """Do the same."""
+        self.close()
+
+    def __enter__(self) -> SoftLock:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def is_intact(self) -> bool:
+        """Return True if the file that was made is still the one at its path."""
+        return self._identity is not None and self._find() == self._identity
+
+    def holder(self) -> Holder | None:
+        """Return the owner; None if there is none, or it does not say so."""
+        pid, host = [*read_start(self.path).decode("utf-8", "replace").splitlines(), "", ""][:2]
+        host = host.partition(_CONTAINER)[0]
+        if pid.isascii() and pid.isdigit() and host and host.isprintable():
+            return Holder(int(pid), host)
+        return None
+
+    def _is_made(self) -> bool:
+        from filelock import Timeout
+
+        # filelock would make the folder anew.
+        os.stat(os.path.dirname(self.path))
+        try:
+            self._file.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+    def _find(self) -> tuple[int, int] | None:
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS |= getattr(os, "O_BINARY", 0)
 
 # POSIX lets a system say either of a lock that another holds; Windows says the last too.
-_HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+_HELD_ERRORS = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _MISSING = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 _TRIES = 10
 
-if sys.platform == "win32":
-    import msvcrt
-
-    # Nobody else can read a locked byte, so it lies behind all that is written.
-    _BYTE = 1 << 30
-
-    def _lock(handle: int) -> None:
-        os.lseek(handle, _BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-
-    def _unlock(handle: int) -> None:
-        os.lseek(handle, _BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-
-    def _write(handle: int, data: bytes) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, data)
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
-
-    def _write(handle: int, data: bytes) -> None:
-        os.pwrite(handle, data, 0)
+# Nobody else can read a byte that Windows has locked, so it lies behind all that is written.
+_BYTE = 1 << 30
 
 
-class LocksMissingError(OSError):
+class LocksMissingError(PersistError, OSError):
     """The file system of a file has no locks."""
 
 
-class LockFile:
-    """A file that one open handle at a time can lock.
+def _lock(handle: int) -> None:
+    if hasattr(fcntl, "flock"):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    elif msvcrt is not None:
+        os.lseek(handle, _BYTE, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        raise LocksMissingError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+def _unlock(handle: int) -> None:
+    if hasattr(fcntl, "flock"):
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    elif msvcrt is not None:
+        os.lseek(handle, _BYTE, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+
+def _write(handle: int, data: bytes) -> None:
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.write(handle, data)
+
+
+class LinkedLockError(PersistError, OSError):
+    """A symbolic link is where the file of a lock should be."""
+
+
+class LockFile(io.FileIO):
+    """An open file that is locked, until it is closed, against all who would lock it.
 
     It stays when it is unlocked: whoever waits may have it open, and would lock a file that the
     next one does not see. While it is locked it names its holder; otherwise it is empty.
 
-    Parameters
-    ----------
-    path : str
-        The file, which is made if it is missing.
+    The lock is the open file and nothing beside it. To close it takes one call of C, which no
+    signal interrupts, whether a ``with`` block or the end of its last reference does so.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        # Opened for each lock: an open file keeps Windows from removing its folder.
-        self._handle: int | None = None
-        self._identity: tuple[int, int] | None = None
-
-    def try_lock(self) -> bool:
-        """Lock the file if nobody else has, and tell whether that went well.
-
-        Raises
-        ------
-        LocksMissingError
-            If the file system has no locks.
-        OSError
-            If the file cannot be opened, or is a symbolic link.
-        """
-        try:
-            return self._try_lock()
-        except BaseException:
-            self.forget()
-            raise
-
-    def unlock(self) -> None:
-        """Empty and unlock the file, if it is locked."""
-        handle = self._handle
-        if handle is None:
-            return
-        # A child that inherited the handle would keep the lock if this only closed it.
-        try:
-            os.ftruncate(handle, 0)
-        finally:
-            try:
-                _unlock(handle)
-            finally:
-                self.forget()
-
-    def forget(self) -> None:
-        """Close the handle. If a child does so, its parent keeps the lock."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            os.close(handle)
+    path = ""
+    identity: tuple[int, int] | None = None
+    thread = 0
+    pid = 0
 
     def is_intact(self) -> bool:
-        """Tell whether the file that was locked is still the one at its path."""
+        """Return True if the file that was locked is still the one at its path."""
         try:
             found = os.lstat(self.path)
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == self._identity
+        return (found.st_dev, found.st_ino) == self.identity
 
-    def holder(self) -> Holder | None:
-        """Return who holds the lock; None if nobody does, or nobody says so."""
-        return parse_holder(read_start(self.path))
-
-    def _try_lock(self) -> bool:
-        for _ in range(_TRIES):
-            if not self._open_and_lock():
-                return False
-            if self.is_intact():
-                self._name_holder()
-                return True
-            # The file was removed or replaced after it was opened.
-            self.unlock()
-        raise OSError(f"Lost lock on {self.path}!")
-
-    def _open_and_lock(self) -> bool:
-        self._handle = handle = _open(self.path)
-        if not _is_locked(handle, self.path):
-            self.forget()
-            return False
-        found = os.fstat(handle)
-        self._identity = (found.st_dev, found.st_ino)
-        if found.st_size:
-            # A holder that was killed left its name.
-            os.ftruncate(handle, 0)
-        return True
-
-    def _name_holder(self) -> None:
-        if self._handle is not None:
-            try:  # noqa: SIM105 - suppress takes a microsecond, of thirty
-                _write(self._handle, this_holder(os.getpid()))
-            except OSError:
-                # The lock holds without it, and a full disk must not keep anyone from deleting.
-                pass
+    def release(self) -> None:
+        """Empty, unlock and close the file, if it is still open."""
+        if self.closed:
+            return
+        try:
+            os.ftruncate(self.fileno(), 0)
+            # A child that has just inherited the handle would keep the lock if this only closed it.
+            _unlock(self.fileno())
+        finally:
+            self.close()
 
 
-def _open(path: str) -> int:
-    if sys.platform == "win32":
+def lock_file(path: str) -> LockFile | None:
+    """Lock a file, which is made if it is missing; return None if somebody else has locked it.
+
+    Raises
+    ------
+    LocksMissingError
+        If the file system has no locks.
+    OSError
+        If the file cannot be opened, or is a symbolic link.
+    """
+    for _ in range(_TRIES):
+        file = LockFile(_open_lock(path), "r+")
+        try:
+            file.path, file.pid = path, os.getpid()
+            if not _is_locked(file.fileno(), path):
+                file.close()
+                return None
+            found = os.fstat(file.fileno())
+            file.identity = (found.st_dev, found.st_ino)
+            if found.st_size:
+                # A holder that was killed left its name.
+                os.ftruncate(file.fileno(), 0)
+            if file.is_intact():
+                try:  # noqa: SIM105 - suppress takes a microsecond, of thirty
+                    _write(file.fileno(), this_holder(file.pid))
+                except OSError:
+                    # The lock holds without it, and a full disk must not keep anyone from deleting.
+                    pass
+                return file
+        except BaseException:
+            file.close()
+            raise
+        # The file was removed or replaced after it was opened.
+        file.close()
+    raise LostLockError(f"Lost lock on {path}!")
+
+
+def _open_lock(path: str) -> int:
+    if not hasattr(os, "O_NOFOLLOW"):
         _refuse_link(path)
     try:
         return os.open(path, _FLAGS, 0o666)
@@ -164,16 +348,16 @@ def _open(path: str) -> int:
 
 def _refuse_link(path: str) -> None:
     if os.path.islink(path):
-        reason = "A lock must be a file of its own and this is a symbolic link, to be removed"
-        raise OSError(errno.ELOOP, reason, path)
+        reason = "a lock must be a file of its own and this is a symbolic link, to be removed"
+        raise LinkedLockError(errno.ELOOP, reason, path)
 
 
 def _is_locked(handle: int, path: str) -> bool:
-    """Lock an open file, and tell whether it is now locked."""
+    """Lock an open file; return True if it is locked now."""
     try:
         _lock(handle)
     except OSError as error:
-        if error.errno in _HELD:
+        if error.errno in _HELD_ERRORS:
             return False
         if error.errno in _MISSING:
             raise LocksMissingError(error.errno, os.strerror(error.errno), path) from error

@@ -1,4 +1,4 @@
-"""Atomic replacement of a file.
+"""Atomic replacement of files.
 
 The new content is written under a temporary name in the same folder, synced, and renamed over the
 old file. At every moment the file is the old one or the new one, whole.
@@ -7,18 +7,22 @@ old file. At every moment the file is the old one or the new one, whole.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
+from persist.errors import ArgumentError, IsAFolderError
+from persist.files.backup import keep_backup
 from persist.files.create import claim_file, remove_path
 from persist.files.sync import sync_file, sync_folder
 
 __all__ = [
     "finish_temporary",
     "replace_file",
+    "replace_files",
     "temporary_beside",
     "temporary_name",
     "write_text",
@@ -41,7 +45,7 @@ def finish_temporary(temporary: str, path: str) -> None:
 
 @contextlib.contextmanager
 def temporary_beside(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Let the block write a temporary file, which then replaces `path`.
+    """Context manager that gives a temporary file, which replaces `path` on success.
 
     Made for writers that want a path, not an open file. A symbolic link stays a link; what it
     leads to is replaced. If the block fails, or is interrupted, the file is as it was.
@@ -108,7 +112,7 @@ def replace_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     'x = 1'
     """
     if mode not in ("w", "wb"):
-        raise ValueError(f"mode must be 'w' or 'wb', got {mode!r}")
+        raise ArgumentError(f"mode must be 'w' or 'wb', got {mode!r}")
     text = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
     with temporary_beside(path) as temporary, open(temporary, mode, **text) as file:  # type: ignore[call-overload]
         yield file
@@ -126,3 +130,82 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """
     with replace_file(path) as file:
         file.write(text)
+
+
+@contextlib.contextmanager
+def replace_files(paths: Iterable[str], keep: bool = False) -> Iterator[dict[str, str]]:
+    """Context manager that gives a temporary file for each path, and then puts all in place.
+
+    If the block or a later step fails, each path is again what it was before: the old files, whole,
+    and no new ones. Each rename is atomic, and so is the whole unless the machine stops between
+    two renames; then the old files are the backups beside.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files, existing or not, in folders that exist.
+    keep : bool, optional
+        Whether to keep the old files as ``<path>.bak``, ``<path>_1.bak``…
+
+    Yields
+    ------
+    dict of str to str
+        The temporary file of each path, empty. The block leaves them written and closed.
+
+    Raises
+    ------
+    IsADirectoryError
+        If there is a folder at one of the paths.
+    OSError
+        If the disk fails; the old files are whole.
+    """
+    paths = list(paths)
+    _refuse_folders(paths)
+    temporaries = {path: temporary_name(os.path.realpath(path)) for path in paths}
+    backups: dict[str, str | None] = {}
+    try:
+        for temporary in temporaries.values():
+            claim_file(temporary)
+        yield temporaries
+        _switch({os.path.realpath(path): new for path, new in temporaries.items()}, backups)
+    except BaseException:
+        for path, old in backups.items():
+            _put_back(path, old)
+        raise
+    finally:
+        for temporary in temporaries.values():
+            remove_path(temporary)
+    if not keep:
+        _remove(backups)
+
+
+def _refuse_folders(paths: Iterable[str]) -> None:
+    for path in paths:
+        if os.path.isdir(path):
+            raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
+
+
+def _switch(temporaries: Mapping[str, str], backups: dict[str, str | None]) -> None:
+    for path, temporary in temporaries.items():
+        finish_temporary(temporary, path)
+    for path in temporaries:
+        backups[path] = keep_backup(path)
+    for path, temporary in temporaries.items():
+        os.replace(temporary, path)
+    for folder in sorted({os.path.dirname(path) for path in temporaries}):
+        sync_folder(folder)
+
+
+def _put_back(path: str, old: str | None) -> None:
+    if old is None:
+        remove_path(path)
+    else:
+        os.replace(old, path)
+        # Renaming one link of a file over another does nothing at all (POSIX rename).
+        remove_path(old)
+
+
+def _remove(backups: Mapping[str, str | None]) -> None:
+    for old in backups.values():
+        if old is not None:
+            remove_path(old)

@@ -2,7 +2,7 @@
 
 The group has the attribute ``__type__``, which says what it holds; ``encoding-type`` and
 ``encoding-version`` stand beside it where a reader that does not know them gets something simpler.
-A group that stands in several places of a dict is one object.
+A group that is in several places of a dict is one object.
 
 ============== =============================== ===================================================
 ``__type__``   object                          group
@@ -21,16 +21,16 @@ class name     one of a registered class       as that class says
 
 from persist.hdf5 import spikelab as _spikelab  # registers its classes
 from persist.hdf5.content import Content
-from persist.hdf5.item import Item, prepare, write_item
-from persist.hdf5.reading import read_item, read_summary
+from persist.hdf5.reading import read_array_item, read_item, read_summary
 from persist.hdf5.registry import Encoding, register
-from persist.hdf5.summary import summarize
+from persist.hdf5.writing import Item, prepare, summarize, write_item
 
 __all__ = [
     "Content",
     "Encoding",
     "Item",
     "prepare",
+    "read_array_item",
     "read_item",
     "read_summary",
     "register",

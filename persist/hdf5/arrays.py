@@ -1,6 +1,6 @@
 """Arrays: the dataset ``data``, which other software reads, and what else they need to come back.
 
-These attributes of the dataset are there only where they are needed:
+These attributes of the dataset are present only where they are needed:
 
 ``__string_array__``
     The array is of text, and the dataset of variable-length strings.
@@ -9,14 +9,20 @@ These attributes of the dataset are there only where they are needed:
 ``encoding-order``
     ``F`` for an array in Fortran order. The dataset has the axes of the array all the same.
 ``encoding-readonly``
-    The array cannot be written to.
+    The array is read-only.
 ``encoding-memory``
-    The array shares memory with others of the item: see `persist.hdf5.memory`.
+    The array shares memory with others of the item: JSON that says where in which memory it lies.
+    ``buffer`` is a number for each stretch of memory of the item and ``size`` its length in bytes;
+    ``offset`` and ``strides``, in bytes too, are those of the array. The reader makes the
+    stretches, and the arrays as views of them. Each array is stored in full all the same.
 """
 
 from __future__ import annotations
 
 import ast
+import json
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import h5py
@@ -24,24 +30,13 @@ import numpy
 
 from persist.archive.arrays import Array
 from persist.archive.arrays.dtypes import DType, dtype_literal
-from persist.archive.arrays.pieces import is_fortran
+from persist.archive.arrays.hdf5 import native_dtype, usual_dtype
+from persist.archive.arrays.pieces import PIECE, boxes, is_fortran
 from persist.archive.rules.numpy_types import same_dtype
-from persist.hdf5.content import Content
-from persist.hdf5.datasets import Numbers, Texts
-from persist.hdf5.marks import marked
-from persist.hdf5.texts import are_texts
-
-__all__ = [
-    "DTYPE",
-    "MEMORY",
-    "ORDER",
-    "READ_ONLY",
-    "STRINGS",
-    "array_content",
-    "layout_attributes",
-    "stored_array",
-    "usual_dtype",
-]
+from persist.archive.views import shared_buffers
+from persist.errors import DamagedError
+from persist.hdf5.content import Content, Numbers, Texts
+from persist.hdf5.vocabulary import are_texts, marked, text_of
 
 STRINGS = "__string_array__"
 DTYPE = "encoding-dtype"
@@ -59,7 +54,7 @@ def array_content(array: Array) -> Content | None:
         return None
     own = data.attributes.keys() - {STRINGS}
     attributes = marked("ndarray", "ndarray" if own else None)
-    return Content(attributes, {"data": data}, dated=True)
+    return Content(attributes, {"data": data}, dated=True, array=array)
 
 
 def stored_array(array: Array) -> Numbers | Texts | None:
@@ -100,19 +95,176 @@ def _holds_texts(array: Array) -> bool:
 
 
 def _native(dtype: DType) -> DType | None:
-    """Return the type that h5py reads back for `dtype`, or None if its bytes are not the same."""
+    """Return the type of the dataset of numbers of a type, or None if HDF5 lacks it."""
     if dtype.kind not in _NUMBER_KINDS or dtype.hasobject:
         return None
-    try:
-        native = h5py.h5t.py_create(dtype, logical=True)
-        found = native.dtype
-    except (TypeError, ValueError):
-        return None
-    if found != dtype or native.get_size() != dtype.itemsize:
-        return None
-    return usual_dtype(found)
+    found = native_dtype(dtype)
+    return None if found is None else usual_dtype(found)
 
 
-def usual_dtype(dtype: DType) -> DType:
-    """Return the type of an HDF5 dataset as numpy spells it; h5py adds metadata to some."""
-    return dtype if dtype.names or dtype.hasobject else numpy.dtype(dtype.str)
+# A summary reads no more texts than these to tell how wide they are.
+_FEW_TEXTS = 1000
+
+# A dataset of more bytes is read only if something of it is stored.
+_LARGE = 1 << 30
+
+_TEXT: DType = numpy.dtype("U")
+
+
+class Stored:
+    """The array that a dataset represents.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        An open dataset, with its data in its file: see `persist.hdf5.opening.member`.
+
+    Attributes
+    ----------
+    attributes : dict of str to object
+        The attributes of the dataset.
+    shape : tuple of int
+        The shape of the array, which is that of the dataset.
+    is_text : bool
+        Whether the array is of text.
+    dtype : numpy.dtype
+        The dtype of the array. The width of texts that other software wrote is not in the header:
+        it is 0.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        # To ask h5py for an attribute that is not there takes as long as to read one.
+        self.attributes = dict(dataset.attrs) if len(dataset.attrs) else {}
+        self.shape: tuple[int, ...] = dataset.shape
+        self._stored: DType = dataset.dtype
+        self.is_text = self.attributes.get(STRINGS, False) or _is_variable_text(self._stored)
+        self.dtype = self._dtype()
+
+    def _dtype(self) -> DType:
+        if DTYPE in self.attributes:
+            spec: Any = ast.literal_eval(text_of(self.attributes[DTYPE]))
+            dtype: DType = numpy.dtype(spec)
+            return dtype
+        return _TEXT if self.is_text else usual_dtype(self._stored)
+
+    def summary(self) -> dict[str, Any]:
+        """Return shape and dtype, as JSON holds them."""
+        few = self.is_text and not self.dtype.itemsize and self.dataset.size <= _FEW_TEXTS
+        dtype = self.read().dtype if few else self.dtype
+        return {"shape": list(self.shape), "dtype": str(dtype)}
+
+    def read(self) -> Array:
+        """Read the array into memory of its own."""
+        if self.is_text and DTYPE not in self.attributes:
+            return self._texts(numpy.str_)
+        self._check_size()
+        order: Any = "F" if text_of(self.attributes.get(ORDER, "C")) == "F" else "C"
+        # Unlike empty, ndarray does not make strings of no width wider.
+        return self.fill(numpy.ndarray(self.shape, self.dtype, order=order))
+
+    def _check_size(self) -> None:
+        """Refuse a dataset of which next to nothing is stored, and that memory may not hold."""
+        size = math.prod(self.shape) * self._stored.itemsize
+        if size > _LARGE and not self.dataset.id.get_storage_size():
+            raise DamagedError(
+                f"cannot read {self.dataset.name} in {self.dataset.file.filename}: it has "
+                f"{size} bytes, none of which is stored"
+            )
+
+    def fill(self, array: Array) -> Array:
+        """Read into an array of this shape and dtype, and lock it if it was locked."""
+        if array.size and array.dtype.itemsize:
+            if self.is_text:
+                array[...] = self._texts(array.dtype)
+            elif array.flags.c_contiguous and self._stored == array.dtype:
+                self.dataset.read_direct(array.view(self._stored))
+            else:
+                for box in boxes(array.shape, max(1, PIECE // array.itemsize)):
+                    array[box] = self.dataset[box]
+        if self.attributes.get(READ_ONLY, False):
+            array.flags.writeable = False
+        return array
+
+    def _texts(self, dtype: Any) -> Array:
+        found = numpy.asarray(self.dataset[()], object).flat
+        as_bytes = numpy.dtype(dtype).kind == "S"
+        values = list(found) if as_bytes else [text_of(text) for text in found]
+        return numpy.array(values, dtype).reshape(self.shape)
+
+
+def read_array(dataset: Any) -> Array:
+    """Read the array that a dataset represents into memory of its own."""
+    return Stored(dataset).read()
+
+
+def _is_variable_text(dtype: DType) -> bool:
+    found = h5py.check_string_dtype(dtype)
+    return found is not None and found.length is None
+
+
+Stretch = tuple[Array, list[Array]]
+"""Memory, as an array, and the arrays that share it."""
+
+
+def stretches(arrays: Sequence[Array]) -> list[Stretch]:
+    """Return the stretches of memory that several of `arrays` share, in the order of these."""
+    number = {id(array): index for index, array in enumerate(arrays)}
+    found = [
+        *_stretches([array for array in arrays if not array.dtype.hasobject]),
+        *_stretches([array for array in arrays if array.dtype.hasobject]),
+    ]
+    return sorted(found, key=lambda stretch: min(number[id(array)] for array in stretch[1]))
+
+
+def _stretches(arrays: list[Array]) -> Iterator[Stretch]:
+    known = set(map(id, arrays))
+    for buffer, views in shared_buffers(arrays):
+        yield buffer, [*views, buffer] if id(buffer) in known else views
+
+
+def mark_memory(number: int, buffer: Array, array: Array) -> dict[str, Any]:
+    """Return the attribute for an array that lies in a stretch of memory."""
+    place = {
+        "buffer": number,
+        "size": buffer.nbytes,
+        "offset": _address(array) - _address(buffer),
+        "strides": array.strides,
+    }
+    return {MEMORY: json.dumps(place)}
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+class Memory:
+    """The stretches of memory of an item that is read."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[int, Array] = {}
+
+    def view(self, stored: Stored) -> Array:
+        """Return the array, still to be filled, that a dataset with that attribute represents.
+
+        Raises
+        ------
+        DamagedError
+            If the array is not within its memory.
+        """
+        try:
+            place = json.loads(text_of(stored.attributes[MEMORY]))
+            size = place["size"]
+            buffer = self._buffers.setdefault(place["buffer"], numpy.zeros(size, numpy.uint8))
+            return numpy.ndarray(
+                stored.shape,
+                stored.dtype,
+                buffer=buffer,
+                offset=place["offset"],
+                strides=place["strides"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedError(
+                f"{stored.dataset.name} in {stored.dataset.file.filename} is damaged: "
+                f"{MEMORY}: {error}"
+            ) from error

@@ -1,4 +1,4 @@
-"""A group as the object that it stands for."""
+"""A group as the object that it represents."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from typing import Any, TypeAlias
 import h5py
 
 from persist.errors import DamagedError
-from persist.hdf5.archived import ARCHIVE, archive_summary, read_archive
-from persist.hdf5.arrays import MEMORY
-from persist.hdf5.containers import LIST, TAGS, read_container
-from persist.hdf5.marks import encoding_of, member, tag_of
-from persist.hdf5.memory import Memory
-from persist.hdf5.registry import encoding_of_tag, tags
-from persist.hdf5.scalars import read_none, read_scalar, read_text, scalar_summary
-from persist.hdf5.stored import Stored
-
-__all__ = ["Lazy", "read_item", "read_summary"]
+from persist.hdf5.arrays import MEMORY, Memory, Stored
+from persist.hdf5.builtins import (
+    ARCHIVE,
+    LIST,
+    ArrayEncoding,
+    DictEncoding,
+    archive_summary,
+    read_archive,
+)
+from persist.hdf5.opening import member
+from persist.hdf5.registry import Encoding, by_tag
+from persist.hdf5.vocabulary import encoding_of, tag_of
 
 Lazy: TypeAlias = Callable[[str, tuple[int, ...], Any], Any]
-"""Takes the path of a dataset, the shape and the dtype of the array; returns what stands for it."""
+"""Takes the path of a dataset, the shape and the dtype of the array; returns a handle of it."""
 
-_SCALARS: dict[str, Callable[[Any], Any]] = {
-    "scalar": read_scalar,
-    "scalar_str": read_text,
-    "none": read_none,
-}
-_CONTAINERS = set(TAGS.values()) - {"ndarray"}
+
+class UnknownTypeError(DamagedError):
+    """A group is of a type that no encoding reads."""
 
 
 def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
-    """Return the object that a group stands for.
+    """Return the object that a group represents.
 
     An object that HDF5 has no form for is kept as the source of an archive, and **reading it runs
     that source**, as does reading what the format of spikelab would lose: read only what you trust.
@@ -42,7 +41,7 @@ def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
         What `write_item` wrote, or spikelab.
     lazy : callable, optional
         Called with the path of the dataset, the shape and the dtype for each array of numbers that
-        is the item, or stands in a dict; what it returns is used in place of the array, which is
+        is the item, or a value in a dict; what it returns is used in place of the array, which is
         not read.
 
     Returns
@@ -70,6 +69,20 @@ def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
     return _Reader(lazy).read(group)
 
 
+def read_array_item(group: Any) -> Any | None:
+    """Return the array that a group represents; None for any other object, whose source may run.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        What `write_item` wrote, or spikelab.
+    """
+    tag, encoding = _kind(group)
+    if tag != "ndarray" or encoding not in ("", "ndarray"):
+        return None
+    return Stored(member(group, "data")).read()
+
+
 class _Reader:
     """The objects of one item that have several names, and the dicts that are still empty."""
 
@@ -77,12 +90,14 @@ class _Reader:
         self._lazy = lazy
         self._memory = Memory()
         self._known: dict[Any, Any] = {}
-        self._unfilled: list[tuple[Any, dict[str, Any]]] = []
+        # With each dict that is still empty, the groups that it is in and that have several names.
+        self._unfilled: list[tuple[Any, dict[str, Any], frozenset[Any]]] = []
+        self._above: frozenset[Any] = frozenset()
 
     def read(self, group: Any) -> Any:
         found = self._object(group)
         while self._unfilled:
-            inner, mapping = self._unfilled.pop()
+            inner, mapping, self._above = self._unfilled.pop()
             for name in inner:
                 mapping[name] = self._object(member(inner, name))
         return found
@@ -92,25 +107,27 @@ class _Reader:
         if info.rc == 1:
             return self._decode(group)
         key = (info.fileno, info.addr)
+        if key in self._above:
+            raise DamagedError(
+                f"cannot read {group.name} in {group.file.filename}: the group is in itself"
+            )
         if key not in self._known:
+            above, self._above = self._above, self._above | {key}
             self._known[key] = self._decode(group)
+            self._above = above
         return self._known[key]
 
     def _decode(self, group: Any) -> Any:
-        tag, encoding = _kind(group)
-        if encoding == ARCHIVE:
+        tag, mark = _kind(group)
+        if mark == ARCHIVE:
             return read_archive(group)
-        if tag == "dict":
-            mapping: dict[str, Any] = {}
-            self._unfilled.append((group, mapping))
-            return mapping
-        if tag == "ndarray" and encoding != LIST:
+        encoding = _encoding(tag, group)
+        if isinstance(encoding, ArrayEncoding) and mark != LIST:
             return self._array(member(group, "data"))
-        if tag in _SCALARS:
-            return _SCALARS[tag](group)
-        if tag in _CONTAINERS or tag == "ndarray":
-            return read_container(group, LIST if tag == "ndarray" else tag)
-        return _registered(tag, group).read(group)
+        found = encoding.read(group)
+        if isinstance(encoding, DictEncoding):
+            self._unfilled.append((group, found, self._above))
+        return found
 
     def _array(self, dataset: Any) -> Any:
         stored = Stored(dataset)
@@ -122,7 +139,7 @@ class _Reader:
 
 
 def read_summary(group: Any) -> dict[str, Any]:
-    """Return the summary of the object that a group stands for, from attributes and headers.
+    """Return the summary of the object that a group represents, from attributes and headers.
 
     It is that of `summarize`, save that the width of many texts is 0 where spikelab wrote them.
 
@@ -141,14 +158,7 @@ def read_summary(group: Any) -> dict[str, Any]:
     tag, encoding = _kind(group)
     if encoding == ARCHIVE:
         return archive_summary(group)
-    if tag == "ndarray" and encoding != LIST:
-        return {"type": "ndarray", **Stored(member(group, "data")).summary()}
-    if tag in _SCALARS:
-        return scalar_summary(group)
-    if tag in _CONTAINERS or tag in ("ndarray", "dict"):
-        return {"type": LIST if tag == "ndarray" else tag}
-    summary: dict[str, Any] = _registered(tag, group).read_summary(group)
-    return summary
+    return _encoding(tag, group).read_summary(group)
 
 
 def _kind(group: Any) -> tuple[str, str]:
@@ -160,11 +170,11 @@ def _kind(group: Any) -> tuple[str, str]:
     return tag_of(group), encoding_of(group)
 
 
-def _registered(tag: str, group: Any) -> Any:
-    encoding = encoding_of_tag(tag)
+def _encoding(tag: str, group: Any) -> Encoding:
+    encoding = by_tag.get(tag)
     if encoding is None:
-        known = ["dict", ARCHIVE, "ndarray", *_SCALARS, *sorted(_CONTAINERS), *tags()]
-        raise ValueError(
+        known = [*by_tag, ARCHIVE]
+        raise UnknownTypeError(
             f"Unknown __type__ '{tag}' in HDF5 group '{group.name}'. Supported: {known}"
         )
     return encoding

@@ -1,14 +1,13 @@
-"""Classes of other libraries that have an encoding of their own."""
+"""Which encoding stores objects of which type, and reads groups of which tag."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any, Protocol
 
-from persist.errors import MissingExtraError
+from persist.archive.registry import Registry
+from persist.errors import ArgumentError, MissingExtraError
 from persist.hdf5.content import Content
-
-__all__ = ["Encoding", "encoding_for", "encoding_of_tag", "load_class", "register", "tags"]
 
 
 class Encoding(Protocol):
@@ -19,12 +18,18 @@ class Encoding(Protocol):
         """The ``__type__`` of the groups."""
         ...
 
-    def content(self, obj: Any) -> Content:
-        """Return what the group of an object holds, or raise an error."""
+    def content(self, obj: Any) -> Content | None:
+        """Return what the group of an object holds, or None if an archive is to hold the object.
+
+        Raises
+        ------
+        UnsupportedObjectError
+            If the format cannot hold what the object has, nor anything else.
+        """
         ...
 
     def read(self, group: Any) -> Any:
-        """Return the object that a group stands for."""
+        """Return the object that a group represents."""
         ...
 
     def summarize(self, obj: Any) -> dict[str, Any]:
@@ -36,18 +41,25 @@ class Encoding(Protocol):
         ...
 
 
-_BY_CLASS: dict[tuple[str, str], Encoding] = {}
-_BY_TAG: dict[str, Encoding] = {}
+def public_name(cls: type) -> str:
+    """Return the name of a class in its package, in whichever module that defines it."""
+    return f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}"
 
 
-def register(dotted_name: str, encoding: Encoding) -> None:
+registry: Registry[Encoding] = Registry(public_name)
+"""Encodings by class. A subclass has none: it is stored as any object is."""
+
+by_tag: dict[str, Encoding] = {}
+
+
+def register(owner: type | str, encoding: Encoding) -> None:
     """Let `encoding` store the objects of a class, and read the groups of its tag.
 
     Parameters
     ----------
-    dotted_name : str
-        The package and the name of the class: ``"spikelab.SpikeData"``. The class may be defined
-        in any module of the package. Subclasses are not meant: they are stored as any object is.
+    owner : type or str
+        The class, or the package and the name of the class: ``"spikelab.SpikeData"``. The class may
+        be defined in any module of the package.
     encoding : Encoding
         How.
 
@@ -56,27 +68,13 @@ def register(dotted_name: str, encoding: Encoding) -> None:
     ValueError
         If the class or the tag has an encoding.
     """
-    package, _, name = dotted_name.rpartition(".")
-    if (package, name) in _BY_CLASS or encoding.tag in _BY_TAG:
-        raise ValueError(f"{dotted_name}, or the tag {encoding.tag!r}, has an encoding already")
-    _BY_CLASS[package, name] = encoding
-    _BY_TAG[encoding.tag] = encoding
-
-
-def encoding_for(cls: type) -> Encoding | None:
-    """Return the encoding of the objects of a class, or None."""
-    package = cls.__module__.partition(".")[0]
-    return _BY_CLASS.get((package, cls.__qualname__))
-
-
-def encoding_of_tag(tag: str) -> Encoding | None:
-    """Return the encoding that reads groups of a type, or None."""
-    return _BY_TAG.get(tag)
-
-
-def tags() -> list[str]:
-    """Return the types of groups that registered encodings read."""
-    return list(_BY_TAG)
+    try:
+        if encoding.tag in by_tag:
+            raise ArgumentError(f"groups of the type {encoding.tag!r} are read by another")
+        registry.register(owner, encoding)
+    except ValueError as error:
+        raise ArgumentError(f"cannot register {owner}: it has an encoding already") from error
+    by_tag[encoding.tag] = encoding
 
 
 def load_class(package: str, name: str, extra: str) -> Any:

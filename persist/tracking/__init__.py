@@ -10,33 +10,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persist.tracking.bundle_reading import BundleLoader
-    from persist.tracking.generator import BundleGenerator
+    from persist.tracking.chains import replay_chain
+    from persist.tracking.exporting import BundleGenerator
     from persist.tracking.library import PipelineLibrary
-    from persist.tracking.metrics import higher_is_better
-    from persist.tracking.predict_result import PredictResult
-    from persist.tracking.predicting import predict
-    from persist.tracking.replaying import replay_chain
+    from persist.tracking.predicting import PredictResult, predict
+    from persist.tracking.ranking import higher_is_better
+    from persist.tracking.recording import ChainRecord, PredictionRecord
     from persist.tracking.run_result import RunResult
-    from persist.tracking.running import run
     from persist.tracking.schema import INDEX_DDL, SCHEMA_DDL, TABLE_NAMES, VIEW_DDL, create_schema
     from persist.tracking.store import WorkspaceStore
+    from persist.tracking.store_protocol import WorkspaceStoreProtocol
+    from persist.tracking.training.loading import load_data
+    from persist.tracking.training.running import run
 
 _HOMES = {
-    "BundleGenerator": "generator",
+    "BundleGenerator": "exporting",
+    "ChainRecord": "recording",
+    "PredictionRecord": "recording",
     "BundleLoader": "bundle_reading",
     "INDEX_DDL": "schema",
     "PipelineLibrary": "library",
-    "PredictResult": "predict_result",
+    "PredictResult": "predicting",
     "RunResult": "run_result",
     "SCHEMA_DDL": "schema",
     "TABLE_NAMES": "schema",
     "VIEW_DDL": "schema",
     "WorkspaceStore": "store",
+    "WorkspaceStoreProtocol": "store_protocol",
     "create_schema": "schema",
-    "higher_is_better": "metrics",
+    "higher_is_better": "ranking",
+    "load_data": "training.loading",
     "predict": "predicting",
-    "replay_chain": "replaying",
-    "run": "running",
+    "replay_chain": "chains",
+    "run": "training.running",
 }
 
 __all__ = [
@@ -46,12 +52,16 @@ __all__ = [
     "VIEW_DDL",
     "BundleGenerator",
     "BundleLoader",
+    "ChainRecord",
     "PipelineLibrary",
     "PredictResult",
+    "PredictionRecord",
     "RunResult",
     "WorkspaceStore",
+    "WorkspaceStoreProtocol",
     "create_schema",
     "higher_is_better",
+    "load_data",
     "predict",
     "replay_chain",
     "run",

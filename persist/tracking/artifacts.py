@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
+from persist.errors import PortabilityWarning
 from persist.files.digest import digest_pieces
 from persist.tracking import encodings
-from persist.tracking.base import OpenStore, now
+from persist.tracking.artifact_files import name_of
+from persist.tracking.changes import Batch
+from persist.tracking.database import Opened
 from persist.tracking.errors import RecordNotFoundError
+from persist.tracking.statements import cached_artifact, select
+from persist.tracking.times import new_id, now
 
 __all__ = ["Artifacts"]
 
 
-class Artifacts(OpenStore):
-    """The part of a store that keeps artifacts; see `WorkspaceStore`."""
+class Artifacts:
+    """Keeps artifacts; see `WorkspaceStore`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
 
     def save_artifact(
         self, obj: Any, operator_class: str | None, artifact_type: str | None, format: str
@@ -36,7 +44,25 @@ class Artifacts(OpenStore):
         str
             The id of the artifact.
         """
-        return self._save(obj, operator_class, artifact_type, format, {})
+        if type(obj).__module__ == "__main__":
+            warnings.warn(
+                f"{type(obj).__qualname__} is defined in __main__: its artifact can be loaded only "
+                "where that script runs; move it to a module to load it elsewhere",
+                PortabilityWarning,
+                stacklevel=3,
+            )
+        pieces = encodings.encode(obj, format)
+        return self._save(pieces, operator_class, artifact_type, format, {})
+
+    def save_encoded_artifact(
+        self,
+        pieces: list[bytes],
+        operator_class: str | None,
+        artifact_type: str | None,
+        format: str,
+    ) -> str:
+        """Store an object that was encoded elsewhere, in pieces; see `save_artifact`."""
+        return self._save(pieces, operator_class, artifact_type, format, {})
 
     def save_artifact_with_cache_key(
         self,
@@ -50,7 +76,8 @@ class Artifacts(OpenStore):
     ) -> str:
         """Store an object as `save_artifact` does, to be found by what it was made from."""
         keys = _cache_keys(chain_path_hash, input_data_hash, dataset_hash)
-        return self._save(obj, operator_class, artifact_type, format, keys)
+        pieces = encodings.encode(obj, format)
+        return self._save(pieces, operator_class, artifact_type, format, keys)
 
     def register_existing_artifact(
         self,
@@ -82,24 +109,11 @@ class Artifacts(OpenStore):
         str
             The id.
         """
-        self._files.path(path)
-        with self._changing() as changes:
+        self._opened.files.path(path)
+        with self._opened.changing() as changes:
             if not changes.has("artifacts", artifact_id):
-                changes.insert(
-                    "artifacts",
-                    {
-                        "artifact_id": artifact_id,
-                        "artifact_path": path,
-                        "content_hash": content_hash,
-                        "operator_class": operator_class,
-                        "artifact_type": artifact_type,
-                        "format": format,
-                        "size_bytes": size_bytes,
-                        "ref_count": 1,
-                        **_cache_keys(None, None, None),
-                        "created_at": now(),
-                    },
-                )
+                described = (operator_class, artifact_type, format)
+                _insert(changes, artifact_id, path, content_hash, size_bytes, described, {})
         return artifact_id
 
     def load_artifact(self, artifact_id: str) -> Any:
@@ -110,24 +124,24 @@ class Artifacts(OpenStore):
         Raises
         ------
         KeyError
-            If there is no such artifact.
+            If the artifact is unknown.
         FileNotFoundError
             If its file is gone.
         DamagedError
             If its file is not what was written.
         """
-        data, format = self._read_artifact(artifact_id)
+        data, format = self.read(artifact_id)
         return encodings.decode(data, format)
 
-    def get_artifact_path(self, artifact_id: str) -> Path:
-        """Return the path of the file of an artifact, which may be gone.
+    def get_artifact_path(self, artifact_id: str) -> Path | str:
+        """Return the path of the file of an artifact, which may be gone; a URL where it has one.
 
         Raises
         ------
         KeyError
-            If there is no such artifact.
+            If the artifact is unknown.
         """
-        return self._files.path(self._artifact(artifact_id)[0])
+        return self._opened.files.path(self._artifact(artifact_id)[0])
 
     def update_artifact_cache_key(
         self,
@@ -138,83 +152,92 @@ class Artifacts(OpenStore):
     ) -> None:
         """Record what an artifact was made from."""
         keys = _cache_keys(chain_path_hash, input_data_hash, dataset_hash)
-        with self._changing() as changes:
+        with self._opened.changing() as changes:
             changes.update("artifacts", artifact_id, keys)
 
     def find_cached_artifact(self, chain_path_hash: str, input_data_hash: str) -> str | None:
         """Return the id of an artifact that was made from this; None if there is none."""
-        found = self._rows(
-            "SELECT artifact_id FROM artifacts WHERE chain_path_hash = ? AND input_data_hash = ? "
-            "AND ref_count > 0 ORDER BY created_at DESC LIMIT 1",
-            [chain_path_hash, input_data_hash],
-        )
-        return str(found[0][0]) if found else None
+        found = self._opened.column(cached_artifact(chain_path_hash, input_data_hash))
+        return str(found[0]) if found else None
 
     def invalidate_dataset_cache(self, dataset_hash: str) -> int:
         """Forget what was made from a data set, and return of how many artifacts."""
-        with self._changing() as changes:
-            with self._reading() as connection:
-                found = connection.execute(
-                    "SELECT artifact_id FROM artifacts WHERE dataset_hash = ?", [dataset_hash]
-                ).fetchall()
-            for (artifact_id,) in found:
+        with self._opened.changing() as changes:
+            with self._opened.reading():
+                statement = select("artifacts", ["artifact_id"], {"dataset_hash": dataset_hash})
+                found = self._opened.column(statement)
+            for artifact_id in found:
                 changes.update("artifacts", artifact_id, _cache_keys(None, None, None))
         return len(found)
 
     def _save(
         self,
-        obj: Any,
+        pieces: list[bytes],
         operator_class: str | None,
         artifact_type: str | None,
         format: str,
         keys: dict[str, str | None],
     ) -> str:
-        pieces = encodings.encode(obj, format)
         size, digest = digest_pieces(pieces)
-        with self._changing() as changes:
+        files, name = self._opened.files, name_of(digest, format)
+        if files.is_shared:
+            # Others write to the database meanwhile. They find it there, or collect it only after
+            # a while.
+            files.write(name, pieces)
+        with self._opened.changing() as changes:
             found = changes.find_artifact(digest)
             if found is not None:
                 name, count = found.artifact_path, found.ref_count
                 changes.update("artifacts", found.artifact_id, {"ref_count": count + 1, **keys})
             else:
-                name = self._files.name(digest, format)
-                found_id = changes.insert(
-                    "artifacts",
-                    {
-                        "artifact_id": str(uuid.uuid4()),
-                        "artifact_path": name,
-                        "content_hash": digest,
-                        "operator_class": operator_class,
-                        "artifact_type": artifact_type,
-                        "format": format,
-                        "size_bytes": size,
-                        "ref_count": 1,
-                        **_cache_keys(None, None, None),
-                        **keys,
-                        "created_at": now(),
-                    },
-                    is_new=True,
-                )
+                described = (operator_class, artifact_type, format)
+                found_id = _insert(changes, None, name, digest, size, described, keys)
             # The file first: a row never refers to nothing.
-            if self._files.write(name, pieces) and found is None:
-                changes.new_files.append(str(self._files.path(name)))
+            if files.write(name, pieces) and found is None and not files.is_shared:
+                changes.new_files.append(name)
         return found_id if found is None else found.artifact_id
 
     def _artifact(self, artifact_id: str) -> tuple[str, str, str]:
         """Return the path, digest and format of an artifact."""
-        found = self._rows(
-            "SELECT artifact_path, content_hash, format FROM artifacts WHERE artifact_id = ?",
-            [artifact_id],
-        )
+        columns = ("artifact_path", "content_hash", "format")
+        found = self._opened.rows(select("artifacts", columns, {"artifact_id": artifact_id}))
         if not found:
             raise RecordNotFoundError(f"Unknown artifact: {artifact_id}")
         path, digest, format = found[0]
         return path, digest, format or "joblib"
 
-    def _read_artifact(self, artifact_id: str) -> tuple[bytes, str]:
-        with self._reading():
+    def read(self, artifact_id: str) -> tuple[bytes, str]:
+        """Return the bytes of an artifact, checked against its digest, and its format."""
+        with self._opened.reading():
             path, digest, format = self._artifact(artifact_id)
-            return self._files.read(path, digest), format
+            return self._opened.files.read(path, digest), format
+
+
+def _insert(
+    changes: Batch,
+    key: str | None,
+    path: str,
+    content_hash: str,
+    size: int | None,
+    described: tuple[str | None, str | None, str],
+    keys: dict[str, str | None],
+) -> str:
+    operator_class, artifact_type, format = described
+    chosen = new_id() if key is None else key
+    row = {
+        "artifact_id": chosen,
+        "artifact_path": path,
+        "content_hash": content_hash,
+        "operator_class": operator_class,
+        "artifact_type": artifact_type,
+        "format": format,
+        "size_bytes": size,
+        "ref_count": 1,
+        **_cache_keys(None, None, None),
+        **keys,
+        "created_at": now(chosen),
+    }
+    return changes.insert("artifacts", row, is_new=key is None)
 
 
 def _cache_keys(chain: str | None, data: str | None, dataset: str | None) -> dict[str, str | None]:

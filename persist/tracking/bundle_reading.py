@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from persist.archive.safe import safe_load_source
+from persist.errors import ArchiveError, DamagedError
+from persist.errors import UntrustedError as UntrustedSource
 from persist.tracking import encodings
-from persist.tracking.bundle_members import ARTIFACTS, BundleMembers
+from persist.tracking.bundle_members import ARTIFACTS, BundleMembers, is_own
 from persist.tracking.errors import BundleError, UntrustedError
-from persist.tracking.fitted import FittedChain, FittedStep, StepKind, step_kind
-from persist.tracking.safe_source import restore_checked
-from persist.tracking.trust import is_own
+from persist.tracking.fitted import FittedChain, FittedStep, StepKind, feature_names, step_kind
 
 __all__ = ["BundleLoader"]
 
@@ -33,8 +34,10 @@ class BundleLoader:
     ----------
     bundle_path : path
         A file ``.n4a``.
-    trusted : bool, optional
-        Load it although it runs code when it is loaded, and somebody else has made it.
+    trusted : iterable of str, or True, optional
+        The dotted names of classes and functions that artifacts which are archives may use, see
+        `persist.load`; `persist.untrusted_names` tells which a bundle needs. True loads a bundle
+        although it runs code when it is loaded, and somebody else has made it.
 
     Attributes
     ----------
@@ -46,20 +49,23 @@ class BundleLoader:
     FileNotFoundError
         If it is missing.
     BundleError
-        If it is no bundle.
+        If it is not a bundle.
     DamagedError
         If it is not what was written.
 
     Notes
     -----
     Artifacts in a bundle are pickles, most often. A pickle runs what it says, so a bundle is loaded
-    only if this user has made it on this machine, which a signature in it tells, or with `trusted`.
-    Artifacts that are archives are read without: only what builds fitted objects is run.
+    only if this user has made it on this machine, which a signature in it tells, or with
+    ``trusted=True``. Artifacts that are archives are interpreted, and nothing in them is executed:
+    what the models of a stranger need beside data has to be named, none of it by default.
     """
 
-    def __init__(self, bundle_path: str | os.PathLike[str], *, trusted: bool = False) -> None:
+    def __init__(
+        self, bundle_path: str | os.PathLike[str], *, trusted: Iterable[str] | bool = ()
+    ) -> None:
         self._members = BundleMembers(bundle_path)
-        self._trusted = trusted
+        self._trusted = () if trusted is False else trusted
         self._is_vouched = False
         self._chain: FittedChain | None = None
         self.manifest = self._members.manifest
@@ -103,7 +109,7 @@ class BundleLoader:
 
     def _check_trust(self) -> None:
         """Find out whether the artifacts may run what they say, and whether they need to."""
-        self._is_vouched = self._trusted or is_own(self.manifest, self._members.digests())
+        self._is_vouched = self._trusted is True or is_own(self.manifest, self._members.digests())
         if self._is_vouched or all(name.endswith(".py") for name in self._members.artifacts()):
             return
         raise UntrustedError(
@@ -118,7 +124,18 @@ class BundleLoader:
             return encodings.decode(data, "joblib")
         if self._is_vouched:
             return encodings.decode(data, "archive")
-        return restore_checked(data.decode())
+        try:
+            return safe_load_source(data.decode(), trusted=self._trusted)[encodings.ITEM]
+        except UntrustedSource as error:
+            raise UntrustedError(
+                f"cannot load {member} in {self.bundle_path}: {error}", error.name
+            ) from error
+        except ArchiveError as error:
+            raise BundleError(f"cannot load {member} in {self.bundle_path}: {error}") from error
+        except (UnicodeDecodeError, KeyError) as error:
+            raise DamagedError(
+                f"{self.bundle_path} is damaged: {member} is not the archive of one object"
+            ) from error
 
     def _named(self) -> Iterable[_Artifact]:
         for member in self._members.artifacts():
@@ -152,6 +169,7 @@ class BundleLoader:
             {fold: float(weights.get(fold, 1.0)) for fold in folds},
             self.model_class,
             model_step,
+            feature_names(self._members.json("chain.json").get("steps")),
         )
 
     def _kind(self, step: int) -> StepKind:
@@ -184,6 +202,7 @@ class BundleLoader:
             {str(number): model for number, model in enumerate(models)},
             model_class=self.model_class,
             model_step=model_step,
+            feature_names=feature_names(chain["steps"]),
         )
 
     def _of_class(self, loaded: list[Any], operator_class: str, step: int) -> Any:

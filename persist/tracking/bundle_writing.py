@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 from persist import __version__
 from persist.files import temporary_beside
 from persist.files.digest import digest_pieces
-from persist.tracking.bundle_members import ARTIFACTS, DIGESTS, MANIFEST
-from persist.tracking.chain_artifacts import FINAL_FOLDS
+from persist.tracking.bundle_members import ARTIFACTS, DIGESTS, MANIFEST, SIGNATURE, sign
 from persist.tracking.encodings import decode, encode
-from persist.tracking.fitted import StepKind, step_kind
-from persist.tracking.trust import SIGNATURE, sign
+from persist.tracking.environment import environment
+from persist.tracking.fitted import FINAL_FOLDS, StepKind, step_kind
 
 __all__ = ["Part", "write_bundle"]
 
@@ -34,7 +33,7 @@ class Part(NamedTuple):
     step : int
         Its step.
     fold : str or None
-        The name of its fold; None if it is no model.
+        The name of its fold; None if it is not a model.
     class_name : str
         The last part of the name of its class.
     data : bytes
@@ -63,7 +62,7 @@ def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part], about: 
     parts : list of Part
         Its artifacts.
     about : mapping
-        Keys for the manifest: whence it comes.
+        Keys for the manifest: where it comes from.
     """
     shift = _shift(chain)
     members = dict(_artifact_members(parts, shift))
@@ -115,10 +114,6 @@ def _fold_name(fold: str) -> str:
     return _UNSAFE.sub("", name).replace("_", "")
 
 
-def _has_refit(parts: list[Part]) -> bool:
-    return any(part.fold in FINAL_FOLDS for part in parts)
-
-
 def _chain_document(
     chain: Mapping[str, Any],
     parts: list[Part],
@@ -161,11 +156,12 @@ def _pipeline_document(chain: Mapping[str, Any], shift: int) -> dict[str, Any]:
 
 
 def _manifest(chain: Mapping[str, Any], parts: list[Part], shift: int) -> dict[str, Any]:
-    refit = _has_refit(parts)
+    refit = any(part.fold in FINAL_FOLDS for part in parts)
     now = datetime.now(timezone.utc).isoformat()
     return {
         "bundle_format_version": "1.0",
         "persist_version": __version__,
+        "environment": _versions(chain),
         "created_at": now,
         "exported_at": now,
         "source_type": "chain",
@@ -179,6 +175,12 @@ def _manifest(chain: Mapping[str, Any], parts: list[Part], shift: int) -> dict[s
         "fold_strategy": "single_refit" if refit else chain["fold_strategy"],
         "has_refit": refit,
     }
+
+
+def _versions(chain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the versions of Python and of the packages that the bundle needs."""
+    found = environment([str(chain["model_class"]).partition(".")[0]])
+    return {name: found[name] for name in ("python", "platform", "packages")}
 
 
 def _json(value: Any) -> bytes:

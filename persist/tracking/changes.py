@@ -2,65 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from persist.tracking.columns import PARENTS, TABLES
-from persist.tracking.errors import constraint_error
+import numpy
+
+from persist.errors import DamagedError
+from persist.tracking.artifact_files import ArtifactFiles
+from persist.tracking.columns import ALL_TABLES, LABELS, METRICS, PARENTS, PENDING, TABLES
+from persist.tracking.engine import Connection
+from persist.tracking.errors import ArgumentTypeError, StoreError, constraint_error
+from persist.tracking.statements import orphaned_labels, pending, select
 from persist.tracking.values import encode_row
 
-__all__ = ["NATURAL_KEY", "Changes", "KnownArtifact", "Row"]
+__all__ = ["Batch", "KnownArtifact", "finish_pending", "has_pending"]
 
 Row = dict[str, Any]
 
-NATURAL_KEY = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
+_NATURAL_KEY = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
 """The columns of a prediction of which no two have the same."""
+
+# Each in a transaction of its own: rows go before those that they refer to.
+_STAGES = (
+    ("prediction_arrays", "logs"),
+    ("predictions",),
+    ("chains",),
+    ("pipelines",),
+    ("runs", "artifacts"),
+)
 
 
 class KnownArtifact(NamedTuple):
-    """An artifact that is in a store: its id, its path in the folder, and its count."""
+    """An artifact of a store: its id, its path in the folder, and its count."""
 
     artifact_id: str
     artifact_path: str
     ref_count: int
 
 
-class Changes:
-    """Rows to insert, update and delete, checked as they come.
+class Batch:
+    """Rows to insert, update and delete, checked as they come, and committed as one.
 
     Parameters
     ----------
-    connection : duckdb.DuckDBPyConnection
-        What is asked for rows that are there.
+    connection : Connection
+        The database, open for writing.
+    files : ArtifactFiles
+        The files of the artifacts.
 
     Attributes
     ----------
     inserted : dict of str to dict of str to Row
         New rows by table and id.
     updated : dict of (str, str) to dict
-        New values of rows that are there, by table and id.
+        New values of existing rows, by table and id.
     deleted : dict of str to dict of str to None
         The ids of rows to delete before anything is inserted.
+    new_files : list of str
+        The names of artifacts to remove if the changes are discarded.
+    old_files : list of str
+        The names of artifacts to remove after the commit.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Connection, files: ArtifactFiles) -> None:
         self._connection = connection
-        self._known: dict[str, set[str]] = {name: set() for name in TABLES}
+        self._files = files
+        self._known: dict[str, set[str]] = {name: set() for name in ALL_TABLES}
         self._naturals: dict[tuple[Any, ...], str] = {}
         self._new: set[str] = set()
         self._contents: dict[str, str] = {}
-        self.inserted: dict[str, dict[str, Row]] = {name: {} for name in TABLES}
+        self._shown: Batch | None = None
+        self.inserted: dict[str, dict[str, Row]] = {name: {} for name in ALL_TABLES}
         self.updated: dict[tuple[str, str], Row] = {}
-        self.deleted: dict[str, dict[str, None]] = {name: {} for name in TABLES}
-
-    @property
-    def needs_stages(self) -> bool:
-        """Whether rows are deleted that refer to others that are deleted.
-
-        DuckDB looks for what refers to a row without regard to what its own transaction has deleted
-        (its documentation: "Over-Eager Constraint Checking in Foreign Keys").
-        """
-        return sum(map(bool, self.deleted.values())) > 1
+        self.deleted: dict[str, dict[str, None]] = {name: {} for name in ALL_TABLES}
+        self.new_files: list[str] = []
+        self.old_files: list[str] = []
 
     def insert(self, table: str, values: Mapping[str, Any], *, is_new: bool = False) -> str:
         """Add a row, and return its id.
@@ -72,12 +90,12 @@ class Changes:
         values : mapping
             The columns.
         is_new : bool, optional
-            Whether the id was just made up, so that it need not be looked for.
+            Whether the id was just drawn, so that it need not be looked for.
 
         Raises
         ------
         ConstraintError
-            If its id is taken, or it refers to a row that is not there.
+            If its id is taken, or it refers to a missing row.
         TypeError, ValueError
             If a column does not take its value.
         """
@@ -96,27 +114,34 @@ class Changes:
             Its id if none is wanted.
         """
         row = encode_row("predictions", values)
-        natural = tuple(row[name] for name in NATURAL_KEY)
-        found = self._find_alike(natural) or key or new_key
+        natural = tuple(row[name] for name in _NATURAL_KEY)
+        found = self._find_natural(natural) or key or new_key
         self._check_parents("predictions", row)
         is_new = found == new_key
         if not is_new and self.has("predictions", found):
             self.delete("prediction_arrays", [found])
-            self._forget_natural(found)
+            replaced = self.inserted["predictions"].get(found)
+            if replaced is not None:
+                self._naturals.pop(tuple(replaced[name] for name in _NATURAL_KEY), None)
             self.delete("predictions", [found])
         self._naturals[natural] = found
         return self._insert("predictions", {"prediction_id": found, **row}, is_new)
 
+    def put(self, table: str, values: Mapping[str, Any]) -> None:
+        """Add a row to a table of persist's own, in the place of one of its id."""
+        row = encode_row(table, values)
+        self.inserted[table][row[ALL_TABLES[table].key]] = row
+
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
-        """Set columns of a row that is there, or is to be; nothing happens to any other."""
+        """Set columns of an existing or pending row; unknown ids are ignored."""
         encoded = encode_row(table, values)
         if key in self.inserted[table]:
             self.inserted[table][key].update(encoded)
         elif self.has(table, key):
             self.updated.setdefault((table, key), {}).update(encoded)
 
-    def delete(self, table: str, keys: Collection[str], *, are_there: bool = False) -> None:
-        """Delete rows that are there; rows that were to be inserted are not.
+    def delete(self, table: str, keys: Collection[str], *, are_known: bool = False) -> None:
+        """Delete existing rows, and drop pending ones.
 
         Parameters
         ----------
@@ -124,10 +149,11 @@ class Changes:
             The table.
         keys : collection of str
             The ids.
-        are_there : bool, optional
+        are_known : bool, optional
             Whether they were just read from the database, so that none need be looked for.
         """
-        if are_there:
+        self._take_back()
+        if are_known:
             self._known[table].update(keys)
         for key in keys:
             self.updated.pop((table, key), None)
@@ -136,15 +162,14 @@ class Changes:
                 self._known[table].discard(key)
 
     def has(self, table: str, key: str) -> bool:
-        """Tell whether there is, or will be, a row of an id."""
+        """Return True if a row of an id exists or is pending."""
         if key in self.inserted[table] or key in self._known[table]:
             return True
-        # What was made up in these changes has nothing in the database.
+        # The database has nothing with an id that was drawn for these changes.
         if key in self.deleted[table] or key in self._new:
             return False
-        query = f"SELECT 1 FROM {table} WHERE {TABLES[table].key} = ?"
-        # DuckDB 2 wants each result to be read to its end before the next query.
-        if not self._connection.execute(query, [key]).fetchall():
+        name = ALL_TABLES[table].key
+        if not self._connection.rows(select(table, [name], {name: key})):
             return False
         self._known[table].add(key)
         return True
@@ -153,32 +178,155 @@ class Changes:
         """Return the artifact of a content, as it will be; None if there is none."""
         key = self._contents.get(digest)
         if key is None:
-            query = "SELECT artifact_id FROM artifacts WHERE content_hash = ? OR content_hash = ?"
-            values = [digest, f"sha256:{digest}"]
-            found = self._connection.execute(query, values).fetchall()
+            digests = [digest, f"sha256:{digest}"]
+            found = self._connection.rows(
+                select("artifacts", ["artifact_id"], {"content_hash": digests})
+            )
             keys = [key for (key,) in found if key not in self.deleted["artifacts"]]
             if not keys:
                 return None
             key = self._contents[digest] = keys[0]
         row = self.inserted["artifacts"].get(key)
         if row is None:
-            query = "SELECT artifact_path, ref_count FROM artifacts WHERE artifact_id = ?"
-            [(path, count)] = self._connection.execute(query, [key]).fetchall()
-            row = {"artifact_path": path, "ref_count": count or 0}
+            [row] = self._connection.records(
+                select("artifacts", ["artifact_path", "ref_count"], {"artifact_id": key})
+            )
             row.update(self.updated.get(("artifacts", key), {}))
-        return KnownArtifact(key, row["artifact_path"], row["ref_count"])
+        return KnownArtifact(key, row["artifact_path"], row["ref_count"] or 0)
 
-    def is_empty(self) -> bool:
-        """Tell whether there is nothing to commit."""
-        groups: tuple[Mapping[str, Any], ...] = (self.inserted, self.deleted)
-        return not self.updated and not any(any(group.values()) for group in groups)
+    def show(self) -> None:
+        """Apply the changes in a transaction that stays open, for queries of the batch.
+
+        Raises
+        ------
+        StoreError
+            If rows were replaced that others refer to: this takes several transactions.
+        """
+        if any(self.deleted.values()) and not self._connection.deletes_together:
+            raise StoreError(
+                "This batch replaces predictions that were recorded before it: read after its end"
+            )
+        self._revive()
+        if not self._has_changes():
+            return
+        if self._shown is None:
+            self._connection.begin()
+            self._shown = Batch(self._connection, self._files)
+        self._apply()
+        for name, rows in self.inserted.items():
+            self._shown.inserted[name].update(rows)
+            self._known[name].update(rows)
+            self.inserted[name] = {}
+        for place, row in self.updated.items():
+            self._shown.updated.setdefault(place, {}).update(row)
+        self.updated = {}
+        for name, keys in self.deleted.items():
+            self._shown.deleted[name].update(keys)
+            self.deleted[name] = {}
+
+    def commit(self) -> None:
+        """Make the changes.
+
+        Raises
+        ------
+        duckdb.Error
+            If the database refuses them; then nothing has changed.
+        """
+        # DuckDB looks for what refers to a row without regard to what its own transaction has
+        # deleted (its documentation: "Over-Eager Constraint Checking in Foreign Keys").
+        is_staged = sum(map(bool, self.deleted.values())) > 1
+        if is_staged and not self._connection.deletes_together:
+            self._take_back()
+            with self._connection.transaction():
+                self._connection.insert(PENDING, [{"number": 0, "content": self._to_json()}])
+            finish_pending(self._connection, self._files)
+            return
+        self._revive()
+        if self._shown is not None:
+            self._apply()
+            self._connection.commit()
+            self._shown = None
+        elif self._has_changes():
+            with self._connection.transaction():
+                self._apply()
+        for name in self.old_files:
+            self._files.remove(name)
+
+    def discard(self) -> None:
+        """Drop the changes, and remove the files that belong to them."""
+        self._take_back()
+        for name in self.new_files:
+            self._files.remove(name)
+
+    def apply_in_stages(self) -> None:
+        """Make the changes in several transactions; done again, this does what is left to do."""
+        for stage in _STAGES:
+            with self._connection.transaction():
+                for table in stage:
+                    self._connection.delete(table, self.deleted[table])
+        with self._connection.transaction():
+            self._write("OR IGNORE")
+        with self._connection.transaction():
+            self._delete_orphans()
+        for name in self.old_files:
+            self._files.remove(name)
+
+    def _has_changes(self) -> bool:
+        return bool(self.updated) or any((*self.inserted.values(), *self.deleted.values()))
+
+    def _apply(self) -> None:
+        # Rows go before those that they refer to.
+        for table in reversed(TABLES):
+            self._connection.delete(table, self.deleted[table])
+        self._write("")
+        if self._connection.deletes_together:
+            self._delete_orphans()
+
+    def _delete_orphans(self) -> None:
+        """Delete the labels of predictions that are gone."""
+        if self.deleted["predictions"] and self._connection.has_table(LABELS):
+            orphans = self._connection.rows(orphaned_labels())
+            self._connection.delete(LABELS, [key for (key,) in orphans])
+
+    def _write(self, conflict: str) -> None:
+        for table, rows in self.inserted.items():
+            if rows:
+                self._connection.insert(
+                    table,
+                    list(rows.values()),
+                    "OR REPLACE" if table in (LABELS, METRICS) else conflict,
+                )
+        for (table, key), values in self.updated.items():
+            self._connection.update(table, key, values)
+
+    def _revive(self) -> None:
+        if self._shown is not None and not self._connection.is_usable():
+            self._take_back()
+
+    def _take_back(self) -> None:
+        """End the transaction of `show`, and have its changes in memory again."""
+        if self._shown is None:
+            return
+        self._connection.rollback()
+        shown, self._shown = self._shown, None
+        for name, rows in shown.inserted.items():
+            self.inserted[name] = {**rows, **self.inserted[name]}
+            self._known[name] -= rows.keys()
+            self.deleted[name].update(shown.deleted[name])
+        later, self.updated = self.updated, {}
+        for updates in (shown.updated, later):
+            for (name, key), row in updates.items():
+                if key in self.inserted[name]:
+                    self.inserted[name][key].update(row)
+                else:
+                    self.updated.setdefault((name, key), {}).update(row)
 
     def _insert(self, table: str, row: Row, is_new: bool) -> str:
-        key: str = row[TABLES[table].key]
+        key: str = row[ALL_TABLES[table].key]
         if is_new:
             self._new.add(key)
         elif self.has(table, key):
-            raise constraint_error(f"{TABLES[table].key} {key!r} is in {table} already")
+            raise constraint_error(f"{ALL_TABLES[table].key} {key!r} is in {table} already")
         self._check_parents(table, row)
         if table == "artifacts":
             self._contents[row["content_hash"]] = key
@@ -192,18 +340,87 @@ class Changes:
                     f"{table}.{column} must be the id of one of the {parent}, got {row[column]!r}"
                 )
 
-    def _find_alike(self, natural: tuple[Any, ...]) -> str | None:
-        """Return the id of the prediction with these values of `NATURAL_KEY`."""
+    def _find_natural(self, natural: tuple[Any, ...]) -> str | None:
+        """Return the id of the prediction with these values of `_NATURAL_KEY`."""
         if natural in self._naturals or natural[0] in self._new:
             return self._naturals.get(natural)
-        tests = " AND ".join(f'"{name}" IS NOT DISTINCT FROM ?' for name in NATURAL_KEY)
-        query = f"SELECT prediction_id FROM predictions WHERE {tests}"
-        for (key,) in self._connection.execute(query, list(natural)).fetchall():
+        where = dict(zip(_NATURAL_KEY, natural, strict=True))
+        for (key,) in self._connection.rows(select("predictions", ["prediction_id"], where)):
             if key not in self.deleted["predictions"]:
                 return str(key)
         return None
 
-    def _forget_natural(self, key: str) -> None:
-        row = self.inserted["predictions"].get(key)
-        if row is not None:
-            self._naturals.pop(tuple(row[name] for name in NATURAL_KEY), None)
+    def _to_json(self) -> str:
+        content = {
+            "deleted": {name: list(keys) for name, keys in self.deleted.items() if keys},
+            "inserted": {name: [*rows.values()] for name, rows in self.inserted.items() if rows},
+            "updated": [[*place, row] for place, row in self.updated.items()],
+            "files": self.old_files,
+        }
+        return json.dumps(content, default=_plain)
+
+
+def has_pending(connection: Connection) -> bool:
+    """Return True if a writer died between the transactions of its changes."""
+    return connection.has_table(PENDING) and bool(connection.rows(pending()))
+
+
+def finish_pending(connection: Connection, files: ArtifactFiles) -> None:
+    """Make changes that take several transactions, for the first time or again.
+
+    They are committed as a row of a table before the first of these transactions. Whoever opens the
+    database after its writer died does the rest.
+
+    Raises
+    ------
+    DamagedError
+        If the row is not one of this module.
+    """
+    for (text,) in connection.rows(pending()):
+        changes = Batch(connection, files)
+        try:
+            _fill(changes, json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(
+                f"cannot finish a deletion: {PENDING} is damaged ({error}); delete its row with "
+                "DuckDB to leave the deletion half done"
+            ) from error
+        changes.apply_in_stages()
+        with connection.transaction():
+            connection.delete(PENDING, [0])
+
+
+def _fill(changes: Batch, content: Any) -> None:
+    for name, keys in content["deleted"].items():
+        changes.deleted[ALL_TABLES[name].name] = dict.fromkeys(map(str, keys))
+    for name, rows in content["inserted"].items():
+        table = ALL_TABLES[name]
+        changes.inserted[name] = {row[table.key]: _from_json(name, row) for row in rows}
+    for name, key, row in content["updated"]:
+        changes.updated[name, str(key)] = _from_json(name, row)
+    changes.old_files = [str(name) for name in content["files"]]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, numpy.ndarray):
+        return value.tolist()
+    raise ArgumentTypeError(f"a row holds a {type(value).__name__}")
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "TIMESTAMP": datetime.fromisoformat,
+    "DOUBLE[]": lambda value: numpy.array(value, numpy.float64),
+    "INTEGER[]": lambda value: numpy.array(value, numpy.int32),
+}
+
+
+def _from_json(table: str, row: Row) -> Row:
+    # The names of columns become part of statements: only those of the table.
+    types = {column.name: column.type for column in ALL_TABLES[table].columns}
+    return {
+        name: value if value is None or types[name] not in _DECODERS
+        else _DECODERS[types[name]](value)
+        for name, value in row.items()
+    }  # fmt: skip

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PARENTS", "TABLES", "Column", "Table"]
+__all__ = [
+    "ALL_TABLES",
+    "LABELS",
+    "METRICS",
+    "ORIGINS",
+    "PARENTS",
+    "PENDING",
+    "TABLES",
+    "Column",
+    "Table",
+]
+
+LABELS = "persist.prediction_labels"
+"""The table with what the arrays of a prediction mean: labels of codes, names of samples."""
+
+METRICS = "persist.metrics"
+"""The table with the direction of metrics whose name does not tell it."""
+
+PENDING = "persist.pending"
+"""The table with what is to be done in several transactions."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +78,11 @@ class Table:
     def json_columns(self) -> list[str]:
         """The names of the columns that hold JSON."""
         return [column.name for column in self.columns if column.type == "JSON"]
+
+    @property
+    def times(self) -> list[str]:
+        """The names of the columns that hold times."""
+        return [column.name for column in self.columns if column.type == "TIMESTAMP"]
 
     def column(self, name: str) -> Column:
         """Return the column of a name."""
@@ -178,8 +202,22 @@ TABLES: dict[str, Table] = {
 }
 """The tables by name."""
 
+ALL_TABLES: dict[str, Table] = {
+    **TABLES,
+    # Of persist alone, made when they are first used, so that a store has otherwise the tables of
+    # nirs4all. They refer to no other, so that nirs4all may delete what it likes.
+    LABELS: Table(LABELS, (Column("prediction_id"), Column("document", "JSON", required=True))),
+    METRICS: Table(METRICS, (Column("metric"), Column("greater_is_better", "BOOLEAN", True))),
+    PENDING: Table(PENDING, (Column("number", "BIGINT"), Column("content", "VARCHAR", True))),
+}
+"""The tables by name, those in the schema ``persist`` included."""
+
 PARENTS: dict[str, tuple[tuple[str, str], ...]] = {
     name: tuple((c.name, c.refers_to) for c in table.columns if c.refers_to is not None)
-    for name, table in TABLES.items()
+    for name, table in ALL_TABLES.items()
 }
 """The columns of each table that refer to another, and to which."""
+
+# The rows of a pipeline were written by whoever wrote that: ids of predictions may be given.
+ORIGINS = {"predictions": "pipeline_id"}
+"""The column whose id tells in which zone the times of a row are, if it is not the key."""

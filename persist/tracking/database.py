@@ -1,25 +1,39 @@
-"""The database of a workspace: open while somebody works with it, one at a time."""
+"""The database of a store, which the parts of the store hold open while they use it."""
 
 from __future__ import annotations
 
+import abc
 import atexit
 import contextlib
 import logging
+import operator
 import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from persist.tracking.batch import Batch, finish
-from persist.tracking.connecting import connect, damage
-from persist.tracking.errors import StoreError
-from persist.tracking.journal import Journal
+from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
+from persist.tracking.changes import Batch, finish_pending, has_pending
+from persist.tracking.dialect import Dialect, Statement
+from persist.tracking.engine import Connection, connect
+from persist.tracking.errors import ArgumentError, StoreClosedError, StoreError
+from persist.tracking.locations import is_url
+from persist.tracking.optional import import_optional
 from persist.tracking.queue import Queue, Turn
-from persist.tracking.schema import create_schema, is_complete
 
-__all__ = ["Database"]
+if TYPE_CHECKING:
+    import polars
+
+__all__ = ["ENGINES", "Database", "FileDatabase", "Frame", "Opened"]
+
+Frame: TypeAlias = "polars.DataFrame | Any"
+"""What queries return: a polars.DataFrame unless another engine was asked for."""
+
+ENGINES = ("polars", "pandas", "arrow")
+"""The libraries whose frames queries can return."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,64 +43,182 @@ _SHARE = 0.2  # s, after which others come first; to open and close takes half a
 _LOOK = 0.002  # s
 
 
-class Database:
+class Opened:
+    """An open store, as all parts of it hold it.
+
+    Parameters
+    ----------
+    location : path or str
+        The folder of the workspace, created with its parents if it is missing; or the URL of a
+        database on a server.
+    timeout : float
+        How long to wait for other processes, in s.
+    engine : str
+        What queries return by default.
+    artifacts : path or str, optional
+        The folder of the artifacts, or its URL, for a database on a server.
+    storage_options : mapping, optional
+        Options of fsspec for the folder of the artifacts.
+
+    Attributes
+    ----------
+    path : pathlib.Path or str
+        The folder of the workspace, or the URL of the database without its password.
+    files : ArtifactFiles
+        The files of the artifacts.
+    """
+
+    def __init__(
+        self,
+        location: str | os.PathLike[str],
+        timeout: float,
+        engine: str,
+        artifacts: str | os.PathLike[str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.engine = _check_engine(engine)
+        self.timeout = timeout
+        self.is_closed = False
+        self.location = location
+        self.options: dict[str, Any] = {"artifacts": artifacts, "storage_options": storage_options}
+        self.path: Path | str
+        self._shared: Database
+        if is_url(location):
+            from persist.tracking.postgres import PostgresDatabase
+
+            self._shared = PostgresDatabase.of(str(location), artifacts, storage_options)
+            self.path = self._shared.path
+        elif artifacts is not None or storage_options is not None:
+            raise ArgumentError(
+                f"cannot open {os.fspath(location)}: artifacts of a workspace in a folder are in "
+                "that folder; leave out artifacts and storage_options"
+            )
+        else:
+            self.path = Path(location)
+            folder = self.path / "artifacts"
+            with contextlib.suppress(PermissionError):
+                folder.mkdir(parents=True, exist_ok=True)
+            database = os.path.realpath(self.path / "store.duckdb")
+            self._shared = FileDatabase.at(database, LocalArtifactFiles(folder))
+        self._shared.prepare(timeout)
+
+    @property
+    def files(self) -> ArtifactFiles:
+        """The files of the artifacts."""
+        return self._shared.files
+
+    @property
+    def database(self) -> Database:
+        """The database.
+
+        Raises
+        ------
+        StoreClosedError
+            If the store was closed.
+        """
+        if self.is_closed:
+            raise StoreClosedError()
+        return self._shared
+
+    def close(self) -> None:
+        """Close the connection, unless another store of this process uses it."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._shared.release()
+
+    @property
+    def dialect(self) -> Dialect:
+        """The words of the database in which it differs from others."""
+        return self._shared.dialect
+
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
+        """Context manager that yields a connection to read from."""
+        return self.database.reading(self.timeout)
+
+    def changing(self) -> contextlib.AbstractContextManager[Batch]:
+        """Context manager that commits the changes of its block, or none if it fails."""
+        return self.database.changing(self.timeout)
+
+    def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement."""
+        with self.reading() as connection:
+            return connection.rows(statement)
+
+    def column(self, statement: Statement) -> list[Any]:
+        """Return the values of a statement of one column."""
+        return [value for (value,) in self.rows(statement)]
+
+    def frame(self, statement: Statement, engine: str | None = None) -> Any:
+        """Return the rows of a statement as a frame of a library, by default that of the store."""
+        chosen = self.engine if engine is None else _check_engine(engine)
+        with self.reading() as connection:
+            return _as_frame(connection.arrow(statement), chosen)
+
+    def query(self, text: str, values: Sequence[Any], engine: str | None) -> Any:
+        """Return the rows of one SELECT statement of a user; see `Connection.query`."""
+        chosen = self.engine if engine is None else _check_engine(engine)
+        with self.database.reading_only(self.timeout) as (connection, can_write):
+            return _as_frame(connection.query(text, values, can_write=can_write), chosen)
+
+
+class Database(abc.ABC):
     """The one object of a process for a database.
 
-    A connection stays open for a moment after use, so that who comes again at once need not open
-    the file again. If somebody waits, that moment is short, and work without a pause ends soon.
     Threads take turns; a thread that has the database in a batch sees what the batch will commit.
 
     Parameters
     ----------
     path : str
-        The file.
+        What tells it from all others.
+
+    Attributes
+    ----------
+    dialect : Dialect
+        The words in which it differs from others.
+    files : ArtifactFiles
+        The files of the artifacts.
     """
 
     _all: ClassVar[weakref.WeakValueDictionary[str, Database]] = weakref.WeakValueDictionary()
     _all_lock = threading.Lock()
+    dialect: Dialect
+    files: ArtifactFiles
+    _batch: Batch | None
 
     def __init__(self, path: str) -> None:
         self.path = path
-        folder, name = os.path.split(path)
-        self._queue = Queue(os.path.join(folder, f".{name}.queue"))
-        self._journal = Journal(os.path.join(folder, f".{name}.journal"))
-        self._batch: Batch | None = None
         self._reset()
 
     @classmethod
-    def at(cls, path: str) -> Database:
-        """Return the database of a file, the same for all who ask."""
-        path = os.path.realpath(path)
-        with cls._all_lock:
-            found = cls._all.get(path)
-            if found is None:
-                found = cls._all[path] = cls(path)
-            return found
+    def opened(cls) -> list[Database]:
+        """Return the databases of this process."""
+        return list(cls._all.values())
 
+    def prepare_fork(self) -> None:
+        """Close a connection that lingers, unless another thread uses it."""
+        if self._mutex.acquire(blocking=False):
+            try:
+                self.release()
+            finally:
+                self._mutex.release()
+
+    def start_anew(self) -> None:
+        """Forget, in a child process, what its parent had open."""
+        Database._all_lock = threading.Lock()
+        _ABANDONED.append((self._connection, self._batch))
+        self._reset()
+
+    @abc.abstractmethod
     def prepare(self, timeout: float) -> None:
-        """Make the database, or what it lacks of the schema.
-
-        Raises
-        ------
-        OSError
-            If it is missing and cannot be made.
-        """
-        if os.path.exists(self.path):
-            with self.reading(timeout) as connection:
-                if is_complete(connection):
-                    return
-            if not os.access(self.path, os.W_OK):
-                return
-        with self._mutex, self._opened(True, timeout, create=True) as connection:
-            create_schema(connection)
+        """Make the tables that are missing."""
 
     @contextlib.contextmanager
-    def reading(self, timeout: float) -> Iterator[Any]:
-        """Let the block query the database.
+    def reading(self, timeout: float) -> Iterator[Connection]:
+        """Context manager that yields a connection to read from.
 
         Yields
         ------
-        duckdb.DuckDBPyConnection
+        Connection
             Open for reading at least.
 
         Raises
@@ -106,24 +238,20 @@ class Database:
 
     @contextlib.contextmanager
     def reading_only(self, timeout: float) -> Iterator[tuple[Any, bool]]:
-        """Let the block query the database, by a connection that cannot change it.
+        """Context manager that yields a connection that cannot change the database.
 
         Yields
         ------
-        connection : duckdb.DuckDBPyConnection
+        connection : Connection
             The database.
         can_write : bool
             Whether it could be changed all the same, as in a batch.
         """
-        with self._mutex:
-            if self._batch is None and not self._is_open and self._writes:
-                self._close()
-            with self.reading(timeout) as connection:
-                yield connection, self._writes
+        with self._mutex, self.reading(timeout) as connection:
+            yield connection, self._batch is not None
 
-    @contextlib.contextmanager
-    def changing(self, timeout: float) -> Iterator[Batch]:
-        """Let the block make changes, which are committed at its end; none are if it fails.
+    def changing(self, timeout: float) -> contextlib.AbstractContextManager[Batch]:
+        """Context manager that commits the changes of its block, or none if it fails.
 
         In a batch of this thread, they become part of that.
 
@@ -132,12 +260,22 @@ class Database:
         LockTimeout
             If others do not finish in time.
         """
+        # The thread of a batch has the mutex, and no other can get it.
+        if self._batch is not None and self._mutex.acquire(blocking=False):
+            if self._batch is not None:
+                return _Joined(self._mutex, self._batch)
+            # That of another thread has just ended.
+            self._mutex.release()
+        return self._committing(timeout)
+
+    @contextlib.contextmanager
+    def _committing(self, timeout: float) -> Iterator[Batch]:
         with self._mutex:
             if self._batch is not None:
                 yield self._batch
                 return
             with self._opened(True, timeout) as connection:
-                batch = Batch(connection, self._journal)
+                batch = Batch(connection, self.files)
                 self._batch = batch
                 try:
                     yield batch
@@ -153,7 +291,7 @@ class Database:
         """Whether changes are being collected."""
         return self._batch is not None
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Close a connection that lingers."""
         with self._mutex:
             if not self._is_open:
@@ -162,16 +300,103 @@ class Database:
     def _reset(self) -> None:
         self._mutex = threading.RLock()
         self._connection: Any = None
-        self._turn: Turn | None = None
-        self._writes = self._is_open = False
+        self._is_open = False
         self._batch = None
+
+    @abc.abstractmethod
+    def _opened(self, writes: bool, timeout: float) -> contextlib.AbstractContextManager[Any]:
+        """Context manager that opens the database; the caller must hold the mutex."""
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class FileDatabase(Database):
+    """A database in a file: open while it is in use, by one process at a time.
+
+    A connection stays open for a moment after use, so that the next use need not open
+    the file again. If somebody waits, that moment is short, and work without a pause ends soon.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    files : LocalArtifactFiles
+        The artifacts beside it.
+    """
+
+    dialect = Connection.dialect
+
+    def __init__(self, path: str, files: LocalArtifactFiles) -> None:
+        super().__init__(path)
+        self.files = files
+        folder, name = os.path.split(path)
+        self._queue = Queue(os.path.join(folder, f".{name}.queue"))
+
+    @classmethod
+    def at(cls, path: str, files: LocalArtifactFiles) -> Database:
+        """Return the database of a file: one object for each file."""
+        path = os.path.realpath(path)
+        with cls._all_lock:
+            found = cls._all.get(path)
+            if found is None:
+                found = cls._all[path] = cls(path, files)
+            return found
+
+    def start_anew(self) -> None:
+        """Forget, in a child process, what its parent had open."""
+        if self._connection is not None:
+            _INHERITED.add(self.path)
+        _ABANDONED.append(self._turn)
+        super().start_anew()
+
+    def prepare(self, timeout: float) -> None:
+        """Make the database, or what it lacks of the schema.
+
+        Raises
+        ------
+        OSError
+            If it is missing and cannot be made.
+        """
+        if os.path.exists(self.path):
+            with self.reading(timeout) as connection:
+                if connection.has_schema():
+                    return
+            if not os.access(self.path, os.W_OK):
+                return
+        with self._mutex, self._opened(True, timeout, create=True) as connection:
+            connection.create_schema()
+
+    @contextlib.contextmanager
+    def reading_only(self, timeout: float) -> Iterator[tuple[Connection, bool]]:
+        """Context manager that yields a connection that cannot change the database.
+
+        Yields
+        ------
+        connection : Connection
+            The database.
+        can_write : bool
+            Whether it could be changed all the same, as in a batch.
+        """
+        with self._mutex:
+            if self._batch is None and not self._is_open and self._writes:
+                self._close()
+            with self.reading(timeout) as connection:
+                yield connection, self._writes
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._turn: Turn | None = None
+        self._writes = False
         self._identity: tuple[int, int] | None = None
         self._closer: threading.Thread | None = None
         self._opened_at = self._last_use = 0.0
 
     @contextlib.contextmanager
-    def _opened(self, writes: bool, timeout: float, create: bool = False) -> Iterator[Any]:
-        """Open the database for the block; the caller holds the mutex."""
+    def _opened(self, writes: bool, timeout: float, create: bool = False) -> Iterator[Connection]:
+        """Context manager that opens the database; the caller must hold the mutex."""
         if self._connection is not None and (
             (writes and not self._writes) or self._identity != _identity(self.path)
         ):
@@ -180,7 +405,7 @@ class Database:
             self._open(writes, timeout, create)
         self._is_open = True
         try:
-            with damage(self.path):
+            with self._connection.telling_damage():
                 yield self._connection
         except BaseException:
             self._is_open = False
@@ -195,22 +420,20 @@ class Database:
                 f"This process was forked while its parent had {self.path} open, and cannot open "
                 "it: fork outside of a batch, or start processes by spawn"
             )
-        if self._journal.exists() and not writes:
-            # A writer died: what it had begun is finished first, as its writer.
-            self._open(True, timeout, create)
-            return
         self._turn = self._wait(writes, timeout)
         try:
-            if self._journal.exists() and not writes:
-                self._close()
-                self._open(True, timeout, create)
-                return
-            self._connection = connect(self.path, writes=writes, create=create, timeout=timeout)
+            raw = connect(self.path, writes=writes, create=create, timeout=timeout)
+            self._connection = Connection(self.path, raw)
             self._writes = writes
             self._identity = _identity(self.path)
             self._opened_at = time.monotonic()
-            if self._journal.exists():
-                finish(self._connection, self._journal)
+            if has_pending(self._connection):
+                # A writer died amid its transactions: the next one makes the rest of them.
+                if writes:
+                    finish_pending(self._connection, self.files)
+                elif os.access(self.path, os.W_OK):
+                    self._close()
+                    self._open(True, timeout, create)
         except BaseException:
             self._close()
             raise
@@ -225,12 +448,10 @@ class Database:
             return None
 
     def _close(self) -> None:
-        connection, self._connection = self._connection, None
         self._writes = False
         turn, self._turn = self._turn, None
         try:
-            if connection is not None:
-                connection.close()
+            super()._close()
         finally:
             if turn is not None:
                 turn.release()
@@ -267,8 +488,40 @@ class Database:
                 self._mutex.release()
 
 
+class _Joined:
+    """A batch that further changes of its thread join, which holds its mutex once more.
+
+    A class, as the context manager of a generator takes several times as long.
+    """
+
+    def __init__(self, mutex: threading.RLock, batch: Batch) -> None:
+        self._mutex = mutex
+        self._batch = batch
+
+    def __enter__(self) -> Batch:
+        return self._batch
+
+    def __exit__(self, *reason: object) -> None:
+        self._mutex.release()
+
+
+def _check_engine(engine: str) -> str:
+    if engine not in ENGINES:
+        raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    return engine
+
+
+def _as_frame(table: Any, engine: str) -> Any:
+    if engine == "arrow":
+        return table
+    if engine == "pandas":
+        import_optional("pandas")
+        return table.to_pandas()
+    return import_optional("polars").from_arrow(table)
+
+
 def _identity(path: str) -> tuple[int, int] | None:
-    """Return what tells a file from another that takes its place; None if there is none."""
+    """Return the identity of a file, to notice that it was replaced; None if it is missing."""
     try:
         found = os.stat(path)
     except OSError:
@@ -276,35 +529,23 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-# Connections of a parent, which its child must not touch, not even to let them go; and their
-# files, for which DuckDB would hand the child what its parent has open.
+# Connections of a parent, which its child must not touch, not even to free them; and their files,
+# for which DuckDB would return to the child the database that its parent has open.
 _ABANDONED: list[Any] = []
 _INHERITED: set[str] = set()
 
 
-def _close_before_fork() -> None:
-    for database in list(Database._all.values()):
-        if database._mutex.acquire(blocking=False):
-            try:
-                database.let_go()
-            finally:
-                database._mutex.release()
+def _for_each(act: Callable[[Database], None]) -> Callable[[], None]:
+    def act_on_all() -> None:
+        for database in Database.opened():
+            act(database)
 
-
-def _start_anew_in_child() -> None:
-    Database._all_lock = threading.Lock()
-    for database in list(Database._all.values()):
-        if database._connection is not None:
-            _INHERITED.add(database.path)
-        _ABANDONED.append((database._connection, database._turn, database._batch))
-        database._reset()
-
-
-def _let_go_of_all() -> None:
-    for database in list(Database._all.values()):
-        database.let_go()
+    return act_on_all
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_close_before_fork, after_in_child=_start_anew_in_child)
-atexit.register(_let_go_of_all)
+    os.register_at_fork(
+        before=_for_each(operator.methodcaller("prepare_fork")),
+        after_in_child=_for_each(operator.methodcaller("start_anew")),
+    )
+atexit.register(_for_each(operator.methodcaller("release")))

@@ -6,24 +6,32 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from persist.tracking.base import OpenStore
-from persist.tracking.batch import Batch
-from persist.tracking.chain_artifacts import FINAL_FOLDS, artifact_ids, fold_models
+from persist.tracking import statements
+from persist.tracking.changes import Batch
+from persist.tracking.database import Opened
 from persist.tracking.errors import StoreError
+from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, fold_models
+from persist.tracking.statements import select
+from persist.tracking.times import as_utc
 
-__all__ = ["Deleting"]
+__all__ = ["Deletions"]
 
+_GRACE = 24 * 3600.0  # s
 _REFERENCES = ("chain_id", "steps", "fold_artifacts", "shared_artifacts")
 
 
-class Deleting(OpenStore):
-    """The part of a store that deletes; see `WorkspaceStore`.
+class Deletions:
+    """Deletes, and collects what nothing needs afterwards; see `WorkspaceStore`.
 
     An artifact goes when no chain that is left refers to it. One that was saved for a chain that is
     not recorded yet stays: its count says so.
     """
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
 
     def delete_run(self, run_id: str, delete_artifacts: bool = True) -> int:
         """Delete a run with all that it has recorded: as a whole, or not at all.
@@ -38,7 +46,7 @@ class Deleting(OpenStore):
         Returns
         -------
         int
-            How many rows were deleted, without those of artifacts; 0 if there is no such run.
+            How many rows were deleted, without those of artifacts; 0 if the run is unknown.
 
         Raises
         ------
@@ -58,16 +66,15 @@ class Deleting(OpenStore):
             ):
                 # The parent's key has the same name in both.
                 refers = f"{parent.removesuffix('s')}_id"
-                query = f"SELECT {key} FROM {table} WHERE {refers} IN (SELECT unnest(?))"
-                keys[table] = [found for (found,) in self._rows(query, [keys[parent]])]
+                keys[table] = self._opened.column(select(table, [key], {refers: keys[parent]}))
             if delete_artifacts:
-                self._release(changes, set(keys["chains"]), excluding_run=run_id)
+                self._release(changes, set(keys["chains"]), run_id, is_deleted=True)
             for table, ids in keys.items():
-                changes.delete(table, ids, are_there=True)
+                changes.delete(table, ids, are_known=True)
         return sum(map(len, keys.values()))
 
     def delete_prediction(self, prediction_id: str) -> bool:
-        """Delete a prediction with its arrays, and tell whether there was one.
+        """Delete a prediction with its arrays; return True if it existed.
 
         Raises
         ------
@@ -80,7 +87,7 @@ class Deleting(OpenStore):
             changes.delete("predictions", [prediction_id])
         return found
 
-    def gc_artifacts(self, *, unreferenced: bool = False) -> int:
+    def gc_artifacts(self, *, unreferenced: bool = False, grace_period: float | None = None) -> int:
         """Remove artifacts that nothing needs, and files that nothing knows.
 
         These are the artifacts whose count is 0 and that no chain refers to, and what a writer that
@@ -91,6 +98,10 @@ class Deleting(OpenStore):
         unreferenced : bool, optional
             Also remove artifacts that no chain refers to, whatever their count: to be asked for
             only while nobody trains.
+        grace_period : float, optional
+            How old in s an artifact or file must be to be removed: a day by default where the
+            artifacts are shared, since others may be about to refer to it, and 0 in a workspace in
+            a folder, whose files are written only while nobody else can collect.
 
         Returns
         -------
@@ -102,17 +113,23 @@ class Deleting(OpenStore):
         StoreError
             In a batch.
         """
+        files = self._opened.files
+        age = (_GRACE if files.is_shared else 0.0) if grace_period is None else grace_period
         with self._deleting() as changes:
             needed = self._references(())
+            newest = datetime.now(timezone.utc) - timedelta(seconds=age)
+            columns = ("artifact_id", "ref_count", "created_at")
             gone = [
                 key
-                for key, count in self._rows("SELECT artifact_id, ref_count FROM artifacts")
-                if key not in needed and (unreferenced or (count or 0) <= 0)
+                for key, count, created_at in self._opened.rows(select("artifacts", columns))
+                if key not in needed
+                and (unreferenced or (count or 0) <= 0)
+                and (not age or created_at is None or as_utc(key, created_at) <= newest)
             ]
-            known = {name for (name,) in self._rows("SELECT artifact_path FROM artifacts")}
+            known = set(self._opened.column(select("artifacts", ("artifact_path",))))
             self._drop(changes, gone)
-            changes.old_files += self._files.unreferenced(known)
-            return sum(map(self._exists, changes.old_files))
+            changes.old_files += files.unreferenced(known, age)
+            return sum(map(files.exists, changes.old_files))
 
     def cleanup_transient_artifacts(
         self, run_id: str, dataset_name: str, winning_pipeline_ids: Iterable[str]
@@ -140,15 +157,11 @@ class Deleting(OpenStore):
             In a batch.
         """
         winners = set(winning_pipeline_ids)
-        query = (
-            "SELECT c.chain_id, c.pipeline_id, c.fold_artifacts, "
-            "EXISTS (SELECT 1 FROM predictions q WHERE q.chain_id = c.chain_id) "
-            "FROM chains c JOIN pipelines p ON p.pipeline_id = c.pipeline_id "
-            "WHERE p.run_id = ? AND p.dataset_name = ?"
-        )
         with self._deleting() as changes:
             losers: set[str] = set()
-            for chain, pipeline, folds, is_predicted in self._rows(query, [run_id, dataset_name]):
+            for chain, pipeline, folds, is_predicted in self._opened.rows(
+                statements.chains_on(run_id, dataset_name)
+            ):
                 if pipeline in winners:
                     final = {
                         name: key
@@ -159,29 +172,45 @@ class Deleting(OpenStore):
                         changes.update("chains", chain, {"fold_artifacts": final})
                 elif not is_predicted:
                     losers.add(chain)
-            self._release(changes, losers, excluding_run=run_id)
-            changes.delete("chains", losers, are_there=True)
-            return sum(map(self._exists, changes.old_files))
+            self._release(changes, losers, run_id)
+            changes.delete("chains", losers, are_known=True)
+            return sum(map(self._opened.files.exists, changes.old_files))
 
     def vacuum(self) -> None:
-        """Give free space in the database back to the disk, as far as DuckDB does."""
-        with self._deleting(), self._reading() as connection:
-            connection.execute("VACUUM")
-            connection.execute("CHECKPOINT")
+        """Give free space in the database back to the disk, as far as the database does."""
+        with self._deleting(), self._opened.reading() as connection:
+            connection.vacuum()
 
     @contextlib.contextmanager
     def _deleting(self) -> Iterator[Batch]:
-        if self._database.is_in_batch:
+        if self._opened.database.is_in_batch:
             raise StoreError("Nothing can be deleted in a batch: do it before or after")
-        with self._changing() as changes:
+        with self._opened.changing() as changes:
             yield changes
 
     def _references(
-        self, chains: Collection[str], stripped: dict[str, Any] | None = None
+        self,
+        chains: Collection[str],
+        stripped: dict[str, Any] | None = None,
+        run_id: str | None = None,
     ) -> Counter[str]:
-        """Return how many chains refer to each artifact, but for some, or with other folds."""
-        found: Counter[str] = Counter()
-        for values in self._rows(f"SELECT {', '.join(_REFERENCES)} FROM chains"):
+        """Return how many chains and runs refer to each artifact, but for some.
+
+        Parameters
+        ----------
+        chains : collection of str
+            Chains that are left out.
+        stripped : dict, optional
+            Chains that refer to other folds.
+        run_id : str, optional
+            A run that is left out; runs refer to their source.
+        """
+        found = Counter(
+            str(key)
+            for key in self._opened.column(statements.run_sources(but=run_id))
+            if key is not None
+        )
+        for values in self._opened.rows(select("chains", _REFERENCES)):
             chain = dict(zip(_REFERENCES, values, strict=True))
             if chain["chain_id"] in chains:
                 continue
@@ -191,23 +220,25 @@ class Deleting(OpenStore):
             found.update(artifact_ids(chain))
         return found
 
-    def _release(self, changes: Batch, chains: set[str], excluding_run: str) -> None:
-        """Let go of the artifacts of chains that are deleted, or that refer to fewer."""
+    def _release(
+        self, changes: Batch, chains: set[str], run_id: str, is_deleted: bool = False
+    ) -> None:
+        """Release the artifacts of chains of a run that are deleted, or that refer to fewer."""
         stripped = {
             key: json.loads(values["fold_artifacts"])
             for (table, key), values in changes.updated.items()
             if table == "chains"
         }
-        before, after = self._references(()), self._references(chains, stripped)
+        before, after = (
+            self._references(()),
+            self._references(chains, stripped, run_id if is_deleted else None),
+        )
         # Somebody who trains may have saved one of these again for a chain of his own.
-        query = "SELECT count(*) FROM pipelines WHERE status = 'running' AND run_id != ?"
-        is_alone = self._rows(query, [excluding_run])[0][0] == 0
+        is_alone = self._opened.column(statements.running_pipelines(but=run_id)) == [0]
         gone = []
         released = {key: count - after[key] for key, count in before.items() if count > after[key]}
-        query = (
-            "SELECT artifact_id, ref_count FROM artifacts WHERE artifact_id IN (SELECT unnest(?))"
-        )
-        for key, count in self._rows(query, [list(released)]):
+        counts = select("artifacts", ("artifact_id", "ref_count"), {"artifact_id": released})
+        for key, count in self._opened.rows(counts):
             left = max(after[key], 0 if is_alone else (count or 0) - released[key])
             if left > 0:
                 changes.update("artifacts", key, {"ref_count": left})
@@ -217,12 +248,9 @@ class Deleting(OpenStore):
 
     def _drop(self, changes: Batch, keys: list[str]) -> None:
         """Delete artifacts, and after the commit the files that no other needs."""
-        rows = self._rows("SELECT artifact_id, artifact_path FROM artifacts")
+        rows = self._opened.rows(select("artifacts", ("artifact_id", "artifact_path")))
         gone = set(keys)
         kept = {path for key, path in rows if key not in gone}
         paths = {path for key, path in rows if key in gone} - kept
-        changes.delete("artifacts", keys, are_there=True)
-        changes.old_files += sorted(str(self._files.path(path)) for path in paths)
-
-    def _exists(self, path: str) -> bool:
-        return self._files.path(path).is_file()
+        changes.delete("artifacts", keys, are_known=True)
+        changes.old_files += sorted(paths)

@@ -7,12 +7,14 @@ import pickle
 from typing import Any
 
 from persist.archive import Archive, restore
-from persist.tracking.optional import import_joblib
+from persist.tracking.errors import StoreError
+from persist.tracking.optional import import_optional
 
-__all__ = ["decode", "encode", "extension_of"]
+__all__ = ["ITEM", "decode", "encode", "extension_of"]
 
 _EXTENSIONS = {"joblib": "joblib", "pickle": "pkl", "cloudpickle": "pkl", "archive": "py"}
-_ITEM = "item"
+ITEM = "item"
+"""The variable of the object in an artifact that is an archive."""
 
 
 def extension_of(format: str) -> str:
@@ -46,12 +48,12 @@ def encode(obj: Any, format: str) -> list[bytes]:
     """
     if format == "joblib":
         file = io.BytesIO()
-        import_joblib().dump(obj, file, compress=3)
+        import_optional("joblib").dump(obj, file, compress=3)
         return [file.getvalue()]
     if format == "archive":
         archive = Archive(scoped=False)
-        archive.insert_items({_ITEM: obj})
-        return [str(archive).encode()]
+        archive.insert_items({ITEM: obj})
+        return [f"{archive}\n".encode()]
     pieces = _Pieces()
     pickle.dump(obj, pieces, protocol=pickle.HIGHEST_PROTOCOL)
     return pieces
@@ -62,11 +64,25 @@ def decode(data: bytes, format: str) -> Any:
 
     Raises
     ------
+    StoreError
+        If a class or function that it needs is not there.
     Exception
         Whatever the classes of the object raise.
     """
+    try:
+        return _decoded(data, format)
+    except (AttributeError, ImportError) as error:
+        main = "__main__" in str(error)
+        where = "the script that trained it" if main else "a module of this name"
+        raise StoreError(
+            f"cannot load an artifact: {error}; it needs a class or function of {where}: import "
+            "or define that first"
+        ) from error
+
+
+def _decoded(data: bytes, format: str) -> Any:
     if format == "joblib":
-        return import_joblib().load(io.BytesIO(data))
+        return import_optional("joblib").load(io.BytesIO(data))
     if format == "archive":
-        return restore(data.decode())[_ITEM]
+        return restore(data.decode())[ITEM]
     return pickle.loads(data)

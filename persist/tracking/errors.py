@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import functools
 
-from persist.errors import PersistError
+from persist import errors
+from persist.errors import PersistError, PersistWarning
 
 __all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
     "BundleError",
+    "DataError",
+    "DataNotFoundError",
+    "DataTypeError",
+    "PipelineError",
+    "PipelineTypeError",
     "RecordNotFoundError",
     "StoreClosedError",
     "StoreError",
+    "TakenError",
     "UntrustedError",
+    "VersionWarning",
     "constraint_error",
 ]
 
@@ -21,7 +31,7 @@ class StoreError(PersistError, RuntimeError):
 
 
 class StoreClosedError(StoreError):
-    """A store that was closed is to be used."""
+    """A call of a store after `close`."""
 
     def __init__(self, message: str = "WorkspaceStore is closed") -> None:
         super().__init__(message)
@@ -36,11 +46,47 @@ class RecordNotFoundError(PersistError, KeyError):
 
 
 class BundleError(PersistError, ValueError):
-    """A file is no bundle, or not one that can be used."""
+    """A file is not a bundle, or cannot be used as one."""
 
 
-class UntrustedError(PersistError, PermissionError):
+class UntrustedError(errors.UntrustedError, PermissionError):
     """Something would run code when it is loaded, and nobody vouches for it."""
+
+
+class ArgumentError(PersistError, ValueError):
+    """An argument has a value that it cannot have."""
+
+
+class ArgumentTypeError(PersistError, TypeError):
+    """An argument is of a type that it cannot be of."""
+
+
+class TakenError(PersistError, FileExistsError):
+    """Something would be replaced that was not asked for."""
+
+
+class DataError(PersistError, ValueError):
+    """Data have another form than is needed."""
+
+
+class DataTypeError(PersistError, TypeError):
+    """Something is not a data set of any kind."""
+
+
+class DataNotFoundError(PersistError, FileNotFoundError):
+    """A data set or a workspace is missing."""
+
+
+class PipelineError(PersistError, ValueError):
+    """A pipeline, or what it is to be trained with, cannot be used in this way."""
+
+
+class PipelineTypeError(PersistError, TypeError):
+    """A step of a pipeline is neither an estimator nor a splitter."""
+
+
+class VersionWarning(PersistWarning):
+    """Something is done again with other versions than those that have done it before."""
 
 
 def constraint_error(message: str) -> Exception:
@@ -50,7 +96,7 @@ def constraint_error(message: str) -> Exception:
 
 @functools.lru_cache(maxsize=1)
 def _constraint_class() -> type[Exception]:
-    from persist.tracking.optional import import_duckdb
+    from persist.tracking.optional import import_optional
 
-    base = import_duckdb().ConstraintException
+    base = import_optional("duckdb").ConstraintException
     return type("ConstraintError", (PersistError, base), {"__doc__": constraint_error.__doc__})

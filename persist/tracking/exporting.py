@@ -6,25 +6,33 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from persist.files import replace_file, temporary_beside
+from persist.tracking.artifacts import Artifacts
 from persist.tracking.bundle_writing import Part, write_bundle
-from persist.tracking.chain_artifacts import step_artifacts
+from persist.tracking.chains import Chains, predicting_models
 from persist.tracking.columns import TABLES
-from persist.tracking.errors import RecordNotFoundError
-from persist.tracking.optional import import_optional, import_yaml
+from persist.tracking.database import Opened
+from persist.tracking.errors import ArgumentError, RecordNotFoundError, StoreError
+from persist.tracking.fitted import step_artifacts
+from persist.tracking.optional import import_optional
 from persist.tracking.package import write_package
-from persist.tracking.replaying import Replaying, predicting_models
+from persist.tracking.queries import Queries
 from persist.tracking.script import write_script
+from persist.tracking.statements import select
 
-__all__ = ["FORMATS", "Exporting"]
+if TYPE_CHECKING:
+    from persist.tracking.store import WorkspaceStore
+
+__all__ = ["FORMATS", "BundleGenerator", "Exports"]
 
 _Path = str | os.PathLike[str]
 
 FORMATS = ("n4a", "n4a.py", "package")
 """What a chain can be exported as."""
 
+_OLDEST_FIRST = "created_at, rowid"
 _OF_RUN = (
     "run_id",
     "name",
@@ -41,12 +49,20 @@ _OF_PIPELINE = (
 )
 
 
-class Exporting(Replaying):
-    """The part of a store that exports; see `WorkspaceStore`.
+class Exports:
+    """Exports chains, configurations, runs and predictions; see `WorkspaceStore`.
 
     All exports make folders that are missing, replace files that are there when the new ones are
     whole, and return the path. A suffix is added where there is none.
     """
+
+    def __init__(
+        self, opened: Opened, artifacts: Artifacts, queries: Queries, chains: Chains
+    ) -> None:
+        self._opened = opened
+        self._artifacts = artifacts
+        self._queries = queries
+        self._chains = chains
 
     def export_chain(self, chain_id: str, output_path: _Path, format: str = "n4a") -> Path:
         """Export a chain, to predict without the workspace.
@@ -64,7 +80,7 @@ class Exporting(Replaying):
         Raises
         ------
         KeyError
-            If there is no such chain.
+            If the chain is unknown.
         ValueError
             If the format is another.
         RuntimeError
@@ -73,15 +89,15 @@ class Exporting(Replaying):
             If the file of an artifact is gone or damaged.
         """
         if format not in FORMATS:
-            raise ValueError(
+            raise ArgumentError(
                 f"Unsupported bundle format: {format!r}; choose one of {', '.join(FORMATS)}"
             )
-        with self._reading():
-            chain = self._known_chain(chain_id)
+        with self._opened.reading():
+            chain = self._chains.known_chain(chain_id)
             if format == "n4a":
                 parts = self._parts(chain)
             else:
-                fitted = self.load_chain(chain_id)
+                fitted = self._chains.load_chain(chain_id)
             about = {
                 "chain_id": chain_id,
                 "model_class": chain["model_class"],
@@ -106,11 +122,11 @@ class Exporting(Replaying):
         Raises
         ------
         KeyError
-            If there is no such pipeline.
+            If the pipeline is unknown.
         """
         import json
 
-        pipeline = self.get_pipeline(pipeline_id)
+        pipeline = self._queries.get_pipeline(pipeline_id)
         if pipeline is None:
             raise RecordNotFoundError(f"Pipeline not found: {pipeline_id}")
         path = _prepared(output_path, ".json")
@@ -124,18 +140,15 @@ class Exporting(Replaying):
         Raises
         ------
         KeyError
-            If there is no such run.
+            If the run is unknown.
         """
-        yaml = import_yaml()
-        with self._reading():
-            run = self.get_run(run_id)
+        yaml = import_optional("yaml")
+        with self._opened.reading():
+            run = self._queries.get_run(run_id)
             if run is None:
                 raise RecordNotFoundError(f"Run not found: {run_id}")
-            query = "SELECT pipeline_id FROM pipelines WHERE run_id = ? ORDER BY created_at, rowid"
-            pipelines = [
-                self._pipeline_document(pipeline_id)
-                for (pipeline_id,) in self._rows(query, [run_id])
-            ]
+            ids = select("pipelines", ("pipeline_id",), {"run_id": run_id}, order=_OLDEST_FIRST)
+            pipelines = [self._pipeline_document(key) for key in self._opened.column(ids)]
         document = {name: _iso(run[name]) for name in _OF_RUN}
         document["pipelines"] = pipelines
         path = _prepared(output_path, ".yaml")
@@ -143,7 +156,7 @@ class Exporting(Replaying):
             yaml.safe_dump(document, file, sort_keys=False, allow_unicode=True)
         return path
 
-    def export_predictions_parquet(self, output_path: _Path, **filters: Any) -> Path:
+    def export_predictions_parquet(self, /, output_path: _Path, **filters: Any) -> Path:
         """Write predictions as Parquet.
 
         Parameters
@@ -158,8 +171,8 @@ class Exporting(Replaying):
         TypeError
             If a filter is unknown.
         """
-        parquet = import_optional("pyarrow.parquet", "pyarrow")
-        table = self.query_predictions(**{**filters, "engine": "arrow"})
+        parquet = import_optional("pyarrow.parquet")
+        table = _without_zone(self._queries.query_predictions(**{**filters, "engine": "arrow"}))
         path = _prepared(output_path, ".parquet")
         with temporary_beside(path) as temporary:
             parquet.write_table(table, temporary)
@@ -174,12 +187,9 @@ class Exporting(Replaying):
         ]
         models = predicting_models(dict(chain))
         found += [(key, chain["model_step_idx"], fold) for fold, key in models.items()]
+        artifacts = {"artifact_id": [key for key, _, _ in found]}
         classes = dict(
-            self._rows(
-                "SELECT artifact_id, operator_class FROM artifacts "
-                "WHERE artifact_id IN (SELECT unnest(?))",
-                [[key for key, _, _ in found]],
-            )
+            self._opened.rows(select("artifacts", ("artifact_id", "operator_class"), artifacts))
         )
         return [
             Part(
@@ -187,34 +197,85 @@ class Exporting(Replaying):
                 step,
                 fold,
                 (classes.get(key) or chain["model_class"]).rpartition(".")[2],
-                *self._read_artifact(key),
+                *self._artifacts.read(key),
             )
             for key, step, fold in found
         ]
 
     def _pipeline_document(self, pipeline_id: str) -> dict[str, Any]:
-        pipeline = self.get_pipeline(pipeline_id)
+        pipeline = self._queries.get_pipeline(pipeline_id)
         assert pipeline is not None
         names = [column.name for column in TABLES["chains"].columns]
-        query = (
-            f"SELECT {', '.join(names)} FROM chains WHERE pipeline_id = ? "
-            "ORDER BY created_at, rowid"
-        )
+        chains = select("chains", names, {"pipeline_id": pipeline_id}, order=_OLDEST_FIRST)
         return {
             **{name: _iso(pipeline[name]) for name in _OF_PIPELINE},
-            "chains": [
-                dict(zip(names, row, strict=True)) for row in self._rows(query, [pipeline_id])
-            ],
+            "chains": [dict(zip(names, row, strict=True)) for row in self._opened.rows(chains)],
         }
+
+
+class BundleGenerator:
+    """Exports the chains of a store.
+
+    Parameters
+    ----------
+    workspace_path : path
+        The folder of the workspace.
+    verbose : int, optional
+        Accepted and kept; it changes nothing.
+    store : WorkspaceStore, optional
+        The store, which exporting needs.
+    """
+
+    def __init__(
+        self,
+        workspace_path: str | os.PathLike[str],
+        verbose: int = 0,
+        store: WorkspaceStore | None = None,
+    ) -> None:
+        self.workspace_path = Path(workspace_path)
+        self.verbose = verbose
+        self.store = store
+
+    def export_from_chain(
+        self, chain_id: str, output_path: str | os.PathLike[str], fmt: str = "n4a"
+    ) -> Path:
+        """Export a chain; see `WorkspaceStore.export_chain`.
+
+        Raises
+        ------
+        RuntimeError
+            If `store` is None.
+        ValueError
+            If the format is unknown.
+        """
+        if self.store is None:
+            raise StoreError(
+                "Exporting from a chain needs a store: BundleGenerator(…, store=store)"
+            )
+        if fmt not in FORMATS:
+            raise ArgumentError(f"Unsupported bundle format: {fmt}")
+        return self.store.export_chain(chain_id, Path(output_path), format=fmt)
 
 
 def _prepared(output_path: _Path, suffix: str) -> Path:
     """Return the path of an export, in a folder that exists then."""
     path = Path(output_path)
-    if suffix and not path.suffix:
+    # A dot in a name, as in model_v1.2, does not make an extension.
+    known = {".n4a": ".zip", ".yaml": ".yml", ".parquet": ".pq"}.get(suffix, suffix)
+    if suffix and not path.name.lower().endswith((suffix, suffix[suffix.rfind(".") :], known)):
         path = path.with_name(path.name + suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _without_zone(table: Any) -> Any:
+    """Return a table whose times are UTC without saying so, as nirs4all exports them."""
+    pa = import_optional("pyarrow")
+    for number, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type):
+            plain = table[number].cast(pa.timestamp("us"))
+            table = table.set_column(number, column.name, plain)
+    return table
 
 
 def _iso(value: Any) -> Any:

@@ -1,20 +1,40 @@
-"""A chain that was fitted: from data to predictions."""
+"""A chain that was fitted, from data to predictions, and the artifacts that it refers to."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import numpy
 
-from persist.tracking.chain_artifacts import FINAL_FOLDS
+from persist.tracking import prediction
+from persist.tracking.errors import DataError
 
-__all__ = ["FittedChain", "FittedStep", "StepKind", "combine", "invert", "step_kind"]
+__all__ = [
+    "FEATURE_NAMES",
+    "FINAL_FOLDS",
+    "FittedChain",
+    "FittedStep",
+    "StepKind",
+    "artifact_ids",
+    "feature_names",
+    "fold_models",
+    "step_artifacts",
+    "step_kind",
+]
+
+FEATURE_NAMES = "feature_names"
+"""The key of the first step of a chain with the names of the columns that it was fitted to."""
+
+FINAL_FOLDS = ("fold_final", "final")
+"""The names under which a chain keeps the model that was fitted to all data."""
 
 Array = Any
+_STEP = re.compile(r"-?\d+")
 
 
 class StepKind(str, Enum):
@@ -71,6 +91,8 @@ class FittedChain:
         The class of the models.
     model_step : int
         The number of the step of the model.
+    feature_names : sequence of str or None
+        The names of the columns that it was fitted to, which those of a frame are checked against.
     """
 
     steps: tuple[FittedStep, ...]
@@ -78,32 +100,70 @@ class FittedChain:
     weights: Mapping[str, float] = field(default_factory=dict)
     model_class: str = ""
     model_step: int = 0
+    feature_names: Sequence[str] | None = None
 
     def predict(self, X: Any, wavelengths: Any = None) -> Array:  # noqa: N803 - scikit-learn's
         """Return predictions, of the shape that the model gives them.
 
         Parameters
         ----------
-        X : array, (n_samples, n_features)
+        X : array, sparse matrix or frame, (n_samples, n_features)
             The features; they are not changed.
         wavelengths : array, optional
             Passed on to transformers whose ``transform`` takes it.
+
+        Raises
+        ------
+        DataError
+            If a frame has other columns, or in another order, than the chain was fitted to.
         """
-        features = self.transform(X, wavelengths)
-        models, weights = self.voters()
-        predicted = combine(models, weights, features)
-        for step in reversed(self.steps):
-            if step.kind is StepKind.TARGET:
-                for transformer in reversed(step.transformers):
-                    predicted = invert(transformer, predicted)
-        return predicted
+        self.check_names(X)
+        return prediction.predict_together(self._plain_steps(), *self.voters(), X, wavelengths)
 
     def transform(self, X: Any, wavelengths: Any = None) -> Array:  # noqa: N803 - scikit-learn's
         """Return features as the models get them; see `predict`."""
-        features = numpy.array(X, copy=True)
-        for step in self.steps:
-            features = _transformed(features, step, wavelengths)
-        return features
+        self.check_names(X)
+        return prediction.transform(self._plain_steps(), X, wavelengths)
+
+    def check_names(self, X: Any) -> None:  # noqa: N803 - scikit-learn's name
+        """Make sure that a frame has the columns that the chain was fitted to, in this order.
+
+        Raises
+        ------
+        DataError
+            If it has not.
+        """
+        mismatch = prediction.name_mismatch(self.feature_names, X)
+        if mismatch is not None:
+            raise DataError(mismatch)
+
+    def _plain_steps(self) -> list[tuple[str, tuple[Any, ...]]]:
+        return [(step.kind.value, step.transformers) for step in self.steps]
+
+    def classes(self) -> Any:
+        """Return the classes of the model, a list of those of each output; None if none."""
+        models, _ = self.voters()
+        classes = getattr(models[0], "classes_", None)
+        if len(models) > 1 or classes is None:
+            return None
+        if isinstance(classes, list):
+            return [numpy.asarray(labels) for labels in classes]
+        for step in reversed(self.steps):
+            if step.kind is StepKind.TARGET:
+                for transformer in reversed(step.transformers):
+                    classes = prediction.invert(transformer, numpy.asarray(classes))
+        return classes
+
+    def response(self, X: Any, method: str) -> Array | None:  # noqa: N803 - scikit-learn's name
+        """Return what ``predict_proba`` or ``decision_function`` of the model say; None if none.
+
+        The columns of several outputs stand side by side.
+        """
+        models, _ = self.voters()
+        if len(models) > 1 or not hasattr(models[0], method):
+            return None
+        found = getattr(models[0], method)(self.transform(X))
+        return numpy.hstack(found) if isinstance(found, list) else found
 
     def voters(self) -> tuple[list[Any], list[float]]:
         """Return the models that predict, and their weights."""
@@ -113,53 +173,52 @@ class FittedChain:
         return list(self.models.values()), [self.weights.get(name, 1.0) for name in self.models]
 
 
-def combine(models: Sequence[Any], weights: Sequence[float], features: Array) -> Array:
-    """Return what models predict together.
+def feature_names(steps: Any) -> list[str] | None:
+    """Return the names of the columns that a chain was fitted to, from its recorded steps."""
+    for step in steps or ():
+        names = step.get(FEATURE_NAMES) if isinstance(step, Mapping) else None
+        if isinstance(names, list):
+            return [str(name) for name in names]
+    return None
 
-    Numbers are averaged. Classifiers vote: by their probabilities where all have them for the same
-    classes, otherwise each for one class.
+
+def artifact_ids(chain: Mapping[str, Any]) -> set[str]:
+    """Return the ids of all artifacts that a chain refers to.
+
+    Parameters
+    ----------
+    chain : mapping
+        With ``steps``, ``fold_artifacts`` and ``shared_artifacts``, decoded or as JSON.
     """
-    if len(models) == 1:
-        return numpy.asarray(models[0].predict(features))
-    if not all(hasattr(model, "classes_") for model in models):
-        found = [numpy.asarray(model.predict(features)) for model in models]
-        # Not numpy.average, which rounds otherwise where all weights are equal.
-        if len(set(weights)) == 1:
-            return numpy.mean(found, axis=0)
-        return numpy.average(found, axis=0, weights=weights)
-    classes = models[0].classes_
-    alike = all(numpy.array_equal(model.classes_, classes) for model in models)
-    if alike and all(hasattr(model, "predict_proba") for model in models):
-        chances = [model.predict_proba(features) for model in models]
-        return classes[numpy.average(chances, axis=0, weights=weights).argmax(axis=1)]
-    labels = numpy.unique(numpy.concatenate([model.classes_ for model in models]))
-    votes = numpy.zeros((len(features), len(labels)))
-    for model, weight in zip(models, weights, strict=True):
-        chosen = numpy.searchsorted(labels, model.predict(features))
-        votes[numpy.arange(len(votes)), chosen] += weight
-    return labels[votes.argmax(axis=1)]
+    found = set(fold_models(chain).values())
+    for ids in step_artifacts(chain).values():
+        found.update(ids)
+    for step in _decoded(chain.get("steps")) or ():
+        found.update(_listed(step.get("artifact_id")))
+        found.update(_listed(step.get("artifact_ids")))
+    return found
 
 
-def invert(transformer: Any, predicted: Array) -> Array:
-    """Return predictions as they were before the target was transformed, in the same shape."""
-    if hasattr(transformer, "classes_") or predicted.ndim > 1:
-        return transformer.inverse_transform(predicted)
-    return transformer.inverse_transform(predicted.reshape(-1, 1)).reshape(predicted.shape)
+def fold_models(chain: Mapping[str, Any]) -> dict[str, str]:
+    """Return the artifact of the model of each fold, by the name of the fold."""
+    folds = _decoded(chain.get("fold_artifacts")) or {}
+    return {str(fold): key for fold, key in folds.items() if isinstance(key, str)}
 
 
-def _transformed(features: Array, step: FittedStep, wavelengths: Any) -> Array:
-    if step.kind is StepKind.TARGET:
-        return features
-    if step.kind is StepKind.AUGMENTATION:
-        added = [_apply(t, features, wavelengths) for t in step.transformers]
-        return numpy.hstack([features, *added])
-    for transformer in step.transformers:
-        features = _apply(transformer, features, wavelengths)
-    return features
+def step_artifacts(chain: Mapping[str, Any]) -> dict[int, list[str]]:
+    """Return the artifacts of each step before the model, by its index."""
+    shared = _decoded(chain.get("shared_artifacts")) or {}
+    # A key that is not a number is not a step: nirs4all keeps the source of the data there.
+    return {int(step): _listed(ids) for step, ids in shared.items() if _STEP.fullmatch(step)}
 
 
-def _apply(transformer: Any, features: Array, wavelengths: Any) -> Array:
-    transform = transformer.transform
-    if wavelengths is not None and "wavelengths" in inspect.signature(transform).parameters:
-        return transform(features, wavelengths=wavelengths)
-    return transform(features)
+def _listed(ids: Any) -> list[str]:
+    if isinstance(ids, str):
+        return [ids]
+    if isinstance(ids, Iterable) and not isinstance(ids, Mapping):
+        return [key for key in ids if isinstance(key, str)]
+    return []
+
+
+def _decoded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from persist import errors
+from persist.archive.safe import safe_load_source
+from persist.archive.safe.scan import untrusted_in_source
 from persist.errors import DamagedError
 from persist.files import FolderLock, replace_folder, settle_folders, unsettled, write_text
-from persist.tracking.optional import import_yaml
-from persist.tracking.template_names import checked_category, safe_name
+from persist.names import is_device_name
+from persist.tracking.encodings import decode, encode
+from persist.tracking.errors import ArgumentError, DataNotFoundError, TakenError, UntrustedError
+from persist.tracking.optional import import_optional
+from persist.tracking.training.configuration import described
 
 __all__ = ["PipelineLibrary"]
 
+_REMOVED = '<>:"/\\|?*'
+
+
 _Path = str | os.PathLike[str]
 _CONFIG, _METADATA, _README = "pipeline.json", "metadata.json", "README.md"
+_SOURCE = "pipeline.py"
 _VERSION = "1.0"
 
 
@@ -53,7 +65,7 @@ class PipelineLibrary:
     def __init__(self, workspace_path: _Path) -> None:
         self.workspace_path = Path(workspace_path)
         if not self.workspace_path.is_dir():
-            raise FileNotFoundError(f"There is no workspace at {self.workspace_path}")
+            raise DataNotFoundError(f"There is no workspace at {self.workspace_path}")
         self.library_path = self.workspace_path / "library"
         self.library_path.mkdir(exist_ok=True)
 
@@ -73,7 +85,8 @@ class PipelineLibrary:
         Parameters
         ----------
         pipeline_config : object
-            Anything that JSON can write; the rest of it becomes text.
+            Anything that JSON can write, or anything that has a form as source, such as steps of
+            estimators, which is kept beside the JSON.
         name, category : str
             Where to keep it.
         description, tags, metrics, notes
@@ -92,9 +105,11 @@ class PipelineLibrary:
             If no folder can have the name, or the category.
         FileExistsError
             If there is one already.
+        ArchiveError
+            If an object in the configuration has no form as source.
         """
         folder = self._folder(name, category)
-        now = datetime.now().isoformat()
+        now = datetime.now(timezone.utc).isoformat()
         metadata = {
             "name": name,
             "category": category,
@@ -107,13 +122,14 @@ class PipelineLibrary:
             "version": _VERSION,
         }
         files = {
-            _CONFIG: json.dumps(pipeline_config, indent=2, default=str),
+            _CONFIG: json.dumps(described(pipeline_config), indent=2, default=str),
             _METADATA: json.dumps(metadata, indent=2, default=str),
             _README: _readme(metadata),
         }
+        if not _is_json(pipeline_config):
+            files[_SOURCE] = b"".join(encode(pipeline_config, "archive")).decode()
         with self._locked():
             _check_free(folder, name, category, overwrite)
-
             with _replaced(folder) as new:
                 os.mkdir(new)
                 for file, text in files.items():
@@ -121,14 +137,19 @@ class PipelineLibrary:
         return folder
 
     def load_template(self, name: str, category: str | None = None) -> Any:
-        """Return the configuration of a template.
+        """Return the configuration of a template, with its estimators if it has some.
+
+        This runs the source in the library: a template of somebody else is checked on import.
 
         Raises
         ------
         FileNotFoundError
             If there is none, in this category or in any.
         """
-        return _read(self._find(name, category) / _CONFIG)
+        folder = self._find(name, category)
+        if not (folder / _SOURCE).is_file():
+            return _read(folder / _CONFIG)
+        return decode((folder / _SOURCE).read_bytes(), "archive")
 
     def get_template_metadata(self, name: str, category: str | None = None) -> dict[str, Any]:
         """Return what is known of a template; see `load_template`."""
@@ -192,15 +213,15 @@ class PipelineLibrary:
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file is unknown.
         """
         folder = Path(pipeline_dir)
         if not (folder / _CONFIG).is_file():
-            raise FileNotFoundError(f"There is no {_CONFIG} in {folder}")
+            raise DataNotFoundError(f"There is no {_CONFIG} in {folder}")
         metrics: Any = {}
         manifest = folder / "manifest.yaml"
         if extract_metrics and manifest.is_file():
-            content = import_yaml().safe_load(manifest.read_text(encoding="utf-8"))
+            content = import_optional("yaml").safe_load(manifest.read_text(encoding="utf-8"))
             metrics = content.get("metrics") if isinstance(content, dict) else None
         config = _read(folder / _CONFIG)
         known = metrics if isinstance(metrics, dict) else None
@@ -220,9 +241,26 @@ class PipelineLibrary:
         return target
 
     def import_template(
-        self, import_path: _Path, category: str = "general", overwrite: bool = False
+        self,
+        import_path: _Path,
+        category: str = "general",
+        overwrite: bool = False,
+        *,
+        trusted: Iterable[str] | bool = (),
     ) -> Path:
         """Copy a folder into the library as a template of the name that its metadata tell.
+
+        Parameters
+        ----------
+        import_path : path
+            The folder.
+        category : str, optional
+            Where to keep it.
+        overwrite : bool, optional
+            Replace a template that is there.
+        trusted : iterable of str, or True, optional
+            Dotted names that its source may call besides the classes of scikit-learn; True takes
+            any source.
 
         Raises
         ------
@@ -232,14 +270,25 @@ class PipelineLibrary:
             If there is a template of this name already.
         ValueError
             If no folder can have the name, or it holds links.
+        UntrustedError
+            If its source calls anything else.
         """
         source = Path(import_path)
         if not (source / _METADATA).is_file():
-            raise FileNotFoundError(f"There is no {_METADATA} in {source}")
+            raise DataNotFoundError(f"There is no {_METADATA} in {source}")
         metadata = _read(source / _METADATA)
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if any(path.is_symlink() for path in source.rglob("*")):
-            raise ValueError(f"{source} holds symbolic links: copy what they lead to, or leave it")
+            raise ArgumentError(
+                f"{source} holds symbolic links: copy what they lead to, or leave it"
+            )
+        if (source / _SOURCE).is_file() and trusted is not True:
+            text = (source / _SOURCE).read_text(encoding="utf-8")
+            known = filter(_is_class_of_sklearn, untrusted_in_source(text))
+            try:
+                safe_load_source(text, trusted=[*known, *(trusted or ())])
+            except errors.UntrustedError as error:
+                raise UntrustedError(*error.args) from error
         folder = self._folder(name, category)
         with self._locked():
             _check_free(folder, str(name), category, overwrite)
@@ -248,10 +297,10 @@ class PipelineLibrary:
         return folder
 
     def _folder(self, name: Any, category: Any) -> Path:
-        return self.library_path / checked_category(category) / safe_name(name)
+        return self.library_path / _checked_category(category) / _safe_name(name)
 
     def _folders(self, category: str | None) -> Iterator[Path]:
-        chosen = None if category is None else checked_category(category)
+        chosen = None if category is None else _checked_category(category)
         if any(unsettled(str(folder)) for folder in self._categories()):
             with self._locked():
                 pass
@@ -262,12 +311,12 @@ class PipelineLibrary:
                         yield template
 
     def _find(self, name: str, category: str | None) -> Path:
-        safe = safe_name(name)
+        safe = _safe_name(name)
         for folder in self._folders(category):
             if folder.name == safe:
                 return folder
         where = "" if category is None else f" in category '{category}'"
-        raise FileNotFoundError(f"Template '{name}' not found{where}")
+        raise DataNotFoundError(f"Template '{name}' not found{where}")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -284,7 +333,7 @@ class PipelineLibrary:
 
 def _check_free(folder: Path, name: str, category: str, overwrite: bool) -> None:
     if folder.exists() and not overwrite:
-        raise FileExistsError(
+        raise TakenError(
             f"Template '{name}' already exists in category '{category}'. "
             "Use overwrite=True to replace."
         )
@@ -296,11 +345,19 @@ def _replaced(folder: Path) -> AbstractContextManager[str]:
     return replace_folder(str(folder))
 
 
+def _is_json(config: Any) -> bool:
+    """Return True if JSON holds a configuration as it is, tuples included."""
+    try:
+        return bool(json.loads(json.dumps(config)) == config)
+    except (TypeError, ValueError):
+        return False
+
+
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DamagedError(f"{path} is no JSON: {error}") from error
+        raise DamagedError(f"{path} is not JSON: {error}") from error
 
 
 def _readme(metadata: Mapping[str, Any]) -> str:
@@ -316,3 +373,56 @@ def _readme(metadata: Mapping[str, Any]) -> str:
         parts += ["## Notes", metadata["notes"]]
     parts.append(f"Created {metadata['created_at']}")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _is_class_of_sklearn(name: str) -> bool:
+    """Return True if a dotted name is that of a class of scikit-learn."""
+    if not name.startswith("sklearn."):
+        return False
+    module, _, attribute = name.rpartition(".")
+    try:
+        return isinstance(getattr(importlib.import_module(module), attribute, None), type)
+    except ImportError:
+        return False
+
+
+def _safe_name(name: Any) -> str:
+    """Return the folder of a template; names that differ in case and blanks have the same.
+
+    Raises
+    ------
+    ValueError
+        If no folder can have the name.
+    """
+    if not isinstance(name, str):
+        raise ArgumentError(f"Invalid template name: {name!r}; it must be text")
+    safe = "".join(c for c in name.strip().replace(" ", "_") if c not in _REMOVED).lower()
+    safe = unicodedata.normalize("NFC", safe)
+    _check_folder(safe, "template name", name)
+    return safe
+
+
+def _checked_category(category: Any) -> str:
+    """Return a category, which is the name of its folder, or raise ValueError if none can be."""
+    if not isinstance(category, str) or any(c in _REMOVED for c in category):
+        raise ArgumentError(
+            f"Invalid category: {category!r}; choose text without any of {' '.join(_REMOVED)}"
+        )
+    _check_folder(category, "category", category)
+    return category
+
+
+def _check_folder(folder: str, what: str, given: str) -> None:
+    """Refuse what would not be one folder inside the library."""
+    if (
+        not folder
+        or folder[0] == "."
+        or folder[-1] in ". "
+        or not all(c.isprintable() for c in folder)
+        or is_device_name(folder)
+        or len(folder.encode("utf-8", "surrogatepass")) > 200
+    ):
+        raise ArgumentError(
+            f"Invalid {what}: {given!r}; choose printable text that does not begin with a dot, "
+            "does not end with one, and is not a device of Windows"
+        )

@@ -1,4 +1,4 @@
-"""The libraries of the extra ``tracking``, imported when they are used."""
+"""The libraries of the extras ``tracking`` and ``cloud``, imported when they are used."""
 
 from __future__ import annotations
 
@@ -7,67 +7,27 @@ from typing import Any
 
 from persist.errors import MissingExtraError
 
-__all__ = [
-    "import_duckdb",
-    "import_joblib",
-    "import_optional",
-    "import_pandas",
-    "import_polars",
-    "import_pyarrow",
-    "import_yaml",
-]
+__all__ = ["import_optional"]
+
+# What installs a module, where its name does not say so.
+_PACKAGES = {"sklearn": "scikit-learn", "yaml": "PyYAML", "threadpoolctl": "scikit-learn"}
+# What another extra than that of run tracking installs.
+_EXTRAS = {"pandas": "experiment", "fsspec": "cloud", "psycopg": "cloud", "sqlalchemy": "cloud"}
 
 
-def import_optional(module: str, package: str, extra: str = "tracking") -> Any:
+def import_optional(module: str) -> Any:
     """Import a module.
-
-    Parameters
-    ----------
-    module : str
-        Its name.
-    package : str
-        What installs it.
-    extra : str, optional
-        The extra of persist that it belongs to.
 
     Raises
     ------
     MissingExtraError
         If it is not installed.
     """
+    root = module.partition(".")[0]
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != module.partition(".")[0]:
+        if (error.name or "").partition(".")[0] != root:
             raise
-        raise MissingExtraError(package, extra) from error
-
-
-def import_duckdb() -> Any:
-    """Import duckdb."""
-    return import_optional("duckdb", "duckdb")
-
-
-def import_joblib() -> Any:
-    """Import joblib."""
-    return import_optional("joblib", "joblib")
-
-
-def import_pandas() -> Any:
-    """Import pandas."""
-    return import_optional("pandas", "pandas", "experiment")
-
-
-def import_polars() -> Any:
-    """Import polars."""
-    return import_optional("polars", "polars")
-
-
-def import_pyarrow() -> Any:
-    """Import pyarrow."""
-    return import_optional("pyarrow", "pyarrow")
-
-
-def import_yaml() -> Any:
-    """Import PyYAML."""
-    return import_optional("yaml", "PyYAML")
+        extra = _EXTRAS.get(root, "tracking")
+        raise MissingExtraError(_PACKAGES.get(root, root), extra) from error

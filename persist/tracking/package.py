@@ -1,27 +1,53 @@
-"""A chain as a package: fitted objects as readable source, and ``predict``."""
+"""A chain as a package: ``predict``, the module that does it, and fitted objects as source."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import inspect
 import os
 from typing import Any
 
-from persist.dataset import DataSet
+from persist.dataset import open as open_data_set
 from persist.dataset.layout import is_data_set
-from persist.files import FolderLock, replace_folder, settle_folder
+from persist.files import FolderLock, replace_folder, settle_folder, write_text
 from persist.names import check_identifier
-from persist.tracking.fitted import FittedChain, StepKind
+from persist.tracking import prediction
+from persist.tracking.errors import TakenError
+from persist.tracking.fitted import FittedChain
 
 __all__ = ["write_package"]
 
-_PREDICT = "predict"
+_FITTED, _CHAIN = "fitted", "chain"
 _KIND = "fitted chain"
 _THRESHOLD = 100
 
+_INIT = f'''\
+"""A fitted chain: ``predict(X)`` returns what it predicts.
+
+It needs numpy and the packages of the fitted objects. These are in ``{_FITTED}``, a data set, where
+``_info_dict["{_CHAIN}"]`` tells what they are.
+"""
+
+from .{_FITTED} import _load
+from .prediction import predict_named
+
+__all__ = ["predict"]
+
+_chain = _load("{_CHAIN}")
+
+
+def predict(X):
+    """Return predictions for X, an array or frame of shape (n_samples, n_features)."""
+    return predict_named(
+        _chain["feature_names"], _chain["steps"], _chain["models"], _chain["weights"], X
+    )
+'''
+_FILES = frozenset(["__init__.py", "prediction.py", _FITTED, "__pycache__"])
+
 
 def write_package(path: str, chain: FittedChain, about: dict[str, Any]) -> None:
-    """Write a data set with ``predict``, which any Python with scikit-learn imports.
+    """Write a package with ``predict``, which any Python with scikit-learn imports.
 
     Parameters
     ----------
@@ -30,12 +56,12 @@ def write_package(path: str, chain: FittedChain, about: dict[str, Any]) -> None:
     chain : FittedChain
         What predicts.
     about : dict
-        What to say of it, kept as the info of ``predict``.
+        What to say of it, kept as the info of the chain in the data set ``fitted``.
 
     Raises
     ------
     ValueError
-        If the name is no identifier.
+        If the name is not an identifier.
     FileExistsError
         If there is something else at the path.
     ArchiveError
@@ -44,96 +70,35 @@ def write_package(path: str, chain: FittedChain, about: dict[str, Any]) -> None:
     folder, name = os.path.split(os.path.abspath(path))
     check_identifier(name, "The name of a package")
     path = os.path.join(folder, name)
+    models, weights = chain.voters()
+    fitted = {
+        "feature_names": None if chain.feature_names is None else list(chain.feature_names),
+        "steps": [(step.kind.value, list(step.transformers)) for step in chain.steps],
+        "models": models,
+        "weights": weights,
+    }
     with FolderLock(folder, name=f".{name}.lock", keep=False):
         settle_folder(path)
         _check_replaceable(path)
         with replace_folder(path) as new:
-            place = os.path.dirname(new)
-            with DataSet(name, "w", place, array_threshold=_THRESHOLD, scoped=True) as dataset:
-                info = {"kind": _KIND, **about}
-                dataset._update({_PREDICT: _Predict(chain)}, {_PREDICT: info})
-
-
-class _Predict:
-    """What is written as a function of X; see the protocol `get_persistent_rep`."""
-
-    def __init__(self, chain: FittedChain) -> None:
-        self._chain = chain
-
-    def get_persistent_rep(
-        self, env: Any
-    ) -> tuple[str, dict[str, Any], list[tuple[str, str | None, str]]]:
-        """Return the function as an expression, what its names stand for, and its imports."""
-        names: dict[str, Any] = {}
-        features = "X"
-        for step in self._chain.steps:
-            steps = [_named(names, f"step_{step.index}", t) for t in step.transformers]
-            if step.kind is StepKind.FEATURES:
-                for name in steps:
-                    features = f"{name}.transform({features})"
-            elif step.kind is StepKind.AUGMENTATION:
-                added = "".join(f", {name}.transform(Z)" for name in steps)
-                features = f"(lambda Z: numpy.hstack([Z{added}]))({features})"
-        predicted = self._model(names, features)
-        for step in reversed(self._chain.steps):
-            if step.kind is StepKind.TARGET:
-                for transformer in reversed(step.transformers):
-                    name = _named(names, f"target_{step.index}", transformer)
-                    predicted = _inverted(name, transformer, predicted)
-        return f"lambda X: {predicted}", names, [("numpy", None, "numpy")]
-
-    def _model(self, names: dict[str, Any], features: str) -> str:
-        models, weights = self._chain.voters()
-        if len(models) == 1:
-            names["model"] = models[0]
-            return f"numpy.asarray(model.predict({features}))"
-        names["models"] = models
-        if len(set(weights)) > 1:
-            names["weights"] = weights
-        mean = f"axis=0{', weights=weights' * ('weights' in names)}"
-        if not all(hasattr(model, "classes_") for model in models):
-            function = "average" if "weights" in names else "mean"
-            each = "[model.predict(Z) for model in models]"
-            return f"(lambda Z: numpy.{function}({each}, {mean}))({features})"
-        classes = models[0].classes_
-        if not all(
-            hasattr(model, "predict_proba") and list(model.classes_) == list(classes)
-            for model in models
-        ):
-            raise ValueError(
-                "Classifiers without predict_proba, or of different classes, cannot be one "
-                "package: refit the model, or export as n4a"
-            )
-        each = "[model.predict_proba(Z) for model in models]"
-        chosen = f"numpy.average({each}, {mean}).argmax(axis=1)"
-        return f"(lambda Z: models[0].classes_[{chosen}])({features})"
-
-
-def _named(names: dict[str, Any], stem: str, value: Any) -> str:
-    name, number = stem, 1
-    while name in names:
-        number += 1
-        name = f"{stem}_{number}"
-    names[name] = value
-    return name
-
-
-def _inverted(name: str, transformer: Any, predicted: str) -> str:
-    if hasattr(transformer, "classes_"):
-        return f"{name}.inverse_transform({predicted})"
-    one = f"{name}.inverse_transform(y.reshape(-1, 1)).reshape(y.shape)"
-    return f"(lambda y: {one} if y.ndim == 1 else {name}.inverse_transform(y))({predicted})"
+            os.mkdir(new)
+            write_text(os.path.join(new, "__init__.py"), _INIT)
+            write_text(os.path.join(new, "prediction.py"), inspect.getsource(prediction))
+            data_set = os.path.join(new, _FITTED)
+            with open_data_set(data_set, "w", array_threshold=_THRESHOLD) as values:
+                values.store({_CHAIN: fitted}, {_CHAIN: {"kind": _KIND, **about}})
 
 
 def _check_replaceable(path: str) -> None:
+    """Refuse a path where something else is than a package that was exported."""
     if not os.path.lexists(path):
         return
-    if is_data_set(path):
-        folder, name = os.path.split(os.path.abspath(path))
+    data_set = os.path.join(path, _FITTED)
+    if is_data_set(data_set) and _FILES.issuperset(os.listdir(path)):
         with contextlib.suppress(Exception):
-            info = DataSet(name, "r", folder)._info_dict.get(_PREDICT)
+            info = open_data_set(data_set, trusted=False).info.get(_CHAIN)
             if isinstance(info, dict) and info.get("kind") == _KIND:
                 return
-    raise FileExistsError(
+    raise TakenError(
         errno.EEXIST, "No chain was exported here: choose another path, or remove it", path
     )

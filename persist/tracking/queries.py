@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy
 
-from persist.tracking.base import OpenStore
-from persist.tracking.columns import TABLES
-from persist.tracking.conditions import Conditions, check_count
-from persist.tracking.optional import import_pyarrow
+from persist.tracking import statements
+from persist.tracking.columns import LABELS, TABLES
+from persist.tracking.database import Frame, Opened
+from persist.tracking.engine import local_zone
+from persist.tracking.environment import is_dead
+from persist.tracking.meanings import with_meaning
+from persist.tracking.optional import import_optional
+from persist.tracking.statements import select
+from persist.tracking.times import with_zone
 
 __all__ = ["Queries"]
 
 _ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
+_MEANT = ("classes", "sample_ids")
 _LOG = (
-    *("log_id", "step_idx", "operator_class", "event", "duration_ms", "message", "details"),
-    *("level", "created_at"),
-)
-_NEWEST = " ORDER BY created_at DESC, rowid DESC"
-# The data sets of a run: dicts with names, or names.
-_HAS_DATASET = (
-    "EXISTS (SELECT 1 FROM (SELECT unnest(list_concat("
-    "json_extract_string(datasets, '$[*].name'), json_extract_string(datasets, '$[*]'))) AS name) "
-    "WHERE name {test})"
+    "log_id",
+    "step_idx",
+    "operator_class",
+    "event",
+    "duration_ms",
+    "message",
+    "details",
+    "level",
 )
 
 Arrays = dict[str, Any]
 
 
-class Queries(OpenStore):
-    """The part of a store that answers questions; see `WorkspaceStore`."""
+class Queries:
+    """Answers questions about what is recorded; see `WorkspaceStore`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
 
     def get_run(self, run_id: str) -> dict[str, Any] | None:
         """Return what is recorded of a run, with JSON decoded; None if there is none."""
@@ -56,13 +65,12 @@ class Queries(OpenStore):
         prediction_id : str
             The prediction.
         load_arrays : bool, optional
-            Whether to add its arrays, flat: ``sample_indices`` as int64, all others as float64;
-            None where there is none.
+            Whether to add its arrays, as `load_arrays` returns them; None where there is none.
         """
         found = self._record("predictions", prediction_id)
         if found is not None and load_arrays:
             arrays = self.load_arrays([prediction_id]).get(prediction_id)
-            found.update(dict.fromkeys(_ARRAYS) if arrays is None else arrays)
+            found.update(dict.fromkeys((*_ARRAYS, *_MEANT)) if arrays is None else arrays)
         return found
 
     def get_prediction_arrays(self, prediction_id: str) -> Arrays | None:
@@ -81,14 +89,25 @@ class Queries(OpenStore):
         -------
         dict of str to dict of str to numpy.ndarray
             By prediction, and by ``y_true``, ``y_pred``, ``y_proba``, ``sample_indices`` and
-            ``weights``; None where there is none. Predictions without arrays are left out.
+            ``weights``, flat: indices as int64, all others as float64; None where there is none.
+            Where it was recorded what they mean, ``y_true`` and ``y_pred`` are labels, and arrays
+            of several outputs or classes have their columns; ``classes`` are the classes of the
+            columns of ``y_proba``, and ``sample_ids`` the names of the samples. Predictions without
+            arrays are left out.
         """
         ids = list(dict.fromkeys(map(str, prediction_ids)))
-        columns = ", ".join(("prediction_id", *_ARRAYS))
-        query = f"SELECT {columns} FROM prediction_arrays WHERE prediction_id IN (SELECT unnest(?))"
-        table = self._frame(query, [ids], "arrow")
+        statement = select("prediction_arrays", ("prediction_id", *_ARRAYS), {"prediction_id": ids})
+        with self._opened.reading() as connection:
+            table = connection.arrow(statement)
+            meanings: dict[str, str] = {}
+            if connection.has_table(LABELS):
+                meanings = dict(connection.rows(select(LABELS, where={"prediction_id": ids})))
         found = dict(zip(table["prediction_id"].to_pylist(), _arrays(table), strict=True))
-        return {key: found[key] for key in ids if key in found}
+        return {
+            key: with_meaning(found[key], json.loads(meanings[key]) if key in meanings else None)
+            for key in ids
+            if key in found
+        }
 
     def list_runs(
         self,
@@ -98,13 +117,14 @@ class Queries(OpenStore):
         offset: int = 0,
         *,
         engine: str | None = None,
-    ) -> Any:
+    ) -> Frame:
         """Return the runs, the newest first.
 
         Parameters
         ----------
         status : str, optional
-            ``running``, ``completed`` or ``failed``.
+            ``running``, ``completed``, ``failed``, or ``dead`` for one whose process has ended
+            before it did.
         dataset : str, optional
             The name of one of the data sets of a run, or a pattern with ``%``.
         limit, offset : int, optional
@@ -112,14 +132,21 @@ class Queries(OpenStore):
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return.
         """
-        where = Conditions()
-        where.equal("status", status)
-        if dataset is not None:
-            test = "LIKE ?" if "%" in dataset else "= ?"
-            where.add(_HAS_DATASET.format(test=test), dataset)
-        return self._page(
-            f"SELECT * FROM runs{where}{_NEWEST}", where.values, limit, offset, engine
-        )
+        with self._opened.reading():
+            statement = statements.runs(
+                self._opened.dialect, self.dead_runs(), status, dataset, limit, offset
+            )
+            return self._opened.frame(statement, engine)
+
+    def dead_runs(self) -> list[str]:
+        """Return the runs whose process has ended before they did."""
+        running = select("runs", ("run_id", "config"), {"status": "running"})
+        found = []
+        for run_id, text in self._opened.rows(running):
+            config = json.loads(text) if text else None
+            if isinstance(config, dict) and is_dead(config.get("process")):
+                found.append(str(run_id))
+        return found
 
     def list_pipelines(
         self,
@@ -127,17 +154,19 @@ class Queries(OpenStore):
         dataset_name: str | None = None,
         *,
         engine: str | None = None,
-    ) -> Any:
+    ) -> Frame:
         """Return the pipelines, the newest first."""
-        where = Conditions()
-        where.equal("run_id", run_id)
-        where.match("dataset_name", dataset_name)
-        return self._frame(f"SELECT * FROM pipelines{where}{_NEWEST}", where.values, engine)
+        statement = statements.table_rows(
+            self._opened.dialect, "pipelines", run_id=run_id, dataset_name=dataset_name
+        )
+        return self._opened.frame(statement, engine)
 
-    def get_chains_for_pipeline(self, pipeline_id: str, *, engine: str | None = None) -> Any:
+    def get_chains_for_pipeline(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
         """Return the chains of a pipeline, the oldest first."""
-        query = "SELECT * FROM chains WHERE pipeline_id = ? ORDER BY created_at, rowid"
-        return self._frame(query, [pipeline_id], engine)
+        dialect = self._opened.dialect
+        order = f"chains.created_at, {dialect.insertion_order('chains')}"
+        statement = statements.table_rows(dialect, "chains", order, pipeline_id=pipeline_id)
+        return self._opened.frame(statement, engine)
 
     def query_predictions(
         self,
@@ -152,7 +181,7 @@ class Queries(OpenStore):
         offset: int = 0,
         *,
         engine: str | None = None,
-    ) -> Any:
+    ) -> Frame:
         """Return predictions, without arrays, the newest first.
 
         Parameters
@@ -164,18 +193,22 @@ class Queries(OpenStore):
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return.
         """
-        where = Conditions()
-        where.match("dataset_name", dataset_name)
-        where.match("model_class", model_class)
-        where.match("partition", partition)
-        where.match("fold_id", fold_id)
-        where.match("branch_id", branch_id)
-        where.match("pipeline_id", pipeline_id)
-        if run_id is not None:
-            where.add("pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)", run_id)
-        # Without a second column, as no two rows of a process have the same time: this is quicker.
-        query = f"SELECT * FROM predictions{where} ORDER BY created_at DESC"
-        return self._page(query, where.values, limit, offset, engine)
+        with self._opened.reading():
+            statement = statements.table_rows(
+                self._opened.dialect,
+                "predictions",
+                limit=limit,
+                offset=offset,
+                zone=self._zone(),
+                dataset_name=dataset_name,
+                model_class=model_class,
+                partition=partition,
+                fold_id=fold_id,
+                branch_id=branch_id,
+                pipeline_id=pipeline_id,
+                run_id=run_id,
+            )
+            return self._opened.frame(statement, engine)
 
     def get_chain_predictions(
         self,
@@ -184,60 +217,76 @@ class Queries(OpenStore):
         fold_id: str | None = None,
         *,
         engine: str | None = None,
-    ) -> Any:
+    ) -> Frame:
         """Return the predictions of a chain, by partition and fold."""
-        where = Conditions()
-        where.equal("chain_id", chain_id)
-        where.match("partition", partition)
-        where.match("fold_id", fold_id)
-        query = f'SELECT * FROM predictions{where} ORDER BY "partition", fold_id, created_at'
-        return self._frame(query, where.values, engine)
-
-    def get_pipeline_log(self, pipeline_id: str, *, engine: str | None = None) -> Any:
-        """Return the log of a pipeline, by step and time."""
-        columns = ", ".join(f'"{name}"' for name in _LOG)
-        query = f"SELECT {columns} FROM logs WHERE pipeline_id = ? ORDER BY step_idx, created_at"
-        return self._frame(query, [pipeline_id], engine)
-
-    def get_run_log_summary(self, run_id: str, *, engine: str | None = None) -> Any:
-        """Return, for each pipeline of a run, how much was logged and how long its steps took."""
-        query = (
-            "SELECT p.pipeline_id, p.name AS pipeline_name, p.status AS pipeline_status, "
-            "count(l.log_id) AS log_count, "
-            "sum(CASE WHEN l.event = 'end' THEN l.duration_ms END)::BIGINT AS total_duration_ms, "
-            "count(*) FILTER (WHERE l.level = 'warning') AS warning_count, "
-            "count(*) FILTER (WHERE l.level = 'error') AS error_count "
-            "FROM pipelines p LEFT JOIN logs l ON l.pipeline_id = p.pipeline_id "
-            "WHERE p.run_id = ? GROUP BY p.pipeline_id, p.name, p.status, p.created_at "
-            "ORDER BY p.created_at, p.pipeline_id"
+        order = '"partition", fold_id, predictions.created_at'
+        statement = statements.table_rows(
+            self._opened.dialect,
+            "predictions",
+            order,
+            chain_id=chain_id,
+            partition=partition,
+            fold_id=fold_id,
         )
-        return self._frame(query, [run_id], engine)
+        return self._opened.frame(statement, engine)
 
-    def _page(
-        self, query: str, values: Sequence[Any], limit: int | None, offset: int, engine: str | None
-    ) -> Any:
-        if limit is not None:
-            query, values = f"{query} LIMIT ?", [*values, check_count("limit", limit)]
-        return self._frame(f"{query} OFFSET ?", [*values, check_count("offset", offset)], engine)
+    def get_pipeline_log(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
+        """Return the log of a pipeline, by step and time."""
+        return self._opened.frame(statements.pipeline_log(pipeline_id, _LOG), engine)
+
+    def get_run_log_summary(self, run_id: str, *, engine: str | None = None) -> Frame:
+        """Return, for each pipeline of a run, how much was logged and how long its steps took."""
+        return self._opened.frame(statements.log_summary(run_id), engine)
+
+    def sql(
+        self, query: str, parameters: Sequence[Any] = (), *, engine: str | None = None
+    ) -> Frame:
+        """Return the rows of one SELECT statement.
+
+        It reads the tables of the store and calls functions that compute; no statement reaches any
+        other file, or changes anything.
+
+        Parameters
+        ----------
+        query : str
+            DuckDB's SQL, with question marks for values.
+        parameters : sequence, optional
+            What the question marks stand for.
+        engine : {'polars', 'pandas', 'arrow'}, optional
+            What to return, instead of what the store was made with.
+
+        Raises
+        ------
+        StoreError
+            If it is anything but one statement that reads.
+        duckdb.Error
+            If DuckDB refuses it.
+        """
+        return self._opened.query(query, parameters, engine)
+
+    def _zone(self) -> str | None:
+        """Return the zone of the times of all predictions; None if they have several."""
+        statement = statements.origins()
+        found = [True] if statement is None else self._opened.column(statement)
+        if len(found) != 1:
+            return None
+        return "UTC" if found[0] else local_zone(os.environ.get("TZ"))
 
     def _record(self, table: str, key: str) -> dict[str, Any] | None:
-        query = f"SELECT * FROM {table} WHERE {TABLES[table].key} = ?"
-        with self._reading() as connection:
-            cursor = connection.execute(query, [key])
-            names = [column[0] for column in cursor.description]
-            rows = cursor.fetchall()
+        with self._opened.reading() as connection:
+            rows = connection.records(select(table, where={TABLES[table].key: key}))
         if not rows:
             return None
-        found: dict[str, Any] = dict(zip(names, rows[0], strict=True))
+        [found] = rows
         for name in TABLES[table].json_columns:
             if found[name] is not None:
                 found[name] = json.loads(found[name])
-        return found
+        return with_zone(table, found)
 
 
 def _arrays(table: Any) -> Iterable[Arrays]:
     """Yield the arrays of each row of an Arrow table."""
-    pa = import_pyarrow()
+    pa = import_optional("pyarrow")
     columns = {}
     for name in _ARRAYS:
         column = table[name].combine_chunks()

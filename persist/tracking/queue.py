@@ -47,7 +47,7 @@ class Turn:
         self._lock = lock
 
     def is_wanted(self) -> bool:
-        """Tell whether somebody waits for this turn to end."""
+        """Return True if another process or thread waits for this turn to end."""
         mine = self._ticket
         return any(
             other.number > mine.number and (mine.writes or other.writes)
@@ -55,7 +55,7 @@ class Turn:
         )
 
     def release(self) -> None:
-        """Let the next one have a turn."""
+        """End this turn."""
         if self._lock.is_held:
             self._lock.release()
 
@@ -134,7 +134,7 @@ class Queue:
             if now >= min(next_look, deadline):
                 next_look = now + _LOOK
                 try:
-                    # If the owner died, the system let go of the lock; this removes the ticket.
+                    # If the owner died, the system released its lock; this removes the ticket.
                     with self._lock(ahead[0]):
                         continue
                 except LockTimeout as error:

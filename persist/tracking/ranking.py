@@ -1,25 +1,72 @@
-"""The best predictions, in one query."""
+"""The best predictions and pipelines, each in one query."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
 from typing import Any
 
-from persist.tracking.base import OpenStore
-from persist.tracking.columns import TABLES
-from persist.tracking.conditions import Conditions, check_count
-from persist.tracking.metrics import higher_is_better
+from persist.tracking import statements
+from persist.tracking.columns import METRICS, TABLES
+from persist.tracking.database import Frame, Opened
+from persist.tracking.errors import ArgumentError
+from persist.tracking.statements import SCORES, STATISTICS, check_count, select
 
-__all__ = ["Ranking"]
+__all__ = ["HIGHER_IS_BETTER", "Ranking", "higher_is_better"]
 
-_SCORES = ("val_score", "test_score", "train_score")
-_STATISTICS = tuple(f"{f}_{score}" for score in _SCORES for f in ("min", "max", "avg"))
 _COLUMNS = frozenset(column.name for column in TABLES["predictions"].columns)
-_VIEW = "v_aggregated_predictions"
+_RANKED = ("val_score", "val_mean", "test_score", "train_score")
 
 
-class Ranking(OpenStore):
-    """The part of a store that ranks predictions; see `WorkspaceStore`."""
+HIGHER_IS_BETTER = frozenset(
+    {
+        *("accuracy", "auc", "average_precision", "balanced_accuracy", "explained_variance", "f1"),
+        *("cohen_kappa", "d2_absolute_error", "jaccard", "kappa", "matthews_corrcoef", "mcc"),
+        *(
+            "ndcg",
+            "pearson_r",
+            "precision",
+            "r2",
+            "recall",
+            "roc_auc",
+            "rpd",
+            "rpiq",
+            "sensitivity",
+        ),
+        *("spearman_r", "specificity", "top_k_accuracy", "consistency", "r2_score"),
+        *("accuracy_score", "f1_score", "precision_score", "recall_score", "roc_auc_score"),
+    }
+)
+"""Names of metrics that are the better the higher they are."""
+
+_AVERAGED = re.compile(r"_(?:macro|micro|weighted|samples|binary|ovr|ovo)(?:_weighted)?\Z")
+
+
+def higher_is_better(metric: str) -> bool:
+    """Return True if high values of a metric are good.
+
+    Names that are not known are those of errors, which are the better the lower they are; those of
+    scikit-learn that begin with ``neg_`` are the better the higher, as are scorers by definition,
+    which are recorded as ``scorer:`` and their name.
+
+    Examples
+    --------
+    >>> higher_is_better("r2"), higher_is_better("rmse"), higher_is_better("f1_macro")
+    (True, False, True)
+    """
+    name = metric.strip().lower().replace("-", "_").replace(" ", "_")
+    if name.startswith(("neg_", "scorer:")):
+        return True
+    while _AVERAGED.search(name):
+        name = _AVERAGED.sub("", name)
+    return name in HIGHER_IS_BETTER
+
+
+class Ranking:
+    """Ranks pipelines and predictions; see `WorkspaceStore`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
 
     def top_predictions(
         self,
@@ -31,7 +78,7 @@ class Ranking(OpenStore):
         group_by: str | None = None,
         *,
         engine: str | None = None,
-    ) -> Any:
+    ) -> Frame:
         """Return the best predictions, the best first; nulls and not-a-numbers come last.
 
         Parameters
@@ -55,29 +102,116 @@ class Ranking(OpenStore):
         Raises
         ------
         ValueError
-            If a column is none of the predictions, or `n` is negative; or if the direction is to be
+            If predictions have no such column, or `n` is negative; or if the direction is to be
             inferred of metrics of which some are better when high and some when low.
         """
-        column, group = _checked("metric", metric), _checked("group_by", group_by)
+        for argument, name in (("metric", metric), ("group_by", group_by)):
+            is_known = isinstance(name, str) and name in _COLUMNS
+            if not is_known and (argument, name) != ("group_by", None):
+                raise ArgumentError(
+                    f"Invalid {argument} column: {name!r}; choose one of "
+                    f"{', '.join(sorted(_COLUMNS))}"
+                )
         count = check_count("n", n)
-        where = Conditions()
-        where.add('"partition" = ?', partition)
-        where.match("dataset_name", dataset_name)
-        with self._reading():
-            metrics = self._metrics(column, ascending, where, group)
-            order, values = self._order(column, ascending, metrics)
-            if group is None:
-                query = f"SELECT * FROM predictions{where} ORDER BY {order} LIMIT ?"
-                return self._frame(query, [*where.values, *values, count], engine)
-            rank = f'row_number() OVER (PARTITION BY "{group}" ORDER BY {order})'
-            query = (
-                f"SELECT * FROM predictions{where} QUALIFY {rank} <= ? "
-                f'ORDER BY "{group}" NULLS LAST, {order}'
+        with self._opened.reading():
+            low_first, higher = ascending is None or bool(ascending), list[str]()
+            if ascending is None and metric in SCORES:
+                metrics = self._metrics(partition, dataset_name)
+                higher = self._higher(metrics)
+                low_first = not higher
+                if higher and len(higher) == len(metrics):
+                    higher = []
+                elif higher and group_by is None:
+                    raise ArgumentError(
+                        f"These predictions are scored by {', '.join(metrics)}, of which some are "
+                        "better when high and some when low: give ascending, a dataset_name, or "
+                        "group_by='metric'"
+                    )
+            # For a database, a value that is not a number is the greatest of all.
+            is_score = TABLES["predictions"].column(metric).type == "DOUBLE"
+            may_mislead = is_score and not low_first and not higher
+            has_nan = may_mislead and bool(
+                self._opened.column(statements.any_not_a_number(metric))[0]
             )
-            return self._frame(query, [*where.values, *values, count, *values], engine)
+            statement = statements.top(
+                self._opened.dialect,
+                count,
+                metric,
+                partition,
+                dataset_name,
+                group_by,
+                low_first=low_first,
+                has_nan=has_nan,
+                higher=higher,
+            )
+            return self._opened.frame(statement, engine)
+
+    def ranking(
+        self,
+        n: int | None = None,
+        *,
+        by: str = "val_score",
+        ascending: bool | None = None,
+        dataset_name: str | None = None,
+        metric: str | None = None,
+        run_id: str | None = None,
+        engine: str | None = None,
+    ) -> Frame:
+        """Return the pipelines by their score in cross-validation, the best first.
+
+        Scores of different data sets, or by different metrics, are ranked apart.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many of each data set and metric; all by default.
+        by : {'val_score', 'val_mean', 'test_score', 'train_score'}, optional
+            The score.
+        ascending : bool, optional
+            Whether low is good, by default what the metric asks for. Then metrics are ranked
+            together.
+        dataset_name, metric, run_id : str, optional
+            Only pipelines of it.
+        engine : {'polars', 'pandas', 'arrow'}, optional
+            What to return.
+
+        Returns
+        -------
+        frame
+            ``model_name`` and ``val_score``, the score of all samples as they were predicted while
+            they were left out; ``val_mean`` and ``val_std``, mean and standard deviation of the
+            scores of the ``n_folds`` folds; ``test_score`` of the refitted model, if there is one.
+            ``chain_id`` is the chain that is exported: that of the refitted model, if there is one;
+            ``fold_chain_id`` that of the folds.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be ranked by the column, or `n` is negative.
+        """
+        if by not in _RANKED:
+            raise ArgumentError(f"Invalid score column: {by!r}; choose one of {', '.join(_RANKED)}")
+        count = None if n is None else check_count("n", n)
+        with self._opened.reading():
+            metrics = self._opened.column(select("predictions", ("metric",), distinct=True))
+            higher = self._higher(metrics)
+            if ascending is not None:
+                higher = [] if ascending else metrics
+            statement = statements.ranking(
+                self._opened.dialect,
+                count,
+                by,
+                higher,
+                is_together=ascending is not None,
+                dataset_name=dataset_name,
+                metric=metric,
+                run_id=run_id,
+            )
+            return self._opened.frame(statement, engine)
 
     def query_top_aggregated_predictions(
         self,
+        /,
         metric: str,
         n: int = 10,
         score_column: str = "avg_val_score",
@@ -85,7 +219,7 @@ class Ranking(OpenStore):
         *,
         engine: str | None = None,
         **filters: Any,
-    ) -> Any:
+    ) -> Frame:
         """Return the chains with the best scores over their folds, the best first.
 
         Parameters
@@ -106,18 +240,24 @@ class Ranking(OpenStore):
         Raises
         ------
         ValueError
-            If the column is none of these.
+            If it is not one of these columns.
         """
-        if score_column not in _STATISTICS:
-            raise ValueError(
-                f"Invalid score column: {score_column!r}; choose one of {', '.join(_STATISTICS)}"
+        if score_column not in STATISTICS:
+            raise ArgumentError(
+                f"Invalid score column: {score_column!r}; choose one of {', '.join(STATISTICS)}"
             )
         count = check_count("n", n)
-        low_first = not higher_is_better(metric) if ascending is None else ascending
-        where = _aggregated(metric=metric, **filters)
-        order = _directed(score_column, low_first, has_nan=True)
-        query = f"SELECT * FROM {_VIEW}{where} ORDER BY {order}, chain_id, model_name LIMIT ?"
-        return self._frame(query, [*where.values, count], engine)
+        with self._opened.reading():
+            low_first = not self._higher([metric]) if ascending is None else ascending
+            order = statements.directed(score_column, low_first, has_nan=True)
+            statement = statements.chain_scores(
+                self._opened.dialect,
+                f"{order}, chain_id, model_name",
+                count,
+                metric=metric,
+                **_checked(**filters),
+            )
+            return self._opened.frame(statement, engine)
 
     def query_aggregated_predictions(
         self,
@@ -129,82 +269,73 @@ class Ranking(OpenStore):
         metric: str | None = None,
         *,
         engine: str | None = None,
-    ) -> Any:
+    ) -> Frame:
         """Return one row for each chain, model, metric and data set, without refitted models.
 
         The rows have the numbers of folds and partitions, and the min, max and avg of the scores.
         """
-        where = _aggregated(run_id, pipeline_id, chain_id, dataset_name, model_class, metric)
-        query = f"SELECT * FROM {_VIEW}{where} ORDER BY pipeline_id, chain_id, model_name, metric"
-        return self._frame(query, where.values, engine)
+        filters = _checked(run_id, pipeline_id, chain_id, dataset_name, model_class)
+        statement = statements.chain_scores(self._opened.dialect, metric=metric, **filters)
+        return self._opened.frame(statement, engine)
 
-    def _order(
-        self, column: str, ascending: bool | None, metrics: Sequence[str]
-    ) -> tuple[str, list[list[str]]]:
-        """Return what to order by, and what its question marks stand for."""
-        higher = [metric for metric in metrics if higher_is_better(metric)]
-        if higher and len(higher) < len(metrics):
-            key = f'CASE WHEN list_contains(?, "metric") THEN -"{column}" ELSE "{column}" END'
-            return f"{key} ASC NULLS LAST", [higher]
-        low_first = not higher if ascending is None else ascending
-        return _directed(column, low_first, not low_first and self._has_nan(column)), []
+    def define_metric(self, metric: str, *, greater_is_better: bool) -> None:
+        """Record whether high values of a metric are good, for all rankings of this store.
 
-    def _has_nan(self, column: str) -> bool:
-        if TABLES["predictions"].column(column).type != "DOUBLE":
-            return False
-        # For DuckDB it is the greatest of all numbers.
-        [(found,)] = self._rows(f'SELECT isnan(max("{column}")) FROM predictions')
-        return bool(found)
+        Parameters
+        ----------
+        metric : str
+            Its name, as predictions have it.
+        greater_is_better : bool
+            Whether a high value is good.
 
-    def _metrics(
-        self, column: str, ascending: bool | None, where: Conditions, group: str | None
-    ) -> list[str]:
-        """Return the metrics of the rows that are to be ranked, if their direction matters."""
-        if ascending is not None or column not in _SCORES:
-            return []
-        # Most stores have one metric, which DuckDB tells without looking at the rows.
-        [(least, greatest)] = self._rows("SELECT min(metric), max(metric) FROM predictions")
+        Raises
+        ------
+        ValueError
+            If predictions were recorded by a metric of this name with the other direction.
+        """
+        with self._opened.changing() as changes:
+            if self.greater_is_better(metric) == greater_is_better:
+                return
+            if self._opened.rows(
+                select("predictions", ("metric",), {"metric": metric}, distinct=True)
+            ):
+                good = "low" if greater_is_better else "high"
+                raise ArgumentError(
+                    f"cannot rank by metric {metric!r}: {self._opened.path} has scores by a metric "
+                    f"of this name, of which {good} values are good; rename one of the two"
+                )
+            changes.put(METRICS, {"metric": metric, "greater_is_better": greater_is_better})
+
+    def greater_is_better(self, metric: str) -> bool:
+        """Return True if high values of a metric are good, as recorded or as its name says."""
+        return bool(self._higher([metric]))
+
+    def _higher(self, metrics: Iterable[str]) -> list[str]:
+        """Return the metrics of which high values are good."""
+        return [metric for metric, is_high in self._is_higher(metrics).items() if is_high]
+
+    def _is_higher(self, metrics: Iterable[str]) -> dict[str, bool]:
+        with self._opened.reading() as connection:
+            is_defined = connection.has_table(METRICS)
+            known: dict[str, bool] = dict(connection.rows(select(METRICS)) if is_defined else ())
+        return {metric: known.get(metric, higher_is_better(metric)) for metric in metrics}
+
+    def _metrics(self, partition: str | None, dataset_name: str | None) -> list[str]:
+        """Return the metrics of some predictions, or of all if that is one."""
+        # Most stores have one metric.
+        [(least, greatest)] = self._opened.rows(statements.metric_range())
         if least == greatest:
             return [] if least is None else [least]
-        query = f"SELECT DISTINCT metric FROM predictions{where}"
-        metrics = sorted(metric for (metric,) in self._rows(query, where.values))
-        if group is None and len(set(map(higher_is_better, metrics))) > 1:
-            raise ValueError(
-                f"These predictions are scored by {', '.join(metrics)}, of which some are better "
-                "when high and some when low: give ascending, a dataset_name, or group_by='metric'"
-            )
-        return metrics
+        return self._opened.column(
+            statements.metrics(self._opened.dialect, partition, dataset_name)
+        )
 
 
-def _aggregated(
+def _checked(
     run_id: str | None = None,
     pipeline_id: str | None = None,
     chain_id: str | None = None,
     dataset_name: str | None = None,
     model_class: str | None = None,
-    metric: str | None = None,
-) -> Conditions:
-    where = Conditions()
-    where.equal("run_id", run_id)
-    where.equal("pipeline_id", pipeline_id)
-    where.equal("chain_id", chain_id)
-    where.match("dataset_name", dataset_name)
-    where.match("model_class", model_class)
-    where.equal("metric", metric)
-    return where
-
-
-def _checked(argument: str, column: Any) -> Any:
-    if column is None and argument == "group_by":
-        return None
-    if not isinstance(column, str) or column not in _COLUMNS:
-        raise ValueError(
-            f"Invalid {argument} column: {column!r}; choose one of {', '.join(sorted(_COLUMNS))}"
-        )
-    return column
-
-
-def _directed(column: str, low_first: bool, has_nan: bool) -> str:
-    # Only where it matters: DuckDB finds the first few of a plain column quicker.
-    key = f"NULLIF(\"{column}\", 'NaN'::DOUBLE)" if has_nan else f'"{column}"'
-    return f"{key} {'ASC' if low_first else 'DESC'} NULLS LAST"
+) -> dict[str, Any]:
+    return locals()

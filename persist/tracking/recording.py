@@ -2,17 +2,113 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from persist.tracking.base import OpenStore, now
+from persist.tracking.columns import LABELS, TABLES
+from persist.tracking.database import Opened
+from persist.tracking.meanings import meaning_of
+from persist.tracking.times import new_id, now
 
-__all__ = ["Recording"]
+__all__ = ["ChainRecord", "PredictionRecord", "PredictionRecords", "RunRecords"]
 
 
-class Recording(OpenStore):
-    """The part of a store that records; see `WorkspaceStore`."""
+@dataclass(frozen=True, kw_only=True)
+class ChainRecord:
+    """The way from data to predictions: the steps, and the artifacts that they need.
+
+    Parameters
+    ----------
+    pipeline_id : str
+        The pipeline.
+    steps : list of dict
+        Each with ``step_idx``, ``operator_class``, ``params``, ``artifact_ids``, ``stateless``.
+    model_step_idx : int
+        The ``step_idx`` of the model.
+    model_class, preprocessings : str
+        The class of the model, and a short name for what is before it.
+    fold_strategy : str
+        How the models of the folds make one prediction: ``per_fold``.
+    fold_artifacts : dict of str to str
+        The artifact of the model of each fold; that of ``fold_final`` was fitted to all data.
+    shared_artifacts : dict of str to list of str
+        The artifacts of each other step, by ``step_idx``.
+    branch_path, source_index
+        Where in a pipeline with branches or several sources the chain is.
+    """
+
+    pipeline_id: str
+    steps: Sequence[Mapping[str, Any]]
+    model_step_idx: int
+    model_class: str
+    preprocessings: str = ""
+    fold_strategy: str = "per_fold"
+    fold_artifacts: Mapping[str, str] | None = None
+    shared_artifacts: Mapping[str, Any] | None = None
+    branch_path: Any = None
+    source_index: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRecord:
+    """The scores of a model on a part of the data.
+
+    Parameters
+    ----------
+    pipeline_id, chain_id : str
+        What made it; the chain may be None.
+    dataset_name, model_name, model_class : str
+        On what, and by what.
+    fold_id, partition : str
+        Of which fold, and on which part: ``train``, ``val``, ``test``.
+    val_score, test_score, train_score : float
+        The scores of the fold on each part; None where there is none.
+    metric, task_type : str
+        What the scores are: ``rmse``; ``regression``.
+    n_samples, n_features : int
+        The shape of what was predicted from.
+    scores, best_params : object
+        All scores, and the parameters that were found; anything that JSON can write.
+    branch_id, branch_name
+        The branch of the pipeline; None if it has none.
+    exclusion_count, exclusion_rate : int, float
+        How many samples were left out, and which part these were.
+    preprocessings : str
+        A short name for the steps before the model.
+    refit_context : str
+        None, or how the model was fitted to all data: ``standalone``.
+    """
+
+    pipeline_id: str
+    chain_id: str | None = None
+    dataset_name: str
+    model_name: str
+    model_class: str
+    fold_id: str
+    partition: str
+    val_score: float | None = None
+    test_score: float | None = None
+    train_score: float | None = None
+    metric: str
+    task_type: str
+    n_samples: int | None = None
+    n_features: int | None = None
+    scores: Any = None
+    best_params: Any = None
+    branch_id: int | None = None
+    branch_name: str | None = None
+    exclusion_count: int | None = 0
+    exclusion_rate: float | None = 0.0
+    preprocessings: str = ""
+    refit_context: str | None = None
+
+
+class RunRecords:
+    """Records runs, pipelines, chains and logs; see `WorkspaceStore`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
 
     def begin_run(self, name: str, config: Any, datasets: Any) -> str:
         """Record that a run begins.
@@ -33,7 +129,7 @@ class Recording(OpenStore):
         """
         return self._insert(
             "runs",
-            run_id=_new_id(),
+            run_id=new_id(),
             name=name,
             config=config,
             datasets=datasets,
@@ -45,11 +141,11 @@ class Recording(OpenStore):
 
     def complete_run(self, run_id: str, summary: Any) -> None:
         """Record that a run has come to its end."""
-        self._update("runs", run_id, status="completed", completed_at=now(), summary=summary)
+        self._update("runs", run_id, status="completed", completed_at=now(run_id), summary=summary)
 
     def fail_run(self, run_id: str, error: str) -> None:
         """Record that a run has failed, and why."""
-        self._update("runs", run_id, status="failed", completed_at=now(), error=error)
+        self._update("runs", run_id, status="failed", completed_at=now(run_id), error=error)
 
     def begin_pipeline(
         self,
@@ -81,11 +177,11 @@ class Recording(OpenStore):
         Raises
         ------
         duckdb.ConstraintException
-            If there is no such run.
+            If the run is unknown.
         """
         return self._insert(
             "pipelines",
-            pipeline_id=_new_id(),
+            pipeline_id=new_id(),
             run_id=run_id,
             name=name,
             expanded_config=expanded_config,
@@ -114,7 +210,7 @@ class Recording(OpenStore):
             "pipelines",
             pipeline_id,
             status="completed",
-            completed_at=now(),
+            completed_at=now(pipeline_id),
             best_val=best_val,
             best_test=best_test,
             metric=metric,
@@ -123,7 +219,9 @@ class Recording(OpenStore):
 
     def fail_pipeline(self, pipeline_id: str, error: str) -> None:
         """Record that a pipeline has failed, and why; what it has recorded stays."""
-        self._update("pipelines", pipeline_id, status="failed", completed_at=now(), error=error)
+        self._update(
+            "pipelines", pipeline_id, status="failed", completed_at=now(pipeline_id), error=error
+        )
 
     def save_chain(
         self,
@@ -138,26 +236,7 @@ class Recording(OpenStore):
         branch_path: Any = None,
         source_index: int | None = None,
     ) -> str:
-        """Record the way from data to predictions: the steps, and the artifacts that they need.
-
-        Parameters
-        ----------
-        pipeline_id : str
-            The pipeline.
-        steps : list of dict
-            Each with ``step_idx``, ``operator_class``, ``params``, ``artifact_ids``, ``stateless``.
-        model_step_idx : int
-            The ``step_idx`` of the model.
-        model_class, preprocessings : str
-            The class of the model, and a short name for what is before it.
-        fold_strategy : str
-            How the models of the folds make one prediction: ``per_fold``.
-        fold_artifacts : dict of str to str
-            The artifact of the model of each fold; that of ``fold_final`` was fitted to all data.
-        shared_artifacts : dict of str to list of str
-            The artifacts of each other step, by ``step_idx``.
-        branch_path, source_index
-            Where in a pipeline with branches or several sources the chain is.
+        """Record the way from data to predictions; see `ChainRecord` for the arguments.
 
         Returns
         -------
@@ -167,22 +246,15 @@ class Recording(OpenStore):
         Raises
         ------
         duckdb.ConstraintException
-            If there is no such pipeline.
+            If the pipeline is unknown.
         """
-        return self._insert(
-            "chains",
-            chain_id=_new_id(),
-            pipeline_id=pipeline_id,
-            steps=steps,
-            model_step_idx=model_step_idx,
-            model_class=model_class,
-            preprocessings=preprocessings,
-            fold_strategy=fold_strategy,
-            fold_artifacts=fold_artifacts,
-            shared_artifacts=shared_artifacts,
-            branch_path=branch_path,
-            source_index=source_index,
-        )
+        values = locals()
+        del values["self"]
+        return self.add_chain(ChainRecord(**values))
+
+    def add_chain(self, record: ChainRecord) -> str:
+        """Record a chain, and return its id; see `save_chain`."""
+        return self._insert("chains", chain_id=new_id(), **vars(record))
 
     def log_step(
         self,
@@ -219,11 +291,11 @@ class Recording(OpenStore):
         Raises
         ------
         duckdb.ConstraintException
-            If there is no such pipeline.
+            If the pipeline is unknown.
         """
         self._insert(
             "logs",
-            log_id=_new_id(),
+            log_id=new_id(),
             pipeline_id=pipeline_id,
             step_idx=step_idx,
             operator_class=operator_class,
@@ -235,13 +307,136 @@ class Recording(OpenStore):
         )
 
     def _insert(self, table: str, **values: Any) -> str:
-        with self._changing() as changes:
-            return changes.insert(table, {**values, "created_at": now()}, is_new=True)
+        key = values[TABLES[table].key]
+        with self._opened.changing() as changes:
+            return changes.insert(table, {**values, "created_at": now(key)}, is_new=True)
 
     def _update(self, table: str, key: str, **values: Any) -> None:
-        with self._changing() as changes:
+        with self._opened.changing() as changes:
             changes.update(table, key, values)
 
 
-def _new_id() -> str:
-    return str(uuid.uuid4())
+class PredictionRecords:
+    """Records predictions and their arrays; see `WorkspaceStore`."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def save_prediction(
+        self,
+        pipeline_id: str,
+        chain_id: str | None,
+        dataset_name: str,
+        model_name: str,
+        model_class: str,
+        fold_id: str,
+        partition: str,
+        val_score: float | None,
+        test_score: float | None,
+        train_score: float | None,
+        metric: str,
+        task_type: str,
+        n_samples: int | None,
+        n_features: int | None,
+        scores: Any,
+        best_params: Any,
+        branch_id: int | None,
+        branch_name: str | None,
+        exclusion_count: int | None,
+        exclusion_rate: float | None,
+        preprocessings: str = "",
+        prediction_id: str | None = None,
+        refit_context: str | None = None,
+    ) -> str:
+        """Record the scores of a model on a part of the data.
+
+        One that is there, of the same pipeline, chain, fold, partition, model name and branch, is
+        replaced: it keeps its id and loses its arrays. So is one of the id that is given.
+
+        The arguments are those of `PredictionRecord`, and the id that is wanted, made up by
+        default.
+
+        Returns
+        -------
+        str
+            The id of the prediction.
+
+        Raises
+        ------
+        duckdb.ConstraintException
+            If the pipeline or chain is unknown.
+        """
+        # Not as a record: this is called for each of many predictions.
+        values = locals()
+        del values["self"]
+        return self._put(values, values.pop("prediction_id"))
+
+    def add_prediction(self, record: PredictionRecord, prediction_id: str | None = None) -> str:
+        """Record a prediction, and return its id; see `save_prediction`."""
+        return self._put({**vars(record)}, prediction_id)
+
+    def _put(self, values: dict[str, Any], prediction_id: str | None) -> str:
+        values["created_at"] = now(values["pipeline_id"])
+        with self._opened.changing() as changes:
+            return changes.put_prediction(prediction_id, values, new_id())
+
+    def save_prediction_arrays(
+        self,
+        prediction_id: str,
+        y_true: Any,
+        y_pred: Any,
+        y_proba: Any = None,
+        sample_indices: Any = None,
+        weights: Any = None,
+        *,
+        proba_classes: Any = None,
+        sample_ids: Any = None,
+        labels: Any = None,
+    ) -> None:
+        """Record the arrays of a prediction, which are flattened in C order.
+
+        Labels that are not numbers are recorded as their places among all labels; they are labels
+        again when they are loaded.
+
+        Parameters
+        ----------
+        prediction_id : str
+            The prediction, which has none yet.
+        y_true, y_pred : array
+            What was to be predicted, and what was: numbers, or labels; None where there is none.
+        y_proba : array, (n_samples, n_classes), optional
+            Probabilities.
+        sample_indices : array of int, optional
+            Which samples these are.
+        weights : array, optional
+            Their weights.
+        proba_classes : array, (n_classes,), optional
+            The classes of the columns of `y_proba`.
+        sample_ids : array, (n_samples,), optional
+            The names of the samples.
+        labels : array, optional
+            All labels that the target can have, if it has labels that are not numbers.
+
+        Raises
+        ------
+        duckdb.ConstraintException
+            If the prediction is unknown, or it has arrays already.
+        TypeError, ValueError
+            If an array holds no numbers.
+        """
+        meaning = meaning_of(y_true, y_pred, proba_classes, sample_ids, labels)
+        with self._opened.changing() as changes:
+            changes.insert(
+                "prediction_arrays",
+                {
+                    "prediction_id": prediction_id,
+                    "y_true": meaning.y_true,
+                    "y_pred": meaning.y_pred,
+                    "y_proba": y_proba,
+                    "sample_indices": sample_indices,
+                    "weights": weights,
+                },
+            )
+            if meaning.document is not None:
+                values = {"prediction_id": prediction_id, "document": meaning.document}
+                changes.put(LABELS, values)

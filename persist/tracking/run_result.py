@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from persist.tracking.errors import RecordNotFoundError
-from persist.tracking.metrics import higher_is_better
+from persist.display import Row, View
+from persist.files import replace_file
+from persist.tracking.encodings import encode
+from persist.tracking.errors import ArgumentError, PipelineError, RecordNotFoundError
+from persist.tracking.fitted import FittedChain
 from persist.tracking.store import WorkspaceStore
-from persist.tracking.tables import html_table, text_table
 
 __all__ = ["RunResult"]
 
 _Path = str | os.PathLike[str]
-_FORMATS = {".joblib": "joblib", ".pkl": "pickle", ".py": "archive"}
-_SHOWN = ("model_name", "preprocessings", "dataset_name", "val_score", "test_score", "metric")
+_FORMATS = {".joblib": "joblib", ".pkl": "pickle", ".pickle": "pickle", ".py": "archive"}
+_SHOWN = (
+    *("model_name", "val_score", "val_std", "metric", "dataset_name", "preprocessings"),
+    "test_score",
+)
 
 
 class RunResult:
@@ -38,7 +45,8 @@ class RunResult:
     def best(self) -> dict[str, Any]:
         """The pipeline that did best in cross-validation; empty if all have failed.
 
-        An entry as `top` returns it, of the refitted model if there is one.
+        Of several data sets it is that of the first. An entry as `top` returns it, of the refitted
+        model if there is one.
         """
         found = self.top(1)
         if not found:
@@ -62,43 +70,86 @@ class RunResult:
         return len(self._entries())
 
     @property
-    def artifacts_path(self) -> Path:
-        """The folder of the artifacts."""
-        return self.store.workspace_path / "artifacts"
+    def version_differences(self) -> dict[str, tuple[str | None, str | None]]:
+        """The versions that differ from those of the run that this one repeats, by package."""
+        config = (self.store.get_run(self.run_id) or {}).get("config") or {}
+        found = (config.get("rerun") or {}).get("differences") or {}
+        return {name: (old, new) for name, (old, new) in found.items()}
+
+    @property
+    def artifacts_path(self) -> Path | str:
+        """The folder of the artifacts, or its URL."""
+        return self.store._opened.files.place
 
     def top(
-        self, n: int = 5, *, by: str = "val_score", ascending: bool | None = None
+        self,
+        n: int = 5,
+        *,
+        by: str = "val_score",
+        ascending: bool | None = None,
+        folds: bool = False,
     ) -> list[dict[str, Any]]:
         """Return the pipelines that did best in cross-validation, the best first.
+
+        Data sets are ranked apart, in their order, and so are pipelines that are scored by another
+        metric, as classifiers and regressors are.
 
         Parameters
         ----------
         n : int, optional
-            How many.
-        by : {'val_score', 'test_score', 'train_score'}, optional
+            How many, of each data set and metric.
+        by : {'val_score', 'val_mean', 'test_score', 'train_score'}, optional
             The score.
         ascending : bool, optional
-            Whether low is good, by default what the metric asks for. Then pipelines that are scored
-            by another metric, as classifiers and regressors are, are ranked apart.
+            Whether low is good, by default what the metric asks for. Then pipelines are ranked
+            together whatever their metric is.
+        folds : bool, optional
+            Whether to rank the single folds instead, of all data sets and metrics together unless
+            their metrics have other directions: chance makes the best of them.
 
         Returns
         -------
         list of dict
-            The prediction of each, with its ``id``.
+            Each with what `WorkspaceStore.ranking` tells of it, ``model_name`` and ``val_score``
+            first, and with the ``id`` and all else of the prediction of all samples while they were
+            left out. ``chain_id`` is that of the refitted model, if there is one.
         """
-        found = [e for e in self._entries() if e["fold_id"] == "avg" and e["partition"] == "val"]
-        known = [entry for entry in found if entry.get(by) is not None]
-        metrics = list(dict.fromkeys(entry["metric"] for entry in known))
+        if folds:
+            return self._top_folds(n, by, ascending)
+        table: Any = self.store.ranking(
+            n, by=by, ascending=ascending, run_id=self.run_id, engine="arrow"
+        )
+        known = {entry["id"]: entry for entry in self._entries()}
+        entries = [
+            {**row, **{k: v for k, v in known[row["prediction_id"]].items() if k not in row}}
+            for row in table.to_pylist()
+            if row[by] is not None
+        ]
+        run = self.store.get_run(self.run_id) or {}
+        names = [data.get("name") for data in run.get("datasets") or ()]
+        order = {name: place for place, name in reversed([*enumerate(names)])}
+        # A stable sort: within a data set the ranking stays.
+        return sorted(entries, key=lambda entry: order.get(entry["dataset_name"], len(order)))
 
-        def rank(entry: dict[str, Any]) -> tuple[int, bool, float]:
-            metric, value = entry["metric"], entry[by]
-            if ascending is None:
-                group, low_first = metrics.index(metric), not higher_is_better(metric)
-            else:
-                group, low_first = 0, ascending
-            return group, math.isnan(value), value if low_first else -value
+    def _top_folds(self, n: int, by: str, ascending: bool | None) -> list[dict[str, Any]]:
+        found = [
+            entry
+            for entry in self._entries()
+            if entry["partition"] == "val"
+            and entry["fold_id"] not in ("avg", "w_avg")
+            and entry[by] is not None
+        ]
 
-        return sorted(known, key=rank)[:n]
+        high_is_good = {
+            metric: self.store.greater_is_better(metric) for metric in {e["metric"] for e in found}
+        }
+
+        def rank(entry: dict[str, Any]) -> tuple[bool, bool, float]:
+            is_high = high_is_good[entry["metric"]] if ascending is None else not ascending
+            value = entry[by]
+            return is_high, math.isnan(value), -value if is_high else value
+
+        return sorted(found, key=rank)[:n]
 
     def filter(self, **values: Any) -> list[dict[str, Any]]:
         """Return the predictions with these values, such as ``partition="test"``.
@@ -111,7 +162,7 @@ class RunResult:
         entries = self._entries()
         unknown = set(values) - set(entries[0]) if entries else set()
         if unknown:
-            raise ValueError(f"Predictions have no {', '.join(sorted(unknown))}")
+            raise ArgumentError(f"Predictions have no {', '.join(sorted(unknown))}")
         return [e for e in entries if all(e[name] == value for name, value in values.items())]
 
     def get_datasets(self) -> list[str]:
@@ -147,9 +198,9 @@ class RunResult:
         Raises
         ------
         ValueError
-            If more than one of the three is given, or there is no chain.
+            If more than one of the three is given, or all pipelines have failed.
         KeyError
-            If there is no such prediction.
+            If the prediction is unknown.
         """
         chosen = self._chain(source, chain_id, prediction_id)
         if format is None:
@@ -179,23 +230,25 @@ class RunResult:
         Raises
         ------
         ValueError
-            If there is no such fold.
+            If the fold is unknown.
         """
-        from persist.files import replace_file
-        from persist.tracking.encodings import encode
-
         chain = self.store.load_chain(self._chain(source, None, None))
-        models = dict(chain.models)
+        if fold is not None and not _named(chain.models, fold):
+            entry = self.best if source is None else source
+            chain = self._folds_beside(entry, fold) or chain
         if fold is None:
             model = chain.voters()[0][0]
         else:
-            names = (str(fold), f"fold_{fold}")
-            found = [models[name] for name in names if name in models]
+            found = _named(chain.models, fold)
             if not found:
-                raise ValueError(f"There is no fold {fold!r}: choose one of {', '.join(models)}")
+                raise PipelineError(
+                    f"cannot export the model: no fold {fold!r}; choose one of "
+                    f"{', '.join(chain.models)}"
+                )
             model = found[0]
+        model = _bare(model, chain.model_class)
         path = Path(output_path)
-        if not path.suffix:
+        if path.suffix not in _FORMATS:
             path = path.with_name(path.name + ".joblib")
         pieces = encode(model, format or _FORMATS.get(path.suffix, "joblib"))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,33 +256,47 @@ class RunResult:
             file.writelines(pieces)
         return path
 
+    def _folds_beside(self, entry: Mapping[str, Any], fold: int | str) -> FittedChain | None:
+        """Return the chain of the same pipeline that has a fold."""
+        pipeline_id = entry.get("pipeline_id")
+        table: Any = self.store.get_chains_for_pipeline(str(pipeline_id), engine="arrow")
+        for row in table.to_pylist():
+            if _named(json.loads(row["fold_artifacts"] or "{}"), fold):
+                return self.store.load_chain(row["chain_id"])
+        return None
+
     def __repr__(self) -> str:
-        return text_table(self._headline(), _SHOWN, self._rows())
+        return self._view().text()
 
     def _repr_html_(self) -> str:
-        return html_table(self._headline(), _SHOWN, self._rows())
+        return self._view().html()
 
-    def _headline(self) -> str:
+    def _view(self) -> View:
         run = self.store.get_run(self.run_id) or {"name": "deleted", "status": "deleted"}
-        failed = self.store.list_pipelines(self.run_id, engine="arrow")["status"].to_pylist()
-        return (
+        table: Any = self.store.list_pipelines(self.run_id, engine="arrow")
+        failed = table["status"].to_pylist()
+        headline = (
             f"RunResult {run['name']!r}: {run['status']}, {len(failed)} pipeline(s), "
             f"{failed.count('failed')} failed, {self.num_predictions} prediction(s)"
         )
-
-    def _rows(self) -> list[tuple[Any, ...]]:
-        return [tuple(entry[name] for name in _SHOWN) for entry in self.top(20)]
+        rows = [Row([entry[name] for name in _SHOWN]) for entry in self.top(20)]
+        return View(headline, _SHOWN, {"": rows})
 
     def _entries(self) -> list[dict[str, Any]]:
-        table = self.store.query_predictions(run_id=self.run_id, engine="arrow")
-        return [{"id": entry["prediction_id"], **entry} for entry in table.to_pylist()]
+        table: Any = self.store.query_predictions(run_id=self.run_id, engine="arrow")
+        where = self.store.workspace_path
+        where = where if isinstance(where, str) else str(where.resolve())
+        return [
+            {"id": entry["prediction_id"], **entry, "workspace_path": where}
+            for entry in table.to_pylist()
+        ]
 
     def _chain(
         self, source: dict[str, Any] | None, chain_id: str | None, prediction_id: str | None
     ) -> str:
         given = [value for value in (source, chain_id, prediction_id) if value is not None]
         if len(given) > 1:
-            raise ValueError("Give only one of source, chain_id and prediction_id")
+            raise ArgumentError("Give only one of source, chain_id and prediction_id")
         if chain_id is not None:
             return chain_id
         entry: dict[str, Any] | None = self.best if source is None else source
@@ -238,5 +305,21 @@ class RunResult:
             if entry is None:
                 raise RecordNotFoundError(f"Prediction not found: {prediction_id}")
         if not entry or not entry.get("chain_id"):
-            raise ValueError("There is no chain to export: all pipelines have failed")
+            raise ArgumentError("cannot export: no chain to export, as all pipelines have failed")
         return str(entry["chain_id"])
+
+
+def _named(models: Mapping[str, Any], fold: int | str) -> list[Any]:
+    return [models[name] for name in (str(fold), f"fold_{fold}") if name in models]
+
+
+def _bare(model: Any, model_class: str) -> Any:
+    """Return a model without the steps that a fold keeps it together with."""
+    while f"{type(model).__module__}.{type(model).__qualname__}" != model_class:
+        if hasattr(model, "regressor_"):
+            model = model.regressor_
+        elif getattr(model, "steps", None):
+            model = model.steps[-1][1]
+        else:
+            break
+    return model

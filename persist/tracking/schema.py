@@ -1,24 +1,40 @@
-"""The tables, indexes and view of a store, and their making.
+"""The tables, indexes and view of a store.
 
-They are those of the generation before: either opens what the other has made.
+Those in DuckDB are those of nirs4all 0.7.1: either opens what the other has written.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from persist.tracking.columns import TABLES, Column, Table
-from persist.tracking.committing import transaction
-from persist.tracking.optional import import_duckdb
+from persist.tracking.optional import import_optional
 
-__all__ = ["INDEX_DDL", "SCHEMA_DDL", "TABLE_NAMES", "VIEW_DDL", "create_schema", "is_complete"]
+__all__ = [
+    "INDEXES",
+    "INDEX_DDL",
+    "NATURAL_KEY",
+    "SCHEMA_DDL",
+    "TABLE_NAMES",
+    "VIEW",
+    "VIEW_DDL",
+    "column_ddl",
+    "create_schema",
+    "has_schema",
+    "view_ddl",
+]
 
 TABLE_NAMES = list(TABLES)
 """The names of the seven tables."""
 
-_VIEW = "v_aggregated_predictions"
+VIEW = "v_aggregated_predictions"
+"""The name of the view of predictions by chain."""
 
-_INDEXES = {
+_IS_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
+
+INDEXES = {
     "idx_pipelines_run_id": "pipelines(run_id)",
     "idx_pipelines_dataset": "pipelines(dataset_name)",
     "idx_chains_pipeline_id": "chains(pipeline_id)",
@@ -32,11 +48,13 @@ _INDEXES = {
     "idx_artifacts_cache_key": "artifacts(chain_path_hash, input_data_hash)",
     "idx_artifacts_dataset_hash": "artifacts(dataset_hash)",
 }
+"""What the indexes cover, by their names."""
 
-_NATURAL_KEY = (
+NATURAL_KEY = (
     "CREATE UNIQUE INDEX IF NOT EXISTS idx_predictions_natural_key_v2 ON predictions"
     '(pipeline_id, chain_id, fold_id, "partition", model_name, branch_id)'
 )
+"""The statement that makes the index which keeps predictions apart."""
 
 _OF_CHAIN = (
     *("pl.run_id", "c.pipeline_id", "c.chain_id", "c.model_class", "c.model_step_idx"),
@@ -45,8 +63,9 @@ _OF_CHAIN = (
 )
 
 
-def _column_ddl(column: Column, is_key: bool) -> str:
-    words = [f'"{column.name}"', column.type]
+def column_ddl(column: Column, is_key: bool, type: str | None = None) -> str:
+    """Return SQL that declares a column, of its type in DuckDB by default."""
+    words = [f'"{column.name}"', type or column.type]
     if is_key:
         words.append("PRIMARY KEY")
     if column.required:
@@ -59,26 +78,34 @@ def _column_ddl(column: Column, is_key: bool) -> str:
 
 
 def _table_ddl(table: Table) -> str:
-    columns = ", ".join(_column_ddl(c, c.name == table.key) for c in table.columns)
+    columns = ", ".join(column_ddl(c, c.name == table.key) for c in table.columns)
     return f"CREATE TABLE IF NOT EXISTS {table.name} ({columns})"
 
 
-def _view_ddl() -> str:
+def view_ddl(branch_path: str = "c.branch_path") -> str:
+    """Return the statement that makes the view, which groups by the SQL for a path."""
+    of_chain = [branch_path if name == "c.branch_path" else name for name in _OF_CHAIN]
+    shown = [
+        f"{sql} AS branch_path" if name == "c.branch_path" and sql != name else sql
+        for name, sql in zip(_OF_CHAIN, of_chain, strict=True)
+    ]
+    # The means over folds that some record as a fold more are none; alone, they are all there is.
     scores = ", ".join(
-        f"{function}(p.{score}) AS {function}_{score}"
+        f"coalesce({function}(p.{score}) FILTER (WHERE {_IS_FOLD}), {function}(p.{score})) "
+        f"AS {function}_{score}"
         for score in ("val_score", "test_score", "train_score")
         for function in ("min", "max", "avg")
     )
     return (
-        f"CREATE VIEW IF NOT EXISTS {_VIEW} AS SELECT {', '.join(_OF_CHAIN)}, "
-        "count(DISTINCT p.fold_id) AS fold_count, "
+        f"CREATE OR REPLACE VIEW {VIEW} AS SELECT {', '.join(shown)}, "
+        f"count(DISTINCT p.fold_id) FILTER (WHERE {_IS_FOLD}) AS fold_count, "
         'count(DISTINCT p."partition") AS partition_count, '
-        f'list_sort(list(DISTINCT p."partition")) AS partitions, {scores}, '
-        'list(p.prediction_id ORDER BY p."partition", p.fold_id) AS prediction_ids, '
-        'list(p.fold_id ORDER BY p."partition", p.fold_id) AS fold_ids '
+        f'array_agg(DISTINCT p."partition" ORDER BY p."partition") AS partitions, {scores}, '
+        'array_agg(p.prediction_id ORDER BY p."partition", p.fold_id) AS prediction_ids, '
+        'array_agg(p.fold_id ORDER BY p."partition", p.fold_id) AS fold_ids '
         "FROM predictions p JOIN chains c ON p.chain_id = c.chain_id "
         "JOIN pipelines pl ON c.pipeline_id = pl.pipeline_id "
-        f"WHERE p.refit_context IS NULL GROUP BY {', '.join(_OF_CHAIN)}"
+        f"WHERE p.refit_context IS NULL GROUP BY {', '.join(of_chain)}"
     )
 
 
@@ -86,11 +113,11 @@ SCHEMA_DDL = ";\n".join(map(_table_ddl, TABLES.values())) + ";"
 """The statements that make the tables."""
 
 INDEX_DDL = "".join(
-    f"CREATE INDEX IF NOT EXISTS {name} ON {target};\n" for name, target in _INDEXES.items()
+    f"CREATE INDEX IF NOT EXISTS {name} ON {target};\n" for name, target in INDEXES.items()
 )
 """The statements that make the indexes, but for that which keeps predictions apart."""
 
-VIEW_DDL = _view_ddl() + ";"
+VIEW_DDL = view_ddl() + ";"
 """The statement that makes the view of predictions by chain."""
 
 
@@ -105,31 +132,44 @@ def create_schema(conn: Any) -> None:
     conn : duckdb.DuckDBPyConnection
         Open for writing.
     """
-    with transaction(conn):
+    with _transaction(conn):
         conn.execute(SCHEMA_DDL)
     # DuckDB adds no column to a table in the transaction that made its index.
-    with transaction(conn):
+    with _transaction(conn):
         for table in TABLES.values():
             known = _column_names(conn, table.name)
             for column in table.columns:
                 if column.added and column.name not in known:
                     conn.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
-    with transaction(conn):
+    with _transaction(conn):
         conn.execute(INDEX_DDL)
         conn.execute(VIEW_DDL)
     try:
-        conn.execute(_NATURAL_KEY)
-    except import_duckdb().ConstraintException:
+        conn.execute(NATURAL_KEY)
+    except import_optional("duckdb").ConstraintException:
         return
 
 
-def is_complete(conn: Any) -> bool:
-    """Tell whether a database has all that `create_schema` makes, but for indexes."""
+def has_schema(conn: Any) -> bool:
+    """Return True if a database has all that `create_schema` makes, but for indexes."""
     found = conn.execute(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
     ).fetchall()
     wanted = {(t.name, c.name) for t in TABLES.values() for c in t.columns}
-    return wanted <= set(found) and any(table == _VIEW for table, _ in found)
+    views = conn.execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [VIEW]).fetchall()
+    # That of other releases counts a mean over folds as a fold.
+    return wanted <= set(found) and any("FILTER" in sql.upper() for (sql,) in views)
+
+
+@contextlib.contextmanager
+def _transaction(conn: Any) -> Iterator[None]:
+    conn.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        conn.execute("ROLLBACK")
+        raise
+    conn.execute("COMMIT")
 
 
 def _column_names(conn: Any, table: str) -> set[str]:

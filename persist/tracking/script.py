@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import pprint
+import re
 from typing import Any
 
 from persist.files import write_text
+from persist.tracking import delimited, prediction
 from persist.tracking.encodings import encode
 from persist.tracking.fitted import FittedChain
 
@@ -26,14 +29,25 @@ import io
 import sys
 
 import joblib
-import numpy as np
 
 INFO = {info}
+
+# The names of the columns that it was fitted to; None if these had none.
+FEATURES = {features}
 
 # In order: what it is for, its fold and weight, and its bytes.
 ARTIFACTS = {artifacts}
 
 _loaded = []
+
+# How fitted objects predict together.
+
+{prediction}
+
+
+# How a text file holds a table.
+
+{delimited}
 
 
 def load():
@@ -46,63 +60,55 @@ def load():
 
 
 def predict(X):
-    """Return predictions for X, an array of shape (n_samples, n_features)."""
-    X = np.array(X, copy=True)
-    targets, models, weights, added, last = [], [], [], [], None
+    """Return predictions for X, an array or frame of shape (n_samples, n_features)."""
+    steps, models, weights, last = [], [], [], None
     for step, kind, _, weight, obj in load():
-        if added and step != last:
-            X, added = np.hstack([X] + added), []
-        last = step
-        if kind == "features":
-            X = obj.transform(X)
-        elif kind == "feature_augmentation":
-            added.append(obj.transform(X))
-        elif kind == "y_processing":
-            targets.append(obj)
-        else:
+        if kind == "model":
             models.append(obj)
             weights.append(weight)
-    y = combine(models, weights, X)
-    for obj in reversed(targets):
-        if hasattr(obj, "classes_") or y.ndim > 1:
-            y = obj.inverse_transform(y)
+        elif step == last:
+            steps[-1][1].append(obj)
         else:
-            y = obj.inverse_transform(y.reshape(-1, 1)).reshape(y.shape)
-    return y
-
-
-def combine(models, weights, X):
-    """Return the mean of what models predict; classifiers vote."""
-    if len(models) == 1:
-        return np.asarray(models[0].predict(X))
-    if not all(hasattr(m, "classes_") for m in models):
-        found = [np.asarray(m.predict(X)) for m in models]
-        if len(set(weights)) == 1:
-            return np.mean(found, axis=0)
-        return np.average(found, axis=0, weights=weights)
-    classes = models[0].classes_
-    alike = all(np.array_equal(m.classes_, classes) for m in models)
-    if alike and all(hasattr(m, "predict_proba") for m in models):
-        chances = [m.predict_proba(X) for m in models]
-        return classes[np.average(chances, axis=0, weights=weights).argmax(axis=1)]
-    labels = np.unique(np.concatenate([m.classes_ for m in models]))
-    votes = np.zeros((len(X), len(labels)))
-    for m, weight in zip(models, weights):
-        votes[np.arange(len(X)), np.searchsorted(labels, m.predict(X))] += weight
-    return labels[votes.argmax(axis=1)]
+            steps.append((kind, [obj]))
+        last = step
+    return predict_named(FEATURES, steps, models, weights, X)
 
 
 def read_table(path):
-    """Return the numbers of a CSV file; a first line of names is left out."""
-    with open(path, encoding="utf-8-sig") as file:
-        lines = [line.strip() for line in file if line.strip()]
-    separator = ";" if ";" in lines[0] else ","
-    rows = [line.split(separator) for line in lines]
+    """Return the cells of a CSV file: a frame if its first line names them, else an array."""
+    with open(path, "rb") as file:
+        lines = decoded(file.read())
+    separator, decimal, header = find_form(lines, None, None, None, MISSING)
+    rows = split_lines(lines, separator)
+    names = [name.lstrip("# ") for name in rows[0]]
+    if FEATURES is not None and 2 * len(set(FEATURES) & set(names)) > len(FEATURES):
+        header = True
+    rows = rows[1:] if header else rows
+    columns = range(len(names))
+    if not rows or any(len(row) != len(names) for row in rows):
+        raise ValueError("cannot read %s: its rows have no cells, or are of several lengths" % path)
+    if FEATURES is not None and header and set(FEATURES) <= set(names):
+        columns = [column for column in columns if names[column] in FEATURES]
+    elif not names[0] and header:
+        columns = columns[1:]
+    table = []
+    for column in columns:
+        texts = [row[column] for row in rows]
+        cells = [cell_number(text, decimal, MISSING) for text in texts]
+        if None in cells:
+            cells = [None if text in MISSING else text for text in texts]
+        table.append(cells)
+    cells = list(zip(*table))
+    names = [names[column] for column in columns]
+    if FEATURES is None or not header:
+        return numpy.array(cells, float)
     try:
-        [float(cell) for cell in rows[0]]
-    except ValueError:
-        rows = rows[1:]
-    return np.array([[float(cell or "nan") for cell in row] for row in rows])
+        import pandas
+    except ImportError:
+        if names != FEATURES:
+            raise ValueError("cannot predict: the columns of %s are not FEATURES" % path)
+        return numpy.array(cells, float)
+    return pandas.DataFrame(cells, columns=names)
 
 
 def main(arguments):
@@ -111,7 +117,7 @@ def main(arguments):
         print("usage: {name} input.csv [output.csv]", file=sys.stderr)
         return 2
     y = predict(read_table(arguments[0]))
-    lines = [",".join(str(cell) for cell in np.atleast_1d(row)) for row in y]
+    lines = [",".join(str(cell) for cell in numpy.atleast_1d(row)) for row in y]
     text = "\\n".join(lines) + "\\n"
     if len(arguments) == 2:
         with open(arguments[1], "w", encoding="utf-8") as file:
@@ -124,6 +130,16 @@ def main(arguments):
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 '''
+
+
+def _source(module: Any) -> str:
+    """Return the text of a module from its imports on, without ``__all__``."""
+    text = inspect.getsource(module)
+    start = re.search("^import ", text, re.MULTILINE)
+    assert start is not None
+    return re.sub(
+        r"^__all__ = \[.*?\]\n\n+", "", text[start.start() :], flags=re.MULTILINE | re.DOTALL
+    )
 
 
 def write_script(path: str, name: str, chain: FittedChain, info: dict[str, Any]) -> None:
@@ -155,6 +171,13 @@ def write_script(path: str, name: str, chain: FittedChain, info: dict[str, Any])
         name=_plain(name),
         title=_plain(f"Chain {info.get('chain_id', '')}."),
         info=pprint.pformat(info, width=_LINE, sort_dicts=False),
+        features=pprint.pformat(
+            None if chain.feature_names is None else list(chain.feature_names),
+            width=_LINE,
+            compact=True,
+        ),
+        prediction=_source(prediction).rstrip(),
+        delimited=_source(delimited).rstrip(),
         artifacts="[\n" + "".join(map(_entry, entries)) + "]",
     )
     write_text(path, filled)

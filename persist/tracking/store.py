@@ -2,45 +2,109 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from persist.tracking.deleting import Deleting
-from persist.tracking.exporting import Exporting
-from persist.tracking.predictions import Predictions
+from persist.display import Row, View
+from persist.tracking.artifacts import Artifacts
+from persist.tracking.chains import Chains
+from persist.tracking.database import Opened
+from persist.tracking.deleting import Deletions
+from persist.tracking.exporting import Exports
+from persist.tracking.provenance import Provenance
+from persist.tracking.queries import Queries
 from persist.tracking.ranking import Ranking
-from persist.tracking.recording import Recording
-from persist.tracking.sql import Sql
-from persist.tracking.tables import html_table, text_table
+from persist.tracking.recording import PredictionRecords, RunRecords
+from persist.tracking.statements import count_rows, pipelines_by_run
+from persist.tracking.verification import Verification
+
+if TYPE_CHECKING:
+    from persist.tracking.run_result import RunResult
 
 __all__ = ["WorkspaceStore"]
 
 
-class WorkspaceStore(Recording, Predictions, Exporting, Ranking, Sql, Deleting):
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class _Delegated(Generic[_Arguments, _Result]):
+    """A descriptor that returns the method of a part, with its signature and documentation."""
+
+    def __init__(self, part: str, method: Callable[Concatenate[Any, _Arguments], _Result]) -> None:
+        self._part = part
+        self._method = method
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(
+        self, instance: None, owner: type
+    ) -> Callable[Concatenate[Any, _Arguments], _Result]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Callable[_Arguments, _Result]: ...
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self._method
+        return getattr(getattr(instance, self._part), self._method.__name__)
+
+
+def delegate(
+    part: str, method: Callable[Concatenate[Any, _Arguments], _Result]
+) -> _Delegated[_Arguments, _Result]:
+    """Return a method that calls that of a part.
+
+    Parameters
+    ----------
+    part : str
+        The attribute that holds the part.
+    method : function
+        The method, as the class of the part has it.
+    """
+    return _Delegated(part, method)
+
+
+class WorkspaceStore:
     """Runs, pipelines, chains, predictions, artifacts and logs of a workspace, in one database.
 
     Parameters
     ----------
-    workspace_path : path
-        The folder of the workspace, made with its parents if it is missing.
+    workspace_path : path or str
+        The folder of the workspace, made with its parents if it is missing; or the URL of a
+        PostgreSQL database, ``postgresql+psycopg://user@host/database``, which many machines share.
     timeout : float, optional
         How long to wait for other processes, in s.
     engine : {'polars', 'pandas', 'arrow'}, optional
         What queries return.
+    artifacts : path or str, optional
+        For a URL: where artifacts are kept, a folder that all machines share or a URL of fsspec
+        such as ``s3://bucket/runs``. The database remembers what the first store was given.
+    storage_options : mapping, optional
+        Options of fsspec for a URL of artifacts.
 
     Raises
     ------
     LockTimeout
-        If another process does not let go of the database in time.
+        If other processes do not finish in time.
     DamagedError
-        If the database is none.
+        If the file is not a DuckDB database.
     MissingExtraError
-        If DuckDB is not installed.
+        If DuckDB, or what a URL needs, is not installed.
+    StoreError
+        If the server of a URL cannot be reached, or refuses.
 
     Notes
     -----
     Any number of processes and threads may use a workspace: the database is open only while one of
     them works, writers take turns in the order in which they came, and readers read together. Each
-    call is one commit, and so is each `batch`.
+    call is one commit, and so is each `batch`. On PostgreSQL readers and writers do not wait for
+    each other.
 
     Artifacts are pickles unless their format is ``archive``, and loading one runs what it says:
     open only workspaces that you trust.
@@ -55,26 +119,221 @@ class WorkspaceStore(Recording, Predictions, Exporting, Ranking, Sql, Deleting):
             runs = store.list_runs(status="completed")
     """
 
+    def __init__(
+        self,
+        workspace_path: str | os.PathLike[str],
+        *,
+        timeout: float = 60,
+        engine: str = "polars",
+        artifacts: str | os.PathLike[str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        opened = self._opened = Opened(workspace_path, timeout, engine, artifacts, storage_options)
+        self._runs = RunRecords(opened)
+        self._predictions = PredictionRecords(opened)
+        self._artifacts = Artifacts(opened)
+        self._queries = Queries(opened)
+        self._ranking = Ranking(opened)
+        self._chains = Chains(opened, self._artifacts, self._queries)
+        self._exports = Exports(opened, self._artifacts, self._queries, self._chains)
+        self._deletions = Deletions(opened)
+        self._provenance = Provenance(opened, self._artifacts, self._queries)
+        self._verification = Verification(opened)
+
+    begin_run = delegate("_runs", RunRecords.begin_run)
+    complete_run = delegate("_runs", RunRecords.complete_run)
+    fail_run = delegate("_runs", RunRecords.fail_run)
+    begin_pipeline = delegate("_runs", RunRecords.begin_pipeline)
+    complete_pipeline = delegate("_runs", RunRecords.complete_pipeline)
+    fail_pipeline = delegate("_runs", RunRecords.fail_pipeline)
+    save_chain = delegate("_runs", RunRecords.save_chain)
+    add_chain = delegate("_runs", RunRecords.add_chain)
+    log_step = delegate("_runs", RunRecords.log_step)
+
+    save_prediction = delegate("_predictions", PredictionRecords.save_prediction)
+    add_prediction = delegate("_predictions", PredictionRecords.add_prediction)
+    save_prediction_arrays = delegate("_predictions", PredictionRecords.save_prediction_arrays)
+
+    save_artifact = delegate("_artifacts", Artifacts.save_artifact)
+    save_encoded_artifact = delegate("_artifacts", Artifacts.save_encoded_artifact)
+    save_artifact_with_cache_key = delegate("_artifacts", Artifacts.save_artifact_with_cache_key)
+    register_existing_artifact = delegate("_artifacts", Artifacts.register_existing_artifact)
+    load_artifact = delegate("_artifacts", Artifacts.load_artifact)
+    get_artifact_path = delegate("_artifacts", Artifacts.get_artifact_path)
+    update_artifact_cache_key = delegate("_artifacts", Artifacts.update_artifact_cache_key)
+    find_cached_artifact = delegate("_artifacts", Artifacts.find_cached_artifact)
+    invalidate_dataset_cache = delegate("_artifacts", Artifacts.invalidate_dataset_cache)
+
+    get_run = delegate("_queries", Queries.get_run)
+    get_pipeline = delegate("_queries", Queries.get_pipeline)
+    get_chain = delegate("_queries", Queries.get_chain)
+    get_prediction = delegate("_queries", Queries.get_prediction)
+    get_prediction_arrays = delegate("_queries", Queries.get_prediction_arrays)
+    load_arrays = delegate("_queries", Queries.load_arrays)
+    list_runs = delegate("_queries", Queries.list_runs)
+    list_pipelines = delegate("_queries", Queries.list_pipelines)
+    get_chains_for_pipeline = delegate("_queries", Queries.get_chains_for_pipeline)
+    query_predictions = delegate("_queries", Queries.query_predictions)
+    get_chain_predictions = delegate("_queries", Queries.get_chain_predictions)
+    get_pipeline_log = delegate("_queries", Queries.get_pipeline_log)
+    get_run_log_summary = delegate("_queries", Queries.get_run_log_summary)
+    sql = delegate("_queries", Queries.sql)
+
+    ranking = delegate("_ranking", Ranking.ranking)
+    define_metric = delegate("_ranking", Ranking.define_metric)
+    greater_is_better = delegate("_ranking", Ranking.greater_is_better)
+    top_predictions = delegate("_ranking", Ranking.top_predictions)
+    query_aggregated_predictions = delegate("_ranking", Ranking.query_aggregated_predictions)
+    query_top_aggregated_predictions = delegate(
+        "_ranking", Ranking.query_top_aggregated_predictions
+    )
+
+    load_chain = delegate("_chains", Chains.load_chain)
+    replay_chain = delegate("_chains", Chains.replay_chain)
+
+    export_chain = delegate("_exports", Exports.export_chain)
+    export_pipeline_config = delegate("_exports", Exports.export_pipeline_config)
+    export_run = delegate("_exports", Exports.export_run)
+    export_predictions_parquet = delegate("_exports", Exports.export_predictions_parquet)
+
+    delete_run = delegate("_deletions", Deletions.delete_run)
+    delete_prediction = delegate("_deletions", Deletions.delete_prediction)
+    gc_artifacts = delegate("_deletions", Deletions.gc_artifacts)
+    cleanup_transient_artifacts = delegate("_deletions", Deletions.cleanup_transient_artifacts)
+    vacuum = delegate("_deletions", Deletions.vacuum)
+
+    provenance = delegate("_provenance", Provenance.provenance)
+    load_source = delegate("_provenance", Provenance.load_source)
+    close_dead_runs = delegate("_provenance", Provenance.close_dead_runs)
+    find_id = delegate("_provenance", Provenance.find_id)
+
+    verify = delegate("_verification", Verification.verify)
+
+    @property
+    def workspace_path(self) -> Path | str:
+        """The folder of the workspace, or the URL of its database without the password."""
+        return self._opened.path
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[WorkspaceStore]:
+        """Make all that the block records one commit: all of it, or nothing.
+
+        Other processes wait until it ends, so train before it and record in it. What the block has
+        recorded can be queried in it.
+
+        Yields
+        ------
+        WorkspaceStore
+            This store.
+
+        Raises
+        ------
+        LockTimeout
+            If others do not finish in time.
+        """
+        with self._opened.changing():
+            yield self
+
+    def close(self) -> None:
+        """Close the store. Further calls raise `StoreClosedError`."""
+        self._opened.close()
+
+    def __enter__(self) -> WorkspaceStore:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Other processes open it anew.
+        options = {name: value for name, value in self._opened.options.items() if value is not None}
+        make = functools.partial(type(self), **options) if options else type(self)
+        return make, (self._opened.location,)
+
+    def rerun(
+        self,
+        run_id: str,
+        data: Any,
+        *,
+        groups: Any = None,
+        sample_weight: Any = None,
+        test: Any = None,
+        check_data: bool = True,
+        workspace_path: str | os.PathLike[str] | None = None,
+        verbose: int = 1,
+        n_jobs: int | None = None,
+        executor: Executor | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> RunResult:
+        """Train again what a run has trained, from the source and the seed that it has recorded.
+
+        Under the same versions the numbers are the same. Otherwise a warning lists the versions
+        that differ, and so does `RunResult.version_differences`.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        data : object
+            Its data; see `run`. The columns and the form of files are those that were given then.
+        groups, sample_weight : array, optional
+            Those that were given as arrays.
+        test : tuple (X_test, y_test), optional
+            The test part, if it was given so.
+        check_data : bool, optional
+            Whether to refuse other data than those of the run.
+        workspace_path : path, optional
+            Where to record, by default in this workspace.
+        verbose, n_jobs, executor, progress
+            As for `run`.
+
+        Returns
+        -------
+        RunResult
+            The new run.
+
+        Raises
+        ------
+        KeyError
+            If the run is unknown, or its pipelines have no form as source.
+        ValueError
+            If the data are others.
+        """
+        from persist.tracking.training.running import rerun
+
+        return rerun(
+            self,
+            run_id,
+            data,
+            groups=groups,
+            sample_weight=sample_weight,
+            test=test,
+            check_data=check_data,
+            workspace_path=workspace_path,
+            verbose=verbose,
+            n_jobs=n_jobs,
+            executor=executor,
+            progress=progress,
+        )
+
     def __repr__(self) -> str:
-        return self._headline() if self._is_closed else text_table(*self._table())
+        return self._view().text()
 
     def _repr_html_(self) -> str:
-        table = (self._headline(), (), ()) if self._is_closed else self._table()
-        return html_table(*table)
+        return self._view().html()
 
-    def _headline(self, counts: str = "closed") -> str:
-        return f"WorkspaceStore({str(self._path)!r}): {counts}"
-
-    def _table(self) -> tuple[str, tuple[str, ...], list[tuple[Any, ...]]]:
-        with self._reading():
-            [counts] = self._rows(
-                "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM predictions), "
-                "(SELECT count(*) FROM artifacts)"
-            )
-            rows = self._rows(
-                "SELECT name, status, created_at, (SELECT count(*) FROM pipelines p "
-                "WHERE p.run_id = r.run_id) FROM runs r ORDER BY created_at DESC LIMIT 20"
-            )
+    def _view(self) -> View:
+        where = f"WorkspaceStore({str(self._opened.path)!r})"
+        if self._opened.is_closed:
+            return View(f"{where}: closed", (), {})
+        with self._opened.reading():
+            [counts] = self._opened.rows(count_rows(("runs", "predictions", "artifacts")))
+            table: Any = self.list_runs(limit=20, engine="arrow")
+            pipelines = dict(self._opened.rows(pipelines_by_run()))
+        rows = [
+            Row((run["name"], run["status"], run["created_at"], pipelines.get(run["run_id"], 0)))
+            for run in table.to_pylist()
+        ]
         names = zip(counts, ("run(s)", "prediction(s)", "artifact(s)"), strict=True)
-        headline = self._headline(", ".join(f"{count} {name}" for count, name in names))
-        return headline, ("run", "status", "created", "pipelines"), rows
+        headline = f"{where}: {', '.join(f'{count} {name}' for count, name in names)}"
+        return View(headline, ("run", "status", "created", "pipelines"), {"": rows})

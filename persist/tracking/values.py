@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy
 
-from persist.tracking.columns import TABLES, Column
-from persist.tracking.errors import constraint_error
+from persist.tracking.columns import ALL_TABLES, Column
+from persist.tracking.errors import ArgumentError, ArgumentTypeError, constraint_error
 
 __all__ = ["encode_row"]
 
@@ -32,8 +32,10 @@ def encode_row(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     columns = _COLUMNS[table]
     row: dict[str, Any] = {}
     for name, value in values.items():
-        column, encoder = columns[name]
-        if value is None:
+        column, encoder, plain = columns[name]
+        if type(value) is plain and (plain is float or value.isascii()):
+            row[name] = value
+        elif value is None:
             if column.required:
                 raise constraint_error(f"{table}.{name} must not be None")
             row[name] = None
@@ -49,7 +51,7 @@ def _text(column: Column, value: Any) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
+        raise ArgumentError(
             f"{column.name} must be text that UTF-8 can encode, got {text!r}"
         ) from error
     return text
@@ -60,20 +62,42 @@ def _json(column: Column, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    # numpy scalars become numbers, not the text of numbers.
+    # What numpy has becomes numbers, not the text of numbers.
     if isinstance(value, (numpy.integer, numpy.floating, numpy.bool_)):
         return value.item()
+    if isinstance(value, numpy.ndarray):
+        return value.tolist()
     return str(value)
 
 
-_to_json = json.JSONEncoder(default=_plain).encode
+_encode = json.JSONEncoder(default=_plain, allow_nan=False).encode
+
+
+def _to_json(value: Any) -> str:
+    """Return JSON, in which null stands for numbers that are not finite."""
+    try:
+        return _encode(value)
+    except ValueError as error:
+        if "Out of range float" not in str(error):
+            raise
+    return _encode(_finite(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    if isinstance(value, (numpy.floating, numpy.ndarray)):
+        return _finite(_plain(value))
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _number(column: Column, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{column.name} must be a number or None, got {value!r}") from error
+        raise _named(error)(f"{column.name} must be a number or None, got {value!r}") from error
 
 
 def _integer(column: Column, value: Any) -> int:
@@ -82,10 +106,12 @@ def _integer(column: Column, value: Any) -> int:
     try:
         number = operator.index(value)
     except TypeError as error:
-        raise TypeError(f"{column.name} must be an integer or None, got {value!r}") from error
+        raise ArgumentTypeError(
+            f"{column.name} must be an integer or None, got {value!r}"
+        ) from error
     limit = 1 << _LIMITS[column.type]
     if not -limit <= number < limit:
-        raise ValueError(f"{column.name} must be below {limit} in size, got {number}")
+        raise ArgumentError(f"{column.name} must be below {limit} in size, got {number}")
     return number
 
 
@@ -94,7 +120,7 @@ def _time(column: Column, value: Any) -> datetime:
         return value
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
-    raise TypeError(f"{column.name} must be a datetime, got {value!r}")
+    raise ArgumentTypeError(f"{column.name} must be a datetime, got {value!r}")
 
 
 def _floats(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
@@ -105,7 +131,7 @@ def _integers(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
     numbers = _flat(column, value, numpy.int64)
     limit = 1 << 31
     if numbers.size and not (-limit <= numbers.min() and numbers.max() < limit):
-        raise ValueError(f"{column.name} must be below {limit} in size")
+        raise ArgumentError(f"{column.name} must be below {limit} in size")
     return numbers.astype(numpy.int32)
 
 
@@ -114,7 +140,7 @@ def _flat(column: Column, value: Any, dtype: type) -> numpy.ndarray[Any, Any]:
     try:
         return numpy.array(value, dtype=dtype, copy=True).ravel(order="C")
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{column.name} must hold numbers: {error}") from error
+        raise _named(error)(f"{column.name} must hold numbers: {error}") from error
 
 
 _ENCODERS: dict[str, Callable[[Column, Any], Any]] = {
@@ -123,12 +149,22 @@ _ENCODERS: dict[str, Callable[[Column, Any], Any]] = {
     "DOUBLE": _number,
     "INTEGER": _integer,
     "BIGINT": _integer,
+    "BOOLEAN": lambda column, value: bool(value),
     "TIMESTAMP": _time,
     "DOUBLE[]": _floats,
     "INTEGER[]": _integers,
 }
 
-_COLUMNS = {
-    table.name: {column.name: (column, _ENCODERS[column.type]) for column in table.columns}
-    for table in TABLES.values()
+# What most values are, and need no encoder for.
+_PLAIN = {"VARCHAR": str, "DOUBLE": float}
+_COLUMNS: dict[str, dict[str, tuple[Column, Callable[[Column, Any], Any], Any]]] = {
+    table.name: {
+        column.name: (column, _ENCODERS[column.type], _PLAIN.get(column.type))
+        for column in table.columns
+    }
+    for table in ALL_TABLES.values()
 }
+
+
+def _named(error: Exception) -> type[Exception]:
+    return ArgumentTypeError if isinstance(error, TypeError) else ArgumentError

@@ -9,32 +9,42 @@ from typing import Any
 
 import h5py
 
-from persist.errors import DamagedError
-from persist.hdf5 import read_summary
-from persist.hdf5.making import make_group, set_attribute
-from persist.hdf5.marks import CREATED_AT, NOTE, TYPE
-from persist.workspace.entries import Entry, Index, new_entry
-from persist.workspace.names import group_name, keep_name, name_of_group
-
-__all__ = [
-    "OWN_GROUP",
-    "Header",
-    "group_of",
-    "groups_of",
-    "item_group",
-    "namespace_group",
-    "read_entry",
-    "read_header",
-    "write_header",
-    "write_note",
-]
+from persist.errors import DamagedError, PersistError
+from persist.hdf5 import Item, read_item, read_summary
+from persist.hdf5.opening import member, member_names
+from persist.hdf5.vocabulary import (
+    CREATED_AT,
+    NOTE,
+    TYPE,
+    make_group,
+    read_attribute,
+    set_attribute,
+)
+from persist.names import group_name
+from persist.workspace.index import (
+    NAME_ATTRIBUTE,
+    Entry,
+    Index,
+    keep_name,
+    missing_item,
+    name_of_group,
+    new_entry,
+)
 
 _ID = "__workspace_id__"
 _WORKSPACE_NAME = "__workspace_name__"
+_JSON_NAME = "encoding-workspace-name"
 _JSON_NOTE = "encoding-note"
+HEADER_ATTRIBUTES = (_ID, _WORKSPACE_NAME, _JSON_NAME)
 # At the root, what starts so is no namespace.
-_RESERVED = "__"
+RESERVED = "__"
 OWN_GROUP = "__persist__"
+STAGED = "__staged__"
+"""Where an item is written before it takes the place of another."""
+
+
+class NotAWorkspaceError(PersistError, ValueError):
+    """An HDF5 file is not that of a workspace."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +69,45 @@ class Header:
 def write_header(file: Any, header: Header) -> None:
     """Write the attributes of the root."""
     file.attrs[_ID] = header.workspace_id
-    file.attrs[_WORKSPACE_NAME] = header.name or ""
+    name = header.name or ""
+    file.attrs[_WORKSPACE_NAME] = storable_text(name)
+    if storable_text(name) != name:
+        file.attrs[_JSON_NAME] = json.dumps(name)
+    elif _JSON_NAME in file.attrs:
+        del file.attrs[_JSON_NAME]
     file.attrs[CREATED_AT] = float(header.created_at)
 
 
-def read_header(file: Any) -> Header:
-    """Return what the attributes of the root say.
+def read_header(file: Any, path: str | None = None) -> Header:
+    """Return what a file says of its workspace.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    path : str, optional
+        Where it is, if h5py does not know.
 
     Raises
     ------
     ValueError
-        If the file is no workspace.
+        If it is not a workspace.
     DamagedError
         If HDF5 finds it damaged.
     """
+    path = str(file.filename) if path is None else path
     try:
         attributes = dict(file.attrs)
     except (KeyError, OSError, RuntimeError) as error:  # HDF5 raises any of them.
-        raise DamagedError(f"{file.filename} is damaged: {error}") from error
+        raise DamagedError(f"{path} is damaged: {error}") from error
     if _ID not in attributes:
-        raise ValueError(
-            f"{file.filename!r} does not appear to be a SpikeLab workspace "
-            f"(missing {_ID} attribute), nor one of persist"
+        raise NotAWorkspaceError(
+            f"{path!r} does not appear to be a SpikeLab workspace (missing {_ID} attribute), nor "
+            "one of persist"
         )
     name = _text(attributes.get(_WORKSPACE_NAME, ""))
+    if _JSON_NAME in attributes and storable_text(json.loads(attributes[_JSON_NAME])) == name:
+        name = json.loads(attributes[_JSON_NAME])
     return Header(_text(attributes[_ID]), name or None, float(attributes.get(CREATED_AT, 0.0)))
 
 
@@ -101,7 +126,7 @@ def group_of(parent: Any, name: str) -> Any | None:
     for candidate in dict.fromkeys((group_name(name), name)):
         if candidate in ("", ".", "..") or "/" in candidate or "\0" in candidate:
             continue
-        if candidate.startswith(_RESERVED) and parent.name == "/":
+        if candidate.startswith(RESERVED) and parent.name == "/":
             continue
         found = _member(parent, candidate)
         if isinstance(found, h5py.Group) and name_of_group(candidate, found) == name:
@@ -115,6 +140,14 @@ def item_group(file: Any, namespace: str, key: str) -> Any | None:
     found = None if outer is None else group_of(outer, key)
     if found is None and "/" in namespace + key:
         return _nested_group(file, f"{namespace}/{key}".split("/"))
+    return found
+
+
+def existing_group(file: Any, namespace: str, key: str) -> Any:
+    """Return the group of an item, or raise ItemNotFoundError."""
+    found = item_group(file, namespace, key)
+    if found is None:
+        raise missing_item(namespace, key)
     return found
 
 
@@ -132,15 +165,15 @@ def _nested_group(file: Any, names: list[str]) -> Any | None:
 
 
 def _member(parent: Any, name: str) -> Any | None:
-    """Return what a group holds under a name; None if it leads nowhere, or is damaged."""
+    """Return what a group holds under a name; None if it leads elsewhere, or is damaged."""
     try:
-        return parent[name]
-    except (KeyError, OSError, RuntimeError):
+        return member(parent, name)
+    except (DamagedError, OSError):
         return None
 
 
 def groups_of(file: Any, index: Index | None = None) -> Iterator[tuple[str, str, Any]]:
-    """Yield the namespace, the key and the group of each item; the object where it is no group.
+    """Yield the namespace, the key and the group of each item; the object where it is not a group.
 
     Parameters
     ----------
@@ -150,13 +183,17 @@ def groups_of(file: Any, index: Index | None = None) -> Iterator[tuple[str, str,
         In the order of which they come; otherwise in that of the file, where what was replaced
         comes last.
     """
-    for outer in _in_order(_names_in(file) or [], index):
-        if outer.startswith(_RESERVED):
+    for outer in _in_order(member_names(file), index):
+        if outer.startswith(RESERVED):
             continue
         namespace = _member(file, outer)
-        inners = _names_in(namespace)
-        if inners is None:
-            yield outer, "", namespace if isinstance(namespace, h5py.Dataset) else None
+        if not isinstance(namespace, h5py.Group):
+            yield outer, "", namespace
+            continue
+        try:
+            inners = member_names(namespace)
+        except OSError:
+            yield outer, "", None
             continue
         name = name_of_group(outer, namespace)
         for inner in _in_order(inners, (index or {}).get(name)):
@@ -170,28 +207,8 @@ def _in_order(names: list[str], wanted: Iterable[str] | None) -> list[str]:
     return [name for name in known if name in there] + [n for n in names if n not in known]
 
 
-def _names_in(group: Any) -> list[str] | None:
-    """Return the names in a group, in the order in which they were made, if the group keeps it."""
-    if not isinstance(group, h5py.Group):
-        return None
-    # Older h5py does not see that the root keeps an order.
-    for order in (h5py.h5.INDEX_CRT_ORDER, h5py.h5.INDEX_NAME):
-        names: list[bytes] = []
-        try:
-            group.id.links.iterate(names.append, idx_type=order)
-        except (OSError, RuntimeError):
-            continue
-        return list(map(_as_text, names))
-    return None
-
-
-def _as_text(name: bytes) -> str:
-    # What is no UTF-8 is not found under this text.
-    return name.decode(errors="backslashreplace")
-
-
-def read_entry(group: Any) -> Entry:
-    """Return the entry of the item of a group.
+def read_entry(group: Any, *, summary: bool = True) -> Entry:
+    """Return the entry of the item of a group, with or without what the item is.
 
     Raises
     ------
@@ -201,27 +218,25 @@ def read_entry(group: Any) -> Entry:
         If something is missing in it.
     """
     if not isinstance(group, h5py.Group):
-        name = "what is damaged, or leads nowhere," if group is None else f"dataset {group.name!r}"
-        raise DamagedError(f"{name} stands where an item should, which is a group")
-    summary = read_summary(group)
-    if not _is_summary(summary):
-        raise DamagedError(
-            f"{group.name} in {group.file.filename} is damaged: {summary!r} is said of it"
-        )
-    return new_entry(summary, float(group.attrs.get(CREATED_AT, 0.0)), read_note(group))
-
-
-def _is_summary(summary: Entry) -> bool:
-    shape = summary.get("shape", [])
+        name = "a link, or what is damaged," if group is None else f"dataset {group.name!r}"
+        raise DamagedError(f"{name} is where an item should be, which is a group")
+    created_at = read_attribute(group, CREATED_AT)
+    found = read_summary(group) if summary else {"type": ""}
+    shape: Any = found.get("shape", [])
     is_shape = isinstance(shape, list) and all(isinstance(size, int) for size in shape)
-    return is_shape and isinstance(summary.get("type"), str)
+    if not is_shape or not isinstance(found.get("type"), str):
+        raise DamagedError(
+            f"{group.name} in {group.file.filename} is damaged: {found!r} is said of it"
+        )
+    return new_entry(found, float(0.0 if created_at is None else created_at), read_note(group))
 
 
 def read_note(group: Any) -> Any:
     """Return the note on the item of a group, or None."""
-    if NOTE not in group.attrs:
+    found = read_attribute(group, NOTE)
+    if found is None:
         return None
-    text = _text(group.attrs[NOTE])
+    text = _text(found)
     # Other software sets another text, and leaves our mark.
     if _JSON_NOTE in group.attrs and _text(group.attrs[_JSON_NOTE]) == text:
         return json.loads(text)
@@ -233,7 +248,7 @@ def write_note(group: Any, note: Any) -> None:
     for name in (NOTE, _JSON_NOTE):
         if name in group.attrs:
             del group.attrs[name]
-    if isinstance(note, str) and _is_storable(note):
+    if isinstance(note, str) and storable_text(note) == note:
         set_attribute(group, NOTE, note)
     elif note is not None:
         text = json.dumps(note)
@@ -241,10 +256,116 @@ def write_note(group: Any, note: Any) -> None:
         set_attribute(group, _JSON_NOTE, text)
 
 
-def _is_storable(text: str) -> bool:
-    """Tell whether HDF5 can hold a text as it is."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+def storable_text(text: str) -> str:
+    """Return a text as HDF5 can hold it: the same, or with escapes for what it cannot."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def write_to(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> None:
+    """Write an item, which then takes the place of what is there."""
+    if STAGED in file:
+        del file[STAGED]
+    item.write_into(file, STAGED, created_at=entry["created_at"])
+    try:
+        write_note(file[STAGED], entry.get("note"))
+        _put_in_place(file, namespace, key)
+    except BaseException:
+        if STAGED in file:
+            del file[STAGED]
+        raise
+
+
+def write_new(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> None:
+    """Write an item; without staging it, if there is none of its name."""
+    outer = namespace_group(file, namespace)
+    name = group_name(key)
+    if outer.id.links.exists(name.encode()):
+        write_to(file, namespace, key, item, entry)
+        return
+    try:
+        group = item.write_into(outer, name, created_at=entry["created_at"])
+        if name != key:
+            keep_name(group, key)
+        if entry.get("note") is not None:
+            write_note(group, entry["note"])
+    except BaseException:
+        if outer.id.links.exists(name.encode()):
+            del outer[name]
+        if not len(outer):
+            del file[outer.name]
+        raise
+
+
+def copy_item(source: Any, file: Any, namespace: str, key: str, entry: Entry) -> None:
+    """Copy the group of an item from another file: nothing is loaded."""
+    if STAGED in file:
+        del file[STAGED]
+    h5py.h5o.copy(source.id, b".", file.id, STAGED.encode())
+    group = file[STAGED]
+    group.attrs[CREATED_AT] = entry["created_at"]
+    write_note(group, entry.get("note"))
+    _put_in_place(file, namespace, key)
+
+
+def read_group(group: Any, namespace: str, key: str, lazy: Any = None) -> Any:
+    """Return the object of a group.
+
+    Raises
+    ------
+    DamagedError
+        If HDF5 finds the group damaged, or memory cannot hold it.
+    """
+    try:
+        return read_item(group, lazy=lazy)
+    except (KeyError, RuntimeError, MemoryError) as error:  # HDF5 raises either of the first two.
+        raise DamagedError(
+            f"({namespace!r}, {key!r}) in {group.file.filename} cannot be read: {error}"
+        ) from error
+
+
+def rename_item(file: Any, namespace: str, old_key: str, new_key: str) -> None:
+    """Give the group of an item another name, in the place of what is there."""
+    file.move(existing_group(file, namespace, old_key).name, STAGED)
+    _put_in_place(file, namespace, new_key)
+
+
+def delete_item(file: Any, namespace: str, key: str | None = None) -> None:
+    """Remove the group of an item, or all items of a namespace, if they are there.
+
+    What cannot be read is not removed with a namespace. A namespace that is empty is.
+    """
+    outer = group_of(file, namespace)
+    if key is not None:
+        group = item_group(file, namespace, key)
+        if group is None:
+            return
+        outer = group.parent
+        del file[group.name]
+    elif outer is not None:
+        for name in member_names(outer):
+            if _is_readable(outer, name):
+                del outer[name]
+    if outer is not None and not len(outer) and not set(outer.attrs) - {NAME_ATTRIBUTE}:
+        del file[outer.name]
+
+
+def _is_readable(outer: Any, name: str) -> bool:
+    try:
+        read_summary(member(outer, name))
+    except Exception:  # HDF5 raises many kinds for what is damaged.
+        return False
+    return True
+
+
+def _put_in_place(file: Any, namespace: str, key: str) -> None:
+    outer = namespace_group(file, namespace)
+    name = group_name(key)
+    old = item_group(file, namespace, key)
+    if old is not None:
+        del file[old.name]
+    file.move(STAGED, f"{outer.name}/{name}")
+    keep_name(outer[name], key)

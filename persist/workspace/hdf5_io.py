@@ -9,23 +9,20 @@ from typing import Any
 
 import h5py
 
+from persist.files.regular import check_regular
 from persist.hdf5 import prepare, summarize
-from persist.workspace.entries import missing_item, new_entry
-from persist.workspace.groups import OWN_GROUP, item_group, write_note
-from persist.workspace.items import delete_item, read_from, write_to
-from persist.workspace.listing import drop_listing
-from persist.workspace.pair import write_mark
+from persist.hdf5.opening import open_hdf5
+from persist.workspace.groups import (
+    OWN_GROUP,
+    delete_item,
+    existing_group,
+    read_group,
+    write_note,
+    write_to,
+)
+from persist.workspace.index import new_entry
+from persist.workspace.pair import drop_listing, write_mark
 from persist.workspace.workspace import AnalysisWorkspace
-
-__all__ = [
-    "delete_item_from_file",
-    "dump_item_to_file",
-    "dump_workspace",
-    "load_item_from_file",
-    "load_workspace_full",
-    "load_workspace_item",
-    "set_note_in_file",
-]
 
 _Path = str | os.PathLike[str]
 
@@ -63,10 +60,8 @@ def load_item_from_file(h5_path: _Path, namespace: str, key: str) -> Any:
     KeyError
         If it is not there.
     """
-    with h5py.File(h5_path, "r") as file:
-        if item_group(file, namespace, key) is None:
-            raise missing_item(namespace, key)
-        return read_from(file, namespace, key)
+    with open_hdf5(os.fspath(h5_path)) as file:
+        return read_group(existing_group(file, namespace, key), namespace, key)
 
 
 def delete_item_from_file(h5_path: _Path, namespace: str, key: str | None = None) -> None:
@@ -84,14 +79,13 @@ def set_note_in_file(h5_path: _Path, namespace: str, key: str, note: Any) -> Non
         If it is not there.
     """
     with _changed(h5_path) as file:
-        group = item_group(file, namespace, key)
-        if group is None:
-            raise missing_item(namespace, key)
-        write_note(group, note)
+        write_note(existing_group(file, namespace, key), note)
 
 
 @contextlib.contextmanager
 def _changed(h5_path: _Path, mode: str = "r+") -> Iterator[Any]:
+    if os.path.exists(h5_path):
+        check_regular(os.fspath(h5_path))
     with h5py.File(h5_path, mode) as file:
         if OWN_GROUP in file:
             # What is said of the items there, and in the JSON file, is no longer so.

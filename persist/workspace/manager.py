@@ -8,12 +8,15 @@ import threading
 import warnings
 from typing import Any
 
+from persist.errors import PersistError
 from persist.workspace.lazy import LazyAnalysisWorkspace
 from persist.workspace.workspace import AnalysisWorkspace
 
-__all__ = ["WorkspaceManager", "get_workspace_manager"]
-
 _Path = str | os.PathLike[str]
+
+
+class WorkspaceNotFoundError(PersistError, KeyError):
+    """A manager keeps no workspace of an id."""
 
 
 class WorkspaceManager:
@@ -76,8 +79,8 @@ class WorkspaceManager:
             workspace = self._known(workspace_id)
         workspace.save(path)
 
-    def load_workspace(self, path: _Path) -> AnalysisWorkspace:
-        """Load a workspace, keep it under its id, and return it.
+    def load_workspace(self, path: _Path) -> str:
+        """Load a workspace, keep it under its id, and return the id.
 
         Warns
         -----
@@ -93,7 +96,7 @@ class WorkspaceManager:
                     stacklevel=2,
                 )
             self._workspaces[workspace.workspace_id] = workspace
-        return workspace
+        return workspace.workspace_id
 
     def load_workspace_item(self, path: _Path, namespace: str, key: str, workspace_id: str) -> None:
         """Load one item of a saved workspace into one that is kept, under the same names.
@@ -101,7 +104,7 @@ class WorkspaceManager:
         Raises
         ------
         KeyError
-            If there is no such workspace or item.
+            If the workspace or the item is missing.
         """
         with self._lock:
             workspace = self._known(workspace_id)
@@ -109,7 +112,7 @@ class WorkspaceManager:
 
     def _known(self, workspace_id: str) -> AnalysisWorkspace:
         if workspace_id not in self._workspaces:
-            raise KeyError(f"workspace not found: {workspace_id!r}")
+            raise WorkspaceNotFoundError(f"workspace not found: {workspace_id!r}")
         return self._workspaces[workspace_id]
 
 

@@ -4,55 +4,121 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
-from persist.dataset import DataSet
-from persist.dataset.layout import is_data_set
-from persist.errors import DataSetError
-from persist.files import FolderLock, replace_folder, settle_folder, unsettled
-from persist.hdf5 import summarize
-from persist.workspace.entries import Entry, Index, listed, new_entry
-from persist.workspace.groups import Header
-from persist.workspace.names import key_spelling, spelled_name
-from persist.workspace.progress import Report
+from persist.dataset import Results
+from persist.dataset import open as open_data_set
+from persist.dataset.layout import check_key, is_data_set
+from persist.errors import (
+    DataSetError,
+    InvalidKeyError,
+    MissingPathError,
+    PathExistsError,
+    UntrustedError,
+)
+from persist.files import (
+    TIMEOUT,
+    FolderLock,
+    remove_path,
+    replace_folder,
+    settle_folder,
+    unsettled,
+)
+from persist.hdf5 import prepare
+from persist.names import key_spelling, spelled_name
+from persist.progress import ItemReport
+from persist.workspace.backend import Place
+from persist.workspace.groups import Header, write_new
+from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
 
-if TYPE_CHECKING:
-    from persist.workspace.workspace import AnalysisWorkspace
-
-__all__ = [
-    "package_header",
-    "package_index",
-    "package_item",
-    "package_items",
-    "save_package",
-    "settle_package",
-]
+Read: TypeAlias = Callable[[str, str], Any]
 
 # The key that has no value: its info says what the workspace is.
 _INFO = "workspace_info"
 _THRESHOLD = 20
 
 
-def save_package(workspace: AnalysisWorkspace, path: str, report: Report) -> None:
+def save_package(
+    path: str,
+    header: Header,
+    index: Index,
+    read: Read,
+    report: ItemReport,
+    replace: bool = False,
+    timeout: float = TIMEOUT,
+) -> None:
     """Write a workspace as a package, which replaces that of another that is there.
+
+    Parameters
+    ----------
+    path : str
+        The folder of the package.
+    header, index
+        What to say of the workspace, and of its items.
+    read : callable
+        Takes a namespace and a key, and returns the object.
+    report : callable
+        Called after each item.
+    replace : bool, optional
+        Replace, too, what no workspace has written.
+    timeout : float, optional
+        How long to wait for another writer, in s.
 
     Raises
     ------
     FileExistsError
         If there is something at the path that no workspace has written.
     InvalidKeyError
-        If a name is too long for a file.
+        If a name is too long for a file; nothing has been written.
     """
     folder, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, "A package is to be kept in this folder", folder)
-    with _lock(folder, name):
+        raise MissingPathError(errno.ENOENT, "A package is to be kept in this folder", folder)
+    for namespace, keys in index.items():
+        for each in (namespace, *keys):
+            _check_spelling(each)
+    with _lock(folder, name, timeout):
         settle_folder(os.path.join(folder, name))
-        _check_replaceable(path)
-        with replace_folder(os.path.join(folder, name)) as new:
-            place = os.path.dirname(new)
-            _write(workspace, DataSet(name, "w", place, array_threshold=_THRESHOLD), report)
+        if not replace:
+            _check_replaceable(path)
+        with (
+            replace_folder(os.path.join(folder, name)) as new,
+            open_data_set(new, "w", array_threshold=_THRESHOLD) as dataset,
+        ):
+            _write(dataset, header, index, read, report)
+
+
+def remove_package(path: str, timeout: float = TIMEOUT) -> None:
+    """Remove the package of a workspace."""
+    folder, name = os.path.split(os.path.abspath(path))
+    with _lock(folder, name, timeout):
+        aside = os.path.join(folder, f".{name}.removed")
+        remove_path(aside)
+        os.rename(os.path.join(folder, name), aside)
+        remove_path(aside)
+
+
+def is_workspace_package(path: str) -> bool:
+    """Return True if a workspace was saved as a package at a path; nothing of it is executed."""
+    if not is_data_set(path):
+        return False
+    try:
+        return _INFO in open_data_set(path, trusted=False).info
+    except UntrustedError:
+        # An older release, which had no workspaces, keeps its infos in a program.
+        return False
+
+
+def _spelled(name: str) -> str:
+    return key_spelling(name, RESERVED_KEYS)
+
+
+def _check_spelling(name: str) -> None:
+    try:
+        check_key(_spelled(name))
+    except InvalidKeyError as error:
+        raise InvalidKeyError(name, f"{error.reason}, as which a package keeps it") from error
 
 
 def settle_package(path: str) -> None:
@@ -64,117 +130,105 @@ def settle_package(path: str) -> None:
             settle_folder(place)
 
 
-def package_header(path: str) -> Header:
-    """Return what a package says of its workspace.
+class SavedPackage:
+    """Objects in a package.
+
+    Parameters
+    ----------
+    path : str
+        Its folder.
 
     Raises
     ------
     DataSetError
-        If it is another data set.
+        If another data set is there.
     """
-    info = _info(_open(path))
-    return Header(str(info["workspace_id"]), info["name"], float(info["created_at"]))
+
+    def __init__(self, path: str) -> None:
+        settle_package(path)
+        self._dataset = open_data_set(path)
+        info = self._dataset.info.get(_INFO)
+        if not isinstance(info, dict) or "workspace_id" not in info:
+            raise DataSetError(
+                f"cannot load {path}: it is a data set, but no workspace was saved there; open it "
+                "with persist.DataSet"
+            )
+        self._info = info
+        self._spaces: dict[str, Results] = {}
+
+    def header(self) -> Header:
+        """Return what the package says of its workspace."""
+        info = self._info
+        return Header(str(info["workspace_id"]), info["name"], float(info["created_at"]))
+
+    def read_index(self) -> Index:
+        """Return the entries of the items, in the order in which they were stored."""
+        known = self._info["items"]
+        index: Index = {}
+        for namespace in _in_order(map(spelled_name, self._dataset.groups), known):
+            space = self._space(namespace)
+            types = {
+                key: str(item.type).rpartition(".")[2] for key, item in space.entries().items()
+            }
+            for key in _in_order(map(spelled_name, space), known.get(namespace, {})):
+                entry = known.get(namespace, {}).get(key)
+                if entry is None or entry["type"] != types[_spelled(key)]:
+                    # The data set was changed by itself.
+                    entry = {"type": types[_spelled(key)], "created_at": 0.0}
+                note = space.info[_spelled(key)]
+                index.setdefault(namespace, {})[key] = (
+                    entry if note is None else {**entry, "note": note}
+                )
+        return index
+
+    def read(self, namespace: str, key: str, handles: Any = None) -> Any:
+        """Return an object, with maps of files in place of its arrays if handles are wanted."""
+        space = self._space(namespace)
+        if _spelled(key) not in space:
+            raise ItemNotFoundError(f"Key {key!r} not found in namespace {namespace!r}.")
+        return space.load(_spelled(key), None if handles is None else "r")
+
+    def small_array(self, namespace: str, key: str) -> None:
+        """Return None: to load an object of a package runs its source."""
+        return
+
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+        """Load an object, and write it to an open HDF5 file."""
+        write_new(file, *to, prepare(self.read(namespace, key)), entry)
+
+    def close(self) -> None:
+        """Do nothing: a package is open only while it is read."""
+
+    def _space(self, namespace: str) -> Results:
+        if namespace not in self._spaces:
+            if not self._dataset.has_group(_spelled(namespace)):
+                raise ItemNotFoundError(f"Namespace {namespace!r} not found in workspace package.")
+            self._spaces[namespace] = self._dataset.group(_spelled(namespace))
+        return self._spaces[namespace]
 
 
-def package_index(path: str) -> Index:
-    """Return the entries of the items of a package."""
-    dataset = _open(path)
-    known = _info(dataset)["items"]
-    index: Index = {}
-    types: dict[str, dict[str, str]] = {}
-    for namespace, key, space, inner in _keys(dataset):
-        if namespace not in types:
-            types[namespace] = {name: str(item.type) for name, item in space._manifest.items()}
-        cls = types[namespace][inner].rpartition(".")[2]
-        entry = known.get(namespace, {}).get(key)
-        if entry is None or entry["type"] != cls:
-            # The data set was changed by itself.
-            entry = {"type": cls, "created_at": 0.0}
-        note = space[inner]
-        index.setdefault(namespace, {})[key] = entry if note is None else {**entry, "note": note}
-    return index
-
-
-def package_item(path: str, namespace: str, key: str, mmap_mode: str | None = None) -> Any:
-    """Return an object of a package.
-
-    Raises
-    ------
-    KeyError
-        If it is not there.
-    """
-    dataset = _open(path)
-    spelled = key_spelling(namespace)
-    if spelled not in dataset._namespaces():
-        raise KeyError(f"Namespace {namespace!r} not found in workspace package.")
-    space = dataset._namespace(spelled)
-    if key_spelling(key) not in space:
-        raise KeyError(f"Key {key!r} not found in namespace {namespace!r}.")
-    return space._load(key_spelling(key), mmap_mode)
-
-
-def package_items(path: str) -> Generator[tuple[str, str, Any], None, None]:
-    """Yield the namespace and the key of each item, and what loads it and its entry."""
-    dataset = _open(path)
-    known = _info(dataset)["items"]
-    for namespace, key, space, inner in _keys(dataset):
-
-        def load(
-            namespace: str = namespace, key: str = key, space: Any = space, inner: str = inner
-        ) -> tuple[Any, Entry]:
-            obj = space._load(inner)
-            created_at = known.get(namespace, {}).get(key, {}).get("created_at", 0.0)
-            return obj, new_entry(summarize(obj), created_at, space[inner])
-
-        yield namespace, key, load
-
-
-def _write(workspace: AnalysisWorkspace, dataset: DataSet, report: Report) -> None:
-    header = workspace._header
-    items = list(listed(workspace._index))
+def _write(dataset: Results, header: Header, index: Index, read: Read, report: ItemReport) -> None:
+    total = sum(map(len, index.values()))
     known: dict[str, dict[str, Entry]] = {}
     done = 0
-    with dataset:
-        for namespace, keys in workspace._index.items():
-            with dataset._namespace(key_spelling(namespace)) as space, space._batch():
-                for key, entry in keys.items():
-                    inner = key_spelling(key)
-                    space._update({inner: workspace._load(namespace, key)})
-                    if entry.get("note") is not None:
-                        space[inner] = entry["note"]
-                    known.setdefault(namespace, {})[key] = {
-                        name: value for name, value in entry.items() if name != "note"
-                    }
-                    done += 1
-                    report(done, len(items), namespace, key)
-        dataset[_INFO] = {
-            "workspace_id": header.workspace_id,
-            "name": header.name,
-            "created_at": header.created_at,
-            "items": known,
-        }
-
-
-def _open(path: str) -> DataSet:
-    settle_package(path)
-    return DataSet(*_named(path))
-
-
-def _info(dataset: DataSet) -> dict[str, Any]:
-    info = dataset._info_dict.get(_INFO)
-    if not isinstance(info, dict) or "workspace_id" not in info:
-        raise DataSetError(f"{dataset!s} is a data set, but no workspace was saved there")
-    return info
-
-
-def _keys(dataset: DataSet) -> Iterator[tuple[str, str, DataSet, str]]:
-    """Yield the namespace and key of each item, in order; its data set and key there."""
-    known = _info(dataset)["items"]
-    spaces = dataset._namespaces()
-    for namespace in _in_order(map(spelled_name, spaces), known):
-        space = dataset._namespace(key_spelling(namespace))
-        for key in _in_order(map(spelled_name, space), known.get(namespace, {})):
-            yield namespace, key, space, key_spelling(key)
+    for namespace, keys in index.items():
+        space = dataset.group(_spelled(namespace))
+        with space.batch():
+            for key, entry in keys.items():
+                inner = _spelled(key)
+                note = entry.get("note")
+                space.store({inner: read(namespace, key)}, {} if note is None else {inner: note})
+                known.setdefault(namespace, {})[key] = {
+                    name: value for name, value in entry.items() if name != "note"
+                }
+                done += 1
+                report(done, total, namespace, key)
+    dataset.info[_INFO] = {
+        "workspace_id": header.workspace_id,
+        "name": header.name,
+        "created_at": header.created_at,
+        "items": known,
+    }
 
 
 def _in_order(names: Iterator[str], known: dict[str, Any]) -> list[str]:
@@ -187,17 +241,19 @@ def _in_order(names: Iterator[str], known: dict[str, Any]) -> list[str]:
 def _check_replaceable(path: str) -> None:
     if not os.path.lexists(path):
         return
-    if is_data_set(path) and _INFO in DataSet(*_named(path)):
-        return
-    raise FileExistsError(
-        errno.EEXIST, "No workspace was saved here: choose another path, or remove it", path
-    )
+    if not is_workspace_package(path):
+        raise PathExistsError(
+            errno.EEXIST, "No workspace was saved here: choose another path, or remove it", path
+        )
+    others = [key for key in open_data_set(path) if key != _INFO]
+    if others:
+        raise PathExistsError(
+            errno.EEXIST,
+            f"The package here holds values that a workspace did not write ({', '.join(others)}),"
+            " which would be lost: move them, or give replace=True",
+            path,
+        )
 
 
-def _named(path: str) -> tuple[str, str, str]:
-    folder, name = os.path.split(os.path.abspath(path))
-    return name, "r", folder
-
-
-def _lock(folder: str, name: str) -> FolderLock:
-    return FolderLock(folder, name=f".{name}.lock", keep=False)
+def _lock(folder: str, name: str, timeout: float = TIMEOUT) -> FolderLock:
+    return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)

@@ -2,8 +2,10 @@
 
 The data is in ``<path>.h5``. What ``<path>.json`` says can be told from it, and is for people and
 other programs. Both carry the same random mark. The new files are written as ``.h5.tmp`` and
-``.json.tmp``, synced, and renamed, the data first. Where the machine stops between the two, whoever
-comes next finds that the mark in ``.json.tmp`` is that of the data, and renames it too.
+``.json.tmp``, synced, and renamed, the data first. If the machine stops between the two, the next
+reader or writer finds that the mark in ``.json.tmp`` is that of the data, and renames it too.
+
+The data also holds its index, so that not every group has to be read for it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import contextlib
 import errno
 import json
 import os
+import stat
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +23,130 @@ from typing import Any
 
 import h5py
 
-from persist.files import FolderLock, remove_path, sync_file, sync_folder
-from persist.files.journaled import journal_of, recover
+from persist.errors import DamagedError, MissingPathError
+from persist.files import (
+    TIMEOUT,
+    FolderLock,
+    open_regular,
+    remove_path,
+    sync_file,
+    sync_folder,
+)
+from persist.files.journal import Journal, is_pending, recover
 from persist.files.write import write_bytes
-from persist.workspace.entries import Index
-from persist.workspace.groups import OWN_GROUP, Header
-from persist.workspace.listing import seal_listing
+from persist.hdf5.opening import disk_errors, member
+from persist.workspace.groups import OWN_GROUP, Header, groups_of, read_entry
+from persist.workspace.index import Index
 
-__all__ = ["Pair", "read_mark", "write_mark"]
+_LISTING = "index"
+_GROUPS = "groups"
+_MODIFIED = "modified"
+
+Unreadable = dict[tuple[str, str], str]
+
+
+def write_listing(file: Any, index: Index, unreadable: Unreadable) -> None:
+    """Keep the index in a file; when that is closed, it is to be sealed.
+
+    Where items cannot be read, none is kept: whoever opens the file finds them anew.
+    """
+    group = file.require_group(OWN_GROUP)
+    drop_listing(file)
+    if unreadable:
+        return
+    text = json.dumps(index, ensure_ascii=True)
+    dataset = group.create_dataset(
+        _LISTING, data=text, dtype=h5py.string_dtype(), track_times=False
+    )
+    dataset.attrs[_GROUPS] = _group_count(file)
+    # In whole seconds: when somebody else changes the file, it is at some fraction of one.
+    dataset.attrs[_MODIFIED] = int(time.time())
+
+
+def drop_listing(file: Any) -> None:
+    """Remove the index from a file before a change."""
+    if _LISTING in file.get(OWN_GROUP, ()):
+        del file[OWN_GROUP][_LISTING]
+
+
+def seal_listing(path: str) -> None:
+    """Set the time of a closed file to that which its index names."""
+    with h5py.File(path, "r") as file:
+        if _LISTING not in file[OWN_GROUP]:
+            return
+        modified = int(file[OWN_GROUP][_LISTING].attrs[_MODIFIED])
+    # The file of another user keeps its time, and its index is not believed.
+    with contextlib.suppress(PermissionError):
+        os.utime(path, (modified, modified))
+
+
+def read_index(
+    file: Any, path: str | None = None, *, summaries: bool = True
+) -> tuple[Index, Unreadable]:
+    """Return the index of a file, and what of it cannot be read.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    path : str, optional
+        Where it is, if h5py does not know.
+    summaries : bool, optional
+        Whether to read, where the file does not list it, what each item is.
+    """
+    found = read_listing(file)
+    path = file.filename if path is None else path
+    if found is not None and _is_current(file, path) and _is_complete(file, found):
+        return found, {}
+    return _scan(file, found, summaries)
+
+
+def read_listing(file: Any) -> Index | None:
+    """Return the index that is kept in a file, or None; the file may have changed since."""
+    # What is damaged or missing is as good as none.
+    with contextlib.suppress(TypeError, ValueError, OSError, RuntimeError):
+        dataset = member(member(file, OWN_GROUP), _LISTING)
+        found = json.loads(dataset.asstr()[()])
+        if isinstance(found, dict) and all(isinstance(keys, dict) for keys in found.values()):
+            return found
+    return None
+
+
+def _is_current(file: Any, path: str) -> bool:
+    """Return True if no other program has changed a file since its index was kept."""
+    attributes = file[OWN_GROUP][_LISTING].attrs
+    modified = attributes.get(_MODIFIED)
+    if modified is None or os.stat(path).st_mtime_ns != int(modified) * 10**9:
+        return False
+    return bool(attributes.get(_GROUPS) == _group_count(file))
+
+
+def _is_complete(file: Any, index: Index) -> bool:
+    """Return True if a file holds nothing that the index lacks: former releases left that out."""
+    return _group_count(file) == len(index) + sum(map(len, index.values()))
+
+
+def _group_count(file: Any) -> int:
+    """Return a number that differs where other items are there."""
+    names = [name for name in file if name != OWN_GROUP]
+    hard = [name for name in names if isinstance(file.get(name, getlink=True), h5py.HardLink)]
+    return len(names) + sum(len(file[name]) for name in hard if isinstance(file[name], h5py.Group))
+
+
+def _scan(file: Any, order: Index | None, summaries: bool) -> tuple[Index, Unreadable]:
+    index: Index = {}
+    unreadable: Unreadable = {}
+    for namespace, key, group in groups_of(file, order):
+        try:
+            entry = read_entry(group, summary=summaries)
+        except Exception as error:  # HDF5 raises many kinds for what is damaged.
+            unreadable[namespace, key] = f"{type(error).__name__}: {error}"
+        else:
+            index.setdefault(namespace, {})[key] = entry
+    return index, unreadable
+
 
 _MARK = "save_id"
-_TIMEOUT = 60.0  # s
 
 
 def write_mark(file: Any) -> str:
@@ -42,8 +159,10 @@ def write_mark(file: Any) -> str:
 
 def read_mark(file: Any) -> str | None:
     """Return the mark of a file, or None."""
-    group = file.get(OWN_GROUP)
-    return None if group is None else group.attrs.get(_MARK)
+    with contextlib.suppress(DamagedError, OSError, RuntimeError):
+        mark = member(file, OWN_GROUP).attrs.get(_MARK)
+        return None if mark is None else str(mark)
+    return None
 
 
 @dataclass(frozen=True)
@@ -73,7 +192,13 @@ class Pair:
         """The JSON file."""
         return f"{self.base}.json"
 
-    def lock(self, timeout: float = _TIMEOUT) -> FolderLock:
+    @property
+    def journal(self) -> str:
+        """The journal of the HDF5 file, beside what a link leads to."""
+        folder, name = os.path.split(os.path.realpath(self.data))
+        return os.path.join(folder, f".{name}.journal")
+
+    def lock(self, timeout: float = TIMEOUT) -> FolderLock:
         """Return the lock that writers of the files take.
 
         Raises
@@ -83,13 +208,13 @@ class Pair:
         """
         folder, name = os.path.split(os.path.realpath(self.data))
         if not os.path.isdir(folder):
-            raise FileNotFoundError(
+            raise MissingPathError(
                 errno.ENOENT, "A workspace is to be kept in this folder; make it first", folder
             )
         return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)
 
     def replace(
-        self, fill: Callable[[str], Index], header: Header, timeout: float = _TIMEOUT
+        self, fill: Callable[[str], Index], header: Header, timeout: float = TIMEOUT
     ) -> None:
         """Write new files, and put them in the place of the old ones.
 
@@ -118,10 +243,11 @@ class Pair:
         data, sidecar = os.path.realpath(self.data), os.path.realpath(self.sidecar)
         news = f"{data}.tmp", f"{sidecar}.tmp"
         try:
-            remove_path(news[0])
-            index = fill(news[0])
-            with h5py.File(news[0], "r+") as file:
-                mark = write_mark(file)
+            create_like(news[0], data)
+            with disk_errors(self.data):
+                index = fill(news[0])
+                with h5py.File(news[0], "r+") as file:
+                    mark = write_mark(file)
             seal_listing(news[0])
             sync_file(news[0])
             self._write_sidecar(news[1], mark, header, index)
@@ -136,7 +262,8 @@ class Pair:
     def settle(self) -> None:
         """Finish what a writer that died has begun, or remove it; the caller holds the lock."""
         if os.path.exists(self.data):
-            recover(self.data)
+            recover(self.journal)
+            Journal(self.journal).remove()
         self.finish()
         for path in (self.data, self.sidecar):
             remove_path(f"{os.path.realpath(path)}.tmp")
@@ -148,12 +275,22 @@ class Pair:
         if mark is not None and mark == self._data_mark():
             _rename_if_there(new, os.path.realpath(self.sidecar))
 
+    def check_there(self) -> None:
+        """Raise FileNotFoundError if the data was moved or removed while it was open."""
+        if not os.path.exists(self.data):
+            raise MissingPathError(
+                errno.ENOENT,
+                "cannot finish the file of this workspace: it was moved or removed while it was "
+                "open; what was stored is in the file, wherever it is",
+                self.data,
+            )
+
     def has_journal(self) -> bool:
-        """Tell whether a writer is changing the data in place, or died while it did."""
-        return os.path.exists(journal_of(self.data))
+        """Return True if a writer is changing the data in place, or died while it did."""
+        return is_pending(self.journal)
 
     def is_stale(self) -> bool:
-        """Tell whether the JSON file is missing or damaged, or is not that of our data."""
+        """Return True if the JSON file is missing or damaged, or is not that of our data."""
         document = _read_sidecar(self.sidecar)
         return document is None or document.get(_MARK) != self._data_mark()
 
@@ -177,6 +314,7 @@ class Pair:
             "index": index,
         }
         text = json.dumps(document, indent=2, ensure_ascii=False)
+        create_like(path, os.path.realpath(self.sidecar), os.path.realpath(self.data))
         # Lone surrogates are written as JSON escapes them.
         write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=True)
 
@@ -186,9 +324,23 @@ class Pair:
         return None
 
 
+def create_like(path: str, *others: str) -> None:
+    """Make an empty file with the permissions of the first of others that exists."""
+    remove_path(path)
+    mode = None
+    for other in others:
+        with contextlib.suppress(FileNotFoundError):
+            mode = stat.S_IMODE(os.stat(other).st_mode)
+            break
+    # Nobody else may read the file before it has the permissions of the other.
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600))
+    if mode is not None:
+        os.chmod(path, mode)
+
+
 def _read_sidecar(path: str) -> dict[str, Any] | None:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_regular(path, "r", follow=True, encoding="utf-8") as file:
             document = json.load(file)
     except (OSError, ValueError):
         return None

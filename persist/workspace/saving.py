@@ -1,45 +1,328 @@
-"""A workspace written to disk."""
+"""A workspace read from disk and written to it, in HDF5 or as a package."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import h5py
 
-from persist.workspace.entries import Index, listed
-from persist.workspace.groups import write_header
-from persist.workspace.listing import write_listing
-from persist.workspace.package import save_package
-from persist.workspace.pair import Pair
-from persist.workspace.progress import Report
+from persist.dataset.layout import is_data_set
+from persist.errors import (
+    ArgumentError,
+    DamagedError,
+    FileInUseError,
+    MissingPathError,
+    NotRegularError,
+    PathExistsError,
+    PersistError,
+    PersistWarning,
+)
+from persist.files import TIMEOUT, remove_path
+from persist.hdf5.opening import open_hdf5
+from persist.progress import ItemReport
+from persist.workspace.backend import SavedFile
+from persist.workspace.foreign import Foreign
+from persist.workspace.groups import (
+    Header,
+    group_of,
+    item_group,
+    read_group,
+    read_header,
+    write_header,
+)
+from persist.workspace.index import Entry, Index, ItemNotFoundError, listed
+from persist.workspace.package import (
+    Read,
+    SavedPackage,
+    is_workspace_package,
+    remove_package,
+    save_package,
+    settle_package,
+)
+from persist.workspace.pair import Pair, Unreadable, read_index, read_mark, write_listing
 
-if TYPE_CHECKING:
-    from persist.workspace.workspace import AnalysisWorkspace
-
-__all__ = ["fill_file", "save_workspace"]
+_Path = str | os.PathLike[str]
 
 
-def save_workspace(
-    workspace: AnalysisWorkspace, path: str | os.PathLike[str], format: str, report: Report
-) -> None:
-    """Write a workspace: see `AnalysisWorkspace.save`."""
-    with workspace._lock:
-        if format == "package":
-            save_package(workspace, os.fspath(path), report)
-        elif format == "hdf5":
-            Pair.at(path).replace(lambda new: fill_file(workspace, new, report), workspace._header)
-        else:
-            raise ValueError(f"format must be 'hdf5' or 'package', got {format!r}")
+class AmbiguousError(PersistError, ValueError):
+    """Two workspaces were saved under one path, in different forms."""
 
 
-def fill_file(workspace: AnalysisWorkspace, path: str, report: Report) -> Index:
-    """Write all items of a workspace to a new file, and return the index."""
-    items = list(listed(workspace._index))
+class NotHDF5Error(DamagedError, OSError):
+    """A file is not in HDF5, or damaged from its beginning."""
+
+
+class UnreadableError(DamagedError):
+    """An item of a workspace cannot be read."""
+
+
+@dataclass
+class Saved:
+    """A saved workspace, open for reading.
+
+    Attributes
+    ----------
+    header : Header
+        The id, the name, the time.
+    source : SavedFile or SavedPackage
+        The objects.
+    index : dict
+        The entries of the items.
+    unreadable : dict
+        The items that cannot be read, and why.
+    """
+
+    header: Header
+    source: SavedFile | SavedPackage
+    index: Index
+    unreadable: Unreadable
+    pair: Pair | None = None
+
+    def foreign(self, index: Index) -> Foreign | None:
+        """Return what else is in the file than the items of an index."""
+        if not isinstance(self.source, SavedFile):
+            return None
+        return Foreign.of_file(self.source.file, [item[:2] for item in listed(index)])
+
+    def mend(self, index: Index) -> None:
+        """Write the JSON file anew if it is lost or older than the data, and the folder lets us.
+
+        Parameters
+        ----------
+        index : dict
+            What was read of the data.
+        """
+        pair = self.pair
+        if pair is not None and isinstance(self.source, SavedFile) and pair.is_stale():
+            # Where a writer is at work, what was read is no longer so, or will not be.
+            with contextlib.suppress(OSError), pair.lock(0):
+                pair.rebuild(self.header, index, read_mark(self.source.file))
+
+    def __enter__(self) -> Saved:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.source.close()
+
+
+def open_saved(path: _Path, *, summaries: bool = True, timeout: float = TIMEOUT) -> Saved:
+    """Open a saved workspace.
+
+    Parameters
+    ----------
+    path : path
+        That of the files, or of a package.
+    summaries : bool, optional
+        Whether the index must say of each item what it is. Where a file does not list that, it
+        takes as long to find out as to read small items.
+    timeout : float, optional
+        How long to wait for a writer, in s.
+    """
+    package = package_at(path)
+    if package is not None:
+        source = SavedPackage(package)
+        return Saved(source.header(), source, source.read_index(), {})
+    pair = Pair.at(path)
+    file = opened(pair, timeout)
+    try:
+        header = read_header(file)
+        index, unreadable = read_index(file, summaries=summaries)
+    except BaseException:
+        file.close()
+        raise
+    return Saved(header, SavedFile(file), index, unreadable, pair)
+
+
+def load_one(path: _Path, namespace: str, key: str, timeout: float = TIMEOUT) -> Any:
+    """Return one object: see `AnalysisWorkspace.load_item`."""
+    package = package_at(path)
+    if package is not None:
+        return SavedPackage(package).read(namespace, key)
+    with opened(Pair.at(path), timeout) as file:
+        read_header(file)
+        group = item_group(file, namespace, key)
+        if group is not None:
+            return read_group(group, namespace, key)
+        if group_of(file, namespace) is None:
+            raise ItemNotFoundError(f"Namespace {namespace!r} not found in workspace file.")
+        raise ItemNotFoundError(f"Key {key!r} not found in namespace {namespace!r}.")
+
+
+def check_errors(errors: str) -> None:
+    """Raise ArgumentError if `errors` is not one of the two."""
+    if errors not in ("raise", "skip"):
+        raise ArgumentError(f"errors must be 'raise' or 'skip', got {errors!r}")
+
+
+def package_at(path: _Path) -> str | None:
+    """Return the path of the package at a path, or None if there is none.
+
+    Raises
+    ------
+    AmbiguousError
+        If there are files in HDF5, too.
+    """
+    folder = os.fspath(path)
+    settle_package(folder)
+    if not os.path.isdir(folder) or not is_data_set(folder):
+        return None
+    pair = Pair.at(path)
+    if os.path.exists(pair.data) and is_workspace_package(folder):
+        raise AmbiguousError(
+            f"cannot load {folder}: a package is there, and an HDF5 file, {pair.data}; give the "
+            "path with .h5 for the file, or remove one of them"
+        )
+    return folder
+
+
+def opened(pair: Pair, timeout: float = TIMEOUT) -> Any:
+    """Return the data of a workspace, open for reading, when its writers have finished.
+
+    Raises
+    ------
+    LockTimeout
+        If a writer does not finish.
+    OSError
+        If the file is missing, or it is damaged.
+    """
+    if not os.path.exists(pair.data):
+        raise MissingPathError(
+            errno.ENOENT,
+            "no workspace was saved here, as a file or as a package",
+            pair.data,
+        )
+    if pair.has_journal():
+        with pair.lock(timeout):
+            pair.settle()
+    with contextlib.suppress(OSError):
+        pair.finish()
+    try:
+        return open_hdf5(pair.data, timeout)
+    except (FileInUseError, NotRegularError):
+        raise
+    except OSError as error:
+        raise NotHDF5Error(
+            f"cannot read {pair.data}: it is not an HDF5 file, or it is damaged: {error}"
+        ) from error
+
+
+def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:
+    """Say which items were left out."""
+    if unreadable:
+        names = ", ".join(f"{namespace}/{key}" for namespace, key in unreadable)
+        warnings.warn(
+            f"{os.fspath(path)}: {len(unreadable)} item(s) cannot be read: {names}",
+            PersistWarning,
+            stacklevel=3,
+        )
+
+
+def raise_unreadable(path: _Path, unreadable: Unreadable) -> None:
+    """Raise UnreadableError for the first item that cannot be read."""
+    for (namespace, key), reason in unreadable.items():
+        raise UnreadableError(
+            f"{os.fspath(path)}: ({namespace!r}, {key!r}) cannot be read: {reason}; errors='skip' "
+            "leaves it where it is, and reads the others"
+        )
+
+
+def fill_file(
+    path: str,
+    header: Header,
+    index: Index,
+    unreadable: Unreadable,
+    copy: Callable[[Any, str, str, Entry], None],
+    copy_foreign: Callable[[Any], None],
+    report: ItemReport,
+) -> Index:
+    """Write all items to a new file, with what else is to be kept, and return the index.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    header, index, unreadable
+        What to say of the workspace, and of its items.
+    copy : callable
+        Takes the open file, a namespace, a key and an entry, and writes the item to the file.
+    copy_foreign : callable
+        Takes the open file, and writes what else is to be kept.
+    report : callable
+        Called after each item.
+    """
+    items = list(listed(index))
     with h5py.File(path, "w", track_order=True) as file:
-        write_header(file, workspace._header)
+        write_header(file, header)
         for done, (namespace, key, entry) in enumerate(items, start=1):
-            workspace._copy_to(file, namespace, key, entry, (namespace, key))
+            copy(file, namespace, key, entry)
             report(done, len(items), namespace, key)
-        write_listing(file, workspace._index)
-    return workspace._index
+        copy_foreign(file)
+        write_listing(file, index, unreadable)
+    return index
+
+
+def save_hdf5(
+    path: str,
+    header: Header,
+    fill: Callable[[str], Index],
+    replace: bool = False,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Write the HDF5 file and the JSON file of a workspace.
+
+    Raises
+    ------
+    FileExistsError
+        If a workspace was saved as a package at the path, and is not to be replaced.
+    """
+    pair = Pair.at(path)
+    settle_package(pair.base)
+    has_package = is_workspace_package(pair.base)
+    if has_package and not replace:
+        raise _other_form("as a package", pair.base)
+    pair.replace(fill, header, timeout)
+    if has_package:
+        remove_package(pair.base, timeout)
+
+
+def save_to_package(
+    path: str,
+    header: Header,
+    index: Index,
+    read: Read,
+    report: ItemReport,
+    replace: bool = False,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Write a workspace as a package.
+
+    Raises
+    ------
+    FileExistsError
+        If a workspace was saved in HDF5 at the path, and is not to be replaced.
+    """
+    pair = Pair.at(path)
+    has_pair = os.path.exists(pair.data)
+    if has_pair and not replace:
+        raise _other_form("in HDF5", pair.data)
+    save_package(path, header, index, read, report, replace, timeout)
+    if has_pair:
+        with pair.lock(timeout):
+            pair.settle()
+            for name in (pair.data, pair.sidecar):
+                remove_path(name)
+
+
+def _other_form(form: str, path: str) -> PathExistsError:
+    return PathExistsError(
+        errno.EEXIST,
+        f"A workspace was saved {form} here: choose another path, or give replace=True to remove "
+        "it",
+        path,
+    )

@@ -1,37 +1,61 @@
-"""A workspace in memory."""
+"""A workspace: a header, an index, and a backend that keeps the objects."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, TypeVar
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
-from persist.hdf5 import prepare, summarize
-from persist.workspace.entries import (
+from persist.archive.safe.policy import reading
+from persist.display import View
+from persist.errors import ArgumentError, PersistError
+from persist.files import TIMEOUT
+from persist.hdf5 import summarize
+from persist.progress import ItemReport, Progress, item_reporter
+from persist.workspace.backend import Backend, MemoryBackend, Source
+from persist.workspace.foreign import Foreign
+from persist.workspace.groups import Header
+from persist.workspace.index import (
     Entry,
     Index,
+    OnConflict,
+    check_name,
+    listed,
+    merge,
     missing_item,
     missing_namespace,
     new_entry,
 )
-from persist.workspace.groups import Header, namespace_group, write_note
-from persist.workspace.listing import Unreadable
-from persist.workspace.loading import load_items, load_one, warn_unreadable
-from persist.workspace.merging import OnConflict, merge
-from persist.workspace.names import check_name, group_name, keep_name
-from persist.workspace.progress import Progress, reporter
-from persist.workspace.saving import save_workspace
-from persist.workspace.tables import html_tree, text_table
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-__all__ = ["AnalysisWorkspace"]
+from persist.workspace.pair import Unreadable
+from persist.workspace.saving import (
+    Saved,
+    check_errors,
+    fill_file,
+    load_one,
+    open_saved,
+    raise_unreadable,
+    save_hdf5,
+    save_to_package,
+    warn_unreadable,
+)
+from persist.workspace.view import workspace_view
 
 _Path = str | os.PathLike[str]
 _Workspace = TypeVar("_Workspace", bound="AnalysisWorkspace")
+
+
+class UnreadableItemError(PersistError, KeyError):
+    """An item that cannot be read would be replaced."""
+
+
+class UnsavableError(PersistError, ValueError):
+    """A workspace cannot be saved in a form that has no place for what it holds."""
 
 
 class AnalysisWorkspace:
@@ -51,11 +75,13 @@ class AnalysisWorkspace:
     created_at : float
         When the workspace was made, POSIX, in s.
     unreadable : dict of (str, str) to str
-        What `load` has left out, where it was told to, and why.
+        The items that `load` could not read, where it was told to skip them, and why. They stay
+        in the files that are written.
 
     Notes
     -----
-    Threads may share a workspace. Namespaces and keys may be any text.
+    Threads may share a workspace. Namespaces and keys may be any text. A workspace can be pickled
+    and copied.
 
     Examples
     --------
@@ -74,8 +100,15 @@ class AnalysisWorkspace:
         self.created_at = time.time()
         self.unreadable: Unreadable = {}
         self._lock = threading.RLock()
+        # What items that are read later may call; None lets them run.
+        self._trusted: tuple[str, ...] | bool | None = None
         self._index: Index = {}
-        self._items: dict[str, dict[str, Any]] = {}
+        # Where new items go, and where those are that are elsewhere.
+        self._backend: Backend = self._new_backend()
+        self._places: dict[tuple[str, str], tuple[Source, str, str]] = {}
+        # What else is in the file that was loaded, and what of it is not to be kept.
+        self._foreign: Foreign | None = None
+        self._dropped: list[tuple[str, str]] = []
 
     def store(self, namespace: str, key: str, obj: Any, note: Any = None) -> None:
         """Keep an object, in the place of what is there.
@@ -92,14 +125,18 @@ class AnalysisWorkspace:
         Raises
         ------
         TypeError
-            If a name is no text.
+            If a name is not text.
         InvalidKeyError
             If UTF-8 cannot encode a name.
+        UnreadableItemError
+            If there is an item that could not be read: `delete` removes it.
         """
         namespace, key = check_name("namespace", namespace), check_name("key", key)
         with self._lock:
+            self._refuse_unreadable(namespace, key)
             entry = new_entry(self._make_summary(obj), time.time(), note)
-            self._put(namespace, key, obj, entry)
+            self._backend.put(namespace, key, obj, entry)
+            self._places.pop((namespace, key), None)
             self._index.setdefault(namespace, {})[key] = entry
 
     def get(self, namespace: str, key: str, *, lazy: bool = False) -> Any:
@@ -113,8 +150,13 @@ class AnalysisWorkspace:
             Where objects are kept on disk, return arrays, and dicts with arrays, with handles that
             read the slices that are asked for.
         """
-        with self._lock:
-            return self._items.get(namespace, {}).get(key)
+        with self._lock, reading(self._trusted):
+            entry = self.get_info(namespace, key)
+            if entry is None:
+                return None
+            source, own_namespace, own_key = self._place(namespace, key)
+            handles = self._handles(namespace, key, entry, source) if lazy else None
+            return source.read(own_namespace, own_key, handles)
 
     def get_info(self, namespace: str, key: str) -> Entry | None:
         """Return what is known of an item: type, shape, time, note; None if there is none."""
@@ -138,7 +180,7 @@ class AnalysisWorkspace:
             return list(self._index)
 
     def rename(self, namespace: str, old_key: str, new_key: str, overwrite: bool = False) -> bool:
-        """Give an item another key, and tell whether that was done.
+        """Give an item another key; return True if that was done.
 
         Warns
         -----
@@ -148,10 +190,11 @@ class AnalysisWorkspace:
         Raises
         ------
         KeyError
-            If there is no such item.
+            If the item is missing.
         """
         new_key = check_name("key", new_key)
         with self._lock:
+            self._refuse_unreadable(namespace, new_key)
             keys = self._index.get(namespace, {})
             if old_key not in keys:
                 raise missing_item(namespace, old_key)
@@ -160,6 +203,8 @@ class AnalysisWorkspace:
                 return False
             if new_key != old_key:
                 self._move(namespace, old_key, new_key)
+                # The backend may have read the index anew.
+                keys = self._index[namespace]
                 keys[new_key] = keys.pop(old_key)
             return True
 
@@ -169,16 +214,19 @@ class AnalysisWorkspace:
         Raises
         ------
         KeyError
-            If there is no such item.
+            If the item is missing.
         """
         with self._lock:
             if key not in self._index.get(namespace, {}):
                 raise missing_item(namespace, key)
-            self._put_note(namespace, key, note)
+            if (namespace, key) not in self._places:
+                self._backend.set_note(namespace, key, note)
             self._index[namespace][key]["note"] = note
 
     def delete(self, namespace: str, key: str | None = None) -> None:
         """Remove an item, or a whole namespace.
+
+        An item that cannot be read is removed only by its key.
 
         Raises
         ------
@@ -186,18 +234,24 @@ class AnalysisWorkspace:
             If it is not there.
         """
         with self._lock:
-            keys = self._index.get(namespace)
+            if key is not None and (namespace, key) in self.unreadable:
+                self._remove_unreadable(namespace, key)
+                return
+            known = self._index.get(namespace)
             if key is None:
-                if keys is None:
+                if known is None:
                     raise missing_namespace(namespace)
-            elif keys is None or key not in keys:
+            elif known is None or key not in known:
                 raise missing_item(namespace, key)
-            is_last = key is None or (keys is not None and len(keys) == 1)
-            self._remove(namespace, None if is_last else key)
-            if is_last:
+            keys = list(known) if key is None else [key]
+            own = [each for each in keys if (namespace, each) not in self._places]
+            if own:
+                self._backend.remove(namespace, own)
+            for each in keys:
+                self._places.pop((namespace, each), None)
+                del self._index[namespace][each]
+            if not self._index[namespace]:
                 del self._index[namespace]
-            else:
-                del self._index[namespace][str(key)]
 
     def merge_from(
         self,
@@ -212,7 +266,7 @@ class AnalysisWorkspace:
         Parameters
         ----------
         other : AnalysisWorkspace
-            Of either kind.
+            Of either kind, or of spikelab.
         overwrite : bool, optional
             Replace items that are here under the same names; otherwise they are kept.
         on_conflict : callable, optional
@@ -221,7 +275,8 @@ class AnalysisWorkspace:
             the other.
         progress : bool or callable, optional
             True to write a line to standard error; or a function, called after each item with how
-            many are done, of how many, its namespace and its key.
+            many are done, of how many, and ``namespace/key``; or, if it takes four arguments, the
+            namespace and the key.
 
         Returns
         -------
@@ -229,9 +284,24 @@ class AnalysisWorkspace:
             ``merged`` and ``skipped``, two numbers, and ``skipped_keys``, a list of (namespace,
             key).
         """
-        return merge(self, other, overwrite, on_conflict, reporter(progress))
+        with getattr(other, "_lock", contextlib.nullcontext()):
+            # Also of a workspace of spikelab.
+            index = other.describe()
 
-    def save(self, path: _Path, *, format: str = "hdf5", progress: Progress = None) -> None:
+        def take(namespace: str, key: str, entry: Entry, name: str) -> None:
+            self._take_over(other, namespace, key, entry, name)
+
+        return merge(index, self.get_info, take, overwrite, on_conflict, item_reporter(progress))
+
+    def save(
+        self,
+        path: _Path,
+        *,
+        format: str = "hdf5",
+        progress: Progress = None,
+        replace: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> None:
         """Write the workspace to disk; what was there is replaced when all is written.
 
         Parameters
@@ -241,64 +311,136 @@ class AnalysisWorkspace:
             For a package, that of its folder.
         format : {'hdf5', 'package'}, optional
             A package is a data set: its namespaces are packages in it, and the notes their infos.
-            It can be imported without persist.
+            It can be imported without persist. Of HDF5, spikelab reads arrays, lists and dicts, and
+            its own classes; where another object is an item by itself (a number, a text, None, a
+            tuple), its ``load`` of the whole file fails: put it into a dict.
         progress : bool or callable, optional
             See `merge_from`.
+        replace : bool, optional
+            Replace, too, a workspace that was saved under the path in the other format.
+        timeout : float, optional
+            How long to wait for another writer of the files, in s.
 
         Raises
         ------
         TypeError
             If an item cannot be stored, or a note cannot be written as JSON.
+        FileExistsError
+            If a workspace was saved under the path in the other format, and is not to be replaced.
         LockTimeout
             If another writer of the files does not finish.
         OSError
             If the disk fails. Whatever fails, the files that were there are whole.
         """
-        save_workspace(self, path, format, reporter(progress))
+        report = item_reporter(progress)
+        with self._lock:
+            if self._is_saved_in_place(path, format):
+                self.compact()
+            elif format == "hdf5":
+                save_hdf5(os.fspath(path), self._header, self._filler(report), replace, timeout)
+            elif format == "package":
+                if self.unreadable:
+                    raise UnsavableError(
+                        f"cannot save a package: {len(self.unreadable)} item(s) cannot be read, "
+                        "and only HDF5 keeps them as they are; save in HDF5, or delete them"
+                    )
+                header, read = self._header, self._read
+                save_to_package(
+                    os.fspath(path), header, self._index, read, report, replace, timeout
+                )
+            else:
+                raise ArgumentError(f"format must be 'hdf5' or 'package', got {format!r}")
 
     @classmethod
-    def load(cls: type[_Workspace], path: _Path, *, errors: str = "raise") -> _Workspace:
-        """Return a workspace that was saved, in either format.
+    def load(
+        cls: type[_Workspace],
+        path: _Path,
+        *,
+        errors: str = "raise",
+        trusted: Iterable[str] | bool | None = None,
+        timeout: float = TIMEOUT,
+    ) -> _Workspace:
+        """Return a workspace that was saved; **executes** items unless `trusted` is given.
 
-        Items that HDF5 has no form for are kept as source, and loading them runs it: load only what
-        you trust.
+        Items that HDF5 has no form for are kept as source. Without `trusted`, loading them runs it:
+        give it for a file of somebody else.
 
         Parameters
         ----------
         path : path
             What was given to `save`, with or without ``.h5``.
         errors : {'raise', 'skip'}, optional
-            Whether to leave out what cannot be read, with a warning; see `unreadable`.
+            Whether to go on without what cannot be read, with a warning; see `unreadable`.
+        trusted : iterable of str, optional
+            Interpret the source, and execute none of it: the dotted names of classes and functions
+            that it may use, see `persist.load`.
+        timeout : float, optional
+            How long to wait for a writer of the file, in s.
 
         Raises
         ------
         FileNotFoundError
             If there is nothing.
         OSError
-            If the file is no HDF5 file, or damaged.
+            If the file is not an HDF5 file, or damaged.
         ValueError
-            If it is no workspace, or holds what is unknown.
+            If it is not a workspace, or holds what is unknown.
         """
-        unreadable: Unreadable = {}
-        header, items = load_items(path, errors, unreadable)
-        found = cls._with_header(header)
-        for namespace, key, obj, entry in items:
-            found._items.setdefault(namespace, {})[key] = obj
-            found._index.setdefault(namespace, {})[key] = entry
-        found.unreadable = unreadable
-        warn_unreadable(path, unreadable)
+        check_errors(errors)
+        with reading(trusted), open_saved(path, summaries=False, timeout=timeout) as saved:
+            if errors == "raise":
+                raise_unreadable(path, saved.unreadable)
+            found = cls._with_header(saved.header)
+            found._read_saved(saved, errors)
+        warn_unreadable(path, found.unreadable)
         return found
 
+    def _read_saved(self, saved: Saved, errors: str) -> None:
+        """Take the items of a saved workspace into this one, which is empty."""
+        self.unreadable = saved.unreadable
+        for namespace, key, entry in listed(saved.index):
+            try:
+                obj = saved.source.read(namespace, key)
+            except Exception as error:
+                if errors == "raise":
+                    raise
+                self.unreadable[namespace, key] = f"{type(error).__name__}: {error}"
+                continue
+            known = new_entry(self._make_summary(obj), entry["created_at"], entry.get("note"))
+            self._backend.put(namespace, key, obj, known)
+            self._index.setdefault(namespace, {})[key] = known
+        self._foreign = saved.foreign(self._index)
+        if not self.unreadable:
+            saved.mend(self._index)
+
     @classmethod
-    def load_item(cls, path: _Path, namespace: str, key: str) -> Any:
-        """Return one object of a workspace that was saved.
+    def load_item(
+        cls,
+        path: _Path,
+        namespace: str,
+        key: str,
+        *,
+        trusted: Iterable[str] | bool | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Any:
+        """Return one object of a workspace that was saved; **executes** it without `trusted`.
+
+        Parameters
+        ----------
+        path : path
+            As for `load`.
+        namespace, key : str
+            The names under which the object was stored.
+        trusted, timeout
+            As for `load`.
 
         Raises
         ------
         KeyError
             If it is not there.
         """
-        return load_one(path, namespace, key)
+        with reading(trusted):
+            return load_one(path, namespace, key, timeout)
 
     @staticmethod
     def comparison_namespace(*names: str) -> str:
@@ -312,23 +454,35 @@ class AnalysisWorkspace:
         return "C_" + "_".join(names)
 
     def __repr__(self) -> str:
-        with self._lock:
-            return text_table(self._headline(), self._index)
+        return self._view().text()
 
     def _repr_html_(self) -> str:
+        return self._view().html()
+
+    def _view(self) -> View:
+        def get(namespace: str, key: str) -> Any:
+            return self.get(namespace, key, lazy=True)
+
         with self._lock:
-            return html_tree(self._headline(), self._index, self._small)
+            return workspace_view(self._headline(), self.describe(), self.unreadable, get)
 
     @property
     def _header(self) -> Header:
         return Header(self.workspace_id, self.name, self.created_at)
 
     @classmethod
-    def _with_header(cls, header: Header) -> Self:
+    def _with_header(cls: type[_Workspace], header: Header) -> _Workspace:
         found = cls(header.name)
         found.workspace_id = header.workspace_id
         found.created_at = header.created_at
         return found
+
+    def _is_saved_in_place(self, path: _Path, format: str) -> bool:
+        """Return True if this workspace is kept in the file at a path, in this format."""
+        return False
+
+    def compact(self) -> None:
+        """Do nothing: only files hold what was deleted or overwritten."""
 
     def _make_summary(self, obj: Any) -> Entry:
         return summarize(obj)
@@ -341,54 +495,123 @@ class AnalysisWorkspace:
             f"{len(self._index)} namespace(s), {count} item(s){backing})"
         )
 
-    def _small(self, namespace: str, key: str) -> Any:
-        """Return an object for a picture of it."""
-        return self._items.get(namespace, {}).get(key)
+    @property
+    def _items(self) -> dict[str, dict[str, Any]]:
+        """The objects by namespace and key."""
+        backend = self._backend
+        assert isinstance(backend, MemoryBackend)
+        return backend.items
 
-    # What a workspace that keeps its objects elsewhere does otherwise.
+    @_items.setter
+    def _items(self, value: dict[str, dict[str, Any]]) -> None:
+        self._backend = MemoryBackend(value)
 
-    def _take_over(
-        self, other: AnalysisWorkspace, namespace: str, key: str, entry: Entry, name: str
-    ) -> None:
-        """Keep an item of another workspace under the key `name`."""
-        self.store(namespace, name, other.get(namespace, key), entry.get("note"))
+    def _new_backend(self) -> Backend:
+        return MemoryBackend()
 
-    def _load(self, namespace: str, key: str) -> Any:
-        return self._items[namespace][key]
+    def _place(self, namespace: str, key: str) -> tuple[Source, str, str]:
+        """Return where an item is, and its names there."""
+        return self._places.get((namespace, key), (self._backend, namespace, key))
 
-    def _put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
-        self._items.setdefault(namespace, {})[key] = obj
+    def _read(self, namespace: str, key: str) -> Any:
+        source, own_namespace, own_key = self._place(namespace, key)
+        with reading(self._trusted):
+            return source.read(own_namespace, own_key)
 
-    def _put_note(self, namespace: str, key: str, note: Any) -> None:
-        pass
+    def _handles(self, namespace: str, key: str, entry: Entry, source: Source) -> Any:
+        """Return what makes handles of the arrays of an item; None where they are in memory."""
+        return None
 
     def _move(self, namespace: str, old_key: str, new_key: str) -> None:
-        keys = self._items[namespace]
-        keys[new_key] = keys.pop(old_key)
+        place = self._places.get((namespace, old_key))
+        if place is None:
+            self._backend.move(namespace, old_key, new_key)
+            self._places.pop((namespace, new_key), None)
+            return
+        if (namespace, new_key) not in self._places and new_key in self._index[namespace]:
+            self._backend.remove(namespace, [new_key])
+        self._places[namespace, new_key] = self._places.pop((namespace, old_key))
 
-    def _remove(self, namespace: str, key: str | None) -> None:
-        if key is None:
-            self._items.pop(namespace, None)
-        else:
-            del self._items[namespace][key]
+    def _take_over(self, other: Any, namespace: str, key: str, entry: Entry, name: str) -> None:
+        """Keep an item of another workspace under the key `name`."""
+        if not isinstance(other, AnalysisWorkspace):
+            self.store(namespace, name, other.get(namespace, key), entry.get("note"))
+            return
+        # Two workspaces may merge each other at the same time.
+        first, second = sorted((self, other), key=id)
+        with first._lock, second._lock:
+            self._refuse_unreadable(namespace, name)
+            source, own_namespace, own_key = other._place(namespace, key)
+            summary = {k: v for k, v in entry.items() if k not in ("created_at", "note")}
+            new = new_entry(summary, time.time(), entry.get("note"))
+            to = namespace, name
+            with reading(other._trusted):
+                self._backend.take(source, (own_namespace, own_key), to, new)
+            self._places.pop(to, None)
+            self._index.setdefault(namespace, {})[name] = new
 
-    def _copy_to(
-        self, file: Any, namespace: str, key: str, entry: Entry, to: tuple[str, str]
-    ) -> None:
-        """Write an item to a file of groups."""
-        outer = namespace_group(file, to[0])
-        name = group_name(to[1])
-        item = prepare(self._items[namespace][key])
-        item.write_into(outer, name, created_at=entry["created_at"])
-        keep_name(outer[name], to[1])
-        write_note(outer[name], entry.get("note"))
+    def _filler(self, report: ItemReport) -> Callable[[str], Index]:
+        """Return what writes the workspace to a new HDF5 file."""
+
+        def fill(path: str) -> Index:
+            header, index, unreadable = self._header, self._index, self.unreadable
+            foreign = self._copy_foreign
+            return fill_file(path, header, index, unreadable, self._copy_to, foreign, report)
+
+        return fill
+
+    def _copy_to(self, file: Any, namespace: str, key: str, entry: Entry) -> None:
+        source, own_namespace, own_key = self._place(namespace, key)
+        with reading(self._trusted):
+            source.copy_to(file, own_namespace, own_key, (namespace, key), entry)
+
+    def _copy_foreign(self, file: Any) -> None:
+        """Write what was not understood of the file that was loaded to an open file."""
+        if self._foreign is not None:
+            self._foreign.copy_to(file, self._dropped)
+
+    def _refuse_unreadable(self, namespace: str, key: str) -> None:
+        reason = self.unreadable.get((namespace, key))
+        if reason is not None:
+            raise UnreadableItemError(
+                f"cannot store ({namespace!r}, {key!r}): there is an item that cannot be read "
+                f"({reason}); remove it with delete({namespace!r}, {key!r}), or choose another key"
+            )
+
+    def _remove_unreadable(self, namespace: str, key: str) -> None:
+        self._dropped.append((namespace, key))
+        del self.unreadable[namespace, key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            state = dict(vars(self))
+            del state["_lock"]
+            state["unreadable"] = dict(self.unreadable)
+            state["_dropped"] = list(self._dropped)
+            state["_index"] = {
+                namespace: {key: dict(entry) for key, entry in keys.items()}
+                for namespace, keys in self._index.items()
+            }
+            if isinstance(self._backend, MemoryBackend):
+                items = {namespace: dict(keys) for namespace, keys in self._backend.items.items()}
+                state["_backend"] = MemoryBackend(items)
+            return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.RLock()
 
 
 def _warn_taken(namespace: str, key: str) -> None:
-    import warnings
-
     warnings.warn(
         f"Key {key!r} already exists in namespace {namespace!r}. Use overwrite=True to replace it.",
         UserWarning,
         stacklevel=3,
     )
+
+
+def __getattr__(name: str) -> Any:
+    # Programs written for spikelab import all of these from here.
+    if name in ("LazyAnalysisWorkspace", "WorkspaceManager", "get_workspace_manager"):
+        return getattr(importlib.import_module("persist.workspace"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,6 @@
 import inspect
 import math
+import re
 import warnings
 
 import numpy
@@ -11,7 +12,7 @@ from tests.classes import Plain
 
 both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "scoped"])
 
-CLOSING = "try: del __builtins__, _arrays\nexcept NameError: pass\n"
+CLOSING = "try: del __builtins__, _arrays\nexcept NameError: pass"
 
 
 def flat(**items):
@@ -40,7 +41,9 @@ OPTIONS = {
 def test_options_are_attributes():
     archive = Archive()
     assert {name: getattr(archive, name) for name in OPTIONS} == OPTIONS
-    assert list(inspect.signature(Archive).parameters) == list(OPTIONS)
+    older = {"flat", "tostring", "robust_replace", "hdf5"}
+    shown = [name for name in OPTIONS if name not in older]
+    assert list(inspect.signature(Archive).parameters) == ["older", *shown, "older_options"]
 
 
 def test_given_options_are_attributes():
@@ -92,11 +95,26 @@ def test_a_new_archive_is_empty():
     assert str(archive) == CLOSING
 
 
-def test_an_object_needs_a_name():
-    with pytest.raises(
-        ValueError, match=r"Insert objects with a key: insert\(x=3\), not insert\(7\)"
-    ):
-        Archive().insert(7)
+@pytest.mark.parametrize("obj", [7, "seven", numpy.arange(3)])
+def test_an_object_needs_a_name(obj):
+    message = f"Insert objects with a key: insert(x=3), not insert({obj})"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Archive().insert(obj)
+
+
+def test_the_environment_may_stand_second():
+    archive = Archive()
+    archive.insert(None, {"a": 1}, x=2)
+    assert archive.arch == [("x", 2, {"a": 1})]
+    assert archive.insert(None) is None
+
+
+@both_formats
+def test_the_text_ends_without_a_newline(scoped):
+    archive = Archive(scoped=scoped)
+    archive.insert(x=[1])
+    texts = [str(archive), repr(archive), archive.scoped__str__(), archive.unscoped_str()]
+    assert not any(text.endswith("\n") for text in texts)
 
 
 def test_inserted_objects_are_listed():
@@ -381,3 +399,22 @@ def test_no_warnings_are_lost():
         warnings.simplefilter("always")
         flat(x=[1, numpy.arange(3), {"a": Plain()}])
     assert caught == []
+
+
+def test_arguments_of_older_releases_are_taken_by_position():
+    archive = Archive(True, False, True, 3, False, True, None, "_part", False, False)
+    assert (archive.flat, archive.tostring, archive.robust_replace) == (True, False, False)
+    assert archive.check_on_insert
+    assert archive.array_threshold == 3
+    assert not archive.backup_data
+    assert archive.single_item_mode
+    assert archive.allowed_names == []
+    assert archive.gname_prefix == "_part"
+    assert not archive.scoped
+
+
+@pytest.mark.parametrize("arguments", [((), {"flatt": True}), ((True,) * 11, {})])
+def test_arguments_that_no_release_takes_are_a_type_error(arguments):
+    positional, keywords = arguments
+    with pytest.raises(TypeError, match=r"Archive\(\)"):
+        Archive(*positional, **keywords)

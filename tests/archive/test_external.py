@@ -4,12 +4,12 @@ import numpy
 import pytest
 
 from persist.archive import Archive, load_arrays, restore
-from persist.archive.arrays import STORES
+from tests.archive.arrays.cases import FORMATS
 from tests.same import assert_same
 
 both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "scoped"])
 
-CLOSING = "try: del __builtins__, _arrays\nexcept NameError: pass\n"
+CLOSING = "try: del __builtins__, _arrays\nexcept NameError: pass"
 
 
 def archive_of(*, scoped=False, array_threshold=3, **items):
@@ -83,7 +83,19 @@ def test_options_may_be_set_later():
     archive = archive_of(x=numpy.arange(4), array_threshold=None)
     archive.array_threshold, archive.data_name = 3, "_stored"
     assert str(archive).startswith("x = _stored['array_0']\n")
-    assert str(archive).endswith("try: del __builtins__, _stored\nexcept NameError: pass\n")
+    assert str(archive).endswith("try: del __builtins__, _stored\nexcept NameError: pass")
+
+
+def test_arrays_of_the_user_stay_where_the_threshold_was_lifted():
+    archive = archive_of(x=numpy.arange(9.0))
+    str(archive)
+    assert list(archive.data) == ["array_0"]
+    archive.array_threshold = float("inf")
+    str(archive)
+    assert archive.data == {}
+    archive.data["array_0"] = numpy.zeros(3)
+    assert "_arrays[" not in str(archive)
+    assert list(archive.data) == ["array_0"]
 
 
 @both_formats
@@ -161,7 +173,7 @@ ODD = {
 
 
 @both_formats
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("name", ODD)
 def test_odd_arrays_come_back_from_files(tmp_path, name, data_format, scoped):
     array = ODD[name]
@@ -194,10 +206,15 @@ def test_saving_without_a_file_warns_once():
     assert warning.filename == __file__
 
 
-FILES = {"npy": "data/array_0.npy", "npz": "data.npz", "hdf5": "data.hd5"}
+FILES = {
+    "npy": "data/array_0.npy",
+    "npz": "data.npz",
+    "hdf5": "data.hd5",
+    "zarr": "data.zarr.zip",
+}
 
 
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", FORMATS)
 def test_saving_gives_the_source_that_loads(tmp_path, data_format):
     archive = archive_of(x=numpy.arange(4))
     text = str(archive)
@@ -206,7 +223,7 @@ def test_saving_gives_the_source_that_loads(tmp_path, data_format):
     assert restore(rep + text)["x"].tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", FORMATS)
 def test_a_file_name_may_be_given_apart(tmp_path, data_format):
     archive = archive_of(x=numpy.arange(4))
     text = str(archive)
@@ -248,7 +265,7 @@ def test_nothing_is_written_for_an_archive_without_arrays(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", FORMATS)
 def test_a_file_without_extension_is_found(tmp_path, data_format):
     archive = Archive(datafile=tmp_path / "data", data_format=data_format, array_threshold=3)
     archive.insert(x=numpy.arange(4))
@@ -292,7 +309,7 @@ def test_source_that_fails_leaves_the_dictionary():
 
 
 @both_formats
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", ["npy", "npz", "hdf5"])
 @pytest.mark.parametrize("mmap_mode", ["r", "c"])
 def test_arrays_may_be_mapped(tmp_path, data_format, mmap_mode, scoped):
     archive = Archive(
@@ -318,3 +335,13 @@ def test_a_mapped_array_is_not_read(tmp_path):
     found = archive.eval(source, mmap_mode="r")
     assert found["x"].shape == (1 << 30,)
     assert found["x"][-1] == 0
+
+
+def test_metadata_of_a_field_stays_with_an_array_that_is_kept_outside():
+    dtype = numpy.dtype([("a", numpy.dtype("f8", metadata={"unit": "m"}))])
+    array = numpy.zeros(3, dtype)
+    array["a"] = [1, 2, 3]
+    found = evaluate(archive_of(x=array))["x"]
+    assert found.dtype == dtype
+    assert dict(found.dtype["a"].metadata) == {"unit": "m"}
+    assert found.tolist() == array.tolist()

@@ -12,7 +12,7 @@ import pytest
 from persist.archive import Archive
 from tests.classes import Persistent, Plain, Slotted, Stated
 
-CLOSING = "try: del __builtins__, _arrays\nexcept NameError: pass\n"
+CLOSING = "try: del __builtins__, _arrays\nexcept NameError: pass"
 
 
 def flat(**items: Any) -> str:

@@ -39,7 +39,7 @@ def write_gallery(folder: Path) -> None:
             archive = Archive(scoped=scoped)
             archive.insert(**GALLERY[name]())
             with open(folder / f"{name}_{suffix}.py", "xb") as file:
-                file.write(str(archive).encode())
+                file.write(f"{archive}\n".encode())
 
 
 def item_name(path: Path) -> str:

@@ -12,14 +12,15 @@ import pytest
 
 from persist.archive import Archive, restore
 from persist.archive.arrays import STORES
-from persist.archive.module_place import ModulePlace
+from persist.archive.module import ModulePlace
 from persist.errors import PersistError, PersistWarning
+from tests.archive.arrays.cases import FORMATS
 from tests.files.failures import Faults, snapshot
 from tests.grammar import check_grammar
 
-EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5"}
+EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5", "zarr": ".zarr.zip"}
 
-formats = pytest.mark.parametrize("data_format", STORES)
+formats = pytest.mark.parametrize("data_format", FORMATS)
 both_kinds = pytest.mark.parametrize("package", [False, True], ids=["module", "package"])
 both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "scoped"])
 
@@ -91,7 +92,7 @@ def fresh(name):
 
 
 PRODUCT = list(
-    itertools.product(STORES, [False, True], [False, True], [False, True], [False, True])
+    itertools.product(FORMATS, [False, True], [False, True], [False, True], [False, True])
 )
 
 
@@ -263,7 +264,7 @@ def test_reloading_forgets_nothing_if_told_so(importable):
     saved = fresh("saved")
     importlib.import_module("saved.x")
     assert importlib.reload(saved).x == [1]
-    assert (importable / "saved" / "__init__.py").read_text() == str(archive)
+    assert (importable / "saved" / "__init__.py").read_text() == f"{archive}\n"
 
 
 def test_items_may_be_called_as_what_the_module_uses(importable):
@@ -299,7 +300,7 @@ def test_a_name_that_cannot_be_is_refused(tmp_path, option, name, single):
 def test_an_unknown_format_is_refused(tmp_path, length):
     with pytest.raises(KeyError) as caught:
         archive_of(length=length).save(tmp_path / "new", "saved", data_format="???")
-    assert str(caught.value) == "Expected data_format in ['hdf5', 'npz', 'npy'], got '???'"
+    assert str(caught.value) == "Expected data_format in ['hdf5', 'npz', 'npy', 'zarr'], got '???'"
     assert isinstance(caught.value, PersistError)
     assert list(tmp_path.iterdir()) == []
 
@@ -364,7 +365,8 @@ def array_files(folder):
     return [
         file
         for file in snapshot(folder)
-        if file.endswith((".npy", ".npz", ".hd5", ".hf5")) and "__pycache__" not in file
+        if file.endswith((".npy", ".npz", ".hd5", ".hf5", ".zarr.zip"))
+        and "__pycache__" not in file
     ]
 
 
@@ -397,7 +399,7 @@ def test_saving_again_keeps_all_versions_on_demand(tmp_path, data_format, packag
 
 
 @pytest.mark.parametrize("backup_data", [False, True])
-@pytest.mark.parametrize("formats", list(itertools.permutations(STORES, 2)), ids="-".join)
+@pytest.mark.parametrize("formats", list(itertools.permutations(FORMATS, 2)), ids="-".join)
 @both_kinds
 def test_arrays_of_another_format_are_replaced(tmp_path, formats, package, backup_data):
     for version, data_format in enumerate(formats):

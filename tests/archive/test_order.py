@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -117,3 +118,219 @@ def test_a_cycle_of_constructors_closes_through_a_list(scoped: bool) -> None:
     one.part.append(one)
     found = back(scoped, x=one)["x"]
     assert found.part[0] is found
+
+
+class Child:
+    """Takes its state whole, and notes what its parent has when it does."""
+
+    def __init__(self, parent: Any) -> None:
+        self.parent = parent
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "seen"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.seen = sorted(vars(state["parent"]))
+        self.__dict__.update(state)
+
+
+class Node:
+    """Takes its state whole, and notes the names in it."""
+
+    def __init__(self, **links: Any) -> None:
+        self.__dict__.update(links)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "seen"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.seen = sorted((key, type(value)) for key, value in state.items())
+        self.__dict__.update(state)
+
+
+class Viewer:
+    """Looks at its subject when it is made."""
+
+    def __init__(self, subject: Any) -> None:
+        self.subject = subject
+        self.seen = sorted(vars(subject))
+
+    def __reduce__(self) -> Any:
+        return Viewer, (self.subject,)
+
+
+class Tally(list[Any]):
+    """A list that counts its items when it takes its state."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.count = len(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Tally, (), {"unit": self.unit}, iter(self)
+
+
+class Handed:
+    """Hands its state to a method of its own, which pickle saves after the object."""
+
+    def adopt(self, obj: Any, state: dict[str, Any]) -> None:
+        obj.__dict__.update(state)
+
+    def __reduce__(self) -> Any:
+        return Handed, (), dict(vars(self)), None, None, self.adopt_of
+
+    @property
+    def adopt_of(self) -> Any:
+        return _adopt
+
+
+def _adopt(obj: Any, state: dict[str, Any]) -> None:
+    obj.seen = sorted(state)
+    obj.__dict__.update(state)
+
+
+def family() -> Any:
+    parent = Plain(age=40)
+    parent.child = Child(parent)
+    return parent
+
+
+def family_from_the_child() -> Any:
+    return family().child
+
+
+def doubly_linked() -> Any:
+    first = last = Node(back=None)
+    for _ in range(5):
+        last.next = Node(back=last)
+        last = last.next
+    return first
+
+
+def tree() -> Any:
+    root = Node(parent=None, children=[])
+    for _ in range(3):
+        child = Node(parent=root, children=[])
+        child.children.append(Node(parent=child, children=[]))
+        root.children.append(child)
+    return root
+
+
+def viewed_before_it_is_reached() -> Any:
+    parent = Plain()
+    child = Child(parent)
+    parent.viewer, parent.child = Viewer(child), child
+    return parent
+
+
+def viewed_through_a_list() -> Any:
+    parent = Plain()
+    child = Plain(parent=parent, siblings=[])
+    parent.children, parent.viewers = [child], [[Viewer(child)]]
+    child.siblings.append(Child(parent))
+    return parent
+
+
+def state_below_a_dict() -> Any:
+    links: dict[str, Any] = {}
+    links["node"] = Node(links=links)
+    return links
+
+
+def items_before_the_state() -> Any:
+    tally = Tally()
+    tally.unit = "m"
+    tally += [tally, [tally], 3]
+    return tally
+
+
+def handed_to_a_setter() -> Any:
+    handed = Handed()
+    handed.me, handed.all = handed, [handed]
+    return handed
+
+
+@both_formats
+@pytest.mark.parametrize(
+    "build",
+    [
+        family_from_the_child,
+        doubly_linked,
+        tree,
+        state_below_a_dict,
+        items_before_the_state,
+        handed_to_a_setter,
+    ],
+)
+def test_what_is_handed_over_in_a_cycle_is_what_pickle_hands_over(build: Any, scoped: bool) -> None:
+    graph = build()
+    assert_same(back(scoped, x=graph)["x"], pickle.loads(pickle.dumps(graph)))
+
+
+@both_formats
+def test_a_state_is_handed_over_when_its_parts_are_complete(scoped: bool) -> None:
+    parent = back(scoped, x=family())["x"]
+    assert parent.child.parent is parent
+    # pickle's order would show an empty parent.
+    assert parent.child.seen == ["age", "child"]
+
+
+@both_formats
+def test_an_argument_is_complete_though_its_state_had_to_wait(scoped: bool) -> None:
+    parent = back(scoped, x=viewed_before_it_is_reached())["x"]
+    assert parent.viewer.subject is parent.child
+    assert parent.viewer.seen == ["parent", "seen"]
+
+
+@both_formats
+def test_an_argument_in_a_list_is_complete_though_its_state_had_to_wait(scoped: bool) -> None:
+    parent = back(scoped, x=viewed_through_a_list())["x"]
+    viewer = parent.viewers[0][0]
+    assert viewer.seen == ["parent", "siblings"]
+    assert viewer.subject is parent.children[0]
+    assert viewer.subject.siblings[0].seen == ["children", "viewers"]
+
+
+def test_many_children_share_their_parent() -> None:
+    parent = Plain()
+    parent.children = [Child(parent) for _ in range(300)]
+    found = back(x=parent)["x"]
+    assert all(child.parent is found for child in found.children)
+
+
+class Keyed:
+    """Hashed by a key that its state brings."""
+
+    def __new__(cls, *made: Any) -> Any:
+        found = object.__new__(cls)
+        found.made = made
+        return found
+
+    def __getnewargs__(self) -> Any:
+        return self.made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: Any) -> bool:
+        return bool(self.key == other.key)
+
+
+@both_formats
+def test_a_state_that_the_hash_needs_comes_before_what_it_refers_to_is_complete(
+    scoped: bool,
+) -> None:
+    argument = Plain()
+    member = Keyed(argument)
+    member.key = 1
+    argument.whole = frozenset([member])
+    found = back(scoped, x=argument.whole)["x"]
+    (member,) = found
+    assert member.made[0].whole is found
+    assert member in found

@@ -24,6 +24,11 @@ class Derived(Base):
     pass
 
 
+class Listed:
+    def __init__(self, items):
+        self.items = items
+
+
 class Own(Base):
     def get_persistent_rep(self, env=None):
         return "Own(mass=mass)", {"mass": self.mass}, [(__name__, "Own", "Own")]
@@ -131,7 +136,7 @@ def test_two_owners_of_a_type_are_refused(first, second, subclasses):
     rules = Registry()
     rules.register(first, rule("first"), subclasses=subclasses)
     with pytest.raises(
-        ValueError, match=r"test_reduce\.Base already has a rule: pass replace=True"
+        ValueError, match=r"rule for .*test_reduce\.Base: it has one already; pass replace=True"
     ):
         rules.register(second, rule("second"), subclasses=subclasses)
     assert rules.find(Base)(None).name == "first"
@@ -148,8 +153,16 @@ def test_an_owner_may_be_replaced(first, second):
 
 
 def test_a_rule_of_the_library_cannot_be_taken_by_accident():
-    with pytest.raises(ValueError, match=r"builtins\.set already has a rule"):
+    with pytest.raises(ValueError, match=r"rule for builtins\.set: it has one already"):
         registry.register(set, rule("mine"))
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_a_rule_may_answer_with_iterators(scoped):
+    registry.register(Listed, lambda obj: Reduction(list, items=iter(obj.items)), replace=True)
+    archive = Archive(scoped=scoped)
+    archive.insert(x=Listed([[1], 2, 3]))
+    assert restore(str(archive))["x"] == [[1], 2, 3]
 
 
 def test_importing_asks_for_no_library_of_a_rule():
@@ -174,15 +187,6 @@ def object_of(answer, **options):
         return answer
 
     return type("Answering", (), {"get_persistent_rep": get_persistent_rep, **options})()
-
-
-def test_an_answer_may_be_asked_for_without_an_environment():
-    class Alone:
-        def get_persistent_rep(self):
-            return "1", {}, []
-
-    found = reduce(Alone(), {"a": 1})
-    assert (found.rep, dict(found.args), list(found.imports)) == ("1", {}, [])
 
 
 def test_an_answer_may_be_that_of_the_class():
@@ -249,6 +253,58 @@ def test_a_type_error_in_the_answer_is_told_by_one_warning():
     assert restore(source)["x"].mass == 5
 
 
+class Alone(Base):
+    def get_persistent_rep(self):
+        return "Alone(0)", {}, []
+
+
+class OlderAlone(Base):
+    def archive_1(self):
+        return "OlderAlone(0)", {}, []
+
+
+@pytest.mark.parametrize("cls", [Alone, OlderAlone])
+@pytest.mark.filterwarnings("ignore:archive_1 is deprecated:DeprecationWarning")
+def test_a_method_that_takes_no_environment_is_passed_over(cls):
+    archive = Archive(scoped=False)
+    archive.insert(x=cls(5))
+    name = "get_persistent_rep" if cls is Alone else "archive_1"
+    message = rf"^Found {name}\(\) but got TypeError: .*takes 1 positional argument but 2"
+    with pytest.warns(UserWarning, match=message):
+        source = str(archive)
+    found = restore(source)["x"]
+    assert (type(found), found.mass) == (cls, 5)
+
+
+@pytest.mark.filterwarnings("ignore:archive_1 is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("method", ["get_persistent_rep", "archive_1"])
+def test_a_local_class_whose_method_takes_no_environment_is_refused(method):
+    local = type("Local", (), {method: lambda self: ("Local()", {}, [])})
+    local.__qualname__ = "function.<locals>.Local"
+    archive = Archive()
+    archive.insert(x=local())
+    with (
+        pytest.warns(UserWarning, match=rf"^Found {method}\(\) but got TypeError: "),
+        pytest.raises(ArchiveError, match="Cannot store x: "),
+    ):
+        str(archive)
+
+
+class Elsewhere:
+    def archive_1(self, env):
+        return "Elsewhere(unknown)", {}, []
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_the_older_method_may_leave_names_to_who_runs_the_source(scoped):
+    archive = Archive(scoped=scoped)
+    archive.insert(x=Elsewhere())
+    with pytest.warns(DeprecationWarning, match="^archive_1 is deprecated") as caught:
+        source = str(archive)
+    assert len(caught) == 1
+    assert restore(source, {"Elsewhere": list, "unknown": "ab"})["x"] == ["a", "b"]
+
+
 class Older(Base):
     def archive_1(self, env=None):
         return "Older(mass)", {"mass": self.mass}, [(__name__, "Older", "Older")]
@@ -307,3 +363,22 @@ def test_methods_keep_their_object():
 def test_what_has_no_form_as_source_says_why(obj, message):
     with pytest.raises(UnsupportedObjectError, match=message):
         reduce(obj)
+
+
+class Representing(type):
+    """A metaclass with a method for classes, which objects of these do not have."""
+
+    def get_persistent_rep(cls, env=None):
+        return "int", {}, []
+
+    def __getattr__(cls, name):
+        return None
+
+
+class Represented(metaclass=Representing):
+    pass
+
+
+def test_a_method_of_the_metaclass_is_for_classes():
+    assert reduce(Represented()).function is Represented
+    assert reduce(Represented).rep == "int"

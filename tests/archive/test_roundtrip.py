@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
 import sys
-from collections import defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -301,3 +302,39 @@ def test_source_does_not_depend_on_hashes_and_addresses() -> None:
         for seed in ("0", "1", "2", "3")
     }
     assert len(sources) == 1
+
+
+def nan() -> float:
+    """Return a NaN that is an object of its own."""
+    return float("nan")
+
+
+@both_formats
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {nan(): 1, nan(): 2},
+        {nan(), nan(), 1.0},
+        frozenset([nan(), nan()]),
+        Counter([nan(), nan(), 2.5]),
+        OrderedDict([(nan(), [1]), (nan(), [2])]),
+        dict(zip([(nan(), 1), (nan(), 1)], "ab", strict=True)),
+        {FrozenPoint(nan()), FrozenPoint(nan())},
+        {complex(0, math.nan), complex(0, math.nan)},
+        {-nan(), -nan()},
+        [{nan()}, {nan(): {nan(): 0}}],
+    ],
+    ids=lambda graph: type(graph).__name__,
+)
+def test_each_nan_that_is_hashed_stays_a_member_of_its_own(graph: Any, scoped: bool) -> None:
+    found = execute(dump({"x": graph}, scoped=scoped))["x"]
+    assert type(found) is type(graph)
+    assert len(found) == len(graph)
+    assert repr(sorted(map(repr, found))) == repr(sorted(map(repr, graph)))
+    if isinstance(graph, dict):
+        assert list(map(repr, found.values())) == list(map(repr, graph.values()))
+
+
+def test_nan_among_other_numbers_is_written_as_people_write_it() -> None:
+    source = dump({"x": [math.nan, {"gap": math.nan}], "y": {math.nan: 1}}, scoped=False)
+    assert "x = [nan, {'gap': nan}]\ny = {nan: 1}\n" in source

@@ -41,7 +41,7 @@ def test_flat_format():
         "del _numpy\n"
         "del _g1\n"
         "try: del __builtins__, _arrays\n"
-        "except NameError: pass\n"
+        "except NameError: pass"
     )
     d = {}
     exec(s, d)
@@ -70,7 +70,7 @@ def external():
 def test_external_data_is_a_name_in_the_source():
     archive, s = external()
     assert "x = _arrays['array_0']\n" in s
-    assert s.endswith("try: del __builtins__\nexcept NameError: pass\n")
+    assert s.endswith("try: del __builtins__\nexcept NameError: pass")
     assert archive.data["array_0"].tolist() == list(range(10))
 
 

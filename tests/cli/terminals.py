@@ -27,5 +27,4 @@ def terminal(monkeypatch, name):
 
 def without_rich(monkeypatch):
     """Let rich be not installed."""
-    for module in ("tables", "progress"):
-        monkeypatch.setattr(f"persist.cli.{module}.has_rich", lambda: False)
+    monkeypatch.setitem(sys.modules, "rich", None)

@@ -67,6 +67,9 @@ def test_a_value_that_cannot_be_loaded_is_an_error(command, pair, tmp_path, monk
     pair[0].fit = shapes.Point()
     monkeypatch.delitem(sys.modules, "shapes")
     (tmp_path / "shapes.py").unlink()
-    done = command("diff", "old", "new")
+    done = command("diff", "old", "new", "--trust-all")
     assert (done.status, done.out) == (2, "")
     assert done.err == "persist: a value cannot be loaded: No module named 'shapes'\n"
+    done = command("diff", "old", "new")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.endswith("if you trust it, give --trust shapes.Point\n")

@@ -117,5 +117,5 @@ def test_an_info_that_cannot_be_loaded_is_told(command, dataset, tmp_path, monke
     monkeypatch.delitem(__import__("sys").modules, "shapes")
     (tmp_path / "shapes.py").unlink()
     found = {row[0]: row[6] for row in rows(command("ls", "results"))}
-    assert found["fit"].startswith("<cannot be loaded: ModuleNotFoundErr")
+    assert found["fit"].startswith("<cannot be loaded: UntrustedError")
     assert found["rates"] == "unit='Hz', peak=nan"

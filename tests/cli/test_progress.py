@@ -1,42 +1,51 @@
+"""How far long commands have come is shown on terminals."""
+
+import numpy
 import pytest
 
-from persist.cli.progress import progress
-from tests.cli.terminals import terminal, without_rich
+from persist.cli import main
+from tests.cli.terminals import terminal
+from tests.experiment.samples import make_storage
 
 
-def test_nothing_is_shown_where_there_is_no_terminal(capsys):
-    with progress(2) as advance:
-        advance("a")
-    assert capsys.readouterr() == ("", "")
+@pytest.fixture
+def array_file(tmp_path):
+    path = tmp_path / "recording.npz"
+    numpy.savez(path, **{f"a{number}": numpy.arange(3) for number in range(4)})
+    return path
 
 
-def test_steps_are_shown_on_one_line_which_is_cleared(monkeypatch):
-    without_rich(monkeypatch)
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda folder, file: ["pack", str(folder / "results"), str(file)],
+        lambda folder, file: ["zip", str(make_storage(folder / "data").root)],
+        lambda folder, file: ["hdf5", str(make_storage(folder / "data").root)],
+    ],
+    ids=["pack", "zip", "hdf5"],
+)
+def test_long_commands_show_a_line_which_is_cleared(tmp_path, array_file, monkeypatch, command):
     stream = terminal(monkeypatch, "stderr")
-    with progress(2) as advance:
-        advance("a")
-        advance("b")
-    assert stream.getvalue().split("\r") == ["", "\x1b[K[1/2] a", "\x1b[K[2/2] b", "\x1b[K"]
+    assert main(command(tmp_path, array_file)) == 0
+    lines = stream.getvalue().split("\r")
+    assert any("%" in line for line in lines)
+    assert lines[-2].strip() == lines[-1] == ""
 
 
-def test_the_line_is_cleared_after_a_failure(monkeypatch):
-    without_rich(monkeypatch)
+def test_nothing_is_shown_where_there_is_no_terminal_or_it_is_not_wanted(
+    tmp_path, array_file, monkeypatch, capsys
+):
+    assert main(["pack", str(tmp_path / "a"), str(array_file)]) == 0
+    assert capsys.readouterr().err == ""
     stream = terminal(monkeypatch, "stderr")
-
-    def fail_halfway():
-        with progress(2) as advance:
-            advance("a")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail_halfway()
-    assert stream.getvalue().endswith("\r\x1b[K")
+    assert main(["pack", "--quiet", str(tmp_path / "b"), str(array_file)]) == 0
+    assert stream.getvalue() == ""
 
 
-def test_rich_shows_a_bar(monkeypatch):
-    pytest.importorskip("rich")
+def test_the_line_is_cleared_before_an_error_is_printed(tmp_path, array_file, monkeypatch):
     stream = terminal(monkeypatch, "stderr")
-    with progress(2) as advance:
-        advance("trial [1]")
-        advance("b")
-    assert "50%" in stream.getvalue()
+    assert main(["pack", str(tmp_path / "a"), str(array_file)]) == 0
+    stream.seek(0)
+    stream.truncate()
+    assert main(["pack", str(tmp_path / "a"), str(array_file)]) == 2
+    assert stream.getvalue().startswith("\r\x1b[Kpersist: ")

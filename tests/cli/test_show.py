@@ -64,12 +64,12 @@ def test_dots_lead_into_namespaces(command, dataset):
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("nothing", "there is no key nothing"),
-        ("D0.nothing", "there is no key D0.nothing"),
-        ("D1.x", "there is no namespace D1"),
-        ("D0.inner.x", "there is no namespace D0.inner"),
+        ("nothing", "no such key: nothing"),
+        ("D0.nothing", "no such key: D0.nothing"),
+        ("D1.x", "no such namespace: D1"),
+        ("D0.inner.x", "no such namespace: D0.inner"),
         ("D0", "D0 is a namespace"),
-        ("../x", "there is no namespace"),
+        ("../x", "no such namespace"),
     ],
 )
 def test_what_there_is_not_is_an_error(command, dataset, key, message):
@@ -135,7 +135,11 @@ def test_a_value_that_cannot_be_loaded_is_described(command, dataset, tmp_path, 
     done = command("show", "results", "x")
     assert done.status == 2
     assert "shapes.Point" in done.out
+    assert "give --trust shapes.Point" in done.err
+    done = command("show", "results", "x", "--trust-all")
     assert "cannot be loaded: ModuleNotFoundError: No module named 'shapes'" in done.err
+    done = command("show", "results", "x", "--trust", "shapes.Point")
+    assert "cannot find shapes.Point" in done.err
 
 
 @pytest.mark.parametrize("options", [{}, {"data_format": "npz"}, {"data_format": "hdf5"}])

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from persist.cli.progress import byte_meter
-from persist.experiment import Array, Storage, Trial, WorkingDataset
-from tests.cli.terminals import terminal
+from persist.experiment import Array, Storage, TaskReader, Trial, WorkingDataset
 
 
 @pytest.fixture
@@ -73,10 +71,26 @@ def test_a_file_that_was_extended_is_replaced_on_demand(command, storage):
     assert command("hdf5", "experiment01", "--overwrite").status == 0
 
 
-def test_bytes_are_shown_in_per_cent_on_a_terminal(monkeypatch):
-    stream = terminal(monkeypatch, "stderr")
-    with byte_meter() as meter:
-        meter(50, 100, "a")
-        meter(50, 100, "b")
-        meter(100, 100, "c")
-    assert stream.getvalue().split("\r") == ["", "\x1b[K[50 %] a", "\x1b[K[100 %] c", "\x1b[K"]
+def test_arrays_without_rows_are_moved_aside(command, storage):
+    table = Path("experiment01/p0/task1/trials.csv")
+    table.write_text("block,trial,hit\n0,0,False\n")
+    done = command("ls", "experiment01")
+    assert "row 1: emg without attributes" in done.out
+    done = command("repair", "experiment01")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == "p0/task1: moved emg of rows 1 to emg.orphaned.h5\n"
+    assert command("repair", "experiment01", "--json").document == {"done": []}
+    assert command("repair", "experiment01").out == "nothing to repair\n"
+    storage.subject_id = "p0"
+    with storage.resume_task("task1") as writer:
+        trial = Trial({"block": 0, "trial": 5, "hit": True})
+        trial.arrays["emg"] = Array(data=numpy.full((2, 5), 7.0))
+        writer.write(trial)
+    assert TaskReader("experiment01/p0/task1").array("emg")[2].tolist() == [7.0] * 5
+
+
+def test_what_is_no_experiment_is_not_repaired(command):
+    Path("nothing").mkdir()
+    done = command("repair", "nothing")
+    assert done.status != 0
+    assert "it is not a data set" in done.err

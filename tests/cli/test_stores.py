@@ -67,8 +67,60 @@ def test_a_bundle_of_somebody_else_is_refused(command, result, monkeypatch, tmp_
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "other keys"))
     done = command("predict", "model.n4a", "data.csv")
     assert done.status == 2
-    assert "give --trusted" in done.err
+    assert "give --trust-all" in done.err
+    assert command("predict", "model.n4a", "data.csv", "--trust-all").status == 0
     assert command("predict", "model.n4a", "data.csv", "--trusted").status == 0
+
+
+def test_what_is_listed_is_what_is_exported(command, result):
+    (best,) = command("top", "-n", "1", "--json").document["rows"]
+    refit = result.best["chain_id"]
+    assert best["chain_id"] == refit
+    head = command("top").out.splitlines()[0].split()
+    assert head[:2] == ["model_name", "val_score"]
+    assert command("export", refit[:30], "model_v1.2").out == "wrote model_v1.2.n4a\n"
+    done = command("export", "nothing", "x")
+    assert (done.status, "not found" in done.err) == (2, True)
+    (fold,) = command("top", "-n", "1", "--folds", "--json").document["rows"]
+    assert fold["fold_id"] in [str(n) for n in range(5)] + ["avg"]
+
+
+def test_a_run_is_shown_and_done_again(command, monkeypatch, tmp_path):
+    generator = numpy.random.default_rng(1)
+    features = generator.random((30, 4))
+    rows = numpy.column_stack([features, features @ [1.0, 2.0, 3.0, 4.0]])
+    numpy.savetxt("spectra.csv", rows, delimiter=";", header="1100;1102;1104;1106;protein")
+    shown = command("run", "--check", "spectra.csv").out
+    assert "30 samples, 4 features" in shown
+    assert "wavelengths: 1100 to 1106" in shown
+    assert not Path("workspace").exists()
+    Path("pipeline.json").write_text('[{"class": "sklearn.linear_model.Ridge"}]')
+    done = command("run", "spectra.csv", "pipeline.json", "--seed", "3", "--test", "0.2")
+    assert done.status == 0
+    key = done.out.splitlines()[0].split()[1]
+    assert "Ridge" in done.out
+    text = command("show", key[:30]).out
+    for part in ("python", "scikit-learn", "seed", "digest", "Ridge"):
+        assert part in text
+    assert command("show", key, "--json").document["seed"] == 3
+    again = command("rerun", key, "spectra.csv")
+    assert again.status == 0
+    assert "scores are those of run" in again.out
+    numpy.savetxt("other.csv", rows + 1, delimiter=";", header="1100;1102;1104;1106;protein")
+    assert "not those of the run" in command("rerun", key, "other.csv").err
+    (best,) = command("top", "-n", "1", "--json").document["rows"]
+    command("export", best["chain_id"], "m.n4a")
+    whole = command("predict", "m.n4a", "spectra.csv").out
+    assert len(whole.split()) == 30
+    numpy.savetxt("new.csv", features, delimiter=";", header="1100;1102;1104;1106", comments="")
+    assert command("predict", "m.n4a", "new.csv").out == whole
+    swapped = features[:, [1, 0, 2, 3]]
+    numpy.savetxt("new.csv", swapped, delimiter=";", header="1102;1100;1104;1106", comments="")
+    refused = command("predict", "m.n4a", "new.csv")
+    assert (refused.status, "another order" in refused.err) == (2, True)
+    text = Path("spectra.csv").read_text().replace(".", ",")
+    Path("comma.csv").write_text(text)
+    assert command("predict", "m.n4a", "comma.csv").out == whole
 
 
 def test_what_nothing_needs_is_removed(command, result):
@@ -89,3 +141,30 @@ def test_a_file_that_is_no_table_of_numbers_is_misuse(command, result, text):
     done = command("predict", "model.n4a", "bad.csv")
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert "bad.csv" in done.err
+
+
+def test_a_store_is_verified_and_each_damaged_or_missing_artifact_is_named(command, result):
+    done = command("verify", "workspace")
+    assert done.status == 0
+    assert done.out.startswith("ok: ")
+    first, *others = sorted(filter(Path.is_file, Path("workspace/artifacts").rglob("*")))
+    data = bytearray(first.read_bytes())
+    data[len(data) // 2] ^= 1
+    first.write_bytes(data)
+    document = command("verify", "workspace", "--json").document
+    assert (document["ok"], document["missing"]) == (False, [])
+    assert document["damaged"] == [str(first.relative_to("workspace"))]
+    first.unlink()
+    done = command("verify", "workspace")
+    assert done.status == 1
+    assert done.out.splitlines()[0] == f"missing: {first.relative_to('workspace')}"
+    assert document["checked"] == 1 + len(others)
+
+
+def test_a_store_whose_database_is_damaged_is_named_and_others_are_verified(command, result):
+    assert command("verify", "workspace").status == 0  # it keeps no connection
+    path = Path("workspace/store.duckdb")
+    path.write_bytes(b"no database" * 1000)
+    done = command("verify", "workspace")
+    assert done.status == 1
+    assert done.out.startswith("damaged: store.duckdb: ")

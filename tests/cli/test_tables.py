@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from persist.cli.tables import human_size, print_table, print_text
+from persist.cli.tables import print_table, print_text
+from persist.display import human_size
 from tests.cli.terminals import terminal, without_rich
 
 COLUMNS, ROWS = ("key", "info"), [("a", "[mV]"), ("longer", "")]

@@ -78,7 +78,7 @@ def test_an_object_is_shown_with_its_value(command, saved):
 def test_an_item_that_is_not_there_is_misuse(command, saved):
     done = command("show", "w", "D0/nothing")
     assert done.status == 2
-    assert done.err == "persist: there is no item D0/nothing: persist ls shows those there are\n"
+    assert done.err == "persist: no such item: D0/nothing (run `persist ls` to list items)\n"
 
 
 def test_a_whole_workspace_is_verified(command, saved):
@@ -122,8 +122,9 @@ def test_verifying_runs_nothing(command, tmp_path):
         file["D0/x/source"] = "raise SystemExit('ran')"
     assert command("verify", "w").status == 0
     assert command("ls", "w").status == 0
+    assert command("show", "w", "D0/x").status == 2
     with pytest.raises(SystemExit, match="ran"):
-        command("show", "w", "D0/x")
+        command("show", "w", "D0/x", "--trust-all")
 
 
 def test_a_file_that_is_no_workspace_is_an_error_of_one_line(command):
@@ -132,7 +133,7 @@ def test_a_file_that_is_no_workspace_is_an_error_of_one_line(command):
         done = command(name, "w")
         assert done.status in (1, 2)
         assert done.err.count("\n") == 1
-        assert "no HDF5 file, or it is damaged" in done.err
+        assert "not an HDF5 file, or it is damaged" in done.err
     with h5py.File("w.h5", "w"):
         pass
     assert "does not appear to be a SpikeLab workspace" in command("ls", "w").err

@@ -66,8 +66,8 @@ class Operation:
         for name in self.inner:
             ds._namespace(name)
         if self.compacts:
-            with ds._writing():
-                ds._writer.compact()
+            with ds._results.changing():
+                ds._results._writer.compact()
 
     def after(self, state: State) -> State:
         """Return the state that it makes of another one."""

@@ -8,15 +8,15 @@ import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FuturesTimeoutError
-from importlib.machinery import SourceFileLoader
 
 import numpy
 import pytest
 
 import persist
-from persist.dataset import read
+from persist.dataset import value
+from persist.dataset.index import Index
 from persist.dataset.writer import Writer
-from persist.errors import LockTimeout
+from persist.errors import LockTimeout, UnknownKeyError
 from tests.dataset import workers
 from tests.dataset.states import bare_package, read_bare, read_object
 from tests.effort import IS_SHORT
@@ -87,15 +87,10 @@ def test_values_that_many_processes_replace_are_whole_at_any_time(pool, folder, 
 def test_a_value_that_is_replaced_twice_while_it_is_read_is_whole(folder, monkeypatch, data_format):
     ds = opened(folder, array_threshold=workers.THRESHOLD, data_format=data_format)
     ds.x = workers.make_value(0)
-    find, get_code = read.find_source, SourceFileLoader.get_code
+    find = value.Place.find
 
     def find_source(*args):
         return replace_after(find, *args)
-
-    def get_code_of_module(loader, name):
-        return (
-            replace_after(get_code, loader, name) if name.endswith(".x") else get_code(loader, name)
-        )
 
     def replace_after(real, *args):
         found = real(*args)
@@ -104,30 +99,31 @@ def test_a_value_that_is_replaced_twice_while_it_is_read_is_whole(folder, monkey
         ds.x = workers.make_value(8)
         return found
 
-    monkeypatch.setattr(read, "find_source", find_source)
+    monkeypatch.setattr(value.Place, "find", find_source)
     workers.check_value(opened(folder, "r").x, 8)
     ds.x = workers.make_value(0)
-    monkeypatch.setattr(SourceFileLoader, "get_code", get_code_of_module)
     with bare_package(folder) as package:
+        find = package._source
+        monkeypatch.setattr(package, "_source", find_source)
         workers.check_value(package.x, 8)
 
 
 def test_a_value_that_comes_to_its_place_while_it_is_read_is_whole(folder, monkeypatch):
     ds = opened(folder, array_threshold=workers.THRESHOLD)
-    find, roll_forward = read.find_source, Writer.roll_forward
+    find, apply = value.Place.find, Writer.apply
     found = []
 
-    def read_meanwhile(writer, commit):
+    def read_meanwhile(writer, line):
         def find_source(*args):
             source = find(*args)
             monkeypatch.undo()
-            roll_forward(writer, commit)
+            apply(writer, line)
             return source
 
-        monkeypatch.setattr(read, "find_source", find_source)
+        monkeypatch.setattr(value.Place, "find", find_source)
         found.append(opened(folder, "r").x)
 
-    monkeypatch.setattr(Writer, "roll_forward", read_meanwhile)
+    monkeypatch.setattr(Writer, "apply", read_meanwhile)
     ds._update({"x": workers.make_value(4), "y": workers.make_value(8)})
     workers.check_value(*found, 4)
     workers.check_value(ds.x, 4)
@@ -190,20 +186,20 @@ def test_threads_read_while_another_one_makes_batches(folder):
 
 def test_a_commit_that_another_thread_sees_first_is_taken_in_once(folder, monkeypatch):
     ds = opened(folder)
-    finish = Writer.finish
+    absorb = Index.absorb
 
-    def finish_after_another(*args):
-        assert ds._keys() == other.submit(ds._keys).result()
-        finish(*args)
+    def absorb_after_another(*args):
+        other.submit(ds._keys).result()
+        absorb(*args)
 
-    monkeypatch.setattr(Writer, "finish", finish_after_another)
+    monkeypatch.setattr(Index, "absorb", absorb_after_another)
     with ThreadPoolExecutor(1) as other:
         for number in range(3):
             ds.x = number
             setattr(ds, f"y{number}", number)
             manifest = os.path.join(folder, "_manifest.jsonl")
-            assert ds._index.end == os.path.getsize(manifest)
-            assert ds._index.number == opened(folder, "r")._index.number
+            assert ds._results._index.end == os.path.getsize(manifest)
+            assert ds._results._index.number == opened(folder, "r")._results._index.number
     assert ds._keys() == ["first_0", "x", "y0", "y1", "y2"]
 
 
@@ -274,3 +270,24 @@ def test_a_killed_holder_holds_nothing(folder):
         assert ds.x == 4
         assert read_object(ds).values.keys() == {"first_0", "x"}
         assert persist.verify(folder).ok
+
+
+def test_a_key_that_is_deleted_while_it_is_read_is_unknown(folder, monkeypatch):
+    writer, reader = opened(folder), opened(folder, "r")
+    writer.x = 1
+    assert reader.x == 1
+    find = value.Place.find
+
+    def find_after_deletion(*args):
+        monkeypatch.undo()
+        writer._delete("x")
+        return find(*args)
+
+    monkeypatch.setattr(value.Place, "find", find_after_deletion)
+    with pytest.raises(UnknownKeyError):
+        reader._load("x")
+    writer.y = 1
+    with bare_package(folder) as package:
+        writer._delete("y")
+        with pytest.raises(AttributeError, match="y was deleted after"):
+            package._load("y")

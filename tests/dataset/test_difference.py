@@ -3,7 +3,7 @@ import pytest
 
 import persist
 from persist import DataSet
-from persist.dataset import difference
+from persist.dataset.results import Results
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_values_of_the_same_files_are_not_read(pair, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("it was read")
 
-    monkeypatch.setattr(difference.DataSetReader, "_load", refuse)
+    monkeypatch.setattr(Results, "load", refuse)
     assert persist.diff(*pair).same
 
 

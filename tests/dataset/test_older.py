@@ -14,6 +14,7 @@ import numpy
 import pytest
 
 import persist
+from persist.dataset.layout import package_files
 from persist.errors import DataSetError, PersistError, ReadOnlyError
 from persist.objects import Container
 from tests.dataset.bare import (
@@ -104,7 +105,7 @@ def check_sample(ds: persist.DataSet, path: Path) -> None:
 
 def known_files(ds: persist.DataSet) -> set[str]:
     """Return the files that a data set has a use for."""
-    own = {"__init__.py", "_manifest.jsonl", "_this_dir_is_a_DataSet", ".lock"}
+    own = {*package_files(), "_manifest.jsonl", "_tip", ".lock"}
     return own.union(*(entry.files for entry in ds._manifest.values()))
 
 

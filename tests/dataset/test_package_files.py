@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+from persist.dataset.layout import package_files
 from tests.dataset.bare import (
     formats,
     snapshot,
@@ -89,7 +90,9 @@ def test_nothing_tells_of_the_machine_and_the_same_values_are_the_same_bytes(
     time.sleep(2.1)
     other = write_in_a_process(tmp_path / "the_other_folder" / "below", "7", 1e8, pid + 1)
     assert found.keys() == other.keys()
-    written = re.compile(rb'"written": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"|"crc": "[0-9a-f]{8}"')
+    written = re.compile(
+        rb'"written": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"|"crc": "[0-9a-f]{8}"|"after": "\w*"'
+    )
     traces = [os.fsencode(tmp_path), b"theonefolder", b"ofthistest", str(pid).encode()]
     traces += [os.fsencode(sys.prefix), time.strftime("%Y-%m").encode()]
     for name, data in found.items():
@@ -97,6 +100,12 @@ def test_nothing_tells_of_the_machine_and_the_same_values_are_the_same_bytes(
             assert (data == other[name]) == (b'"written"' not in data), name
             data = written.sub(b"", data)
             assert data == written.sub(b"", other[name]), name
-        assert data == other[name] or name.endswith("_manifest.jsonl"), name
+        assert data == other[name] or name.endswith(("_manifest.jsonl", "_tip")), name
         assert not [trace for trace in traces if trace in data], name
     assert any(b'"written"' in data for data in found.values())
+
+
+def test_the_package_is_short_and_starts_with_its_format() -> None:
+    lines = package_files()["__init__.py"].decode().splitlines()
+    assert lines[0] == "# A persist data set, format 2."
+    assert len(lines) <= 200

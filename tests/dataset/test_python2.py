@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persist.dataset.python2 import Python2Error, info_text, restore_python2
+from persist.compat.python2 import Python2Error, info_text, restore_python2
 from persist.errors import ArchiveError
 
 CLOSING = "try: del __builtins__\nexcept NameError: pass"

@@ -229,7 +229,7 @@ class DataSets(RuleBasedStateMachine):
             assert is_same(read_object(ds), wanted)
             assert list(ds) == list(fresh)
 
-    @precondition(lambda self: self.objects[0]._index.number % 3 == 0)
+    @precondition(lambda self: self.objects[0]._results._index.number % 3 == 0)
     @invariant()
     def the_bare_package_agrees(self):
         with bare_package(self.folder) as package:

@@ -1,13 +1,9 @@
-"""Deaths and failures at each call that changes files: see `tests.dataset.crashes`.
-
-Here `os.pwrite` can be cut off in the middle, too.
-"""
+"""Deaths and failures at each call that changes files: see `tests.dataset.crashes`."""
 
 import contextlib
 import os
 import tempfile
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
@@ -19,44 +15,20 @@ STEP = 5 if IS_SHORT else 1
 """Only every so many-th call is tried."""
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-_wrap = crashes._wrap
-
-
-def _wrap_with_halves(name, real, step):
-    if name != "pwrite":
-        return _wrap(name, real, step)
-
-    def wrapped(handle, data, offset):
-        view = memoryview(data)
-        return step(
-            "pwrite",
-            lambda: real(handle, data, offset),
-            lambda: real(handle, view[: len(view) // 2], offset),
-        )
-
-    return wrapped
-
-
-@contextlib.contextmanager
-def halves():
-    with mock.patch.object(crashes, "_wrap", _wrap_with_halves):
-        yield
 
 
 def calls_of(act, folder):
     """Return the calls of an act, and where to kill it."""
-    with halves():
-        calls, changed = crashes.record(act, str(folder))
+    calls, changed = crashes.record(act, str(folder))
     kills = [Kill(number, calls[number], False) for number in changed]
-    kills += [Kill(n, name, True) for n, name in enumerate(calls) if name in ("write", "pwrite")]
+    kills += [Kill(n, name, True) for n, name in enumerate(calls) if name == "write"]
     kills.sort()
     return calls, sorted({*kills[::STEP], kills[-1]})
 
 
 def run_killed(act, kill):
     """Do something in a child that is killed."""
-    with halves():
-        assert crashes.run_killed(act, kill) == KILLED, kill
+    assert crashes.run_killed(act, kill) == KILLED, kill
 
 
 def fail_at(number):

@@ -7,7 +7,7 @@ import math
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persist.errors import DamagedError
@@ -25,6 +25,7 @@ def same(one, other):
     return type(one) is type(other) and (one == other or (one != one and other != other))
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4), max_size=5))
 def test_what_is_written_row_by_row_is_read_with_its_types(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("task") / "trials.csv"
@@ -45,7 +46,7 @@ def test_what_is_written_row_by_row_is_read_with_its_types(tmp_path_factory, row
 def test_a_table_gives_back_its_bytes(rows):
     one, two = map(list, zip(*rows, strict=True))
     data = Table({"a": one, "b": two}, len(rows)).to_bytes()
-    assert Table.of_bytes(data).to_bytes() == data
+    assert Table.of_csv(parse_csv(data)).to_bytes() == data
 
 
 @given(st.lists(st.lists(st.one_of(LOOKALIKES, TEXTS), min_size=2, max_size=2), max_size=4))
@@ -169,5 +170,5 @@ def test_half_a_character_at_the_end_is_dropped_and_said(tmp_path, caplog):
 @pytest.mark.parametrize("data", [b"a\n1,2\n", b"a\n\xff\n"])
 def test_what_is_no_csv_is_an_error_that_names_the_file(tmp_path, data):
     (tmp_path / "trials.csv").write_bytes(data)
-    with pytest.raises(DamagedError, match=r"trials\.csv cannot be read"):
+    with pytest.raises(DamagedError, match=r"cannot read .*trials\.csv"):
         _ = TaskReader(tmp_path).columns

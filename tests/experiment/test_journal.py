@@ -4,43 +4,28 @@ import pytest
 
 from persist.errors import DamagedError
 from persist.experiment import TaskReader
-from persist.experiment.appended_file import Change
-from persist.experiment.handle import Handle
-from persist.experiment.journal import JOURNAL, Journal, Part, has_journal, recover
+from persist.files.journal import Change, Part, _packed, is_pending
+
+JOURNAL = ".persist-journal"
 
 
-def left_behind(folder, monkeypatch):
+def left_behind(folder):
     """Write a journal, and die before its changes are made."""
     (folder / "trials.csv").write_bytes(b"a\n1\n")
-    handle = Handle(str(folder / "trials.csv"))
-    part = Part("trials.csv", handle.number, 4, [Change(4, b"2\n", b"")])
-    journal = Journal(str(folder), durable=False)
-
-    class DiedError(BaseException):
-        pass
-
-    def die(*_):
-        raise DiedError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_apply", die)
-        patch.setattr(Journal, "_clear", lambda *_: None)
-        with pytest.raises(DiedError):
-            journal.commit([part])
-    journal.close()
-    handle.close()
+    part = Part("trials.csv", -1, 4, [Change(4, b"2\n", b"")])
+    (folder / JOURNAL).write_bytes(_packed([part]))
 
 
-def test_a_reader_finishes_what_was_committed(tmp_path, monkeypatch):
-    left_behind(tmp_path, monkeypatch)
-    assert has_journal(str(tmp_path))
+def test_a_reader_finishes_what_was_committed(tmp_path):
+    left_behind(tmp_path)
+    assert is_pending(str(tmp_path / JOURNAL))
     assert TaskReader(tmp_path).columns == {"a": [1, 2]}
-    assert not has_journal(str(tmp_path))
+    assert not is_pending(str(tmp_path / JOURNAL))
     assert (tmp_path / "trials.csv").read_bytes() == b"a\n1\n2\n"
 
 
-def test_half_a_journal_counts_for_nothing(tmp_path, monkeypatch):
-    left_behind(tmp_path, monkeypatch)
+def test_half_a_journal_counts_for_nothing(tmp_path):
+    left_behind(tmp_path)
     whole = (tmp_path / JOURNAL).read_bytes()
     for size in range(len(whole)):
         (tmp_path / JOURNAL).write_bytes(whole[:size])
@@ -51,8 +36,8 @@ def test_half_a_journal_counts_for_nothing(tmp_path, monkeypatch):
     assert TaskReader(tmp_path).columns == {"a": [1]}
 
 
-def test_a_journal_for_a_file_that_is_gone_is_an_error(tmp_path, monkeypatch):
-    left_behind(tmp_path, monkeypatch)
+def test_a_journal_for_a_file_that_is_gone_is_an_error(tmp_path):
+    left_behind(tmp_path)
     (tmp_path / "trials.csv").unlink()
-    with pytest.raises(DamagedError, match=r"has a journal .* for trials\.csv, which is gone"):
-        recover(str(tmp_path))
+    with pytest.raises(DamagedError, match=r"it changes trials\.csv, which is missing"):
+        TaskReader(tmp_path).columns  # noqa: B018

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from persist.errors import InvalidKeyError
 from persist.experiment import Storage, TaskReader, TaskWriter, WorkingDataset, storage_to_hdf5
-from persist.experiment.names import check_name, group_name, name_of_group
+from persist.experiment.names import check_name
+from persist.names import group_name, name_of_group
 from tests.experiment.samples import make_storage, make_trial, signal
 
 REFUSED = {

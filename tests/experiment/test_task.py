@@ -4,22 +4,27 @@ import logging
 import multiprocessing
 import os
 import pickle
+import time
 
 import h5py
 import numpy
 import pytest
 
-from persist.errors import ArchiveError, UnknownKeyError
+from persist.errors import ArchiveError, DamagedError, UnknownKeyError
 from persist.experiment import (
     Array,
+    Storage,
     TaskReader,
     TaskWriter,
     Trial,
+    TrialWriter,
     UnknownArrayError,
     read_hdf5,
+    repair_storage,
+    repair_task,
     write_hdf5,
 )
-from tests.experiment.samples import listing, make_trial, signal
+from tests.experiment.samples import contents, listing, make_trial, signal
 
 
 def write_trials(folder, numbers=range(3), **options):
@@ -244,7 +249,8 @@ def test_arrays_are_what_h5py_would_have_written(tmp_path, name):
     given = ARRAYS[name]
     with h5py.File(tmp_path / "plain.h5", "w") as file:
         file["0"] = given
-        wanted, dtype = file["0"][()], file["0"].dtype
+        dtype = file["0"].dtype
+        wanted = file["0"].asstr()[()] if name == "texts" else file["0"][()]
     folder = tmp_path / "task"
     folder.mkdir()
     TaskWriter(folder).write(make_trial(0, x=given))
@@ -397,7 +403,7 @@ def test_reading_leaves_a_folder_as_it_is(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in [tmp_path, *tmp_path.iterdir()]} == before
 
 
-def test_what_belongs_to_no_trial_is_dropped_and_the_next_trial_takes_its_place(tmp_path, caplog):
+def test_what_belongs_to_no_trial_is_told_and_no_trial_takes_its_place(tmp_path, caplog):
     write_trials(tmp_path)
     for row in ("3", "4"):
         write_hdf5(tmp_path / "emg.hdf5", [9], dataset=row)
@@ -410,11 +416,18 @@ def test_what_belongs_to_no_trial_is_dropped_and_the_next_trial_takes_its_place(
         "row 4: emg without attributes",
     ]
     assert len(list(reader.iterarray("emg"))) == 3
+    before = contents(tmp_path)
     with TaskWriter(tmp_path) as writer:
+        for _ in range(2):
+            with pytest.raises(DamagedError, match=r"3 rows, .* \(emg: 3, 4\); .*persist repair"):
+                writer.write(make_trial(3))
+            assert contents(tmp_path) == before
+        assert repair_task(tmp_path) == ["moved emg of rows 3, 4 to emg.orphaned.h5"]
         writer.write(make_trial(3))
         writer.write(make_trial(4, emg=signal(4)))
     assert "dropping a row" in caplog.text
-    assert "replacing emg of row 3" in caplog.text
+    with h5py.File(tmp_path / "emg.orphaned.h5") as file:
+        assert {name: file[name][()].tolist() for name in file} == {"3": [9], "4": [9]}
     reader = TaskReader(tmp_path)
     assert reader.dropped == []
     arrays = list(reader.iterarray("emg"))
@@ -494,3 +507,51 @@ def test_files_are_closed_when_nobody_uses_the_writer(tmp_path):
     del writer
     if files:
         assert len(os.listdir("/proc/self/fd")) == files - 3
+
+
+def test_rows_that_cannot_be_read_are_not_cut_off(tmp_path):
+    (tmp_path / "trials.csv").write_text('block,trial,x\n0,0,"a"\n0,1,"b\n0,2,c\n0,3,d\n')
+    before = (tmp_path / "trials.csv").read_bytes()
+    with TaskWriter(tmp_path) as writer, pytest.raises(DamagedError, match="quote that is not"):
+        writer.write(make_trial(4))
+    assert (tmp_path / "trials.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("left", ["", "block,trial,x\n", "block,trial,x\n0,0,0.0\n0,2,1.0\n"])
+def test_a_task_whose_table_lost_rows_is_not_resumed(tmp_path, left):
+    storage = Storage(tmp_path / "data")
+    storage.subject_id = "p0"
+    task = tmp_path / "data" / "p0" / "t"
+    with storage.create_task("t"):
+        write_trials(task)
+    (task / "trials.csv").write_text(left)
+    before = contents(task)
+    with pytest.raises(DamagedError, match=r"cannot add to .*emg: .*2"):
+        storage.resume_task("t")
+    assert contents(task) == before
+    done = repair_storage(storage.root)
+    assert len(done) == 1
+    count = len(TaskReader(task))
+    with storage.resume_task("t") as writer:
+        writer.write(make_trial(9, emg=signal(9)))
+    numpy.testing.assert_array_equal(list(TaskReader(task).iterarray("emg"))[count], signal(9))
+    kept = [path for path in task.iterdir() if path.name == "emg.orphaned.h5"]
+    with h5py.File(kept[0]) as file:
+        for name in file:
+            numpy.testing.assert_array_equal(file[name], signal(int(name)))
+    assert len(list(h5py.File(kept[0]))) + count == 3
+
+
+def test_many_new_columns_take_little_time(tmp_path):
+    rows = "".join(f'0,{n},{n / 7},"text {n}"\n' for n in range(5000))
+    (tmp_path / "trials.csv").write_text("block,trial,x,label\n" + rows)
+    writer = TrialWriter(tmp_path / "trials.csv", durable=False)
+    start = time.process_time()
+    for number in range(100):
+        writer.write({"block": 1, "trial": number, f"new {number}": number})
+    assert time.process_time() - start < 5
+    columns = TaskReader(tmp_path).columns
+    assert len(columns) == 104
+    assert columns["label"][4999] == "text 4999"
+    assert columns["new 99"][5099] == 99
+    assert columns["new 99"][:5099] == [None] * 5099

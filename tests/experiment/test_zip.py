@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from persist.errors import DamagedError
-from persist.experiment import Storage, storage_to_zip, zip_to_storage, zipping
+from persist.experiment import Storage, storage_to_zip, zip_to_storage
 from tests.experiment.samples import contents, listing, make_storage
 
 
@@ -143,16 +143,17 @@ def test_progress_tells_the_bytes_up_to_all_of_them(data, tmp_path):
 def test_what_cannot_be_read_again_is_not_put_in_place(data, tmp_path, monkeypatch):
     target = tmp_path / "x.zip"
     target.write_bytes(b"former")
-    real = zipping._verify
+    real = zipfile.ZipFile.close
 
-    def spoil(archive, path):
-        archive.close()
-        with open(path, "r+b") as file:
-            file.seek(60)
-            file.write(b"spoiled")
-        real(archive, path)
+    def close_and_spoil(archive):
+        is_open = archive.fp is not None
+        real(archive)
+        if is_open and archive.mode == "w":
+            with open(archive.filename, "r+b") as file:
+                file.seek(60)
+                file.write(b"spoiled")
 
-    monkeypatch.setattr(zipping, "_verify", spoil)
+    monkeypatch.setattr(zipfile.ZipFile, "close", close_and_spoil)
     with pytest.raises(DamagedError):
         storage_to_zip(data, target)
     assert target.read_bytes() == b"former"

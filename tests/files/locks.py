@@ -115,13 +115,37 @@ def open_files():
     return sorted(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else []
 
 
+def locking():
+    """Return the module and the name of the system's call that locks a file, and what unlocks."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        return msvcrt, "locking", msvcrt.LK_UNLCK
+    import fcntl
+
+    return fcntl, "flock", fcntl.LOCK_UN
+
+
+def before_each_lock(monkeypatch, act):
+    """Call a function with the handle before the system locks a file."""
+    owner, name, unlocking = locking()
+    real = getattr(owner, name)
+
+    def lock_or_unlock(handle, how, *rest):
+        if how != unlocking:
+            act(handle)
+        real(handle, how, *rest)
+
+    monkeypatch.setattr(owner, name, lock_or_unlock)
+
+
 def refuse_locks(monkeypatch, number=errno.ENOLCK):
     """Let the system refuse each lock with an error."""
 
     def refuse(handle):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(lock_file, "_lock", refuse)
+    before_each_lock(monkeypatch, refuse)
 
 
 def sleep_instead(monkeypatch, sleep):
@@ -151,8 +175,8 @@ def interrupt_at(monkeypatch, number):
 
         monkeypatch.setattr(owner, name, wrapped)
 
-    for name in ("open", "fstat", "lstat", "ftruncate"):
+    for name in ("open", "fstat", "lstat", "ftruncate", "write"):
         wrap(os, name)
-    for name in ("_lock", "_write", "this_holder"):
-        wrap(lock_file, name)
+    wrap(*locking()[:2])
+    wrap(lock_file, "this_holder")
     return calls

@@ -312,8 +312,8 @@ with lock:
 """
     assert finish(start(program, tmp_path, locks=locks)) == [
         "False",
-        "RuntimeError False",
-        "RuntimeError False",
+        "LockNotHeldError False",
+        "LockNotHeldError False",
         "LockTimeout True",
         "True",
         "True",

@@ -9,10 +9,12 @@ import sys
 import pytest
 
 from persist.errors import LockTimeout
-from persist.files import FolderLock, lock_file
+from persist.files import FolderLock
 from tests.files.locks import (
+    before_each_lock,
     interrupt_at,
     is_free,
+    locking,
     open_files,
     record,
     refuse_locks,
@@ -43,9 +45,10 @@ def test_a_full_disk_keeps_nobody_from_locking(tmp_path, monkeypatch):
     def fail(handle, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(lock_file, "_write", fail)
-    with FolderLock(tmp_path), pytest.raises(LockTimeout) as caught:
-        FolderLock(tmp_path).acquire(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", fail)
+        with FolderLock(tmp_path), pytest.raises(LockTimeout) as caught:
+            FolderLock(tmp_path).acquire(0)
     assert caught.value.pid is None
 
 
@@ -144,17 +147,16 @@ def test_a_folder_that_was_moved_is_no_longer_held_by_its_old_path(tmp_path):
 
 @on_posix
 def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(tmp_path, monkeypatch):
-    real, calls = lock_file._lock, []
+    calls = []
 
     def replace_first(handle):
         if not calls:
             (tmp_path / ".lock").unlink()
             (tmp_path / ".lock").touch()
         calls.append(handle)
-        real(handle)
 
     before = open_files()
-    monkeypatch.setattr(lock_file, "_lock", replace_first)
+    before_each_lock(monkeypatch, replace_first)
     lock = FolderLock(tmp_path)
     with lock:
         assert len(calls) == 2
@@ -166,14 +168,8 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(tmp_path, mo
 
 @on_posix
 def test_a_file_that_is_replaced_again_and_again_is_given_up(tmp_path, monkeypatch):
-    real = lock_file._lock
-
-    def replace(handle):
-        (tmp_path / ".lock").unlink()
-        real(handle)
-
     before = open_files()
-    monkeypatch.setattr(lock_file, "_lock", replace)
+    before_each_lock(monkeypatch, lambda handle: (tmp_path / ".lock").unlink())
     with pytest.raises(OSError, match="Lost lock on"):
         FolderLock(tmp_path).acquire()
     assert open_files() == before
@@ -193,7 +189,8 @@ def test_an_interrupt_at_any_step_leaves_nothing_locked_and_nothing_open(tmp_pat
         assert not lock.is_held, steps
         assert open_files() == before, steps
         assert is_free(tmp_path), steps
-    assert steps == ["open", "_lock", "fstat", "ftruncate", "lstat", "this_holder", "_write"]
+    lock_call = locking()[1]
+    assert steps == ["open", lock_call, "fstat", "ftruncate", "lstat", "this_holder", "write"]
     assert lock.is_held
 
 
@@ -223,15 +220,11 @@ def test_a_system_may_say_in_two_ways_that_another_holds_the_lock(tmp_path, monk
 
 @on_posix
 def test_a_copy_of_the_handle_keeps_no_lock_that_was_released(tmp_path, monkeypatch):
-    real, copies = lock_file._lock, []
-
-    def copy(handle):
-        # As a child has it that Python did not fork.
-        copies.append(os.dup(handle))
-        real(handle)
+    copies = []
 
     with monkeypatch.context() as patch:
-        patch.setattr(lock_file, "_lock", copy)
+        # As a child has it that Python did not fork.
+        before_each_lock(patch, lambda handle: copies.append(os.dup(handle)))
         with FolderLock(tmp_path):
             pass
     assert is_free(tmp_path)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from persist.files.write import append_bytes, write_bytes
+from persist.files.write import append_bytes, replace_bytes, write_bytes
 from tests.files.failures import record_synced
 
 
@@ -59,3 +59,20 @@ def test_short_writes_are_gone_on_with(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", lambda handle, data: real(handle, bytes(data)[:2]))
     write_bytes(str(tmp_path / "x"), b"abcde", durable=False)
     assert (tmp_path / "x").read_bytes() == b"abcde"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "x"
+    old = os.umask(0o022)
+    try:
+        replace_bytes(str(path), b"new", durable=False)
+        assert os.stat(path).st_mode & 0o777 == 0o644
+        os.chmod(path, mode)
+        replace_bytes(str(path), b"newer", durable=False)
+        assert os.stat(path).st_mode & 0o777 == mode
+    finally:
+        os.umask(old)
+    assert path.read_bytes() == b"newer"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]

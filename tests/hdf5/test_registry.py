@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from persist.errors import MissingExtraError
 from persist.hdf5 import read_item, read_summary, register
 from persist.hdf5.content import Content
-from persist.hdf5.marks import marked
-from persist.hdf5.registry import encoding_for, load_class, tags
+from persist.hdf5.registry import by_tag, load_class, registry
+from persist.hdf5.vocabulary import marked
 from tests.hdf5.files import SAMPLE, kind, stored
 
 
@@ -41,12 +42,12 @@ class VoltEncoding:
 
 
 @pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def registered() -> Iterator[None]:
     """Register a class for one test."""
-    for name in ("_BY_CLASS", "_BY_TAG"):
-        known = dict(getattr(sys.modules["persist.hdf5.registry"], name))
-        monkeypatch.setattr(f"persist.hdf5.registry.{name}", known)
     register("tests.Volt", VoltEncoding())
+    yield
+    registry.unregister("tests.Volt")
+    del by_tag["Volt"]
 
 
 @pytest.mark.usefixtures("registered")
@@ -62,8 +63,8 @@ def test_an_object_of_a_registered_class_is_stored_as_its_encoding_says() -> Non
 
 @pytest.mark.usefixtures("registered")
 def test_a_subclass_is_not_stored_as_its_base() -> None:
-    assert encoding_for(Volt) is not None
-    assert encoding_for(Millivolt) is None
+    assert registry.find(Volt) is not None
+    assert registry.find(Millivolt) is None
     with stored({"a": Millivolt(1.5)}) as group:
         assert kind(group["a"])[0] == "archive"
 
@@ -76,10 +77,10 @@ def test_a_class_or_a_tag_is_registered_once(name: str) -> None:
 
 
 def test_the_classes_of_spikelab_are_registered() -> None:
-    assert {"SpikeData", "RateData", "PairwiseCompMatrixStack"} <= set(tags())
+    assert {"SpikeData", "RateData", "PairwiseCompMatrixStack"} <= set(by_tag)
     made = type("SpikeData", (), {"__module__": "spikelab.any.module"})
-    assert encoding_for(made) is not None
-    assert encoding_for(type("SpikeData", (), {"__module__": "other"})) is None
+    assert registry.find(made) is not None
+    assert registry.find(type("SpikeData", (), {"__module__": "other"})) is None
 
 
 def test_a_missing_library_is_an_error_that_names_the_extra(

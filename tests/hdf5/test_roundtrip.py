@@ -14,10 +14,15 @@ from hypothesis import strategies as st
 
 from persist.hdf5 import write_item
 from tests.archive.arrays.cases import CASES
+from tests.effort import IS_SHORT
 from tests.hdf5.files import check_round_trip, memory_file
 from tests.strategies import ATOMS, atoms, cyclic_graphs, graphs
 
-draws = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+draws = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=40 if IS_SHORT else 100,
+)
 
 
 def as_dict(graph: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from persist.errors import DamagedError  # noqa: E402
 from persist.tracking.errors import StoreError  # noqa: E402
 
 
-def files(store):
-    return sorted(p.name for p in (store.workspace_path / "artifacts").rglob("*") if p.is_file())
+def files(site):
+    return sorted(p.name for p in site.artifacts.rglob("*") if p.is_file())
 
 
 def count(store, key):
@@ -25,7 +25,7 @@ def count(store, key):
     [("joblib", "joblib"), ("pickle", "pkl"), ("cloudpickle", "pkl"), ("odd", "bin"),
      ("archive", "py")],
 )  # fmt: skip
-def test_an_object_is_stored_once_by_content(store, format, extension):
+def test_an_object_is_stored_once_by_content(store, format, extension, site):
     first = store.save_artifact(Mean(3), "samples.Mean", "model", format)
     second = store.save_artifact(Mean(3), "other.Mean", "other", format)
     assert first == second
@@ -34,7 +34,7 @@ def test_an_object_is_stored_once_by_content(store, format, extension):
     digest, _, found = path.name.partition(".")
     assert (found, path.parent.name, len(digest)) == (extension, digest[:2], 64)
     assert store.load_artifact(first).plus == 3
-    assert files(store) == [path.name]
+    assert files(site) == [path.name]
 
 
 def test_an_archive_is_readable_source(store):
@@ -92,9 +92,9 @@ def test_artifacts_are_found_by_what_they_were_made_from(store):
     assert store.find_cached_artifact("ch", "in") is None
 
 
-def test_deleting_a_run_deletes_all_of_it_and_nothing_else(store):
+def test_deleting_a_run_deletes_all_of_it_and_nothing_else(store, site):
     first, second = fill(store, plus=1), fill(store, plus=5)
-    assert len(files(store)) == 5
+    assert len(files(site)) == 5
     # A log, two predictions with arrays, a chain, a pipeline and the run.
     assert store.delete_run(first.run) == 8
     assert store.get_run(first.run) is None
@@ -102,33 +102,33 @@ def test_deleting_a_run_deletes_all_of_it_and_nothing_else(store):
     assert store.get_chain(first.chain) is None
     # The transformer is that of the other run too.
     assert store.load_artifact(second.artifacts["shift"]).shift == 2
-    assert len(files(store)) == 3
+    assert len(files(site)) == 3
     assert store.delete_run(second.run) == 8
-    assert files(store) == []
+    assert files(site) == []
     assert store.sql("SELECT count(*) FROM artifacts").item() == 0
-    assert [*(store.workspace_path / "artifacts").iterdir()] == []
+    assert [*site.artifacts.iterdir()] == []
 
 
-def test_an_artifact_saved_once_and_used_by_two_runs_outlives_the_first(store):
+def test_an_artifact_saved_once_and_used_by_two_runs_outlives_the_first(store, site):
     first = fill(store)
     run = store.begin_run("second", {}, [])
     pipeline = store.begin_pipeline(run, "p", {}, [], "d", None)
     chain = store.save_chain(pipeline, [], 1, "M", "", "per_fold", first.artifacts, {})
     store.delete_run(first.run)
-    assert store.gc_artifacts() == 0
+    assert store.gc_artifacts(grace_period=0) == 0
     assert store.load_artifact(first.artifacts["fold_0"]).plus == 0
     assert store.get_chain(chain) is not None
     store.delete_run(run)
-    assert files(store) == []
+    assert files(site) == []
 
 
-def test_artifacts_stay_when_asked_for(store):
+def test_artifacts_stay_when_asked_for(store, site):
     ids = fill(store)
     store.delete_run(ids.run, delete_artifacts=False)
-    assert store.gc_artifacts() == 0
-    assert len(files(store)) == 3
-    assert store.gc_artifacts(unreferenced=True) == 3
-    assert files(store) == []
+    assert store.gc_artifacts(grace_period=0) == 0
+    assert len(files(site)) == 3
+    assert store.gc_artifacts(unreferenced=True, grace_period=0) == 3
+    assert files(site) == []
 
 
 def test_what_somebody_saves_for_a_chain_to_come_stays(store):
@@ -140,35 +140,35 @@ def test_what_somebody_saves_for_a_chain_to_come_stays(store):
     store.delete_run(ids.run)
     assert store.load_artifact(key).shift == 2
     chain = store.save_chain(pipeline, [], 1, "M", "", "per_fold", {"fold_0": key}, {})
-    assert store.gc_artifacts() == 0
+    assert store.gc_artifacts(grace_period=0) == 0
     assert store.load_artifact(store.get_chain(chain)["fold_artifacts"]["fold_0"]).shift == 2
 
 
-def test_collecting_spares_what_a_chain_needs_whatever_the_count_says(store):
-    ids = fill(store)
-    loose = store.save_artifact(Mean(9), "M", "model", "joblib")
-    store.close()
-    with duckdb.connect(str(store.workspace_path / "store.duckdb")) as connection:
+def test_collecting_spares_what_a_chain_needs_whatever_the_count_says(file_store):
+    ids = fill(file_store)
+    loose = file_store.save_artifact(Mean(9), "M", "model", "joblib")
+    file_store.close()
+    with duckdb.connect(str(file_store.workspace_path / "store.duckdb")) as connection:
         connection.execute("UPDATE artifacts SET ref_count = 0")
     from persist.tracking import WorkspaceStore
 
-    with WorkspaceStore(store.workspace_path) as again:
+    with WorkspaceStore(file_store.workspace_path) as again:
         assert again.gc_artifacts() == 1
         with pytest.raises(KeyError):
             again.load_artifact(loose)
         assert again.load_artifact(ids.artifacts["shift"]).shift == 2
 
 
-def test_collecting_removes_what_a_writer_left_and_no_other_file(store):
+def test_collecting_removes_what_a_writer_left_and_no_other_file(store, site):
     ids = fill(store)
-    folder = store.workspace_path / "artifacts"
+    folder = site.artifacts
     (folder / "ab").mkdir(exist_ok=True)
     (folder / "ab" / f"{'ab' * 32}.joblib").write_bytes(b"left")
     (folder / "ab" / f".{'ab' * 25}.{'0' * 16}.tmp").write_bytes(b"left")
     (folder / "ab" / "notes.txt").write_text("mine")
     (folder / "README").write_text("mine")
-    assert store.gc_artifacts() == 2
-    assert {"notes.txt", "README"} < set(files(store))
+    assert store.gc_artifacts(grace_period=0) == 2
+    assert {"notes.txt", "README"} < set(files(site))
     assert store.load_artifact(ids.artifacts["shift"]).shift == 2
 
 
@@ -225,8 +225,8 @@ def test_winners_keep_their_refitted_model_and_losers_without_predictions_go(sto
     assert store.load_artifact(loser.artifacts["fold_0"]).plus == 50
 
 
-def test_vacuum_keeps_everything(store):
-    ids = fill(store)
-    store.vacuum()
-    assert store.get_run(ids.run)["name"] == "exp"
-    assert os.path.getsize(store.workspace_path / "store.duckdb") > 0
+def test_vacuum_keeps_everything(file_store):
+    ids = fill(file_store)
+    file_store.vacuum()
+    assert file_store.get_run(ids.run)["name"] == "exp"
+    assert os.path.getsize(file_store.workspace_path / "store.duckdb") > 0

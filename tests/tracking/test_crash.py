@@ -1,5 +1,6 @@
 """Processes that are killed while they save, delete and collect."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -272,15 +273,60 @@ def test_a_file_that_is_no_database_is_told_and_kept(root, content):
     assert (root / "clock" / "store.duckdb").read_bytes() == content
 
 
-def test_a_journal_that_is_damaged_is_told(root):
+def announced(root, content):
+    """Have a store in which a writer has died with something left to be done."""
     with WorkspaceStore(root / "ws") as store:
         fill(store)
-    (root / "ws" / ".store.duckdb.journal").write_text("{")
+    with duckdb.connect(str(root / "ws" / "store.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA persist")
+        connection.execute("CREATE TABLE persist.pending (number BIGINT PRIMARY KEY, content TEXT)")
+        connection.execute("INSERT INTO persist.pending VALUES (0, ?)", [content])
+
+
+def test_a_deletion_that_is_damaged_is_told(root):
+    announced(root, "{")
     with pytest.raises(DamagedError, match="is damaged"):
         WorkspaceStore(root / "ws")
-    (root / "ws" / ".store.duckdb.journal").unlink()
+    with duckdb.connect(str(root / "ws" / "store.duckdb")) as connection:
+        connection.execute("DELETE FROM persist.pending")
     with WorkspaceStore(root / "ws") as store:
         assert len(store.list_runs()) == 1
+
+
+@pytest.mark.parametrize(
+    "updated", [["runs", "x", {'name" = 1; DROP TABLE logs; --': "x"}], ["sqlite_master", "x", {}]]
+)
+def test_a_deletion_names_only_tables_and_columns(root, updated):
+    announced(root, json.dumps({"deleted": {}, "inserted": {}, "updated": [updated], "files": []}))
+    with pytest.raises(DamagedError, match="is damaged"):
+        WorkspaceStore(root / "ws")
+
+
+def test_a_stranger_s_store_removes_nothing_outside_of_its_artifacts(root):
+    (root / "victim").mkdir()
+    (root / "victim" / "thesis.txt").write_text("all of it")
+    (root / "ws" / "artifacts").mkdir(parents=True)
+    (root / "ws" / "artifacts" / "ln").symlink_to(root / "victim")
+    files = [
+        str(root / "victim"),
+        str(root / "victim" / "thesis.txt"),
+        "../../victim/thesis.txt",
+        "../../victim",
+        "ln/thesis.txt",
+        "ln",
+        "..",
+        "",
+        "../store.duckdb",
+    ]
+    content = {"deleted": {}, "inserted": {}, "updated": [], "files": files}
+    announced(root, json.dumps(content))
+    # Older releases kept such a list in a file, which is no longer read.
+    (root / "ws" / ".store.duckdb.journal").write_text(json.dumps(content))
+    with WorkspaceStore(root / "ws") as store:
+        assert len(store.list_runs()) == 1
+        assert not store.sql("SELECT * FROM persist.pending").rows()
+    assert (root / "victim" / "thesis.txt").read_text() == "all of it"
+    assert (root / "ws" / "store.duckdb").exists()
 
 
 def test_a_batch_of_a_parent_is_not_that_of_its_child(root):
@@ -315,6 +361,7 @@ def test_a_connection_that_another_program_keeps_is_waited_for(root):
             text=True,
             check=True,
             cwd=Path(__file__).parents[2],
+            timeout=300,
         )
         assert f"(process {os.getpid()})" in done.stdout
         # A connection of this process is no other program.

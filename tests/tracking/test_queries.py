@@ -11,6 +11,7 @@ from tests.tracking.samples import fill, predict_args
 
 pytest.importorskip("duckdb")
 
+import duckdb
 import pandas
 import polars
 import pyarrow
@@ -172,7 +173,7 @@ def test_frames_of_no_rows_have_all_columns(store):
         assert frame.columns == [column.name for column in TABLES[table].columns]
 
 
-def test_frames_come_for_each_library(scored, tmp_path):
+def test_frames_come_for_each_library(scored, site):
     wanted = scored.top_predictions(3, dataset_name="corn")
     assert isinstance(wanted, polars.DataFrame)
     pandas_frame = scored.top_predictions(3, dataset_name="corn", engine="pandas")
@@ -180,12 +181,12 @@ def test_frames_come_for_each_library(scored, tmp_path):
     assert pandas_frame["val_score"].tolist() == scores(wanted)
     table = scored.top_predictions(3, dataset_name="corn", engine="arrow")
     assert isinstance(table, pyarrow.Table)
-    with WorkspaceStore(tmp_path / "ws", engine="pandas") as other:
+    with site.open(engine="pandas") as other:
         assert isinstance(other.list_runs(), pandas.DataFrame)
     with pytest.raises(ValueError, match="engine must be one of"):
         scored.list_runs(engine="spark")
     with pytest.raises(ValueError, match="engine must be one of"):
-        WorkspaceStore(tmp_path / "ws", engine="spark")
+        site.open(engine="spark")
 
 
 @pytest.mark.parametrize(
@@ -263,8 +264,8 @@ def test_sql_takes_values_and_returns_frames(store):
     fill(store)
     query = "SELECT count(*) AS n FROM predictions WHERE val_score > ? -- the worse ones\n;"
     assert store.sql(query, [0.5]).item() == 1
-    assert store.sql("WITH x AS (SELECT 1 AS a) FROM x", engine="arrow")["a"].to_pylist() == [1]
-    assert "runs" in store.sql("SHOW TABLES")["name"].to_list()
+    assert store.sql("WITH x AS (SELECT 1 AS a) TABLE x", engine="arrow")["a"].to_pylist() == [1]
+    assert store.sql("SELECT '100 %, really?' AS \"what?\"").rows() == [("100 %, really?",)]
     with store.batch():
         assert store.sql(query, [0.5]).item() == 1
     with pytest.raises(StoreError, match="one SELECT statement, which only reads; got DELETE"):
@@ -295,3 +296,68 @@ def test_arrays_given_are_copied(store):
         store.save_prediction_arrays(key, values, values)
         values[:] = -1
     assert store.get_prediction_arrays(key)["y_true"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT content FROM (SELECT * FROM read_blob('/etc/hostname'))",
+        "WITH a AS (SELECT * FROM glob('/etc/*')) SELECT * FROM a",
+        "SELECT (SELECT count(*) FROM read_csv('/etc/passwd'))",
+        "SELECT * FROM '/etc/hostname.csv'",
+        "SELECT * FROM sniff_csv('/etc/passwd')",
+        "SELECT * FROM checkpoint()",
+        "SELECT * FROM force_checkpoint()",
+        "SELECT * FROM enable_profiling()",
+        "SELECT * FROM enable_logging()",
+        "SELECT write_log('x')",
+        "SELECT list_transform([1], x -> write_log('x'))",
+        "SELECT * FROM query('SELECT 1')",
+        "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+        "FROM secret_of_the_program",
+        "SELECT * FROM mine()",
+        "SELECT mine_too()",
+        "SELECT * FROM my_view",
+    ],
+)
+def test_sql_reaches_nothing_but_tables(file_store, query, is_open):
+    secret_of_the_program = polars.DataFrame({"x": [1]})
+    assert len(secret_of_the_program) == 1
+    fill(file_store)
+    file_store.close()
+    path = file_store.workspace_path / "store.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE MACRO mine() AS TABLE SELECT * FROM read_text('/etc/hostname')")
+        connection.execute("CREATE MACRO mine_too() AS (SELECT 1)")
+        connection.execute("CREATE VIEW my_view AS SELECT 1")
+    other = duckdb.connect(str(path)) if is_open else None
+    try:
+        with WorkspaceStore(file_store.workspace_path) as again, pytest.raises(StoreError):
+            again.sql(query)
+    finally:
+        if other is not None:
+            other.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM runs",
+        "WITH a AS (SELECT name FROM runs) SELECT upper(name), random() FROM a",
+        "SELECT * FROM range(3)",
+        "SELECT unnest(y_true) FROM prediction_arrays",
+        "SELECT * FROM v_aggregated_predictions",
+        "FROM duckdb_tables()",
+        "DESCRIBE runs",
+        "SHOW TABLES",
+        "WITH x AS (SELECT 1 AS a) FROM x",
+        "SELECT json_extract_string(config, '$.metric') FROM main.runs ORDER BY ALL",
+        "SELECT table_name FROM information_schema.tables",
+        "SELECT * FROM (VALUES (1), (2)) AS t(x) WHERE x IN (SELECT 1)",
+    ],
+)
+def test_sql_computes_what_tables_tell(file_store, query):
+    fill(file_store)
+    file_store.sql(query)

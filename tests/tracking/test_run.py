@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, MinMaxScaler, StandardScaler
 
 from persist.tracking import WorkspaceStore, predict, run
-from persist.tracking.plan import make_plans
+from persist.tracking.training.plan import make_plans
 
 GENERATOR = numpy.random.default_rng(0)
 X = GENERATOR.random((60, 5))
@@ -45,7 +45,9 @@ def workspace(tmp_path, monkeypatch):
 
 
 def test_the_workflow_of_training_exporting_and_predicting(workspace, tmp_path):
-    result = run(pipeline=[MinMaxScaler(), PLSRegression(3)], dataset=(X, Y), random_state=0)
+    result = run(
+        pipeline=[MinMaxScaler(), PLSRegression(3)], dataset=(X, Y), random_state=0, test=0.2
+    )
     assert (workspace / "store.duckdb").exists()
     assert any((workspace / "artifacts").rglob("*.joblib"))
     best = result.best
@@ -91,7 +93,7 @@ def test_each_part_is_scored_by_models_that_have_not_seen_it(workspace):
     assert pipeline["best_val"] == average["val_score"]
     run_record = result.store.get_run(result.run_id)
     assert run_record["summary"]["best_score"] == average["val_score"]
-    assert run_record["config"] == {"n_pipelines": 1, "n_datasets": 1}
+    assert run_record["config"]["n_pipelines"] == run_record["config"]["n_datasets"] == 1
 
 
 def test_alternatives_make_pipelines_and_the_best_is_found(workspace):
@@ -102,7 +104,9 @@ def test_alternatives_make_pipelines_and_the_best_is_found(workspace):
         ShuffleSplit(3, random_state=0),
         {"model": Ridge(alpha=1e6), "name": "stiff"},
     ]
-    result = run([steps, [Ridge(alpha=1e-6)]], (X, Y), name="many", random_state=1, metric="r2")
+    result = run(
+        [steps, [Ridge(alpha=1e-6)]], (X, Y), name="many", random_state=1, metric="r2", test=0.2
+    )
     assert result.get_models() == ["Ridge", "stiff"]
     assert result.get_datasets() == ["dataset"]
     top = result.top(5)
@@ -146,7 +150,7 @@ def test_a_run_of_failures_only_has_no_best(workspace):
 
 def test_classifiers_are_scored_as_such(workspace):
     result = run(
-        [StandardScaler(), LogisticRegression()], (X, LABELS), random_state=0, cv=3,
+        [StandardScaler(), LogisticRegression()], (X, LABELS), random_state=0, cv=3, test=0.2,
         artifact_format="archive",
     )  # fmt: skip
     assert result.best["metric"] == "accuracy"
@@ -156,9 +160,9 @@ def test_classifiers_are_scored_as_such(workspace):
     for fold, partition in (("0", "val"), ("final", "test")):
         (entry,) = result.filter(fold_id=fold, partition=partition)
         arrays = result.store.get_prediction_arrays(entry["id"])
-        assert set(arrays["y_true"]) == {0, 1}
-        chances = arrays["y_proba"].reshape(-1, 2)
-        numpy.testing.assert_array_equal(chances.argmax(axis=1), arrays["y_pred"])
+        assert set(arrays["y_true"]) == {"high", "low"}
+        chosen = arrays["classes"][arrays["y_proba"].argmax(axis=1)]
+        numpy.testing.assert_array_equal(chosen, arrays["y_pred"])
     encoded = run([{"y_processing": LabelEncoder()}, LogisticRegression()], (X, LABELS), cv=3)
     assert set(predict(encoded.best, X).to_list()) == {"high", "low"}
 

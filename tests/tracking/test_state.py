@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from pathlib import Path
 
 import numpy
 import pytest
@@ -23,8 +24,8 @@ from tests.tracking.samples import predict_args
 
 pytest.importorskip("duckdb")
 
-from persist.tracking import WorkspaceStore
 from persist.tracking.errors import StoreError
+from tests.tracking.sites import Site
 
 NATURAL = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
 few = st.integers(0, 2)
@@ -41,14 +42,18 @@ class Stores(RuleBasedStateMachine):
     @initialize()
     def open(self):
         self.folder = tempfile.mkdtemp(dir="/dev/shm" if shutil.os.path.isdir("/dev/shm") else None)
-        self.stores = [WorkspaceStore(self.folder) for _ in range(2)]
+        self.site = self.new_site()
+        self.stores = [self.site.open() for _ in range(2)]
         self.batch = None
         self.kept = None
         self.rows = {name: {} for name in ("runs", "pipelines", "chains", "predictions", "arrays")}
         self.objects = {}
 
+    def new_site(self):
+        return Site(Path(self.folder), Path(self.folder) / "artifacts")
+
     def teardown(self):
-        if hasattr(self, "folder"):
+        if hasattr(self, "stores"):
             if self.batch is not None:
                 self.batch.__exit__(None, None, None)
             for store in self.stores:
@@ -185,7 +190,7 @@ class Stores(RuleBasedStateMachine):
     @precondition(lambda self: self.batch is None)
     def reopen(self, who):
         self.stores[who].close()
-        self.stores[who] = WorkspaceStore(self.folder)
+        self.stores[who] = self.site.open()
 
     @rule(who=st.integers(0, 1))
     def compare(self, who):
@@ -221,10 +226,42 @@ class Stores(RuleBasedStateMachine):
                 assert refs <= set(self.objects)
 
 
-TestStores = Stores.TestCase
-TestStores.settings = settings(
-    max_examples=6 if IS_SHORT else 20,
-    stateful_step_count=25 if IS_SHORT else 40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+class PostgresStores(Stores):
+    """The same on a server."""
+
+    server = None
+
+    def new_site(self):
+        self.database = self.server.database()
+        return Site(self.database.__enter__(), Path(self.folder))
+
+    def teardown(self):
+        super().teardown()
+        if hasattr(self, "database"):
+            self.database.__exit__(None, None, None)
+
+
+@pytest.fixture
+def postgres_for_states(server):
+    """Tell the state machine its server."""
+    PostgresStores.server = server
+    yield
+    PostgresStores.server = None
+
+
+class TestStores(Stores.TestCase):
+    """The state machine on a file."""
+
+    settings = settings(
+        max_examples=6 if IS_SHORT else 20,
+        stateful_step_count=25 if IS_SHORT else 40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.mark.usefixtures("postgres_for_states")
+class TestPostgresStores(PostgresStores.TestCase):
+    """The state machine on a server."""
+
+    settings = settings(TestStores.settings, max_examples=3 if IS_SHORT else 20)

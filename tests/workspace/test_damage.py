@@ -62,10 +62,10 @@ DAMAGE = {
     alien: (("D3", "params"), "Unknown __type__ 'Alien' in HDF5 group '/D3/params'. Supported: ["),
     untyped: (("D3", "params"), "Unknown __type__ '' in HDF5 group '/D3/params'"),
     later: (("D0", "mixed"), "encoding-version '9.0'"),
-    broken_link: (("D3", "link"), "leads nowhere"),
-    dataset_for_an_item: (("D3", "number"), "dataset '/D3/number' stands where an item should"),
-    dataset_at_the_root: (("number", ""), "dataset '/number' stands where an item should"),
-    namespace_that_leads_nowhere: (("nowhere", ""), "leads nowhere"),
+    broken_link: (("D3", "link"), "a link, or what is damaged, is where an item should be"),
+    dataset_for_an_item: (("D3", "number"), "dataset '/D3/number' is where an item should be"),
+    dataset_at_the_root: (("number", ""), "dataset '/number' is where an item should be"),
+    namespace_that_leads_nowhere: (("nowhere", ""), "a link, or what is damaged,"),
 }
 COPIES = 10 if IS_SHORT else 25
 each_damage = pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
@@ -116,9 +116,17 @@ def test_what_is_damaged_inside_is_found_when_it_is_read(path):
 
 def test_what_is_whole_is_opened_in_place_beside_what_is_not(path):
     hurt(path, alien)
-    with LazyAnalysisWorkspace.open(path) as ws:
+    with pytest.raises(ValueError, match="Unknown __type__ 'Alien'"):
+        LazyAnalysisWorkspace.open(path)
+    with pytest.warns(PersistWarning, match="D3/params"):
+        ws = LazyAnalysisWorkspace.open(path, errors="skip", timeout=0)
+    with ws:
         assert list(ws.unreadable) == [("D3", "params")]
         assert ws.list_keys() == {"D3": ["rates"], "D0": ["labels", "mixed"]}
+        with pytest.raises(KeyError, match="an item that cannot be read"):
+            ws.store("D3", "params", "new")
+        ws.delete("D3", "params")
+        assert ws.unreadable == {}
         ws.store("D3", "params", "new")
     assert AnalysisWorkspace.load(path).get("D3", "params") == "new"
 
@@ -151,7 +159,7 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path, load, content):
         lambda: load(tmp_path / "ws", errors="skip"),
         lambda: AnalysisWorkspace.load_item(tmp_path / "ws", "D0", "x"),
     ):
-        with pytest.raises(OSError, match=r"ws\.h5 is no HDF5 file, or it is damaged"):
+        with pytest.raises(OSError, match=r"ws\.h5: it is not an HDF5 file, or it is damaged"):
             act()
     assert (tmp_path / "ws.h5").read_bytes() == content
     assert listing(tmp_path) == ["ws.h5"]
@@ -159,7 +167,7 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path, load, content):
 
 def test_a_folder_that_is_no_package_is_no_workspace(tmp_path, load):
     (tmp_path / "ws").mkdir()
-    with pytest.raises(FileNotFoundError, match="There is no workspace"):
+    with pytest.raises(FileNotFoundError, match="no workspace was saved here"):
         load(tmp_path / "ws")
 
 
@@ -167,7 +175,7 @@ def test_a_folder_that_is_no_package_is_no_workspace(tmp_path, load):
 def test_a_file_that_was_cut_is_refused(path, load, part):
     content = (path.parent / "ws.h5").read_bytes()
     (path.parent / "ws.h5").write_bytes(content[: int(len(content) * part)])
-    with pytest.raises(OSError, match=r"ws\.h5 is no HDF5 file, or it is damaged"):
+    with pytest.raises(OSError, match=r"ws\.h5: it is not an HDF5 file, or it is damaged"):
         load(path)
     with pytest.raises(OSError, match="truncated"):
         LazyAnalysisWorkspace.open(path)

@@ -14,7 +14,7 @@ import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
 from persist.errors import ClosedError
-from persist.workspace import items, lazy
+from persist.workspace import file_backend, groups
 from tests.dataset.crashes import run_in_child
 from tests.same import assert_same
 from tests.workspace.kinds import assert_same_items, listing, sample
@@ -38,13 +38,13 @@ def saved(tmp_path, make_kind):
 def count_reads(monkeypatch):
     """Return a list that grows with each object that is read."""
     reads = []
-    real = items.read_item
+    real = groups.read_item
 
     def read_item(group, **options):
         reads.append(group.name)
         return real(group, **options)
 
-    monkeypatch.setattr(items, "read_item", read_item)
+    monkeypatch.setattr(groups, "read_item", read_item)
     return reads
 
 
@@ -407,7 +407,7 @@ def test_a_failing_compact_changes_nothing(ws, monkeypatch):
     def refuse(*args):
         raise OSError("the disk is broken")
 
-    for module, name in ((lazy, "write_header"), (os, "replace")):
+    for module, name in ((file_backend, "write_header"), (os, "replace")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, refuse)
             with pytest.raises(OSError, match="broken"):
@@ -454,7 +454,7 @@ def test_a_failing_write_leaves_the_old_item(ws, monkeypatch):
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("persist.hdf5.datasets.Numbers.write", refuse)
+        patch.setattr("persist.hdf5.content.Numbers.write", refuse)
         with pytest.raises(OSError, match="full"):
             ws.store("D0", "x", numpy.arange(5))
     assert ws.get("D0", "x").tolist() == [0, 1, 2]

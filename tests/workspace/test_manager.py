@@ -99,9 +99,9 @@ def test_a_workspace_is_saved_and_loaded(manager, tmp_path):
     ws = sample(manager.get_workspace(workspace_id))
     manager.save_workspace(workspace_id, tmp_path / "ws")
     manager.delete_workspace(workspace_id)
-    found = manager.load_workspace(tmp_path / "ws")
+    assert manager.load_workspace(tmp_path / "ws") == workspace_id
+    found = manager.get_workspace(workspace_id)
     assert type(found) is AnalysisWorkspace
-    assert manager.get_workspace(workspace_id) is found
     assert_same_items(found, ws)
 
 
@@ -112,8 +112,8 @@ def test_an_id_that_is_known_is_replaced_with_a_warning(manager, tmp_path):
     with pytest.warns(UserWarning, match=f"{workspace_id} is already registered") as caught:
         found = manager.load_workspace(tmp_path / "ws")
     assert caught[0].filename == __file__
-    assert manager.get_workspace(workspace_id) is found
-    assert found is not old
+    assert found == workspace_id
+    assert manager.get_workspace(workspace_id) is not old
 
 
 def test_one_item_is_loaded_without_its_note(manager, tmp_path):

@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from persist import LazyAnalysisWorkspace
-from persist.workspace import items, workspace
+from persist.workspace import groups, workspace
 from tests.same import assert_same
 from tests.workspace.kinds import KINDS, contents, notes, sample
 
@@ -139,7 +139,7 @@ def test_groups_are_copied_without_loading_them(ws, other, monkeypatch, tmp_path
         raise AssertionError("an object was loaded")
 
     with monkeypatch.context() as patch:
-        patch.setattr(items, "read_item", refuse)
+        patch.setattr(groups, "read_item", refuse)
         ws.merge_from(other)
         ws.merge_from(other, overwrite=True)
         ws.save(tmp_path / "ws")

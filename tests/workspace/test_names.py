@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.dataset.keys import check_key
+from persist.dataset.layout import check_key
 from persist.errors import InvalidKeyError, PortabilityWarning
-from persist.workspace.names import group_name, key_spelling, name_of_group, spelled_name
+from persist.names import group_name, key_spelling, spelled_name
+from persist.workspace.index import name_of_group
 from tests.workspace.kinds import assert_same_items, contents, listing
 
 NAMES = {

@@ -9,8 +9,9 @@ import pytest
 
 import persist
 from persist import AnalysisWorkspace, DataSet, LazyAnalysisWorkspace
+from persist.dataset import Results
 from persist.errors import DamagedError, DataSetError, LockTimeout
-from persist.workspace import package
+from persist.files import FolderLock
 from tests.dataset.bare import run_bare
 from tests.dataset.states import snapshot
 from tests.interpreters import Interpreter
@@ -123,13 +124,13 @@ def test_a_package_is_saved_as_hdf5_and_back(saved, path, load, tmp_path):
 
 def test_lazy_loading_reads_no_objects(saved, path, monkeypatch):
     loads = []
-    real = DataSet._load
+    real = Results.load
 
     def load(self, key, *args):
         loads.append(key)
         return real(self, key, *args)
 
-    monkeypatch.setattr(DataSet, "_load", load)
+    monkeypatch.setattr(Results, "load", load)
     with LazyAnalysisWorkspace.load(path) as ws:
         assert ws.describe() == saved.describe()
         assert loads == []
@@ -244,11 +245,9 @@ def test_a_name_that_no_import_statement_takes_is_loaded_all_the_same(tmp_path, 
     assert_same_items(load(tmp_path / name), ws)
 
 
-def test_a_second_writer_waits_for_the_first(saved, path, monkeypatch):
-    real = package.FolderLock
-    monkeypatch.setattr(package, "FolderLock", lambda *a, **k: real(*a, **k, timeout=0))
-    with real(path.parent, name=".results.lock", keep=False), pytest.raises(LockTimeout):
-        saved.save(path, format="package")
+def test_a_second_writer_waits_for_the_first(saved, path):
+    with FolderLock(path.parent, name=".results.lock", keep=False), pytest.raises(LockTimeout):
+        saved.save(path, format="package", timeout=0)
     saved.save(path, format="package")
     assert listing(path.parent) == ["results"]
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy
 
 from persist.errors import UnsupportedObjectError
 
-__all__ = ["DType", "dtype_literal", "npy_descr", "plain_dtype"]
+__all__ = [
+    "DType",
+    "dtype_literal",
+    "fields_of",
+    "npy_descr",
+    "plain_dtype",
+    "same_dtype",
+    "same_layout",
+    "struct_spec",
+]
 
 DType: TypeAlias = "numpy.dtype[Any]"
 
@@ -58,9 +68,9 @@ def plain_dtype(dtype: DType) -> DType:
     if dtype.hasobject:
         raise UnsupportedObjectError(f"array files hold no Python objects, and dtype {dtype} does")
     plain = _without_extras(dtype)
-    if plain != dtype:
+    if plain is None or plain != dtype:
         return numpy.dtype(f"V{dtype.itemsize}")
-    return plain if _has_extras(dtype) else dtype
+    return dtype if same_dtype(plain, dtype) else plain
 
 
 def dtype_literal(dtype: DType) -> str:
@@ -78,35 +88,63 @@ def dtype_literal(dtype: DType) -> str:
 def _without_extras(dtype: DType) -> DType | None:
     try:
         descr = npy_descr(dtype)
-    except ValueError:
+        short = len(repr(descr).encode()) < _LONGEST_DESCR
+        return numpy.lib.format.descr_to_dtype(descr) if short else None
+    except ValueError:  # neither has a form for the metadata of a field
         return None
-    short = len(repr(descr).encode()) < _LONGEST_DESCR
-    return numpy.lib.format.descr_to_dtype(descr) if short else None
 
 
-def _has_extras(dtype: DType) -> bool:
-    """Tell whether `dtype` has something that no comparison of dtypes looks at."""
-    if dtype.subdtype is not None:
-        return _has_extras(dtype.base)
-    if dtype.metadata or dtype.isalignedstruct or (dtype.names and dtype.type is not numpy.void):
-        return True
-    # Types of one size and kind, long and long long, differ in their character.
-    if dtype.names is None and numpy.dtype(dtype.str).char != dtype.char:
-        return True
-    return any(_has_extras(field[0]) for field in (dtype.fields or {}).values())
+def same_dtype(one: DType, other: DType) -> bool:
+    """Return True if two dtypes are the same in everything, metadata and alignment too."""
+    return (
+        dict(one.metadata or {}) == dict(other.metadata or {})
+        and one.type is other.type
+        and same_layout(one, other)
+    )
+
+
+def same_layout(one: DType, other: DType) -> bool:
+    """Return True if two dtypes are the same but for their metadata and scalar type."""
+    if (one.num, one.str, one.shape) != (other.num, other.str, other.shape):
+        return False
+    if one.subdtype is not None and other.subdtype is not None:
+        return same_dtype(one.base, other.base)
+    if (one.names, one.isalignedstruct) != (other.names, other.isalignedstruct):
+        return False
+    return one.names is None or (
+        one.alignment == other.alignment
+        and all(
+            mine[0] == theirs[0] and mine[2] == theirs[2] and same_dtype(mine[1], theirs[1])
+            for mine, theirs in zip(fields_of(one), fields_of(other), strict=True)
+        )
+    )
+
+
+def fields_of(dtype: DType) -> list[tuple[Any, DType, int]]:
+    """Return the name, or title and name, the dtype and the offset of each field."""
+    assert dtype.fields is not None
+    assert dtype.names is not None
+    fields = []
+    for name in dtype.names:
+        inner, offset, *title = dtype.fields[name]
+        fields.append(((title[0], name) if title else name, inner, offset))
+    return fields
+
+
+def struct_spec(dtype: DType, describe: Callable[[DType], Any]) -> dict[str, Any]:
+    """Return the dict from which numpy builds a structured dtype, its fields by `describe`."""
+    fields = fields_of(dtype)
+    spec: dict[str, Any] = {
+        "names": list(dtype.names or ()),
+        "formats": [describe(inner) for _, inner, _ in fields],
+        "offsets": [offset for _, _, offset in fields],
+        "itemsize": dtype.itemsize,
+    }
+    titles = [name[0] if isinstance(name, tuple) else None for name, _, _ in fields]
+    return {**spec, "titles": titles} if any(titles) else spec
 
 
 def _spec(dtype: DType) -> Any:
     if dtype.subdtype is not None:
         return _spec(dtype.base), dtype.shape
-    if dtype.names is None:
-        return dtype.str
-    fields = [dtype.fields[name] for name in dtype.names]  # type: ignore[index]
-    spec = {
-        "names": list(dtype.names),
-        "formats": [_spec(field[0]) for field in fields],
-        "offsets": [field[1] for field in fields],
-        "itemsize": dtype.itemsize,
-    }
-    titles = [field[2] if len(field) > 2 else None for field in fields]  # type: ignore[misc]
-    return {**spec, "titles": titles} if any(titles) else spec
+    return dtype.str if dtype.names is None else struct_spec(dtype, _spec)

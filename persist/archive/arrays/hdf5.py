@@ -1,23 +1,176 @@
-"""One HDF5 file, a dataset at its root for each array."""
+"""One HDF5 file, with a dataset at its root for each array.
+
+What HDF5 holds natively is a dataset of the same type and shape, without attributes. The rest is a
+dataset of the same bytes, and two attributes tell what it is:
+
+``memory_order``
+    ``F`` for an array in Fortran order, whose dataset has the axes reversed.
+``numpy_dtype``
+    The dtype, as a literal for ``numpy.dtype``, for records and for types that HDF5 lacks. Of the
+    latter, dates and times are stored as 64-bit integers, text as 32-bit code points, and others
+    as bytes. If an element takes several of these, they are a last axis of the dataset.
+"""
 
 from __future__ import annotations
 
+import ast
+import math
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from persist.archive.arrays.hdf5_dataset import (
-    DTYPE,
-    ORDER,
-    map_dataset,
-    needs_dtype,
-    read_dataset,
-    write_dataset,
-)
-from persist.archive.arrays.pieces import is_fortran
-from persist.archive.arrays.store import Array, Loader, check_mode, choose_keys
+import numpy
 
-__all__ = ["Hdf5Store"]
+from persist.archive.arrays.blocks import BlockArray
+from persist.archive.arrays.dtypes import DType, dtype_literal
+from persist.archive.arrays.pieces import PIECE, boxes, is_contiguous, is_fortran
+from persist.archive.arrays.store import Array, Loader, Order, check_mode, choose_keys
+from persist.errors import ArchiveError
+from persist.files import remove_path
+from persist.files.regular import check_regular
+
+__all__ = [
+    "DTYPE",
+    "ORDER",
+    "STORED_KINDS",
+    "Hdf5Store",
+    "as_stored",
+    "last_axis",
+    "map_dataset",
+    "native_dtype",
+    "needs_dtype",
+    "read_dataset",
+    "usual_dtype",
+    "write_dataset",
+]
+
+ORDER = "memory_order"
+DTYPE = "numpy_dtype"
+# Threads take turns without polling for the lock that processes share.
+_writing = threading.Lock()
+STORED_KINDS = {"M": "i8", "m": "i8", "U": "u4"}
+
+
+def write_dataset(file: Any, name: str, array: Array, compression: str | None = None) -> None:
+    """Write `array` to an open file or group, in chunks if it is to be compressed."""
+    # An empty or single element has no chunks to go through a filter.
+    filters = {"compression": compression} if compression and array.nbytes and array.ndim else {}
+    stored = _stored_dtype(array.dtype)
+    layout = array.T if is_fortran(array) else array
+    if is_contiguous(array):
+        data = as_stored(layout, stored)
+        dataset = file.create_dataset(name, data=data, track_times=False, **filters)
+    else:
+        shape = layout.shape + last_axis(array.dtype, stored)
+        dataset = file.create_dataset(name, shape, stored, track_times=False, **filters)
+        for box in boxes(layout.shape, max(1, PIECE // array.itemsize)):
+            data = as_stored(numpy.ascontiguousarray(layout[box]), stored)
+            dataset.write_direct(data, dest_sel=box)
+    if layout is not array:
+        dataset.attrs[ORDER] = "F"
+    if needs_dtype(array.dtype):
+        dataset.attrs[DTYPE] = dtype_literal(array.dtype)
+
+
+def _stored_dtype(dtype: DType) -> DType:
+    if native_dtype(dtype) is not None:
+        return dtype
+    kind = STORED_KINDS.get(dtype.kind, "u1") if dtype.itemsize else "u1"
+    return numpy.dtype(kind).newbyteorder(dtype.byteorder)
+
+
+def needs_dtype(dtype: DType) -> bool:
+    """Return True if the dataset of an array of type `dtype` needs the attribute `numpy_dtype`."""
+    # HDF5 holds records natively, and h5py spells the types of their fields in its own way.
+    return dtype.names is not None or _stored_dtype(dtype) != dtype
+
+
+def native_dtype(dtype: DType) -> DType | None:
+    """Return the type that h5py reads back for `dtype`, or None if its bytes are not the same."""
+    import h5py
+
+    try:
+        native = h5py.h5t.py_create(dtype, logical=True)
+        found: DType = native.dtype
+    except (TypeError, ValueError):
+        return None
+    return found if found == dtype and native.get_size() == dtype.itemsize else None
+
+
+def last_axis(dtype: DType, stored: DType) -> tuple[int, ...]:
+    """Return the length of the axis that is added where an element takes several numbers."""
+    return () if dtype.itemsize == stored.itemsize else (dtype.itemsize // stored.itemsize,)
+
+
+def as_stored(array: Array, stored: DType) -> Array:
+    """Return a C-contiguous array as numbers of type `stored`, sharing memory."""
+    shape = array.shape + last_axis(array.dtype, stored)
+    if array.nbytes == 0:
+        return numpy.empty(shape, stored)
+    return array.reshape(-1).view(stored).reshape(shape)
+
+
+def _describe(dataset: Any) -> tuple[tuple[int, ...], Order, DType]:
+    """Return shape, memory order and dtype of the array that a dataset stands for."""
+    shape, dtype = dataset.shape, usual_dtype(dataset.dtype)
+    if DTYPE in dataset.attrs:
+        dtype = numpy.dtype(ast.literal_eval(dataset.attrs[DTYPE]))
+        shape = shape[: len(shape) - len(last_axis(dtype, dataset.dtype))]
+    return (shape[::-1], "F", dtype) if dataset.attrs.get(ORDER) == "F" else (shape, "C", dtype)
+
+
+def usual_dtype(dtype: DType) -> DType:
+    """Return the type of a dataset as numpy spells it; h5py adds metadata to some."""
+    return dtype if dtype.names or dtype.hasobject else numpy.dtype(dtype.str)
+
+
+def read_dataset(dataset: Any) -> Array:
+    """Read the array that a dataset stands for into memory of its own."""
+    shape, order, dtype = _describe(dataset)
+    # Unlike empty, ndarray does not make strings of no width wider.
+    array: Array = numpy.ndarray(shape, dtype, order=order)
+    if array.nbytes:
+        flat = array.reshape(-1, order="A").view(dataset.dtype)
+        dataset.read_direct(flat.reshape(dataset.shape))
+    return array
+
+
+def map_dataset(path: str, dataset: Any, mmap_mode: str) -> Array:
+    """Return a map of the file where the dataset has its bytes, or what comes nearest.
+
+    Raises
+    ------
+    ValueError
+        If the dataset is not one run of bytes, and was to be changed in place.
+    """
+    if math.prod(dataset.shape) == 0:
+        return read_dataset(dataset)
+    if _is_mappable(dataset):
+        shape, order, dtype = _describe(dataset)
+        offset = dataset.id.get_offset()
+        return numpy.memmap(path, dtype, mmap_mode, offset, shape, order)  # type: ignore[call-overload,no-any-return]
+    if mmap_mode == "r+":
+        raise ArchiveError(f"{dataset.name} in {path} is not one run of bytes: use mmap_mode='c'")
+    if mmap_mode == "c" or dataset.attrs.keys() & {DTYPE, ORDER}:
+        return read_dataset(dataset)
+    return _reopen(path, dataset.name)  # type: ignore[no-any-return]
+
+
+def _is_mappable(dataset: Any) -> bool:
+    import h5py
+
+    if dataset.id.get_offset() is None or dataset.dtype.hasobject:
+        return False
+    return bool(h5py.h5t.py_create(dataset.dtype, logical=True) == dataset.id.get_type())
+
+
+def _reopen(path: str, name: str) -> Any:
+    """Return a dataset that keeps its file open for as long as it lives."""
+    import h5py
+
+    return h5py.File(path, "r")[name]
+
 
 _SIMPLE_BODY = """\
 with h5py.File(opened(path), 'r') as file:
@@ -93,6 +246,7 @@ class Hdf5Store:
         import h5py
 
         check_mode(mmap_mode)
+        check_regular(path)
         with h5py.File(path, "r") as file:
             found = [name for name, item in file.items() if isinstance(item, h5py.Dataset)]
             chosen = choose_keys(keys, found, path)
@@ -110,7 +264,39 @@ class Hdf5Store:
         standard = ("ast",) if encoded else ()
         return Loader(standard, ("h5py", "numpy"), _BODY.format(parts=parts))
 
+    def begin(
+        self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
+    ) -> None:
+        """Write each array, or an empty dataset for its blocks."""
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                if name not in blocks:
+                    write_dataset(file, name, array, self.compression)
+                    continue
+                stored = _stored_dtype(array.dtype)
+                shape = array.shape + last_axis(array.dtype, stored)
+                filters = {"compression": self.compression} if self.compression else {}
+                dataset = file.create_dataset(name, shape, stored, track_times=False, **filters)
+                if needs_dtype(array.dtype):
+                    dataset.attrs[DTYPE] = dtype_literal(array.dtype)
+
+    def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
+        """Write a block to its dataset, when no other thread or process writes to the file."""
+        import h5py
+        from filelock import FileLock
+
+        stored = _stored_dtype(block.dtype)
+        data = as_stored(numpy.ascontiguousarray(block), stored)
+        with _writing, FileLock(f"{path}.lock"), h5py.File(path, "r+") as file:
+            file[name].write_direct(data, dest_sel=region)
+
+    def finish(self, path: str) -> None:
+        """Remove the lock that the writers of blocks have taken."""
+        remove_path(f"{path}.lock")
+
 
 def _is_simple(array: Array) -> bool:
-    """Tell whether h5py gives an array that owns its memory and has the usual byte order."""
+    """Return True if h5py gives an array that owns its memory and has the usual byte order."""
     return array.ndim > 0 and array.size > 0 and array.dtype.isnative

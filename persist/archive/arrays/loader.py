@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePath
 
 from persist.archive.arrays.store import Array, Store, plain_arrays
@@ -13,6 +13,7 @@ from persist.names import check_identifier
 __all__ = ["loader_source"]
 
 _WIDTH = 100  # columns
+_INDENT = " " * 8
 
 _SOURCE = """\
 try:
@@ -78,38 +79,22 @@ def loader_source(
     ValueError
         If `arrays_name` is not an identifier.
     """
-    check_identifier(arrays_name, "arrays_name")
+    if arrays_name != "_arrays":
+        check_identifier(arrays_name, "arrays_name")
     loader = store.loader(plain_arrays(arrays))
-    imports = [
-        _imports(modules) for modules in (sorted({"io", "os", *loader.standard}), loader.others)
-    ]
-    return _SOURCE.format(
-        name=arrays_name,
-        imports=_indent("\n\n".join(imports)),
-        fallback=os.fspath(fallback or os.curdir),
-        path=_path(location),
-        names=_indent(_names(arrays)),
-        body=_indent(loader.body),
-    )
-
-
-def _imports(modules: Iterable[str]) -> str:
-    return "\n".join(f"import {module}" for module in modules)
-
-
-def _path(location: str) -> str:
+    standard = sorted({"io", "os", *loader.standard})
+    line = "import {}".format
+    imports = "\n".join([*map(line, standard), "", *map(line, loader.others)])
+    names = f"names = [{', '.join(map(repr, arrays))}]"
+    if len(names) + len(_INDENT) > _WIDTH:
+        names = "\n".join(["names = [", *map("    {!r},".format, arrays), "]"])
     # Slashes work on every system, so the source is the same wherever it was written.
     relative = PurePath(location).as_posix()
-    return "folder" if relative == os.curdir else f"os.path.join(folder, {relative!r})"
-
-
-def _names(arrays: Iterable[str]) -> str:
-    names = [repr(name) for name in arrays]
-    line = f"names = [{', '.join(names)}]"
-    if len(line) + 8 <= _WIDTH:
-        return line
-    return "\n".join(["names = [", *(f"    {name}," for name in names), "]"])
-
-
-def _indent(text: str) -> str:
-    return textwrap.indent(text, " " * 8)
+    return _SOURCE.format(
+        name=arrays_name,
+        imports=textwrap.indent(imports, _INDENT),
+        fallback=os.fspath(fallback or os.curdir),
+        path="folder" if relative == os.curdir else f"os.path.join(folder, {relative!r})",
+        names=textwrap.indent(names, _INDENT),
+        body=textwrap.indent(loader.body, _INDENT),
+    )

@@ -10,8 +10,11 @@ from typing import IO
 
 import numpy
 
-from persist.archive.arrays.npyfile import read_array, read_header, write_array
+from persist.archive.arrays.blocks import BlockArray
+from persist.archive.arrays.npy import read_array, read_header, write_array
 from persist.archive.arrays.store import Array, Loader, check_mode, choose_keys
+from persist.errors import ArchiveError
+from persist.files import open_regular
 
 __all__ = ["NpzStore"]
 
@@ -71,8 +74,8 @@ class NpzStore:
         """
         check_mode(mmap_mode)
         if mmap_mode == "r+":
-            raise ValueError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")
-        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            raise ArchiveError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")
+        with open_regular(path, follow=True) as file, zipfile.ZipFile(file) as archive:
             members = {
                 os.path.splitext(info.filename)[0]: info
                 for info in archive.infolist()
@@ -86,6 +89,21 @@ class NpzStore:
     def loader(self, arrays: Mapping[str, Array]) -> Loader:
         """Return source that reads the zip ``path``."""
         return _LOADER
+
+    def begin(
+        self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
+    ) -> None:
+        """Raise ArchiveError: a check sum of all bytes is before them."""
+        raise ArchiveError(
+            "cannot store arrays block by block with data_format='npz': "
+            "choose 'npy', 'hdf5' or 'zarr'"
+        )
+
+    def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
+        """Do nothing: `begin` refuses."""
+
+    def finish(self, path: str) -> None:
+        """Do nothing: `begin` refuses."""
 
 
 def _member(name: str, start: int) -> zipfile.ZipInfo:
@@ -105,7 +123,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
 
 def _map(file: IO[bytes], path: str, info: zipfile.ZipInfo, mmap_mode: str) -> Array:
     if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{info.filename} in {path} is compressed: load it without mmap_mode")
+        raise ArchiveError(f"{info.filename} in {path} is compressed: load it without mmap_mode")
     file.seek(info.header_offset)
     lengths = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     file.seek(sum(lengths), os.SEEK_CUR)

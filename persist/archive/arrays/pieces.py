@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy
 
 from persist.archive.arrays.store import Array
 
-__all__ = ["PIECE", "Index", "as_bytes", "boxes", "byte_pieces", "is_contiguous", "is_fortran"]
+__all__ = [
+    "PIECE",
+    "Index",
+    "as_bytes",
+    "boxes",
+    "byte_pieces",
+    "grid_boxes",
+    "is_contiguous",
+    "is_fortran",
+    "largest_box",
+]
 
 PIECE = 1 << 19  # bytes; two of them are in memory at a time
 
@@ -18,12 +29,12 @@ Index: TypeAlias = "tuple[int | slice, ...]"
 
 
 def is_fortran(array: Array) -> bool:
-    """Tell whether `array` is in Fortran order and not in C order as well."""
+    """Return True if `array` is in Fortran order and not in C order as well."""
     return array.flags.fnc
 
 
 def is_contiguous(array: Array) -> bool:
-    """Tell whether `array` is one run of memory, in C or Fortran order."""
+    """Return True if `array` is one run of memory, in C or Fortran order."""
     return array.flags.forc
 
 
@@ -60,9 +71,40 @@ def boxes(shape: tuple[int, ...], limit: int) -> Iterator[Index]:
             yield (index, *rest)
 
 
+def largest_box(shape: Sequence[int], limit: int) -> list[int]:
+    """Return the shape of the largest box, one run in C order, of at most `limit` elements.
+
+    Examples
+    --------
+    >>> largest_box((4, 10), 20), largest_box((4, 10), 5), largest_box((0, 3), 5)
+    ([2, 10], [1, 5], [1, 3])
+    """
+    box = [max(1, length) for length in shape]
+    for axis, length in enumerate(box):
+        box[axis] = min(length, max(1, limit // math.prod(box[axis + 1 :])))
+        if box[axis] > 1:
+            break
+    return box
+
+
+def grid_boxes(shape: Sequence[int], step: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Cut an array into the boxes of a regular grid; the last ones along an axis may be smaller.
+
+    Examples
+    --------
+    >>> list(grid_boxes((3,), (2,)))
+    [(slice(0, 2, None),), (slice(2, 3, None),)]
+    """
+    axes = [
+        [slice(start, min(start + size, length)) for start in range(0, length, size)]
+        for length, size in zip(shape, step, strict=True)
+    ]
+    return itertools.product(*axes)
+
+
 def byte_pieces(array: Array) -> Iterator[memoryview]:
     """Yield the bytes of an array, in Fortran order if it is in that order, else in C order."""
-    if is_contiguous(array):
+    if array.flags.forc:
         memory = as_bytes(array)
         for start in range(0, len(memory), PIECE):
             yield memory[start : start + PIECE]

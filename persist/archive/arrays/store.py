@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy
 
 from persist.archive.arrays.dtypes import plain_dtype
 from persist.errors import ArchiveError, UnsupportedObjectError
+
+if TYPE_CHECKING:
+    from persist.archive.arrays.blocks import BlockArray
 
 __all__ = [
     "Array",
@@ -112,7 +115,7 @@ class Store(Protocol):
         Raises
         ------
         MissingArrayError
-            If there is no array of that name.
+            If an array is missing.
         ValueError
             If the arrays cannot be mapped in that mode, or the file is damaged.
         """
@@ -120,6 +123,26 @@ class Store(Protocol):
 
     def loader(self, arrays: Mapping[str, Array]) -> Loader:
         """Return the source that reads `arrays` back."""
+        ...
+
+    def begin(
+        self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
+    ) -> None:
+        """Write all files of a new store, with room for the arrays that have blocks.
+
+        Raises
+        ------
+        ArchiveError
+            If the format is not written block by block.
+        """
+        ...
+
+    def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
+        """Write a block to its place. Any number of processes may do so at the same time."""
+        ...
+
+    def finish(self, path: str) -> None:
+        """Complete the files when all blocks are written. The caller syncs them."""
         ...
 
 
@@ -134,7 +157,38 @@ def plain_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
         If one is not an array (or a map of one: subclasses carry more than a file holds), or no
         file holds its dtype. The alignment, metadata and record class of dtypes are not held.
     """
-    return {_check_name(name): _plain_array(name, array) for name, array in arrays.items()}
+    found = {}
+    for name, array in arrays.items():
+        if not isinstance(name, str) or not _is_file_name(name):
+            raise ArchiveError(
+                f"An array cannot be named {name!r}: its name becomes that of a file. "
+                "Choose printable text that does not start with a dot and has no '/', '\\' or ':'."
+            )
+        path = f"arrays[{name!r}]"
+        if type(array) not in (numpy.ndarray, numpy.memmap):
+            kind = f"{type(array).__module__}.{type(array).__qualname__}"
+            raise UnsupportedObjectError(
+                f"array files hold numpy.ndarray and would lose what {kind} adds; "
+                "give numpy.asarray of it if that can be lost",
+                path,
+            )
+        if array.dtype.kind in "biufc" and numpy.dtype(array.dtype.str) is array.dtype:
+            # The very type that is read back, as that of most numbers is.
+            found[name] = numpy.asarray(array)
+            continue
+        try:
+            plain = plain_dtype(array.dtype)
+        except UnsupportedObjectError as error:
+            raise UnsupportedObjectError(error.reason, path) from None
+        if plain != array.dtype:
+            raise UnsupportedObjectError(
+                f"no array file holds dtype {array.dtype}; give array.view({plain.str!r}), "
+                "and view what is loaded as the dtype again",
+                path,
+            )
+        base = numpy.asarray(array)
+        found[name] = base if plain is array.dtype else base.view(plain)
+    return found
 
 
 def choose_keys(keys: Iterable[str] | None, found: Collection[str], path: str) -> list[str]:
@@ -157,40 +211,8 @@ def choose_keys(keys: Iterable[str] | None, found: Collection[str], path: str) -
 def check_mode(mmap_mode: str | None) -> None:
     """Raise ValueError for a mode that would not open what is there."""
     if mmap_mode is not None and mmap_mode not in _MODES:
-        raise ValueError(f"mmap_mode must be None or one of {_MODES}, got {mmap_mode!r}")
-
-
-def _check_name(name: object) -> str:
-    if isinstance(name, str) and _is_file_name(name):
-        return name
-    raise ValueError(
-        f"An array cannot be named {name!r}: its name becomes that of a file. "
-        "Choose printable text that does not start with a dot and has no '/', '\\' or ':'."
-    )
+        raise ArchiveError(f"mmap_mode must be None or one of {_MODES}, got {mmap_mode!r}")
 
 
 def _is_file_name(name: str) -> bool:
     return name.isprintable() and name[:1] not in ("", ".") and not _SEPARATORS.intersection(name)
-
-
-def _plain_array(name: str, array: Any) -> Array:
-    path = f"arrays[{name!r}]"
-    if type(array) not in (numpy.ndarray, numpy.memmap):
-        kind = f"{type(array).__module__}.{type(array).__qualname__}"
-        raise UnsupportedObjectError(
-            f"array files hold numpy.ndarray and would lose what {kind} adds; "
-            "give numpy.asarray of it if that can be lost",
-            path,
-        )
-    try:
-        plain = plain_dtype(array.dtype)
-    except UnsupportedObjectError as error:
-        raise UnsupportedObjectError(error.reason, path) from None
-    if plain != array.dtype:
-        raise UnsupportedObjectError(
-            f"no array file holds dtype {array.dtype}; give array.view({plain.str!r}), "
-            "and view what is loaded as the dtype again",
-            path,
-        )
-    base = numpy.asarray(array)
-    return base if plain is array.dtype else base.view(plain)

@@ -1,15 +1,23 @@
-"""Types of the language: classes, functions, modules, methods, sets and the like."""
+"""Types of the language: classes, functions, methods, sets, exceptions and annotations."""
 
 from __future__ import annotations
 
 import builtins
+import collections.abc
+import functools
+import itertools
+import operator
+import sys
 import types
+import typing
 from typing import Any
 
 from persist.archive.imports import find_import, module_import
-from persist.archive.reduction import Attribute, Import, Reduced, Reduction
+from persist.archive.protocol import is_plain_subclass, reduce_by_protocol
+from persist.archive.reduction import NO_STATE, Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
 from persist.errors import UnsupportedObjectError
+from persist.names import is_identifier
 
 __all__: list[str] = []
 
@@ -24,7 +32,8 @@ def reduce_function(function: Any) -> Reduced:
 def reduce_method(method: Any) -> Reduced:
     """Reduce a method to an attribute of what it is bound to, a function to its import path."""
     owner = method.__self__
-    if owner is None or isinstance(owner, types.ModuleType):
+    # A function that pybind11 makes is bound to a capsule.
+    if owner is None or isinstance(owner, types.ModuleType) or type(owner).__name__ == "PyCapsule":
         return find_import(method)
     if getattr(owner, method.__name__, None) != method:
         raise UnsupportedObjectError(
@@ -97,3 +106,154 @@ def _name_in_types(cls: type) -> str:
 
 
 registry.register_predicate(lambda cls: issubclass(cls, type), reduce_class)
+
+
+@rule(functools.partial, subclasses=True)
+def reduce_partial(function: functools.partial[Any]) -> Reduced:
+    """Reduce a partial function to the call that made it."""
+    plain = is_plain_subclass(type(function), functools.partial)
+    # A partial of a partial is flattened when it is made.
+    flat = not isinstance(function.func, functools.partial)
+    if not (plain and flat and all(map(is_identifier, function.keywords))):
+        return reduce_by_protocol(function)
+    # Asking for its __dict__ would give it one.
+    answer: Any = function.__reduce__()
+    args = (function.func, *function.args)
+    return Reduction(type(function), args, dict(function.keywords), attributes=answer[2][3] or None)
+
+
+@rule(operator.methodcaller)
+def reduce_method_caller(caller: operator.methodcaller) -> Reduced:
+    """Reduce a method caller to the call that made it."""
+    answer: Any = caller.__reduce__()
+    function, args = answer
+    if not isinstance(function, functools.partial):
+        return Reduction(function, args)
+    if not all(map(is_identifier, function.keywords)):
+        return reduce_by_protocol(caller)
+    return Reduction(function.func, (*function.args, *args), function.keywords)
+
+
+_ITERABLES: tuple[Any, ...] = ([], (), "", "\xe9", b"", bytearray(), range(0))
+
+
+# Text has one class of iterators or two, as Python goes.
+@rule(*dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES))
+def reduce_iterator(iterator: Any) -> Reduced:
+    """Reduce an iterator to what it runs over, and to how far it is."""
+    function, args, *state = iterator.__reduce__()
+    # That of a range has None on newer versions of Python, which says that there is no state.
+    started = bool(state) and state[0] not in (None, 0)
+    return Reduction(function, args, state=state[0] if started else NO_STATE)
+
+
+def reduce_itertool(iterator: Any) -> Reduced:
+    """Reduce an iterator of itertools where Python still can: 3.12 warns, 3.14 cannot."""
+    if sys.version_info < (3, 12):
+        return reduce_by_protocol(iterator)
+    raise UnsupportedObjectError(
+        f"an iterator of class {type(iterator).__qualname__} has no form as source on this Python: "
+        "store a list of its items, or what it is made from"
+    )
+
+
+registry.register_predicate(lambda cls: cls.__module__ == itertools.__name__, reduce_itertool)
+
+
+@rule(BaseException, subclasses=True)
+def reduce_exception(error: BaseException) -> Reduced:
+    """Reduce an exception to its arguments and attributes.
+
+    An ``__init__`` written in Python often makes `args` from other arguments, so it is not called
+    with them; pickle calls it, and restores such an exception wrongly or not at all.
+    """
+    cls = type(error)
+    if not _reduces_plainly(cls):
+        return reduce_by_protocol(error)
+    answer: Any = error.__reduce__()
+    function, args, *rest = answer
+    attributes, slots = _split(error, rest[0] if rest else None)
+    new = isinstance(cls.__init__, types.FunctionType) and _is_small(cls)
+    if new:
+        args = error.args
+    elif function is not cls:
+        return reduce_by_protocol(error)
+    return Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
+
+
+def _reduces_plainly(cls: type[BaseException]) -> bool:
+    return (
+        cls.__reduce_ex__ is object.__reduce_ex__
+        and not isinstance(cls.__reduce__, types.FunctionType)
+        and not isinstance(cls.__new__, types.FunctionType)
+        and cls.__setstate__ is BaseException.__setstate__
+        and not isinstance(getattr(cls, "__getstate__", None), types.FunctionType)
+    )
+
+
+def _is_small(cls: type[BaseException]) -> bool:
+    """Return True if the builtin base holds nothing but `args`, which its ``__new__`` sets."""
+    builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    return builtin.__basicsize__ == BaseException.__basicsize__
+
+
+def _split(error: BaseException, state: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return what of the state stands in ``__dict__``, and what only ``setattr`` reaches."""
+    own = vars(error)
+    attributes = {name: value for name, value in (state or {}).items() if name in own}
+    slots = {name: value for name, value in (state or {}).items() if name not in own}
+    return attributes or None, slots or None
+
+
+def _subscript(origin: Any, args: tuple[Any, ...]) -> Expression:
+    names = {f"arg{i}": arg for i, arg in enumerate(args)}
+    return Expression.of(f"origin[{', '.join(names) or '()'}]", {"origin": origin, **names})
+
+
+@rule(types.GenericAlias)
+def reduce_generic(alias: Any) -> Reduced:
+    """Reduce a generic type to its subscription: ``list[int]``."""
+    if getattr(alias, "__unpacked__", False):
+        return reduce_by_protocol(alias)
+    return _subscript(alias.__origin__, alias.__args__)
+
+
+@rule(type(collections.abc.Callable[[], None]))
+def reduce_callable(alias: Any) -> Reduced:
+    """Reduce the type of a function to its subscription: ``Callable[[int], str]``."""
+    _, (origin, args) = alias.__reduce__()
+    return _subscript(origin, args)
+
+
+@rule(types.UnionType)
+def reduce_union(union: Any) -> Reduced:
+    """Reduce a union to its alternatives: ``int | None``."""
+    parts = [None if part is type(None) else part for part in union.__args__]
+    if any(isinstance(part, str | typing.ForwardRef) for part in parts):
+        return reduce_by_protocol(union)
+    args = {f"part{i}": part for i, part in enumerate(parts)}
+    return Expression.of(" | ".join(args), args)
+
+
+@rule(typing.ForwardRef)
+def reduce_forward_reference(reference: Any) -> Reduced:
+    """Reduce a reference to a type that is defined later to its text."""
+    module = getattr(reference, "__forward_module__", None)
+    kwargs = {} if module is None else {"module": module}
+    return Reduction(typing.ForwardRef, (reference.__forward_arg__,), kwargs)
+
+
+def _is_typing_form(cls: type) -> bool:
+    return cls.__module__ == "typing" and hasattr(cls, "__getitem__") and hasattr(cls, "__reduce__")
+
+
+def reduce_form(form: Any) -> Reduced:
+    """Reduce a form of typing with its arguments to the subscription that makes it."""
+    reduced = reduce_by_protocol(form)
+    if isinstance(reduced, Expression):
+        key = reduced.args["key"]
+        return _subscript(reduced.args["owner"], key if type(key) is tuple else (key,))
+    return reduced
+
+
+registry.register_predicate(_is_typing_form, reduce_form)

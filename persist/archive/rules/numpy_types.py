@@ -1,17 +1,35 @@
-"""Data types of numpy, and what describes them."""
+"""Data types, scalars and arrays of numpy, masked arrays, random generators and polynomials.
+
+Digits are written where they come back exactly, else bytes.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
 
-from persist.archive.protocol import reduce_by_protocol
-from persist.archive.reduction import Import, Reduced, Reduction
+from persist.archive.arrays.dtypes import fields_of, same_dtype, same_layout, struct_spec
+from persist.archive.imports import find_import
+from persist.archive.literals import is_leaf
+from persist.archive.protocol import attributes_of, is_plain_subclass, reduce_by_protocol
+from persist.archive.reduction import (
+    NO_STATE,
+    Attribute,
+    Data,
+    Expression,
+    Import,
+    Reduced,
+    Reduction,
+)
 from persist.archive.registry import rule
+from persist.errors import PersistWarning, UnsupportedObjectError
 
 __all__ = ["same_dtype"]
 
+_Array = numpy.ndarray[Any, Any]
 _DTYPE = Import("numpy", "dtype")
 
 
@@ -51,74 +69,27 @@ def _spec(dtype: numpy.dtype[Any]) -> Any:
 
 
 def _nested(dtype: numpy.dtype[Any]) -> Any:
-    """Return what stands for `dtype` within another: plain text and lists, or the dtype itself."""
+    """Return the description of `dtype` as a field: plain text and lists, or the dtype itself."""
     spec = _spec(dtype)
     return spec if same_dtype(numpy.dtype(spec), dtype) else dtype
 
 
 def _struct_spec(dtype: numpy.dtype[Any]) -> Any:
     spec: Any = _list_of_fields(dtype)
-    if not _same_layout(numpy.dtype(spec, align=dtype.isalignedstruct), dtype):
-        spec = _dict_of_fields(dtype)
+    if not same_layout(numpy.dtype(spec, align=dtype.isalignedstruct), dtype):
+        spec = struct_spec(dtype, _nested)
     return spec if dtype.type is numpy.void else (dtype.type, spec)
-
-
-def _fields(dtype: numpy.dtype[Any]) -> list[tuple[Any, Any, int]]:
-    assert dtype.fields is not None
-    assert dtype.names is not None
-    fields = []
-    for name in dtype.names:
-        inner, offset, *title = dtype.fields[name]
-        fields.append(((title[0], name) if title else name, inner, offset))
-    return fields
 
 
 def _list_of_fields(dtype: numpy.dtype[Any]) -> list[Any]:
     spec: list[Any] = []
-    for name, inner, _ in _fields(dtype):
+    for name, inner, _ in fields_of(dtype):
         if inner.subdtype is None:
             spec.append((name, _nested(inner)))
         else:
             base, shape = inner.subdtype
             spec.append((name, _nested(base), shape))
     return spec
-
-
-def _dict_of_fields(dtype: numpy.dtype[Any]) -> dict[str, Any]:
-    fields = _fields(dtype)
-    spec: dict[str, Any] = {
-        "names": list(dtype.names or ()),
-        "formats": [_nested(inner) for _, inner, _ in fields],
-        "offsets": [offset for _, _, offset in fields],
-        "itemsize": dtype.itemsize,
-    }
-    titles = [name[0] if isinstance(name, tuple) else None for name, _, _ in fields]
-    return {**spec, "titles": titles} if any(titles) else spec
-
-
-def same_dtype(one: numpy.dtype[Any], other: numpy.dtype[Any]) -> bool:
-    """Tell whether two dtypes are the same in everything, metadata and alignment too."""
-    return (
-        dict(one.metadata or {}) == dict(other.metadata or {})
-        and one.type is other.type
-        and _same_layout(one, other)
-    )
-
-
-def _same_layout(one: numpy.dtype[Any], other: numpy.dtype[Any]) -> bool:
-    if (one.num, one.str, one.shape) != (other.num, other.str, other.shape):
-        return False
-    if one.subdtype is not None and other.subdtype is not None:
-        return same_dtype(one.base, other.base)
-    if (one.names, one.isalignedstruct) != (other.names, other.isalignedstruct):
-        return False
-    return one.names is None or (
-        one.alignment == other.alignment
-        and all(
-            mine[0] == theirs[0] and mine[2] == theirs[2] and same_dtype(mine[1], theirs[1])
-            for mine, theirs in zip(_fields(one), _fields(other), strict=True)
-        )
-    )
 
 
 @rule(numpy.finfo, numpy.iinfo)
@@ -132,3 +103,381 @@ def reduce_calendar(calendar: Any) -> Reduced:
     """Reduce a calendar of business days to its week and its holidays."""
     kwargs = {"weekmask": calendar.weekmask.tolist(), "holidays": calendar.holidays}
     return Reduction(numpy.busdaycalendar, (), kwargs)
+
+
+@rule(numpy.generic, subclasses=True)
+def reduce_scalar(scalar: Any) -> Reduced:
+    """Reduce a scalar to a call of its type, or to the item of a 0-d array."""
+    cls, base = type(scalar), _base(type(scalar))
+    if cls is base:
+        args = _arguments(scalar)
+        return _item_of_array(scalar) if args is None else Reduction(cls, args)
+    args = _arguments(base(scalar))
+    if args is None or not is_plain_subclass(cls, base):
+        raise UnsupportedObjectError(
+            f"a scalar of class {cls.__qualname__} is a subclass of numpy.{base.__name__}, and "
+            "numpy pickles it as its base: give its class a get_persistent_rep() method"
+        )
+    return Reduction(cls, args, attributes=attributes_of(scalar))
+
+
+def _base(cls: type) -> Any:
+    """Return the class of numpy, or of a library that adds scalars, which `cls` extends."""
+    return next(c for c in cls.__mro__ if not c.__flags__ & _HEAP or c is numpy.record)
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes that are written in Python have it.
+
+
+def _arguments(scalar: Any) -> tuple[Any, ...] | None:
+    """Return what the type of `scalar` makes it from again, or None if nothing readable does."""
+    for kind, arguments in _ARGUMENTS:
+        if isinstance(scalar, kind):
+            args = arguments(scalar)
+            return args if args is not None and _is_exact(scalar, args) else None
+    return None
+
+
+def _is_exact(scalar: Any, args: tuple[Any, ...]) -> bool:
+    try:
+        made = type(scalar)(*args)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return (
+        type(made) is type(scalar) and same_dtype(made.dtype, scalar.dtype) and _same(made, scalar)
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, numpy.longdouble):  # Its padding bytes are arbitrary.
+        return bool(numpy.signbit(one) == numpy.signbit(other)) and (
+            bool(one == other) or bool(numpy.isnan(one) and numpy.isnan(other))
+        )
+    return bool(one.tobytes() == other.tobytes())
+
+
+def _item_of_array(scalar: Any) -> Reduced:
+    if scalar.dtype.kind in "mM":
+        return Reduction(Attribute(scalar.view("i8"), "view"), (scalar.dtype.str,))
+    return Expression.of("array[()]", {"array": numpy.array(scalar)})
+
+
+def _of_integer(scalar: Any) -> tuple[Any, ...]:
+    return (scalar.item(),)
+
+
+def _of_float(scalar: Any) -> tuple[Any, ...]:
+    return (_short(scalar),)
+
+
+def _short(scalar: Any) -> float:
+    """Return the float with the fewest digits that is `scalar` in its own precision."""
+    short = float(str(scalar))
+    return short if type(scalar)(short) == scalar else float(scalar)
+
+
+def _of_complex(scalar: Any) -> tuple[Any, ...]:
+    return (complex(_short(scalar.real), _short(scalar.imag)),)
+
+
+def _of_longdouble(scalar: Any) -> tuple[Any, ...]:
+    if numpy.isnan(scalar) or numpy.longdouble(float(scalar)) == scalar:
+        return (float(scalar),)
+    return (str(scalar),)
+
+
+def _of_datetime(scalar: Any) -> tuple[Any, ...] | None:
+    unit = _unit(scalar)
+    return (str(scalar), unit) if unit else None
+
+
+def _of_timedelta(scalar: Any) -> tuple[Any, ...] | None:
+    unit = _unit(scalar)
+    value = "NaT" if numpy.isnat(scalar) else int(scalar.view("i8"))
+    return (value, unit) if unit else None
+
+
+def _unit(scalar: Any) -> str:
+    """Return the unit of a time, or nothing where it has none: numpy warns when it makes such."""
+    unit, count = numpy.datetime_data(scalar.dtype)
+    if unit == "generic":
+        return ""
+    return f"{count}{unit}" if count != 1 else unit
+
+
+def _of_text(scalar: Any) -> tuple[Any, ...]:
+    return (str.__str__(scalar),)
+
+
+def _of_bytes(scalar: Any) -> tuple[Any, ...]:
+    return (bytes(scalar),)
+
+
+def _of_void(scalar: Any) -> tuple[Any, ...] | None:
+    plain = scalar.dtype.names is None and not scalar.dtype.metadata and scalar.dtype.itemsize
+    return (scalar.tobytes(),) if plain else None
+
+
+# A timedelta is an integer to numpy, and a longdouble a float: the first that fits is taken.
+_ARGUMENTS: tuple[tuple[Any, Any], ...] = (
+    (numpy.timedelta64, _of_timedelta),
+    (numpy.datetime64, _of_datetime),
+    ((numpy.integer, numpy.bool_), _of_integer),
+    (numpy.longdouble, _of_longdouble),
+    (numpy.floating, _of_float),
+    (numpy.complexfloating, _of_complex),
+    (numpy.str_, _of_text),
+    (numpy.bytes_, _of_bytes),
+    (numpy.void, _of_void),
+)
+
+
+@rule(numpy.ufunc)
+def reduce_ufunc(function: Any) -> Reduced:
+    """Reduce a ufunc to its import path; most do not say which module they are from."""
+    return find_import(function)
+
+
+# Values that numpy.array takes for one object each.
+_LEAF_NAMES = frozenset(
+    {
+        "pandas._libs.missing.NAType",
+        "pandas._libs.tslibs.nattype.NaTType",
+        "pandas._libs.tslibs.timedeltas.Timedelta",
+        "pandas._libs.tslibs.timestamps.Timestamp",
+        "pandas.NAType",
+        "pandas.NaTType",
+        "pandas.Timedelta",
+        "pandas.Timestamp",
+        "pandas.api.typing.NAType",
+        "pandas.api.typing.NaTType",
+    }
+)
+
+
+@rule(numpy.ndarray)
+def reduce_ndarray(array: _Array) -> Reduced:
+    """Reduce an array to its data, one with objects in it to its items or fields."""
+    if not getattr(type(array.dtype), "_legacy", True):
+        return Reduction(Import("numpy", "array"), (array.tolist(),), {"dtype": array.dtype})
+    if not array.dtype.hasobject:
+        return Data(array)
+    return _reduce_fields(array) if array.dtype.names else _reduce_objects(array)
+
+
+def _reduce_objects(array: _Array) -> Reduced:
+    """Reduce an array of objects: values stand in a list, the others are set one by one."""
+    kwargs = {"dtype": "O"} if array.dtype.metadata is None else {"dtype": array.dtype}
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        kwargs["order"] = "F"
+    leaves = [_stands_in_list(item) for item in array.flat]
+    if leaves and any(leaves):
+        name, start = "array", _with_leaves_only(array, leaves)
+    else:
+        name, start = "empty", array.shape
+    pairs = list(_pairs(array, leaves)) or None
+    return Reduction(Import("numpy", name), (start,), kwargs, pairs=pairs, **_locked(array))
+
+
+def _stands_in_list(item: Any) -> bool:
+    cls = type(item)
+    return is_leaf(item) or f"{cls.__module__}.{cls.__qualname__}" in _LEAF_NAMES
+
+
+def _with_leaves_only(array: _Array, leaves: list[bool]) -> Any:
+    kept = array
+    if not all(leaves):
+        kept = numpy.empty(array.shape, dtype="O")
+        kept[numpy.reshape(leaves, array.shape)] = array[numpy.reshape(leaves, array.shape)]
+    return kept.tolist() if array.ndim else kept.item()
+
+
+def _pairs(array: _Array, leaves: list[bool]) -> Iterator[tuple[Any, Any]]:
+    for index, leaf in zip(numpy.ndindex(*array.shape), leaves, strict=True):
+        if not leaf:
+            # The item itself, where array[index] would copy a scalar.
+            yield index[0] if array.ndim == 1 else index, array.item(index)
+
+
+def _locked(array: _Array) -> dict[str, Any]:
+    """Return the fill that makes an array read-only after its items are set."""
+    if array.flags.writeable:
+        return {"state": NO_STATE}
+    return {"state": False, "setter": Attribute(numpy.ndarray, "setflags")}
+
+
+def _reduce_fields(array: _Array) -> Reduced:
+    """Reduce a structured array with objects in it to an array for each field."""
+    pairs = [(name, array[name].copy()) for name in array.dtype.names or ()]
+    args = (array.shape, array.dtype)
+    return Reduction(Import("numpy", "zeros"), args, pairs=pairs, **_locked(array))
+
+
+@rule(numpy.ndarray, subclasses=True)
+def reduce_array_subclass(array: _Array) -> Reduced:
+    """Reduce an array of a subclass to the view of a plain one, with its attributes."""
+    cls = type(array)
+    base = numpy.recarray if issubclass(cls, numpy.recarray) else numpy.ndarray
+    names = ("__reduce__", "__reduce_ex__", "__setstate__", "__setattr__")
+    if not all(getattr(cls, name) is getattr(base, name) for name in names):
+        return _by_own_protocol(array)
+    plain = numpy.ndarray.view(array, numpy.ndarray)
+    if type(plain) is not numpy.ndarray or cls.view is not base.view:
+        return _by_own_protocol(array)
+    return Reduction(Attribute(plain, "view"), (cls,), attributes=_set_by_hand(array, plain))
+
+
+def _set_by_hand(array: _Array, plain: _Array) -> dict[str, Any] | None:
+    """Return the attributes that a view does not set on its own."""
+    attributes = attributes_of(array)
+    if not attributes:
+        return None
+    fresh = vars(plain.view(type(array)))
+    own = {
+        name: value
+        for name, value in attributes.items()
+        if name not in fresh or fresh[name] is not value
+    }
+    return own or None
+
+
+def _by_own_protocol(array: _Array) -> Reduced:
+    """Reduce an array whose class has a protocol of its own, without numpy's private function."""
+    reduced = reduce_by_protocol(array)
+    if not isinstance(reduced, Reduction) or not _is_reconstruct(reduced.function):
+        return reduced
+    cls, shape, dtype = reduced.args
+    return Reduction(
+        Attribute(numpy.ndarray, "__new__"),
+        (cls, shape, dtype.decode() if isinstance(dtype, bytes) else dtype),
+        attributes=reduced.attributes,
+        slots=reduced.slots,
+        state=reduced.state,
+        setter=reduced.setter,
+    )
+
+
+def _is_reconstruct(function: Any) -> bool:
+    return function is numpy.empty(0).__reduce__()[0]
+
+
+@rule(numpy.memmap)
+def reduce_memmap(array: Any) -> Reduced:
+    """Reduce an array in a file to a plain one with the same data."""
+    warnings.warn(
+        f"an array that is mapped from the file {array.filename!s} is stored with its data, and "
+        "will be a plain array in memory",
+        PersistWarning,
+        stacklevel=2,
+    )
+    return Data(numpy.asarray(array).view(numpy.ndarray))
+
+
+@rule("numpy.ma.core.MaskedConstant", "numpy.ma.MaskedConstant")
+def reduce_masked(_: Any) -> Reduced:
+    """Reduce the masked constant to its name."""
+    return Import("numpy.ma", "masked")
+
+
+_MASKED = frozenset(
+    {
+        *("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass"),
+        *("_optinfo", "_basedict"),
+    }
+)
+
+
+@rule("numpy.ma.core.MaskedArray", "numpy.ma.MaskedArray", subclasses=True)
+def reduce_masked_array(array: Any) -> Reduced:
+    """Reduce a masked array to its data, its mask and its fill value."""
+    from numpy.ma import MaskedArray, nomask
+
+    cls = type(array)
+    if not is_plain_subclass(cls, MaskedArray, "__array_finalize__"):
+        return reduce_by_protocol(array)
+    kwargs = {} if array.mask is nomask else {"mask": array.mask.view(numpy.ndarray)}
+    if vars(array)["_fill_value"] is not None:
+        kwargs["fill_value"] = array.fill_value
+    if array.hardmask:
+        kwargs["hard_mask"] = True
+    own = {name: value for name, value in vars(array).items() if name not in _MASKED}
+    if array._optinfo:
+        own["_optinfo"] = array._optinfo
+    return Reduction(cls, (array.data,), kwargs, attributes=own or None)
+
+
+@rule("numpy.random._generator.Generator")
+def reduce_generator(generator: Any) -> Reduced:
+    """Reduce a generator to its source of bits."""
+    return Reduction(type(generator), (generator.bit_generator,))
+
+
+@rule("numpy.random.bit_generator.BitGenerator", subclasses=True)
+def reduce_bit_generator(source: Any) -> Reduced:
+    """Reduce a source of random bits to its seed and its state."""
+    cls = type(source)
+    if not cls.__module__.startswith("numpy.random."):
+        return reduce_by_protocol(source)
+    seed = getattr(source, "seed_seq", None) or getattr(source, "_seed_seq", None)
+    return Reduction(cls, (0 if seed is None else seed,), slots={"state": source.state})
+
+
+@rule("numpy.random.bit_generator.SeedSequence")
+def reduce_seed_sequence(seed: Any) -> Reduced:
+    """Reduce a sequence of seeds to its entropy and how often it has spawned."""
+    defaults = {"spawn_key": (), "pool_size": 4, "n_children_spawned": 0}
+    values = {name: getattr(seed, name) for name in defaults}
+    kwargs = {name: value for name, value in values.items() if value != defaults[name]}
+    return Reduction(Import("numpy.random", "SeedSequence"), (seed.entropy,), kwargs)
+
+
+@rule("numpy.random.mtrand.RandomState")
+def reduce_random_state(random: Any) -> Reduced:
+    """Reduce a legacy generator to its state; the one behind numpy.random to itself."""
+    if random is numpy.random.rand.__self__:  # type: ignore[attr-defined]
+        return Attribute(Import("numpy.random", "rand"), "__self__")
+    state = random.get_state(legacy=False)
+    function, setter = Import("numpy.random", "RandomState"), Attribute(type(random), "set_state")
+    if state["bit_generator"] == "MT19937":
+        # All numpy takes this form, also those before there were sources of bits.
+        return Reduction(function, (0,), state=random.get_state(), setter=setter)
+    source = random._bit_generator
+    legacy = state if state["has_gauss"] else NO_STATE
+    return Reduction(
+        function, (source,), state=legacy, setter=setter if state["has_gauss"] else None
+    )
+
+
+@rule("numpy.polynomial._polybase.ABCPolyBase", subclasses=True)
+def reduce_series(series: Any) -> Reduced:
+    """Reduce a series of polynomials to its coefficients, and to what is not the default."""
+    cls = type(series)
+    kwargs = {
+        name: getattr(series, name)
+        for name in ("domain", "window")
+        if not _equal(getattr(series, name), getattr(cls, name))
+    }
+    if getattr(series, "symbol", "x") != "x":
+        kwargs["symbol"] = series.symbol
+    return _checked(series, (series.coef,), kwargs)
+
+
+@rule(numpy.poly1d)
+def reduce_poly1d(polynomial: Any) -> Reduced:
+    """Reduce a polynomial to its coefficients and its variable."""
+    kwargs = {} if polynomial.variable == "x" else {"variable": polynomial.variable}
+    return _checked(polynomial, (polynomial.coeffs,), kwargs)
+
+
+def _checked(obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reduced:
+    made = type(obj)(*args, **kwargs)
+    same = vars(made).keys() == vars(obj).keys() and all(
+        _equal(value, vars(obj)[name]) for name, value in vars(made).items()
+    )
+    return Reduction(type(obj), args, kwargs) if same else reduce_by_protocol(obj)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, numpy.ndarray) and isinstance(other, numpy.ndarray):
+        return same_dtype(one.dtype, other.dtype) and one.tobytes() == other.tobytes()
+    return bool(one == other)

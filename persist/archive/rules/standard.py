@@ -1,17 +1,243 @@
-"""Other classes of the standard library whose protocol would write private names."""
+"""The standard library: containers, dates, numbers, paths, patterns, and what C holds."""
 
 from __future__ import annotations
 
+import array
+import collections
+import datetime
+import decimal
+import fractions
+import gc
 import inspect
+import io
+import ipaddress
+import pathlib
+import re
+import types
+import uuid
+import zoneinfo
 from typing import Any
 
-from persist.archive.protocol import reduce_by_protocol
+from persist.archive.protocol import attributes_of, is_plain_subclass, reduce_by_protocol
 from persist.archive.reduction import Attribute, Expression, Reduced, Reduction
 from persist.archive.registry import rule
-from persist.archive.rules.plain import attributes_of
 from persist.errors import UnsupportedObjectError
+from persist.names import is_identifier
 
 __all__: list[str] = []
+
+
+@rule(collections.OrderedDict, subclasses=True)
+def reduce_ordered_dict(mapping: collections.OrderedDict[Any, Any]) -> Reduced:
+    """Reduce an OrderedDict to its pairs."""
+    cls = type(mapping)
+    if not is_plain_subclass(cls, collections.OrderedDict, "__setitem__", "items", "update"):
+        return reduce_by_protocol(mapping)
+    pairs = list(mapping.items())
+    return Reduction(cls, absorb=True, pairs=pairs, attributes=attributes_of(mapping))
+
+
+@rule(collections.defaultdict, subclasses=True)
+def reduce_defaultdict(mapping: collections.defaultdict[Any, Any]) -> Reduced:
+    """Reduce a defaultdict to its factory and its pairs."""
+    cls = type(mapping)
+    if not is_plain_subclass(cls, collections.defaultdict, "__setitem__", "items"):
+        return reduce_by_protocol(mapping)
+    factory, pairs = mapping.default_factory, list(mapping.items())
+    # A dict of pairs is no factory, so None cannot be left out where pairs follow.
+    args = (factory,) if pairs or factory is not None else ()
+    return Reduction(cls, args, absorb=True, pairs=pairs, attributes=attributes_of(mapping))
+
+
+@rule(collections.deque, subclasses=True)
+def reduce_deque(items: collections.deque[Any]) -> Reduced:
+    """Reduce a deque to its items and its greatest length."""
+    cls = type(items)
+    if not is_plain_subclass(cls, collections.deque, "append", "extend", "__iter__"):
+        return reduce_by_protocol(items)
+    kwargs = {} if items.maxlen is None else {"maxlen": items.maxlen}
+    return Reduction(
+        cls, (), kwargs, absorb=True, items=list(items), attributes=attributes_of(items)
+    )
+
+
+@rule(collections.UserString)
+def reduce_user_string(text: collections.UserString) -> Reduced:
+    """Reduce a UserString to its text."""
+    if vars(text).keys() != {"data"} or type(text.data) is not str:
+        return reduce_by_protocol(text)
+    return Reduction(collections.UserString, (text.data,))
+
+
+@rule(types.SimpleNamespace, subclasses=True)
+def reduce_namespace(space: types.SimpleNamespace) -> Reduced:
+    """Reduce a SimpleNamespace to its attributes, as keywords."""
+    cls = type(space)
+    if not is_plain_subclass(cls, types.SimpleNamespace):
+        return reduce_by_protocol(space)
+    absorb = all(map(is_identifier, vars(space)))
+    return Reduction(cls, absorb=absorb, attributes=dict(vars(space)))
+
+
+@rule(types.MappingProxyType)
+def reduce_mapping_proxy(proxy: types.MappingProxyType[Any, Any]) -> Reduced:
+    """Reduce a read-only view of a mapping to the mapping, which may be shared."""
+    mappings = gc.get_referents(proxy)
+    mapping = mappings[0] if len(mappings) == 1 else dict(proxy)
+    return Reduction(types.MappingProxyType, (mapping,))
+
+
+@rule(array.array, subclasses=True)
+def reduce_array(numbers: array.array[Any]) -> Reduced:
+    """Reduce an array to its type code and its numbers, or to bytes where digits are not exact."""
+    cls = type(numbers)
+    if not is_plain_subclass(cls, array.array):
+        return reduce_by_protocol(numbers)
+    args: tuple[Any, ...] = (numbers.typecode,)
+    if array.array.__len__(numbers):
+        args += (_contents(numbers),)
+    return Reduction(cls, args, attributes=attributes_of(numbers))
+
+
+def _contents(numbers: array.array[Any]) -> Any:
+    if numbers.typecode in "uw":
+        return numbers.tounicode()
+    digits = numbers.tolist()
+    # The payload of a NaN is lost in digits.
+    exact = numbers.typecode not in "fd" or all(number == number for number in digits)
+    return digits if exact else numbers.tobytes()
+
+
+@rule(datetime.date, subclasses=True)
+def reduce_date(day: datetime.date) -> Reduced:
+    """Reduce a date to year, month and day."""
+    if not is_plain_subclass(type(day), datetime.date):
+        return reduce_by_protocol(day)
+    return Reduction(type(day), (day.year, day.month, day.day), attributes=attributes_of(day))
+
+
+@rule(datetime.datetime, subclasses=True)
+def reduce_datetime(moment: datetime.datetime) -> Reduced:
+    """Reduce a datetime to its parts, without zeros at the end."""
+    if not is_plain_subclass(type(moment), datetime.datetime):
+        return reduce_by_protocol(moment)
+    clock = _without_zeros(moment.hour, moment.minute, moment.second, moment.microsecond)
+    args = (moment.year, moment.month, moment.day, *clock)
+    return Reduction(type(moment), args, _zone(moment), attributes=attributes_of(moment))
+
+
+@rule(datetime.time, subclasses=True)
+def reduce_time(clock: datetime.time) -> Reduced:
+    """Reduce a time of the day to its parts, without zeros at the end."""
+    if not is_plain_subclass(type(clock), datetime.time):
+        return reduce_by_protocol(clock)
+    parts = _without_zeros(clock.minute, clock.second, clock.microsecond)
+    return Reduction(
+        type(clock), (clock.hour, *parts), _zone(clock), attributes=attributes_of(clock)
+    )
+
+
+def _without_zeros(*parts: int) -> tuple[int, ...]:
+    while parts and not parts[-1]:
+        parts = parts[:-1]
+    return parts
+
+
+def _zone(moment: datetime.datetime | datetime.time) -> dict[str, Any]:
+    kwargs = {"tzinfo": moment.tzinfo, "fold": moment.fold}
+    return {name: value for name, value in kwargs.items() if value}
+
+
+@rule(datetime.timedelta, subclasses=True)
+def reduce_timedelta(span: datetime.timedelta) -> Reduced:
+    """Reduce a span of time to days, seconds and microseconds, as keywords."""
+    if not is_plain_subclass(type(span), datetime.timedelta):
+        return reduce_by_protocol(span)
+    parts = {name: getattr(span, name) for name in ("days", "seconds", "microseconds")}
+    kwargs = {name: part for name, part in parts.items() if part}
+    args = () if kwargs else (0,)
+    return Reduction(type(span), args, kwargs, attributes=attributes_of(span))
+
+
+@rule(datetime.timezone)
+def reduce_timezone(zone: datetime.timezone) -> Reduced:
+    """Reduce a fixed time zone to its offset and name."""
+    if zone is datetime.timezone.utc:
+        return Attribute(datetime.timezone, "utc")
+    return reduce_by_protocol(zone)
+
+
+@rule(zoneinfo.ZoneInfo, subclasses=True)
+def reduce_zone(zone: zoneinfo.ZoneInfo) -> Reduced:
+    """Reduce a time zone to its key."""
+    if not is_plain_subclass(type(zone), zoneinfo.ZoneInfo) or zone.key is None:
+        return reduce_by_protocol(zone)
+    answer: Any = zone.__reduce__()
+    _, (key, cached) = answer
+    function = type(zone) if cached else Attribute(type(zone), "no_cache")
+    return Reduction(function, (key,), attributes=attributes_of(zone))
+
+
+@rule(fractions.Fraction)
+def reduce_fraction(number: fractions.Fraction) -> Reduced:
+    """Reduce a fraction to numerator and denominator, on every Python."""
+    return Reduction(fractions.Fraction, (number.numerator, number.denominator))
+
+
+@rule(decimal.Context)
+def reduce_context(context: decimal.Context) -> Reduced:
+    """Reduce a context of decimal arithmetic to its settings, as keywords."""
+    names = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+    kwargs = {name: getattr(context, name) for name in names}
+    for name in ("flags", "traps"):
+        kwargs[name] = [signal for signal, on in getattr(context, name).items() if on]
+    return Reduction(decimal.Context, (), kwargs)
+
+
+@rule(uuid.UUID, subclasses=True)
+def reduce_uuid(number: uuid.UUID) -> Reduced:
+    """Reduce a UUID to its text."""
+    if not is_plain_subclass(type(number), uuid.UUID):
+        return reduce_by_protocol(number)
+    known = number.is_safe is not uuid.SafeUUID.unknown
+    return Reduction(type(number), (str(number),), {"is_safe": number.is_safe} if known else {})
+
+
+@rule(ipaddress.IPv4Address, ipaddress.IPv6Address)
+def reduce_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Reduced:
+    """Reduce an address to its text."""
+    return Reduction(type(address), (str(address),))
+
+
+@rule(pathlib.PurePath, subclasses=True)
+def reduce_path(path: pathlib.PurePath) -> Reduced:
+    """Reduce a path to its text."""
+    cls = type(path)
+    builtin = next(base for base in cls.__mro__ if base.__module__.startswith("pathlib"))
+    if not is_plain_subclass(cls, builtin, "__eq__", "__str__") or cls(str(path)) != path:
+        return reduce_by_protocol(path)
+    return Reduction(cls, (str(path),), attributes=attributes_of(path))
+
+
+@rule(re.Pattern)
+def reduce_pattern(pattern: re.Pattern[Any]) -> Reduced:
+    """Reduce a compiled pattern to its text and its flags."""
+    default = re.compile(pattern.pattern[:0]).flags
+    flags = pattern.flags & ~default
+    args = (pattern.pattern, re.RegexFlag(flags)) if flags else (pattern.pattern,)
+    return Reduction(re.compile, args)
+
+
+@rule(io.BytesIO, io.StringIO)
+def reduce_memory_file(file: Any) -> Reduced:
+    """Reduce a file in memory that stands at its start to what it holds."""
+    if file.closed or file.tell() or vars(file) or not _keeps_newlines(file):
+        return reduce_by_protocol(file)
+    return Reduction(type(file), (file.getvalue(),))
+
+
+def _keeps_newlines(file: Any) -> bool:
+    return isinstance(file, io.BytesIO) or file.__getstate__()[1] == "\n"
 
 
 @rule(inspect.Parameter)

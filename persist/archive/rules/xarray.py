@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from persist.archive.protocol import reduce_by_protocol
-from persist.archive.reduction import Import, Reduced, Reduction
+from persist.archive.reduction import Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import rule
 
 __all__: list[str] = []
@@ -16,11 +16,11 @@ __all__: list[str] = []
 @rule("xarray.core.dataarray.DataArray", "xarray.DataArray")
 def reduce_data_array(array: Any) -> Reduced:
     """Reduce a labelled array to its data, coordinates, name and attributes."""
-    if not _is_plain(array.variable):
+    if not _is_known(array.variable):
         return reduce_by_protocol(array)
     kwargs: dict[str, Any] = {"dims": array.dims, "coords": _variables(array.coords)}
     kwargs |= {"name": array.name, "attrs": dict(array.attrs)}
-    return _checked("DataArray", array, (array.variable.values,), kwargs)
+    return _checked("DataArray", array, (_values(array.variable),), kwargs)
 
 
 @rule("xarray.core.dataset.Dataset", "xarray.Dataset")
@@ -33,9 +33,48 @@ def reduce_dataset(dataset: Any) -> Reduced:
 @rule("xarray.core.variable.Variable", "xarray.Variable")
 def reduce_variable(variable: Any) -> Reduced:
     """Reduce a variable to its dimensions, values and attributes."""
-    if not _is_plain(variable):
+    if not _is_known(variable):
         return reduce_by_protocol(variable)
     return Reduction(Import("xarray", "Variable"), _parts(variable))
+
+
+@rule("xarray.core.variable.IndexVariable", "xarray.IndexVariable")
+def reduce_index_variable(variable: Any) -> Reduced:
+    """Reduce a variable that is an index to that and its attributes."""
+    dims, _, *rest = _parts(variable)
+    args = (dims, variable.to_index(), *rest)
+    made = type(variable)(*args)
+    if not made.identical(variable) or made.dtype != variable.dtype:
+        return reduce_by_protocol(variable)
+    return Reduction(Import("xarray", "IndexVariable"), args)
+
+
+@rule("xarray.core.indexes.PandasIndex", "xarray.indexes.PandasIndex")
+def reduce_index(index: Any) -> Reduced:
+    """Reduce an index of one dimension to that of pandas."""
+    kwargs = {} if index.coord_dtype == index.index.dtype else {"coord_dtype": index.coord_dtype}
+    return Reduction(Import("xarray.indexes", "PandasIndex"), (index.index, index.dim), kwargs)
+
+
+@rule("xarray.core.indexes.PandasMultiIndex", "xarray.indexes.PandasMultiIndex")
+def reduce_levels(index: Any) -> Reduced:
+    """Reduce an index of several levels to that of pandas."""
+    made = type(index)(index.index, index.dim)
+    kwargs = {}
+    if made.level_coords_dtype != index.level_coords_dtype:
+        kwargs["level_coords_dtype"] = index.level_coords_dtype
+    return Reduction(Import("xarray.indexes", "PandasMultiIndex"), (index.index, index.dim), kwargs)
+
+
+@rule("xarray.core.datatree.DataTree", "xarray.DataTree")
+def reduce_tree(tree: Any) -> Reduced:
+    """Reduce a tree of data sets to these by their paths."""
+    if tree.parent is not None:
+        return reduce_by_protocol(tree)
+    nodes = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+    kwargs = {} if tree.name is None else {"name": tree.name}
+    function = Attribute(Import("xarray", "DataTree"), "from_dict")
+    return Reduction(function, (nodes,), kwargs)
 
 
 def _variables(variables: Any) -> dict[Any, Any]:
@@ -58,33 +97,78 @@ def _parts(variable: Any) -> tuple[Any, ...]:
 
 def _values(variable: Any) -> Any:
     """Return the values of a variable; an index, where only that knows the step between them."""
+    inner = type(variable._data).__name__
+    if inner == "PandasExtensionArray" or (
+        inner == "PandasIndexingAdapter" and type(variable).__name__ == "Variable"
+    ):
+        return variable._data.array
     index = variable.to_index() if type(variable).__name__ == "IndexVariable" else None
     return variable.values if getattr(index, "freq", None) is None else index
 
 
-def _is_plain(variable: Any) -> bool:
-    return type(variable._data) is numpy.ndarray
+def _is_known(variable: Any) -> bool:
+    """Return True if the values are in memory, as an array of numpy or pandas."""
+    inner = type(variable._data)
+    names = ("PandasExtensionArray", "PandasIndexingAdapter")
+    return inner is numpy.ndarray or inner.__name__ in names
 
 
 def _checked(name: str, obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reduced:
     kwargs = {key: value for key, value in kwargs.items() if value or key == "dims"}
     slots = {"encoding": obj.encoding} if obj.encoding else None
-    try:
-        same = _is_same(type(obj)(*args, **kwargs), obj)
-    except ValueError:
-        same = False
-    if not same:
+    function = Import("xarray", name)
+    if _makes_same(obj, args, kwargs):
+        return Reduction(function, args, kwargs, slots=slots)
+    import xarray
+
+    # Indexes that xarray would not make, or would make where there is none, are written out.
+    given = xarray.Coordinates(
+        {key: variable.variable for key, variable in obj.coords.items()}, dict(obj.xindexes)
+    )
+    if not _makes_same(obj, args, {**kwargs, "coords": given}):
         return reduce_by_protocol(obj)
-    return Reduction(Import("xarray", name), args, kwargs, slots=slots)
+    return Reduction(function, args, {**kwargs, "coords": _coordinates(obj)}, slots=slots)
+
+
+def _coordinates(obj: Any) -> Reduction:
+    """Return the reduction of coordinates to their variables and indexes."""
+    variables = _variables({k: v for k, v in obj.coords.items() if k not in obj.xindexes})
+    for index, group in obj.xindexes.group_by_index():
+        # What describes the variables is no part of their index.
+        described = {
+            key: Reduction(Import("xarray", "Variable"), ((), 0, dict(v.attrs), dict(v.encoding)))
+            for key, v in group.items()
+            if v.attrs or v.encoding
+        }
+        args = (described,) if described else ()
+        made = Reduction(Attribute(index, "create_variables"), args)
+        for key in group:
+            variables[key] = Expression.of("made[key]", {"made": made, "key": key})
+    ordered = {key: variables[key] for key in obj.coords}
+    return Reduction(Import("xarray", "Coordinates"), (ordered, dict(obj.xindexes)))
+
+
+def _makes_same(obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        return _is_same(type(obj)(*args, **kwargs), obj)
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_same(made: Any, obj: Any) -> bool:
     return (
         made.identical(obj)
-        and made.indexes.keys() == obj.indexes.keys()
-        and all(_is_same_index(made.indexes[name], obj.indexes[name]) for name in obj.indexes)
+        and made.xindexes.keys() == obj.xindexes.keys()
+        and all(type(made.xindexes[n]) is type(index) for n, index in obj.xindexes.items())
+        and all(
+            _is_same_index(made.indexes[name], obj.indexes[name]) for name in _pandas_names(obj)
+        )
         and all(_is_same_variable(made[name].variable, obj[name].variable) for name in _names(obj))
     )
+
+
+def _pandas_names(obj: Any) -> list[Any]:
+    return [name for name, index in obj.xindexes.items() if hasattr(index, "index")]
 
 
 def _names(obj: Any) -> list[Any]:
@@ -102,4 +186,4 @@ def _is_same_index(one: Any, other: Any) -> bool:
 
 def _is_same_variable(one: Any, other: Any) -> bool:
     kept = type(one) is type(other) and one.dtype == other.dtype
-    return kept and (_is_plain(other) or type(other).__name__ == "IndexVariable")
+    return kept and (_is_known(other) or type(other).__name__ == "IndexVariable")

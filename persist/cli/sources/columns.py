@@ -85,7 +85,7 @@ def _numbers(cells: list[str], kinds: set[str]) -> Any:
 
 
 def _holds(value: float, cell: str) -> bool:
-    """Tell whether `value` is the integer that a cell says, or near the fraction it says."""
+    """Return True if `value` is the integer that a cell says, or near the fraction it says."""
     if _INTEGER.fullmatch(cell):
         return value == int(cell)
     return not math.isinf(value) or _NO_FINITE.fullmatch(cell) is not None

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from persist.cli.sources.columns import column
-from persist.cli.sources.source import Listed, Loaded
+from persist.cli.sources.source import Listed, Loaded, SourceError
+from persist.files import open_regular
 
 __all__ = ["DelimitedSource"]
 
@@ -34,7 +35,7 @@ class DelimitedSource:
     @cached_property
     def _columns(self) -> dict[str, Any]:
         delimiter = _delimiter(self._path)
-        with open(self._path, encoding="utf-8-sig", newline="") as file:
+        with open_regular(self._path, "r", follow=True, encoding="utf-8-sig", newline="") as file:
             rows = _rows(file, delimiter)
             names = _header(next(rows, []))
             # Filled row by row: the cells of a column take less room than those of all rows.
@@ -48,7 +49,7 @@ class DelimitedSource:
 def _delimiter(path: str) -> str:
     """Return the delimiter that makes the most columns; the first of equals."""
     candidates = _DELIMITERS[os.path.splitext(path)[1].lower()]
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    with open_regular(path, "r", follow=True, encoding="utf-8-sig", newline="") as file:
         first = file.readline()
     return max(
         candidates, key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), []))
@@ -63,22 +64,25 @@ def _rows(file: Iterable[str], delimiter: str) -> Iterator[list[str]]:
         for row in reader:
             width = width or len(row)
             if row and len(row) != width:
-                raise ValueError(
+                raise SourceError(
                     f"line {reader.line_num} has {len(row)} cells, and the header has {width}"
                 )
             if row:
                 yield row
     except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from error
+        raise SourceError(f"line {reader.line_num}: {error}") from error
 
 
 def _header(row: list[str]) -> list[str]:
     names = [name.strip() for name in row]
+    if len(names) > 1 and not names[0] and "index" not in names:
+        # That is how pandas writes the index.
+        names[0] = "index"
     if not names:
-        raise ValueError("there is no header: the first line is to name the columns")
+        raise SourceError("the header is missing: the first line must name the columns")
     if "" in names:
-        raise ValueError(f"column {names.index('') + 1} has no name in the header")
+        raise SourceError(f"column {names.index('') + 1} has no name in the header")
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
-        raise ValueError(f"the header has the name {repeated[0]!r} more than once")
+        raise SourceError(f"the header has the name {repeated[0]!r} more than once")
     return names

@@ -1,4 +1,7 @@
-"""An HDF5 file: its datasets, named by their paths.
+"""An HDF5 file: its datasets, named by their paths, and the attributes of its groups.
+
+The attributes of a dataset go into its info. Those of a group are a value, a dict: under the name
+of the group with ``_attributes`` behind it, and under ``attributes`` for those of the file.
 
 A dataset that has several names is packed once, and links in the file are not followed: what they
 lead to has a name of its own.
@@ -14,52 +17,99 @@ from typing import Any
 import h5py
 import numpy
 
-from persist.archive.arrays.hdf5_dataset import DTYPE, ORDER, map_dataset
+from persist.archive.arrays.hdf5 import DTYPE, ORDER, map_dataset
 from persist.cli.sources.hdf5_attributes import plain_attributes
 from persist.cli.sources.source import Listed, Loaded
+from persist.errors import DamagedError
+from persist.hdf5.opening import check_contained, open_hdf5
 
-__all__ = ["Hdf5Source"]
+__all__ = ["Hdf5Source", "check_file"]
+
+# Behind the path of a group: no member has a name with an empty part.
+_OF_GROUP = "//attributes"
 
 
 class Hdf5Source:
-    """The datasets of a file, in all groups."""
+    """The datasets of a file and the attributes of its groups."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def names(self) -> list[Listed]:
-        """Return the paths of the datasets, without the slash of the root."""
-        with h5py.File(self._path, "r") as file:
-            return list(_listed(file, "", set()))
+        """Return the paths of the datasets, and of groups with attributes, without the root."""
+        with open_hdf5(self._path) as file:
+            return [
+                listed if found is None or isinstance(found, h5py.Dataset) else _of_group(listed)
+                for listed, found in _walk(file)
+                if not isinstance(found, h5py.Group) or len(found.attrs)
+            ]
 
     def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield datasets: text, a plain number, or an array."""
-        with h5py.File(self._path, "r") as file:
+        """Yield datasets as text, a plain number or an array, and attributes of groups as dicts."""
+        with open_hdf5(self._path) as file:
             for name in names:
-                dataset = file[name]
-                yield Loaded(_value(self._path, dataset), _attributes(dataset))
+                if name.endswith(_OF_GROUP):
+                    yield Loaded(plain_attributes(file[name.removesuffix(_OF_GROUP) or "/"]))
+                else:
+                    dataset = file[name]
+                    yield Loaded(_value(self._path, dataset), _attributes(dataset))
 
 
-def _listed(group: Any, prefix: str, seen: set[Any]) -> Iterator[Listed]:
-    for name in group:
-        path = f"{prefix}{name}"
-        link = group.get(name, getlink=True)
-        if isinstance(link, h5py.ExternalLink):
-            yield Listed(path, f"it leads to {os.path.basename(link.filename)}: pack that file")
-        if not isinstance(link, h5py.HardLink):
+def check_file(path: str) -> None:
+    """Refuse an HDF5 file that another library would follow to other files.
+
+    Raises
+    ------
+    ValueError
+        If a link or the data of a dataset lead out of the file.
+    OSError
+        If it is not an HDF5 file.
+    """
+    with open_hdf5(path) as file:
+        for listed, found in _walk(file):
+            if found is None:
+                raise DamagedError(f"{listed.name!r} is refused: {listed.refusal}")
+            if isinstance(found, h5py.Dataset):
+                check_contained(found)
+
+
+def _walk(file: Any) -> Iterator[tuple[Listed, Any]]:
+    """Yield what hard links of a file lead to, each once; None for what is in another file."""
+    waiting = [("", file)]
+    seen = {h5py.h5o.get_info(file.id).addr}
+    while waiting:
+        path, item = waiting.pop()
+        if isinstance(item, h5py.Dataset):
+            yield Listed(path, _refusal(item)), item
+        if not isinstance(item, h5py.Group):
             continue
-        item = group[name]
-        address = h5py.h5o.get_info(item.id).addr
-        if address in seen:
-            continue
-        seen.add(address)
-        if isinstance(item, h5py.Group):
-            yield from _listed(item, f"{path}/", seen)
-        elif isinstance(item, h5py.Dataset):
-            yield Listed(path, _refusal(item))
+        yield Listed(path), item
+        inside = []
+        for name in item:
+            inner = f"{path}/{name}".lstrip("/")
+            link = item.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                leads_to = os.path.basename(link.filename)
+                yield Listed(inner, f"it leads to {leads_to}: pack that file"), None
+            if not isinstance(link, h5py.HardLink):
+                continue
+            found = item[name]
+            address = h5py.h5o.get_info(found.id).addr
+            if address not in seen:
+                seen.add(address)
+                inside.append((inner, found))
+        waiting += reversed(inside)
+
+
+def _of_group(listed: Listed) -> Listed:
+    return Listed(f"{listed.name}{_OF_GROUP}", key=f"{listed.name}/attributes".lstrip("/"))
 
 
 def _refusal(dataset: Any) -> str:
+    try:
+        check_contained(dataset)
+    except DamagedError as error:
+        return str(error)
     try:
         dtype = dataset.dtype
     except TypeError as error:
@@ -90,7 +140,7 @@ def _text(value: Any) -> Any:
 
 
 def _is_ours(dataset: Any) -> bool:
-    """Tell whether the attributes of a dataset are those of an array that persist stored."""
+    """Return True if the attributes of a dataset are those of an array that persist stored."""
     attributes = dataset.attrs
     if DTYPE in attributes:
         try:

@@ -7,6 +7,8 @@ from typing import Any
 import h5py
 import numpy
 
+from persist.cli.sources.source import SourceError
+
 __all__ = ["plain_attributes"]
 
 
@@ -27,7 +29,7 @@ def _attribute(dataset: Any, name: str) -> Any:
     try:
         return _plain(dataset.attrs[name], dataset.file)
     except (TypeError, OSError, ValueError) as error:
-        raise ValueError(f"its attribute {name!r} cannot be read: {error}") from error
+        raise SourceError(f"its attribute {name!r} cannot be read: {error}") from error
 
 
 def _plain(value: Any, file: Any) -> Any:

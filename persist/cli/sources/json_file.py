@@ -1,4 +1,7 @@
-"""A JSON file: the top-level keys of an object, or one value named as the file is."""
+"""A JSON file: the top-level keys of an object, or one value named as the file is.
+
+A file of several lines, each of which is a value, is a list of them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from collections.abc import Generator, Iterable
 from functools import cached_property
 from typing import Any
 
-from persist.cli.sources.source import Listed, Loaded
+from persist.cli.sources.source import Listed, Loaded, SourceError
+from persist.files import open_regular
 
 __all__ = ["JsonSource"]
 
@@ -30,14 +34,24 @@ class JsonSource:
 
     @cached_property
     def _values(self) -> dict[str, Any]:
-        with open(self._path, encoding="utf-8-sig") as file:
+        with open_regular(self._path, "r", follow=True, encoding="utf-8-sig") as file:
             try:
-                document = json.load(file, object_pairs_hook=_without_repetition)
+                document = _parse(file.read())
             except RecursionError as error:
-                raise ValueError("the values are nested too deeply to be read") from error
+                raise SourceError("the values are nested too deeply to be read") from error
         if isinstance(document, dict):
             return document
         return {os.path.splitext(os.path.basename(self._path))[0]: document}
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_without_repetition)
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if not error.msg.startswith("Extra data") or len(lines) < 2:
+            raise
+    return [json.loads(line, object_pairs_hook=_without_repetition) for line in lines]
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -45,5 +59,5 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"an object has the key {repeated!r} more than once")
+        raise SourceError(f"an object has the key {repeated!r} more than once")
     return found

@@ -1,4 +1,4 @@
-"""A MAT file of MATLAB: its variables, as scipy reads them."""
+"""A MAT file of MATLAB: its variables, as scipy reads them; of version 7.3, as h5py does."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Generator, Iterable
 from typing import Any
 
+import h5py
 import numpy
 
-from persist.cli.sources.source import Listed, Loaded
+from persist.cli.sources.mat73 import Mat73Source
+from persist.cli.sources.source import Listed, Loaded, SourceError
 from persist.errors import MissingExtraError
 
 __all__ = ["MatSource"]
@@ -32,6 +34,8 @@ class MatSource:
 
     def names(self) -> list[Listed]:
         """Return the names of the variables."""
+        if h5py.is_hdf5(self._path):
+            return Mat73Source(self._path).names()
         return [
             Listed(name, f"persist does not read the class {kind}" if kind in _REFUSED else "")
             for name, kind in self._variables()
@@ -39,6 +43,9 @@ class MatSource:
 
     def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
         """Yield variables."""
+        if h5py.is_hdf5(self._path):
+            yield from Mat73Source(self._path).load(names)
+            return
         kinds = dict(self._variables())
         for name in names:
             yield Loaded(self._value(name, kinds[name]))
@@ -59,11 +66,16 @@ class MatSource:
         try:
             return getattr(matlab, function)(self._path, appendmat=False, **options)
         except NotImplementedError as error:
-            raise ValueError(
-                "a MAT file of version 7.3, or an unknown one: save it again with save -v7"
+            raise SourceError(
+                "a damaged MAT file of version 7.3, or one of an unknown version: save it again "
+                "with save -v7"
             ) from error
-        except (matlab.MatReadError, ValueError, TypeError, EOFError) as error:
-            raise ValueError(f"damaged, or no MAT file: {error}") from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            # scipy raises what its decompressor, numpy and its own code do: zlib.error, KeyError…
+            reason = f"{type(error).__name__}: {error}"
+            raise SourceError(f"it is damaged, or not a MAT file ({reason})") from error
 
 
 def _matlab() -> Any:

@@ -7,9 +7,10 @@ from collections.abc import Generator, Iterable
 
 import numpy
 
-from persist.archive.arrays.npyfile import read_array, read_header
+from persist.archive.arrays.npy import read_array, read_header
 from persist.archive.arrays.store import Array
 from persist.cli.sources.source import Listed, Loaded
+from persist.files import open_regular
 
 __all__ = ["NpySource"]
 
@@ -23,7 +24,7 @@ class NpySource:
     def names(self) -> list[Listed]:
         """Return the stem of the file."""
         stem = os.path.splitext(os.path.basename(self._path))[0]
-        with open(self._path, "rb") as file:
+        with open_regular(self._path, follow=True) as file:
             try:
                 read_header(file)
             except ValueError as error:
@@ -37,7 +38,7 @@ class NpySource:
 
 
 def _mapped(path: str) -> Array:
-    with open(path, "rb") as file:
+    with open_regular(path, follow=True) as file:
         shape, _, dtype = read_header(file)
         if not dtype.itemsize or 0 in shape:
             # There is nothing to map.

@@ -7,9 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 
-from persist.archive.arrays.npyfile import read_array, read_header
+from persist.archive.arrays.npy import read_array, read_header
 from persist.archive.arrays.store import Array
-from persist.cli.sources.source import Listed, Loaded
+from persist.cli.sources.source import Listed, Loaded, SourceError
 
 __all__ = ["NpzSource"]
 
@@ -35,7 +35,7 @@ class NpzSource:
 
 def _listed(archive: zipfile.ZipFile, member: str) -> Listed:
     if not member.endswith(_SUFFIX):
-        return Listed(member, "it is no npy file")
+        return Listed(member, "it is not an npy file")
     name = member.removesuffix(_SUFFIX)
     with archive.open(member) as file:
         try:
@@ -50,7 +50,7 @@ def _read(path: str, member: str) -> Array:
         array = read_array(file)
         # The zip tells by a checksum whether all was as written, once it is at its end.
         if file.read(1):
-            raise ValueError("there is more than the array")
+            raise SourceError("there is more than the array")
     return array
 
 
@@ -60,4 +60,4 @@ def _opened(path: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"damaged, or no npz file: {error}") from error
+        raise SourceError(f"damaged, or no npz file: {error}") from error

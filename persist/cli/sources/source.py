@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Listed", "Loaded", "Source"]
+from persist.errors import PersistError
+
+__all__ = ["COMPRESSED", "Listed", "Loaded", "Source", "SourceError", "stem_of"]
+
+COMPRESSED = (".gz", ".bz2", ".xz", ".z", ".lzma")
+"""The extensions that pickles have behind their own."""
+
+
+class SourceError(PersistError, ValueError):
+    """A file is not of its format, or holds what cannot be packed."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +29,13 @@ class Listed:
         As the file has it.
     refusal : str
         Why what it names cannot be packed; empty if it can.
+    key : str
+        What the key is made of, if that is not the name.
     """
 
     name: str
     refusal: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class Source(Protocol):
 
         Raises
         ------
-        ValueError
+        SourceError, ValueError
             If the file is not of the format.
         OSError
             If it cannot be read.
@@ -52,8 +65,22 @@ class Source(Protocol):
 
         Raises
         ------
-        ValueError
+        SourceError, ValueError
             If a value cannot be read as it is.
         OSError
             If the file cannot be read.
         """
+
+
+def stem_of(path: str) -> str:
+    """Return the name of a file without its folder and extensions of formats and compression.
+
+    Examples
+    --------
+    >>> stem_of("runs/model.v2.pkl.gz"), stem_of("2nd run.npy")
+    ('model.v2', '2nd run')
+    """
+    stem, extension = os.path.splitext(os.path.basename(path))
+    if extension.lower() in COMPRESSED:
+        stem = os.path.splitext(stem)[0]
+    return stem

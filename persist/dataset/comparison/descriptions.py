@@ -94,7 +94,7 @@ def shorten(text: str, width: int = _WIDTH) -> str:
 
 
 def is_shown(obj: Any) -> bool:
-    """Tell whether `repr` says all about an object, shortly: a date, a decimal number."""
+    """Return True if `repr` says all about an object, shortly: a date, a decimal number."""
     if type(obj) in (datetime.datetime, datetime.time):
         return obj.tzinfo is None
     return type(obj) in _SHOWN

@@ -1,16 +1,34 @@
-"""Keys of dicts and members of sets: those that are equal, and those that no other side has."""
+"""Keys of dicts and members of sets: equal ones first, the rest by the digests of their content.
+
+The rest waits until everything else has been compared: which objects are pairs is then known for
+those that are reached in another way, and such pairs come first among members that look the same.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from persist.archive.literals import ATOMS
+from persist.archive.members import member_digest
+from persist.archive.reduction import Import
 from persist.dataset.comparison.descriptions import describe, describe_key
-from persist.dataset.comparison.steps import NOTHING, Entry, Fact, Step, Steps, Unordered
+from persist.dataset.comparison.reductions import Reductions
+from persist.dataset.comparison.sharing import Sharing
+from persist.dataset.comparison.steps import (
+    NOTHING,
+    Entry,
+    Fact,
+    Frame,
+    Place,
+    Step,
+    Steps,
+    Unordered,
+)
 from persist.dataset.comparison.tolerance import Tolerance
 
-__all__ = ["lone_steps", "mapping_steps", "pair_steps", "set_steps"]
+__all__ = ["Waiting", "mapping_steps", "set_steps"]
 
 _EXACT = Tolerance()
 _Pairs = Collection[tuple[Any, Any]]
@@ -85,7 +103,7 @@ def _rest(found: Unordered) -> Steps:
 
 
 def _may_match(entry: Entry) -> bool:
-    """Tell whether a key may have a partner that is not equal: floats may be near, or NaN."""
+    """Return True if a key may have a partner that is not equal: floats may be near, or NaN."""
     cls = type(entry.key)
     return cls not in ATOMS or cls in (float, complex)
 
@@ -121,7 +139,7 @@ def _find(index: dict[Any, Entry], key: Any) -> Entry | None:
 
 
 def _are_same(old: Any, new: Any) -> bool:
-    """Tell whether two parts are the same number or text: most are, and need no step."""
+    """Return True if two parts are the same number or text: most are, and need no step."""
     cls = type(old)
     return cls is type(new) and cls in ATOMS and _EXACT.same_atom(old, new)
 
@@ -140,3 +158,130 @@ def _order_facts(found: Unordered) -> Iterator[Fact]:
 
 def _key_at(pairs: Iterable[tuple[Any, Any]], position: int) -> Any:
     return next(key for i, (key, _) in enumerate(pairs) if i == position)
+
+
+class Waiting:
+    """Keys of dicts and members of sets that wait until all else has been compared.
+
+    Parameters
+    ----------
+    reductions : Reductions
+        What objects reduce to.
+    sharing : Sharing
+        The pairs so far.
+    tolerance : Tolerance
+        For floats that are keys or members.
+    """
+
+    def __init__(self, reductions: Reductions, sharing: Sharing, tolerance: Tolerance) -> None:
+        self._reductions = reductions
+        self._sharing = sharing
+        self._tolerance = tolerance
+        self._waiting: deque[tuple[Unordered, Place, bool]] = deque()
+
+    def add(self, keys: Unordered, place: Place, quiet: bool) -> None:
+        """Make keys or members wait; keys come before members."""
+        if keys.is_set:
+            self._waiting.append((keys, place, quiet))
+        else:
+            self._waiting.appendleft((keys, place, quiet))
+
+    def frames(self) -> list[Frame]:
+        """Return what to compare next, nothing if nothing waits."""
+        if not self._waiting:
+            return []
+        keys, place, quiet = self._waiting.popleft()
+        return [Frame(place, quiet, self._steps(keys))]
+
+    def _steps(self, keys: Unordered) -> Steps:
+        # What a pair leads to is compared before the next pair is chosen, and may decide it.
+        for find in (self._equal_pairs, self._near_pairs, self._class_pairs):
+            taken: tuple[set[int], set[int]] = (set(), set())
+            for old, new in find(keys):
+                taken[0].add(old.position)
+                taken[1].add(new.position)
+                yield from pair_steps(keys, old, new)
+            keys.old = [entry for entry in keys.old if entry.position not in taken[0]]
+            keys.new = [entry for entry in keys.new if entry.position not in taken[1]]
+        yield from lone_steps(keys)
+
+    def _class_pairs(self, keys: Unordered) -> Iterator[tuple[Entry, Entry]]:
+        """Yield objects of one class in the order of their content, which may be near."""
+        if self._tolerance.is_exact:
+            return
+        sides: tuple[dict[type, list[Entry]], dict[type, list[Entry]]] = ({}, {})
+        for side, entries in zip(sides, (keys.old, keys.new), strict=True):
+            for entry in entries:
+                if type(entry.key) not in ATOMS:
+                    side.setdefault(type(entry.key), []).append(entry)
+        for cls, ours in sides[0].items():
+            theirs = sides[1].get(cls, [])
+            if len(ours) == len(theirs):
+                order = [sorted(found, key=self._order) for found in (ours, theirs)]
+                yield from zip(*order, strict=True)
+
+    def _order(self, entry: Entry) -> str:
+        return self._digest(entry.key)
+
+    def _equal_pairs(self, keys: Unordered) -> Iterator[tuple[Entry, Entry]]:
+        """Yield entries that are pairs already, or of equal content: the only ones of it first."""
+        sides: tuple[dict[str, list[Entry]], dict[str, list[Entry]]] = ({}, {})
+        for side, entries in zip(sides, (keys.old, keys.new), strict=True):
+            for entry in entries:
+                side.setdefault(self._digest(entry.key), []).append(entry)
+        groups = [(found, sides[1].get(digest, [])) for digest, found in sides[0].items()]
+        for ours, theirs in sorted(groups, key=lambda group: len(group[0]) + len(group[1]) > 2):
+            left = {id(new.key): new for new in theirs}
+            for old in self._known_first(ours, left):
+                if not left:
+                    break
+                partner = self._sharing.partners.get(id(old.key))
+                free = [key for key in left if key not in self._sharing.numbers[1]]
+                if partner not in left and not free:
+                    continue
+                yield old, left.pop(partner if partner in left else free[0])
+
+    def _known_first(self, ours: list[Entry], left: dict[int, Entry]) -> Iterator[Entry]:
+        """Yield entries, at each time one whose partner is known if there is any."""
+        waiting = list(ours)
+        while waiting:
+            partners = self._sharing.partners
+            known = (i for i, e in enumerate(waiting) if partners.get(id(e.key)) in left)
+            yield waiting.pop(next(known, 0))
+
+    def _near_pairs(self, keys: Unordered) -> list[tuple[Entry, Entry]]:
+        """Return the entries that differ only in floats, which are near."""
+        if self._tolerance.is_exact:
+            return []
+        left = sorted(keys.new, key=_order)
+        pairs = []
+        for old in sorted(keys.old, key=_order):
+            near = next((i for i, new in enumerate(left) if self._is_near(old.key, new.key)), None)
+            if near is not None:
+                pairs.append((old, left.pop(near)))
+        return pairs
+
+    def _is_near(self, old: Any, new: Any) -> bool:
+        if type(old) is not type(new):
+            return False
+        if isinstance(old, float | complex):
+            return self._tolerance.same(old, new)
+        if isinstance(old, tuple):
+            return len(old) == len(new) and all(map(self._is_near, old, new))
+        if isinstance(old, frozenset):
+            return len(old) == len(new) and all(
+                map(self._is_near, sorted(old, key=repr), sorted(new, key=repr))
+            )
+        return self._digest(old) == self._digest(new)
+
+    def _digest(self, key: Any) -> str:
+        return member_digest(key, self._reduce)
+
+    def _reduce(self, obj: Any) -> Any:
+        reduced = self._reductions.of(obj)
+        # What cannot be stored is equal to itself only.
+        return Import("", str(id(obj))) if reduced is None else reduced
+
+
+def _order(entry: Entry) -> tuple[str, str]:
+    return type(entry.key).__name__, repr(entry.key)

@@ -1,29 +1,57 @@
-"""What objects reduce to, each asked once, and the names of the parts."""
+"""Objects reduced once for a comparison, their parts sorted by what tells which are pairs."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Mapping
-from types import ModuleType
+import datetime
+import types
+from enum import Enum
+from functools import lru_cache
 from typing import Any
 
+import numpy
+
+from persist.archive.literals import ATOMS, LEAVES
 from persist.archive.reduce import reduce
-from persist.archive.reduction import (
-    NO_STATE,
-    Attribute,
-    Data,
-    Expression,
-    Import,
-    Reduced,
-    Reduction,
-)
+from persist.archive.reduction import REDUCED, Attribute, Import, Reduced
 from persist.dataset.comparison.descriptions import describe_key
 from persist.errors import ArchiveError
 
-__all__ = ["REDUCED", "Reductions", "attribute_label", "is_reference", "named_parts"]
+__all__ = ["SCALARS", "Components", "Reductions", "has_identity", "is_reference"]
 
-REDUCED = frozenset([Import, Attribute, Expression, Data, Reduction])
-"""Types of what stands for the object that it builds."""
+SCALARS: frozenset[type] = frozenset(numpy.sctypeDict.values())
+"""The types of the scalars of numpy, without those derived from them."""
+
+# Methods are made anew each time they are asked for; the others are found by their name.
+_NAMED = (
+    type,
+    Enum,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+    datetime.tzinfo,
+    numpy.dtype,
+    numpy.ufunc,
+)
+_DEPTH = 8
+_VALUES = ATOMS | LEAVES | SCALARS | REDUCED
+
+
+def has_identity(obj: Any, depth: int = _DEPTH) -> bool:
+    """Return True if it matters whether two references lead to `obj` or to two equal objects.
+
+    It does not for numbers, texts, dates, functions, classes, methods, and tuples and frozensets of
+    such.
+    """
+    cls: Any = type(obj)
+    if cls in (tuple, frozenset):
+        return not depth or any(has_identity(part, depth - 1) for part in obj)
+    return not (cls in _VALUES or _is_named(cls))
+
+
+@lru_cache(maxsize=1024)
+def _is_named(cls: Any) -> bool:
+    return issubclass(cls, _NAMED)
 
 
 class Reductions:
@@ -33,84 +61,92 @@ class Reductions:
         self._found: dict[int, Reduced | None] = {}
 
     def of(self, obj: Any) -> Reduced | None:
-        """Return what `obj` reduces to, or None if nothing."""
+        """Return what `obj` reduces to, or None if it cannot be stored."""
         if type(obj) in REDUCED:
             reduced: Reduced = obj
             return reduced
         key = id(obj)
         if key not in self._found:
-            self._found[key] = _reduce(obj)
+            try:
+                self._found[key] = reduce(obj)
+            except ArchiveError:
+                self._found[key] = None
         return self._found[key]
 
 
-def _reduce(obj: Any) -> Reduced | None:
-    try:
-        reduced = reduce(obj)
-    except ArchiveError:
-        return None
-    if type(reduced) is not Reduction:
-        return reduced
-    # A rule may answer with an iterator, which could be read only once.
-    once: dict[str, Any] = {
-        name: list(found)
-        for name in ("items", "pairs", "members")
-        if (found := getattr(reduced, name)) is not None and not isinstance(found, Collection)
-    }
-    return dataclasses.replace(reduced, **once) if once else reduced
-
-
 def is_reference(reduced: Reduced | None) -> bool:
-    """Tell whether an import path, or an attribute of one, always gives the same object."""
+    """Return True if an import path, or an attribute of one, always gives the same object."""
     while type(reduced) is Attribute:
-        if isinstance(reduced.owner, type | ModuleType):
+        if isinstance(reduced.owner, type | types.ModuleType):
             return True
         reduced = reduced.owner
     return type(reduced) is Import
 
 
-def named_parts(reduced: Reduction | Expression) -> dict[str, Any]:
-    """Return the parts that have a name or a number, by the label that leads to each.
+class Components:
+    """The parts of a reduction, by how those of two objects are paired.
 
     A part may be given to the constructor or be set afterwards, as its value allows; its label is
     the same.
+
+    Attributes
+    ----------
+    function : object
+        What is called.
+    named : dict of str to object
+        The parts that have a name or a number, by the label that leads to each.
+    items, pairs, members : list
+        The rest, as `Reduction` has them.
     """
-    if type(reduced) is Expression:
-        return {attribute_label(name): value for name, value in reduced.args.items()}
-    assert type(reduced) is Reduction
-    parts = {f"<argument {i}>": argument for i, argument in enumerate(reduced.args)}
-    for named in (reduced.kwargs, reduced.attributes, reduced.slots):
-        _add_names(parts, named or {})
-    if reduced.state is not NO_STATE:
-        _add_state(parts, reduced.state)
-        if reduced.setter is not None:
-            parts[".__setstate__"] = reduced.setter
-    return parts
 
+    __slots__ = ("function", "items", "members", "named", "pairs")
 
-def attribute_label(name: Any) -> str:
-    """Return the label of an attribute, which may have any name."""
-    if isinstance(name, str) and name.isidentifier():
-        return f".{name}"
-    return f".__dict__[{describe_key(name)}]"
+    def __init__(self, reduced: Reduced) -> None:
+        self.function: Any = None
+        self.named: dict[str, Any] = {}
+        self.items: list[Any] = []
+        self.pairs: list[tuple[Any, Any]] = []
+        self.members: list[Any] = []
+        setter = None
+        for field, index, value in reduced.parts():
+            if field == "items":
+                self.items.append(value)
+            elif field == "values":
+                self.pairs.append((index[1], value))
+            elif field == "members":
+                self.members.append(value)
+            elif field == "function":
+                self.function = value
+            elif field == "argument":
+                self.named[f"<argument {index}>"] = value
+            elif field == "state":
+                self._add_state(value)
+            elif field == "setter":
+                setter = value
+            elif field != "keys":
+                self._add_name(index, value)
+        if setter is not None:
+            self.named[".__setstate__"] = setter
 
+    def _add_state(self, state: Any) -> None:
+        """Add a state: by name if it is a dict of attributes, or a pair of such, as most are."""
+        split = state if type(state) is tuple and len(state) == 2 else (state,)
+        if all(part is None or _is_attributes(part) for part in split) and any(split):
+            for part in split:
+                for name, value in (part or {}).items():
+                    self._add_name(name, value)
+        elif type(state) is not dict or state:
+            self.named[".__getstate__()"] = state
 
-def _add_state(parts: dict[str, Any], state: Any) -> None:
-    """Add a state: its items where it is a dict of attributes, or a pair of such, as most are."""
-    split = state if type(state) is tuple and len(state) == 2 else (state,)
-    if all(part is None or _is_attributes(part) for part in split) and any(split):
-        for part in split:
-            _add_names(parts, part or {})
-    elif type(state) is not dict or state:
-        parts[".__getstate__()"] = state
+    def _add_name(self, name: Any, value: Any) -> None:
+        if isinstance(name, str) and name.isidentifier():
+            label = f".{name}"
+        else:
+            label = f".__dict__[{describe_key(name)}]"
+        while label in self.named:  # an argument and an attribute of one name
+            label += "'"
+        self.named[label] = value
 
 
 def _is_attributes(state: Any) -> bool:
     return type(state) is dict and all(type(name) is str for name in state)
-
-
-def _add_names(parts: dict[str, Any], named: Mapping[Any, Any]) -> None:
-    for name, value in named.items():
-        label = attribute_label(name)
-        while label in parts:  # an argument and an attribute of one name
-            label += "'"
-        parts[label] = value

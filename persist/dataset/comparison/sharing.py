@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from persist.dataset.comparison.classes import Classes
 from persist.dataset.comparison.descriptions import shorten
 from persist.dataset.comparison.steps import Fact, Place, path_of
 
@@ -18,16 +17,19 @@ class Sharing:
     ----------
     numbers : tuple of two dicts of int to int
         The number of the pair that an object belongs to, by `id`: of the old ones, of the new ones.
+    partners : dict of int to int
+        The `id` of the new one by that of the old one.
     """
 
     def __init__(self) -> None:
         self.numbers: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.partners: dict[int, int] = {}
         self._places: tuple[dict[int, Place], dict[int, Place]] = ({}, {})
         self._seen: set[tuple[int, int]] = set()
         self._classes = Classes()
 
     def is_first(self, old: Any, new: Any) -> bool:
-        """Tell whether two values are met side by side for the first time; note that they were."""
+        """Return True if two values are met side by side for the first time, and note that."""
         pair = id(old), id(new)
         if pair in self._seen:
             return False
@@ -40,7 +42,7 @@ class Sharing:
         Parameters
         ----------
         old, new : object
-            What stands at one place.
+            The objects at one place.
         place : Place
             The place.
 
@@ -58,6 +60,7 @@ class Sharing:
         differs = id(old) in self._places[0] or id(new) in self._places[1]
         if not differs:
             ours[id(old)] = theirs[id(new)] = len(ours)
+            self.partners[id(old)] = id(new)
         elif not self.is_first(old, new):
             return False, False
         self._places[0].setdefault(id(old), place)
@@ -71,3 +74,35 @@ class Sharing:
     def _shared(self, side: int, obj: Any, place: Place) -> str:
         first = self._places[side][id(obj)]
         return "its own" if first is place else shorten(f"shared with {path_of(first)}")
+
+
+class Classes:
+    """Classes of objects, by `id`, that are joined one by one.
+
+    Objects that are compared can be taken to be equal, since it shows elsewhere if they are not;
+    cycles of any two lengths are then soon compared.
+
+    References
+    ----------
+    J. E. Hopcroft and R. M. Karp, A linear algorithm for testing equivalence of finite automata,
+    Cornell University, 1971.
+    """
+
+    def __init__(self) -> None:
+        self._parents: dict[int, int] = {}
+
+    def join(self, one: int, other: int) -> bool:
+        """Join the classes of two objects; return False if they were one already."""
+        first, second = self.root(one), self.root(other)
+        if first == second:
+            return False
+        self._parents[first] = second
+        return True
+
+    def root(self, key: int) -> int:
+        """Return the object that stands for the class of another."""
+        parents = self._parents
+        while (parent := parents.get(key, key)) != key:
+            parents[key] = parents.get(parent, parent)
+            key = parent
+        return key

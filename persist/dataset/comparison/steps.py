@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
-__all__ = ["NOTHING", "Entry", "Fact", "Place", "Step", "Steps", "Unordered", "path_of"]
+__all__ = ["NOTHING", "Entry", "Fact", "Frame", "Place", "Step", "Steps", "Unordered", "path_of"]
 
 
 class _Nothing(Enum):
@@ -15,10 +15,10 @@ class _Nothing(Enum):
 
 
 NOTHING: Final = _Nothing.NOTHING
-"""What stands where only the other side has a part: any value, None too, can be a part."""
+"""Marks a part that only the other side has: any value, even None, can be a part."""
 
 Place: TypeAlias = "tuple[Any, str] | None"
-"""Where two parts stand: the place of what holds them, and the label that leads on from there."""
+"""The position of two parts: that of the objects that hold them, and the label from there."""
 
 # A longer path is of no use to a reader, and each of many changes would have one.
 _MOST_LABELS = 100
@@ -88,3 +88,21 @@ class Unordered:
 
 
 Steps: TypeAlias = "Iterator[Step | Fact | Unordered]"
+
+
+class Frame(NamedTuple):
+    """The parts of two objects that are still to be compared.
+
+    Parameters
+    ----------
+    place : Place
+        Where the objects are.
+    quiet : bool
+        That something is shared differently was said further up.
+    steps : iterator
+        What is left.
+    """
+
+    place: Place
+    quiet: bool
+    steps: Steps

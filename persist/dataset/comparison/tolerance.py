@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from persist.errors import DataSetError
+
 __all__ = ["Tolerance"]
 
 
@@ -42,7 +44,9 @@ class Tolerance:
         for name in ("rtol", "atol"):
             value = getattr(self, name)
             if not value >= 0:
-                raise ValueError(f"{name} must be a number that is not negative, got {value!r}")
+                raise DataSetError(
+                    f"cannot compare with {name}={value!r}: it must be a number, 0 or greater"
+                )
             object.__setattr__(self, name, float(value))
 
     @property
@@ -51,13 +55,13 @@ class Tolerance:
         return not (self.rtol or self.atol)
 
     def same(self, old: complex, new: complex) -> bool:
-        """Tell whether two floats, or two complex numbers, are the same."""
+        """Return True if two floats, or two complex numbers, are the same."""
         if self._same_part(old.real, new.real) and self._same_part(old.imag, new.imag):
             return True
         return not self.is_exact and self._near(old, new)
 
     def same_atom(self, old: Any, new: Any) -> bool:
-        """Tell whether two numbers or texts of one type are the same."""
+        """Return True if two numbers or texts of one type are the same."""
         if type(old) in (float, complex):
             return self.same(old, new)
         return bool(old == new)

@@ -7,20 +7,16 @@ References
 SpikeLab 0.1.2, ``spikelab.workspace``: the format of its workspace files.
 """
 
-from persist.hdf5.registry import register
-from persist.hdf5.spikelab.pairwise import PairwiseEncoding
-from persist.hdf5.spikelab.rates import RateDataEncoding, RateStackEncoding
-from persist.hdf5.spikelab.spikes import SpikeDataEncoding
-from persist.hdf5.spikelab.stacks import SpikeStackEncoding
+from persist.hdf5.registry import Encoding, register
+from persist.hdf5.spikelab.encodings import (
+    PAIR_STACKS,
+    PAIRS,
+    RATE_STACKS,
+    RATES,
+    SpikeDataEncoding,
+    SpikeStackEncoding,
+)
 
-__all__: list[str] = []
-
-for _encoding in (
-    SpikeDataEncoding(),
-    RateDataEncoding(),
-    RateStackEncoding(),
-    SpikeStackEncoding(),
-    PairwiseEncoding("PairwiseCompMatrix", "matrix", has_times=False),
-    PairwiseEncoding("PairwiseCompMatrixStack", "stack", has_times=True),
-):
+_ENCODINGS: list[Encoding] = [SpikeDataEncoding(), SpikeStackEncoding()]
+for _encoding in [*_ENCODINGS, RATES, RATE_STACKS, PAIRS, PAIR_STACKS]:
     register(f"spikelab.{_encoding.tag}", _encoding)

@@ -1,7 +1,13 @@
 """Arrays of every kind that array files hold."""
 
+import importlib.util
+
 import numpy
 
+from persist.archive.arrays import STORES
+
+# The formats whose libraries are installed.
+FORMATS = [name for name in STORES if name != "zarr" or importlib.util.find_spec("zarr")]
 NAN_PAYLOAD = numpy.array([0x7FF8DEADBEEF0001, 0xFFF0000000000001], "<u8").view("<f8")
 NESTED = numpy.dtype([("a", ">i2"), ("n", [("x", "<f4", (2, 3)), ("s", "S3")])])
 PADDED = numpy.dtype({"names": ["a", "b"], "formats": ["i1", "<f8"], "offsets": [0, 8]})

@@ -53,6 +53,7 @@ class StoreSuite:
 
     store = None
     mapped_modes = ("r", "c", "r+")
+    saving_extra = loading_extra = EXTRA
 
     def read_raw(self, path):
         """Return what other software finds: a dictionary of arrays."""
@@ -246,13 +247,13 @@ class StoreSuite:
     def test_saving_takes_no_copy(self, tmp_path, array):
         self.write(tmp_path, {"warm": numpy.arange(3)}, "warm")
         _, peak = peak_memory(self.write, tmp_path, {"x": array})
-        assert peak < EXTRA
+        assert peak < self.saving_extra
 
     @pytest.mark.parametrize("order", "CF")
     def test_loading_takes_one_copy(self, tmp_path, order):
         path = self.write(tmp_path, {"x": numpy.zeros((2, LARGE // 16), order=order)})
         _, peak = peak_memory(self.store.load, path)
-        assert peak < LARGE + EXTRA
+        assert peak < LARGE + self.loading_extra
 
     def test_mapping_touches_no_data(self, tmp_path):
         path = self.write(tmp_path, {"x": numpy.zeros(LARGE // 8)})
@@ -378,4 +379,4 @@ class StoreSuite:
         for path in (tmp_path / "data", tmp_path / f"data{self.store.extension}"):
             assert_same_array(load_arrays(path)["x"], numpy.arange(3))
             found = load_arrays(path, ["x"], self.store.data_format, mmap_mode="r")
-            assert_same_content(found["x"], numpy.arange(3))
+            assert_same_content(numpy.asarray(found["x"]).view(int), numpy.arange(3))

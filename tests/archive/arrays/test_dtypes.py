@@ -6,7 +6,7 @@ import pytest
 from persist.archive.arrays import STORES, plain_dtype, write_new
 from persist.archive.arrays.dtypes import dtype_literal
 from persist.errors import UnsupportedObjectError
-from tests.archive.arrays.cases import CASES, facts
+from tests.archive.arrays.cases import CASES, FORMATS, facts
 
 ALIGNED = numpy.dtype("i1,f8", align=True)
 OVERLAPPING = numpy.dtype({"names": ["a", "b"], "formats": ["<i4", "<i2"], "offsets": [0, 2]})
@@ -37,7 +37,7 @@ def test_a_type_that_files_cannot_name_becomes_raw_bytes(dtype):
     assert plain_dtype(dtype) == numpy.dtype(f"V{dtype.itemsize}")
 
 
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("dtype", [ALIGNED, RECORD, MARKED, OVERLAPPING, BACKWARDS, WIDE])
 def test_every_format_holds_the_plain_type(tmp_path, dtype, data_format):
     array = numpy.frombuffer(bytes(range(96)) * dtype.itemsize, dtype)

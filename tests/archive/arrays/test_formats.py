@@ -23,7 +23,7 @@ def save(data_format, stem="x", folder="."):
 
 
 def test_every_format_has_its_extension():
-    assert EXTENSIONS == {"hdf5": ".hd5", "npz": ".npz", "npy": ""}
+    assert EXTENSIONS == {"hdf5": ".hd5", "npz": ".npz", "npy": "", "zarr": ".zarr.zip"}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_extensions_are_lower_case_without_the_dot(name, ext):
         ("x.HD5", "hdf5"),
         ("x.hdf5", "hdf5"),
         ("x.h5", "hdf5"),
+        ("x.zarr.zip", "zarr"),
         ("x.txt", "txt"),
     ],
 )
@@ -54,7 +55,7 @@ def test_the_extension_tells_the_format(name, data_format):
 def test_an_unknown_format_is_refused_with_those_that_are_known():
     with pytest.raises(NotImplementedError) as info:
         get_store("???")
-    assert str(info.value) == "Expected data_format in ['hdf5', 'npz', 'npy'], got '???'"
+    assert str(info.value) == "Expected data_format in ['hdf5', 'npz', 'npy', 'zarr'], got '???'"
 
 
 @pytest.mark.parametrize("name", ["x.hf5", "x.HDF5", "x.h5", "x.npz"])

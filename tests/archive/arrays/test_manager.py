@@ -3,7 +3,8 @@ import os
 import numpy
 import pytest
 
-from persist.archive.arrays import STORES, ArrayManager
+from persist.archive.arrays import ArrayManager
+from tests.archive.arrays.cases import FORMATS
 from tests.files.failures import snapshot
 
 ARRAYS = {"array_0": numpy.arange(3), "array_1": numpy.ones((2, 2), order="F")}
@@ -11,15 +12,16 @@ FILES = {
     "npy": ["data/array_0.npy", "data/array_1.npy"],
     "npz": ["data.npz"],
     "hdf5": ["data.hd5"],
+    "zarr": ["data.zarr.zip"],
 }
 
 
-@pytest.fixture
-def manager():
-    return ArrayManager()
+@pytest.fixture(params=["class", "instance"])
+def manager(request):
+    return ArrayManager if request.param == "class" else ArrayManager()
 
 
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", FORMATS)
 def test_saved_arrays_are_loaded_by_their_source(manager, tmp_path, data_format):
     rep, files = manager.save_arrays(ARRAYS, tmp_path, "data", data_format=data_format)
     assert files == [str(tmp_path / file) for file in FILES[data_format]]
@@ -48,7 +50,9 @@ def test_single_files_need_a_name(manager, tmp_path, data_format):
 
 
 def test_an_unknown_format_is_refused(manager, tmp_path):
-    with pytest.raises(NotImplementedError, match=r"in \['hdf5', 'npz', 'npy'\], got '\?\?\?'"):
+    with pytest.raises(
+        NotImplementedError, match=r"in \['hdf5', 'npz', 'npy', 'zarr'\], got '\?\?\?'"
+    ):
         manager.save_arrays(ARRAYS, tmp_path, "data", data_format="???")
 
 
@@ -68,7 +72,7 @@ def test_the_extension_is_added_where_it_is_missing(manager, tmp_path, data_form
     assert os.listdir(tmp_path) == [file]
 
 
-@pytest.mark.parametrize("data_format", STORES)
+@pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("keep", [True, False])
 def test_old_files_are_kept_on_demand(manager, tmp_path, data_format, keep):
     manager.save_arrays({"x": numpy.arange(3)}, tmp_path, "data", data_format=data_format)
@@ -90,6 +94,12 @@ def test_the_source_looks_beside_its_module_first(manager, tmp_path):
     env = {"__file__": str(tmp_path / "new" / "module.py")}
     exec(rep, env)
     assert list(env["_arrays"]) == list(ARRAYS)
+
+
+def test_first_arguments_may_be_keywords(manager, tmp_path):
+    rep, _ = manager.save_arrays(arrays=ARRAYS, dirname=tmp_path, filename="data")
+    assert list(manager.load_arrays(rep=rep)) == list(ARRAYS)
+    assert manager.get_ext(filename="data.npz") == "npz"
 
 
 def test_extensions_are_told(manager):

@@ -5,7 +5,7 @@ import numpy
 import pytest
 
 from persist.archive.arrays import STORES
-from persist.archive.arrays.npyfile import npy_header, read_array, write_array
+from persist.archive.arrays.npy import npy_header, read_array, write_array
 from tests.archive.arrays.cases import CASES, assert_same_array, assert_same_content
 from tests.archive.arrays.suite import StoreSuite
 

@@ -95,18 +95,17 @@ class Rebuild:
         function = self(reduction.function)
         args = [self(arg) for arg in reduction.args]
         kwargs = {name: self(value) for name, value in reduction.kwargs.items()}
-        absorbed = reduction.absorbed() if self.absorb and not reduction.new else ()
-        late = bool(reduction.attributes) and "attributes" in reduction.absorbed()
+        absorbed = reduction.absorbed() if self.absorb and not reduction.new else ""
+        late = bool(reduction.attributes) and reduction.absorbed() == "attributes"
         if reduction.new or (late and not absorbed):
             # A constructor that wants its attributes now cannot be called before they exist.
             args, function = [function, *args], function.__new__
-        for name in absorbed:
-            if name == "attributes":
-                kwargs |= {k: self(v) for k, v in (reduction.attributes or {}).items()}
-            elif values := list(getattr(reduction, name)):
-                args.append([self(value) for value in values])
+        if absorbed == "attributes":
+            kwargs |= {k: self(v) for k, v in (reduction.attributes or {}).items()}
+        elif absorbed and (values := list(getattr(reduction, absorbed))):
+            args.append([self(value) for value in values])
         built = self._keep(obj, function(*args, **kwargs))
-        self._fill(built, replace(reduction, **dict.fromkeys(absorbed)))
+        self._fill(built, replace(reduction, **{absorbed: None} if absorbed else {}))
         return built
 
     def _fill(self, built: Any, reduction: Reduction) -> None:

@@ -351,3 +351,17 @@ def test_limits_and_calendars_come_back() -> None:
     built = rebuild(calendar)
     assert built.weekmask.tolist() == calendar.weekmask.tolist()
     assert built.holidays.tolist() == calendar.holidays.tolist()
+
+
+class Opaque(numpy.ndarray):
+    """Views of it are of its own class, whatever is asked for."""
+
+    def view(self, *args: Any) -> Any:
+        return numpy.ndarray.view(self, Opaque)
+
+
+def test_array_that_only_gives_views_of_its_own_class_comes_back() -> None:
+    array = numpy.ndarray.view(numpy.arange(3.0), Opaque)
+    built = Rebuild()(array)
+    assert type(built) is Opaque
+    assert built.tolist() == [0.0, 1.0, 2.0]

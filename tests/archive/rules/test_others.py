@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 import pytest
 
+from persist.archive import Archive, restore
 from tests.archive.rules.rebuild import Rebuild, rebuild, rebuilds, source
 from tests.same import assert_same
 
@@ -137,3 +138,70 @@ def test_models_of_pydantic_come_back() -> None:
     built = rebuild(cls(x=1))
     assert built == cls(x=1)
     assert built.model_fields_set == {"x"}
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_layers_of_torch_are_made_by_their_constructors(scoped: bool) -> None:
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    layers = [
+        nn.Linear(2, 3, bias=False),
+        nn.Conv2d(2, 4, 3, padding="same", groups=2, padding_mode="reflect"),
+        nn.BatchNorm1d(2, affine=False),
+        nn.Dropout(0.3).eval(),
+        nn.Linear(2, 2).double().requires_grad_(False),
+    ]
+    module = nn.ModuleDict({"first": nn.Sequential(*layers), "second": nn.ModuleList([layers[0]])})
+    archive = Archive(scoped=scoped)
+    archive.insert(x=module)
+    assert "__setstate__" not in str(archive)
+    state = torch.get_rng_state()
+    found = restore(str(archive))["x"]
+    assert torch.equal(torch.get_rng_state(), state), "reading an archive draws no numbers"
+    assert str(found) == str(module)
+    assert found["second"][0] is found["first"][0]
+    for ours, theirs in zip(found.modules(), module.modules(), strict=True):
+        assert type(ours) is type(theirs)
+        assert ours.training == theirs.training
+    for (name, ours), (wanted, theirs) in zip(
+        [*found.named_parameters(), *found.named_buffers()],
+        [*module.named_parameters(), *module.named_buffers()],
+        strict=True,
+    ):
+        assert name == wanted
+        assert type(ours) is type(theirs)
+        assert (ours.dtype, ours.requires_grad) == (theirs.dtype, theirs.requires_grad)
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I", "F", "RGB", "RGBA"])
+def test_images_are_arrays_of_pixels(mode: str) -> None:
+    images = pytest.importorskip("PIL.Image")
+    image = images.new(mode, (2, 3), 1)
+    image.info["dpi"] = (72, 72)
+    archive = Archive(scoped=False)
+    archive.insert(x=image)
+    assert "__setstate__" not in str(archive)
+    found = restore(str(archive))["x"]
+    assert found == image
+    found.putpixel((0, 0), image.getpixel((1, 1)))
+
+
+def test_parameters_of_lmfit_are_made_by_their_constructor() -> None:
+    lmfit = pytest.importorskip("lmfit")
+    parameters = lmfit.Parameters()
+    parameters.add("a", value=1.5, min=0)
+    parameters.add("b", value=2.0, vary=False)
+    parameters["a"].stderr = 0.1
+    archive = Archive(scoped=False)
+    archive.insert(x=parameters)
+    assert "__setstate__" not in str(archive)
+    found = restore(str(archive))["x"]
+    assert found == parameters
+    assert found["a"].stderr == 0.1
+    parameters.add("c", expr="2 * a")
+    archive = Archive(scoped=False)
+    archive.insert(x=parameters)
+    found = restore(str(archive))["x"]
+    found["a"].value = 4
+    assert found["c"].value == 8

@@ -262,3 +262,8 @@ def test_nothing_is_deprecated() -> None:
         warnings.simplefilter("error")
         for obj in (*SCALARS, *INDEXES, *ARRAYS, *FRAMES):
             rebuild(obj)
+
+
+def test_settings_of_an_offset_are_in_no_order_of_hashes() -> None:
+    text = source(offsets.DateOffset(months=1, day=3, hour=2, weeks=1))
+    assert text.index("day=") < text.index("hour=") < text.index("months=") < text.index("weeks=")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 import pytest
 
+from persist.archive import Archive, restore
 from tests.archive.rules.rebuild import rebuild, rebuilds, source
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -123,3 +124,13 @@ def test_results_and_trees_come_back() -> None:
     assert rebuild(result) == result
     tree = spatial.KDTree(numpy.arange(20.0).reshape(10, 2))
     assert rebuild(tree).query([3.0, 3.0]) == tree.query([3.0, 3.0])
+
+
+def test_stop_words_are_not_kept_by_address() -> None:
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    vectorizer = text.TfidfVectorizer(stop_words=["the"]).fit(["the red fox", "a red dog"])
+    archive = Archive(scoped=False)
+    archive.insert(x=vectorizer)
+    assert "_stop_words_id" not in str(archive)
+    found = restore(str(archive))["x"]
+    assert (found.transform(["red"]) != vectorizer.transform(["red"])).nnz == 0

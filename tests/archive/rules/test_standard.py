@@ -36,6 +36,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from persist.archive import Archive, restore
 from persist.archive.reduce import reduce
 from persist.archive.reduction import Reduction
 from persist.errors import UnsupportedObjectError
@@ -408,3 +409,41 @@ def test_reduction_of_the_old_protocol_names_no_private_function() -> None:
     reduced = reduce(class_())
     assert isinstance(reduced, Reduction)
     assert (reduced.function, reduced.args) == (class_, ())
+
+
+class EmptyLooking(array.array):
+    def __len__(self):
+        return 0
+
+
+class OddPath(pathlib.PurePosixPath):
+    def __eq__(self, other):
+        raise RuntimeError
+
+    __hash__ = pathlib.PurePosixPath.__hash__
+
+
+class Doubled:
+    def __get__(self, obj, owner=None):
+        return self if obj is None else obj.__dict__["x"]
+
+    def __set__(self, obj, value):
+        obj.__dict__["x"] = 2 * value
+
+
+@dataclasses.dataclass
+class Described:
+    x: int
+
+
+Described.x = Doubled()
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_what_methods_of_the_user_say_changes_nothing(scoped):
+    archive = Archive(scoped=scoped)
+    archive.insert(a=EmptyLooking("i", [1, 2]), p=OddPath("/a/b"), d=Described(4))
+    found = restore(str(archive))
+    assert found["a"].tolist() == [1, 2]
+    assert str(found["p"]) == "/a/b"
+    assert found["d"].x == 8

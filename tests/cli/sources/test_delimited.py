@@ -62,8 +62,8 @@ def test_a_header_alone_makes_empty_columns(source):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no header"),
-        ("\n\n", "no header"),
+        ("", "header is missing"),
+        ("\n\n", "header is missing"),
         ("a,,c\n1,2,3\n", "column 2 has no name"),
         ("a,b, a\n1,2,3\n", "'a' more than once"),
         ("a,b\n1,2\n3\n", "line 3 has 1 cells, and the header has 2"),

@@ -213,3 +213,35 @@ def test_a_file_that_is_no_hdf5_is_an_error(tmp_path):
     (tmp_path / "x.h5").write_bytes(b"no hdf5")
     with pytest.raises(OSError, match="signature"):
         Hdf5Source(str(tmp_path / "x.h5")).names()
+
+
+def test_attributes_of_groups_and_of_the_file_are_dicts(file):
+    file["D0/signal"] = numpy.arange(3.0)
+    file["D0"].attrs["rate"] = 250
+    file["D0"].attrs["channels"] = ["a", "b"]
+    file.attrs["subject"] = "s07"
+    listed = {found.name: found.key for found in Hdf5Source(file.filename).names()}
+    assert listed == {
+        "//attributes": "attributes",
+        "D0//attributes": "D0/attributes",
+        "D0/signal": "",
+    }
+    of_file, of_group, _ = load(file, *listed)
+    assert of_file.value == {"subject": "s07"}
+    assert of_group.value == {"rate": 250, "channels": ["a", "b"]}
+
+
+def test_an_attribute_of_the_file_that_cannot_be_read_is_named(file):
+    file.attrs["fine"] = 1
+    space, kind = h5py.h5s.create(h5py.h5s.SCALAR), h5py.h5t.UNIX_D64LE
+    h5py.h5a.create(file.id, b"odd", kind, space)
+    with pytest.raises(ValueError, match="attribute 'odd'"):
+        load(file, "//attributes")
+
+
+def test_a_thousand_groups_inside_each_other_are_walked(file):
+    group = file
+    for _ in range(1200):
+        group = group.create_group("g")
+    group["x"] = 1
+    assert len(names(file)) == 1

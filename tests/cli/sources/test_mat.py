@@ -61,7 +61,7 @@ def test_sparse_matrices_stay_sparse(source):
     assert found.toarray().tolist() == [[0, 1.5], [0, 0]]
 
 
-def test_version_7_3_is_refused_with_what_to_do(tmp_path):
+def test_a_damaged_file_of_version_7_3_is_refused_with_what_to_do(tmp_path):
     path = tmp_path / "x.mat"
     header = b"MATLAB 7.3 MAT-file".ljust(124) + bytes([0, 2]) + b"IM"
     path.write_bytes(header.ljust(512, b"\0"))

@@ -44,7 +44,7 @@ def test_objects_are_refused_by_name(path):
 def test_other_members_are_refused_by_name(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "no array")
-    assert NpzSource(path).names() == [Listed("readme.txt", "it is no npy file")]
+    assert NpzSource(path).names() == [Listed("readme.txt", "it is not an npy file")]
 
 
 def test_a_file_that_is_no_zip_is_an_error(path):

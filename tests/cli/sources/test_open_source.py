@@ -9,7 +9,7 @@ def test_every_extension_has_a_source(tmp_path, extension):
     pytest.importorskip("scipy")
     path = tmp_path / f"x{extension}"
     path.touch()
-    source = open_source(str(path))
+    source = open_source(str(path), trust_pickle=True)
     assert callable(source.names)
     assert callable(source.load)
 
@@ -21,6 +21,14 @@ def test_other_extensions_are_refused(tmp_path, name):
         open_source(str(tmp_path / name))
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"x\.h5"):
-        open_source(str(tmp_path / "x.h5"))
+@pytest.mark.parametrize("name", ["x.h5", "x.pkl", "x.db"])
+def test_a_missing_file_is_named(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=name):
+        open_source(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["x.pkl", "x.pickle.gz", "x.JOBLIB", "x.db", "x.dir"])
+def test_what_runs_code_asks_for_trust_and_names_the_option(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(CommandError, match=r"reading a pickle runs .* --trust-pickle"):
+        open_source(str(tmp_path / name))

@@ -1,0 +1,369 @@
+"""A zip of a group of zarr v3, with an array for each array; ``zarr.storage.ZipStore`` opens it.
+
+Each array is sharded, and its chunks are compressed by zstd. Numbers are held natively, in the byte
+order of the machine. As in HDF5, the attributes ``memory_order`` and ``numpy_dtype`` tell the rest:
+see `persist.archive.arrays.hdf5`.
+
+zarr runs on Python 3.11 or later, so this is the one format that no older Python reads.
+
+References
+----------
+The Zarr core specification, version 3; "Sharding codec", version 1.0.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+from persist.archive.arrays.blocks import BlockArray
+from persist.archive.arrays.dtypes import DType, dtype_literal
+from persist.archive.arrays.hdf5 import DTYPE, ORDER, STORED_KINDS, as_stored, last_axis
+from persist.archive.arrays.pieces import grid_boxes, is_fortran, largest_box
+from persist.archive.arrays.store import Array, Loader, Order, check_mode, choose_keys
+from persist.errors import ArchiveError, DamagedError, MissingExtraError
+from persist.files import remove_path
+from persist.files.regular import check_regular
+
+__all__ = ["ZarrStore", "decode_shard", "is_number", "read_grid"]
+
+_CHUNK = 1 << 20  # bytes of what is compressed, and read, at once
+_SHARD = 1 << 23  # bytes of what is written at once, where no blocks are given
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_PARTS = ".parts"
+_NUMBERS = "biufc"
+_WIDEST = {"f": 8, "c": 16}
+
+# What becomes of each chunk, as the metadata of an array say it.
+_LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
+_ZSTD = {"name": "zstd", "configuration": {"level": 0, "checksum": False}}
+_INDEX = 16  # bytes for each chunk: where it begins, and how long it is
+_CHECK = 4  # bytes
+_ABSENT = -1  # in that index, for a chunk that is wholly outside of the array
+
+
+def _zarr() -> ModuleType:
+    try:
+        import zarr
+        import zarr.codecs
+        import zarr.storage
+    except ImportError as error:
+        raise MissingExtraError("zarr", "cloud") from error
+    return zarr
+
+
+def is_number(dtype: DType) -> bool:
+    """Return True if zarr holds a type natively."""
+    return dtype.kind in _NUMBERS and dtype.itemsize <= _WIDEST.get(dtype.kind, 8)
+
+
+def _numbers(dtype: DType) -> DType:
+    """Return the numbers that stand for elements of a type, in its byte order."""
+    if is_number(dtype):
+        return dtype
+    kind = STORED_KINDS.get(dtype.kind, "u1") if dtype.itemsize else "u1"
+    return numpy.dtype(kind).newbyteorder(dtype.byteorder)
+
+
+def _needs_dtype(dtype: DType) -> bool:
+    return not (is_number(dtype) and dtype.isnative)
+
+
+def _create(group: Any, name: str, array: Array, block: Sequence[int] | None = None) -> Any:
+    """Create an array in an open group, for the elements of `array`, or for blocks of a shape."""
+    zarr, fortran = _zarr(), is_fortran(array)
+    numbers = _numbers(array.dtype)
+    inner = last_axis(array.dtype, numbers)
+    shape = (array.shape[::-1] if fortran else array.shape) + inner
+    shard, chunk = _shard_and_chunk(shape, numbers.itemsize, block and (*block, *inner))
+    attributes = {ORDER: "F"} if fortran else {}
+    if _needs_dtype(array.dtype):
+        attributes[DTYPE] = dtype_literal(array.dtype)
+    return group.create_array(
+        name,
+        shape=shape,
+        dtype=numbers.newbyteorder("="),
+        shards=shard or None,
+        chunks=chunk,
+        compressors=zarr.codecs.ZstdCodec(level=0, checksum=False),
+        fill_value=0,
+        attributes=attributes,
+        # Otherwise a chunk of zeros, some of them negative, would not be there to tell.
+        config={"write_empty_chunks": True},
+    )
+
+
+def _shard_and_chunk(
+    shape: Sequence[int], itemsize: int, block: Sequence[int] | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of shards and of chunks; a chunk divides a shard.
+
+    With blocks, each is one shard: two writers of one shard would undo what the other has written.
+    """
+    chunk = largest_box(block or shape, _CHUNK // itemsize)
+    shard = list(block or largest_box(shape, _SHARD // itemsize))
+    for axis, (length, size) in enumerate(zip(shape, shard, strict=True)):
+        if size >= length:
+            # The only shard along an axis may be longer than the array.
+            shard[axis] = math.ceil(max(1, length) / chunk[axis]) * chunk[axis]
+        elif block is None:
+            shard[axis] = size // chunk[axis] * chunk[axis]
+        else:
+            chunk[axis] = _divisor_near(size, chunk[axis])
+    return tuple(shard), tuple(chunk)
+
+
+def _divisor_near(number: int, wanted: int) -> int:
+    """Return the divisor of a number whose ratio to another one is nearest to 1."""
+    small = [n for n in range(1, math.isqrt(number) + 1) if number % n == 0]
+    return min([*small, *(number // n for n in small)], key=lambda n: abs(math.log(n / wanted)))
+
+
+def _put(target: Any, region: tuple[slice, ...], block: Array) -> None:
+    """Write a block, in C order, to the part of an open array that has its place."""
+    numbers = as_stored(numpy.asarray(block, order="C"), _numbers(block.dtype))
+    if len(region) < target.ndim:
+        region = (*region, slice(None))
+    target[region] = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
+
+
+def _put_all(target: Any, array: Array) -> Iterator[None]:
+    """Write an array, and yield after each of its shards."""
+    layout = array.T if is_fortran(array) else array
+    shard = (target.shards or target.shape)[: layout.ndim]
+    for region in grid_boxes(layout.shape, shard):
+        _put(target, region, layout[region])
+        yield
+
+
+def _describe(found: Any) -> tuple[tuple[int, ...], Order, DType]:
+    """Return shape, memory order and dtype of the array that an array of zarr stands for."""
+    shape, dtype = found.shape, numpy.dtype(found.dtype.str)
+    if DTYPE in found.attrs:
+        dtype = numpy.dtype(ast.literal_eval(found.attrs[DTYPE]))
+        shape = shape if dtype.itemsize == found.dtype.itemsize else shape[:-1]
+    return (shape[::-1], "F", dtype) if found.attrs.get(ORDER) == "F" else (shape, "C", dtype)
+
+
+def _read(found: Any) -> Array:
+    """Read an open array into memory of its own, a chunk at a time."""
+    shape, order, dtype = _describe(found)
+    # Unlike empty, ndarray does not make strings of no width wider.
+    array: Array = numpy.ndarray(shape, dtype, order=order)
+    if array.nbytes:
+        numbers = found.dtype.newbyteorder(dtype.byteorder)
+        flat = array.reshape(-1, order="A").view(numbers).reshape(found.shape)
+        for box in grid_boxes(found.shape, found.chunks):
+            flat[box] = found[box]
+    return array
+
+
+_LOADER = """\
+def read(found):
+    dtype, shape, order = numpy.dtype(found.dtype.str), found.shape, 'C'
+    # A type that zarr lacks is stored as numbers.
+    if 'numpy_dtype' in found.attrs:
+        dtype = numpy.dtype(ast.literal_eval(found.attrs['numpy_dtype']))
+        if dtype.itemsize != found.dtype.itemsize:
+            shape = shape[:-1]
+    # An array in Fortran order is stored with its axes reversed.
+    if found.attrs.get('memory_order') == 'F':
+        shape, order = shape[::-1], 'F'
+    array = numpy.ndarray(shape, dtype, order=order)
+    if array.nbytes:
+        flat = array.reshape(-1, order='A').view(found.dtype.newbyteorder(dtype.byteorder))
+        flat.reshape(found.shape)[...] = found[...]
+    return array
+
+with zarr.storage.ZipStore(opened(path), mode='r') as file:
+    group = zarr.open_group(file, mode='r')
+    return {name: read(group[name]) for name in names}
+"""
+
+
+def read_grid(about: Mapping[str, Any], numbers: DType) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of shards and chunks that the metadata of an array say.
+
+    Raises
+    ------
+    DamagedError
+        If the array is not stored as persist stores one.
+    """
+    (codec,) = about["codecs"][-1:]
+    if about["shape"]:
+        shard, inner = about["chunk_grid"]["configuration"]["chunk_shape"], codec["configuration"]
+        chunk, codecs = inner["chunk_shape"], inner["codecs"]
+        sharding = {
+            "chunk_shape": chunk,
+            "codecs": codecs,
+            "index_codecs": [_LITTLE, {"name": "crc32c"}],
+            "index_location": "end",
+        }
+        is_known = about["codecs"] == [{"name": "sharding_indexed", "configuration": sharding}]
+    else:
+        shard, chunk, codecs, is_known = [], [], about["codecs"], True
+    is_known = is_known and codecs in (
+        [_LITTLE, _ZSTD],
+        # What has single bytes has no order of them.
+        *([[{"name": "bytes"}, _ZSTD]] if numbers.itemsize == 1 else []),
+    )
+    is_known = is_known and (about["zarr_format"], about["node_type"]) == (3, "array")
+    is_known = is_known and not about.get("storage_transformers")
+    is_known = is_known and about["chunk_key_encoding"] == {
+        "name": "default",
+        "configuration": {"separator": "/"},
+    }
+    sizes = (*shard, *chunk)
+    is_known = is_known and len(shard) == len(chunk) == len(about["shape"])
+    if not (
+        is_known
+        and all(type(size) is int and size > 0 for size in sizes)
+        and all(size % part == 0 for size, part in zip(shard, chunk, strict=True))
+    ):
+        raise DamagedError("an array of zarr is stored in another way than that of persist")
+    return tuple(shard), tuple(chunk)
+
+
+def decode_shard(
+    data: bytes, shard: tuple[int, ...], chunk: tuple[int, ...], numbers: DType
+) -> Array:
+    """Return the content of a shard, without zarr and whatever may be registered with it.
+
+    Raises
+    ------
+    DamagedError
+        If it does not hold its chunks.
+    """
+    from numcodecs import zstd
+
+    array: Array = numpy.zeros(shard, numbers)
+    boxes = list(grid_boxes(shard, chunk))
+    index = numpy.array([[0, len(data)]])
+    if shard:
+        end = len(data) - _CHECK
+        index = numpy.frombuffer(data, "<u8", 2 * len(boxes), end - _INDEX * len(boxes))
+        index = index.reshape(-1, 2).astype(int)
+    for box, (start, length) in zip(boxes, index.tolist(), strict=True):
+        if start == length == _ABSENT:
+            continue
+        if not 0 <= start <= start + length <= len(data):
+            raise DamagedError("a shard of zarr does not hold a chunk that it lists")
+        held: Array = numpy.zeros(chunk, numbers)
+        # It fills no more memory than it is given.
+        zstd.decompress(data[start : start + length], held)
+        array[box] = held
+    return array
+
+
+class ZarrStore:
+    """Arrays in one zip, sharded and compressed."""
+
+    data_format = "zarr"
+    extension = ".zarr.zip"
+    extensions: tuple[str, ...] = (".zarr.zip", ".zip")
+    is_folder = False
+
+    def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+        """Return the one file."""
+        return {path: dict(arrays)}
+
+    def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
+        """Write all arrays; the bytes depend on nothing else but the version of zarr."""
+        zarr = _zarr()
+        made: dict[str, Any] = {}
+        group = zarr.create_group(zarr.storage.MemoryStore(made))
+        with open(filename, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                target = _create(group, name, array)
+                for _ in _put_all(target, array):
+                    for key in [key for key in made if not key.endswith("zarr.json")]:
+                        _add(archive, key, [made.pop(key).as_numpy_array().data])
+            for key in sorted(made):
+                _add(archive, key, [made[key].to_bytes()])
+
+    def content(self, arrays: Mapping[str, Array]) -> None:
+        """Return None: a zip is known when it is written."""
+
+    def begin(
+        self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
+    ) -> None:
+        """Write what has no blocks, and make room for what has, in a folder beside `path`."""
+        zarr = _zarr()
+        group = zarr.create_group(zarr.storage.LocalStore(path + _PARTS))
+        for name, array in arrays.items():
+            target = _create(group, name, array, blocks[name].block if name in blocks else None)
+            for _ in () if name in blocks else _put_all(target, array):
+                pass
+
+    def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
+        """Write one block, which is one shard, and so one file."""
+        zarr = _zarr()
+        target = zarr.open_array(path + _PARTS, path=name, mode="r+", zarr_format=3)
+        target = target.with_config({"write_empty_chunks": True})
+        _put(target, region, block)
+
+    def finish(self, path: str) -> None:
+        """Move the files of all shards into one zip."""
+        parts = path + _PARTS
+        found = [
+            os.path.join(folder, name) for folder, _, names in os.walk(parts) for name in names
+        ]
+        keys = {os.path.relpath(file, parts).replace(os.sep, "/"): file for file in found}
+        with zipfile.ZipFile(path, "w") as archive:
+            for key in sorted(keys, key=lambda key: (key.endswith("zarr.json"), key)):
+                with open(keys[key], "rb") as file:
+                    _add(archive, key, iter(partial(file.read, _CHUNK), b""))
+                os.unlink(keys[key])
+        remove_path(parts)
+
+    def load(
+        self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
+    ) -> dict[str, Array]:
+        """Return arrays of the zip.
+
+        They cannot be mapped: mode ``r`` gives an open ``zarr.Array`` where numbers are stored as
+        they are, and otherwise, as mode ``c`` does, a copy in memory.
+        """
+        check_mode(mmap_mode)
+        if mmap_mode == "r+":
+            raise ArchiveError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")
+        check_regular(path)
+        zarr = _zarr()
+        # zarr cannot close a zip that it could not open.
+        zipfile.ZipFile(path).close()
+        file = zarr.storage.ZipStore(path, mode="r")
+        is_kept = False
+        try:
+            group = zarr.open_group(file, mode="r")
+            arrays = dict(group.arrays())
+            arrays = {key: arrays[key] for key in choose_keys(keys, arrays, path)}
+            for key, found in arrays.items():
+                if mmap_mode == "r" and not found.attrs.keys() & {DTYPE, ORDER} and found.size:
+                    is_kept = True
+                else:
+                    arrays[key] = _read(found)
+        finally:
+            if not is_kept:
+                file.close()
+        return arrays
+
+    def loader(self, arrays: Mapping[str, Array]) -> Loader:
+        """Return source that reads the zip ``path``."""
+        return Loader(("ast",), ("numpy", "zarr", "zarr.storage"), _LOADER)
+
+
+def _add(archive: zipfile.ZipFile, key: str, pieces: Iterable[Any]) -> None:
+    info = zipfile.ZipInfo(key, _EPOCH)
+    info.create_system = _UNIX
+    with archive.open(info, "w", force_zip64=True) as member:
+        for piece in pieces:
+            member.write(piece)

@@ -1,0 +1,141 @@
+"""The names under which generated source uses what it imports and defines, in both formats."""
+
+from __future__ import annotations
+
+from itertools import starmap
+
+from persist.archive.reduction import Expression, Import
+from persist.archive.template import parse_template
+
+__all__ = ["Bindings", "ExpressionFunctions", "FlatBindings", "ScopedBindings"]
+
+Imports = tuple[tuple[str, "str | None", str], ...]
+
+# Used through the module, as everyone writes it.
+_BY_MODULE = frozenset(["numpy"])
+
+
+class Bindings:
+    """The imports of generated source, under private names that do not clash.
+
+    Parameters
+    ----------
+    taken : set of str
+        The names that are in use; those given out are added.
+
+    Attributes
+    ----------
+    bound : dict of (module, name) to str
+        The names of the imports, in the order of first use.
+    """
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+        self.bound: dict[tuple[str, str], str] = {}
+
+    def reference(self, found: Import) -> str:
+        """Return the expression for an imported object."""
+        module, name = found.module, found.name
+        if module == "builtins" and name not in self._taken and "." not in name:
+            return name
+        if module in _BY_MODULE and name:
+            return self._bind(module, "") + "." + name
+        first, dot, rest = name.partition(".")
+        return self._bind(module, first) + dot + rest
+
+    def number(self, name: str) -> str:
+        """Return the name of a float that has no literal: inf or nan."""
+        return self._bind("math", name, name)
+
+    def take(self, name: str) -> str:
+        """Take `name`, or it with the first number that makes it free."""
+        free, number = name, 0
+        while free in self._taken:
+            number += 1
+            free = f"{name}_{number}"
+        self._taken.add(free)
+        return free
+
+    def source(self) -> list[str]:
+        """Return the statements that import, in the order of first use."""
+        raise NotImplementedError
+
+    def _bind(self, module: str, name: str, wanted: str = "") -> str:
+        key = (module, name)
+        if key not in self.bound:
+            last = (name or module).rpartition(".")[2]
+            if not wanted or wanted in self._taken:
+                wanted = "_" + last.lstrip("_")
+            self.bound[key] = self.take(wanted)
+        return self.bound[key]
+
+
+class FlatBindings(Bindings):
+    """Imports at the top of the source."""
+
+    def source(self) -> list[str]:
+        """Return the statements that import, in the order of first use."""
+        return list(starmap(_import_statement, self.bound.items()))
+
+
+class ScopedBindings(Bindings):
+    """Imports inside functions, each of which is replaced by what it returns."""
+
+    def source(self) -> list[str]:
+        """Return the functions that import, in the order of first use, and their calls."""
+        texts = []
+        for (module, name), bound in self.bound.items():
+            used = name or module.rpartition(".")[2]
+            texts.append(
+                f"def {bound}():\n"
+                f"    {_import_statement((module, name), used)}\n"
+                f"    return {used}\n"
+                f"{bound} = {bound}()\n"
+            )
+        return texts
+
+
+class ExpressionFunctions:
+    """Functions that hold an expression of `get_persistent_rep` verbatim, each distinct one once.
+
+    Parameters
+    ----------
+    bindings : Bindings
+        Gives out the names.
+    """
+
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+        self._found: dict[tuple[str, tuple[str, ...], Imports], str] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the functions, in the order of first use."""
+        return list(self._found.values())
+
+    def source(self) -> list[str]:
+        """Return the definitions, in the order of first use."""
+        return [_definition(name, *key) for key, name in self._found.items()]
+
+    def name_of(self, reduced: Expression) -> str:
+        """Return the name of the function for an expression."""
+        key = (reduced.rep, reduced.names, reduced.imports)
+        if key not in self._found:
+            template = parse_template(reduced.rep)
+            stem = template.call[0] if template.call else "build"
+            self._found[key] = self._bindings.take("_" + stem.lstrip("_"))
+        return self._found[key]
+
+
+def _import_statement(found: tuple[str, str | None], bound: str) -> str:
+    module, name = found
+    if not name:
+        return f"import {module}" if module == bound else f"import {module} as {bound}"
+    return f"from {module} import {name}" + ("" if name == bound else f" as {bound}")
+
+
+def _definition(name: str, rep: str, parameters: tuple[str, ...], imports: Imports) -> str:
+    lines = [f"    {_import_statement((module, n), bound)}\n" for module, n, bound in imports]
+    rep = rep.strip()
+    body = f"({rep})" if "\n" in rep else rep
+    return f"def {name}({', '.join(parameters)}):\n{''.join(lines)}    return {body}\n"

@@ -1,0 +1,306 @@
+"""Columns of pyarrow and polars: their values as a person would write them, and their types."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from persist.archive.protocol import reduce_by_protocol
+from persist.archive.reduction import Attribute, Data, Import, Reduced, Reduction
+from persist.archive.registry import rule
+
+__all__: list[str] = []
+
+# Longer columns of numbers are arrays, which can be kept outside of the source.
+_READABLE = 1000
+
+# The functions of pyarrow that are not called as the types which they make.
+_FUNCTIONS = {"bool": "bool_", "double": "float64", "float": "float32", "halffloat": "float16"}
+
+
+def _arrow(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
+    given = {key: value for key, value in kwargs.items() if value is not None}
+    return Reduction(Import("pyarrow", name), args, given)
+
+
+@rule("pyarrow.lib.Array", subclasses=True)
+def reduce_arrow_array(array: Any) -> Reduced:
+    """Reduce an array of Arrow to its values and their type."""
+    import pyarrow
+
+    if not type(array).__module__.startswith("pyarrow."):
+        return reduce_by_protocol(array)
+    kind = array.type
+    if len(array) > _READABLE and pyarrow.types.is_primitive(kind) and not array.null_count:
+        try:
+            numbers = array.to_numpy()
+        except (pyarrow.ArrowException, NotImplementedError):
+            numbers = None
+        if numbers is not None and pyarrow.array(numbers, type=kind).equals(array):
+            return _arrow("array", numbers.copy(), type=kind)
+    if isinstance(array, pyarrow.DictionaryArray):
+        function = Attribute(Import("pyarrow", "DictionaryArray"), "from_arrays")
+        kwargs = {"ordered": True} if kind.ordered else {}
+        return Reduction(function, (array.indices, array.dictionary), kwargs)
+    if isinstance(array, pyarrow.UnionArray):
+        return _reduce_union(array)
+    storage = _plainer(kind)
+    try:
+        values = (array if storage is None else array.cast(storage)).to_pylist()
+    except ValueError:  # Nanoseconds, deeper in the type.
+        return reduce_by_protocol(array)
+    made = _made(values, storage or kind)
+    if made is None or not _same(made if storage is None else made.cast(kind), array):
+        return reduce_by_protocol(array)
+    if storage is None:
+        return _arrow("array", values, type=kind)
+    return Reduction(Attribute(_arrow("array", values, type=storage), "cast"), (kind,))
+
+
+def _reduce_union(array: Any) -> Reduced:
+    """Reduce an array of several types to an array of each, and which value is from which."""
+    kind = array.type
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    parts = [[array.field(i) for i in range(len(fields))], [field.name for field in fields]]
+    dense = [array.offsets] if kind.mode == "dense" else []
+    args = (array.type_codes, *dense, *parts, list(kind.type_codes))
+    function = f"from_{kind.mode}"
+    if not getattr(type(array), function)(*args).equals(array):
+        return reduce_by_protocol(array)
+    return Reduction(Attribute(Import("pyarrow", "UnionArray"), function), args)
+
+
+def _plainer(kind: Any) -> Any:
+    """Return the type of numbers that times of nanoseconds are, which Python's have no digits for.
+
+    Returns None for types whose values Python has.
+    """
+    import pyarrow
+
+    temporal = pyarrow.types.is_timestamp(kind) or pyarrow.types.is_duration(kind)
+    if temporal and kind.unit == "ns":
+        return pyarrow.int64()
+    if pyarrow.types.is_time64(kind) and kind.unit == "ns":
+        return pyarrow.int64()
+    return None
+
+
+def _made(values: Any, kind: Any) -> Any:
+    import pyarrow
+
+    try:
+        return pyarrow.array(values, type=kind)
+    except (pyarrow.ArrowException, TypeError, ValueError):
+        return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one.type != other.type or one.equals(other):
+        return bool(one.type == other.type)
+    # Arrow takes no NaN for equal to another. The text of a value does, but has no nanoseconds.
+    return "[ns" not in str(one.type) and repr(one.to_pylist()) == repr(other.to_pylist())
+
+
+@rule("pyarrow.lib.ChunkedArray")
+def reduce_chunks(array: Any) -> Reduced:
+    """Reduce an array of Arrow in chunks to these."""
+    return _arrow("chunked_array", array.chunks, type=array.type)
+
+
+@rule("pyarrow.lib.Table")
+def reduce_table(table: Any) -> Reduced:
+    """Reduce a table to its columns, and to its schema where these do not say it all."""
+    import pyarrow
+
+    columns = [c.chunk(0) if c.num_chunks == 1 else c for c in table.columns]
+    if _says_all(table.schema) and len(set(table.column_names)) == len(columns):
+        return _arrow("table", dict(zip(table.column_names, columns, strict=True)))
+    function = Attribute(Import("pyarrow", "Table"), "from_arrays")
+    assert isinstance(table, pyarrow.Table)
+    return Reduction(function, (columns,), {"schema": table.schema})
+
+
+@rule("pyarrow.lib.RecordBatch")
+def reduce_batch(batch: Any) -> Reduced:
+    """Reduce a batch of rows to its columns, and to its schema where these do not say it all."""
+    if _says_all(batch.schema) and len(set(batch.schema.names)) == len(batch.columns):
+        return _arrow("record_batch", dict(zip(batch.schema.names, batch.columns, strict=True)))
+    function = Attribute(Import("pyarrow", "RecordBatch"), "from_arrays")
+    return Reduction(function, (batch.columns,), {"schema": batch.schema})
+
+
+def _says_all(schema: Any) -> bool:
+    """Return True if the columns alone give this schema."""
+    return schema.metadata is None and all(f.nullable and f.metadata is None for f in schema)
+
+
+@rule("pyarrow.lib.Schema")
+def reduce_schema(schema: Any) -> Reduced:
+    """Reduce a schema to its fields and its metadata."""
+    return _arrow("schema", list(schema), metadata=schema.metadata)
+
+
+@rule("pyarrow.lib.Field")
+def reduce_field(field: Any) -> Reduced:
+    """Reduce a field to its name, its type and what is known of it."""
+    nullable = None if field.nullable else False
+    return _arrow("field", field.name, field.type, nullable=nullable, metadata=field.metadata)
+
+
+@rule("pyarrow.lib.DataType", subclasses=True)
+def reduce_type(kind: Any) -> Reduced:
+    """Reduce a type of Arrow to the call that makes it: the protocol, by its public names."""
+    import pyarrow
+
+    if isinstance(kind, pyarrow.BaseExtensionType):
+        return reduce_by_protocol(kind)
+    reduced = reduce_by_protocol(kind)
+    if not isinstance(reduced, Reduction):
+        return reduced
+    name, args = reduced.function.__name__, tuple(reduced.args)
+    if name == "type_for_alias":
+        # Types without parameters go by a name, times in it by their unit: duration[ns].
+        name, _, unit = str(args[0]).rstrip("]").partition("[")
+        name = _FUNCTIONS.get(name, name)
+        args = (unit,) if unit and not name.startswith("date") else ()
+    if not hasattr(pyarrow, name):
+        return reduced
+    return Reduction(Import("pyarrow", name), args, reduced.kwargs)
+
+
+@rule("pyarrow.lib.Scalar", subclasses=True)
+def reduce_arrow_scalar(scalar: Any) -> Reduced:
+    """Reduce a scalar of Arrow to its value and its type."""
+    import pyarrow
+
+    try:
+        made = pyarrow.scalar(scalar.as_py(), type=scalar.type)
+    except (pyarrow.ArrowException, TypeError, ValueError):
+        made = None
+    if made is None or not (made.equals(scalar) or repr(made) == repr(scalar)):
+        return Reduction(Attribute(pyarrow.array([scalar], scalar.type), "__getitem__"), (0,))
+    return _arrow("scalar", scalar.as_py(), type=scalar.type)
+
+
+@rule("pyarrow.lib.Buffer", subclasses=True)
+def reduce_buffer(buffer: Any) -> Reduced:
+    """Reduce memory of Arrow to its bytes."""
+    return _arrow("py_buffer", buffer.to_pybytes())
+
+
+@rule("builtins.MonthDayNano", "pyarrow.lib.MonthDayNano")
+def reduce_span(span: Any) -> Reduced:
+    """Reduce a span of months, days and nanoseconds to these."""
+    return _arrow("MonthDayNano", list(span))
+
+
+def _polars(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
+    return Reduction(Import("polars", name), args, kwargs)
+
+
+@rule("polars.dataframe.frame.DataFrame")
+def reduce_polars_frame(frame: Any) -> Reduced:
+    """Reduce a frame of polars to its columns."""
+    if not frame.width:
+        return _polars("DataFrame") if not frame.height else reduce_by_protocol(frame)
+    columns = [frame.to_series(i) for i in range(frame.width)]
+    if any(column.dtype.is_(sys.modules["polars"].Object) for column in columns):
+        return _polars("DataFrame", columns)
+    return _polars("DataFrame", {c.name: _column(c) for c in columns})
+
+
+def _column(series: Any) -> Any:
+    """Return the argument for a column of a frame: a list, if polars finds its type by itself."""
+    polars: Any = sys.modules["polars"]
+    plain = (polars.Int64, polars.Float64, polars.String, polars.Boolean)
+    if series.dtype in plain and len(series) <= _READABLE and not any(series.flags.values()):
+        values = series.to_list()
+        made = _made_series(series.name, values, None)
+        if made is not None and _same_series(made, series):
+            return values
+    reduced: Reduced = reduce_polars_series(series.rename(""))
+    return reduced
+
+
+@rule("polars.series.series.Series")
+def reduce_polars_series(series: Any) -> Reduced:
+    """Reduce a series of polars to its values and their type."""
+    polars: Any = sys.modules["polars"]
+    dtype = series.dtype
+    name = (series.name,) if series.name else ()
+    numbers = dtype.is_integer() or dtype.is_float()
+    if numbers and len(series) > _READABLE and not series.null_count():
+        values: Any = Data(series.to_numpy().copy())
+        made = polars.Series(series.name, series.to_numpy(), dtype=dtype)
+        same = made.equals(series, check_dtypes=True) and made.dtype == dtype
+        if same:
+            return _ordered(series, _polars("Series", *name, values, dtype=dtype))
+    # Python's times have no nanoseconds.
+    storage = series.to_physical().dtype if "time_unit='ns'" in repr(dtype) else None
+    values = (series if storage is None else series.to_physical()).to_list()
+    made = _made_series(series.name, values, storage or dtype)
+    if made is not None and storage is not None:
+        made = made.cast(dtype)
+    if made is None or not _same_series(made, series):
+        return reduce_by_protocol(series)
+    call = _polars("Series", *name, values, dtype=storage or dtype)
+    if storage is not None:
+        call = Reduction(Attribute(call, "cast"), (dtype,))
+    return _ordered(series, call)
+
+
+def _ordered(series: Any, call: Reduction) -> Reduction:
+    """Return the call with the mark of a series that is known to be sorted."""
+    flags = series.flags
+    if flags.get("SORTED_ASC"):
+        return Reduction(Attribute(call, "set_sorted"))
+    if flags.get("SORTED_DESC"):
+        return Reduction(Attribute(call, "set_sorted"), (), {"descending": True})
+    return call
+
+
+def _made_series(name: str, values: Any, dtype: Any) -> Any:
+    polars: Any = sys.modules["polars"]
+    try:
+        return polars.Series(name, values, dtype)
+    except (polars.exceptions.PolarsError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _same_series(one: Any, other: Any) -> bool:
+    return bool(one.dtype == other.dtype and one.equals(other, check_dtypes=True))
+
+
+@rule("polars.datatypes.classes.DataType", subclasses=True)
+def reduce_polars_type(dtype: Any) -> Reduced:
+    """Reduce a type of polars to the call that makes it."""
+    polars: Any = sys.modules["polars"]
+    cls = type(dtype)
+    if getattr(polars, cls.__name__, None) is not cls:
+        return reduce_by_protocol(dtype)
+    args = _type_arguments(dtype)
+    if args is None or cls(*args) != dtype:
+        return reduce_by_protocol(dtype)
+    return _polars(cls.__name__, *args)
+
+
+def _type_arguments(dtype: Any) -> tuple[Any, ...] | None:
+    match type(dtype).__name__:
+        case "List":
+            return (dtype.inner,)
+        case "Array":
+            return (dtype.inner, dtype.shape)
+        case "Struct":
+            return ({field.name: field.dtype for field in dtype.fields},)
+        case "Enum":
+            return (dtype.categories.to_list(),)
+        case "Decimal":
+            return (dtype.precision, dtype.scale)
+        case "Datetime":
+            return (dtype.time_unit, dtype.time_zone) if dtype.time_zone else (dtype.time_unit,)
+        case "Duration":
+            return (dtype.time_unit,)
+        case "Categorical":
+            named = getattr(getattr(dtype, "categories", None), "name", lambda: "")()
+            return () if not named else None
+    return () if not vars(dtype) else None

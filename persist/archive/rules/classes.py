@@ -1,0 +1,175 @@
+"""Classes that Python makes from a declaration: enumerations, dataclasses, named tuples."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from enum import Enum, Flag
+from functools import lru_cache
+from typing import Any
+
+from persist.archive.imports import find_import
+from persist.archive.literals import is_leaf
+from persist.archive.protocol import attributes_of, has_same, reduce_by_protocol
+from persist.archive.reduction import Attribute, Expression, Import, Reduced, Reduction
+from persist.archive.registry import registry, rule
+from persist.names import is_identifier
+
+__all__: list[str] = []
+
+
+def reduce_member(member: Enum) -> Reduced:
+    """Reduce a member of an enumeration to its name, unnamed flags to those that they combine."""
+    cls = type(member)
+    name = member.name
+    if name is None or cls.__members__.get(name) is not member:
+        return _unnamed(cls, member)
+    if not is_identifier(name) or getattr(cls, name, None) is not member:
+        return Expression.of("cls[name]", {"cls": cls, "name": name})
+    if cls.__qualname__.startswith("_"):
+        return _public_member(cls, member) or Attribute(cls, name)
+    return Attribute(cls, name)
+
+
+def _public_member(cls: type, member: Enum) -> Import | None:
+    """Return the public name of a member whose class is private: ssl.PROTOCOL_TLS."""
+    module = sys.modules[cls.__module__]
+    if getattr(module, member.name, None) is member:
+        return Import(find_import(cls).module, member.name)
+    for name, value in sorted(vars(module).items()):
+        public = isinstance(value, type) and not name.startswith("_")
+        if public and vars(value).get(member.name) is member:
+            return Import(find_import(value).module, f"{name}.{member.name}")
+    return None
+
+
+def _unnamed(cls: type[Enum], member: Enum) -> Reduced:
+    if isinstance(member, Flag) and _combines_plainly(cls):
+        flags = _flags(cls, member.value)
+        if flags:
+            args = {f"flag{i}": flag for i, flag in enumerate(flags)}
+            return Expression.of(" | ".join(args), args)
+    return Reduction(cls, (member.value,))
+
+
+def _combines_plainly(cls: type[Enum]) -> bool:
+    return getattr(getattr(cls, "__or__", None), "__module__", None) == "enum"
+
+
+def _flags(cls: type[Enum], value: Any) -> list[Enum]:
+    """Return the flags of one bit that together are `value`, or none if there are no such flags."""
+    flags = [
+        flag for flag in cls.__members__.values() if _is_bit(flag.value) and flag.value & value
+    ]
+    flags = list(dict.fromkeys(flags))
+    return flags if sum(flag.value for flag in flags) == value else []
+
+
+def _is_bit(value: Any) -> bool:
+    return isinstance(value, int) and value > 0 and not value & (value - 1)
+
+
+registry.register_predicate(lambda cls: issubclass(cls, Enum), reduce_member)
+
+
+_GENERATED = "<string>"
+
+
+def is_plain_dataclass(cls: type) -> bool:
+    """Return True if `cls` is a dataclass whose constructor only assigns each field."""
+    if not dataclasses.is_dataclass(cls) or hasattr(cls, "__post_init__"):
+        return False
+    names = [f.name for f in dataclasses.fields(cls)]
+    found = (inspect.getattr_static(cls, name, None) for name in names)
+    if any(hasattr(type(f), "__set__") and not inspect.ismemberdescriptor(f) for f in found):
+        return False
+    return _builds_plainly(cls) and _parameters(cls) == names
+
+
+def _builds_plainly(cls: Any) -> bool:
+    return (
+        type(cls).__call__ is type.__call__
+        and has_same(cls, object, "__new__", "__reduce__", "__reduce_ex__")
+        and _is_generated(cls.__init__)
+        and (has_same(cls, object, "__setattr__") or _is_generated(cls.__setattr__))
+        and all(_is_own(getattr(cls, name, None)) for name in ("__getstate__", "__setstate__"))
+    )
+
+
+def _is_generated(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename == _GENERATED
+
+
+def _is_own(function: Any) -> bool:
+    """Return True if the state is what object, or a frozen dataclass with slots, says it is."""
+    own = getattr(object, "__getstate__", None)
+    return function is own or function is None or function.__module__ == "dataclasses"
+
+
+def _parameters(cls: type) -> list[str]:
+    return list(inspect.signature(cls).parameters)
+
+
+@lru_cache(maxsize=1024)
+def _field_names(cls: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def reduce_dataclass(obj: Any) -> Reduced:
+    """Reduce a dataclass to a call of its constructor with keywords."""
+    cls: Any = type(obj)
+    names = _field_names(cls)
+    attributes = getattr(obj, "__dict__", {})
+    if list(attributes) == names:
+        return Reduction(cls, absorb=True, attributes=attributes)
+    if not attributes and all(is_leaf(getattr(obj, name, obj)) for name in names):
+        # With slots nothing can be filled later, so the values must not lead back to the object.
+        return Reduction(type(obj), (), {name: getattr(obj, name) for name in names})
+    return reduce_by_protocol(obj)
+
+
+@rule("dataclasses._MISSING_TYPE")
+def reduce_missing(_: Any) -> Reduced:
+    """Reduce the mark of a field without default to its name."""
+    return Import("dataclasses", "MISSING")
+
+
+def is_plain_named_tuple(cls: type) -> bool:
+    """Return True if `cls` is a named tuple with the constructor that namedtuple gave it."""
+    if not issubclass(cls, tuple) or not isinstance(getattr(cls, "_fields", None), tuple):
+        return False
+    new, getnewargs = cls.__new__, getattr(cls, "__getnewargs__", None)
+    return (
+        getattr(new, "__globals__", {}).get("__name__", "").startswith("namedtuple_")
+        and getattr(getnewargs, "__module__", "") == "collections"
+        and type(cls).__call__ is type.__call__
+        and has_same(cls, object, "__init__", "__reduce__", "__reduce_ex__")
+        and has_same(cls, object, "__getstate__", "__setstate__")
+    )
+
+
+def reduce_named_tuple(obj: Any) -> Reduced:
+    """Reduce a named tuple to a call of its constructor with keywords."""
+    if len(obj) != len(obj._fields):
+        return reduce_by_protocol(obj)
+    values = dict(zip(obj._fields, tuple(obj), strict=True))
+    return Reduction(type(obj), (), values, attributes=attributes_of(obj))
+
+
+def is_struct_sequence(cls: type) -> bool:
+    """Return True if `cls` is a tuple with names that a module written in C defines."""
+    return issubclass(cls, tuple) and isinstance(getattr(cls, "n_sequence_fields", None), int)
+
+
+def reduce_struct_sequence(obj: Any) -> Reduced:
+    """Reduce a tuple with names to its items and to the fields that are not among them."""
+    _, (items, rest) = obj.__reduce__()
+    known = any(value is not None for value in rest.values())
+    return Reduction(type(obj), (items, rest) if known else (items,))
+
+
+registry.register_predicate(is_plain_dataclass, reduce_dataclass)
+registry.register_predicate(is_plain_named_tuple, reduce_named_tuple)
+registry.register_predicate(is_struct_sequence, reduce_struct_sequence)

@@ -1,0 +1,354 @@
+"""Matrices, distributions and interpolators of scipy; models of libraries that build on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy
+
+from persist.archive.protocol import reduce_by_protocol
+from persist.archive.reduction import Attribute, Import, Reduced, Reduction
+from persist.archive.registry import registry, rule
+from persist.names import is_identifier
+
+__all__: list[str] = []
+
+_ARRAYS = {
+    "bsr": ("data", "indices", "indptr"),
+    "csc": ("data", "indices", "indptr"),
+    "csr": ("data", "indices", "indptr"),
+    "dia": ("data", "offsets"),
+}
+_CACHES = frozenset({"_has_canonical_format", "_has_sorted_indices"})
+
+
+def _reduce_arrays(matrix: Any) -> Reduced:
+    """Reduce a matrix to the arrays that it is made of, and its shape."""
+    names = _ARRAYS[matrix.format]
+    arrays = tuple(getattr(matrix, name) for name in names)
+    made = type(matrix)(arrays, shape=matrix.shape)
+    # The constructor takes the smallest type of indices that is large enough.
+    slots = {
+        name: array
+        for name, array in zip(names, arrays, strict=True)
+        if getattr(made, name).dtype != array.dtype
+    }
+    return _call(matrix, (arrays,), slots=slots, made=made)
+
+
+def _reduce_coordinates(matrix: Any) -> Reduced:
+    """Reduce a matrix to its values and their coordinates."""
+    coords = getattr(matrix, "coords", None) or (matrix.row, matrix.col)
+    made = type(matrix)((matrix.data, coords), shape=matrix.shape)
+    slots: dict[str, Any] = {}
+    if getattr(made, "coords", coords)[0].dtype != coords[0].dtype:
+        slots = (
+            {"coords": coords} if hasattr(made, "coords") else {"row": coords[0], "col": coords[1]}
+        )
+    if matrix.has_canonical_format:
+        slots["has_canonical_format"] = True
+    return _call(matrix, ((matrix.data, coords),), slots=slots, made=made)
+
+
+def _reduce_items(matrix: Any) -> Reduced:
+    """Reduce a matrix of single items to one of coordinates, in the order of these."""
+    coordinates = matrix.tocoo()
+    coords = getattr(coordinates, "coords", None) or (coordinates.row, coordinates.col)
+    order = numpy.lexsort(coords[::-1])
+    kind = "matrix" if type(matrix).__name__.endswith("matrix") else "array"
+    inner = Reduction(
+        Import("scipy.sparse", f"coo_{kind}"),
+        ((coordinates.data[order], tuple(coord[order] for coord in coords)),),
+        {"shape": matrix.shape},
+    )
+    return _call(matrix, (inner,), shape=False, made=type(matrix)(coordinates))
+
+
+def _call(
+    matrix: Any,
+    args: tuple[Any, ...],
+    *,
+    made: Any,
+    slots: dict[str, Any] | None = None,
+    shape: bool = True,
+) -> Reduced:
+    """Return the call of the constructor, and the attributes that it does not set."""
+    own = {
+        name: value
+        for name, value in vars(matrix).items()
+        if name not in vars(made) and name not in _CACHES
+    }
+    if getattr(matrix, "maxprint", 50) != getattr(made, "maxprint", 50):
+        own["maxprint"] = matrix.maxprint
+    return Reduction(
+        Import("scipy.sparse", type(matrix).__name__),
+        args,
+        {"shape": matrix.shape} if shape else {},
+        slots=slots or None,
+        attributes=own or None,
+    )
+
+
+_RULES = {
+    **dict.fromkeys(_ARRAYS, _reduce_arrays),
+    "coo": _reduce_coordinates,
+    "dok": _reduce_items,
+    "lil": _reduce_items,
+}
+
+for _format, _rule in _RULES.items():
+    for _kind in ("matrix", "array"):
+        _name = f"{_format}_{_kind}"
+        # Modules begin with an underscore since scipy 1.8.
+        for _module in (f"_{_format}", _format):
+            registry.register(f"scipy.sparse.{_module}.{_name}", _rule)
+
+
+_PRIVATE = "scipy.stats._distn_infrastructure"
+
+
+@rule(f"{_PRIVATE}.rv_generic", "scipy.stats._multivariate.multi_rv_generic", subclasses=True)
+def reduce_distribution(distribution: Any) -> Reduced:
+    """Reduce a distribution that scipy.stats offers to its name there."""
+    name = _name_in_stats(distribution)
+    if name and getattr(sys.modules["scipy.stats"], name) is distribution:
+        return Import("scipy.stats", name)
+    return reduce_by_protocol(distribution)
+
+
+@rule(f"{_PRIVATE}.rv_frozen", subclasses=True)
+def reduce_frozen(frozen: Any) -> Reduced:
+    """Reduce a distribution with its parameters to the call that gave it these."""
+    name = _name_in_stats(frozen.dist)
+    if not name or not _is_as_called(frozen, getattr(sys.modules["scipy.stats"], name)):
+        return reduce_by_protocol(frozen)
+    return Reduction(Import("scipy.stats", name), tuple(frozen.args), dict(frozen.kwds))
+
+
+def _is_as_called(frozen: Any, offered: Any) -> bool:
+    made = offered.freeze(*frozen.args, **frozen.kwds)
+    return (
+        type(made) is type(frozen)
+        and vars(made).keys() == vars(frozen).keys()
+        and type(made.dist) is type(frozen.dist)
+        and made.dist._updated_ctor_param() == frozen.dist._updated_ctor_param()
+        and made.random_state is frozen.random_state
+        and all(map(is_identifier, frozen.kwds))
+    )
+
+
+def _name_in_stats(distribution: Any) -> str:
+    """Return the name of the distribution of scipy.stats with the class of this one, or nothing."""
+    stats: Any = sys.modules.get("scipy.stats")
+    name = getattr(distribution, "name", None)
+    if stats is None or not type(distribution).__module__.startswith("scipy.stats."):
+        return ""
+    if type(getattr(stats, str(name), None)) is type(distribution):
+        return str(name)
+    return next((key for key, value in sorted(vars(stats).items()) if value is distribution), "")
+
+
+@rule(
+    "scipy.interpolate._interpolate.PPoly", "scipy.interpolate._interpolate.BPoly", subclasses=True
+)
+def reduce_piecewise(polynomial: Any) -> Reduced:
+    """Reduce a piecewise polynomial to its coefficients and breakpoints."""
+    if not type(polynomial).__module__.startswith("scipy.interpolate."):
+        return reduce_by_protocol(polynomial)
+    names = ("extrapolate", "axis")
+    return Reduction(
+        Attribute(type(polynomial), "construct_fast"),
+        (polynomial.c, polynomial.x),
+        {name: getattr(polynomial, name) for name in names},
+    )
+
+
+@rule("scipy.interpolate._bsplines.BSpline")
+def reduce_b_spline(spline: Any) -> Reduced:
+    """Reduce a B-spline to its knots, coefficients and degree."""
+    names = ("extrapolate", "axis")
+    return Reduction(
+        Attribute(type(spline), "construct_fast"),
+        (spline.t, spline.c, spline.k),
+        {name: getattr(spline, name) for name in names},
+    )
+
+
+@rule("scipy.interpolate._rgi.RegularGridInterpolator")
+def reduce_grid_interpolator(interpolator: Any) -> Reduced:
+    """Reduce an interpolator on a grid to the grid and the values on it."""
+    names = ("method", "bounds_error", "fill_value")
+    kwargs = {name: getattr(interpolator, name) for name in names}
+    if getattr(interpolator, "_spline", None) is not None or "values" not in dir(interpolator):
+        return reduce_by_protocol(interpolator)
+    return Reduction(type(interpolator), (tuple(interpolator.grid), interpolator.values), kwargs)
+
+
+@rule("scipy.interpolate._fitpack2.UnivariateSpline", subclasses=True)
+def reduce_smoothing_spline(spline: Any) -> Reduced:
+    """Reduce a smoothing spline to its data, without what happened to be in unused memory."""
+    reduced = reduce_by_protocol(spline)
+    attributes = getattr(reduced, "attributes", None) or {}
+    data = attributes.get("_data")
+    if not isinstance(reduced, Reduction) or not isinstance(data, tuple) or len(data) != 14:
+        return reduced
+    degree, smoothing, knots = data[5:8]
+    parts = list(data)
+    # What FITPACK uses of fpint and nrdata, unless it interpolates; the last two are for later.
+    end = knots - 2 * degree - 1
+    for i in (11, 12):
+        if data[i] is None:
+            continue
+        parts[i] = numpy.zeros_like(data[i])
+        if smoothing:
+            parts[i][:end] = data[i][:end]
+            parts[i][knots - 2 : knots] = data[i][knots - 2 : knots]
+    return dataclasses.replace(reduced, attributes={**attributes, "_data": tuple(parts)})
+
+
+@rule("scipy.stats._multivariate.multivariate_normal_frozen")
+def reduce_normal(frozen: Any) -> Reduced:
+    """Reduce a normal distribution of several dimensions to its mean and covariance."""
+    stats: Any = sys.modules["scipy.stats"]
+    kwargs = {"mean": frozen.mean, "cov": frozen.cov}
+    if frozen.allow_singular:
+        kwargs["allow_singular"] = True
+    made = stats.multivariate_normal(**kwargs)
+    same = (
+        type(made.cov_object) is type(frozen.cov_object)
+        and made._dist._random_state is frozen._dist._random_state
+        and all(
+            numpy.array_equal(getattr(made, name), getattr(frozen, name))
+            for name in ("mean", "cov", "maxpts", "abseps", "releps")
+        )
+    )
+    if not same:
+        return reduce_by_protocol(frozen)
+    return Reduction(Import("scipy.stats", "multivariate_normal"), (), kwargs)
+
+
+@rule("lmfit.parameter.Parameter")
+def reduce_parameter(parameter: Any) -> Reduced:
+    """Reduce a parameter to what it is made from, and to what a fit has found."""
+    name, value, vary, expr, low, high, step, *found, data = parameter.__getstate__()
+    values = {"value": value, "vary": vary, "min": low, "max": high, "expr": expr}
+    values |= {"brute_step": step, "user_data": data}
+    defaults = {"value": None, "vary": True, "min": -math.inf, "max": math.inf}
+    kwargs = {
+        key: given
+        for key, given in values.items()
+        if given is not defaults.get(key) and given != defaults.get(key)
+    }
+    made = type(parameter)(name, **kwargs)
+    known = dict(zip(("stderr", "correl", "init_value"), found, strict=True))
+    slots = {key: given for key, given in known.items() if given is not getattr(made, key)}
+    for key, given in slots.items():
+        setattr(made, key, given)
+    if repr(made.__getstate__()) != repr(parameter.__getstate__()):
+        return reduce_by_protocol(parameter)
+    return Reduction(type(parameter), (name,), kwargs, slots=slots or None)
+
+
+@rule("lmfit.parameter.Parameters")
+def reduce_parameters(parameters: Any) -> Reduced:
+    """Reduce parameters to these, and to the symbols that are not in every set of parameters."""
+    reduced = reduce_by_protocol(parameters)
+    if not isinstance(reduced, Reduction) or not isinstance(reduced.state, dict):
+        return reduced
+    # The interpreter of expressions has hundreds, in the order of a set.
+    table, known = parameters._asteval.symtable, _known_symbols()
+    symbols = {
+        name: table[name]
+        for name in sorted(reduced.state["unique_symbols"])
+        if name not in parameters and known.get(name, parameters) is not table[name]
+    }
+    found = list(parameters.values())
+    if not symbols and all(parameter.expr is None for parameter in found):
+        return Reduction(type(parameters), pairs=list(parameters.items()) or None)
+    return dataclasses.replace(reduced, state={**reduced.state, "unique_symbols": symbols})
+
+
+@lru_cache(maxsize=1)
+def _known_symbols() -> dict[str, Any]:
+    lmfit: Any = sys.modules["lmfit"]
+    return dict(lmfit.Parameters()._asteval.symtable)
+
+
+@rule("lmfit.model.CompositeModel")
+def reduce_composite(model: Any) -> Reduced:
+    """Reduce a model made of two to these, as their function is made along with it."""
+    return _built(model, (model.left, model.right, model.op), {}, "left", "right", "op")
+
+
+@rule("lmfit.model.Model", subclasses=True)
+def reduce_model(model: Any) -> Reduced:
+    """Reduce a model whose constructor makes its function to what that was given."""
+    cls = type(model)
+    if not cls.__module__.startswith("lmfit.") or "<locals>" not in model.func.__qualname__:
+        return reduce_by_protocol(model)
+    kwargs = {"expr": model.expr} if hasattr(model, "expr") else {}
+    if hasattr(model, "poly_degree"):
+        kwargs["degree"] = model.poly_degree
+    if model.prefix:
+        kwargs["prefix"] = model.prefix
+    return _built(model, (), kwargs, "asteval", "expr")
+
+
+def _built(model: Any, args: Any, kwargs: dict[str, Any], *given: str) -> Reduced:
+    """Return the call that makes a model, and the attributes that it does not set so."""
+    cls = type(model)
+    try:
+        made = cls(*args, **kwargs)
+    except (TypeError, ValueError):
+        return reduce_by_protocol(model)
+    if made.param_names != model.param_names:
+        return reduce_by_protocol(model)
+    attributes = {
+        name: value
+        for name, value in vars(model).items()
+        if name not in ("func", *given) and repr(vars(made).get(name)) != repr(value)
+    }
+    return Reduction(cls, args, kwargs, attributes=attributes or None)
+
+
+@rule("statsmodels.genmod.generalized_linear_model.GLM")
+def reduce_linear_model(model: Any) -> Reduced:
+    """Reduce a generalised linear model to its state, without the scratch memory of a fit."""
+
+    def cleared(state: dict[str, Any]) -> dict[str, Any]:
+        scratch = state.get("_tmp_like_exog")
+        if not isinstance(scratch, numpy.ndarray):
+            return state
+        return {**state, "_tmp_like_exog": numpy.zeros_like(scratch)}
+
+    return _with_state(model, cleared)
+
+
+@rule("sklearn.feature_extraction.text._VectorizerMixin", subclasses=True)
+def reduce_vectorizer(vectorizer: Any) -> Reduced:
+    """Reduce a vectoriser of texts to its state, without the address of its stop words.
+
+    scikit-learn keeps it to check these only once.
+    """
+
+    def without_address(state: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in state.items() if name != "_stop_words_id"}
+
+    return _with_state(vectorizer, without_address)
+
+
+def _with_state(obj: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Reduced:
+    """Return what the protocol of pickle gives, with another dict of attributes or state."""
+    reduced = reduce_by_protocol(obj)
+    if not isinstance(reduced, Reduction):
+        return reduced
+    fields = {name: getattr(reduced, name) for name in ("attributes", "state")}
+    changed: dict[str, Any] = {
+        name: change(state) for name, state in fields.items() if type(state) is dict
+    }
+    return dataclasses.replace(reduced, **changed)

@@ -1,0 +1,111 @@
+"""Expressions of sympy, graphs of networkx and figures of matplotlib, images of Pillow."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from functools import cached_property
+from typing import Any
+
+from persist.archive.imports import find_import
+from persist.archive.protocol import reduce_by_protocol
+from persist.archive.reduction import Attribute, Import, Reduced, Reduction
+from persist.archive.registry import registry, rule
+
+__all__: list[str] = []
+
+
+@rule("sympy.core.function.UndefinedFunction", subclasses=True)
+def reduce_function(function: Any) -> Reduced:
+    """Reduce a function that only has a name to that, and what is assumed of it."""
+    if function.__module__ is not None:
+        return find_import(function)
+    return Reduction(Import("sympy", "Function"), (function.__name__,), function._kwargs)
+
+
+@rule(
+    "sympy.matrices.dense.MutableDenseMatrix",
+    "sympy.matrices.immutable.ImmutableDenseMatrix",
+    "sympy.matrices.immutable.ImmutableSparseMatrix",
+    "sympy.matrices.sparse.MutableSparseMatrix",
+)
+def reduce_matrix(matrix: Any) -> Reduced:
+    """Reduce a matrix to its shape and its entries."""
+    return Reduction(type(matrix), (*matrix.shape, list(matrix.flat())))
+
+
+def _is_singleton(cls: type) -> bool:
+    return str(cls.__module__).startswith("sympy.") and type(cls).__name__ == "Singleton"
+
+
+def reduce_constant(constant: Any) -> Reduced:
+    """Reduce a constant to its name: ``S.One``."""
+    sympy: Any = sys.modules["sympy"]
+    name = type(constant).__name__
+    if getattr(sympy.S, name, None) is not constant:
+        return reduce_by_protocol(constant)
+    return Attribute(Import("sympy", "S"), name)
+
+
+registry.register_predicate(_is_singleton, reduce_constant)
+
+
+@rule("networkx.classes.graph.Graph", subclasses=True)
+def reduce_graph(graph: Any) -> Reduced:
+    """Reduce a graph to its nodes and edges: views that were looked at are made again."""
+    reduced = reduce_by_protocol(graph)
+    if not isinstance(reduced, Reduction) or reduced.attributes is None:
+        return reduced
+    cls = type(graph)
+    attributes = {
+        name: value
+        for name, value in reduced.attributes.items()
+        if not isinstance(getattr(cls, name, None), cached_property)
+    }
+    return dataclasses.replace(reduced, attributes=attributes)
+
+
+@rule("matplotlib.transforms.TransformNode", subclasses=True)
+def reduce_transform(transform: Any) -> Reduced:
+    """Reduce a transform to its state, in which those that depend on it are numbered.
+
+    matplotlib keeps them by address. Any key serves, as long as no object can have that address.
+    """
+    reduced = reduce_by_protocol(transform)
+    if not isinstance(reduced, Reduction) or not isinstance(reduced.state, dict):
+        return reduced
+    parents = reduced.state.get("_parents")
+    if not isinstance(parents, dict):
+        return reduced
+    alive = [parent for parent in parents.values() if parent is not None]
+    return dataclasses.replace(reduced, state={**reduced.state, "_parents": dict(enumerate(alive))})
+
+
+@rule("matplotlib.colors.Normalize", "matplotlib.colors.LogNorm")
+def reduce_norm(norm: Any) -> Reduced:
+    """Reduce the scale of a range of colours to its ends, if nothing waits for it to change."""
+    if norm.callbacks.callbacks:
+        return reduce_by_protocol(norm)
+    kwargs = {"clip": True} if norm.clip else {}
+    ends = (norm.vmin, norm.vmax)
+    return Reduction(Import("matplotlib.colors", type(norm).__name__), ends, kwargs)
+
+
+_PLAIN_MODES = frozenset(["1", "L", "I", "I;16", "F", "RGB", "RGBA"])
+
+
+@rule("PIL.Image.Image")
+def reduce_image(image: Any) -> Reduced:
+    """Reduce an image to the array of its pixels, and to what is known of it."""
+    import numpy
+    from PIL import Image
+
+    if image.mode not in _PLAIN_MODES or not all(image.size):
+        return reduce_by_protocol(image)
+    pixels = numpy.array(image)
+    made = Image.fromarray(pixels)
+    if made.mode != image.mode or made.tobytes() != image.tobytes():
+        return reduce_by_protocol(image)
+    # An image made of an array is a view of it.
+    copy = Attribute(Reduction(Import("PIL.Image", "fromarray"), (pixels,)), "copy")
+    return Reduction(copy, slots={"info": image.info} if image.info else None)

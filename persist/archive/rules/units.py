@@ -1,0 +1,360 @@
+"""Numbers with units: astropy with its times, coordinates and tables, pint and uncertainties.
+
+Where a constructor does not give back the same, to the last bit, the protocol of pickle serves.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy
+
+from persist.archive.protocol import attributes_of, reduce_by_protocol
+from persist.archive.reduction import Attribute, Import, Reduced, Reduction
+from persist.archive.registry import rule
+from persist.errors import UnsupportedObjectError
+
+__all__: list[str] = []
+
+_UNITS = "astropy.units"
+_COORDINATES = "astropy.coordinates"
+_APPLICATION = Import("pint", "application_registry")
+
+
+def _plain(array: Any) -> Any:
+    """Return the numbers of an array of a subclass, in the same memory; a scalar as a number."""
+    values = numpy.ndarray.view(array, numpy.ndarray)
+    return values.item() if not values.ndim and values.dtype == float else values
+
+
+@rule(
+    "astropy.units.core.UnitBase", "astropy.units.function.core.FunctionUnitBase", subclasses=True
+)
+def reduce_unit(unit: Any) -> Reduced:
+    """Reduce a unit to its text, where astropy reads it back as the same."""
+    try:
+        text = unit.to_string()
+        made: Any = sys.modules[_UNITS].Unit(text)
+    except (ValueError, TypeError):
+        return reduce_by_protocol(unit)
+    same = type(made) is type(unit) and made == unit and repr(made) == repr(unit)
+    if not same or getattr(made, "scale", 1) != getattr(unit, "scale", 1):
+        return reduce_by_protocol(unit)
+    return Reduction(Import(_UNITS, "Unit"), (text,))
+
+
+@rule("astropy.units.quantity.Quantity")
+def reduce_quantity(quantity: Any) -> Reduced:
+    """Reduce a quantity to its value and its unit."""
+    kwargs = _numeric(quantity)
+    args = (_plain(quantity), quantity.unit)
+    made = Reduction(Import(_UNITS, "Quantity"), args, kwargs)
+    return _described(quantity, made, "_unit")
+
+
+@rule(
+    "astropy.coordinates.angles.core.Angle",
+    "astropy.coordinates.angles.core.Latitude",
+    "astropy.coordinates.angles.core.Longitude",
+    "astropy.coordinates.distances.Distance",
+)
+def reduce_angle(angle: Any) -> Reduced:
+    """Reduce an angle or a distance to its value and unit, and to where it wraps."""
+    name, kwargs = type(angle).__name__, _numeric(angle)
+    if name == "Longitude" and angle.wrap_angle != type(angle)._default_wrap_angle:
+        kwargs["wrap_angle"] = angle.wrap_angle
+    made = Reduction(Import(_COORDINATES, name), (_plain(angle), angle.unit), kwargs)
+    return _described(angle, made, "_unit", "_wrap_angle")
+
+
+def _numeric(quantity: Any) -> dict[str, Any]:
+    kwargs: dict[str, Any] = {} if quantity.dtype.kind in "fc" else {"dtype": quantity.dtype}
+    # The array may be shared, and is then to stay so.
+    return {**kwargs, "copy": False} if quantity.ndim else kwargs
+
+
+def _described(quantity: Any, made: Reduction, *known: str, **slots: Any) -> Reduction:
+    """Return the reduction with the attributes that the constructor does not set."""
+    own = {k: v for k, v in (attributes_of(quantity) or {}).items() if k not in known}
+    # A table gives its columns a name, and finds it again.
+    kept = ("name", "unit", "dtype", "indices", "parent_table")
+    info = getattr(own.get("info"), "_attrs", None) or {}
+    if not any(value for key, value in info.items() if key not in kept):
+        own.pop("info", None)
+    return Reduction(
+        made.function, made.args, made.kwargs, attributes=own or None, slots=slots or None
+    )
+
+
+@rule("astropy.units.quantity.Quantity", subclasses=True)
+def reduce_quantity_subclass(quantity: Any) -> Reduced:
+    """Reduce a quantity of a subclass to the view of an array, and what the class adds."""
+    cls = type(quantity)
+    base = sys.modules[_UNITS].Quantity
+    if cls.__reduce__ is not base.__reduce__ or cls.__setstate__ is not base.__setstate__:
+        return reduce_by_protocol(quantity)
+    plain = numpy.ndarray.view(quantity, numpy.ndarray)
+    return Reduction(Attribute(plain, "view"), (cls,), attributes=attributes_of(quantity))
+
+
+@rule("astropy.units.function.core.FunctionQuantity", subclasses=True)
+def reduce_logarithmic(quantity: Any) -> Reduced:
+    """Reduce a logarithmic quantity to its value and its unit."""
+    if not type(quantity).__module__.startswith("astropy."):
+        return reduce_by_protocol(quantity)
+    made = Reduction(
+        Import(_UNITS, type(quantity).__name__),
+        (_plain(quantity), quantity.unit),
+        _numeric(quantity),
+    )
+    return _described(quantity, made, "_unit", "_full_unit")
+
+
+@rule("astropy.constants.constant.Constant", subclasses=True)
+def reduce_constant(constant: Any) -> Reduced:
+    """Reduce a constant to its name, one of another system by the protocol."""
+    constants: Any = sys.modules["astropy.constants"]
+    for name in (constant.abbrev, f"{constant.abbrev}_{constant.system}"):
+        if getattr(constants, str(name), None) is constant:
+            return Import("astropy.constants", name)
+    reduced: Reduced = reduce_quantity_subclass(constant)
+    return reduced
+
+
+@rule("astropy.coordinates.earth.EarthLocation")
+def reduce_place(place: Any) -> Reduced:
+    """Reduce a place on Earth to its three coordinates."""
+    function = Attribute(Import(_COORDINATES, "EarthLocation"), "from_geocentric")
+    values = [_plain(getattr(place, axis)) for axis in "xyz"]
+    slots = {} if place.ellipsoid == "WGS84" else {"ellipsoid": place.ellipsoid}
+    return Reduction(function, (*values, place.unit), slots=slots or None)
+
+
+@rule("astropy.utils.masked.core.MaskedNDArray")
+def reduce_masked_array(array: Any) -> Reduced:
+    """Reduce an array with a mask of astropy to both."""
+    return _masked(array)
+
+
+@rule("astropy.utils.masked.core.MaskedQuantity")
+def reduce_masked_quantity(quantity: Any) -> Reduced:
+    """Reduce a quantity with a mask to both."""
+    return _masked(quantity)
+
+
+def _masked(array: Any) -> Reduced:
+    function = Import("astropy.utils.masked", "Masked")
+    return Reduction(function, (array.unmasked,), {"mask": numpy.array(array.mask)})
+
+
+@rule("astropy.time.core.Time", "astropy.time.core.TimeDelta")
+def reduce_time(time: Any) -> Reduced:
+    """Reduce a time to its two numbers of days, which hold every bit of it."""
+    kwargs: dict[str, Any] = {"format": "jd", "scale": time.scale}
+    defaults = {"precision": 3, "in_subfmt": "*", "out_subfmt": "*", "location": None}
+    for name, default in defaults.items():
+        if getattr(time, name, default) != default:
+            kwargs[name] = getattr(time, name)
+    if type(time).__name__ == "Time" and "location" in kwargs and time.ndim:
+        return reduce_by_protocol(time)
+    days = tuple(map(_days, (time._time._jd1, time._time._jd2)))
+    slots = {} if time.format == "jd" else {"format": time.format}
+    made = type(time)(*days, **kwargs)
+    made.format = time.format
+    known = {"_time", "_format", "_location", "SCALES", "cache", "info", "_id_cache"}
+    same = all(
+        numpy.array_equal(numpy.asarray(getattr(made._time, n)), numpy.asarray(wanted))
+        for n, wanted in (("_jd1", time._time._jd1), ("_jd2", time._time._jd2))
+    )
+    if not same or not set(vars(time)) <= known or repr(made) != repr(time):
+        return reduce_by_protocol(time)
+    function = Import("astropy.time", type(time).__name__)
+    return _described(time, Reduction(function, days, kwargs), *known - {"info"}, **slots)
+
+
+def _days(numbers: Any) -> Any:
+    plain = type(numbers) is numpy.ndarray
+    return float(numbers) if plain and not numbers.ndim else numbers
+
+
+@rule("astropy.coordinates.representation.base.BaseRepresentationOrDifferential", subclasses=True)
+def reduce_representation(representation: Any) -> Reduced:
+    """Reduce a point in some coordinates to these, and to its velocities."""
+    cls = type(representation)
+    if getattr(sys.modules[_COORDINATES], cls.__name__, None) is not cls:
+        return reduce_by_protocol(representation)
+    kwargs = {name: getattr(representation, name) for name in representation.components}
+    if getattr(representation, "differentials", None):
+        kwargs["differentials"] = dict(representation.differentials)
+    kwargs["copy"] = False
+    return Reduction(Import(_COORDINATES, cls.__name__), (), kwargs)
+
+
+@rule("astropy.coordinates.baseframe.BaseCoordinateFrame", subclasses=True)
+def reduce_frame(frame: Any) -> Reduced:
+    """Reduce coordinates in a frame to a representation, and to what is particular to the frame."""
+    cls = type(frame)
+    if getattr(sys.modules[_COORDINATES], cls.__name__, None) is not cls:
+        return reduce_by_protocol(frame)
+    kwargs = {
+        name: getattr(frame, name)
+        for name in frame.frame_attributes
+        if not frame.is_frame_attr_default(name)
+    }
+    args = (frame.data,) if frame.has_data else ()
+    made = cls(*args, **kwargs)
+    if made.representation_type is not frame.representation_type:
+        kwargs["representation_type"] = frame.representation_type
+    if repr(cls(*args, **kwargs)) != repr(frame):
+        return reduce_by_protocol(frame)
+    return Reduction(Import(_COORDINATES, cls.__name__), args, kwargs)
+
+
+@rule("astropy.coordinates.sky_coordinate.SkyCoord")
+def reduce_sky(sky: Any) -> Reduced:
+    """Reduce coordinates on the sky to those in their frame, and to what this does not have."""
+    frame = sky.frame
+    kwargs = {
+        name: getattr(sky, name)
+        for name in sorted(sky._extra_frameattr_names)
+        if getattr(sky, name) is not None
+    }
+    made = type(sky)(frame, **kwargs)
+    if repr(made) != repr(sky):
+        return reduce_by_protocol(sky)
+    return Reduction(Import(_COORDINATES, "SkyCoord"), (frame,), kwargs)
+
+
+_COLUMN = ("unit", "format", "description", "meta")
+
+
+@rule("astropy.table.column.Column", "astropy.table.column.MaskedColumn")
+def reduce_column(column: Any) -> Reduced:
+    """Reduce a column to its values, its name, and what describes it."""
+    if column.info.indices:
+        return reduce_by_protocol(column)
+    kwargs: dict[str, Any] = {} if column.name is None else {"name": column.name}
+    values = column.data
+    if type(column).__name__ == "MaskedColumn":
+        kwargs["mask"] = numpy.ma.getmaskarray(column).view(numpy.ndarray)
+        if column._fill_value is not None:
+            kwargs["fill_value"] = column.fill_value
+        values = numpy.ndarray.view(column.data, numpy.ndarray)
+    for name in _COLUMN:
+        if getattr(column, name):
+            kwargs[name] = getattr(column, name)
+    return Reduction(Import("astropy.table", type(column).__name__), (values,), kwargs)
+
+
+@rule("astropy.table.table.Table", "astropy.table.table.QTable")
+def reduce_table(table: Any) -> Reduced:
+    """Reduce a table to its columns, and what describes them."""
+    col_copy: Any = sys.modules["astropy.table.column"].col_copy
+    if table.indices:
+        return reduce_by_protocol(table)
+    columns = {
+        name: column if hasattr(column, "parent_table") else col_copy(column)
+        for name, column in table.columns.items()
+    }
+    kwargs: dict[str, Any] = {"meta": dict(table.meta)} if table.meta else {}
+    if table.masked:
+        kwargs["masked"] = True
+    args = (columns,) if columns else ()
+    made = type(table)(*args, copy=False, **kwargs)
+    if list(map(type, made.columns.values())) != list(map(type, table.columns.values())):
+        return reduce_by_protocol(table)
+    kwargs = {**kwargs, "copy": False} if columns else kwargs
+    return Reduction(Import("astropy.table", type(table).__name__), args, kwargs)
+
+
+@rule("astropy.cosmology._src.core.Cosmology", subclasses=True)
+def reduce_cosmology(cosmology: Any) -> Reduced:
+    """Reduce a cosmology to its name, if astropy offers it; else by the protocol."""
+    offered: Any = sys.modules["astropy.cosmology"]
+    name = str(cosmology.name)
+    if getattr(offered, name, None) is cosmology:
+        return Import("astropy.cosmology", name)
+    return reduce_by_protocol(cosmology)
+
+
+@rule("astropy.modeling.core.Model", subclasses=True)
+def reduce_model(model: Any) -> Reduced:
+    """Reduce a model to its state, whose array of parameters is filled only when it is asked."""
+    if model.param_names:
+        model.parameters  # noqa: B018
+    return reduce_by_protocol(model)
+
+
+@rule("uncertainties.core.Variable")
+def reduce_variable(number: Any) -> Reduced:
+    """Reduce an independent number to its value, its standard deviation and its tag."""
+    args = (number.nominal_value, number.std_dev)
+    tag = () if number.tag is None else (number.tag,)
+    # ufloat takes a number without uncertainty, and then warns.
+    name = "ufloat" if number.std_dev else "core.Variable"
+    module, _, name = f"uncertainties.{name}".rpartition(".")
+    return Reduction(Import(module, name), (*args, *tag))
+
+
+@rule("uncertainties.core.AffineScalarFunc")
+def reduce_dependent(number: Any) -> Reduced:
+    """Reduce a number to its value and its derivatives by those that it depends on."""
+    combination = Import("uncertainties.core", "LinearCombination")
+    linear = Reduction(combination, (dict(number.derivatives),))
+    return Reduction(Import("uncertainties", "UFloat"), (number.nominal_value, linear))
+
+
+@rule("pint.facets.plain.quantity.PlainQuantity", subclasses=True)
+def reduce_pint_quantity(quantity: Any) -> Reduced:
+    """Reduce a quantity to its value and the text of its unit, in the registry that is used.
+
+    As with pickle, this is the application's registry, whichever it was.
+    """
+    # Making a measurement anew would cut its number from others that it depends on.
+    if type(quantity).__name__ == "Measurement":
+        return reduce_by_protocol(quantity)
+    text = _pint_text(quantity.units)
+    if text is None:
+        return reduce_by_protocol(quantity)
+    args = (quantity.magnitude, text) if text else (quantity.magnitude,)
+    return Reduction(Attribute(_APPLICATION, "Quantity"), args)
+
+
+@rule("pint.facets.plain.unit.PlainUnit", subclasses=True)
+def reduce_pint_unit(unit: Any) -> Reduced:
+    """Reduce a unit to its text."""
+    text = _pint_text(unit)
+    if text is None:
+        return reduce_by_protocol(unit)
+    return Reduction(Attribute(_APPLICATION, "Unit"), (text,))
+
+
+def _pint_text(unit: Any) -> str | None:
+    pint: Any = sys.modules["pint"]
+    text = format(unit, "D").replace("Δ", "delta_")
+    if text == "dimensionless":
+        text = ""
+    try:
+        same = pint.Unit(text)._units == unit._units
+    except (pint.errors.PintError, ValueError):
+        return None
+    return text if same else None
+
+
+@rule("pint.facets.plain.registry.GenericPlainRegistry", subclasses=True)
+def reduce_registry(registry: Any) -> Reduced:
+    """Reduce the application's registry to its name; no other has a form as source."""
+    pint: Any = sys.modules["pint"]
+    if registry is not pint.get_application_registry().get():
+        raise UnsupportedObjectError(
+            "a registry of units has no form as source: store quantities, or make it the "
+            "application's with pint.set_application_registry()"
+        )
+    return Reduction(Attribute(_APPLICATION, "get"))
+
+
+@rule("pint.registry.ApplicationRegistry")
+def reduce_application_registry(_: Any) -> Reduced:
+    """Reduce the registry of the application to its name."""
+    return _APPLICATION

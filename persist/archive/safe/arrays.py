@@ -1,0 +1,208 @@
+"""External arrays of source that nobody vouches for: plain files, and no more than they hold."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy
+
+from persist.archive.arrays.hdf5 import DTYPE, ORDER, read_dataset
+from persist.archive.arrays.npy import read_array, read_header
+from persist.archive.arrays.pieces import grid_boxes
+from persist.archive.arrays.zarr import decode_shard, is_number, read_grid
+from persist.archive.safe.budget import Budget
+from persist.archive.safe.templates import ArraysTemplate
+from persist.errors import DamagedError, MissingFileError, PersistError, UnreadableError
+from persist.files import check_name, confine, open_regular
+
+__all__ = ["read_arrays", "read_dataset_checked", "read_external", "read_npy"]
+
+_Array = numpy.ndarray[Any, Any]
+
+
+def read_external(folder: str, template: ArraysTemplate, budget: Budget) -> dict[str, _Array]:
+    """Return the arrays of a saved module, as its loader names them.
+
+    Parameters
+    ----------
+    folder : str
+        The folder of the module: nothing outside of it is read.
+    template : ArraysTemplate
+        What the loader says.
+    budget : Budget
+        What the load may take: more, the longer the files of the arrays are.
+
+    Raises
+    ------
+    UnsafePathError
+        If a name leads out of the folder.
+    NotRegularError
+        If there is a link, pipe or device instead of a file.
+    DamagedError
+        If a file does not hold the arrays, or not in a form that persist writes.
+    """
+    path = folder
+    if template.location != os.curdir:
+        path = confine(folder, template.location, nested=True)
+    return read_arrays(path, template.data_format, template.names, budget)
+
+
+def read_arrays(
+    path: str,
+    data_format: str,
+    names: Sequence[str] | None = None,
+    budget: Budget | None = None,
+) -> dict[str, _Array]:
+    """Return arrays of a file or folder of a format; all that are there, or those of `names`.
+
+    Raises
+    ------
+    UnsafePathError, NotRegularError, DamagedError
+        As for `read_external`.
+    MissingFileError, UnreadableError
+        If a file is missing or the system cannot read it.
+    """
+    budget = Budget(0) if budget is None else budget
+    try:
+        if data_format == "npy":
+            if names is None:
+                found = sorted(os.listdir(path))
+                names = [name.removesuffix(".npy") for name in found if name.endswith(".npy")]
+            return {name: _read_npy_file(path, name, budget) for name in names}
+        with open_regular(path) as file:
+            budget.allow_for(file)
+            return _READERS[data_format](file, names, budget)
+    except PersistError:
+        raise
+    except FileNotFoundError as error:
+        raise MissingFileError(error.errno, error.strerror, error.filename) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:
+            # Of the system; HDF5 names no file.
+            raise UnreadableError(f"cannot read the arrays in {path}: {error}") from error
+        # numpy, zipfile and HDF5 meet damage with errors of every kind.
+        raise DamagedError(
+            f"cannot read the arrays in {path}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _read_npy_file(folder: str, name: str, budget: Budget) -> _Array:
+    with open_regular(confine(folder, f"{name}.npy", devices=True)) as file:
+        size = budget.allow_for(file)
+        budget.take(size)
+        return read_npy(file, size)
+
+
+def read_npy(file: IO[bytes], size: int) -> _Array:
+    """Read an npy file, whose header says of no more bytes than there are.
+
+    Raises
+    ------
+    DamagedError
+        If it does.
+    ValueError
+        If this is not an npy file, or it holds Python objects.
+    """
+    shape, _, dtype = read_header(file)
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise DamagedError(f"an array has no shape {shape}")
+    if math.prod(shape) * dtype.itemsize > size:
+        raise DamagedError(f"an array of shape {shape} is said to be in {size} bytes")
+    file.seek(0)
+    return read_array(file)
+
+
+def _read_npz(file: IO[bytes], names: Sequence[str] | None, budget: Budget) -> dict[str, _Array]:
+    found = {}
+    with zipfile.ZipFile(file) as archive:
+        for name in names or [name.removesuffix(".npy") for name in archive.namelist()]:
+            check_name(name, devices=True)
+            info = archive.getinfo(f"{name}.npy")
+            budget.take(info.file_size)
+            with archive.open(info) as member:
+                # A member is no longer than its directory says, whatever it holds.
+                found[name] = read_npy(io.BytesIO(member.read(info.file_size)), info.file_size)
+    return found
+
+
+def _read_hdf5(file: IO[bytes], names: Sequence[str] | None, budget: Budget) -> dict[str, _Array]:
+    import h5py
+
+    with h5py.File(file, "r") as opened:
+        return {
+            check_name(name, devices=True)[0]: read_dataset_checked(opened, name, budget)
+            for name in names or opened
+        }
+
+
+def _read_zarr(file: IO[bytes], names: Sequence[str] | None, budget: Budget) -> dict[str, _Array]:
+    # zarr itself would look up, and run, whatever codec the file names.
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+            raise DamagedError("what is in the zip is compressed twice")
+        if names is None:
+            names = [key.partition("/")[0] for key in members if key.count("/") == 1]
+        return {
+            check_name(name, devices=True)[0]: _read_shards(archive, name, budget) for name in names
+        }
+
+
+def _read_shards(archive: zipfile.ZipFile, name: str, budget: Budget) -> _Array:
+    about = json.loads(archive.read(f"{name}/zarr.json"))
+    numbers = numpy.dtype(about["data_type"])
+    shard, chunk = read_grid(about, numbers)
+    shape, attributes = tuple(about["shape"]), about["attributes"]
+    if not is_number(numbers) or not all(type(n) is int and n >= 0 for n in shape):
+        raise DamagedError(f"{name} has no shape {shape} of {numbers}")
+    dtype = numpy.dtype(ast.literal_eval(attributes.get(DTYPE, repr(numbers.str))))
+    if dtype.hasobject:
+        raise DamagedError(f"{name} is said to hold objects")
+    budget.take(math.prod(shape) * numbers.itemsize + math.prod(shard) * numbers.itemsize)
+    held = numpy.zeros(shape, numbers.newbyteorder(dtype.byteorder))
+    for box in grid_boxes(shape, shard) if held.size else ():
+        place = [part.start // size for part, size in zip(box, shard, strict=True)]
+        data = archive.read("/".join([name, "c", *map(str, place)]))
+        held[box] = decode_shard(data, shard, chunk, numbers)[
+            tuple(slice(part.stop - part.start) for part in box)
+        ]
+    if dtype.itemsize != numbers.itemsize:
+        shape = shape[:-1]
+    order: Any = attributes.get(ORDER, "C")
+    array: _Array = numpy.ndarray(shape[::-1] if order == "F" else shape, dtype, order=order)
+    if array.nbytes:
+        array.reshape(-1, order="A").view(held.dtype)[...] = held.reshape(-1)
+    return array
+
+
+_READERS = {"npz": _read_npz, "hdf5": _read_hdf5, "zarr": _read_zarr}
+
+
+def read_dataset_checked(group: Any, name: str, budget: Budget) -> _Array:
+    """Read an array of an HDF5 group, if the file itself holds it.
+
+    Raises
+    ------
+    DamagedError
+        If the dataset is a link, or its data is elsewhere: in another file or dataset.
+    """
+    import h5py
+
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise DamagedError(f"{name} is a link, which persist does not write")
+    dataset = group[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+        raise DamagedError(f"the data of {name} is not in its file")
+    if dataset.dtype.hasobject:
+        raise DamagedError(f"{name} holds references, which persist does not write")
+    if DTYPE in dataset.attrs and numpy.dtype(ast.literal_eval(dataset.attrs[DTYPE])).hasobject:
+        raise DamagedError(f"{name} is said to hold objects")
+    budget.take(dataset.size * dataset.dtype.itemsize)
+    return read_dataset(dataset)

@@ -1,0 +1,235 @@
+"""Checks of arguments: what is data, how much there is of it, and what it takes."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import enum
+import fractions
+import pathlib
+import re
+import types
+import uuid
+import zoneinfo
+from collections.abc import Iterable
+from typing import Any
+
+import numpy
+
+from persist.archive.safe.budget import Budget
+from persist.errors import UntrustedError
+
+__all__ = [
+    "MANY",
+    "charge_items",
+    "check_data",
+    "check_hashes",
+    "check_keys",
+    "expanded",
+    "is_atom",
+]
+
+_ATOMS = frozenset(
+    {
+        *(int, float, complex, str, bytes, bool, type(None), type(Ellipsis), bytearray),
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
+        *(decimal.Decimal, fractions.Fraction, uuid.UUID, zoneinfo.ZoneInfo),
+        *(uuid.SafeUUID, re.RegexFlag, range, slice),
+        *(pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path())),
+    }
+)
+MANY = 1000
+"""How many keys need to be looked at together."""
+
+_MAX_KEY = 1_000_000  # parts
+_HASHED = (tuple, frozenset, slice, types.GenericAlias)
+_LISTS = (list, tuple)
+_DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
+_SETS = (set, frozenset, collections.deque)
+_ITERABLES = (*_LISTS, *_DICTS, *_SETS, str, bytes, bytearray, range, types.MappingProxyType)
+
+# numpy makes no more dimensions than this.
+_MAX_NESTING = 64
+
+
+def is_atom(value: Any) -> bool:
+    """Return True for a value that holds no other object and does nothing by itself."""
+    cls = type(value)
+    if cls in _ATOMS or isinstance(value, enum.Enum):
+        return True
+    if isinstance(value, type):
+        return value in _ATOMS or value.__module__ in ("builtins", "numpy")
+    return _is_library(cls)
+
+
+def _is_library(cls: type) -> bool:
+    """Return True for the classes of numpy and pandas, whose objects are data."""
+    return cls.__module__.partition(".")[0] in ("numpy", "pandas", "pyarrow")
+
+
+def check_data(*values: Any, other: Any = ()) -> None:
+    """Refuse what is not data through and through.
+
+    numpy and pandas ask each object that they are given for attributes such as
+    ``__array_interface__``, which is an address in memory, so they are given no other objects.
+
+    Parameters
+    ----------
+    *values : object
+        Atoms, and lists, tuples, dicts and sets of such, of exactly these types.
+    other : container, optional
+        Objects that pass besides.
+
+    Raises
+    ------
+    UntrustedError
+        If there is anything else.
+    """
+    seen: set[int] = set()
+    # The items of an array of objects may be anything that numpy does not take for an array.
+    waiting = [(value, False) for value in values]
+    while waiting:
+        value, is_item = waiting.pop()
+        cls = type(value)
+        if cls in _ATOMS:
+            continue
+        parts: Any
+        if cls in _LISTS or cls in _SETS:
+            parts = value
+        elif cls in _DICTS:
+            parts = [*value, *value.values()]
+        elif isinstance(value, numpy.ndarray) and value.dtype.hasobject:
+            parts, is_item = value.ravel().tolist(), True
+        elif is_atom(value) or value in other:
+            continue
+        elif is_item:
+            _check_no_array(value)
+            continue
+        else:
+            raise UntrustedError(
+                f"an object of class {cls.__module__}.{cls.__qualname__} stands where only "
+                "numbers, text and the like are read"
+            )
+        if id(value) not in seen:
+            seen.add(id(value))
+            waiting.extend((part, is_item) for part in parts)
+
+
+def _check_no_array(value: Any) -> None:
+    """Refuse an object that numpy would take for an array at some address."""
+    for name in ("__array_interface__", "__array_struct__", "__array__"):
+        try:
+            found = getattr(value, name, None)
+        except Exception:
+            found = None
+        if found is not None:
+            raise UntrustedError(f"an object with an attribute {name} stands in an array")
+
+
+def check_keys(keys: Iterable[Any], budget: Budget) -> None:
+    """Refuse keys that take long to hash, or that overflow the stack of C.
+
+    A tuple is hashed as often as it stands in others, and in C, level by level.
+    """
+    for key in keys:
+        if type(key) not in _PLAIN_KEYS:
+            expanded(key, budget)
+
+
+def check_hashes(keys: list[Any], budget: Budget) -> None:
+    """Do as `check_keys`, and refuse many keys with few hashes, which take the square of the time.
+
+    Integers have their remainder by 2**61 - 1 for a hash, so anybody can make such.
+    """
+    check_keys(keys, budget)
+    if len(keys) > MANY:
+        try:
+            hashes = set(map(hash, keys))
+        except TypeError as error:
+            raise UntrustedError(f"a key of a dict or set has no hash: {error}") from error
+        if len(hashes) * 8 < len(keys):
+            raise UntrustedError(f"{len(keys)} keys of a dict or set have {len(hashes)} hashes")
+
+
+def charge_items(items: Any, budget: Budget) -> None:
+    """Take the memory for the items of a container, which has to be of a builtin type."""
+    if type(items) not in _ITERABLES and not isinstance(items, numpy.ndarray):
+        raise UntrustedError(f"{type(items).__qualname__} stands where a list is read")
+    budget.take(16 * _length(items))
+
+
+def _length(items: Any) -> int:
+    try:
+        return len(items)
+    except (OverflowError, TypeError):
+        raise UntrustedError("not enough memory for so many items") from None
+
+
+def expanded(values: Any, budget: Budget) -> tuple[int, int]:
+    """Return how many elements nested lists have when each list is written out where it stands.
+
+    Parameters
+    ----------
+    values : object
+        An atom or an array, or lists and tuples of such.
+    budget : Budget
+        What counting takes.
+
+    Returns
+    -------
+    count : int
+        The number of elements.
+    width : int
+        The length of the longest text among them.
+
+    Raises
+    ------
+    UntrustedError
+        If lists are nested deeper than the dimensions that an array can have.
+    """
+    known: dict[int, tuple[int, int]] = {}
+
+    def count(value: Any, depth: int) -> tuple[int, int]:
+        cls = type(value)
+        if cls is str or cls is bytes:
+            return 1, len(value)
+        if isinstance(value, numpy.ndarray) and not value.dtype.hasobject:
+            return value.size, value.dtype.itemsize
+        if cls is range:
+            return _length(value), 0
+        if cls not in _EXPANDED and not isinstance(value, numpy.ndarray):
+            return 1, 0
+        if id(value) in known:
+            return known[id(value)]
+        if depth > _MAX_NESTING:
+            raise UntrustedError(f"a key, or the content of an array, is nested {depth} deep")
+        parts = value
+        if cls is types.GenericAlias:
+            parts = value.__args__
+        elif cls is slice:
+            parts = (value.start, value.stop, value.step)
+        elif isinstance(value, numpy.ndarray):
+            budget.take(8 * value.size)
+            parts = value.ravel().tolist()
+        budget.step(len(parts))
+        total = width = 0
+        for item in parts:
+            if type(item) in _NUMBERS:
+                total += 1
+            else:
+                size, item_width = count(item, depth + 1)
+                total, width = total + size, max(width, item_width)
+        known[id(value)] = total, width
+        return total, width
+
+    total, width = count(values, 0)
+    if total > _MAX_KEY and type(values) in _HASHED:
+        raise UntrustedError(f"a key of {total} parts is not read")
+    return total, width
+
+
+# numpy takes a deque for a list; the others are hashed with all that they hold.
+_EXPANDED = frozenset([list, tuple, collections.deque, frozenset, slice, types.GenericAlias])
+_PLAIN_KEYS = frozenset([str, int, float, bool, bytes, complex, type(None)])
+_NUMBERS = frozenset([int, float, bool, complex])

@@ -1,0 +1,113 @@
+"""Whether source that is read below some call is executed or interpreted.
+
+Data sets and workspaces hold source in many places: values, infos, items, what a format had lost.
+Whoever opens one says once what is trusted, and all these places ask here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from persist.archive.load import restore
+from persist.archive.safe.load import safe_load_source
+from persist.archive.safe.modules import safe_load_item
+
+__all__ = ["Reading", "current", "reading", "reading_everywhere", "restore_as_trusted"]
+
+_ARRAYS = "_arrays"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How source is interpreted: see `persist.load`.
+
+    Parameters
+    ----------
+    trusted, renames, missing
+        As for `persist.load`.
+    """
+
+    trusted: Iterable[str] | bool = ()
+    renames: Mapping[str, str] | None = None
+    missing: str = "error"
+
+    def source(self, text: str, arrays: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what source defines."""
+        return safe_load_source(text, arrays=arrays, **self._options)
+
+    def item(self, path: str, text: str, arrays: Mapping[str, Any] | None = None) -> Any:
+        """Return what takes the place of a module; with `arrays`, it reads none from files."""
+        given = None if arrays is None else {_ARRAYS: arrays}
+        return safe_load_item(path, source=text, given=given, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"trusted": self.trusted, "renames": self.renames, "missing": self.missing}
+
+
+@dataclass
+class _Default:
+    reading: Reading | None = field(default=None)
+
+
+_default = _Default()
+_current: ContextVar[Reading | None] = ContextVar("reading", default=None)
+
+
+def current() -> Reading | None:
+    """Return how source is interpreted here; None if it is executed."""
+    found = _current.get() or _default.reading
+    return None if found is None or found.trusted is True else found
+
+
+@contextlib.contextmanager
+def reading(
+    trusted: Iterable[str] | bool | None = (),
+    renames: Mapping[str, str] | None = None,
+    missing: str = "error",
+) -> Iterator[None]:
+    """Context manager within which this thread interprets source.
+
+    Parameters
+    ----------
+    trusted, renames, missing
+        As for `persist.load`; with ``trusted=True``, source is executed. With ``trusted=None``,
+        nothing changes.
+    """
+    if trusted is None:
+        yield
+        return
+    token = _current.set(Reading(trusted, renames, missing))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextlib.contextmanager
+def reading_everywhere(trusted: Iterable[str] | bool = ()) -> Iterator[None]:
+    """Do as `reading`, for all threads that do not say otherwise: for a process of one purpose."""
+    before = _default.reading
+    _default.reading = Reading(trusted)
+    try:
+        yield
+    finally:
+        _default.reading = before
+
+
+def restore_as_trusted(source: str, env: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what source defines, as `persist.restore` does, where it may be executed.
+
+    Parameters
+    ----------
+    source : str
+        The source.
+    env : mapping of str to object, optional
+        What it may refer to; where it is interpreted, the external arrays in ``_arrays`` alone.
+    """
+    found = current()
+    return restore(source, env) if found is None else found.source(source, (env or {}).get(_ARRAYS))

@@ -1,0 +1,73 @@
+"""``persist import``: the runs of mlflow, into a store."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from persist.cli.documents import print_result
+from persist.cli.options import Commands, add_command, add_workspace
+from persist.cli.output import shows_progress
+from persist.display import harmless
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "import",
+        run,
+        "Record the runs of mlflow in a store, which is created if needed: parameters, tags, "
+        "metrics with their steps, and models of scikit-learn. Runs that it already has are "
+        "skipped. What cannot be recorded is reported, and the exit status is 1.",
+        "persist import mlruns --workspace runs",
+        {1: "something could not be recorded"},
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="the folder mlruns, or the SQLite database that mlflow was told to use",
+    )
+    add_workspace(parser)
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="read models, which run the code that they name",
+    )
+    parser.add_argument(
+        "--metric", metavar="NAME", help="what ranks the runs (default: what most of them have)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import runs."""
+    from persist.exchange.mlflow import import_mlflow
+    from persist.exchange.mlflow_runs import read_runs
+    from persist.tracking import WorkspaceStore
+
+    # Before a store is made for nothing.
+    next(iter(read_runs(args.source)), None)
+    with WorkspaceStore(args.workspace) as store:
+        done = import_mlflow(
+            args.source,
+            store,
+            trust_pickle=args.trust_pickle,
+            metric=args.metric,
+            progress=shows_progress(),
+        )
+    known = f", {len(done.known)} known already" if done.known else ""
+    print_result(
+        args,
+        {
+            "runs": done.runs,
+            "known": done.known,
+            "models": done.models,
+            "not_stored": [{"what": what, "reason": why} for what, why in done.not_stored],
+        },
+        f"{len(done.runs)} runs and {done.models} models recorded{known}",
+    )
+    for what, reason in done.not_stored:
+        print(harmless(f"not stored: {what}: {reason}"), file=sys.stderr)
+    return 1 if done.not_stored else 0

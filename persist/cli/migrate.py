@@ -1,0 +1,62 @@
+"""``persist migrate``: copy a run store to another database."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from persist.cli.documents import print_result
+from persist.cli.errors import CommandError
+from persist.cli.options import Commands, add_command
+from persist.cli.stores import is_store, open_store
+from persist.display import harmless
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "migrate",
+        run,
+        "Copy a run store with its artifacts to another database: from a folder to PostgreSQL, or "
+        "back. The copy is empty until it has everything. Artifacts whose file is missing or "
+        "damaged are reported, and the exit status is 1.",
+        "persist migrate workspace postgresql+psycopg://lab@db/runs --artifacts s3://lab/runs\n"
+        "persist migrate postgresql+psycopg://lab@db/runs workspace",
+        {1: "the file of an artifact could not be copied"},
+    )
+    parser.add_argument("source", metavar="SOURCE", help="the folder or URL of the run store")
+    parser.add_argument(
+        "target", metavar="TARGET", help="a new folder, or the URL of an empty database"
+    )
+    parser.add_argument(
+        "--artifacts",
+        metavar="PLACE",
+        help="where a database on a server keeps artifacts: a folder that all machines share, or a "
+        "URL",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Copy the store."""
+    from persist.tracking import WorkspaceStore
+    from persist.tracking.migrating import migrate
+
+    with open_store(args.source) as source:
+        if is_store(args.target):
+            raise CommandError(
+                f"cannot copy to {args.target}: it has a run store; name a new folder"
+            )
+        with WorkspaceStore(args.target, artifacts=args.artifacts) as target:
+            done = migrate(source, target)
+    for reason in done.not_copied:
+        print(harmless(f"not copied: {reason}"), file=sys.stderr)
+    print_result(
+        args,
+        {"rows": done.rows, "artifacts": done.artifacts, "not_copied": done.not_copied},
+        f"copied {done.rows['runs']} runs, {done.rows['predictions']} predictions and "
+        f"{done.artifacts} artifacts",
+    )
+    return 1 if done.not_copied else 0

@@ -1,0 +1,46 @@
+"""``persist report``: one HTML page about a data set, a workspace, an experiment or a store."""
+
+from __future__ import annotations
+
+import argparse
+
+from persist.cli.documents import print_result
+from persist.cli.options import Commands, add_command
+from persist.cli.output import shows_progress
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "report",
+        run,
+        "Write one HTML page about a data set, a workspace, an experiment or a store of runs. It "
+        "needs no network, and nothing of what it shows is run.",
+        "persist report results -o results.html",
+    )
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        help="the folder of a data set, an experiment or a store, or the HDF5 file of a workspace "
+        "or an experiment",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="report.html",
+        help="the page; a file there is replaced (default: report.html)",
+    )
+    parser.add_argument("--title", help="the heading (default: the last part of PATH)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page."""
+    from persist.exchange.report import report
+
+    written = report(args.path, args.output, title=args.title, progress=shows_progress())
+    print_result(args, {"written": str(written)}, f"wrote {written}")
+    return 0

@@ -1,0 +1,137 @@
+"""``persist run``: train pipelines on data and record the run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+from persist.cli.documents import print_document
+from persist.cli.errors import CommandError
+from persist.cli.options import Commands, add_command, add_form, add_jobs, add_workspace, form_of
+from persist.cli.stores import describe_result, result_document
+from persist.cli.tables import print_text
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "run",
+        run,
+        "Train pipelines on data and record the run.",
+        "persist run --check samples.csv\npersist run samples.csv pipeline.json --target y",
+        {1: "no pipeline could be trained"},
+    )
+    add_workspace(parser)
+    parser.add_argument(
+        "--artifacts",
+        metavar="PLACE",
+        help="where a database on a server keeps artifacts, which it remembers: a folder that all "
+        "machines share, or a URL",
+    )
+    parser.add_argument("data", metavar="DATA", help="a CSV file, or a folder of them")
+    parser.add_argument(
+        "pipeline",
+        metavar="PIPELINE",
+        nargs="?",
+        help="a JSON or YAML file, or a Python script that assigns pipeline",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="train nothing; print shapes, names and first rows of the data",
+    )
+    parser.add_argument(
+        "--target", metavar="COLUMN", action="append", help="a column to predict; can be repeated"
+    )
+    parser.add_argument("--groups", metavar="COLUMN", help="column with the group of each sample")
+    parser.add_argument("--weights", metavar="COLUMN", help="column with the weight of each sample")
+    parser.add_argument("--index", metavar="COLUMN", help="column with the name of each sample")
+    add_form(parser)
+    parser.add_argument("--name", default="", help="name of the run")
+    parser.add_argument(
+        "--cv", metavar="N", type=int, default=5, help="the number of folds (default: 5)"
+    )
+    parser.add_argument(
+        "--test",
+        metavar="PART",
+        type=float,
+        help="fraction of the samples held out for a final score (default: none)",
+    )
+    parser.add_argument("--metric", help="metric to rank by")
+    parser.add_argument("--seed", metavar="N", type=int, help="random seed")
+    parser.add_argument(
+        "--no-refit", action="store_true", help="do not train on all samples after cross-validation"
+    )
+    parser.add_argument(
+        "--tag", metavar="TEXT", action="append", help="text to keep with the run; can be repeated"
+    )
+    add_jobs(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or show the data."""
+    from persist.tracking import load_data
+    from persist.tracking import run as train
+
+    target = args.target[0] if args.target and len(args.target) == 1 else args.target
+    columns = {"groups": args.groups, "sample_weight": args.weights, "index": args.index}
+    if args.check:
+        previews = [
+            data.preview() for data in load_data(args.data, target, **columns, **form_of(args))
+        ]
+        if args.json:
+            print_document({"data": previews})
+        else:
+            print_text("\n".join(previews))
+        return 0
+    if args.pipeline is None:
+        raise CommandError("cannot train: no PIPELINE given; name its file, or use --check")
+    result = train(
+        _load_pipeline(args.pipeline),
+        args.data,
+        target=target,
+        **columns,
+        **form_of(args),
+        name=args.name,
+        workspace_path=args.workspace,
+        artifacts=args.artifacts,
+        cv=args.cv,
+        test=args.test,
+        metric=args.metric,
+        random_state=args.seed,
+        refit=not args.no_refit,
+        tags=args.tag,
+        n_jobs=args.jobs,
+    )
+    if args.json:
+        print_document(result_document(result))
+    else:
+        describe_result(result)
+    return 0 if result.best else 1
+
+
+def _load_pipeline(path: str) -> Any:
+    """Read a pipeline from JSON or YAML, or run a script that assigns ``pipeline``."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".py":
+        names = runpy.run_path(path)
+        if "pipeline" not in names:
+            raise CommandError(
+                f"cannot train {path}: it does not assign pipeline; add pipeline = […]"
+            )
+        return names["pipeline"]
+    text = Path(path).read_text(encoding="utf-8")
+    if suffix in (".yaml", ".yml"):
+        from persist.tracking.optional import import_optional
+
+        return import_optional("yaml").safe_load(text)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"cannot read {path}: it is not JSON: {error}") from error

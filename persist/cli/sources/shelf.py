@@ -1,0 +1,59 @@
+"""A shelf, as shelve writes it into whichever database dbm finds: its keys.
+
+Its values are pickles, and reading one runs the code that it names: `open_source` asks for trust
+before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dbm
+import os
+import pickle
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+from persist.cli.sources.pickle_file import unpickled
+from persist.cli.sources.source import Listed, Loaded, SourceError
+
+__all__ = ["ShelfSource"]
+
+
+class ShelfSource:
+    """The values of a shelf, under their keys."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def names(self) -> list[Listed]:
+        """Return the keys, sorted."""
+        with _opened(self._path) as database:
+            return [Listed(*_name_of(key)) for key in sorted(database.keys())]
+
+    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
+        """Yield values."""
+        with _opened(self._path) as database:
+            for name in names:
+                yield Loaded(unpickled(database[name.encode()], pickle.loads))
+
+
+def _name_of(key: bytes) -> tuple[str, str]:
+    try:
+        return key.decode(), ""
+    except UnicodeDecodeError:
+        return repr(key), "its key is not text in UTF-8"
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    # Databases are opened by a name to which some kinds add an extension.
+    names = (path, os.path.splitext(path)[0])
+    name = next((name for name in names if dbm.whichdb(name)), None)
+    if name is None:
+        raise SourceError("it is damaged, or not a shelf")
+    with contextlib.ExitStack() as stack:
+        try:
+            database = stack.enter_context(dbm.open(name, "r"))
+        except (*dbm.error, ImportError, SyntaxError) as error:
+            raise SourceError(f"it cannot be opened as a shelf: {error}") from error
+        yield database

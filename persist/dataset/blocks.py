@@ -1,0 +1,341 @@
+"""Arrays larger than memory: written block by block before they are committed, read in chunks.
+
+Blocks are written to a folder of their own, without the lock: they may take hours. The commit moves
+the finished files to their places. Whoever dies meanwhile leaves a folder ``.blocks.<digits>.tmp``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from persist.archive.arrays import Array, Store, load_arrays
+from persist.archive.arrays.blocks import BlockArray, block_array, import_dask
+from persist.errors import DataSetError, UnsupportedObjectError
+from persist.files import remove_path
+from persist.files.digest import FileRecord, digest_beside, digest_file
+from persist.files.replace import temporary_name
+from persist.files.sync import sync_file
+
+if TYPE_CHECKING:
+    from persist.dataset.value import Item
+
+__all__ = [
+    "DelayedItems",
+    "Written",
+    "chunked_arrays",
+    "named_blocks",
+    "without_blocks",
+    "written_blocks",
+]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The finished files of a value, which are not in their places yet.
+
+    Parameters
+    ----------
+    path : str
+        The file, or the folder of files.
+    records : dict of str to FileRecord
+        What is known of each file, by what follows `path` in its name.
+    """
+
+    path: str
+    records: dict[str, FileRecord]
+
+
+def without_blocks(value: Any, threshold: float) -> tuple[Any, list[tuple[Array, BlockArray]]]:
+    """Return a value in whose place numpy arrays without memory are, and what they stand for.
+
+    Parameters
+    ----------
+    value : object
+        An array of dask, zarr or HDF5, or an object of xarray that has some; anything else is
+        returned as it is.
+    threshold : float
+        Arrays with no more elements are read, and stored as those of numpy are.
+    """
+    found: list[tuple[Array, BlockArray]] = []
+
+    def stand_in(array: Any) -> Any:
+        blocks = block_array(array)
+        if blocks is None:
+            return array
+        if math.prod(blocks.shape) <= threshold or not blocks.shape:
+            return numpy.asarray(blocks.source)
+        found.append((blocks.placeholder(), blocks))
+        return found[-1][0]
+
+    xarray: Any = sys.modules.get("xarray")
+    if not _is_one_of(value, xarray, "DataArray", "Dataset", "Variable"):
+        return stand_in(value), found
+
+    def in_memory(variables: Any) -> dict[Any, Any]:
+        chunked = {name: array.variable for name, array in variables.items() if array.chunks}
+        return {name: v.copy(data=stand_in(v.data)) for name, v in chunked.items()}
+
+    if not _is_one_of(value, xarray, "Variable"):
+        value = value.assign_coords(new) if (new := in_memory(value.coords)) else value
+    if _is_one_of(value, xarray, "Dataset"):
+        return value.assign(new) if (new := in_memory(value.data_vars)) else value, found
+    if not value.chunks:
+        return value, found
+    # A deep copy would copy the placeholders of coordinates.
+    return value.copy(deep=False, data=stand_in(value.data)), found
+
+
+def _is_one_of(obj: object, module: Any, *names: str) -> bool:
+    """Return True if an object is of a class of a module, which may be None."""
+    return isinstance(obj, tuple(filter(None, (getattr(module, name, None) for name in names))))
+
+
+def named_blocks(
+    arrays: Mapping[str, Array], found: list[tuple[Array, BlockArray]]
+) -> dict[str, BlockArray]:
+    """Return what is written in place of those of `arrays` that stand for others, by name.
+
+    Raises
+    ------
+    UnsupportedObjectError
+        If some array is not to be written as it is, say because a library has copied it.
+    """
+    if not found:
+        return {}
+    names = {_address(array): name for name, array in arrays.items()}
+    named = {names.get(_address(placeholder)): blocks for placeholder, blocks in found}
+    if None in named:
+        raise UnsupportedObjectError(
+            "it has arrays of dask that are not stored block by block; give its compute()"
+        )
+    return {name: blocks for name, blocks in named.items() if name is not None}
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+class _Target:
+    """A stored array to whose regions blocks can be assigned, in any process."""
+
+    def __init__(self, store: Store, path: str, name: str, shape: tuple[int, ...]) -> None:
+        self._store = store
+        self._path = path
+        self._name = name
+        self.shape = shape
+
+    def __setitem__(self, region: Any, block: Any) -> None:
+        self._store.write_block(self._path, self._name, region, numpy.asarray(block))
+
+
+def _begin(folder: str, item: Item, store: Store) -> str:
+    staging = temporary_name(os.path.join(folder, "blocks"))
+    os.mkdir(staging)
+    path = os.path.join(staging, "data") + store.extension
+    try:
+        store.begin(path, item.arrays, item.blocks)
+    except BaseException:
+        remove_path(staging)
+        raise
+    return path
+
+
+def _finish(path: str, item: Item, store: Store, durable: bool) -> Item:
+    store.finish(path)
+    records = {}
+    for file in store.files(path, item.arrays):
+        sync = partial(sync_file, file) if durable else bool
+        name = file[len(path) :].replace(os.sep, "/")
+        records[name] = digest_beside(sync, partial(digest_file, file), os.path.getsize(file))
+    return replace(item, written=Written(path, records))
+
+
+@contextlib.contextmanager
+def written_blocks(
+    folder: str, items: Sequence[Item], store: Store, *, durable: bool
+) -> Iterator[list[Item]]:
+    """Context manager that writes the arrays of all items that have blocks, and removes leftovers.
+
+    Parameters
+    ----------
+    folder : str
+        The data set.
+    items : sequence of Item
+        What is about to be stored.
+    store : Store
+        The format of its arrays.
+    durable : bool
+        Whether to wait until the disk holds the files.
+
+    Yields
+    ------
+    list of Item
+        The items, with the files that were written.
+    """
+    begun: list[str] = []
+    finished = []
+    try:
+        for item in items:
+            if item.blocks:
+                begun.append(_begin(folder, item, store))
+                _write(begun[-1], item.blocks, store)
+                item = _finish(begun[-1], item, store, durable)
+            finished.append(item)
+        yield finished
+    finally:
+        for path in begun:
+            remove_path(os.path.dirname(path))
+
+
+def _write(path: str, blocks: Mapping[str, BlockArray], store: Store) -> None:
+    of_dask = {name: array for name, array in blocks.items() if array.is_dask}
+    if of_dask:
+        targets = [_Target(store, path, name, array.shape) for name, array in of_dask.items()]
+        sources = [array.source for array in of_dask.values()]
+        import_dask().array.store(sources, targets, lock=False)
+    for name in blocks.keys() - of_dask.keys():
+        target, source = _Target(store, path, name, blocks[name].shape), blocks[name].source
+        for region in blocks[name].regions():
+            target[region] = source[region]
+
+
+class DelayedItems:
+    """Items whose blocks are written when a delayed object is computed, wherever that is.
+
+    Parameters
+    ----------
+    folder : str
+        The data set.
+    items : sequence of Item
+        What is to be stored.
+    store : Store
+        The format of its arrays.
+    durable : bool
+        Whether to wait until the disk holds the files.
+    """
+
+    def __init__(self, folder: str, items: Sequence[Item], store: Store, durable: bool) -> None:
+        self._folder = os.path.abspath(folder)
+        self._store = store
+        self._durable = durable
+        # Placeholders would take their whole size on the way to another process.
+        self._names = [list(item.arrays) for item in items]
+        self._items = [
+            replace(
+                item,
+                arrays={name: a for name, a in item.arrays.items() if name not in item.blocks},
+                blocks={name: replace(b, source=None) for name, b in item.blocks.items()},
+            )
+            for item in items
+        ]
+
+    def delayed(self, items: Sequence[Item]) -> tuple[list[Any], Any]:
+        """Return the delayed paths of the files, and the delayed writing of each block."""
+        dask = import_dask()
+        begun = [dask.delayed(self._begin, pure=False)(number) for number in range(len(items))]
+        arrays = [
+            (path, name, array)
+            for path, item in zip(begun, items, strict=True)
+            for name, array in item.blocks.items()
+        ]
+        write = dask.delayed(self._write, pure=False)
+        written = []
+        # dask.array.store would begin anew for itself: it fuses what the paths come from.
+        made = dask.optimize(*(array.as_dask() for _, _, array in arrays))
+        for (path, name, array), source in zip(arrays, made, strict=True):
+            blocks = source.to_delayed(optimize_graph=False).ravel()
+            for region, block in zip(array.regions(), blocks, strict=True):
+                written.append(write(path, name, region, block))
+        return begun, written
+
+    def finish(self, paths: Sequence[str | None], written: Sequence[str]) -> list[Item]:
+        """Return the items, with the files that were written.
+
+        Parameters
+        ----------
+        paths : sequence of str or None
+            Where each item was begun.
+        written : sequence of str
+            Where each block was written.
+        """
+        if not set(written) <= set(paths):
+            raise DataSetError("cannot commit: dask wrote blocks to files of another commit")
+        return [
+            item if path is None else _finish(path, item, self._store, self._durable)
+            for item, path in zip(map(self._item, range(len(paths))), paths, strict=True)
+        ]
+
+    def _begin(self, number: int) -> str | None:
+        item = self._item(number)
+        return _begin(self._folder, item, self._store) if item.blocks else None
+
+    def _write(self, path: str, name: str, region: tuple[slice, ...], block: Any) -> str:
+        self._store.write_block(path, name, region, numpy.asarray(block))
+        return path
+
+    def _item(self, number: int) -> Item:
+        item = self._items[number]
+        whole = {name: array.placeholder() for name, array in item.blocks.items()}
+        arrays = {**item.arrays, **whole}
+        return replace(item, arrays={name: arrays[name] for name in self._names[number]})
+
+
+class _StoredArray:
+    """An array in a file, which is opened wherever a part of it is used.
+
+    Parameters
+    ----------
+    path : str
+        The file or folder of the arrays.
+    name : str
+        The array.
+    found : numpy.ndarray, h5py.Dataset or zarr.Array
+        The array, opened to know its shape.
+    """
+
+    def __init__(self, path: str, name: str, found: Any) -> None:
+        self._path = path
+        self._name = name
+        self.shape = tuple(found.shape)
+        self.dtype = numpy.dtype(found.dtype)
+        self.ndim = len(self.shape)
+        # dask makes chunks of whole ones of these.
+        self.chunks = getattr(found, "shards", None) or getattr(found, "chunks", None)
+
+    def __getitem__(self, region: Any) -> Array:
+        (found,) = load_arrays(self._path, [self._name], mmap_mode="r").values()
+        return numpy.array(found[region])
+
+
+def chunked_arrays(path: str, chunks: Any) -> dict[str, Any]:
+    """Return the arrays of a file or folder as those of dask.
+
+    Parameters
+    ----------
+    path : str
+        The file or folder.
+    chunks : int, tuple, dict or str
+        As for ``dask.array.from_array``.
+
+    Raises
+    ------
+    MissingExtraError
+        If dask is not installed.
+    """
+    from_array = import_dask().array.from_array
+    path = os.path.abspath(path)
+    found = load_arrays(path, mmap_mode="r")
+    # A file may be replaced by one of the same name: no name is made from it.
+    return {
+        name: from_array(_StoredArray(path, name, array), chunks=chunks, name=False)
+        for name, array in found.items()
+    }

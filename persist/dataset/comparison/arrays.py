@@ -1,0 +1,252 @@
+"""Where two arrays differ: dtype, shape, layout, then the elements, a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy
+
+from persist.archive.arrays.pieces import PIECE, Index, boxes, is_fortran
+from persist.archive.rules.numpy_types import same_dtype
+from persist.dataset.comparison.descriptions import describe, describe_element, shorten
+from persist.dataset.comparison.steps import Fact, Step
+from persist.dataset.comparison.tolerance import Tolerance
+
+__all__ = ["array_steps", "dtype_facts", "scalar_steps"]
+
+Array: TypeAlias = "numpy.ndarray[Any, Any]"
+
+# What two dtypes may differ in, the likely things first.
+_DTYPE_TEXTS: tuple[Callable[[Any], str], ...] = (
+    str,
+    repr,
+    lambda dtype: f"{dtype} {dtype.char!r}",
+    lambda dtype: f"{dtype} with {describe(dict(dtype.metadata or {}))}",
+)
+_FEW = 3
+_MOST_ELEMENTS = 1 << 16  # in a piece: bytes take eight times as much as numbers
+
+
+def array_steps(old: Array, new: Array, tolerance: Tolerance) -> Iterator[Step | Fact]:
+    """Yield where two arrays differ, and the objects that they hold side by side.
+
+    Elements are compared where dtype and shape agree: the first three that differ are yielded, then
+    how many do. An array in Fortran order is read in that order. Whether a memory map is writable
+    says how a file was opened, and is not compared.
+
+    Parameters
+    ----------
+    old, new : numpy.ndarray
+        Plain arrays or memory maps. Of these only a piece of each is copied at a time.
+    tolerance : Tolerance
+        For floats and complex numbers.
+    """
+    same = list(dtype_facts(".dtype", old.dtype, new.dtype))
+    yield from same
+    yield from _layout_facts(old, new)
+    if not same and old.shape == new.shape and old is not new:
+        plain = (old.view(numpy.ndarray), new.view(numpy.ndarray))
+        yield from _element_steps("", *plain, tolerance)
+
+
+def scalar_steps(old: Any, new: Any, tolerance: Tolerance) -> Iterator[Step | Fact]:
+    """Yield where two scalars of numpy differ, and the objects that they hold side by side."""
+    if isinstance(old, str | bytes):
+        same = old == new
+    elif different := list(dtype_facts(".dtype", old.dtype, new.dtype)):
+        yield from different
+        return
+    elif old.dtype.names is not None or old.dtype.hasobject:
+        yield from _element_steps("", numpy.asarray(old), numpy.asarray(new), tolerance)
+        return
+    else:
+        same = not differing(numpy.asarray(old), numpy.asarray(new), tolerance).any()
+    if not same:
+        yield Fact("", describe(old), describe(new))
+
+
+def dtype_facts(label: str, old: Any, new: Any) -> Iterator[Fact]:
+    """Yield the one difference of two dtypes, if they differ in anything, metadata included."""
+    if old is new or _are_same(old, new):
+        return
+    texts = ["", ""]
+    for text in _DTYPE_TEXTS:
+        texts = [shorten(text(dtype)) for dtype in (old, new)]
+        if texts[0] != texts[1]:
+            break
+    yield Fact(label, *texts)
+
+
+def _are_same(old: Any, new: Any) -> bool:
+    if not getattr(type(old), "_legacy", True):
+        return type(old) is type(new) and bool(old == new)
+    try:
+        return same_dtype(old, new)
+    except ValueError:  # Metadata that hold arrays are neither equal nor unequal.
+        return False
+
+
+def _layout_facts(old: Array, new: Array) -> Iterator[Fact]:
+    if old.shape != new.shape:
+        yield Fact(".shape", describe(old.shape), describe(new.shape))
+    else:
+        orders = _order(old), _order(new)
+        if orders[0] != orders[1] and "" not in orders:
+            yield Fact(".flags", *orders)
+    writable = [str(array.flags.writeable) for array in (old, new)]
+    mapped = any(type(array) is numpy.memmap for array in (old, new))
+    if writable[0] != writable[1] and not mapped:
+        yield Fact(".flags.writeable", *writable)
+
+
+def _order(array: Array) -> str:
+    """Return the order of memory; a view that has none may come back in any."""
+    if array.flags.c_contiguous:
+        return "C order"
+    return "F order" if array.flags.f_contiguous else ""
+
+
+def _element_steps(
+    label: str, old: Array, new: Array, tolerance: Tolerance
+) -> Iterator[Step | Fact]:
+    if old.dtype.names is not None:
+        for name in old.dtype.names:
+            yield from _element_steps(f"{label}[{name!r}]", old[name], new[name], tolerance)
+    elif old.dtype.hasobject or not getattr(type(old.dtype), "_legacy", True):
+        for index, ours, theirs in zip(numpy.ndindex(old.shape), old.flat, new.flat, strict=True):
+            yield Step(f"{label}{_subscript(index)}", ours, theirs)
+    else:
+        yield from _plain_facts(label, old, new, tolerance)
+
+
+def _plain_facts(label: str, old: Array, new: Array, tolerance: Tolerance) -> Iterator[Fact]:
+    """Yield the first elements that differ, then how many do and by how much."""
+    flipped = is_fortran(old) and is_fortran(new)
+    if flipped:
+        old, new = old.T, new.T
+    count, largest = 0, None
+    for box, mask, ours, theirs in _pieces_that_differ(old, new, tolerance):
+        for index in _indices(mask, box, _FEW - count):
+            texts = [describe_element(array[index]) for array in (old, new)]
+            yield Fact(label + _subscript(index[::-1] if flipped else index), *texts)
+        count += len(ours)
+        largest = _larger(largest, largest_difference(ours, theirs))
+    if count:
+        shape = old.shape[::-1] if flipped else old.shape
+        most = "" if largest is None else f", by at most {largest}"
+        differ = f"{count} of {old.size} elements differ{most}"
+        yield Fact(label, shorten(f"{old.dtype} {shape}"), differ)
+
+
+def _pieces_that_differ(
+    old: Array, new: Array, tolerance: Tolerance
+) -> Iterator[tuple[Index, Array, Array, Array]]:
+    """Yield boxes of two arrays, where in each the elements differ, and these of both."""
+    limit = min(_MOST_ELEMENTS, PIECE // max(1, old.itemsize))
+    for box in boxes(old.shape, max(1, limit)):
+        ours, theirs = numpy.asarray(old[box]), numpy.asarray(new[box])
+        mask = differing(ours, theirs, tolerance)
+        if mask.any():
+            yield box, mask, ours[mask], theirs[mask]
+
+
+def _indices(mask: Array, box: Index, most: int) -> Iterator[tuple[int, ...]]:
+    """Yield the indices, in the whole array, of the first elements that a mask of a box marks."""
+    for place in numpy.flatnonzero(mask)[: max(0, most)]:
+        inner = iter(numpy.unravel_index(place, mask.shape) if mask.ndim else ())
+        yield tuple(
+            int(part.start + next(inner)) if isinstance(part, slice) else part for part in box
+        )
+
+
+def _larger(one: Any, other: Any) -> Any:
+    found = [number for number in (one, other) if number is not None]
+    return max(found, default=None)
+
+
+def _subscript(index: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, index)) or '()'}]"
+
+
+_OF_ANOTHER_LIBRARY = 2
+
+
+def differing(old: Array, new: Array, tolerance: Tolerance) -> Array:
+    """Return where two arrays of one shape and dtype differ.
+
+    Parameters
+    ----------
+    old, new : numpy.ndarray
+        Without fields or objects.
+    tolerance : Tolerance
+        For floats and complex numbers; NaN is the same as NaN, NaT as NaT.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of bool, of the same shape.
+    """
+    kind = old.dtype.kind
+    if old.dtype.isbuiltin == _OF_ANOTHER_LIBRARY or kind not in "biufcSUmM":
+        return _differing_bytes(old, new)
+    if kind in "mM":
+        # As numbers, since NaT is not equal to itself.
+        old, new = (array.view(f"{array.dtype.str[0]}i8") for array in (old, new))
+    if kind not in "fc":
+        return numpy.asarray(old != new)
+    with numpy.errstate(all="ignore"):
+        return _differing_numbers(old, new, tolerance)
+
+
+def largest_difference(old: Array, new: Array) -> Any:
+    """Return the largest absolute difference of elements, or None if they are not numbers."""
+    kind = old.dtype.kind
+    if old.dtype.isbuiltin == _OF_ANOTHER_LIBRARY or kind not in "iufc":
+        return None
+    if kind in "iu":
+        return _gaps(old, new).max()
+    with numpy.errstate(all="ignore"):
+        gaps = abs(_widened(old) - _widened(new))
+    gaps = gaps[~numpy.isnan(gaps)]
+    return gaps.max() if gaps.size else None
+
+
+def _differing_numbers(old: Array, new: Array, tolerance: Tolerance) -> Array:
+    apart = numpy.asarray(_parts_differ(old.real, new.real, tolerance))
+    if old.dtype.kind == "c":
+        apart = apart | _parts_differ(old.imag, new.imag, tolerance)
+    if tolerance.is_exact or not apart.any():
+        return apart
+    old, new = _widened(old), _widened(new)
+    near = abs(old - new) <= tolerance.atol + tolerance.rtol * abs(new)
+    return numpy.asarray(apart & ~(near & numpy.isfinite(old) & numpy.isfinite(new)))
+
+
+def _parts_differ(old: Array, new: Array, tolerance: Tolerance) -> Any:
+    apart = (old != new) & ~(numpy.isnan(old) & numpy.isnan(new))
+    if tolerance.is_exact:
+        apart |= (numpy.signbit(old) != numpy.signbit(new)) & (old == new)
+    return apart
+
+
+def _widened(array: Array) -> Array:
+    """Return the numbers in double precision or better, in which a tolerance is meant."""
+    return array.astype(numpy.promote_types(array.dtype, numpy.float64), copy=False)
+
+
+def _gaps(old: Array, new: Array) -> Array:
+    """Return absolute differences of integers, which an unsigned type always holds."""
+    high, low = numpy.maximum(old, new), numpy.minimum(old, new)
+    return numpy.asarray(high.astype(numpy.uint64) - low.astype(numpy.uint64))
+
+
+def _differing_bytes(old: Array, new: Array) -> Array:
+    if not old.dtype.itemsize:
+        return numpy.zeros(old.shape, bool)
+    return numpy.asarray((_raw(old) != _raw(new)).any(axis=-1))
+
+
+def _raw(array: Array) -> Array:
+    plain = numpy.ascontiguousarray(array).reshape(-1)
+    return plain.view(numpy.uint8).reshape(*array.shape, array.dtype.itemsize)

@@ -1,0 +1,200 @@
+# A persist data set, format 2.
+"""Results of an analysis, each under a name of its own.
+
+`import results`, and `dir(results)` lists the names. `results.x` is read when it is first used (in
+Python 3.6: `results._load('x')`), `results._info_dict['x']` is what was noted about it, and
+`results._load('x', mmap_mode='r')` has its arrays mapped into memory.
+"""
+
+import builtins as _builtins
+import importlib as _importlib
+import json as _json
+import os as _os
+import pkgutil as _pkgutil
+import sys as _sys
+import warnings as _warnings
+import zlib as _zlib
+
+_variables = _sys.modules[__name__].__dict__
+_loader = _variables["__loader__"]
+_folder = _os.path.dirname(__file__) or _os.curdir
+_zipped = not _os.path.isdir(_folder)
+for _key in [_key for _key in _sys.modules if _key.startswith(__name__ + ".")]:
+    del _sys.modules[_key]
+for _key in [_key for _key in _variables if not _key.startswith("_")]:
+    del _variables[_key]
+_sys.meta_path[:] = [f for f in _sys.meta_path if getattr(f, "_package", "") != __name__]
+
+
+def _read(name, start=0):
+    """Return a file of this package, which may be in a zip, from a position on."""
+    path = _os.path.join(_folder, name)
+    if _zipped:
+        return _loader.get_data(path)[start:]
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read()
+
+
+def _optional(name):
+    try:
+        return _read(name)
+    except OSError:
+        return None
+
+
+def _more():
+    return _importlib.import_module(__name__ + "._rare")
+
+
+def _is_sound(line):
+    return line[-20:] == b', "crc": "%08x"}' % _zlib.crc32(line[:-20])
+
+
+def _lines():
+    """Return what the snapshot says, if it is of this manifest, and the lines that follow."""
+    nothing = {"n": 0, "end": 0, "info": {}, "source": {}}  # type: dict
+    snapshot = (_optional("_snapshot.json") or b"").rstrip()
+    known = _json.loads(snapshot.decode()) if _is_sound(snapshot) else nothing
+    tail = known.get("tail", "").encode()
+    try:
+        data = _read("_manifest.jsonl", known["end"] - len(tail))
+        if tail and data.startswith(tail):
+            return known, data[len(tail) :]
+        data = _read("_manifest.jsonl")
+    except OSError as error:
+        if _more().present() or not (_zipped or isinstance(error, FileNotFoundError)):
+            raise _more().damaged("cannot be read (%s)" % error) from error
+        data = b""
+    if known["n"] and b'{"n": %d,' % known["n"] not in data:
+        if (_optional("_snapshot.json") or b"").rstrip() == snapshot:
+            raise _more().damaged("is shorter than it was")
+    return nothing, data
+
+
+def _read_infos():
+    known, data = _lines()
+    infos, change, last = known["info"], {}, known["n"]
+    infos.update({name: _run_info(name, source) for name, source in known["source"].items()})
+    *lines, torn = data.replace(b"\r\n", b"\n").split(b"\n")
+    if _is_sound(torn):
+        lines, torn = [*lines, torn], b""
+    wrong = [number for number, line in enumerate(lines, 1) if not _is_sound(line)]
+    if wrong:
+        raise _more().damaged("is damaged (line %d behind byte %d)" % (wrong[0], known["end"]))
+    for change in _json.loads("[%s]" % b",".join(dict.fromkeys(lines)).decode()):
+        if "after" in change and change["n"] > last + 1:
+            raise _more().damaged("lacks lines before number %d" % change["n"])
+        last = max(last, change["n"])
+        done = change.get("do", change)
+        for name in done.get("delete", ()):
+            infos.pop(name, None)
+        infos.update(change.get("info", {}))
+        infos.update({n: _run_info(n, source) for n, source in done.get("source", {}).items()})
+    names = _os.listdir(_folder) if not _zipped and (torn or len(infos) <= 1000) else []
+    files = [_os.fsencode(n).decode() for n in names if n.endswith(".py") and n[0] not in "_."]
+    tips = (_optional("_tip") or b"").splitlines()
+    tips = [int(tip[:12]) for tip in tips if tip[30:] == b"%08x" % _zlib.crc32(tip[:29])]
+    has_others = torn or max([*tips, 0]) > last or [n for n in files if n[:-3] not in infos]
+    if has_others and _more().is_behind(torn, last, infos, change, known["end"] + len(data), tips):
+        return _read_infos()
+    return infos, change
+
+
+def _run_info(name, source):
+    env = {}  # type: dict
+    try:
+        exec(source, env)
+    except Exception as error:
+        _warnings.warn("the info of %s is source that does not run: %r" % (name, error), None, 2)
+        return source
+    return env["info"]
+
+
+_info_dict, _change = _read_infos()
+_staged = _change.get("staged", "_nothing")
+_gone = set(_change.get("delete", ())) - set(_change.get("values", ()))
+
+
+def _source(name):
+    """Return the module of a name, in the folder of the last change or in its place, or None."""
+    is_staged = _os.path.exists(_os.path.join(_folder, _staged))
+    places = [name + ".py"]
+    if is_staged and name in _change.get("values", ()):
+        places.insert(0, _staged if _staged[-3:] == ".py" else _staged + "/" + name + ".py")
+    for place in [] if is_staged and name in _gone else places:
+        try:
+            return _read(place)
+        except OSError as error:
+            if not (_zipped or isinstance(error, FileNotFoundError)):
+                raise
+    return None
+
+
+def _run(name, env):
+    """Run the module of a name, again if it was replaced meanwhile and its arrays are gone."""
+    env["__file__"], source = _os.path.join(_folder, name + ".py"), None
+    while True:
+        before, source = source, _source(name)
+        try:
+            return exec(compile(source or _more().load_missing(name), env["__file__"], "exec"), env)
+        except OSError:
+            # Else the loader of the new arrays would not run.
+            env.pop("_arrays", None)
+            if source == before:
+                raise
+
+
+if _os.path.exists(_os.path.join(_folder, _staged)):
+    _sys.meta_path.insert(0, _more().Staged)
+
+
+def _uncover():
+    """Remove values that hide a builtin function; they are loaded again when they are used."""
+    for name in [name for name in _variables if name[0] != "_" and name in _builtins.__dict__]:
+        del _variables[name]
+
+
+def _is_namespace(name):
+    return name.isidentifier() and _optional(name + "/_this_dir_is_a_DataSet") is not None
+
+
+def __getattr__(name):
+    _uncover()
+    if name == "_namespaces":
+        return {n: None for _, n, _ in _pkgutil.iter_modules(__path__) if _is_namespace(n)}
+    if name in _info_dict:
+        return _load(name)
+    if not name.startswith("_") and _is_namespace(name):
+        return _importlib.import_module(__name__ + "." + name)
+    note = "" if name[0] == "_" or _source(name) is None else ", and its file is not listed"
+    raise AttributeError("module %r has no attribute %r%s" % (__name__, name, note))
+
+
+def __dir__():
+    _uncover()
+    return sorted({*globals(), *_info_dict, *__getattr__("_namespaces")})
+
+
+def _load(name, mmap_mode=None):
+    """Return what has a name. With mmap_mode, its arrays stay in their files until they are used.
+
+    'r' is read-only; with 'c', changes stay in memory. A compressed array is an open h5py.Dataset.
+    """
+    _uncover()
+    if name not in _info_dict:
+        raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    if mmap_mode is not None:
+        return _more().load_mapped(name, mmap_mode)
+    module = __name__ + "." + name
+    if module not in _sys.modules:
+        if _source(name) is None:
+            return _more().load_missing(name)
+        try:
+            _ = _zipped or _importlib.import_module(module)
+        except (ImportError, OSError):
+            pass
+        if module not in _sys.modules:
+            _run(name, {"__name__": module, "__loader__": _loader})
+    _variables[name] = _sys.modules[module]
+    return _variables[name]

@@ -1,0 +1,222 @@
+"""What the package of a persist data set seldom needs: diagnoses, and arrays mapped into memory."""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import sys
+from importlib.machinery import ModuleSpec
+
+package = sys.modules[__name__.rpartition(".")[0]]
+folder = package._folder
+MANIFEST = os.path.join(folder, "_manifest.jsonl")
+
+
+def present():
+    """Return the names that have a file with a value."""
+    names = [] if package._zipped else os.listdir(folder)
+    names = [name for name in names if name[0] not in "_." and name.endswith(".py")]
+    names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
+    names = [name for name in names if b"sys.modules[__name__] = " in package._read(name)]
+    # Python 3.6 reads names as ASCII where no locale is set.
+    return {os.fsencode(name[:-3]).decode() for name in names}
+
+
+class DamagedError(ImportError, ValueError):
+    """The manifest, or the file of a value, is missing or damaged."""
+
+
+class MappingError(ValueError):
+    """Arrays cannot be mapped into memory."""
+
+
+def damaged(reason):
+    """Return the error of a manifest that cannot be read."""
+    return DamagedError(
+        "cannot import %s: _manifest.jsonl %s, and %d value files are present; bring it back from "
+        "a copy, or run: persist repair %s" % (folder, reason, len(present()), folder)
+    )
+
+
+def is_behind(torn, last, infos, change, size, tips):
+    """Return True if the manifest has become longer; raise ImportError if it was cut off."""
+    # The files of a change that was begun are in a folder of their own until its line is whole.
+    staged = re.match(
+        rb'\{"n": (\d+), "after": (?:"\w*"|\[[^]]*\]), "staged": "(\.\d+(?:\.py)?)"', torn
+    )
+    is_begun = not staged or os.path.exists(os.path.join(folder, staged.group(2).decode()))
+    is_marred = re.search(rb', "crc": "[0-9a-f]{8}"\}', torn)
+    lost = present() - set(infos) - set(change.get("delete", ()))
+    if os.path.exists(MANIFEST) and os.path.getsize(MANIFEST) != size:
+        return True
+    if max([*tips, 0]) > last:
+        raise damaged("is shorter than it was")
+    if lost or (staged and not is_begun and int(staged.group(1)) > last):
+        raise damaged("is truncated")
+    if is_marred and package._is_sound(torn[: is_marred.end()]):
+        raise damaged("is damaged at its end")
+    return False
+
+
+def load_missing(name):
+    """Return None for a name that has only an info."""
+    record = _record(name)
+    if record is False:
+        raise AttributeError("%s was deleted after %s was imported" % (name, folder))
+    if record is not None:
+        text = "cannot load %s: %s/%s.py is missing; bring it back from a copy"
+        raise DamagedError(text % (name, folder, name), name=name)
+
+
+def _record(name):
+    """Return the record of the value of a name; None if it has none, False without such a name."""
+    found = False  # type: dict | bool | None
+    for line in filter(package._is_sound, package._read("_manifest.jsonl").splitlines()):
+        change = json.loads(line.decode())
+        done = change.get("do", change)
+        if name in done.get("delete", ()):
+            found = False
+        if found is False and (name in done.get("info", ()) or name in done.get("source", ())):
+            found = None
+        found = change.get("values", {}).get(name, found)
+    return found
+
+
+class Staged:
+    """Imports the modules of the last change, until they come to their places."""
+
+    _package = package.__name__
+
+    @classmethod
+    def find_spec(cls, module, path=None, target=None):
+        """Return a spec if a module is one of them."""
+        parent, _, name = module.rpartition(".")
+        if parent != cls._package or not os.path.exists(os.path.join(folder, package._staged)):
+            return None
+        if name in package._gone:
+            raise ModuleNotFoundError("%s was deleted" % module, name=module)
+        return ModuleSpec(module, cls) if name in package._change.get("values", ()) else None  # type: ignore[arg-type]
+
+    @staticmethod
+    def create_module(spec):
+        """Have an ordinary module made."""
+
+    @staticmethod
+    def exec_module(module):
+        """Run the module."""
+        package._run(module.__name__.rpartition(".")[2], module.__dict__)
+
+
+def load_mapped(name, mmap_mode):
+    """Return a value, read anew, with its arrays mapped into memory."""
+    if mmap_mode not in ("r", "c"):
+        raise MappingError(
+            "mmap_mode must be 'r' or 'c', got %r: equal arrays share their files, which are "
+            "never changed in place" % (mmap_mode,)
+        )
+    if package._zipped:
+        raise MappingError(
+            "Arrays in a zip cannot be mapped: unpack it, or load " + name + " whole"
+        )
+    source = None
+    while True:
+        before, source = source, package._source(name)
+        if source is None:
+            return load_missing(name)
+        try:
+            return _run(name, source, mmap_mode)
+        except OSError:
+            if source == before:
+                raise
+
+
+def _check_source(name, source):
+    """Raise ValueError if a module is not what the manifest says: its arrays may be others."""
+    found = _record(name) or {"files": {}}
+    if hashlib.sha256(source).hexdigest() != found["files"].get(name + ".py", "??")[1]:
+        raise MappingError(
+            "%s.py is not what _manifest.jsonl says: it was changed by hand or by another program, "
+            "and can only be loaded whole" % name
+        )
+
+
+def _run(name, source, mmap_mode):
+    path, module = os.path.join(folder, name + ".py"), "%s %s" % (__name__, name)
+    env = {"__name__": module, "__file__": path}
+    data = re.search(rb"\n        path = os\.path\.join\(folder, '([^']+)'\)\n", source)
+    if data:
+        _check_source(name, source)
+        env["_arrays"] = dict(_open_arrays(os.path.join(folder, data.group(1).decode()), mmap_mode))
+    elif source.count(b"_arrays") > 1:
+        raise MappingError(
+            "the arrays of %s cannot be mapped: another program wrote it; load it whole" % path
+        )
+    try:
+        exec(compile(source, path, "exec"), env)
+        return sys.modules[module]
+    finally:
+        sys.modules.pop(module, None)
+
+
+def _open_arrays(path, mmap_mode):
+    """Yield the names of arrays, and the arrays, mapped."""
+    if path.endswith(".hd5"):
+        import h5py
+
+        for name in list(h5py.File(path, "r")):
+            yield name, _open_hdf5(path, h5py.File(path, "r")[name], mmap_mode)
+    elif path.endswith(".zarr.zip"):
+        raise MappingError(path + ": arrays of zarr are compressed: load them whole")
+    elif path.endswith(".npz"):
+        import struct
+        import zipfile
+
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                # The name and the extra field of a member have their lengths before them.
+                file.seek(info.header_offset + 26)
+                file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
+                yield info.filename[:-4], _open_npy(path, file, mmap_mode)
+    else:
+        for name in os.listdir(path):
+            with open(os.path.join(path, name), "rb") as file:
+                yield name[:-4], _open_npy(file.name, file, mmap_mode)
+
+
+def _open_npy(path, file, mmap_mode):
+    import numpy
+
+    version = numpy.lib.format.read_magic(file)
+    length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+    header = ast.literal_eval(file.read(length).decode("utf-8" if version[0] > 2 else "latin1"))
+    order = "F" if header["fortran_order"] else "C"
+    dtype, shape = numpy.dtype(header["descr"]), header["shape"]
+    if dtype.hasobject:
+        raise MappingError(path + " holds a pickle of Python objects, which is not read")
+    if not dtype.itemsize or 0 in shape:
+        return numpy.ndarray(shape, dtype, order=order)  # type: ignore[arg-type]
+    return numpy.memmap(path, dtype, mmap_mode, file.tell(), shape, order)  # type: ignore[call-overload]
+
+
+def _open_hdf5(path, dataset, mmap_mode):
+    import numpy
+
+    offset, dtype, shape, order = dataset.id.get_offset(), dataset.dtype, dataset.shape, "C"
+    if dtype.names is None:
+        dtype = numpy.dtype(dtype.str)
+    if "numpy_dtype" in dataset.attrs:
+        # A type that HDF5 lacks is stored as numbers.
+        dtype = numpy.dtype(ast.literal_eval(dataset.attrs["numpy_dtype"]))
+        shape = shape if dtype.itemsize == dataset.dtype.itemsize else shape[:-1]
+    if dataset.attrs.get("memory_order") == "F":
+        shape, order = shape[::-1], "F"
+    if offset is not None:
+        return numpy.memmap(path, dtype, mmap_mode, offset, shape, order)  # type: ignore[call-overload]
+    if mmap_mode == "r" and order == "C" and "numpy_dtype" not in dataset.attrs:
+        return dataset
+    array = numpy.ndarray(shape, dtype, order=order)  # type: ignore[arg-type]
+    if array.nbytes:
+        flat = array.reshape(-1, order="A").view(dataset.dtype)
+        dataset.read_direct(flat.reshape(dataset.shape))
+    return array

@@ -1,0 +1,338 @@
+"""Rebuilding a damaged manifest, and recording values that were edited by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from persist.archive import load_arrays
+from persist.dataset.index import Index, read_snapshot
+from persist.dataset.layout import (
+    ASIDE,
+    LOCK,
+    MANIFEST,
+    Generation,
+    check_key,
+    generation_of,
+    is_data_set,
+    is_staging_name,
+    item_file,
+    key_of_file,
+)
+from persist.dataset.manifest import Manifest, decode, is_sound, line_digest
+from persist.dataset.results import Results
+from persist.dataset.upgrade import value_record
+from persist.dataset.value import data_of_source
+from persist.dataset.writer import Options, Writer, package_records
+from persist.errors import DamagedError, DataSetError, UnknownKeyError
+from persist.files import FolderLock, open_regular
+from persist.files.replace import temporary_name
+
+__all__ = ["RepairReport", "accept", "repair"]
+
+_ARRAY = re.compile(r"\b_arrays\['(\w+)'\]")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|[{}\[\],]')
+_CLOSING = "sys.modules[__name__] = "
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What `repair` did.
+
+    Parameters
+    ----------
+    values : tuple of str
+        The keys whose values are there.
+    infos : tuple of str
+        The keys that have only an info.
+    lost : tuple of str
+        The keys of which the manifest told, and whose values are missing or were set aside.
+    aside : tuple of str
+        The files that could not be read; they are in the folder ``_set_aside`` now.
+    doubtful : tuple of str
+        The keys whose info, type or date comes from a line that was changed or cut off.
+    """
+
+    values: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+
+def repair(path: str | os.PathLike[str], *, timeout: float = 60) -> RepairReport:
+    """Rebuild the manifest of a data set from its files.
+
+    Infos, types and dates come from what is readable of the old manifest and its snapshot, damaged
+    lines included. Unreadable files are moved aside, and none is removed. Inner data sets are
+    repaired separately.
+
+    Parameters
+    ----------
+    path : path
+        The data set.
+    timeout : float, optional
+        How long to wait for another writer, in seconds.
+
+    Returns
+    -------
+    RepairReport
+        What was found and what was lost.
+
+    Raises
+    ------
+    DataSetError
+        If the folder is not a data set, or an older release wrote it.
+    LockTimeout
+        If another writer does not finish in time.
+
+    Examples
+    --------
+    >>> import os, persist, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     persist.DataSet("results", "w", folder).x = [1, 2]
+    ...     os.remove(f"{folder}/results/_manifest.jsonl")
+    ...     report = persist.repair(f"{folder}/results")
+    ...     report.values, persist.DataSet("results", path=folder).x
+    (('x',), [1, 2])
+    """
+    folder = os.path.normpath(os.fspath(path))
+    if not is_data_set(folder):
+        raise DataSetError(f"cannot repair {folder}: it is not a data set")
+    if (generation := generation_of(folder)) is not Generation.OWN:
+        raise DataSetError(
+            f"cannot repair {folder}: {generation.value} wrote it, which has no manifest"
+        )
+    with FolderLock(folder, name=LOCK, timeout=timeout):
+        return _repair(folder)
+
+
+def _repair(folder: str) -> RepairReport:
+    known, is_whole, doubtful = _readable(folder)
+    aside: list[str] = []
+    staged = known.last.get("staged")
+    if staged and os.path.lexists(os.path.join(folder, staged)):
+        Writer(folder, Index(folder), Options()).apply(known.last)
+    manifest = Manifest(provenance=known.provenance)
+    values: list[str] = []
+    for name in sorted(os.listdir(folder)):
+        key = key_of_file(name)
+        if key is None:
+            continue
+        try:
+            record = _check_value(folder, key)
+        except Exception:
+            _set_aside(folder, name, aside)
+            continue
+        if record is None:
+            continue
+        values.append(key)
+        before, module = known.values.get(key, {}), item_file(key)
+        if _files(before).get(module) in (list(record["files"][module]), None):
+            # The source is what the manifest knows, or it was cut off before that.
+            record = {**before, **record}
+        manifest.values[key] = record
+    order = [*known.infos, *(key for key in values if key not in known.infos)]
+    for key in order:
+        manifest.infos[key] = known.infos.get(key)
+        if key in known.sources:
+            manifest.sources[key] = known.sources[key]
+    lost = [key for key in known.values if key not in manifest.values]
+    if not is_whole:
+        _set_aside(folder, MANIFEST, aside)
+    _write(folder, manifest)
+    return RepairReport(
+        values=tuple(values),
+        infos=tuple(key for key in order if key not in manifest.values and key not in lost),
+        lost=tuple(lost),
+        aside=tuple(aside),
+        doubtful=tuple(key for key in order if key in doubtful),
+    )
+
+
+def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
+    """Return the readable part of the manifest, if that is all of it, and the doubtful keys."""
+    snapshot = None
+    with contextlib.suppress(DamagedError):
+        snapshot = read_snapshot(folder)
+    try:
+        with open_regular(os.path.join(folder, MANIFEST), follow=True) as file:
+            lines = file.read().splitlines()
+    except OSError:
+        lines = []
+    sound = set(filter(is_sound, lines))
+    tip = snapshot["tip"] if snapshot is not None else ""
+    is_known = tip in map(line_digest, sound)
+    manifest, doubtful, is_whole = Manifest(), set[str](), True
+    contents = []
+    for line in lines:
+        try:
+            contents.append((line, decode(line if line in sound else _closed(line), MANIFEST)))
+        except DamagedError:
+            is_whole = False
+    highest = max((content["n"] for line, content in contents if line in sound), default=0)
+    if snapshot is not None and not is_known and snapshot["n"] > highest:
+        # Lines were lost that the snapshot knows.
+        manifest.infos.update(snapshot["info"])
+        manifest.sources.update(snapshot["source"])
+    for line, content in contents:
+        manifest.apply(content)
+        keys = {*content.get("info", ()), *content.get("source", ()), *content.get("values", ())}
+        doubtful = doubtful - keys if line in sound else doubtful | keys
+        is_whole = is_whole and line in sound
+        if snapshot is not None and is_known and line_digest(line) == tip:
+            # The snapshot is the state at this line, whatever happened to those before it.
+            manifest.infos = {**snapshot["info"]}
+            manifest.sources = {**snapshot["source"]}
+    return manifest, is_whole, doubtful
+
+
+def _closed(line: bytes) -> bytes:
+    """Return a line that was cut off, up to its last complete member."""
+    try:
+        json.loads(line)
+    except ValueError:
+        closing = closing_there = ""
+        end, text = 0, line.decode("ascii", "replace")
+        for token in _TOKEN.finditer(text):
+            if token[0] in ("{", "["):
+                closing = ("}" if token[0] == "{" else "]") + closing
+            elif token[0] in ("}", "]"):
+                closing = closing[1:]
+            elif token[0] == "," and closing[:1] == "}":
+                end, closing_there = token.start(), closing
+        with contextlib.suppress(ValueError):
+            found = json.loads(text[:end] + closing_there)
+            for value in found.get("values", {}).values():
+                value.setdefault("files", {})
+            return json.dumps(found).encode()
+    return line
+
+
+def _check_value(folder: str, key: str) -> dict[str, Any] | None:
+    """Return the record of a value, once its text and its arrays can be read; None for other files.
+
+    Its module is not run.
+    """
+    path = os.path.join(folder, item_file(key))
+    with open_regular(path, "r", follow=True, encoding="utf-8-sig") as file:
+        text = file.read()
+    if _CLOSING not in text:
+        return None
+    compile(text, path, "exec", dont_inherit=True)
+    found: set[str] = set()
+    for name in data_of_source(text):
+        found.update(load_arrays(os.path.join(folder, name), mmap_mode="r"))
+    if lost := set(_ARRAY.findall(text)) - found:
+        raise DamagedError(f"its arrays {', '.join(sorted(lost))} are missing")
+    return value_record(folder, key)
+
+
+def _files(value: dict[str, Any]) -> dict[str, list[Any]]:
+    return {name: list(record) for name, record in value.get("files", {}).items()}
+
+
+def _set_aside(folder: str, name: str, aside: list[str]) -> None:
+    os.makedirs(os.path.join(folder, ASIDE), exist_ok=True)
+    target = os.path.join(folder, ASIDE, name)
+    if os.path.lexists(target):
+        target = temporary_name(target).removesuffix(".tmp")
+    if os.path.lexists(os.path.join(folder, name)):
+        os.rename(os.path.join(folder, name), target)
+        aside.append(name)
+
+
+def _write(folder: str, manifest: Manifest) -> None:
+    writer = Writer(folder, Index(folder), Options())
+    manifest.package = package_records()
+    writer.rewrite(list(manifest.lines()))
+    writer.write_package()
+    writer.index.refresh()
+    # Commits that do not count have left these.
+    writer.discard_staged([name for name in os.listdir(folder) if is_staging_name(name)])
+
+
+def accept(path: str | os.PathLike[str], *keys: str, timeout: float = 60) -> tuple[str, ...]:
+    """Record values that were edited, or added, by hand, and settle the conflicts of a merge.
+
+    Parameters
+    ----------
+    path : path
+        The data set.
+    *keys : str
+        Which; without any, all whose files are not what the manifest says. A key that is named and
+        has no file any more is deleted.
+    timeout : float, optional
+        How long to wait for another writer, in seconds.
+
+    Returns
+    -------
+    tuple of str
+        The keys that were recorded.
+
+    Raises
+    ------
+    DamagedError
+        If a value cannot be read; then nothing is recorded.
+    UnknownKeyError
+        If there is neither a key of a name nor a file.
+    DataSetError
+        If the folder is not a data set.
+
+    Examples
+    --------
+    >>> import pathlib, persist, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     persist.DataSet("results", "w", folder).x = [1, 2]
+    ...     module = pathlib.Path(folder, "results", "x.py")
+    ...     _ = module.write_text(module.read_text().replace("2", "3"))
+    ...     accepted = persist.accept(f"{folder}/results")
+    ...     accepted, persist.verify(f"{folder}/results").ok
+    (('x',), True)
+    """
+    from persist.dataset.verification import verify
+
+    folder = os.path.normpath(os.fspath(path))
+    if not is_data_set(folder):
+        raise DataSetError(f"cannot accept values in {folder}: it is not a data set")
+    for key in keys:
+        check_key(key)
+    with Results(folder, "w", Options(timeout=timeout), allow_unlisted=True) as results:
+        chosen = list(dict.fromkeys(keys or _edited(verify(folder))))
+        with results.changing() as change:
+            for key in chosen:
+                _accept(folder, key, change)
+    return tuple(chosen)
+
+
+def _edited(report: Any) -> list[str]:
+    """Return the keys of one data set whose files are not what the manifest says."""
+    found = dict.fromkeys(report.conflicts)
+    for name in (*report.damaged, *report.unexpected):
+        first = name.partition("/")[0]
+        key = key_of_file(first)
+        if key is None and first.startswith("data_"):
+            key = first.removeprefix("data_").partition(".")[0]
+        if key is not None and name in (first, f"{first}/{name.partition('/')[2]}"):
+            found[key] = None
+    return [key for key in found if "/" not in key]
+
+
+def _accept(folder: str, key: str, change: Any) -> None:
+    path = os.path.join(folder, item_file(key))
+    if not os.path.lexists(path):
+        if key not in change:
+            raise UnknownKeyError(key, folder)
+        change.delete(key)
+        return
+    try:
+        record = _check_value(folder, key)
+    except Exception as error:
+        raise DamagedError(f"cannot accept {path}: {type(error).__name__}: {error}") from error
+    if record is None:
+        raise DamagedError(f"cannot accept {path}: it leaves no value; end it as other modules end")
+    change.record_value(key, record)

@@ -1,0 +1,148 @@
+"""Creating a data set, and beginning its package and manifest."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from typing import Any
+
+from persist.dataset.index import Index
+from persist.dataset.layout import MARKER, Generation, is_data_set, item_file
+from persist.dataset.manifest import Commit
+from persist.dataset.value import data_of_source
+from persist.dataset.writer import Options, Writer, package_records
+from persist.errors import DamagedError, DataSetError
+from persist.files import open_regular
+from persist.files.create import claim_file, remove_path
+from persist.files.digest import digest_file
+from persist.files.sync import sync_folder
+
+__all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
+
+
+def create_data_set(folder: str, mode: str, *, durable: bool) -> None:
+    """Make a data set if it is missing and the mode allows it.
+
+    Raises
+    ------
+    DataSetError
+        If the folder exists and is not a data set, or is missing and may not be made.
+    NotImplementedError
+        If the folder is missing and the mode is unknown.
+    """
+    try:
+        if stat.S_ISREG(os.stat(os.path.join(folder, MARKER)).st_mode):
+            return
+    except PermissionError as error:
+        raise DataSetError(
+            f"cannot open {folder}: you may not look into it; ask its owner for access"
+        ) from error
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    if os.path.lexists(folder):
+        raise DataSetError(
+            f"Directory {folder} exists and is not a DataSet repository. "
+            "Please choose a unique location. "
+        )
+    if mode == "r":
+        raise DataSetError(
+            f"Default mode is read-only but directory {folder} does not exist. "
+            "Please choose an existing DataSet or specify write mode with mode='w'."
+        )
+    if mode != "w":
+        raise NotImplementedError(f"mode={mode} not supported")
+    _create(folder, durable)
+
+
+def _create(folder: str, durable: bool) -> None:
+    parent, name = os.path.split(folder)
+    os.makedirs(parent or os.curdir, exist_ok=True)
+    temporary = os.path.join(parent, f".{name[:50]}.{secrets.token_hex(8)}.tmp")
+    try:
+        os.mkdir(temporary)
+        claim_file(os.path.join(temporary, MARKER))
+        os.rename(temporary, folder)
+    except BaseException as error:
+        remove_path(temporary)
+        # Another process may have made it at the same time.
+        is_taken = isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY)
+        if not (is_taken and is_data_set(folder)):
+            raise
+    if durable:
+        sync_folder(parent)
+
+
+def make_group(folder: str, options: Options) -> None:
+    """Make a data set inside another one, in a folder that is not there yet.
+
+    Raises
+    ------
+    OSError
+        If the disk fails; what was made is left for the caller to remove.
+    """
+    os.mkdir(folder)
+    if os.name != "nt":
+        os.chmod(folder, stat.S_IMODE(os.stat(os.path.dirname(folder)).st_mode))
+    claim_file(os.path.join(folder, MARKER))
+    index = Index(folder)
+    index.refresh()
+    upgrade(Writer(folder, index, options))
+    if options.durable:
+        sync_folder(folder)
+
+
+def upgrade(writer: Writer) -> None:
+    """Make the package and the manifest those of this release, if they are not.
+
+    Raises
+    ------
+    DataSetError
+        If a value of Python 2 cannot be read or stored; then nothing has changed.
+    OSError
+        If the disk fails; then nothing has changed.
+    """
+    index = writer.index
+    if index.generation is not Generation.OWN:
+        from persist.compat.data_sets import upgrade_release
+
+        upgrade_release(writer)
+    elif index.format == 1:
+        from persist.compat.data_sets import upgrade_format_1
+
+        upgrade_format_1(writer)
+    else:
+        writer.recover()
+        writer.write_package()
+        index.refresh()
+        writer.commit(Commit(index.number + 1, package=package_records()))
+
+
+def value_record(folder: str, key: str) -> dict[str, Any]:
+    """Return what the manifest is to say of a value whose files are there.
+
+    Raises
+    ------
+    OSError
+        If a file is missing or cannot be read.
+    DamagedError
+        If its module is not text.
+    """
+    name = item_file(key)
+    path = os.path.join(folder, name)
+    files: dict[str, Any] = {name: digest_file(path)}
+    try:
+        with open_regular(path, "r", follow=True, encoding="utf-8") as file:
+            found = data_of_source(file.read())
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"cannot read {path}: it is not text ({error})") from error
+    data = [name for name in found if os.path.lexists(os.path.join(folder, name))]
+    for location in data:
+        place = os.path.join(folder, location)
+        if not os.path.isdir(place):
+            files[location] = digest_file(place)
+            continue
+        for inner in sorted(os.listdir(place)):
+            files[f"{location}/{inner}"] = digest_file(os.path.join(place, inner))
+    return {**({"data": data[0]} if len(data) == 1 else {}), "files": files}

@@ -1,0 +1,35 @@
+"""Tables, trees and thumbnails: text for terminals, HTML for notebooks and reports."""
+
+from persist.display.html import Row, View, code_html, table_html
+from persist.display.text import (
+    aligned,
+    cell,
+    dtype_text,
+    harmless,
+    human_size,
+    shape_text,
+    short_type,
+)
+from persist.display.thumbnails import is_drawable, sampled, segments, thumbnail
+from persist.display.values import short_repr, shown, summary
+
+__all__ = [
+    "Row",
+    "View",
+    "aligned",
+    "cell",
+    "code_html",
+    "dtype_text",
+    "harmless",
+    "human_size",
+    "is_drawable",
+    "sampled",
+    "segments",
+    "shape_text",
+    "short_repr",
+    "short_type",
+    "shown",
+    "summary",
+    "table_html",
+    "thumbnail",
+]

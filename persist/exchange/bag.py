@@ -1,0 +1,135 @@
+"""BagIt packages: written, and verified.
+
+References
+----------
+RFC 8493, "The BagIt File Packaging Format (V1.0)".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from urllib.parse import unquote
+
+from persist import __version__
+from persist.errors import DamagedError
+from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
+from persist.exchange.payload import Payload, copy_payload
+from persist.files.digest import digest_file
+from persist.progress import Progress
+
+__all__ = ["BAG", "verify_bag", "write_bag"]
+
+BAG = "bagit.txt"
+"""The file by which a bag is known."""
+
+_MANIFEST = "manifest-sha256.txt"
+_TAGS = "tagmanifest-sha256.txt"
+_INFO = "bag-info.txt"
+_DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+_LINE = re.compile(r"([0-9a-fA-F]+)\s+\*?(.+)")
+
+
+def write_bag(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    description: str = "",
+    authors: Iterable[str] = (),
+) -> Payload:
+    """Copy what is at a path into a new BagIt package.
+
+    Parameters
+    ----------
+    source : path
+        A data set, workspace, storage or run store.
+    out : path
+        The folder of the package, which does not exist yet.
+    description : str, optional
+        What it is.
+    authors : iterable of str, optional
+        The people to ask, each as ``Name`` or ``Name <mail>``.
+
+    Returns
+    -------
+    Payload
+        What was copied, below ``data``.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at `out`.
+    DataSetError
+        If there is nothing at `source` that can be exported.
+    """
+    with new_package(out) as folder:
+        os.mkdir(os.path.join(folder, "data"))
+        payload = copy_payload(source, os.path.join(folder, "data"))
+        records = {f"data/{name}": record for name, record in payload.records.items()}
+        tags = {
+            BAG: _DECLARATION,
+            _INFO: _info(payload, description, authors),
+            _MANIFEST: _lines({name: record.sha256 for name, record in records.items()}),
+        }
+        for name, text in tags.items():
+            write_text(folder, name, text)
+        digests = {name: digest_file(os.path.join(folder, name)).sha256 for name in tags}
+        write_text(folder, _TAGS, _lines(digests))
+    return payload
+
+
+def verify_bag(path: str | os.PathLike[str], *, progress: Progress = None) -> PackageReport:
+    """Compare the files of a BagIt package with its manifests.
+
+    Parameters
+    ----------
+    path : path
+        The folder of the package.
+    progress : bool or callable, optional
+        See `check_files`.
+
+    Raises
+    ------
+    DamagedError
+        If a manifest is missing or is not one, or has digests that are not SHA-256.
+    UnsafePathError
+        If a manifest names a file outside of the package.
+    """
+    folder = os.fspath(path)
+    records: dict[str, tuple[int | None, str]] = {}
+    for manifest, is_required in ((_MANIFEST, True), (_TAGS, False)):
+        if not os.path.lexists(os.path.join(folder, manifest)):
+            if is_required:
+                raise DamagedError(f"cannot verify {folder}: it has no {manifest}")
+            continue
+        for number, line in enumerate(read_text(folder, manifest).splitlines(), 1):
+            found = _LINE.fullmatch(line)
+            if found is None or len(found[1]) != 64:
+                raise DamagedError(f"line {number} of {os.path.join(folder, manifest)} is damaged")
+            records[unquote(found[2])] = (None, found[1].lower())
+    return check_files(folder, records, allowed=(_TAGS, BAG, _INFO, _MANIFEST), progress=progress)
+
+
+def _lines(digests: Mapping[str, str]) -> str:
+    return "".join(f"{digest}  {_encoded(name)}\n" for name, digest in sorted(digests.items()))
+
+
+def _encoded(name: str) -> str:
+    # Section 2.1.3: these and no others.
+    return name.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
+
+
+def _info(payload: Payload, description: str, authors: Iterable[str]) -> str:
+    oxum = f"{payload.size}.{len(payload.records)}"
+    today = datetime.now(timezone.utc).date().isoformat()
+    fields = [
+        *(("Contact-Name", author) for author in authors),
+        ("External-Description", description or f"The {payload.kind} {payload.name}"),
+        ("Internal-Sender-Description", payload.how_to_read),
+        ("Bagging-Date", today),
+        ("Payload-Oxum", oxum),
+        ("Bag-Software-Agent", f"persist {__version__}"),
+    ]
+    return "".join(f"{label}: {' '.join(text.split())}\n" for label, text in fields)

@@ -1,0 +1,151 @@
+"""What archival packages share: made whole or not at all, and files compared with records."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from persist.dataset.layout import is_system_file
+from persist.errors import DamagedError, PersistError
+from persist.files import confine, open_regular, remove_path, sync_folder
+from persist.files.digest import digest_file
+from persist.files.replace import temporary_name
+from persist.progress import Meter, Progress
+
+__all__ = [
+    "PackageExistsError",
+    "PackageReport",
+    "check_files",
+    "new_package",
+    "read_text",
+    "write_text",
+]
+
+_LONGEST = 1 << 30  # bytes of a file that lists others
+
+
+class PackageExistsError(PersistError, FileExistsError):
+    """A package would take the place of something.
+
+    Parameters
+    ----------
+    path : str
+        Where that is.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"cannot export to {self.path}: it exists already; choose another folder"
+
+
+@dataclass
+class PackageReport:
+    """What was found in a package, by the paths of files in it."""
+
+    checked: int = 0
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is there, and nothing else."""
+        return not (self.missing or self.damaged or self.unexpected)
+
+
+@contextlib.contextmanager
+def new_package(out: str | os.PathLike[str]) -> Iterator[str]:
+    """Context manager that builds a folder aside and moves it to `out` on success.
+
+    Raises
+    ------
+    PackageExistsError
+        If there is something at `out`; it is left alone.
+    """
+    path = os.path.abspath(out)
+    if os.path.lexists(path):
+        raise PackageExistsError(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        os.mkdir(temporary)
+        yield temporary
+        os.rename(temporary, path)
+        sync_folder(os.path.dirname(path))
+    finally:
+        remove_path(temporary)
+
+
+def read_text(folder: str, name: str) -> str:
+    """Return the text of a file of a package."""
+    path = confine(folder, name)
+    with open_regular(path) as file:
+        data: bytes = file.read(_LONGEST + 1)
+    if len(data) > _LONGEST:
+        raise DamagedError(f"{path} is too long for what it is")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"{path} is damaged: {error}") from error
+
+
+def write_text(folder: str, name: str, text: str) -> None:
+    """Write a text file of a package."""
+    with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def check_files(
+    folder: str,
+    records: Mapping[str, tuple[int | None, str]],
+    allowed: Collection[str],
+    progress: Progress = None,
+) -> PackageReport:
+    """Compare files of a package with their sizes and digests, and look for others.
+
+    Parameters
+    ----------
+    folder : str
+        The package.
+    records : mapping of str to (int or None, str)
+        The size, if known, and the SHA-256 of each file, by its path.
+    allowed : collection of str
+        Files that need no record.
+    progress : bool or callable, optional
+        Called after each file with how many are done, of how many, and its path; True writes a line
+        to standard error.
+
+    Raises
+    ------
+    UnsafePathError
+        If a path leads out of the package.
+    """
+    found = PackageReport()
+    meter = Meter(progress, len(records))
+    for name, (size, digest) in records.items():
+        path = confine(folder, name, nested=True, devices=True)
+        try:
+            is_file = stat.S_ISREG(os.lstat(path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            found.missing.append(name)
+        else:
+            record = digest_file(path) if is_file else None
+            if record is not None and record.sha256 == digest and size in (None, record.size):
+                found.checked += 1
+            else:
+                found.damaged.append(name)
+        meter.advance(1, name)
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        for name in sorted([*names, *links]):
+            inside = os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")
+            known = inside in records or inside in allowed
+            if not known and not is_system_file(name):
+                found.unexpected.append(inside)
+    return found

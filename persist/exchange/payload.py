@@ -1,0 +1,218 @@
+"""The files of a data set, workspace, storage or run store, copied as they are at one moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from persist.dataset.layout import MANIFEST, is_data_set, is_system_file
+from persist.errors import DataSetError
+from persist.exchange.snapshot import copy_checked, retried, snapshot_of
+from persist.files import remove_path
+from persist.files.digest import FileRecord, digest_file, digest_pieces
+from persist.files.journal import is_pending
+
+__all__ = ["Payload", "copy_payload"]
+
+_STORE = "store.duckdb"
+_READ = {
+    "data set": (
+        "Each module holds one value. With the folder that this one is in on the path of Python, "
+        "`import {name}` reads it: `{name}.key` is the value of `key`. Large arrays are in files "
+        "beside the modules, npy by default. Python and numpy are all that is needed, and "
+        "the packages whose classes the values are of. The modules are text that people can read, "
+        "and {manifest} has the digest of each file. To read a module runs it."
+    ),
+    "workspace": (
+        "The .h5 file is HDF5: any program that reads HDF5 shows its groups, which are namespaces "
+        "with an item each inside. Attributes say of which type an item is. The .json file lists "
+        "the items."
+    ),
+    "storage": (
+        "Each folder is a subject, and each folder in it a task. trials.csv has a row for each "
+        "trial, and each HDF5 file the arrays of one name, a dataset for each trial."
+    ),
+    "run store": (
+        "store.duckdb is a DuckDB database with the tables runs, pipelines, chains, predictions, "
+        "prediction_arrays, artifacts and logs. The folder artifacts holds fitted objects by the "
+        "SHA-256 of their content: .py is readable source, .joblib and .pkl are pickles, which run "
+        "the code that they name when they are read."
+    ),
+}
+
+
+@dataclass
+class Payload:
+    """What was copied.
+
+    Parameters
+    ----------
+    kind : str
+        ``data set``, ``workspace``, ``storage`` or ``run store``.
+    name : str
+        What it is called.
+    records : dict of str to FileRecord
+        The size and digest of each file, by its path below the folder of the copy.
+    made_by : dict of str to dict
+        What has made values, as data sets note it: by the paths of the files.
+    described : dict of str to str
+        Descriptions of files, by their paths.
+    """
+
+    kind: str
+    name: str
+    records: dict[str, FileRecord] = field(default_factory=dict)
+    made_by: dict[str, dict[str, Any]] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def how_to_read(self) -> str:
+        """How to read it without persist."""
+        return _READ[self.kind].format(name=self.name, manifest=MANIFEST)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all files."""
+        return sum(record.size for record in self.records.values())
+
+
+def copy_payload(source: str | os.PathLike[str], folder: str) -> Payload:
+    """Copy what is at a path into a folder, under its own name.
+
+    Parameters
+    ----------
+    source : path
+        A data set, the HDF5 file of a workspace or of a working dataset, a storage, or the folder
+        of a run store.
+    folder : str
+        A folder that exists.
+
+    Raises
+    ------
+    DataSetError
+        If it is none of these, or its last writer died.
+    DamagedError
+        If a file is not what was written.
+    """
+    path = os.path.abspath(source)
+    # RFC 8493 encodes these in manifests, and its reference implementation does not read that.
+    name = re.sub(r"[%\r\n]", "_", os.path.basename(path))
+
+    def attempt() -> Payload:
+        remove_path(os.path.join(folder, name))
+        if is_data_set(path):
+            return _copy_data_set(path, name, folder)
+        if os.path.isfile(os.path.join(path, _STORE)):
+            return _copy_store(path, name, folder)
+        return _copy_others(path, name, folder)
+
+    return retried(attempt, path)
+
+
+def _copy_data_set(path: str, name: str, folder: str) -> Payload:
+    found = Payload("data set", name)
+    for inner in snapshot_of(path):
+        for file, record in inner.records.items():
+            inside = f"{name}/{inner.full_name(file)}"
+            with _created(folder, inside) as target:
+                copy_checked(inner.paths[file], record, target)
+            found.records[inside] = record
+        inside = f"{name}/{inner.full_name(MANIFEST)}"
+        with _created(folder, inside) as target:
+            target.write(inner.manifest)
+        found.records[inside] = digest_pieces([inner.manifest])
+        for key, entry in inner.entries().items():
+            info = inner.state.infos.get(key)
+            shape = f", shape {entry.shape}" if entry.shape is not None else ""
+            for file in entry.files:
+                at = f"{name}/{inner.full_name(file)}"
+                text = f"{key}: {entry.type or 'a value'}{shape}"
+                found.described[at] = text if info is None else f"{text}; {info}"
+                if entry.provenance:
+                    found.made_by[at] = {**entry.provenance, "written": entry.written}
+    return found
+
+
+def _copy_store(path: str, name: str, folder: str) -> Payload:
+    from persist.tracking import WorkspaceStore
+
+    found = Payload("run store", name)
+    # Nobody changes it meanwhile.
+    with WorkspaceStore(path) as store, store.batch():
+        _copy_tree(path, name, folder, found)
+    return found
+
+
+def _copy_others(path: str, name: str, folder: str) -> Payload:
+    from persist.experiment import is_storage, is_working_dataset
+
+    if is_storage(path):
+        found = Payload("storage", name)
+        _copy_tree(path, name, folder, found)
+        return found
+    data = path.removesuffix(".h5") + ".h5"
+    if os.path.isfile(path) and is_working_dataset(path):
+        found = Payload("storage", name)
+        _copy_file(path, name, folder, found)
+    elif os.path.isfile(data) and not os.path.isdir(path):
+        found = Payload("workspace", name.removesuffix(".h5"))
+        for file in (data, data.removesuffix(".h5") + ".json"):
+            if os.path.isfile(file):
+                _copy_file(file, os.path.basename(file), folder, found)
+    else:
+        raise DataSetError(
+            f"cannot export {path}: it is not a data set, a workspace, a storage or a run store"
+        )
+    return found
+
+
+def _copy_tree(path: str, name: str, folder: str, found: Payload) -> None:
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        with os.scandir(os.path.join(path, inner)) as entries:
+            here = sorted(entries, key=lambda entry: entry.name)
+        for entry in here:
+            inside = os.path.join(inner, entry.name)
+            if entry.name.endswith("journal") and is_pending(entry.path):
+                _refuse_pending(path)
+            # Locks and queues are of those that have it open here.
+            if entry.name.startswith(".") or is_system_file(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(inside)
+            elif entry.is_file(follow_symlinks=False):
+                _copy_file(entry.path, f"{name}/{inside.replace(os.sep, '/')}", folder, found)
+            else:
+                raise DataSetError(
+                    f"cannot export {path}: {inside} is a link, a pipe or a device; replace it by "
+                    "what it leads to"
+                )
+
+
+def _copy_file(source: str, inside: str, folder: str, found: Payload) -> None:
+    parent, base = os.path.split(source)
+    if is_pending(os.path.join(parent, f".{base}.journal")):
+        _refuse_pending(source)
+    record = digest_file(source)
+    with _created(folder, inside) as target:
+        copy_checked(source, record, target)
+    found.records[inside] = record
+
+
+def _refuse_pending(path: str) -> None:
+    raise DataSetError(
+        f"cannot export {path}: a writer is at work, or died; wait for it, or open it once"
+    )
+
+
+@contextlib.contextmanager
+def _created(folder: str, inside: str) -> Iterator[Any]:
+    path = os.path.join(folder, *inside.split("/"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "xb") as file:
+        yield file

@@ -1,0 +1,206 @@
+"""`pull`: a local data set of one at a URL."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from persist.dataset.layout import LOCK, MANIFEST, MARKER, is_data_set
+from persist.errors import DamagedError, DataSetError
+from persist.exchange.cache import Cache
+from persist.exchange.parallel import for_each
+from persist.exchange.remote import Location, Version
+from persist.exchange.snapshot import copy_checked, snapshot_of, state_of
+from persist.files import (
+    TIMEOUT,
+    FolderLock,
+    confine,
+    remove_path,
+    settle_folder,
+    sync_folder,
+)
+from persist.files.digest import FileRecord, digest_file
+from persist.files.folder import commit_folder
+from persist.files.replace import replace_file
+from persist.files.write import write_bytes
+from persist.progress import Meter, Progress
+
+__all__ = ["PullReport", "pull"]
+
+
+@dataclass(frozen=True)
+class PullReport:
+    """What was fetched, or would be.
+
+    Parameters
+    ----------
+    commit : str
+        The push that has published it; empty for a plain data set.
+    fetched : tuple of str
+        The files that were fetched, by their paths in the data set.
+    kept : int
+        How many files were there already.
+    size : int
+        Bytes that were fetched.
+    """
+
+    commit: str
+    fetched: tuple[str, ...]
+    kept: int
+    size: int
+
+
+def pull(
+    url: str,
+    path: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    progress: Progress = None,
+    timeout: float = TIMEOUT,
+) -> PullReport:
+    """Make a local data set of one at a URL, or bring a local one up to date.
+
+    It appears whole or not at all. What an interrupted pull has fetched is kept beside it, and is
+    not fetched again.
+
+    Parameters
+    ----------
+    url : str
+        Any URL that fsspec reads.
+    path : path
+        A folder: missing, or a data set whose history the published one continues.
+    storage_options : mapping, optional
+        Options of the file system of fsspec.
+    dry_run : bool, optional
+        Whether only to tell what would be fetched.
+    force : bool, optional
+        Whether to replace a data set that has changes of its own; they are lost.
+    progress : bool or callable, optional
+        Called after each file with the bytes done, the bytes in all, and its name; True writes a
+        line to standard error.
+    timeout : float, optional
+        How long to wait for writers of a data set that is there, in s.
+
+    Returns
+    -------
+    PullReport
+        What was fetched.
+
+    Raises
+    ------
+    DataSetError
+        If no data set is found at the URL, `path` is something else, or has changes of its own.
+    DamagedError
+        If a file is not what the manifest says.
+    LockTimeout
+        If a writer does not finish in time.
+    """
+    target = os.path.abspath(path)
+    settle_folder(target)
+    version = Version(Location(url, storage_options))
+    cache = Cache()
+    sets = {place: version.set_at(place, cache) for place in version.head.sets}
+    with contextlib.ExitStack() as locks:
+        if os.path.lexists(target):
+            if not is_data_set(target):
+                raise DataSetError(
+                    f"cannot pull into {target}: it exists and is not a data set; choose another "
+                    "folder"
+                )
+            if not dry_run:
+                locks.enter_context(FolderLock(target, name=LOCK, timeout=timeout))
+        present = _present(target, {place: found.lines for place, found in sets.items()}, force)
+        files = {
+            f"{place}/{name}".lstrip("/"): (place, name, record)
+            for place, found in sets.items()
+            for name, record in found.records().items()
+        }
+        staging = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.pulling")
+        lacking = {
+            full: found
+            for full, found in files.items()
+            if found[2] not in present and not _is_there(staging, full, found[2])
+        }
+        total = sum(record.size for _, _, record in lacking.values())
+        report = PullReport(version.head.commit, tuple(lacking), len(files) - len(lacking), total)
+        if dry_run:
+            return report
+        os.makedirs(staging, exist_ok=True)
+        meter = Meter(progress, total)
+
+        def fetch(full: str) -> None:
+            place, name, record = files[full]
+            at = confine(staging, full, nested=True, devices=True)
+            if full not in lacking and _is_there(staging, full, record):
+                return
+            os.makedirs(os.path.dirname(at), exist_ok=True)
+            with replace_file(at, "wb") as file:
+                if record in present:
+                    copy_checked(present[record], record, file)
+                    return
+                try:
+                    version.copy(place, name, record, file)
+                except FileNotFoundError as error:
+                    raise DamagedError(
+                        f"cannot pull {version.location.shown}: {full} is missing there; publish "
+                        "it again"
+                    ) from error
+
+        def note(full: str) -> None:
+            if full in lacking:
+                meter.advance(files[full][2].size, full)
+
+        for_each(fetch, files, note)
+        _remove_others(staging, set(files))
+        for place, found in sets.items():
+            folder = confine(staging, place, nested=True, devices=True) if place else staging
+            os.makedirs(folder, exist_ok=True)
+            write_bytes(os.path.join(folder, MARKER), b"", durable=True)
+            write_bytes(os.path.join(folder, MANIFEST), found.manifest, durable=True)
+            sync_folder(folder)
+        commit_folder(target, staging)
+    return report
+
+
+def _present(
+    target: str, lines: Mapping[str, frozenset[bytes]], force: bool
+) -> dict[FileRecord, str]:
+    """Return the files of the data set that is there, by what is in them.
+
+    Raises
+    ------
+    DataSetError
+        If it has changes that the published one lacks.
+    """
+    if not is_data_set(target):
+        return {}
+    found = {}
+    for inner in snapshot_of(target):
+        own = {line.text for line in state_of(inner.manifest, target)[1]}
+        if not force and not own <= lines.get(inner.place, frozenset()):
+            place = f" (in {inner.place})" if inner.place else ""
+            raise DataSetError(
+                f"cannot pull into {target}: it has changes{place} that the published data set "
+                "lacks; push them first, or lose them with --force (force=True)"
+            )
+        found.update({record: inner.paths[name] for name, record in inner.records.items()})
+    return {record: path for record, path in found.items() if os.path.isfile(path)}
+
+
+def _is_there(staging: str, full: str, record: FileRecord) -> bool:
+    path = confine(staging, full, nested=True, devices=True)
+    return os.path.isfile(path) and digest_file(path) == record
+
+
+def _remove_others(staging: str, names: set[str]) -> None:
+    """Remove what another version has left of a pull that was interrupted."""
+    for folder, _, files in os.walk(staging):
+        for name in files:
+            path = os.path.join(folder, name)
+            if os.path.relpath(path, staging).replace(os.sep, "/") not in names:
+                remove_path(path)

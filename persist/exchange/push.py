@@ -1,0 +1,390 @@
+"""`push`: a data set, published in an object store.
+
+Files are sent under their digests first, and the head last, by a put that the server makes only if
+nobody has put another one meanwhile. obstore makes these puts: its errors are the same on every
+server.
+
+References
+----------
+RFC 9110, section 13.1: If-Match and If-None-Match.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from persist.dataset.layout import MANIFEST, package_files
+from persist.errors import DataSetError, MissingExtraError, PersistError
+from persist.exchange.parallel import for_each
+from persist.exchange.published import (
+    HEAD,
+    Head,
+    RemoteSet,
+    blob_name,
+    decode_head,
+    shown_url,
+)
+from persist.exchange.snapshot import ChangedError, SetSnapshot, retried, snapshot_of, state_of
+from persist.files import open_regular
+from persist.files.digest import FileRecord, digest_file, digest_pieces
+from persist.progress import Meter, Progress
+
+__all__ = ["PushReport", "RemoteError", "push"]
+
+_ATTEMPTS = 20
+_LONGEST_PAUSE = 2.0  # s
+_LARGE = 1 << 23  # bytes; larger files are sent in parts, from the disk
+# The options of fsspec for S3, as obstore calls them.
+_OPTIONS = {
+    "key": "aws_access_key_id",
+    "secret": "aws_secret_access_key",
+    "token": "aws_session_token",
+    "endpoint_url": "aws_endpoint",
+    "region_name": "aws_region",
+    "anon": "aws_skip_signature",
+}
+
+
+class RemoteError(PersistError, OSError):
+    """A server cannot be reached, or refuses."""
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What was sent, or would be.
+
+    Parameters
+    ----------
+    commit : str
+        The mark of what is published now.
+    sent : tuple of str
+        The files that were sent, by their paths in the data set.
+    kept : int
+        How many files were there already.
+    size : int
+        Bytes that were sent.
+    changed : bool
+        Whether something else was published before.
+    """
+
+    commit: str
+    sent: tuple[str, ...]
+    kept: int
+    size: int
+    changed: bool
+
+
+def push(
+    path: str | os.PathLike[str],
+    url: str,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    progress: Progress = None,
+) -> PushReport:
+    """Publish a data set in an object store.
+
+    Readers see the version before or this one. Files that are there already are not sent again, so
+    that an interrupted push goes on where it was. Of several pushers at once, none overwrites
+    what another has published: the history of what is pushed has to hold that of what is there.
+
+    Parameters
+    ----------
+    path : path
+        The data set.
+    url : str
+        Where: ``s3://bucket/folder``, or another URL of obstore.
+    storage_options : mapping, optional
+        Options as for s3fs (``key``, ``secret``, ``token``, ``endpoint_url``, ``anon``,
+        ``client_kwargs``), or of obstore. By default, the environment has them.
+    dry_run : bool, optional
+        Whether only to tell what would be sent.
+    force : bool, optional
+        Whether to publish it even if what is there has changes that it lacks; they are lost.
+    progress : bool or callable, optional
+        Called after each file with the bytes done, the bytes in all, and its name; True writes a
+        line to standard error.
+
+    Returns
+    -------
+    PushReport
+        What was sent.
+
+    Raises
+    ------
+    DataSetError
+        If `path` is not a data set, what is published has changes that it lacks, or the server
+        makes puts without regard to their conditions, so that pushers would overwrite each other.
+    DamagedError
+        If a file is not what the manifest says.
+    MissingExtraError
+        If obstore is not installed.
+    RemoteError, OSError
+        If the server cannot be reached, or refuses.
+    """
+    return _Push(os.path.abspath(path), url, storage_options, force, progress).run(dry_run)
+
+
+@dataclass(frozen=True)
+class _ToSend:
+    """A file of a data set: where it is now, its name there, and what it has to be."""
+
+    path: str
+    name: str
+    record: FileRecord
+
+
+def _listed(found: SetSnapshot, name: str, record: FileRecord) -> FileRecord:
+    """Return what the manifest says of a file: users may have added to ``.gitattributes``."""
+    listed = found.state.package.get(name)
+    return record if listed is None else FileRecord(*listed)
+
+
+class _Push:
+    def __init__(
+        self,
+        folder: str,
+        url: str,
+        storage_options: Mapping[str, Any] | None,
+        force: bool,
+        progress: Progress,
+    ) -> None:
+        try:
+            self._obstore: Any = importlib.import_module("obstore")
+            self._errors: Any = importlib.import_module("obstore.exceptions")
+        except ImportError as error:
+            raise MissingExtraError("obstore", "cloud") from error
+        self._folder = folder
+        self._shown = shown_url(url)
+        self._store = self._open(url, dict(storage_options or {}))
+        self._force = force
+        self._progress = progress
+
+    def _open(self, url: str, options: dict[str, Any]) -> Any:
+        if not url.startswith(("s3://", "s3a://", "gs://", "az://", "abfs://", "memory://")):
+            raise DataSetError(
+                f"cannot push to {self._shown}: only object stores make puts under a condition; "
+                "give an address such as s3://bucket/folder"
+            )
+        options.update(options.pop("client_kwargs", {}))
+        given = {_OPTIONS.get(name, name): value for name, value in options.items()}
+        client = dict(given.pop("client_options", {}))
+        endpoint = given.get("aws_endpoint") or os.environ.get("AWS_ENDPOINT_URL") or ""
+        if str(endpoint).startswith("http://"):
+            client.setdefault("allow_http", True)
+        try:
+            return importlib.import_module("obstore.store").from_url(
+                url, client_options=client, **given
+            )
+        except (self._errors.BaseError, ValueError, TypeError) as error:
+            raise DataSetError(f"cannot push to {self._shown}: {_short(error)}") from error
+
+    def run(self, dry_run: bool) -> PushReport:
+        """Publish it."""
+        try:
+            return retried(lambda: self._publish(dry_run), self._folder)
+        except self._errors.BaseError as error:
+            if isinstance(error, OSError):
+                raise
+            raise RemoteError(f"cannot push to {self._shown}: {_short(error)}") from error
+
+    def _publish(self, dry_run: bool) -> PushReport:
+        sets = snapshot_of(self._folder)
+        records = {found.place: digest_pieces([found.manifest]) for found in sets}
+        mine = Head(secrets.token_hex(16), records)
+        files = {
+            found.full_name(name): _ToSend(found.paths[name], name, _listed(found, name, record))
+            for found in sets
+            for name, record in found.records.items()
+        }
+        known, etag = self._head()
+        if known is not None and self._is_contained(mine, sets, known):
+            return PushReport(known.commit, (), len(files) + len(sets), 0, False)
+        there = self._digests_there()
+        # Equal files are sent once.
+        lacking = {
+            file.record.sha256: (full, file)
+            for full, file in files.items()
+            if file.record.sha256 not in there
+        }
+        manifests = [found for found in sets if records[found.place].sha256 not in there]
+        sizes = [file.record.size for _, file in lacking.values()]
+        total = sum([*sizes, *(len(found.manifest) for found in manifests)])
+        names = [full for full, _ in lacking.values()]
+        names += [found.full_name(MANIFEST) for found in manifests]
+        kept = len(files) + len(sets) - len(names)
+        if dry_run:
+            return PushReport("", tuple(names), kept, total, True)
+        self._probe()
+        meter = Meter(self._progress, total)
+        for_each(
+            lambda item: self._send(item[1]),
+            lacking.values(),
+            lambda item: meter.advance(item[1].record.size, item[0]),
+        )
+        for found in manifests:
+            self._obstore.put(self._store, blob_name(records[found.place].sha256), found.manifest)
+            meter.advance(len(found.manifest), found.full_name(MANIFEST))
+        changed = self._commit(mine, sets, known, etag)
+        return PushReport(changed.commit, tuple(names), kept, total, changed is mine)
+
+    def _head(self) -> tuple[Head | None, str | None]:
+        """Return what is published, and the mark by which the server knows it."""
+        try:
+            found = self._obstore.get(self._store, HEAD)
+        except FileNotFoundError:
+            return None, None
+        return decode_head(bytes(found.bytes()), self._shown), found.meta["e_tag"]
+
+    def _digests_there(self) -> set[str]:
+        listed = self._obstore.list(self._store, prefix="blobs")
+        return {entry["path"].rpartition("/")[2] for page in listed for entry in page}
+
+    def _send(self, file: _ToSend) -> None:
+        """Send a file, after it was compared with its record."""
+        path, record = file.path, file.record
+        target = blob_name(record.sha256)
+        own = package_files().get(file.name)
+        if own is not None and digest_pieces([own]) == record:
+            self._obstore.put(self._store, target, own)
+            return
+        try:
+            if record.size > _LARGE:
+                # Its name is never used for another version.
+                if digest_file(path) != record:
+                    raise ChangedError(f"{path} is not what the manifest says")
+                self._obstore.put(self._store, target, Path(path))
+                return
+            with open_regular(path) as content:
+                data = content.read(record.size + 1)
+        except FileNotFoundError as error:
+            raise ChangedError(f"{path} is missing; run: persist verify") from error
+        if digest_pieces([data]) != record:
+            raise ChangedError(f"{path} is not what the manifest says; run: persist verify")
+        self._obstore.put(self._store, target, data)
+
+    def _commit(
+        self, mine: Head, sets: list[SetSnapshot], known: Head | None, etag: str | None
+    ) -> Head:
+        """Put the head; return it, or the one that is there and has all of it."""
+        for attempt in range(_ATTEMPTS):
+            mode: Any = "create" if etag is None else {"e_tag": etag}
+            error: Exception | None = None
+            try:
+                self._obstore.put(self._store, HEAD, mine.encode(), mode=mode, use_multipart=False)
+            except (self._errors.AlreadyExistsError, self._errors.PreconditionError) as found:
+                error = found
+            except self._errors.BaseError as found:
+                if "409" not in str(found).partition("\n")[0]:
+                    raise
+                error = found
+            else:
+                return mine
+            # It may be that only the answer was lost, and the put was made.
+            current, current_etag = self._head()
+            if current is not None and current.commit == mine.commit:
+                return mine
+            if current_etag != etag:
+                known, etag = current, current_etag
+                if known is not None and self._is_contained(mine, sets, known):
+                    return known
+            else:
+                # 409: another put was under way.
+                time.sleep(min(_LONGEST_PAUSE, 0.05 * 2**attempt))
+        raise DataSetError(
+            f"cannot push to {self._shown}: others publish there all the time ({_short(error)}); "
+            "try again"
+        )
+
+    def _is_contained(self, mine: Head, sets: list[SetSnapshot], known: Head) -> bool:
+        """Return True if what is published has all of this data set.
+
+        Raises
+        ------
+        DataSetError
+            If it has changes that this one lacks.
+        """
+        if known.sets == mine.sets:
+            return True
+        own = {
+            found.place: {line.text for line in state_of(found.manifest, self._folder)[1]}
+            for found in sets
+        }
+        published = {}
+        for place, record in known.sets.items():
+            if mine.sets.get(place) == record:
+                published[place] = own[place]
+                continue
+            data = bytes(self._obstore.get(self._store, blob_name(record.sha256)).bytes())
+            if digest_pieces([data]) != record:
+                raise DataSetError(f"cannot push to {self._shown}: its manifest is damaged")
+            published[place] = set(RemoteSet.of(place, data, self._shown).lines)
+        if all(own[place] <= published.get(place, set()) for place in own):
+            return not self._force
+        lacking = [
+            place for place, lines in published.items() if not lines <= own.get(place, set())
+        ]
+        if lacking and not self._force:
+            place = f" (in {lacking[0]})" if lacking[0] else ""
+            raise DataSetError(
+                f"cannot push to {self._shown}: what is published has changes{place} that "
+                f"{self._folder} lacks; pull first, or lose them with --force (force=True)"
+            )
+        return False
+
+    def _probe(self) -> None:
+        """Make sure that the server honours conditions.
+
+        Raises
+        ------
+        DataSetError
+            If it does not.
+        """
+        name = f"_probe/{secrets.token_hex(8)}"
+        put = self._obstore.put
+        refused = (self._errors.AlreadyExistsError, self._errors.PreconditionError)
+        try:
+            first = put(self._store, name, b"1", mode="create")
+            try:
+                put(self._store, name, b"2", mode="create")
+            except refused:
+                pass
+            else:
+                raise self._without_conditions("it creates what exists")
+            second = put(self._store, name, b"3", mode={"e_tag": first["e_tag"]})
+            try:
+                put(self._store, name, b"4", mode={"e_tag": first["e_tag"]})
+            except refused:
+                pass
+            else:
+                raise self._without_conditions("it replaces what was replaced meanwhile")
+            if second["e_tag"] == first["e_tag"]:
+                raise self._without_conditions("its versions cannot be told apart")
+        except PersistError:
+            raise
+        except (self._errors.NotSupportedError, NotImplementedError, *refused) as error:
+            raise self._without_conditions(_short(error)) from error
+        finally:
+            # Nobody reads it.
+            with contextlib.suppress(OSError, self._errors.BaseError):
+                self._obstore.delete(self._store, name)
+
+    def _without_conditions(self, reason: str) -> DataSetError:
+        return DataSetError(
+            f"cannot push to {self._shown}: the server ignores the conditions of puts ({reason}), "
+            "so that two pushers would overwrite each other; push to a server that has them, such "
+            "as S3, MinIO or SeaweedFS"
+        )
+
+
+def _short(error: object) -> str:
+    return str(error).partition("\n")[0][:500]

@@ -1,0 +1,373 @@
+"""Data sets at URLs, read through fsspec: the manifest first, values on first use.
+
+Each file is compared with its digest, and kept by it in the cache of the user. What is there of a
+version is a folder like any data set, and is read as one: nothing runs that a local reader would
+not run.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any
+
+from persist.dataset import Entry, Results
+from persist.dataset.layout import MANIFEST, MARKER, is_key, package_files
+from persist.dataset.results import Options
+from persist.errors import DamagedError, DataSetError, MissingExtraError, UnknownKeyError
+from persist.exchange.cache import Cache, put_in_place
+from persist.exchange.published import (
+    HEAD,
+    Head,
+    RemoteSet,
+    blob_name,
+    decode_head,
+    shown_url,
+)
+from persist.files import confine, remove_path
+from persist.files.digest import FileRecord, digest_pieces
+from persist.files.write import write_bytes
+
+__all__ = ["Location", "RemoteResults", "Version", "open_url"]
+
+_PIECE = 1 << 24  # bytes
+_ATTEMPTS = 5
+_PAUSE = 0.05  # s
+_LARGEST_LIST = 1 << 31  # bytes of a manifest
+
+
+class Location:
+    """A folder at a URL.
+
+    Parameters
+    ----------
+    url : str
+        Any URL that fsspec reads.
+    storage_options : mapping, optional
+        Options of its file system.
+    """
+
+    def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.shown = shown_url(self.url)
+        try:
+            core = importlib.import_module("fsspec.core")
+        except ImportError as error:
+            raise MissingExtraError("fsspec", "cloud") from error
+        try:
+            self._fs, self._root = core.url_to_fs(self.url, **dict(storage_options or {}))
+        except ImportError as error:
+            # Of the library for this kind of URL.
+            scheme = self.url.partition("://")[0]
+            package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme, scheme)
+            raise MissingExtraError(package, "cloud") from error
+        except ValueError as error:
+            raise DataSetError(f"cannot open {self.shown}: {error}") from error
+
+    def read(self, name: str, limit: int = _LARGEST_LIST) -> bytes:
+        """Return the content of a small file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it is missing.
+        OSError
+            If it cannot be read.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                pieces = []
+                size = 0
+                for piece in self._pieces(name):
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > limit:
+                        raise DamagedError(f"{self.shown}/{name} is larger than it may be")
+                return b"".join(pieces)
+            except (FileNotFoundError, PermissionError, NotADirectoryError):
+                raise
+            except OSError:
+                # s3fs asks for the version of a file first, and another may have come meanwhile.
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(_PAUSE)
+
+    def copy(self, name: str, record: FileRecord, target: IO[bytes]) -> None:
+        """Copy a file, and make sure that it is what its record says.
+
+        Raises
+        ------
+        DamagedError
+            If it is not.
+        FileNotFoundError
+            If it is missing.
+        """
+        digest, size = hashlib.sha256(), 0
+        for piece in self._pieces(name, record.size):
+            digest.update(piece)
+            size += len(piece)
+            if size > record.size:
+                break
+            target.write(piece)
+        if FileRecord(size, digest.hexdigest()) != record:
+            raise DamagedError(
+                f"{self.shown}/{name} is not what the manifest says: it was replaced meanwhile, or "
+                "is damaged; open it again, or publish it again"
+            )
+
+    def folders(self, place: str) -> list[str]:
+        """Return the names that may be of folders at a place, where they can be listed."""
+        try:
+            found = self._fs.ls(f"{self._root}/{place}".rstrip("/"), detail=True)
+        except (OSError, NotImplementedError, ValueError):
+            return []
+        names = [str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found]
+        return sorted({name for name in names if is_key(name)})
+
+    def _pieces(self, name: str, size: int | None = None) -> Iterator[bytes]:
+        path = f"{self._root}/{name}"
+        if size is not None and size <= _PIECE:
+            if size:
+                # One request, and one byte more shows that the file is longer.
+                yield self._fs.cat_file(path, start=0, end=size + 1)
+            return
+        # What was listed of a file that is replaced must not be kept.
+        self._fs.invalidate_cache(path)
+        with self._fs.open(path, "rb", cache_type="none") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+
+class Version:
+    """A version of what is published at a location, or a plain data set that is there.
+
+    Parameters
+    ----------
+    location : Location
+        The location.
+
+    Attributes
+    ----------
+    head : Head
+        Which manifests it has.
+    is_plain : bool
+        Whether it is a data set that was copied there as it is, file by file.
+
+    Raises
+    ------
+    DataSetError
+        If a data set is not found.
+    DamagedError
+        If what is there is not what persist writes.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.is_plain = False
+        self._plain: dict[str, bytes] = {}
+        try:
+            data = location.read(HEAD)
+        except (FileNotFoundError, PermissionError):
+            self.is_plain = True
+            self._plain = self._plain_manifests()
+            records = {place: digest_pieces([text]) for place, text in self._plain.items()}
+            self.head = Head("", records)
+        else:
+            self.head = decode_head(data, location.shown)
+
+    def _plain_manifests(self) -> dict[str, bytes]:
+        try:
+            found = {"": self.location.read(MANIFEST)}
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise DataSetError(
+                f"cannot open {self.location.shown}: no data set was found at that address, or "
+                f"you may not read it ({type(error).__name__})"
+            ) from error
+        waiting = [""]
+        while waiting:
+            place = waiting.pop()
+            for name in self.location.folders(place):
+                at = f"{place}/{name}".lstrip("/")
+                try:
+                    found[at] = self.location.read(f"{at}/{MANIFEST}")
+                except OSError:
+                    continue
+                waiting.append(at)
+        return found
+
+    def set_at(self, place: str, cache: Cache) -> RemoteSet:
+        """Return the data set at a place."""
+        where = f"{self.location.shown}/{place}".rstrip("/")
+        if self.is_plain:
+            return RemoteSet.of(place, self._plain[place], where)
+        record = self.head.sets[place]
+        path = cache.fetch(
+            record, lambda file: self.location.copy(blob_name(record.sha256), record, file)
+        )
+        with open(path, "rb") as file:
+            return RemoteSet.of(place, file.read(), where)
+
+    def copy(self, place: str, name: str, record: FileRecord, target: IO[bytes]) -> None:
+        """Copy a file of a data set; see `Location.copy`."""
+        own = _own_files().get(record)
+        if own is not None:
+            target.write(own)
+        elif self.is_plain:
+            self.location.copy(f"{place}/{name}".lstrip("/"), record, target)
+        else:
+            self.location.copy(blob_name(record.sha256), record, target)
+
+
+@functools.cache
+def _own_files() -> dict[FileRecord, bytes]:
+    """Return the files that all data sets of this release have, which need no fetching."""
+    return {digest_pieces([data]): data for data in package_files().values()}
+
+
+def open_url(
+    url: str,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    mmap_mode: str | None = None,
+    trusted: bool | Iterable[str] = (),
+) -> RemoteResults:
+    """Open a data set at a URL as a mapping; see `persist.open`."""
+    version = Version(Location(url, storage_options))
+    return RemoteResults(version, "", Cache(), mmap_mode=mmap_mode, trusted=trusted)
+
+
+class RemoteResults(Mapping[str, Any]):
+    """Values by key, at a URL, in the version that was there when it was opened.
+
+    `persist.open` makes one. It cannot be changed: `persist.pull` makes a local data set of it.
+
+    Attributes
+    ----------
+    url : str
+        The URL, without passwords.
+    info : mapping
+        The infos by key.
+    """
+
+    def __init__(
+        self,
+        version: Version,
+        place: str,
+        cache: Cache,
+        *,
+        mmap_mode: str | None = None,
+        trusted: bool | Iterable[str] = (),
+    ) -> None:
+        self.url = f"{version.location.shown}/{place}".rstrip("/")
+        self.mode = "r"
+        self._version = version
+        self._place = place
+        self._cache = cache
+        self._options: dict[str, Any] = {"mmap_mode": mmap_mode, "trusted": trusted}
+        self._set = version.set_at(place, cache)
+        # Each set has a view of its own, so that none is taken for a part of another version.
+        self._folder = cache.view(version.head.sets[place].sha256)
+        write_bytes(os.path.join(self._folder, MARKER), b"", durable=False)
+        # Not the package: a reader has no use for it, and it would say how older values are run.
+        path = os.path.join(self._folder, MANIFEST)
+        if not os.path.isfile(path) or os.path.getsize(path) != len(self._set.manifest):
+            write_bytes(path, self._set.manifest, durable=False)
+        self._results = Results(self._folder, "r", Options(**self._options))
+        self.info: Mapping[str, Any] = self._results.info
+
+    @property
+    def path(self) -> str:
+        """The URL, where a local data set has its folder."""
+        return self.url
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of the data sets inside this one, sorted."""
+        prefix = f"{self._place}/" if self._place else ""
+        inside = [p[len(prefix) :] for p in self._version.head.sets if p and p.startswith(prefix)]
+        return sorted(name for name in inside if name and "/" not in name)
+
+    def group(self, name: str) -> RemoteResults:
+        """Return a data set inside this one.
+
+        Raises
+        ------
+        UnknownKeyError
+            If there is none of this name.
+        """
+        if name not in self.groups:
+            raise UnknownKeyError(name, self.url)
+        place = f"{self._place}/{name}".lstrip("/")
+        return RemoteResults(self._version, place, self._cache, **self._options)
+
+    def entries(self) -> dict[str, Entry]:
+        """Return what is known of each key without reading its value."""
+        return self._results.entries()
+
+    def load(self, key: str, mmap_mode: str | None = None) -> Any:
+        """Return the value of a key, whose files are fetched if they are not in the cache.
+
+        Raises
+        ------
+        UnknownKeyError
+            If the key is unknown.
+        DamagedError
+            If a file is not what the manifest says.
+        """
+        if key not in self._set.state.infos:
+            raise UnknownKeyError(key, self.url)
+        value = self._set.state.values.get(key, {"files": {}})
+        # Arrays first: a module is not there without them.
+        for name in sorted(value["files"], key=lambda name: name.endswith(".py")):
+            self._ensure(name, FileRecord(*value["files"][name]))
+        return self._results.load(key, mmap_mode)
+
+    def close(self) -> None:
+        """Do nothing: nothing is kept open."""
+
+    def _ensure(self, name: str, record: FileRecord) -> None:
+        """Fetch a file unless it is there."""
+        path = confine(self._folder, name, nested=True, devices=True)
+        if os.path.isfile(path) and os.path.getsize(path) == record.size:
+            return
+        try:
+            fetched = self._cache.fetch(
+                record, lambda file: self._version.copy(self._place, name, record, file)
+            )
+        except FileNotFoundError as error:
+            raise DamagedError(
+                f"cannot load {name} from {self.url}: it is missing; open it again, or publish it "
+                "again"
+            ) from error
+        remove_path(path)
+        put_in_place(fetched, path)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.load(key, self._options["mmap_mode"])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._results
+
+    def __enter__(self) -> RemoteResults:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        count = len(self)
+        return (
+            f"<persist results {self.url!r}: {count} {'key' if count == 1 else 'keys'}, mode 'r'>"
+        )

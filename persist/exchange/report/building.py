@@ -1,0 +1,180 @@
+"""`report` and `write_diff`: find what a path is, collect what its page shows, write the page."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from persist.errors import MissingExtraError, PersistError
+from persist.files.write import replace_bytes
+from persist.progress import Progress
+
+if TYPE_CHECKING:
+    from persist.dataset import DataSetDiff
+
+__all__ = ["ReportError", "report", "write_diff"]
+
+_Path = str | os.PathLike[str]
+_TEMPLATES = os.path.join(os.path.dirname(__file__), "templates")
+_DATABASE = "store.duckdb"
+
+
+class ReportError(PersistError, ValueError):
+    """A path has nothing that a report can show."""
+
+
+def report(
+    path: _Path,
+    output: _Path = "report.html",
+    *,
+    title: str | None = None,
+    progress: Progress = None,
+) -> str:
+    r"""Write one HTML page about a data set, a workspace, an experiment or a store of runs.
+
+    The page needs no network and no other file, and opens in any browser. Nothing of what it shows
+    is run: types come from the manifest, source is text, arrays are sampled in their files, and the
+    few values that have to be loaded are interpreted.
+
+    Parameters
+    ----------
+    path : path
+        The folder of a data set, of an experiment or of a store; or the HDF5 file of a workspace or
+        an experiment.
+    output : path, optional
+        The page. A file there is replaced.
+    title : str, optional
+        Its heading, by default the last part of the path.
+    progress : bool or callable, optional
+        Called after each key, task or pipeline with how many are done, of how many, and its name;
+        True writes a line to standard error.
+
+    Returns
+    -------
+    str
+        The path of the page.
+
+    Raises
+    ------
+    ReportError
+        If there is nothing at the path that a report can show.
+    MissingExtraError
+        If jinja2 is not installed.
+
+    Examples
+    --------
+    >>> import numpy, persist, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with persist.open(f"{folder.name}/results", "w") as results:
+    ...     results["x"] = numpy.arange(200)
+    >>> page = persist.report(results.path, f"{folder.name}/report.html")
+    >>> with open(page, encoding="utf-8") as file:
+    ...     file.readline()
+    '<!doctype html>\n'
+    >>> folder.cleanup()
+    """
+    # The path is looked at first: that it is wrong matters more than that jinja2 is missing.
+    text = os.fspath(path)
+    kind = _kind(text)
+    environment = _environment()
+    collect = importlib.import_module(f"persist.exchange.report.{kind}")
+    shown = os.path.basename(os.path.abspath(text))
+    # The path is shown as it was given: a page that is sent to others need not name its folders.
+    page = {"title": title or shown, "path": text, **collect.collect(text, progress)}
+    return _write(environment, f"{kind}.html.jinja", page, output)
+
+
+def write_diff(found: DataSetDiff, a: _Path, b: _Path, output: _Path = "diff.html") -> str:
+    """Write one HTML page about what `persist.diff` found.
+
+    Parameters
+    ----------
+    found : DataSetDiff
+        The difference.
+    a, b : path
+        What to call the data sets that were compared.
+    output : path, optional
+        The page. A file there is replaced.
+
+    Returns
+    -------
+    str
+        The path of the page.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 is not installed.
+    """
+    kinds = {"added": found.added, "removed": found.removed, "changed": tuple(found.changed)}
+    old, new = (os.path.basename(os.path.abspath(path)) for path in (a, b))
+    page = {
+        "title": f"{old} → {new}",
+        "path": f"{os.fspath(a)} → {os.fspath(b)}",
+        "kind": "difference",
+        "facts": [(name, len(keys)) for name, keys in kinds.items()],
+        "found": found,
+    }
+    return _write(_environment(), "diff.html.jinja", page, output)
+
+
+def _kind(path: str) -> str:
+    """Return the module that collects what the page of a path shows."""
+    from persist.dataset import is_data_set
+
+    if os.path.isdir(path):
+        if is_data_set(path):
+            return "datasets"
+        if os.path.isfile(os.path.join(path, _DATABASE)):
+            return "stores"
+    elif os.path.basename(path) == _DATABASE and os.path.isfile(path):
+        return "stores"
+    from persist.experiment import is_storage, is_working_dataset
+
+    if os.path.isdir(path) and is_storage(path):
+        return "experiments"
+    if os.path.isfile(path) and is_working_dataset(path):
+        return "experiments"
+    if os.path.isfile(path.removesuffix(".h5") + ".h5") and not os.path.isdir(path):
+        return "workspaces"
+    reason = (
+        "it is not a data set, a workspace, an experiment or a store of runs"
+        if os.path.lexists(path)
+        else "there is nothing at that path"
+    )
+    raise ReportError(f"cannot report on {path}: {reason}; name the folder or file of one")
+
+
+def _environment() -> Any:
+    try:
+        import jinja2
+        import markupsafe
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("jinja2", "report") from error
+    from persist.display import cell, human_size
+    from persist.exchange.report.highlighting import highlighted
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        cell=cell,
+        size=human_size,
+        source=lambda text: markupsafe.Markup(highlighted(text)),
+        html=markupsafe.Markup,
+    )
+    return environment
+
+
+def _write(environment: Any, template: str, page: dict[str, Any], output: _Path) -> str:
+    from persist import __version__
+
+    target = os.fspath(output)
+    text = environment.get_template(template).render(page, version=__version__)
+    replace_bytes(target, text.encode("utf-8", "replace"), durable=False)
+    return target

@@ -1,0 +1,186 @@
+"""What a data set is at one moment, file by file, without a lock.
+
+Values are replaced while others read. What a manifest lists is either there or was replaced by a
+later commit: whoever copies the files compares each with its record, and begins again with the new
+manifest if one differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO, TypeVar
+
+from persist.dataset.layout import (
+    ATTRIBUTES,
+    LOCK,
+    MANIFEST,
+    MARKER,
+    is_data_set,
+    item_file,
+    module_in,
+)
+from persist.dataset.manifest import Entry, Line, Manifest, split_lines
+from persist.errors import DamagedError, DataSetError
+from persist.files import FolderLock, confine, open_regular
+from persist.files.digest import FileRecord, digest_file
+
+__all__ = [
+    "ChangedError",
+    "SetSnapshot",
+    "copy_checked",
+    "retried",
+    "snapshot_of",
+    "state_of",
+]
+
+_Result = TypeVar("_Result")
+_PIECE = 1 << 20
+_ATTEMPTS = 3
+_PAUSE = 0.1  # s
+
+
+class ChangedError(DamagedError):
+    """A file is not what the manifest said: it was replaced meanwhile, or it is damaged."""
+
+
+@dataclass
+class SetSnapshot:
+    """A data set at one moment.
+
+    Parameters
+    ----------
+    place : str
+        Where it is in the outermost data set: ``""``, ``"D0"``, ``"D0/D1"``.
+    manifest : bytes
+        The whole lines of its manifest.
+    state : Manifest
+        What they say.
+    paths : dict of str to str
+        Where each file is now, by the name that it has in the data set.
+    records : dict of str to FileRecord
+        The size and digest of each of them.
+    """
+
+    place: str
+    manifest: bytes
+    state: Manifest
+    paths: dict[str, str] = field(default_factory=dict)
+    records: dict[str, FileRecord] = field(default_factory=dict)
+
+    def full_name(self, name: str) -> str:
+        """Return the name of a file in the outermost data set."""
+        return f"{self.place}/{name}" if self.place else name
+
+    def entries(self) -> dict[str, Entry]:
+        """Return what is known of each key."""
+        return self.state.entries()
+
+
+def snapshot_of(folder: str) -> list[SetSnapshot]:
+    """Return a data set and those inside it, the outermost first.
+
+    Raises
+    ------
+    DataSetError
+        If there is none, or an older release wrote it, which noted no digests.
+    DamagedError
+        If a manifest cannot be read.
+    """
+    if not is_data_set(folder):
+        raise DataSetError(f"cannot read {folder}: it is not a data set")
+    found = []
+    waiting = [""]
+    while waiting:
+        place = waiting.pop()
+        path = os.path.join(folder, *place.split("/")) if place else folder
+        found.append(_set_in(path, place))
+        with os.scandir(path) as entries:
+            inner = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        waiting += [
+            f"{place}/{name}".lstrip("/")
+            for name in sorted(inner, reverse=True)
+            if is_data_set(os.path.join(path, name))
+        ]
+    return found
+
+
+def state_of(data: bytes, where: str) -> tuple[Manifest, list[Line]]:
+    """Return what the whole lines of a manifest say, and the lines."""
+    lines = split_lines(data, 0, where).lines
+    state = Manifest()
+    for line in lines:
+        state.apply(line.content)
+    return state, lines
+
+
+def _set_in(path: str, place: str) -> SetSnapshot:
+    with open_regular(os.path.join(path, MANIFEST)) as file:
+        data: bytes = file.read()
+    data = data[: split_lines(data, 0, path).end]
+    state, lines = state_of(data, path)
+    if not lines or lines[-1].content["after"] == []:
+        raise DataSetError(
+            f"cannot read {path}: an older release wrote it, which noted no digests; open it for "
+            "writing once"
+        )
+    found = SetSnapshot(place, data, state)
+    staged = state.last.get("staged")
+    new = {item_file(key) for key in state.last.get("values", ())}
+    records = {name: FileRecord(*record) for name, record in state.package.items()}
+    records.setdefault(MARKER, FileRecord(0, hashlib.sha256().hexdigest()))
+    for value in state.values.values():
+        records.update({name: FileRecord(*record) for name, record in value["files"].items()})
+    for name, record in records.items():
+        at = confine(path, name, nested=True, devices=True)
+        if staged and name in new:
+            inside = confine(path, module_in(staged, name[:-3]), nested=True, devices=True)
+            at = inside if os.path.isfile(inside) else at
+        if name == ATTRIBUTES and os.path.isfile(at):
+            # Users may add to it.
+            record = digest_file(at)
+        found.paths[name], found.records[name] = at, record
+    return found
+
+
+def copy_checked(source: str, record: FileRecord, target: IO[bytes]) -> None:
+    """Copy a file, and raise `ChangedError` if it is not what its record says."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open_regular(source) as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                size += len(piece)
+                target.write(piece)
+    except FileNotFoundError as error:
+        raise ChangedError(f"{source} is missing; run: persist verify") from error
+    if FileRecord(size, digest.hexdigest()) != record:
+        raise ChangedError(f"{source} is not what the manifest says; run: persist verify")
+
+
+def retried(work: Callable[[], _Result], folder: str) -> _Result:
+    """Return what `work` returns, after another attempt for each time that files had changed.
+
+    Where writers are quicker, the last attempt keeps them waiting.
+
+    Raises
+    ------
+    ChangedError
+        If files differ while nobody writes: they are damaged.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return work()
+        except ChangedError:
+            time.sleep(_PAUSE)
+    with contextlib.ExitStack() as locks:
+        # Where nothing can be locked, nothing is written either.
+        with contextlib.suppress(PermissionError, DataSetError):
+            for found in snapshot_of(folder):
+                path = os.path.join(folder, *found.place.split("/"))
+                locks.enter_context(FolderLock(path, name=LOCK))
+        return work()

@@ -1,0 +1,256 @@
+"""Names that were read from a file, and paths inside a folder.
+
+A manifest, a journal, a zip member or a group of HDF5 can hold any name. `confine` is the one way
+to make a path of such a name, and `open_regular` the one way to open what may have been replaced by
+a link, a pipe or a device.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+from persist.errors import NotRegularError, UnsafePathError
+from persist.names import is_device_name
+
+__all__ = ["check_name", "confine", "open_descriptor", "open_regular"]
+
+# The longest name of Linux, macOS and Windows, in bytes.
+_LONGEST = 255
+
+
+def check_name(name: object, *, nested: bool = False, devices: bool = False) -> tuple[str, ...]:
+    """Return the parts of a name that was read from a file, if it stays in its folder.
+
+    Needs no file system: also for members of zip files and groups of HDF5.
+
+    Parameters
+    ----------
+    name : object
+        The name as it was read; anything but text is refused.
+    nested : bool, optional
+        Whether ``/`` may part the names of folders. A backslash never may: Windows parts names by
+        it, and so would whoever copies the folder there.
+    devices : bool, optional
+        Whether names of devices of Windows (``nul``, ``aux.py``) pass where they are ordinary
+        files: for names that persist itself has given out on such systems. On Windows they are
+        refused.
+
+    Returns
+    -------
+    tuple of str
+        The names of the folders on the way and of the file; one name unless `nested`.
+
+    Raises
+    ------
+    UnsafePathError
+        If the name is not text, is empty, is absolute, holds ``..``, ``.``, NUL, a separator or a
+        colon (drives and streams), names a device, or cannot be a file name at all.
+
+    Examples
+    --------
+    >>> check_name("x.npy"), check_name("s01/reach/emg.npy", nested=True)
+    (('x.npy',), ('s01', 'reach', 'emg.npy'))
+    >>> check_name("../x.npy", nested=True)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+      ...
+    persist.errors.UnsafePathError: cannot use the name '../x.npy': '..' leads out of its folder...
+    """
+    if not isinstance(name, str):
+        raise UnsafePathError(name, f"it is {type(name).__name__}, not text")
+    # Not a subclass, which may split itself in other ways.
+    text = str.__str__(name)
+    parts = tuple(text.split("/")) if nested else (text,)
+    if not parts[0]:
+        raise UnsafePathError(name, "it is absolute" if len(parts) > 1 else "it is empty")
+    for part in parts:
+        fault = _fault(part, devices and os.name != "nt")
+        if fault:
+            raise UnsafePathError(name, fault)
+    return parts
+
+
+def confine(
+    folder: str | os.PathLike[str], name: object, *, nested: bool = False, devices: bool = False
+) -> str:
+    """Return the path of a name that was read from a file, inside a given folder.
+
+    The path is below `folder` whatever `name` is, or there is none. `folder` itself is the
+    caller's: links in it are followed. Someone who can write into it may still put a link there
+    between this call and the use of the path; `open_regular` refuses one in the last place.
+
+    Parameters
+    ----------
+    folder : path
+        A folder that the caller trusts, existing or not.
+    name, nested, devices
+        As for `check_name`.
+
+    Returns
+    -------
+    str
+        `folder` and `name`, joined. It need not exist.
+
+    Raises
+    ------
+    UnsafePathError
+        If `check_name` refuses the name, or a folder on the way or the file itself is a symbolic
+        link.
+
+    Examples
+    --------
+    >>> confine("results", "x.npy").replace(os.sep, "/")
+    'results/x.npy'
+    """
+    path = os.fspath(folder)
+    for part in check_name(name, nested=nested, devices=devices):
+        path = os.path.join(path, part)
+        if _is_link(path):
+            raise UnsafePathError(name, f"{path} is a symbolic link")
+    return path
+
+
+def open_regular(
+    path: str | os.PathLike[str],
+    mode: str = "rb",
+    *,
+    follow: bool = False,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    buffering: int = -1,
+) -> Any:
+    """Open a regular file: never through a link, and never waiting for a pipe or a device.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    mode, encoding, errors, newline, buffering
+        As for `open`.
+    follow : bool, optional
+        Whether a symbolic link may lead to the file: for paths that the user gave, not for names
+        that were read.
+
+    Returns
+    -------
+    file
+        Open, as `open` returns it.
+
+    Raises
+    ------
+    NotRegularError
+        If there is a link, folder, pipe, socket or device. Nothing is read from it.
+    OSError
+        If the file is missing or cannot be opened.
+
+    Examples
+    --------
+    >>> open_regular(os.devnull)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+      ...
+    persist.errors.NotRegularError: cannot open ...: it is a device...
+    """
+
+    def opener(path: str, flags: int) -> int:
+        return open_descriptor(path, flags, follow)
+
+    return open(path, mode, buffering, encoding, errors, newline, opener=opener)
+
+
+def _fault(part: str, devices: bool) -> str:
+    """Return why a single name is refused, or nothing."""
+    if not part:
+        return "it holds an empty name"
+    if "\0" in part:
+        return "it holds NUL"
+    for separator in ("/", "\\"):
+        if separator in part:
+            return f"{separator!r} separates folders"
+    # Windows drops dots and spaces at the end of a name.
+    if not part.rstrip(". "):
+        return f"{part!r} leads out of its folder or back to it"
+    if ":" in part:
+        return "':' separates drives and streams on Windows"
+    if not devices and is_device_name(part):
+        return "Windows has a device of this name"
+    try:
+        length = len(os.fsencode(part))
+    except UnicodeEncodeError:
+        return "it cannot be encoded as a file name"
+    return f"it has more than {_LONGEST} bytes" if length > _LONGEST else ""
+
+
+def _is_link(path: str) -> bool:
+    """Return True if a path is a symbolic link, or a junction of Windows."""
+    try:
+        return _leads_elsewhere(os.lstat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _leads_elsewhere(found: os.stat_result) -> bool:
+    junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+    return stat.S_ISLNK(found.st_mode) or (
+        junction is not None and getattr(found, "st_reparse_tag", 0) == junction
+    )
+
+
+def open_descriptor(path: str, flags: int, follow: bool = False) -> int:
+    """Do as `open_regular` with the flags of `os.open`, and return the descriptor."""
+    before = None
+    if not follow:
+        try:
+            before = os.lstat(path)
+        except FileNotFoundError:
+            before = None
+        if before is not None and _leads_elsewhere(before):
+            raise NotRegularError(path, "it is a symbolic link")
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    # Without O_NONBLOCK, open waits until somebody writes into a pipe. Truncation waits until it
+    # is known what was opened.
+    truncate = flags & os.O_TRUNC
+    flags = (flags & ~os.O_TRUNC) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        kind = _kind(path, follow)
+        if kind:
+            raise NotRegularError(path, kind) from error
+        raise
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise NotRegularError(path, _kind(path, follow) or "it is not a regular file")
+        # Where the system has no O_NOFOLLOW, a link may have come between the two calls.
+        is_guarded = before is None or hasattr(os, "O_NOFOLLOW")
+        if not is_guarded and not os.path.samestat(before or found, found):
+            raise NotRegularError(path, "it was replaced while it was opened")
+        if hasattr(os, "O_NONBLOCK"):
+            os.set_blocking(descriptor, True)
+        if truncate:
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _kind(path: str, follow: bool) -> str:
+    """Return what a path is if it is not a regular file; nothing if it is, or is missing."""
+    try:
+        mode = (os.stat(path) if follow else os.lstat(path)).st_mode
+    except OSError:
+        return ""
+    if stat.S_ISREG(mode):
+        return ""
+    for is_kind, words in (
+        (stat.S_ISLNK, "it is a symbolic link"),
+        (stat.S_ISDIR, "it is a folder"),
+        (stat.S_ISFIFO, "it is a pipe"),
+        (stat.S_ISSOCK, "it is a socket"),
+    ):
+        if is_kind(mode):
+            return words
+    return "it is a device"

@@ -1,0 +1,383 @@
+"""The encodings of builtin types, and the source of an archive for all others.
+
+Numbers, texts and None are groups with nothing but attributes. Lists, tuples and sets of numbers or
+of texts of exactly one type are one dataset ``data``; of any others, other software gets what numpy
+makes of them, beside the source that gives back the same.
+
+The dataset ``source`` defines the variable ``value``, and finds the arrays of the group ``arrays``
+in the dictionary ``_arrays``. The attribute ``encoding-summary`` is the summary of the object as
+JSON, so that a listing runs no source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from persist.archive import Archive, reduce
+from persist.archive.array_source import without_padding
+from persist.archive.arrays import Array
+from persist.archive.arrays.hdf5 import read_dataset
+from persist.archive.rules.numpy_types import same_dtype
+from persist.archive.safe.policy import restore_as_trusted
+from persist.errors import DamagedError, UnsupportedObjectError
+from persist.hdf5.arrays import STRINGS, Stored, array_content, read_array
+from persist.hdf5.content import Content, Dataset, External, Numbers, Text, Texts
+from persist.hdf5.opening import member
+from persist.hdf5.registry import Encoding, by_tag, registry
+from persist.hdf5.vocabulary import (
+    are_texts,
+    attribute,
+    encoding_of,
+    is_name,
+    is_text,
+    marked,
+    read_attribute,
+    tag_of,
+    text_of,
+)
+
+ARCHIVE = "archive"
+SUMMARY = "encoding-summary"
+
+_NAME = "value"
+_SOURCE = "source"
+_ARRAYS = "arrays"
+
+# Arrays of fewer elements are read more easily among the source.
+_THRESHOLD = 20
+
+
+def archive_content(obj: Any, summary: dict[str, Any], path: str = "") -> Content:
+    """Return the content for any object.
+
+    Parameters
+    ----------
+    obj : object
+        The object.
+    summary : dict of str to object
+        Its summary.
+    path : str
+        What leads from the item to the object, for errors: ``['a']['b']``.
+
+    Raises
+    ------
+    UnsupportedObjectError
+        If an archive cannot store it.
+    """
+    archive = Archive(scoped=False, array_threshold=_THRESHOLD)
+    archive.insert_items({_NAME: obj})
+    with refusals_of(obj, path):
+        source = f"{archive}\n"
+    attributes = {**marked(ARCHIVE, ARCHIVE), SUMMARY: json.dumps(summary)}
+    content = Content(attributes, {_SOURCE: Text(source)}, dated=True)
+    if archive.data:
+        arrays = {name: External(array) for name, array in archive.data.items()}
+        content.groups[_ARRAYS] = Content({}, {**arrays})
+    return content
+
+
+@contextmanager
+def refusals_of(obj: Any, path: str) -> Iterator[None]:
+    """Context manager in which the error for an object within an item says where it is."""
+    try:
+        yield
+    except UnsupportedObjectError as error:
+        where = _NAME + path + error.path.removeprefix(_NAME)
+        raise UnsupportedObjectError(
+            f"Cannot serialise object of type '{type(obj).__name__}' to HDF5. "
+            f"{where}: {error.reason}"
+        ) from error
+
+
+def read_archive(group: Any) -> Any:
+    """Return the object whose source a group holds; see `persist.archive.safe.policy`."""
+    source = text_of(member(group, _SOURCE)[()])
+    arrays = _Arrays(group)
+    found = restore_as_trusted(source, {Archive.data_name: arrays})
+    if _NAME not in found:
+        raise DamagedError(f"{group.name} is damaged: its {_SOURCE} defines no {_NAME!r}")
+    return found[_NAME]
+
+
+class _Arrays(dict[str, Array]):
+    """The arrays of a group, each read when the source asks for it, and kept."""
+
+    def __init__(self, group: Any) -> None:
+        self._group = group
+
+    def __missing__(self, name: str) -> Array:
+        array = self[name] = read_dataset(member(member(self._group, _ARRAYS), name))
+        return array
+
+
+def archive_summary(group: Any) -> dict[str, Any]:
+    """Return the summary of the object that a group holds."""
+    text = text_of(attribute(group, SUMMARY))
+    try:
+        summary: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise DamagedError(f"{group.name} is damaged: {SUMMARY} is not JSON: {error}") from error
+    return summary
+
+
+VALUE = "__scalar_value__"
+KIND = "__scalar_kind__"
+NUMPY_VALUE = "encoding-value"
+NUMPY = "numpy-scalar"
+
+_INT64 = numpy.iinfo(numpy.int64)
+
+LIST = "list"
+TAGS: dict[type, str] = {list: "ndarray", tuple: "tuple", set: "set", frozenset: "frozenset"}
+
+_DTYPES = {int: "<i8", float: "<f8", bool: "?"}
+_NUMERIC = (bool, int, float, complex, str, numpy.number, numpy.bool_)
+_DEEPEST_LIST = 32
+
+
+class _Plain:
+    """What the encodings of builtin types share: a summary is the name of the class."""
+
+    def summarize(self, obj: Any) -> dict[str, Any]:
+        """Return the name of the class."""
+        return {"type": type(obj).__name__}
+
+    def read_summary(self, group: Any) -> dict[str, Any]:
+        """Return the same from a group."""
+        return {"type": tag_of(group)}
+
+
+class NumberEncoding(_Plain):
+    """Numbers; one of numpy is marked, and ``encoding-value`` is the number in its own type."""
+
+    tag = "scalar"
+
+    def content(self, obj: Any) -> Content | None:
+        """Return what the group of a number holds, or None if it does not fit."""
+        if isinstance(obj, numpy.generic):
+            dtype = obj.dtype
+            # Types of one size and kind, long and long long, are one type to HDF5.
+            is_exact = type(obj) is dtype.type and same_dtype(numpy.dtype(dtype.str), dtype)
+            if dtype.kind not in "biuf" or not is_exact:
+                return None
+            value = _portable(obj.item() if dtype.kind != "f" else float(obj))
+            extra = {NUMPY_VALUE: without_padding(numpy.array(obj))}
+            mark = {**marked(self.tag, NUMPY), **extra}
+        else:
+            value, mark = _portable(obj), marked(self.tag)
+        if value is None:
+            return None
+        return Content({**mark, VALUE: value, KIND: type(obj).__name__})
+
+    def read(self, group: Any) -> Any:
+        """Return the number that a group represents."""
+        if encoding_of(group) == NUMPY:
+            return attribute(group, NUMPY_VALUE)
+        return _python_type(group)(attribute(group, VALUE))
+
+    def read_summary(self, group: Any) -> dict[str, Any]:
+        """Return the name of the type of the number."""
+        is_numpy = encoding_of(group) == NUMPY
+        return {"type": (type(self.read(group)) if is_numpy else _python_type(group)).__name__}
+
+
+class TextEncoding(_Plain):
+    """Text, of Python or of numpy."""
+
+    tag = "scalar_str"
+
+    def content(self, obj: Any) -> Content | None:
+        """Return what the group of a text holds, or None if HDF5 would cut it."""
+        mark = marked(self.tag, None if type(obj) is str else NUMPY)
+        return Content({**mark, VALUE: str(obj)}) if is_text(obj) else None
+
+    def read(self, group: Any) -> str:
+        """Return the text that a group represents."""
+        text = text_of(attribute(group, VALUE))
+        return numpy.str_(text) if encoding_of(group) == NUMPY else text
+
+    def read_summary(self, group: Any) -> dict[str, Any]:
+        """Return the name of the type of the text."""
+        return {"type": (numpy.str_ if encoding_of(group) == NUMPY else str).__name__}
+
+
+class NoneEncoding(_Plain):
+    """None."""
+
+    tag = "none"
+
+    def content(self, obj: None) -> Content:
+        """Return what the group of None holds."""
+        return Content(marked(self.tag))
+
+    def read(self, group: Any) -> None:
+        """Return None."""
+
+    def read_summary(self, group: Any) -> dict[str, Any]:
+        """Return the name of the type of None."""
+        return {"type": type(None).__name__}
+
+
+class DictEncoding(_Plain):
+    """Dicts with names as keys: a group for each value. They are read by `persist.hdf5.reading`."""
+
+    tag = "dict"
+
+    def content(self, obj: dict[Any, Any]) -> Content | None:
+        """Return what the group of a dict holds, or None if HDF5 has no such names."""
+        if not all(map(is_name, obj)):
+            return None
+        return Content(marked(self.tag), dated=True, ordered=True, values=obj)
+
+    def read(self, group: Any) -> dict[str, Any]:
+        """Return a dict to be filled."""
+        return {}
+
+
+class ArrayEncoding:
+    """Arrays, and maps of files; also the lists that have the same tag."""
+
+    tag = "ndarray"
+
+    def content(self, obj: Any) -> Content | None:
+        """Return what the group of an array holds, or None if HDF5 lacks its type."""
+        if isinstance(obj, numpy.memmap):
+            reduced: Any = reduce(obj)  # warns that it comes back as a plain array
+            return array_content(reduced.array)
+        return array_content(obj)
+
+    def read(self, group: Any) -> Any:
+        """Return the array or the list that a group represents."""
+        array = read_array(member(group, "data"))
+        return array.tolist() if encoding_of(group) == LIST else array
+
+    def summarize(self, obj: Any) -> dict[str, Any]:
+        """Return shape and dtype."""
+        return {"type": self.tag, "shape": list(obj.shape), "dtype": str(obj.dtype)}
+
+    def read_summary(self, group: Any) -> dict[str, Any]:
+        """Return the same from a group."""
+        if encoding_of(group) == LIST:
+            return {"type": LIST}
+        return {"type": self.tag, **Stored(member(group, "data")).summary()}
+
+
+@dataclass(frozen=True)
+class SequenceEncoding(_Plain):
+    """Lists, tuples and sets of numbers or texts of exactly one type: one dataset.
+
+    Parameters
+    ----------
+    cls : type
+        The class.
+    """
+
+    cls: type
+
+    @property
+    def tag(self) -> str:
+        """The type of the groups."""
+        return TAGS[self.cls]
+
+    def content(self, obj: Any) -> Content | None:
+        """Return what the group of a sequence holds, or None if its items are of several types."""
+        data = _sequence_data(obj)
+        if data is None:
+            return None
+        mark = marked(self.tag, LIST if self.cls is list else None)
+        return Content(mark, {"data": data}, dated=self.cls is list)
+
+    def read(self, group: Any) -> Any:
+        """Return the sequence that a group represents."""
+        return self.cls(read_array(member(group, "data")).tolist())
+
+
+def _portable(number: Any) -> Any:
+    """Return a number as every file has it: bool, int64 or float64; None if it does not fit."""
+    if type(number) is int:
+        return numpy.int64(number) if _INT64.min <= number <= _INT64.max else None
+    return number
+
+
+def _python_type(group: Any) -> type:
+    found = read_attribute(group, KIND)
+    kind = "float" if found is None else text_of(found)
+    if "int" in kind:
+        return int
+    return bool if kind in ("bool", "bool_") else float
+
+
+def _sequence_data(obj: Any) -> Dataset | None:
+    kinds = set(map(type, obj))
+    if not kinds:
+        return Numbers(numpy.zeros(0))
+    kind = kinds.pop()
+    if kinds or kind not in (str, *_DTYPES):
+        return None
+    items = sorted(obj) if isinstance(obj, (set, frozenset)) else obj
+    if kind is str:
+        return Texts(_objects(items), {STRINGS: True}) if are_texts(items) else None
+    try:
+        return Numbers(numpy.array(items, _DTYPES[kind]))
+    except OverflowError:
+        return None
+
+
+def _objects(items: Any) -> Array:
+    array = numpy.empty(len(items), object)
+    array[:] = items
+    return array
+
+
+def portable_data(obj: Any) -> Dataset | None:
+    """Return the dataset that other software reads of any list, tuple or set, or None if none can.
+
+    It is what numpy makes of the items: a table of lists of equal length, one type for all.
+    """
+    try:
+        items = sorted(obj) if isinstance(obj, (set, frozenset)) else obj
+        array = numpy.array(items) if _holds_numbers(items) else None
+    except (TypeError, ValueError, OverflowError):  # without order, ragged, beyond any type
+        return None
+    if array is None or array.dtype.kind not in "biufcU":
+        return None
+    if array.dtype.kind != "U":
+        return Numbers(array)
+    texts = array.astype(object)
+    return Texts(texts, {STRINGS: True}) if are_texts(texts.flat) else None
+
+
+def _holds_numbers(items: Any) -> bool:
+    """Return True if nested lists hold only numbers and texts, and no list occurs twice."""
+    level = [items]
+    for _ in range(_DEEPEST_LIST):
+        level = [item for part in level for item in part]
+        inner = [item for item in level if type(item) in (list, tuple)]
+        if not inner:
+            return all(isinstance(item, _NUMERIC) for item in level)
+        if len(set(map(id, inner))) < len(level):
+            return False
+        level = inner
+    return False
+
+
+_ENCODINGS: list[tuple[tuple[type, ...], Encoding]] = [
+    ((dict,), DictEncoding()),
+    ((bool, int, float), NumberEncoding()),
+    ((str, numpy.str_), TextEncoding()),
+    ((type(None),), NoneEncoding()),
+    ((numpy.ndarray, numpy.memmap), ArrayEncoding()),
+    *(((cls,), SequenceEncoding(cls)) for cls in TAGS),
+]
+for _classes, _encoding in _ENCODINGS:
+    for _cls in _classes:
+        registry.register(_cls, _encoding)
+    # A list has the tag of an array.
+    by_tag.setdefault(_encoding.tag, _encoding)
+registry.register_predicate(lambda cls: issubclass(cls, numpy.generic), by_tag[NumberEncoding.tag])

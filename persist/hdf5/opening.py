@@ -1,0 +1,146 @@
+"""HDF5 files opened and read without leaving them.
+
+HDF5 follows soft and external links, and reads datasets whose bytes are in other files or are
+composed of other datasets. In a file of a stranger they are a way to read any file of the reader,
+so that nothing but what hard links lead to, and the file itself holds, is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+
+from persist.errors import DamagedError, FileInUseError
+from persist.files.lock import TIMEOUT
+from persist.files.regular import check_regular
+
+_PAUSE = 0.02  # s
+_ERRNO = re.compile(r"errno = (\d+)")
+_KINDS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}
+
+
+def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
+    """Open an HDF5 file for reading, once its writer has unlocked it.
+
+    Raises
+    ------
+    FileInUseError
+        If another program has the file open for writing and does not close it in time.
+    NotRegularError
+        If it is a pipe, a device or a folder.
+    OSError
+        If it is missing, damaged, or no HDF5 file.
+    """
+    check_regular(path)
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return h5py.File(path, "r")
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise FileInUseError(path, timeout) from error
+            time.sleep(_PAUSE)
+
+
+@contextlib.contextmanager
+def disk_errors(path: str) -> Iterator[None]:
+    """Context manager that turns the RuntimeError of HDF5 for a failing disk into OSError."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = _ERRNO.search(str(error))
+        if found is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), path) from error
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        # h5py keeps the number, and gives its own text for it.
+        found = _ERRNO.search(str(error))
+        if found is None or error.filename is not None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), path) from error
+
+
+def member(group: Any, name: str) -> Any:
+    """Return what a hard link in a group leads to, or raise DamagedError.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        An open group.
+    name : str
+        The name of a member, in which a slash is a part of the name of none.
+
+    Raises
+    ------
+    DamagedError
+        If there is none; if it is a soft or external link, or a dataset whose data is elsewhere.
+    """
+    try:
+        kind = group.id.links.get_info(name.encode()).type
+    except (KeyError, RuntimeError, UnicodeEncodeError):
+        raise DamagedError(
+            f"{group.name} in {group.file.filename} is damaged: it holds no {name!r}"
+        ) from None
+    if kind != h5py.h5l.TYPE_HARD or "/" in name:
+        raise DamagedError(
+            f"cannot read {name!r} of {group.name} in {group.file.filename}: it is "
+            f"{_KINDS.get(kind, 'a link')}, which may lead out of the file"
+        )
+    try:
+        found = opened(group, name)
+    except (KeyError, OSError, RuntimeError) as error:
+        if getattr(error, "errno", None):
+            raise  # of the disk, or of a limit of the process
+        raise DamagedError(
+            f"{name!r} of {group.name} in {group.file.filename} is damaged: {error}"
+        ) from error
+    if isinstance(found, h5py.Dataset):
+        check_contained(found)
+    return found
+
+
+def opened(group: Any, name: str) -> Any:
+    """Do as ``group[name]``, in half of the time."""
+    found = h5py.h5o.open(group.id, name.encode())
+    if isinstance(found, h5py.h5g.GroupID):
+        return h5py.Group(found)
+    return h5py.Dataset(found) if isinstance(found, h5py.h5d.DatasetID) else group[name]
+
+
+def check_contained(dataset: Any) -> None:
+    """Raise DamagedError for a dataset whose data is not in its file."""
+    if dataset.id.get_offset() is not None:
+        return  # It is one run of bytes in the file.
+    properties = dataset.id.get_create_plist()
+    if properties.get_external_count():
+        reason = "its data is in another file"
+    elif properties.get_layout() == h5py.h5d.VIRTUAL:
+        reason = "it is composed of other datasets"
+    else:
+        return
+    raise DamagedError(f"cannot read {dataset.name} in {dataset.file.filename}: {reason}")
+
+
+def member_names(group: Any) -> list[str]:
+    """Return the names in a group, in the order in which they were made, if the group keeps it."""
+    # Older h5py does not see that the root keeps an order.
+    for order in (h5py.h5.INDEX_CRT_ORDER, h5py.h5.INDEX_NAME):
+        names: list[bytes] = []
+        try:
+            group.id.links.iterate(names.append, idx_type=order)
+        except (OSError, RuntimeError):
+            continue
+        # What is not UTF-8 is not found under this text.
+        return [name.decode(errors="backslashreplace") for name in names]
+    raise OSError(errno.EIO, f"cannot list {group.name}", group.file.filename)

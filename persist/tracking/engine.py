@@ -1,0 +1,331 @@
+"""DuckDB, the engine of a store in a folder.
+
+`persist.tracking.postgres` is the other engine. Both have the methods of `Connection`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import time
+import zoneinfo
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy
+
+from persist.errors import DamagedError, LockTimeout
+from persist.tracking.columns import ALL_TABLES
+from persist.tracking.dialect import Dialect, Statement, Transactional
+from persist.tracking.errors import StoreError
+from persist.tracking.optional import import_optional
+from persist.tracking.schema import create_schema, has_schema
+from persist.tracking.sql import check_query
+
+__all__ = ["Connection", "DuckDBDialect", "connect", "local_zone"]
+
+# No statement reaches a file but the database, nor a variable of the program.
+_CONFIG = {"enable_external_access": "false", "python_enable_replacements": "false"}
+# What every release since 1.0 reads; DuckDB 2 would choose a version that 1.x refuses.
+_NEW = {"storage_compatibility_version": "v1.0.0"}
+_PAUSE = 0.005  # s
+_LOG = "replaying WAL"
+_ADVICE = ". Move that file away to have the store without what was committed last"
+_CORRUPT = re.compile(f"Corrupt database file|{_LOG}")
+# By these and no shorter words, as messages hold paths.
+_LOCKED = re.compile("Could not set lock|Conflicting lock|used by another process")
+_HOLDER = re.compile(r"PID (\d+)")
+_INCOMING = "incoming_rows"
+
+Rows = list[tuple[Any, ...]]
+
+
+class DuckDBDialect:
+    """The words of DuckDB; see `Dialect`."""
+
+    like = "LIKE ?"
+    dataset_names = (
+        "SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
+        "json_extract_string(datasets, '$[*]'))) AS name"
+    )
+    checksum = "bit_xor(hash(t))"
+
+    def columns(self, table: str, changed: Mapping[str, str], hidden: Sequence[str] = ()) -> str:
+        """Return SQL for all columns, those of other releases included."""
+        excluded = f" EXCLUDE ({', '.join(hidden)})" if hidden else ""
+        replaced = ", ".join(f"{sql} AS {name}" for name, sql in changed.items())
+        return f"*{excluded} REPLACE ({replaced})"
+
+    def insertion_order(self, table: str) -> str:
+        """Return SQL by which rows of the same time are in the order in which they came."""
+        return "rowid"
+
+    def any_value(self, expression: str, where: str = "") -> str:
+        """Return SQL for one of the values of a group that is not null."""
+        return f"any_value({expression})" + (f" FILTER (WHERE {where})" if where else "")
+
+
+def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Any:
+    """Open a database, and return a connection of duckdb.
+
+    Parameters
+    ----------
+    path : str
+        Its file.
+    writes : bool
+        Whether it will be changed; nobody else can have it open then.
+    create : bool, optional
+        Whether to create a missing file.
+    timeout : float, optional
+        How long to wait for a program that has it open outside of the queue, in s.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, and `create` is False.
+    DamagedError
+        If it is not a database.
+    LockTimeout
+        If another program keeps it open.
+    """
+    is_new = not os.path.exists(path)
+    if is_new and not (create and writes):
+        raise StoreError(f"There is no database {path}: it was removed, or never made")
+    deadline = time.monotonic() + timeout
+    duckdb = import_optional("duckdb")
+    # A file of SQLite is one that DuckDB would need an extension for.
+    damage = (duckdb.IOException, duckdb.SerializationException, duckdb.PermissionException)
+    while True:
+        try:
+            return _opened(path, writes, is_new)
+        except duckdb.Error as error:
+            text = str(error)
+            if not _LOCKED.search(text):
+                if isinstance(error, damage) or _CORRUPT.search(text):
+                    advice = _ADVICE if _LOG in text else ""
+                    raise DamagedError(
+                        f"{path} cannot be opened as a store: {error}{advice}"
+                    ) from error
+                raise
+            if time.monotonic() >= deadline:
+                holder = _HOLDER.search(text)
+                pid = int(holder[1]) if holder else None
+                raise LockTimeout(path, pid, None, timeout) from error
+        time.sleep(_PAUSE)
+
+
+def _opened(path: str, writes: bool, is_new: bool) -> Any:
+    duckdb = import_optional("duckdb")
+    config = {**_CONFIG, **_NEW} if is_new else _CONFIG
+    try:
+        connection = duckdb.connect(path, read_only=not writes, config=config)
+    except duckdb.ConnectionException:
+        # This process has it open with options of its own.
+        connection = duckdb.connect(path)
+    # Times that have a zone are returned in this one.
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+class Connection(Transactional):
+    """An open database.
+
+    Parameters
+    ----------
+    path : str
+        Its file.
+    raw : duckdb.DuckDBPyConnection
+        The connection.
+
+    Attributes
+    ----------
+    dialect : Dialect
+        Its words.
+    deletes_together : bool
+        Whether one transaction can delete rows together with those that refer to them.
+    """
+
+    dialect: Dialect = DuckDBDialect()
+    deletes_together = False
+
+    def __init__(self, path: str, raw: Any) -> None:
+        self._path = path
+        self._raw = raw
+        self._tables: dict[str, bool] = {}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._raw.close()
+
+    @contextlib.contextmanager
+    def telling_damage(self) -> Iterator[None]:
+        """Context manager that raises DamagedError where DuckDB finds that its file is corrupt."""
+        try:
+            yield
+        except import_optional("duckdb").Error as error:
+            if _CORRUPT.search(str(error)):
+                raise DamagedError(f"{self._path} is damaged: {error}") from error
+            raise
+
+    def rows(self, statement: Statement) -> Rows:
+        """Return the rows of a statement."""
+        # DuckDB 2 wants each result to be read to its end before the next query.
+        found: Rows = self._raw.execute(*statement).fetchall()
+        return found
+
+    def records(self, statement: Statement) -> list[dict[str, Any]]:
+        """Return the rows of a statement as dicts."""
+        cursor = self._raw.execute(*statement)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def arrow(self, statement: Statement) -> Any:
+        """Return the rows of a statement as a pyarrow.Table."""
+        import_optional("pyarrow")
+        return self._raw.sql(statement.text, params=list(statement.values)).to_arrow_table()
+
+    def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
+        """Return the rows of one SELECT statement of a user as a pyarrow.Table.
+
+        Raises
+        ------
+        StoreError
+            If it is anything but one statement that reads tables of the store.
+        """
+        return self.arrow(Statement(check_query(self._raw, text, values, can_write), values))
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._raw.execute("BEGIN TRANSACTION")
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        self._raw.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        self._tables.clear()
+        self._raw.execute("ROLLBACK")
+
+    def is_usable(self) -> bool:
+        """Return False if a query that failed has ended the transaction."""
+        try:
+            # Committing such a transaction would roll it back without a word.
+            self._raw.execute("SELECT 1").fetchall()
+        except import_optional("duckdb").Error:
+            return False
+        return True
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
+        """Insert rows, encoded as by `encode_row`, through Arrow.
+
+        Parameters
+        ----------
+        table : str
+            The table; one of persist's own is created if it is missing.
+        rows : sequence of mapping
+            Rows that all have the columns of the first one.
+        conflict : {'', 'OR IGNORE', 'OR REPLACE'}, optional
+            What happens to a row whose key exists.
+        """
+        if "." in table:
+            self._create(table)
+        self._raw.register(_INCOMING, _arrow_table(table, rows))
+        try:
+            self._raw.execute(f"INSERT {conflict} INTO {table} BY NAME SELECT * FROM {_INCOMING}")
+        finally:
+            self._raw.unregister(_INCOMING)
+
+    def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
+        """Set columns of the row of a key."""
+        columns = ", ".join(f'"{name}" = ?' for name in values)
+        self._raw.execute(
+            f"UPDATE {table} SET {columns} WHERE {ALL_TABLES[table].key} = ?",
+            [*values.values(), key],
+        )
+
+    def delete(self, table: str, keys: Collection[Any]) -> None:
+        """Delete the rows of some keys."""
+        if keys:
+            # No SQL is made of an id.
+            query = f"DELETE FROM {table} WHERE {ALL_TABLES[table].key} IN (SELECT unnest(?))"
+            self._raw.execute(query, [list(keys)])
+
+    def has_table(self, name: str) -> bool:
+        """Return True if a table of persist's own was created."""
+        if name not in self._tables:
+            # Not by a query that may fail, which would end the transaction of a batch.
+            query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+            self._tables[name] = bool(self._raw.execute(query, name.split(".")).fetchall())
+        return self._tables[name]
+
+    def has_schema(self) -> bool:
+        """Return True if no table, column or view is missing."""
+        return has_schema(self._raw)
+
+    def create_schema(self) -> None:
+        """Create the tables, columns, indexes and the view that are missing."""
+        create_schema(self._raw)
+
+    def vacuum(self) -> None:
+        """Give free space back to the disk, as far as DuckDB does."""
+        self._raw.execute("VACUUM")
+        self._raw.execute("CHECKPOINT")
+
+    def _create(self, name: str) -> None:
+        self._tables[name] = True
+        key, *others = ALL_TABLES[name].columns
+        columns = ", ".join(f"{column.name} {column.type} NOT NULL" for column in others)
+        self._raw.execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
+        self._raw.execute(
+            f"CREATE TABLE IF NOT EXISTS {name} ({key.name} {key.type} PRIMARY KEY, {columns})"
+        )
+
+
+def _arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return rows as a pyarrow.Table, with all columns that the first row has."""
+    pa = import_optional("pyarrow")
+    types = {
+        "VARCHAR": pa.string(),
+        "JSON": pa.string(),
+        "DOUBLE": pa.float64(),
+        "INTEGER": pa.int32(),
+        "BIGINT": pa.int64(),
+        "BOOLEAN": pa.bool_(),
+        "TIMESTAMP": pa.timestamp("us"),
+    }
+    columns = {}
+    for column in ALL_TABLES[table].columns:
+        if column.name in rows[0]:
+            values = [row[column.name] for row in rows]
+            element = column.type.removesuffix("[]")
+            convert = pa.array if element == column.type else _lists
+            columns[column.name] = convert(values, types[element])
+    return pa.table(columns)
+
+
+def _lists(values: list[Any], element: Any) -> Any:
+    pa = import_optional("pyarrow")
+    arrays = [value for value in values if value is not None]
+    offsets = numpy.zeros(len(values) + 1, numpy.int64)
+    numpy.cumsum([0 if value is None else len(value) for value in values], out=offsets[1:])
+    flat = pa.array(numpy.concatenate(arrays) if arrays else numpy.empty(0), element)
+    mask = None
+    if len(arrays) < len(values):
+        mask = pa.array([value is None for value in values])
+    # Arrow's lists end at 2**31 elements; its large lists do not, and DuckDB takes both.
+    return pa.LargeListArray.from_arrays(pa.array(offsets), flat, mask=mask)
+
+
+@functools.lru_cache(maxsize=8)
+def local_zone(variable: str | None) -> str:
+    """Return the name of the time zone of this machine, whose ``TZ`` is `variable`."""
+    with contextlib.suppress(KeyError, ValueError, OSError):
+        if variable:
+            return zoneinfo.ZoneInfo(variable.removeprefix(":")).key
+    # DuckDB finds it in the ways of each system, but some releases do not look at the variable.
+    with import_optional("duckdb").connect() as connection:
+        [(name,)] = connection.execute("SELECT current_setting('TimeZone')").fetchall()
+    return str(name).replace("'", "")

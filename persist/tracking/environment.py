@@ -1,0 +1,222 @@
+"""The versions, code and command that made something."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from persist import __version__
+from persist.tracking.locations import without_password
+from persist.tracking.times import as_utc, new_id, now
+
+__all__ = ["differences", "environment", "is_dead", "this_process", "version_of"]
+
+_ALWAYS = ("numpy", "scipy", "sklearn", "duckdb", "joblib")
+_TIMEOUT = 5  # s
+
+
+def environment(modules: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what made a run, for JSON.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        The modules whose packages take part.
+
+    Returns
+    -------
+    dict
+        ``python``, ``platform``, ``persist``; ``packages``, the version of each package by its
+        name; ``git``, None or the commit, and whether the tree was clean; ``script``,
+        ``command_line``, ``folder``; and ``time``.
+    """
+    script = _script()
+    key = new_id()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "persist": __version__,
+        "packages": _packages({*_ALWAYS, *(name.partition(".")[0] for name in modules)}),
+        "git": (_git(os.path.dirname(script)) if script else None) or _git(os.getcwd()),
+        "script": script,
+        "command_line": [without_password(word) for word in sys.argv],
+        "folder": os.getcwd(),
+        "time": as_utc(key, now(key)).isoformat(),
+    }
+
+
+def differences(
+    then: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, tuple[str | None, str | None]]:
+    """Return the versions that differ between two environments, by package, Python included."""
+    before, after = (
+        {
+            "python": found.get("python"),
+            "persist": found.get("persist"),
+            **(found.get("packages") or {}),
+        }
+        for found in (then, now)
+    )
+    # A package that only one of them has recorded took no part in the other.
+    return {
+        name: (before[name], after[name])
+        for name in before
+        if name in after and before[name] != after[name]
+    }
+
+
+def version_of(module: str) -> str | None:
+    """Return the version of the package that a module comes from; None if nothing tells it."""
+    for distribution in _distributions().get(module, ()):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    found = getattr(sys.modules.get(module), "__version__", None)
+    return None if found is None else str(found)
+
+
+def _packages(modules: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for module in sorted(modules):
+        version = None if module in ("builtins", "__main__") else version_of(module)
+        if version is not None:
+            names = _distributions().get(module, [module])
+            found[names[0]] = version
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _distributions() -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    found.update(importlib.metadata.packages_distributions())
+    # Python 3.10 knows only the packages of distributions that list them.
+    for distribution in importlib.metadata.distributions():
+        for file in distribution.files or ():
+            if len(file.parts) == 2 and file.name == "__init__.py":
+                names = found.setdefault(file.parts[0], [])
+                if distribution.metadata["Name"] not in names:
+                    names.append(distribution.metadata["Name"])
+    return found
+
+
+def _script() -> str | None:
+    """Return the path of the script or notebook that runs, as far as it is known."""
+    main = sys.modules.get("__main__")
+    if getattr(main, "__package__", None) == "persist":
+        # The command line: what is run is a file among its arguments.
+        return None
+    for found in (
+        getattr(main, "__vsc_ipynb_file__", None),
+        getattr(main, "__session__", None),
+        os.environ.get("JPY_SESSION_NAME"),
+        getattr(main, "__file__", None),
+    ):
+        if found:
+            return os.path.abspath(str(found))
+    return None
+
+
+def _git(folder: str) -> dict[str, Any] | None:
+    """Return the commit of a folder, and whether all of its files are committed; None if none."""
+    # A repository may name programs for git to run; none is needed here.
+    options = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+    command = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    try:
+        done = subprocess.run(
+            ["git", *options, "-C", folder or ".", *command],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_TIMEOUT,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.splitlines()
+    commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
+    if not commits or commits == ["(initial)"]:
+        return None
+    return {"commit": commits[0], "clean": all(line.startswith("#") for line in lines)}
+
+
+def this_process() -> dict[str, Any]:
+    """Return what tells this process from all others: ``host``, ``pid`` and ``started``.
+
+    ``started`` is when the process started as its system counts it, None where it does not tell.
+    """
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _start(os.getpid())}
+
+
+def is_dead(process: Any) -> bool:
+    """Return True if a process is known to have ended: one of this host, and no other.
+
+    Parameters
+    ----------
+    process : mapping
+        As `this_process` returns it.
+    """
+    if not isinstance(process, Mapping) or process.get("host") != socket.gethostname():
+        return False
+    pid = process.get("pid")
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    if not _exists(pid):
+        return True
+    started, now = process.get("started"), _start(pid)
+    # Another process may have the number by now.
+    return started is not None and now is not None and started != now
+
+
+def _exists(pid: int) -> bool:
+    if sys.platform == "win32":
+        import ctypes
+
+        kernel = ctypes.windll.kernel32
+        handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+        if not handle:
+            return False
+        code = ctypes.c_ulong()
+        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        kernel.CloseHandle(handle)
+        return code.value == 259  # STILL_ACTIVE
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _fields(pid: int) -> list[str]:
+    """Return what Linux tells of a process after its name, which may hold anything."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _is_zombie(pid: int) -> bool:
+    # A process that was killed, and whose parent has not asked for its status yet.
+    return _fields(pid)[:1] == ["Z"]
+
+
+def _start(pid: int) -> str | None:
+    fields = _fields(pid)
+    if len(fields) < 20:
+        return None
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+    except OSError:
+        boot = ""
+    return f"{boot}:{fields[19]}"

@@ -1,0 +1,138 @@
+"""What the arrays of a prediction mean: the columns of the database hold plain numbers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+__all__ = ["Meaning", "meaning_of", "with_meaning"]
+
+Array = Any
+_Arrays = dict[str, Array]
+
+
+class Meaning:
+    """Numbers for arrays of labels, and what tells the labels from the numbers.
+
+    Attributes
+    ----------
+    y_true, y_pred : array
+        The numbers: what is numeric is kept, labels are their places in ``labels``.
+    document : dict or None
+        What is recorded beside the numbers; None if they speak for themselves.
+    """
+
+    def __init__(self, y_true: Array, y_pred: Array, document: dict[str, Any] | None) -> None:
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.document = document
+
+
+def meaning_of(
+    y_true: Any, y_pred: Any, proba_classes: Any, sample_ids: Any, labels: Any = None
+) -> Meaning:
+    """Return numbers for arrays, and what they mean.
+
+    Parameters
+    ----------
+    y_true, y_pred : array or None
+        Numbers or labels.
+    proba_classes : array, list of arrays or None
+        The classes of the columns of probabilities.
+    sample_ids : array or None
+        The names of the samples.
+    labels : array, optional
+        All labels that may occur, if values that are not numbers are labels.
+    """
+    document: dict[str, Any] = {}
+    if proba_classes is not None:
+        several = isinstance(proba_classes, list) and any(
+            isinstance(one, (list, tuple, numpy.ndarray)) for one in proba_classes
+        )
+        document["classes"] = (
+            [_listed(one) for one in proba_classes] if several else _listed(proba_classes)
+        )
+    if sample_ids is not None:
+        document["sample_ids"] = [_plain(one) for one in numpy.asarray(sample_ids).tolist()]
+    arrays = [None if values is None else numpy.asarray(values) for values in (y_true, y_pred)]
+    given = [values for values in arrays if values is not None]
+    if any(values.ndim == 2 for values in given):
+        document["n_outputs"] = max(v.shape[1] for v in given if v.ndim == 2)
+    if labels is not None and any(values.dtype.kind not in "fiub" for values in given):
+        known = _unique([*(values.ravel() for values in given), numpy.asarray(labels).ravel()])
+        places = {label: place for place, label in enumerate(known)}
+        document["labels"] = [_plain(label) for label in known]
+        arrays = [
+            None
+            if values is None
+            else numpy.array([places[v] for v in values.ravel().tolist()], float).reshape(
+                values.shape
+            )
+            for values in arrays
+        ]
+    elif (
+        (labels is not None or proba_classes is not None)
+        and given
+        and all(v.dtype.kind in "iub" for v in given)
+    ):
+        document["dtype"] = "bool" if all(v.dtype.kind == "b" for v in given) else "int64"
+    if document:
+        document["crc"] = _checksum(*arrays)
+    return Meaning(arrays[0], arrays[1], document or None)
+
+
+def with_meaning(arrays: _Arrays, document: Mapping[str, Any] | None) -> _Arrays:
+    """Return the arrays of a prediction as what they mean."""
+    found = {**arrays, "classes": None, "sample_ids": None}
+    # Another program may have replaced the arrays.
+    if document is None or document["crc"] != _checksum(arrays["y_true"], arrays["y_pred"]):
+        return found
+    for name in ("y_true", "y_pred"):
+        values = found[name]
+        if values is None:
+            continue
+        if "labels" in document:
+            values = numpy.array(document["labels"])[values.astype(int)]
+        elif "dtype" in document:
+            values = values.astype(document["dtype"])
+        if "n_outputs" in document and values.size % document["n_outputs"] == 0:
+            values = values.reshape(-1, document["n_outputs"])
+        found[name] = values
+    classes = document.get("classes")
+    if classes is not None:
+        is_nested = any(isinstance(one, list) for one in classes)
+        found["classes"] = list(map(numpy.array, classes)) if is_nested else numpy.array(classes)
+        width = sum(map(len, classes)) if is_nested else len(classes)
+        if found["y_proba"] is not None and width and found["y_proba"].size % width == 0:
+            found["y_proba"] = found["y_proba"].reshape(-1, width)
+    if "sample_ids" in document:
+        found["sample_ids"] = numpy.array(document["sample_ids"])
+    return found
+
+
+def _checksum(y_true: Array, y_pred: Array) -> int:
+    found = 0
+    for values in (y_true, y_pred):
+        if values is not None:
+            plain = numpy.asarray(values, numpy.float64).ravel()
+            found = zlib.crc32(numpy.ascontiguousarray(plain).tobytes(), found)
+    return found
+
+
+def _unique(arrays: list[Array]) -> list[Any]:
+    labels = {label for values in arrays for label in values.tolist()}
+    try:
+        return sorted(labels)
+    except TypeError:
+        return sorted(labels, key=lambda label: (type(label).__name__, str(label)))
+
+
+def _listed(values: Any) -> list[Any]:
+    return [_plain(one) for one in numpy.asarray(values).tolist()]
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool)) else str(value)

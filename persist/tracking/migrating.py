@@ -1,0 +1,121 @@
+"""A whole store copied to another database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from persist.errors import DamagedError
+from persist.tracking import statements
+from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
+from persist.tracking.database import Opened
+from persist.tracking.errors import DataNotFoundError, StoreError
+from persist.tracking.statements import count_rows, select
+
+if TYPE_CHECKING:
+    from persist.tracking.store import WorkspaceStore
+
+__all__ = ["Migrated", "migrate"]
+
+_ROWS = 500  # that are in memory at once, with their arrays
+_DTYPES = {"DOUBLE[]": numpy.float64, "INTEGER[]": numpy.int32}
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What was copied.
+
+    Parameters
+    ----------
+    rows : dict of str to int
+        How many rows of each table.
+    artifacts : int
+        How many files.
+    not_copied : list of str
+        Why files of artifacts that are missing or damaged were left out.
+    """
+
+    rows: dict[str, int]
+    artifacts: int
+    not_copied: list[str]
+
+
+def migrate(
+    source: WorkspaceStore,
+    target: WorkspaceStore,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Migrated:
+    """Copy all rows and artifacts of a store to another one, which is empty.
+
+    Files come first and rows in one commit after them, so that the other store is empty until it
+    has everything. What a copy that failed has left is used by the next one.
+
+    Parameters
+    ----------
+    source, target : WorkspaceStore
+        The stores, on any database.
+    progress : callable, optional
+        Called after each file of an artifact with how many are done, and of how many.
+
+    Raises
+    ------
+    StoreError
+        If the other store has something already.
+    LockTimeout
+        If others do not finish in time.
+    """
+    ours, theirs = source._opened, target._opened
+    _check_empty(theirs)
+    with ours.reading() as connection:
+        files = connection.rows(
+            select("artifacts", ["artifact_path", "content_hash"], distinct=True)
+        )
+        not_copied = []
+        for number, (name, digest) in enumerate(files):
+            try:
+                theirs.files.write(name, [ours.files.read(name, digest)])
+            except (DataNotFoundError, DamagedError) as error:
+                not_copied.append(str(error))
+            if progress is not None:
+                progress(number + 1, len(files))
+        with theirs.changing(), theirs.reading() as other, other.transaction():
+            _check_empty(theirs)
+            copied = {}
+            for table in ALL_TABLES:
+                if table == PENDING or not (table in TABLES or connection.has_table(table)):
+                    continue
+                copied[table] = 0
+                for rows in _pages(connection, table):
+                    other.insert(table, rows)
+                    copied[table] += len(rows)
+    return Migrated(copied, len(files) - len(not_copied), not_copied)
+
+
+def _check_empty(opened: Opened) -> None:
+    [(runs, artifacts)] = opened.rows(count_rows(("runs", "artifacts")))
+    if runs or artifacts:
+        raise StoreError(
+            f"cannot copy to {opened.path}: it has {runs} run(s) and {artifacts} artifact(s); "
+            "name a new folder or an empty database"
+        )
+
+
+def _pages(connection: Any, table: str) -> Iterator[list[dict[str, Any]]]:
+    """Yield all rows of a table in lists, by their keys."""
+    columns = ALL_TABLES[table].columns
+    last = None
+    while True:
+        rows = connection.records(statements.page_by_key(table, last, _ROWS))
+        for row in rows:
+            for column in columns:
+                if row[column.name] is not None and column.type in _DTYPES:
+                    row[column.name] = numpy.asarray(row[column.name], _DTYPES[column.type])
+        if rows:
+            yield rows
+        if len(rows) < _ROWS:
+            return
+        last = rows[-1][ALL_TABLES[table].key]

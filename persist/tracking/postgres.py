@@ -1,0 +1,676 @@
+"""PostgreSQL, the engine of a store that many machines share.
+
+It has the methods of `persist.tracking.engine.Connection`, over SQLAlchemy core and psycopg.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+import re
+import struct
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from persist.errors import LockTimeout
+from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
+from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
+from persist.tracking.database import Database
+from persist.tracking.dialect import Dialect, Statement, Transactional
+from persist.tracking.errors import ArgumentError, StoreError, constraint_error
+from persist.tracking.locations import is_url, without_password
+from persist.tracking.optional import import_optional
+from persist.tracking.remote_artifact_files import RemoteArtifactFiles
+from persist.tracking.schema import INDEXES, NATURAL_KEY, column_ddl, view_ddl
+
+__all__ = ["PostgresConnection", "PostgresDatabase"]
+
+_OLDEST = 15  # the first version with NULLS NOT DISTINCT
+_DRIVER = "postgresql+psycopg"
+_SETTINGS = "persist.settings"
+_WRITERS = 0x70657273697374  # the key of the lock of the one who writes: "persist"
+_CONNECT = 10  # s, for a server that is busy, however short one may wait for other writers
+_SECRET = ("password", "sslpassword")  # options of libpq
+_REFUSED = "sql takes one SELECT statement, which only reads"
+_QUERY = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL
+)
+# What a question mark can be in without being that of a value.
+_TOKEN = re.compile(
+    r"""(?:\bE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/"""
+    r"""|\$(\w*)\$.*?\$\1\$)|(\?)|(%)""",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_TYPES = {
+    # DuckDB compares the bytes of text, whatever the language of the server.
+    "VARCHAR": 'text COLLATE "C"',
+    "DOUBLE": "double precision",
+    "DOUBLE[]": "double precision[]",
+}
+
+Rows = list[tuple[Any, ...]]
+
+
+class PostgresDialect:
+    """The words of PostgreSQL; see `Dialect`."""
+
+    like = "LIKE ? ESCAPE ''"
+    dataset_names = (
+        "SELECT coalesce(entry->>'name', entry #>> '{}') AS name FROM json_array_elements("
+        "CASE json_typeof(datasets) WHEN 'array' THEN datasets ELSE '[]' END) AS entry"
+    )
+    checksum = "bit_xor(hashtextextended(t::text, 0))"
+
+    def columns(self, table: str, changed: Mapping[str, str], hidden: Sequence[str] = ()) -> str:
+        """Return SQL for the columns of a table."""
+        return ", ".join(
+            f'{changed[column.name]} AS "{column.name}"'
+            if column.name in changed
+            else f'"{column.name}"'
+            for column in TABLES[table].columns
+        )
+
+    def insertion_order(self, table: str) -> str:
+        """Return SQL by which rows of the same time are in the order of their ids."""
+        return f"{table}.{TABLES[table].key}"
+
+    def any_value(self, expression: str, where: str = "") -> str:
+        """Return SQL for one of the values of a group that is not null."""
+        # The function of this name came with version 16.
+        tests = f"{expression} IS NOT NULL" + (f" AND {where}" if where else "")
+        return f"(array_agg({expression}) FILTER (WHERE {tests}))[1]"
+
+
+class PostgresConnection(Transactional):
+    """An open database.
+
+    Parameters
+    ----------
+    path : str
+        Its URL, without its password.
+    raw : sqlalchemy.Connection
+        The connection, which commits each statement that is not in a transaction.
+    """
+
+    dialect: Dialect = PostgresDialect()
+    deletes_together = True
+
+    def __init__(self, path: str, raw: Any) -> None:
+        self._path = path
+        self._raw = raw
+        self._is_in_transaction = False
+
+    def close(self) -> None:
+        """Close the connection, which ends its transaction and releases its lock."""
+        self._raw.close()
+
+    def rows(self, statement: Statement) -> Rows:
+        """Return the rows of a statement."""
+        result = self._execute(statement.text, statement.values)
+        return [tuple(row) for row in result]
+
+    def records(self, statement: Statement) -> list[dict[str, Any]]:
+        """Return the rows of a statement as dicts."""
+        return [dict(row) for row in self._execute(statement.text, statement.values).mappings()]
+
+    def arrow(self, statement: Statement) -> Any:
+        """Return the rows of a statement as a pyarrow.Table."""
+        return _as_arrow(self._execute(statement.text, statement.values))
+
+    def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
+        """Return the rows of one SELECT statement of a user as a pyarrow.Table.
+
+        It runs in a transaction that cannot write, by a protocol that takes one statement only.
+
+        Raises
+        ------
+        StoreError
+            If it is anything but one statement that reads.
+        """
+        if not _QUERY.match(text):
+            raise StoreError(f"{_REFUSED}; got {text.strip()[:40] or 'nothing'}")
+        if not self._is_in_transaction:
+            self.begin_reading()
+            try:
+                return _as_arrow(self._execute(text, values))
+            finally:
+                self.rollback()
+        self._execute("SAVEPOINT query")
+        try:
+            self._execute("SET TRANSACTION READ ONLY")
+            return _as_arrow(self._execute(text, values))
+        finally:
+            # A savepoint has its own answer to whether it can write.
+            self._execute("ROLLBACK TO SAVEPOINT query")
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._execute("BEGIN")
+        self._is_in_transaction = True
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        self._is_in_transaction = False
+        self._execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the transaction, as the server does by itself if the connection is lost."""
+        self._is_in_transaction = False
+        if not self.is_lost:
+            self._execute("ROLLBACK")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the server has closed the connection."""
+        return bool(self._raw.invalidated)
+
+    def is_usable(self) -> bool:
+        """Return False if a query that failed has ended the transaction or the connection."""
+        if self.is_lost:
+            return False
+        try:
+            self._execute("SELECT 1")
+        except StoreError:
+            return False
+        return True
+
+    def begin_reading(self) -> None:
+        """Begin a transaction whose queries see the database as it was at the first of them."""
+        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._is_in_transaction = True
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
+        """Insert rows, encoded as by `encode_row`.
+
+        Parameters
+        ----------
+        table : str
+            The table.
+        rows : sequence of mapping
+            Rows that all have the columns of the first one.
+        conflict : {'', 'OR IGNORE', 'OR REPLACE'}, optional
+            What happens to a row whose key exists.
+        """
+        columns = [column for column in ALL_TABLES[table].columns if column.name in rows[0]]
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        text = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        if conflict:
+            key = ALL_TABLES[table].key
+            changed = ", ".join(f'"{c.name}" = EXCLUDED."{c.name}"' for c in columns)
+            action = "NOTHING" if conflict == "OR IGNORE" else f"UPDATE SET {changed}"
+            text += f" ON CONFLICT ({key}) DO {action}"
+        encoders = [(column.name, _ENCODERS.get(column.type)) for column in columns]
+        self._execute(
+            text,
+            [
+                tuple(
+                    row[name] if encode is None or row[name] is None else encode(row[name])
+                    for name, encode in encoders
+                )
+                for row in rows
+            ],
+            many=True,
+        )
+
+    def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
+        """Set columns of the row of a key."""
+        columns = ", ".join(f'"{name}" = ?' for name in values)
+        text = f"UPDATE {table} SET {columns} WHERE {ALL_TABLES[table].key} = ?"
+        self._execute(text, [*values.values(), key])
+
+    def delete(self, table: str, keys: Collection[Any]) -> None:
+        """Delete the rows of some keys."""
+        if keys:
+            text = f"DELETE FROM {table} WHERE {ALL_TABLES[table].key} = ANY(?::VARCHAR[])"
+            self._execute(text, [list(keys)])
+
+    def has_table(self, name: str) -> bool:
+        """Return True if a table of persist's own was created: all are, but for one of DuckDB."""
+        return name != PENDING
+
+    def has_schema(self) -> bool:
+        """Return True if the tables exist, which are created together."""
+        [(found,)] = self.rows(Statement("SELECT to_regclass(?) IS NOT NULL", [_SETTINGS]))
+        return bool(found)
+
+    def create_schema(self) -> None:
+        """Create the tables, indexes and the view."""
+        with self.transaction():
+            self._execute("CREATE SCHEMA IF NOT EXISTS persist")
+            for table in ALL_TABLES.values():
+                if table.name != PENDING:
+                    columns = ", ".join(
+                        column_ddl(c, c.name == table.key, _TYPES.get(c.type))
+                        for c in table.columns
+                    )
+                    self._execute(f"CREATE TABLE {table.name} ({columns})")
+            for name, target in INDEXES.items():
+                self._execute(f"CREATE INDEX {name} ON {target}")
+            self._execute(f"{NATURAL_KEY} NULLS NOT DISTINCT")
+            self._execute(view_ddl("c.branch_path::text"))
+            self._execute(f"CREATE TABLE {_SETTINGS} (name text PRIMARY KEY, value text NOT NULL)")
+
+    def setting(self, name: str) -> str | None:
+        """Return what was recorded for all who open the database; None if nothing was."""
+        found = self.rows(Statement(f"SELECT value FROM {_SETTINGS} WHERE name = ?", [name]))
+        return str(found[0][0]) if found else None
+
+    def record_setting(self, name: str, value: str) -> None:
+        """Record something for all who open the database, unless it was."""
+        self._execute(
+            f"INSERT INTO {_SETTINGS} VALUES (?, ?) ON CONFLICT DO NOTHING", [name, value]
+        )
+
+    def vacuum(self) -> None:
+        """Give free space in the tables back to use, as far as PostgreSQL does."""
+        for name in TABLES:
+            self._execute(f"VACUUM {name}")
+
+    def lock(self, timeout: float) -> None:
+        """Wait until nobody else writes, in the order in which all came.
+
+        Raises
+        ------
+        LockTimeout
+            If others do not finish in time.
+        """
+        lock = Statement(f"SELECT pg_try_advisory_lock({_WRITERS})")
+        if self.rows(lock) == [(True,)]:
+            return
+        self._execute(f"SET lock_timeout = {max(1, round(timeout * 1000))}")
+        try:
+            self._execute(f"SELECT pg_advisory_lock({_WRITERS})")
+        except StoreError as error:
+            reason = getattr(error.__cause__, "orig", None)
+            if not isinstance(reason, _errors().LockNotAvailable):
+                raise
+            raise LockTimeout(self._path, None, None, timeout) from error
+        self._execute("SET lock_timeout = DEFAULT")
+
+    def unlock(self) -> None:
+        """Release the lock, so that the next one can write."""
+        self._execute(f"SELECT pg_advisory_unlock({_WRITERS})")
+
+    def _execute(self, text: str, values: Sequence[Any] = (), *, many: bool = False) -> Any:
+        """Run a statement, or run it for each of several tuples of values."""
+        try:
+            return self._raw.exec_driver_sql(_as_driver(text), values if many else tuple(values))
+        except import_optional("sqlalchemy.exc").SQLAlchemyError as error:
+            raise _translated(self._path, error) from error
+
+
+class PostgresDatabase(Database):
+    """A database on a server: any number of processes read while one of them writes.
+
+    Parameters
+    ----------
+    path : str
+        Its URL, without its password.
+    url : sqlalchemy.URL
+        Its URL.
+    """
+
+    dialect = PostgresConnection.dialect
+
+    def __init__(self, path: str, url: Any) -> None:
+        super().__init__(path)
+        self._url = url
+        self._artifacts: tuple[str | None, Mapping[str, Any] | None] = (None, None)
+
+    @classmethod
+    def of(
+        cls,
+        location: str,
+        artifacts: str | os.PathLike[str] | None,
+        storage_options: Mapping[str, Any] | None,
+    ) -> PostgresDatabase:
+        """Return the database of a URL: one object for each.
+
+        One that this process has open needs no password.
+        """
+        url, path = _parsed(location)
+        place = None if artifacts is None else _place(artifacts)
+        with cls._all_lock:
+            found = cls._all.get(path)
+            if not isinstance(found, cls) or url.password not in (None, found._url.password):
+                found = cls(path, url)
+                cls._all[path] = found
+            elif None not in (place, found._artifacts[0]) and place != found._artifacts[0]:
+                raise ArgumentError(
+                    f"cannot open {path} with artifacts in {without_password(str(place))}: this "
+                    "process has it open with those in "
+                    f"{without_password(str(found._artifacts[0]))}; close that store first"
+                )
+            if place is not None:
+                found._artifacts = (place, storage_options)
+            return found
+
+    def prepare(self, timeout: float) -> None:
+        """Create the tables that are missing, and find the artifacts.
+
+        Raises
+        ------
+        ArgumentError
+            If no place for artifacts is known.
+        """
+        place, options = self._artifacts
+        connection: Any
+        with self.reading(timeout) as connection:
+            exists = connection.has_schema()
+            recorded = connection.setting("artifacts") if exists else None
+        place = place or recorded
+        if place is None:
+            raise ArgumentError(
+                f"cannot open {self.path}: it has no place for artifacts yet; give artifacts, a "
+                "folder that all machines share or a URL such as s3://bucket/runs"
+            )
+        if recorded is None:
+            with self._mutex, self._opened(True, timeout) as connection:
+                # Somebody may have been faster.
+                if not connection.has_schema():
+                    connection.create_schema()
+                connection.record_setting("artifacts", without_password(place))
+        self._artifacts = (place, options)
+        self.files: ArtifactFiles = (
+            RemoteArtifactFiles(place, options)
+            if is_url(place)
+            else LocalArtifactFiles(Path(place), is_shared=True)
+        )
+
+    def start_anew(self) -> None:
+        """Forget, in a child process, what its parent had open."""
+        if self._closer is not None:
+            self._closer.detach()
+        super().start_anew()
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._closer: weakref.finalize[Any, Any] | None = None
+
+    @contextlib.contextmanager
+    def _opened(self, writes: bool, timeout: float) -> Iterator[Any]:
+        """Context manager that connects; the caller must hold the mutex."""
+        try:
+            connection = self._begun(writes, timeout)
+            self._is_open = True
+            yield connection
+            if writes:
+                connection.unlock()
+            else:
+                connection.rollback()
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            self._is_open = False
+
+    def _begun(self, writes: bool, timeout: float) -> PostgresConnection:
+        """Return a connection that has the lock, or a transaction that reads."""
+        while True:
+            is_new = self._connection is None
+            if is_new:
+                self._connection = self._connect(timeout)
+            connection: PostgresConnection = self._connection
+            try:
+                if writes:
+                    connection.lock(timeout)
+                else:
+                    connection.begin_reading()
+            except StoreError:
+                # A server, or what is between, may have closed one that was idle.
+                if is_new or not connection.is_lost:
+                    raise
+                self._close()
+            else:
+                return connection
+
+    def _connect(self, timeout: float) -> PostgresConnection:
+        sqlalchemy = import_optional("sqlalchemy")
+        import_optional("psycopg")
+        engine = sqlalchemy.create_engine(
+            self._url,
+            isolation_level="AUTOCOMMIT",
+            poolclass=sqlalchemy.NullPool,
+            connect_args={
+                "application_name": "persist",
+                "client_encoding": "utf8",
+                "connect_timeout": max(_CONNECT, math.ceil(min(timeout, 1e6))),
+                "cursor_factory": _cursor_class(),
+            },
+        )
+        sqlalchemy.event.listen(engine, "connect", _prepare_connection)
+        try:
+            raw = engine.connect()
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            # Not from that error, which holds what the driver was called with.
+            reason = _without(str(getattr(error, "orig", error)), self._url.password)
+            raise StoreError(f"cannot connect to {self.path}: {reason}") from None
+        try:
+            (version,) = raw.dialect.server_version_info[:1]
+            if version < _OLDEST:
+                raise StoreError(
+                    f"cannot use {self.path}: PostgreSQL {_OLDEST} or later is needed, and it is "
+                    f"{version}"
+                )
+        except BaseException:
+            raw.close()
+            raise
+        self._closer = weakref.finalize(self, raw.close)
+        return PostgresConnection(self.path, raw)
+
+    def _close(self) -> None:
+        if self._closer is not None:
+            self._closer.detach()
+            self._closer = None
+        super()._close()
+
+
+def _parsed(location: str) -> tuple[Any, str]:
+    """Return the URL of a database as SQLAlchemy has it, and as text without its password."""
+    sqlalchemy = import_optional("sqlalchemy")
+    wanted = "give one such as postgresql+psycopg://user@host/database"
+    try:
+        url = sqlalchemy.make_url(location)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise ArgumentError(
+            f"cannot read the URL {without_password(location)} of a database; {wanted}"
+        ) from None
+    if url.drivername not in ("postgresql", _DRIVER):
+        raise ArgumentError(
+            f"cannot open {without_password(location)}: a store is a folder or in PostgreSQL; "
+            f"{wanted}"
+        )
+    if "@" in (url.host or ""):
+        raise ArgumentError(
+            f"cannot read the URL {without_password(location)} of a database: its password has an "
+            "@; write %40 in its place"
+        )
+    url = url.set(drivername=_DRIVER)
+    secret = url.query.get("password")
+    if isinstance(secret, str):
+        url = url.difference_update_query(["password"]).set(password=url.password or secret)
+    shown = url.difference_update_query(_SECRET)
+    # The method set leaves alone what it is to set to None.
+    shown = sqlalchemy.URL.create(**{**shown._asdict(), "password": None})
+    return url, shown.render_as_string(hide_password=False)
+
+
+def _place(artifacts: str | os.PathLike[str]) -> str:
+    if is_url(artifacts):
+        return str(artifacts).rstrip("/")
+    return os.path.abspath(artifacts)
+
+
+def _without(text: str, password: Any) -> str:
+    return text.replace(str(password), "***") if password else text
+
+
+@functools.lru_cache(maxsize=512)
+def _as_driver(text: str) -> str:
+    """Return SQL whose question marks are those of psycopg."""
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[2]:
+            return "%s"
+        return match[0].replace("%", "%%")
+
+    return _TOKEN.sub(replaced, text)
+
+
+def _translated(path: str, error: Any) -> Exception:
+    """Return the error of persist for one of SQLAlchemy."""
+    reason = getattr(error, "orig", error)
+    text = str(reason).strip()
+    if isinstance(reason, _errors().IntegrityError):
+        return constraint_error(text)
+    if isinstance(reason, _errors().DataError) and "NUL" in text:
+        return ArgumentError(f"cannot store text in {path}: it has a NUL character ({text})")
+    return StoreError(f"{path} refused a statement: {text}")
+
+
+def _errors() -> Any:
+    return import_optional("psycopg.errors")
+
+
+@functools.lru_cache(maxsize=1)
+def _cursor_class() -> type:
+    """Return a class of cursors that read binary values, by a protocol for one statement."""
+    psycopg = import_optional("psycopg")
+
+    class BinaryCursor(psycopg.Cursor):  # type: ignore[misc, name-defined]
+        def __init__(self, connection: Any, **options: Any) -> None:
+            super().__init__(connection, **options)
+            self.format = psycopg.pq.Format.BINARY
+
+    return BinaryCursor
+
+
+class _Doubles(bytes):
+    """Numbers as PostgreSQL reads a double precision[]."""
+
+
+class _Integers(bytes):
+    """Numbers as PostgreSQL reads an integer[]."""
+
+
+_HEADER = struct.Struct(">iiI")  # dimensions, whether there are nulls, type of the elements
+_DIMENSION = struct.Struct(">ii")  # length, lower bound
+_FLOAT8, _INT4, _FLOAT8S, _INT4S = 701, 23, 1022, 1007
+_ELEMENTS = {
+    _FLOAT8: numpy.dtype([("size", ">i4"), ("value", ">f8")]),
+    _INT4: numpy.dtype([("size", ">i4"), ("value", ">i4")]),
+}
+
+
+def _encoded(values: numpy.ndarray[Any, Any], oid: int) -> bytes:
+    """Return an array as PostgreSQL sends and receives it.
+
+    References
+    ----------
+    PostgreSQL, src/backend/utils/adt/arrayfuncs.c, array_send.
+    """
+    if not len(values):
+        return _HEADER.pack(0, 0, oid)
+    elements = numpy.empty(len(values), _ELEMENTS[oid])
+    elements["size"] = elements.dtype["value"].itemsize
+    elements["value"] = values
+    return _HEADER.pack(1, 0, oid) + _DIMENSION.pack(len(values), 1) + elements.tobytes()
+
+
+_ENCODERS: dict[str, Callable[[Any], bytes]] = {
+    "DOUBLE[]": lambda values: _Doubles(_encoded(values, _FLOAT8)),
+    "INTEGER[]": lambda values: _Integers(_encoded(values, _INT4)),
+}
+
+
+def _prepare_connection(connection: Any, record: object) -> None:
+    """Teach a connection of psycopg to pass arrays whole, and JSON as text."""
+    adapters = connection.adapters
+    for kind, dumper in _dumpers():
+        adapters.register_dumper(kind, dumper)
+    arrays, text = _loaders()
+    for oid in (_FLOAT8S, _INT4S):
+        adapters.register_loader(oid, arrays)
+    adapters.register_loader("json", text)
+    connection.autocommit = True
+    connection.execute("SET TIME ZONE 'UTC'")
+
+
+@functools.lru_cache(maxsize=1)
+def _dumpers() -> list[tuple[type, type]]:
+    psycopg = import_optional("psycopg")
+
+    class Dumper(psycopg.adapt.Dumper):  # type: ignore[misc, name-defined]
+        format = psycopg.pq.Format.BINARY
+
+        def dump(self, obj: bytes) -> bytes:
+            return bytes(obj)
+
+    return [
+        (_Doubles, type("DoublesDumper", (Dumper,), {"oid": _FLOAT8S})),
+        (_Integers, type("IntegersDumper", (Dumper,), {"oid": _INT4S})),
+    ]
+
+
+@functools.lru_cache(maxsize=1)
+def _loaders() -> tuple[type, type]:
+    psycopg = import_optional("psycopg")
+    array = import_optional("psycopg.types.array")
+
+    class ArrayLoader(array.ArrayBinaryLoader):  # type: ignore[misc, name-defined]
+        def load(self, data: Any) -> Any:
+            dimensions, has_nulls, oid = _HEADER.unpack_from(data)
+            if has_nulls or dimensions > 1:
+                return super().load(data)
+            kind = _ELEMENTS[oid]
+            content = bytes(data)[_HEADER.size + _DIMENSION.size :] if dimensions else b""
+            values = numpy.frombuffer(content, kind)["value"]
+            return values.astype(values.dtype.newbyteorder("="))
+
+    class TextLoader(psycopg.adapt.Loader):  # type: ignore[misc, name-defined]
+        format = psycopg.pq.Format.BINARY
+
+        def load(self, data: Any) -> str:
+            return bytes(data).decode()
+
+    return ArrayLoader, TextLoader
+
+
+def _as_arrow(result: Any) -> Any:
+    """Return the rows of a result as a pyarrow.Table, with the types of the server."""
+    pa = import_optional("pyarrow")
+    types = {
+        16: pa.bool_(),
+        20: pa.int64(),
+        21: pa.int16(),
+        23: pa.int32(),
+        700: pa.float32(),
+        701: pa.float64(),
+        1082: pa.date32(),
+        1114: pa.timestamp("us"),
+        1184: pa.timestamp("us", tz="UTC"),
+        _INT4S: pa.list_(pa.int32()),
+        _FLOAT8S: pa.list_(pa.float64()),
+        **dict.fromkeys((18, 19, 25, 114, 1042, 1043), pa.string()),
+        **dict.fromkeys((1009, 1015), pa.list_(pa.string())),
+    }
+    description = result.cursor.description
+    rows = result.fetchall()
+    columns = list(zip(*rows, strict=True)) or [()] * len(description)
+    arrays = [
+        pa.array(values, types.get(column.type_code))
+        for column, values in zip(description, columns, strict=True)
+    ]
+    names: list[str] = []
+    for column in description:
+        # PostgreSQL calls each count(*) the same, and frames do not take that.
+        same = [column.name, *(f"{column.name}_{number}" for number in range(1, len(names) + 1))]
+        names.append(next(name for name in same if name not in names))
+    return pa.Table.from_arrays(arrays, names)

@@ -1,0 +1,223 @@
+"""Data sets: features and targets, and which samples they are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy
+
+from persist.tracking.errors import DataError
+from persist.tracking.training.reading import wavelengths_of
+
+__all__ = ["Data", "column_names", "is_frame", "row_count", "take"]
+
+Array = Any
+_PREVIEW = 5  # rows and columns
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Features and targets, as they are handed to estimators.
+
+    Parameters
+    ----------
+    name : str
+        What people call them.
+    X : array, sparse matrix or frame, (n_samples, n_features)
+        What is predicted from. A frame stays one.
+    y : array, (n_samples,) or (n_samples, n_targets)
+        What is to be predicted.
+    X_test, y_test : optional
+        What is kept from training.
+    path : str, optional
+        The file or folder they come from.
+    groups : array, (n_samples,), optional
+        Samples of one group are never in training and validation at once.
+    sample_weight : array, (n_samples,), optional
+        How much each sample counts when a model is fitted.
+    ids, ids_test : array, optional
+        The names of the samples, as the index of a frame has them.
+    target_names : tuple of str, optional
+        The names of the targets.
+    rows, rows_test : array of int, optional
+        Which rows of what the user gave these are; all of them by default.
+    """
+
+    name: str
+    X: Array
+    y: Array
+    X_test: Array = None
+    y_test: Array = None
+    path: str | None = None
+    groups: Array = None
+    sample_weight: Array = None
+    ids: Array = None
+    ids_test: Array = None
+    target_names: tuple[str, ...] = ()
+    rows: Array = field(default=None, repr=False)
+    rows_test: Array = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_shapes(self.name, self.X, self.y)
+        count = row_count(self.X)
+        for what in ("groups", "sample_weight", "ids"):
+            values = getattr(self, what)
+            if values is not None and len(values) != count:
+                raise DataError(
+                    f"cannot use {what} of {self.name}: it has {len(values)} values for "
+                    f"{count} samples; give one for each row of X"
+                )
+        if self.rows is None:
+            object.__setattr__(self, "rows", numpy.arange(count))
+        if self.X_test is None:
+            return
+        if self.y_test is None:
+            raise DataError(f"cannot use X_test of {self.name}: y_test is missing; give both")
+        _check_shapes(f"{self.name}, test", self.X_test, self.y_test)
+        if self.X_test.shape[1] != self.X.shape[1]:
+            raise DataError(
+                f"cannot use X_test of {self.name}: it has {self.X_test.shape[1]} features and X "
+                f"has {self.X.shape[1]}; give the same columns in both"
+            )
+        if self.rows_test is None:
+            object.__setattr__(self, "rows_test", numpy.arange(row_count(self.X_test)))
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """The names of the columns of a frame; None for an array."""
+        return column_names(self.X)
+
+    @property
+    def wavelengths(self) -> Array:
+        """The numbers that name the columns, in order; None if these are other names."""
+        names = self.feature_names
+        return None if names is None else wavelengths_of(names)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all names and values."""
+        found = hashlib.sha256()
+        parts = {
+            "X": self.X,
+            "y": self.y,
+            "X_test": self.X_test,
+            "y_test": self.y_test,
+            "groups": self.groups,
+            "sample_weight": self.sample_weight,
+        }
+        for part, values in parts.items():
+            for piece in () if values is None else _pieces(values):
+                found.update(f"{part}:{len(piece)}:".encode())
+                found.update(piece)
+        return found.hexdigest()
+
+    def held_out(self, train: Array, test: Array) -> Data:
+        """Return the same samples, those of some rows as the test part."""
+        return replace(
+            self,
+            X=take(self.X, train),
+            y=self.y[train],
+            X_test=take(self.X, test),
+            y_test=self.y[test],
+            groups=None if self.groups is None else self.groups[train],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[train],
+            ids=None if self.ids is None else self.ids[train],
+            ids_test=None if self.ids is None else self.ids[test],
+            rows=self.rows[train],
+            rows_test=self.rows[test],
+        )
+
+    def preview(self) -> str:
+        """Return shapes, names and the first rows, as they were understood, in lines of text."""
+        count, width = self.X.shape
+        names = self.feature_names
+        lines = [f"{self.name}: {count} samples, {width} features ({_kind(self.X)})"]
+        if self.wavelengths is not None:
+            first, last = self.wavelengths[0], self.wavelengths[-1]
+            lines.append(f"  wavelengths: {first:g} to {last:g}")
+        elif names is not None:
+            more = ", …" if width > 2 * _PREVIEW else ""
+            lines.append(f"  columns: {', '.join(names[: 2 * _PREVIEW])}{more}")
+        target = f" {', '.join(self.target_names)}" if self.target_names else ""
+        lines.append(f"  target{target}: {self.y.dtype}, shape {self.y.shape}")
+        if self.X_test is not None:
+            lines.append(f"  test part: {row_count(self.X_test)} samples")
+        for what in ("groups", "sample_weight"):
+            values = getattr(self, what)
+            if values is not None:
+                lines.append(f"  {what}: {', '.join(map(str, values[:_PREVIEW]))}, …")
+        for row in range(min(count, _PREVIEW)):
+            cells = numpy.asarray(_dense(take(self.X, numpy.array([row]))))[0, :_PREVIEW]
+            shown = " ".join(f"{cell:.6g}" if _is_number(cell) else str(cell) for cell in cells)
+            label = row if self.ids is None else self.ids[row]
+            more = " …" if width > _PREVIEW else ""
+            lines.append(f"  {label}: {shown}{more} -> {self.y[row]}")
+        return "\n".join(lines)
+
+
+def is_frame(values: Any) -> bool:
+    """Return True if `values` is a table with named columns, of pandas or polars."""
+    return hasattr(values, "columns") and hasattr(values, "to_numpy")
+
+
+def column_names(values: Any) -> list[str] | None:
+    """Return the names of the columns of a frame if all are text; None otherwise."""
+    if not is_frame(values):
+        return None
+    names = list(values.columns)
+    return names if all(isinstance(name, str) for name in names) else None
+
+
+def row_count(values: Any) -> int:
+    """Return the number of samples of an array, sparse matrix or frame."""
+    return int(values.shape[0])
+
+
+def take(values: Any, rows: Array) -> Any:
+    """Return some rows of an array, sparse matrix or frame, in this order."""
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    return values[rows]
+
+
+def _pieces(values: Any) -> list[bytes]:
+    if is_frame(values):
+        columns = [numpy.asarray(values[name]) for name in values.columns]
+        return [repr(list(values.columns)).encode(), *(p for c in columns for p in _pieces(c))]
+    if hasattr(values, "tocsr"):
+        parts = (values.data, values.indices, values.indptr)
+        return [repr(values.shape).encode(), *(p for part in parts for p in _pieces(part))]
+    plain = values
+    if values.dtype.kind == "O" or values.dtype.kind not in "biufcSUmM":
+        plain = numpy.asarray([str(value) for value in values.ravel()]).reshape(values.shape)
+    head = f"{plain.dtype.str}{plain.shape}".encode()
+    return [head, numpy.ascontiguousarray(plain).tobytes()]
+
+
+def _check_shapes(name: str, features: Array, y: Array) -> None:
+    if y is None:
+        raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
+    shape = features.shape
+    if len(shape) != 2 or not shape[0]:
+        raise DataError(
+            f"cannot use {name}: X must be of shape (n_samples, n_features), got {shape}"
+        )
+    if y.ndim not in (1, 2) or len(y) != shape[0]:
+        raise DataError(
+            f"cannot use {name}: y must have {shape[0]} rows, as X has, got shape {y.shape}"
+        )
+
+
+def _kind(values: Any) -> str:
+    if is_frame(values):
+        return f"{type(values).__module__.partition('.')[0]} frame"
+    return f"sparse {values.dtype}" if hasattr(values, "tocsr") else str(values.dtype)
+
+
+def _dense(values: Any) -> Any:
+    return values.toarray() if hasattr(values, "tocsr") else values
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)

@@ -1,0 +1,434 @@
+"""One pipeline fitted to one part of the data: a fold, or all that is there for training.
+
+A part depends on nothing but its arguments, so that it may be fitted anywhere, in any order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+
+from persist.errors import PersistError
+from persist.tracking import encodings, prediction
+from persist.tracking.errors import PipelineError, StoreError
+from persist.tracking.fitted import FittedChain, FittedStep, StepKind
+from persist.tracking.optional import import_optional
+from persist.tracking.training.configuration import class_name
+from persist.tracking.training.data import Data, take
+from persist.tracking.training.plan import Plan, PlannedStep
+from persist.tracking.training.scoring import Metric, Outcome, outcomes_of
+from persist.tracking.training.splitting import needs_groups, seeded
+
+__all__ = [
+    "Artifact",
+    "Fitted",
+    "LogEntry",
+    "Settings",
+    "StepFailure",
+    "fit_part",
+    "one_thread",
+    "task_type_of",
+]
+
+Array = Any
+FINAL = "final"
+"""The name of the part that is all training data."""
+
+_TYPES = {
+    StepKind.FEATURES: "transformer",
+    StepKind.AUGMENTATION: "transformer",
+    StepKind.TARGET: "encoder",
+}
+
+
+class StepFailure(StoreError):  # noqa: N818 - it wraps the error of a step, and is recorded
+    """A step of a pipeline raised an error."""
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """What happened in a step: ``end`` or ``error``, and how long it took in ms."""
+
+    step: int
+    operator_class: str
+    event: str
+    duration_ms: int
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all parts of a pipeline.
+
+    Parameters
+    ----------
+    task_type : {'regression', 'classification'}
+        The type of task.
+    metric : Metric
+        What is scored beside the usual metrics.
+    seed : int
+        The seed of what is random and has none.
+    artifact_format : str
+        How fitted objects are stored.
+    """
+
+    task_type: str
+    metric: Metric
+    seed: int
+    artifact_format: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A fitted object on its way into a store.
+
+    Parameters
+    ----------
+    step : int
+        Its step.
+    fold : str or None
+        The fold of a model; None for a transformer.
+    type, operator_class : str
+        What it is.
+    content : list of bytes, or object
+        What its file will hold; the object itself where it can only be encoded by the caller.
+    is_encoded : bool
+        Which of the two.
+    """
+
+    step: int
+    fold: str | None
+    type: str
+    operator_class: str
+    content: Any
+    is_encoded: bool
+
+
+@dataclass
+class Fitted:
+    """A part that was fitted, or has failed.
+
+    Attributes
+    ----------
+    part : str
+        The number of the fold, or ``final``.
+    outcomes : list of Outcome
+        The predictions.
+    artifacts : list of Artifact
+        The fitted objects.
+    log : list of LogEntry
+        What happened.
+    best_params : dict
+        What a search inside the pipeline has found.
+    error : Exception or None
+        Why it has failed.
+    """
+
+    part: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    log: list[LogEntry] = field(default_factory=list)
+    best_params: dict[str, Any] = field(default_factory=dict)
+    error: Exception | None = None
+
+
+def task_type_of(plan: Plan) -> str:
+    """Return whether the model of a pipeline is a classifier or a regressor."""
+    base = import_optional("sklearn.base")
+    is_classifier = base.is_classifier(plan.model.operators[0])
+    return "classification" if is_classifier else "regression"
+
+
+def fit_part(
+    plan: Plan, data: Data, part: str, rest: Array, left_out: Array | None, settings: Settings
+) -> Fitted:
+    """Fit a pipeline to some samples, and predict all parts of the data.
+
+    All steps, those of the target included, are fitted to these samples alone, so that what is
+    predicted for the rest tells how well new data would be predicted. Only the codes of class
+    labels are those of all training data.
+
+    Numbers do not depend on how many cores there are: BLAS and OpenMP, whose sums do, have one
+    thread.
+
+    Parameters
+    ----------
+    plan : Plan
+        The pipeline.
+    data : Data
+        The data.
+    part : str
+        The number of a fold, or ``final``.
+    rest, left_out : array of int
+        The rows to fit to, and those to validate on; None for all.
+    settings : Settings
+        What is the same for all parts.
+
+    Returns
+    -------
+    Fitted
+        The part; an error is in it, and not raised.
+    """
+    found = Fitted(part)
+    try:
+        with one_thread():
+            _Fitting(plan, data, settings, found).fit(rest, left_out)
+    except Exception as error:
+        found.error = error
+        found.outcomes, found.artifacts = [], []
+    return found
+
+
+_LIMIT_LOCK = threading.Lock()
+_limited: list[Any] = []
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Context manager within which BLAS computes with one thread.
+
+    The limit is that of the process. Of several threads that fit at once the first sets it and
+    the last lifts it, as their numbers would depend on their timing otherwise. OpenBLAS takes no
+    limit from a thread that Python has started, so whoever starts threads sets it for them.
+    """
+    control = import_optional("threadpoolctl")
+    with _LIMIT_LOCK:
+        _limited.append(control.threadpool_limits(1) if not _limited else None)
+    try:
+        yield
+    finally:
+        with _LIMIT_LOCK:
+            # The first has what was before, whoever leaves last.
+            limits = _limited[0]
+            _limited.pop()
+            if not _limited:
+                limits.restore_original_limits()
+
+
+class _Fitting:
+    """Fits the steps of a pipeline to a part of the data, each logged."""
+
+    def __init__(self, plan: Plan, data: Data, settings: Settings, found: Fitted) -> None:
+        self._plan = plan
+        self._data = data
+        self._settings = settings
+        self._found = found
+        self._part = FINAL if found.part == FINAL else f"fold {found.part}"
+
+    def fit(self, rest: Array, left_out: Array | None) -> None:
+        """Fit all steps, and fill what was found."""
+        data, found, plan = self._data, self._found, self._plan
+        is_final = left_out is None
+        is_classifier = self._settings.task_type == "classification"
+        y = data.y[rest]
+        # The codes of labels tell nothing of the samples that are left out.
+        targets = tuple(
+            self._fit_target(step, data.y if is_classifier else y)
+            for step in plan.before
+            if step.kind is StepKind.TARGET
+        )
+        for step in targets:
+            for transformer in step.transformers:
+                y = _transformed_target(transformer, y)
+        steps, model = self._fit_features(take(data.X, rest), y, rest)
+        found.best_params = _best_params(model)
+        index, fold = plan.model.index, f"fold_{found.part}"
+        if is_final:
+            every = tuple(sorted([*steps, *targets], key=lambda step: step.index))
+        else:
+            model = _joined(steps, model)
+            if targets and not is_classifier:
+                model = _with_target(model, targets, data.y[rest])
+                targets = ()
+            every = targets
+        chain = FittedChain(every, {fold: model}, {}, class_name(model), index)
+        found.outcomes = outcomes_of(
+            found.part, chain, data, self._settings.task_type, self._settings.metric, rest,
+            left_out, found.best_params,
+        )  # fmt: skip
+        found.artifacts = [
+            self._artifact(transformer, step.index, None, _TYPES[step.kind])
+            for step in every
+            for transformer in step.transformers
+        ]
+        found.artifacts.append(self._artifact(model, index, fold, "model"))
+
+    def _fit_features(self, features: Any, y: Array, rows: Array) -> tuple[list[FittedStep], Any]:
+        """Return the steps, but for those of the target, and the model, fitted."""
+        steps = []
+        for step in self._plan.before:
+            if step.kind is StepKind.TARGET:
+                continue
+            operators, added = [], [features]
+            with self._logged(step, class_name(step.operators[0])):
+                for operator in step.operators:
+                    fitted = seeded(operator, self._settings.seed)
+                    options = self._grouped(fitted, rows)
+                    transformed = _fit_transformed(fitted, features, y, options)
+                    operators.append(fitted)
+                    if step.kind is StepKind.AUGMENTATION:
+                        added.append(transformed)
+                    else:
+                        features = transformed
+                if step.kind is StepKind.AUGMENTATION:
+                    features = prediction.beside(added)
+            steps.append(FittedStep(step.index, tuple(operators), step.kind))
+        operator = self._plan.model.operators[0]
+        with self._logged(self._plan.model, class_name(operator)):
+            model = seeded(operator, self._settings.seed)
+            options = {**self._grouped(model, rows), **self._weighted(model, rows)}
+            model.fit(features, y, **options)
+        return steps, model
+
+    def _fit_target(self, step: PlannedStep, y: Array) -> FittedStep:
+        operators = []
+        with self._logged(step, class_name(step.operators[0])):
+            for operator in step.operators:
+                fitted = seeded(operator, self._settings.seed).fit(_column(operator, y))
+                y = _transformed_target(fitted, y)
+                operators.append(fitted)
+        return FittedStep(step.index, tuple(operators), StepKind.TARGET)
+
+    def _grouped(self, operator: Any, rows: Array) -> dict[str, Any]:
+        """Return the groups of samples, for an estimator that splits them itself."""
+        cv = getattr(operator, "cv", None)
+        if cv is None or not hasattr(cv, "split") or not needs_groups(cv):
+            return {}
+        if self._data.groups is None:
+            raise PipelineError(
+                f"cannot fit {class_name(operator)}: its cv needs the group of each sample; "
+                "give groups="
+            )
+        return {"groups": self._data.groups[rows]}
+
+    def _weighted(self, model: Any, rows: Array) -> dict[str, Any]:
+        if self._data.sample_weight is None:
+            return {}
+        return {_weight_name(model): self._data.sample_weight[rows]}
+
+    def _artifact(self, obj: Any, step: int, fold: str | None, kind: str) -> Artifact:
+        name = class_name(obj)
+        try:
+            content: Any = encodings.encode(obj, self._settings.artifact_format)
+        except (pickle.PicklingError, AttributeError, TypeError, ValueError, PersistError):
+            # A class of the caller's own script may be one that only the caller can name.
+            return Artifact(step, fold, kind, name, obj, is_encoded=False)
+        return Artifact(step, fold, kind, name, content, is_encoded=True)
+
+    @contextmanager
+    def _logged(self, step: PlannedStep, operator_class: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            message = f"step {step.index} ({operator_class}): {type(error).__name__}: {error}"
+            self._log(step, operator_class, "error", begin, message)
+            raise StepFailure(message) from error
+        self._log(step, operator_class, "end", begin, self._part)
+
+    def _log(
+        self, step: PlannedStep, operator_class: str, event: str, begin: float, message: str
+    ) -> None:
+        elapsed = round(1000 * (time.perf_counter() - begin))
+        self._found.log.append(LogEntry(step.index, operator_class, event, elapsed, message))
+
+
+def _weight_name(model: Any, prefix: str = "") -> str:
+    """Return the argument of ``fit`` by which the model at the end of pipelines gets weights.
+
+    Raises
+    ------
+    PipelineError
+        If that takes none.
+    """
+    if getattr(model, "steps", None):
+        name, last = model.steps[-1]
+        return _weight_name(last, f"{prefix}{name}__")
+    inner = [getattr(model, name, None) for name in ("estimator", "regressor")]
+    fit = inspect.signature(model.fit).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in fit.values())
+    # Searches and transformed targets pass on what they get.
+    passed_on = next((one for one in inner if hasattr(one, "fit")), None)
+    if takes_any and "sample_weight" not in fit and passed_on is not None:
+        return _weight_name(passed_on, prefix)
+    if not takes_any and "sample_weight" not in fit:
+        raise PipelineError(
+            f"cannot fit {class_name(model)}: it takes no sample_weight; train it in a run "
+            "without weights"
+        )
+    return f"{prefix}sample_weight"
+
+
+def _fit_transformed(operator: Any, features: Any, y: Array, options: dict[str, Any]) -> Any:
+    """Fit a transformer and return what it makes of the features, as scikit-learn's Pipeline."""
+    if not hasattr(operator, "fit_transform"):
+        return operator.fit(features, y, **options).transform(features)
+    found = operator.fit_transform(features, y, **options)
+    # Those of partial least squares return the transformed target beside.
+    return found[0] if isinstance(found, tuple) else found
+
+
+def _joined(steps: list[FittedStep], model: Any) -> Any:
+    """Return steps and a model as one estimator, fitted as they are."""
+    pipelines = import_optional("sklearn.pipeline")
+    preprocessing = import_optional("sklearn.preprocessing")
+    before: list[Any] = []
+    for step in steps:
+        if step.kind is StepKind.AUGMENTATION:
+            # Without a function, it passes features on.
+            same = ("features", preprocessing.FunctionTransformer())
+            added = [(str(number), t) for number, t in enumerate(step.transformers)]
+            before.append(pipelines.FeatureUnion([same, *added]))
+        else:
+            before += step.transformers
+    return pipelines.make_pipeline(*before, model) if before else model
+
+
+def _with_target(model: Any, targets: tuple[FittedStep, ...], y: Array) -> Any:
+    """Return a fitted model that transforms what it predicts back, as fitted as it is."""
+    compose = import_optional("sklearn.compose")
+    dummy = import_optional("sklearn.dummy").DummyRegressor()
+    pipelines = import_optional("sklearn.pipeline")
+    transformers = [t for step in targets for t in step.transformers]
+    transformer = (
+        transformers[0] if len(transformers) == 1 else pipelines.make_pipeline(*transformers)
+    )
+    joined = compose.TransformedTargetRegressor(dummy, transformer=transformer, check_inverse=False)
+    joined.fit(numpy.zeros((len(y), 1)), y)
+    joined.regressor = joined.regressor_ = model
+    if hasattr(model, "feature_names_in_"):
+        joined.feature_names_in_ = model.feature_names_in_
+    return joined
+
+
+def _transformed_target(transformer: Any, y: Array) -> Array:
+    found = transformer.transform(_column(transformer, y))
+    return found if y.ndim > 1 else numpy.asarray(found).reshape(len(y))
+
+
+def _column(transformer: Any, y: Array) -> Array:
+    """Return a target as transformers of features want it; encoders of labels want it flat."""
+    return y if y.ndim > 1 or type(transformer).__name__ == "LabelEncoder" else y.reshape(-1, 1)
+
+
+def _best_params(model: Any) -> dict[str, Any]:
+    """Return what a search has found, also one inside of a pipeline or around a target."""
+    while True:
+        found = getattr(model, "best_params_", None)
+        if isinstance(found, dict):
+            return dict(found)
+        if hasattr(model, "regressor_"):
+            model = model.regressor_
+        elif getattr(model, "steps", None):
+            model = model.steps[-1][1]
+        else:
+            return {}

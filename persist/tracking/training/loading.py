@@ -1,0 +1,476 @@
+"""What a user calls a data set, as `Data`: arrays, frames, mappings, files and folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError
+from persist.tracking.optional import import_optional
+from persist.tracking.training.data import Data, is_frame, row_count
+from persist.tracking.training.reading import (
+    MISSING,
+    Form,
+    Table,
+    has_pandas,
+    is_column_of_comma_numbers,
+    read_table,
+)
+
+__all__ = ["features_of", "load_data"]
+
+Array = Any
+_Column = str | int
+
+# As the field names its files: calibration and validation are what others call train and test.
+_FILES = {
+    "X": ("Xcal", "X_train", "Xtrain", "X"),
+    "y": ("Ycal", "y_train", "Ytrain", "Y", "y"),
+    "X_test": ("Xval", "X_test", "Xtest"),
+    "y_test": ("Yval", "y_test", "Ytest"),
+}
+
+
+def load_data(
+    dataset: Any,
+    target: _Column | Sequence[_Column] | None = None,
+    *,
+    groups: Any = None,
+    sample_weight: Any = None,
+    index: _Column | None = None,
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    missing: Sequence[str] = MISSING,
+) -> list[Data]:
+    """Return the data sets that an argument of `run` stands for, as they will be trained on.
+
+    Parameters
+    ----------
+    dataset : object
+        A tuple (X, y) or (X, y, X_test, y_test); a mapping with these keys and ``name``,
+        ``groups``, ``sample_weight``, or with ``data`` and ``target``; a frame, or the path of a
+        CSV file; a folder with CSV files such as ``Xcal.csv``, ``Ycal.csv``, ``Xval.csv`` and
+        ``Yval.csv``; or a list of any but tuples. X may be a frame or a sparse matrix, and stays
+        one.
+    target : str, int or list of these, optional
+        The columns of a table that are to be predicted, by default the last.
+    groups, sample_weight : array or column, optional
+        The group and the weight of each sample.
+    index : str or int, optional
+        The column with the names of the samples.
+    header : bool, optional
+        Whether the first line of a file has the names of its columns; found out by default, also
+        where these are wavelengths.
+    separator : str, optional
+        What is between the cells of a file, found out by default.
+    decimal : {'.', ','}, optional
+        The decimal sign of a file, found out by default.
+    missing : sequence of str, optional
+        The cells of a file that have no value; they become not-a-number.
+
+    Returns
+    -------
+    list of Data
+        Each with a method ``preview``, which shows shapes, names and the first rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is anything else, or the shapes do not fit.
+    FileNotFoundError
+        If a file is missing.
+
+    Examples
+    --------
+    >>> [data] = load_data(([[1.0, 2.0], [3.0, 4.0]], [0, 1]))
+    >>> print(data.preview())
+    dataset: 2 samples, 2 features (float64)
+      target: int64, shape (2,)
+      0: 1 2 -> 0
+      1: 3 4 -> 1
+    """
+    form = Form(separator, decimal, header, missing)
+    loader = _Loader(form, target, groups, sample_weight, index)
+    return loader.load(dataset)
+
+
+def features_of(table: Table, names: Sequence[str] | None) -> Any:
+    """Return the features of a table to predict from.
+
+    Parameters
+    ----------
+    table : Table
+        What was read.
+    names : sequence of str or None
+        The names of the columns that the model was trained on: others, such as the target, are
+        left out where all of these are found. None for a model of arrays.
+
+    Returns
+    -------
+    frame or array
+        A frame if the model and the table have names.
+
+    Raises
+    ------
+    DataError
+        If a model of arrays gets text.
+    """
+    # The model tells what is a name, whatever it looks like.
+    is_named = names is not None and 2 * len(set(names) & set(table.first)) > len(names)
+    if is_named and not table.form.header and not table.was_header_given:
+        form = table.form
+        table = read_table(table.path, Form(form.separator, form.decimal, True, form.missing))
+    frame = table.frame
+    if table.form.header and names is not None:
+        if set(names) <= set(frame.columns):
+            frame = frame.drop([column for column in frame.columns if column not in names])
+        else:
+            frame, _ = _without_sample_names(frame)
+        return _handed(frame)
+    frame, _ = _without_sample_names(frame)
+    found = _numbers(frame)
+    if found.dtype.kind == "O":
+        raise DataError(f"cannot predict from {table.path}: it has cells that are not numbers")
+    return found
+
+
+class _Loader:
+    """Loads data sets with one set of options."""
+
+    def __init__(
+        self, form: Form, target: Any, groups: Any, sample_weight: Any, index: Any
+    ) -> None:
+        self._form = form
+        self._target = target
+        self._beside = {"groups": groups, "sample_weight": sample_weight}
+        self._index = index
+
+    def load(self, dataset: Any) -> list[Data]:
+        if isinstance(dataset, Data):
+            return [dataset]
+        if isinstance(dataset, list) and dataset and not all(map(_is_array_like, dataset)):
+            return [data for one in dataset for data in self.load(one)]
+        if isinstance(dataset, (str, os.PathLike)):
+            return [self._from_path(Path(dataset))]
+        if isinstance(dataset, Mapping):
+            return [self._from_mapping(dataset)]
+        if isinstance(dataset, (tuple, list)) and len(dataset) in (2, 4):
+            return [self._from_parts("dataset", *dataset)]
+        dataset = _collected(dataset)
+        if is_frame(dataset):
+            return [self.from_frame(dataset, "dataset", None)]
+        raise DataTypeError(
+            "dataset must be (X, y), (X, y, X_test, y_test), a mapping of these, a frame, a CSV "
+            f"file or a folder of them, got {type(dataset).__name__}"
+        )
+
+    def _from_path(self, path: Path) -> Data:
+        if path.is_dir():
+            return self._from_folder(path)
+        if not path.exists():
+            raise DataNotFoundError(f"cannot load {path}: no data set of this name")
+        return self._from_table(path, path.stem, str(path))
+
+    def _from_table(self, file: Path, name: str, path: str) -> Data:
+        table = read_table(file, self._form)
+        loader = self
+        if self._index is None and not table.frame.columns[0]:
+            # As pandas writes its index: a column without a name.
+            loader = _Loader(
+                self._form, self._target, self._beside["groups"], self._beside["sample_weight"], ""
+            )
+        return loader.from_frame(_handed(table.frame), name, path, bool(table.form.header))
+
+    def _from_mapping(self, dataset: Mapping[str, Any]) -> Data:
+        keys = ("X", "y") if "X" in dataset else ("data", "target")
+        name = str(dataset.get("name", "dataset"))
+        if keys[0] not in dataset:
+            raise DataError(
+                f"A data set must have 'X' and 'y', or 'data' and 'target', got {[*dataset]}"
+            )
+        features, y = _collected(dataset[keys[0]]), dataset.get(keys[1])
+        beside = {what: dataset[what] for what in self._beside if dataset.get(what) is not None}
+        if y is None and is_frame(features):
+            loader = _Loader(
+                self._form, self._target, beside.get("groups", self._beside["groups"]),
+                beside.get("sample_weight", self._beside["sample_weight"]), self._index,
+            )  # fmt: skip
+            return loader.from_frame(features, name, None)
+        return self._from_parts(
+            name, features, y, dataset.get("X_test"), dataset.get("y_test"), ids=dataset.get("ids"),
+            **beside,
+        )  # fmt: skip
+
+    def _from_parts(
+        self,
+        name: str,
+        features: Any,
+        y: Any,
+        X_test: Any = None,  # noqa: N803 - scikit-learn's name
+        y_test: Any = None,
+        *,
+        path: str | None = None,
+        ids: Any = None,
+        is_named: bool = True,
+        **given: Any,
+    ) -> Data:
+        if y is None:
+            raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
+        features, y = _collected(features), _collected(y)
+        X_test, y_test = _collected(X_test), _collected(y_test)  # noqa: N806
+        beside = {**{w: v for w, v in self._beside.items() if v is not None}, **given}
+        _check_paired(name, "X", features, {"y": y, **beside})
+        _check_paired(name, "X_test", X_test, {"y_test": y_test})
+        features, found, beside = self._taken(features, beside)
+        tests = X_test
+        if tests is not None:
+            tests = self._taken(tests, dict.fromkeys(beside), is_test=True)[0]
+        values, names = _targets(y)
+        return Data(
+            name,
+            _features(features, is_named),
+            values,
+            None if tests is None else _features(tests, is_named),
+            None if y_test is None else _targets(y_test)[0],
+            path,
+            ids=found if ids is None else numpy.asarray(ids),
+            ids_test=None if X_test is None else _index_of(X_test),
+            target_names=names,
+            **{what: _column(values) for what, values in beside.items()},
+        )
+
+    def from_frame(self, frame: Any, name: str, path: str | None, is_named: bool = True) -> Data:
+        beside = {w: v for w, v in self._beside.items() if v is not None}
+        _check_paired(name, "the frame", frame, beside)
+        frame, ids, beside = self._taken(frame, beside)
+        columns = list(frame.columns)
+        wanted = self._target if isinstance(self._target, (list, tuple)) else [self._target]
+        chosen = [columns[-1] if one is None else _resolved(one, columns) for one in wanted]
+        rest = [column for column in columns if column not in chosen]
+        if not rest:
+            raise DataError(
+                f"cannot train on {name}: it has no column beside {', '.join(map(repr, chosen))} "
+                "to predict from"
+            )
+        y, _ = _targets(frame[chosen])
+        return Data(
+            name,
+            _features(frame[rest], is_named),
+            y,
+            path=path,
+            ids=ids,
+            target_names=tuple(map(str, chosen)),
+            **{what: _column(values) for what, values in beside.items()},
+        )
+
+    def _taken(
+        self, features: Any, beside: Mapping[str, Any], is_test: bool = False
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """Return features without the columns that are none, the names of samples, and the rest."""
+        if not is_frame(features):
+            for what, values in beside.items():
+                if isinstance(values, str):
+                    raise DataError(
+                        f"cannot use {what}={values!r}: X has no names of columns; "
+                        "give an array with one value for each sample"
+                    )
+            return features, None, dict(beside)
+        columns = list(features.columns)
+        ids, gone, values_of = _index_of(features), [], {}
+        if self._index is not None and (not is_test or self._index in columns):
+            gone.append(_resolved(self._index, columns))
+            ids = numpy.asarray(features[gone[0]])
+        for what, values in beside.items():
+            given = self._beside[what] if is_test else values
+            if isinstance(given, (str, int)) and not isinstance(given, bool):
+                if is_test and given not in columns:
+                    continue
+                gone.append(_resolved(given, columns))
+                values_of[what] = features[gone[-1]]
+            elif not is_test:
+                values_of[what] = values
+        return features[[c for c in columns if c not in gone]], ids, values_of
+
+    def _from_folder(self, folder: Path) -> Data:
+        files = {part: _find(folder, stems) for part, stems in _FILES.items()}
+        if files["X"] is None or files["y"] is None:
+            tables = sorted(folder.glob("*.csv"))
+            if len(tables) != 1:
+                raise DataNotFoundError(
+                    f"cannot load {folder}: it must have CSV files for features and targets, "
+                    "such as Xcal.csv and Ycal.csv"
+                )
+            return self._from_table(tables[0], folder.name, str(folder))
+        tables_of: dict[str, Table] = {}
+        for part, path in files.items():
+            if path is not None:
+                tables_of[part] = self._read_part(path, part, tables_of)
+        frames = {part: _without_sample_names(table.frame) for part, table in tables_of.items()}
+        is_named = bool(tables_of["X"].form.header)
+        ids = frames["X"][1]
+        return self._from_parts(
+            folder.name,
+            _handed(frames["X"][0]),
+            self._chosen_target(frames["y"][0]),
+            _handed(frames["X_test"][0]) if "X_test" in frames else None,
+            self._chosen_target(frames["y_test"][0]) if "y_test" in frames else None,
+            path=str(folder),
+            ids=ids,
+            is_named=is_named,
+        )
+
+    def _read_part(self, path: Path, part: str, known: Mapping[str, Table]) -> Table:
+        """Read a file of a folder; the features tell what is open of the targets."""
+        form = self._form
+        features = known.get("X" if part == "y" else "X_test" if part == "y_test" else "")
+        has_commas = features is not None and features.form.decimal == ","
+        if has_commas and form.separator is None and is_column_of_comma_numbers(path):
+            form = Form(";", ",", form.header, form.missing)
+        if part == "X_test" and form.header is None:
+            # One instrument has written both.
+            form = Form(form.separator, form.decimal, known["X"].form.header, form.missing)
+        table = read_table(path, form)
+        if features is None or table.was_header_given:
+            return table
+        if table.frame.height == features.frame.height:
+            return table
+        is_other = not table.form.header
+        if table.frame.height + (-1 if is_other else 1) == features.frame.height:
+            return read_table(path, Form(form.separator, form.decimal, is_other, form.missing))
+        return table
+
+    def _chosen_target(self, frame: Any) -> Any:
+        if self._target is None:
+            return frame
+        wanted = self._target if isinstance(self._target, (list, tuple)) else [self._target]
+        return frame[[_resolved(one, list(frame.columns)) for one in wanted]]
+
+
+def _collected(values: Any) -> Any:
+    """Return a lazy frame of polars collected, and a table of Arrow as a frame."""
+    # A lazy frame warns where it is asked for its columns.
+    if hasattr(values, "collect") and hasattr(values, "lazy"):
+        return values.collect()
+    if hasattr(values, "column_names") and hasattr(values, "schema"):
+        return import_optional("polars").from_arrow(values)
+    return values
+
+
+def _is_array_like(value: Any) -> bool:
+    return hasattr(value, "shape") or (
+        isinstance(value, Sequence) and not isinstance(value, (str, tuple, Mapping))
+    )
+
+
+def _column(values: Any) -> Array:
+    """Return one value for each sample, flat."""
+    found = numpy.asarray(values)
+    return found.ravel() if found.ndim == 2 and found.shape[1] == 1 else found
+
+
+def _features(values: Any, is_named: bool) -> Any:
+    if is_frame(values):
+        return values if is_named else _numbers(values)
+    return values.tocsr() if hasattr(values, "tocsr") else numpy.asarray(values)
+
+
+def _targets(y: Any) -> tuple[Array, tuple[str, ...]]:
+    """Return targets as an array, flat if they are one column of a frame, and their names."""
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    if is_frame(y):
+        names = tuple(map(str, y.columns))
+        values = numpy.asarray(y[y.columns[0]]) if len(names) == 1 else y.to_numpy()
+        return _plain(values), names
+    name = getattr(y, "name", None)
+    return _plain(numpy.asarray(y)), () if not isinstance(name, str) else (name,)
+
+
+def _plain(values: Array) -> Array:
+    """Return text of any library as text of numpy, which all estimators take."""
+    if values.dtype.kind in "biufcSUmM" or not values.size:
+        return values
+    flat = values.ravel().tolist()
+    if all(isinstance(value, str) for value in flat):
+        return numpy.array(flat).reshape(values.shape)
+    return values
+
+
+def _index_of(frame: Any) -> Array:
+    """Return the index of a pandas frame if it names the samples; None if it counts them."""
+    index = getattr(frame, "index", None)
+    if index is None or not hasattr(index, "to_numpy"):
+        return None
+    values = index.to_numpy()
+    is_count = values.dtype.kind in "iu" and numpy.array_equal(values, numpy.arange(len(values)))
+    return None if is_count else values
+
+
+def _check_paired(name: str, whole: str, features: Any, beside: Mapping[str, Any]) -> None:
+    """Refuse values for each sample whose index has the labels of the features in another order."""
+    for what, values in beside.items():
+        indexes: list[Any] = [getattr(one, "index", None) for one in (features, values)]
+        if not all(hasattr(index, "to_numpy") for index in indexes):
+            continue
+        labels, others = (index.to_numpy() for index in indexes)
+        is_same = len(labels) != len(others) or numpy.array_equal(labels, others)
+        if not is_same and set(labels.tolist()) == set(others.tolist()):
+            raise DataError(
+                f"cannot pair {whole} and {what} of {name}: their indexes have the same labels in "
+                f"another order; give {what}.loc[index of {whole}]"
+            )
+
+
+def _resolved(wanted: Any, columns: Sequence[Any]) -> Any:
+    """Return the name of a column that is given by its name or number."""
+    if wanted in columns:
+        return wanted
+    if isinstance(wanted, int) and not isinstance(wanted, bool) and abs(wanted) < len(columns):
+        return columns[wanted]
+    raise DataError(
+        f"cannot choose a column: no column {wanted!r}; choose one of "
+        f"{', '.join(map(str, columns))}"
+    )
+
+
+def _handed(frame: Any) -> Any:
+    """Return a table that was read as estimators get it, of pandas where that is installed."""
+    return frame.to_pandas() if has_pandas() else frame
+
+
+def _numbers(frame: Any) -> Array:
+    """Return a table without names as an array of numbers, of objects if some are text."""
+    values = frame.to_numpy()
+    if values.dtype.kind == "O":
+        try:
+            return values.astype(float)
+        except (TypeError, ValueError):
+            return values
+    return values
+
+
+def _without_sample_names(frame: Any) -> tuple[Any, Array]:
+    """Return a table without a first column of names, each of another sample, and these."""
+    polars = import_optional("polars")
+    types = list(frame.schema.values())
+    names = frame[frame.columns[0]]
+    is_named = len(types) > 1 and types[0] == polars.String
+    if is_named and all(kind.is_numeric() for kind in types[1:]):
+        is_named = names.n_unique() == row_count(frame)
+    elif names.name:
+        is_named = False
+    return (frame.drop(names.name), names.to_numpy()) if is_named else (frame, None)
+
+
+def _find(folder: Path, stems: Sequence[str]) -> Path | None:
+    known = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    for stem in stems:
+        for extension in (".csv", ".csv.gz", ".txt", ".tsv"):
+            if f"{stem}{extension}".lower() in known:
+                return known[f"{stem}{extension}".lower()]
+    return None

@@ -1,0 +1,245 @@
+"""Pipelines as they are to be trained, made of what a user writes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from persist.tracking.errors import PipelineError, PipelineTypeError
+from persist.tracking.fitted import StepKind
+from persist.tracking.optional import import_optional
+from persist.tracking.training.configuration import (
+    class_name,
+    described,
+    made,
+    named_object,
+    parts_of,
+)
+
+__all__ = ["Plan", "PlannedStep", "make_plans"]
+
+_CHOICE = "_or_"
+_WRAPPERS = ("step", "preprocessing", "model", "split")
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step of a pipeline.
+
+    Parameters
+    ----------
+    index : int
+        Its number, from 1.
+    operators : tuple of object
+        Estimators that are not fitted, or a splitter.
+    kind : StepKind
+        What they are for.
+    """
+
+    index: int
+    operators: tuple[Any, ...]
+    kind: StepKind = StepKind.FEATURES
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pipeline.
+
+    Parameters
+    ----------
+    name : str
+        What people call it.
+    before : tuple of PlannedStep
+        The steps before the model.
+    model : PlannedStep
+        The step of the model.
+    splitter : PlannedStep or None
+        The step that makes folds.
+    model_name : str
+        What people call the model.
+    choices : list
+        What was chosen where there were alternatives.
+    """
+
+    name: str
+    before: tuple[PlannedStep, ...]
+    model: PlannedStep
+    splitter: PlannedStep | None
+    model_name: str
+    choices: list[Any]
+
+    @property
+    def preprocessings(self) -> str:
+        """A short name for what is before the model."""
+        names = (
+            f"y:{type(operator).__name__}"
+            if step.kind is StepKind.TARGET
+            else type(operator).__name__
+            for step in self.before
+            for operator in step.operators
+        )
+        return ">".join(names)
+
+    @property
+    def steps(self) -> list[PlannedStep]:
+        """All steps, in order."""
+        steps = [*self.before, *([self.splitter] if self.splitter else []), self.model]
+        return sorted(steps, key=lambda step: step.index)
+
+    def config(self) -> list[dict[str, Any]]:
+        """Return the steps for JSON."""
+        return [_config(step) for step in self.steps]
+
+    def modules(self) -> set[str]:
+        """Return the modules of the classes of all estimators, at any depth."""
+        operators = [operator for step in self.steps for operator in step.operators]
+        return {type(part).__module__ for one in operators for part in parts_of(one)}
+
+
+def make_plans(pipeline: Any) -> list[Plan]:
+    """Return the pipelines that an argument stands for.
+
+    Parameters
+    ----------
+    pipeline : object
+        A list of steps, or a list of such lists. A step is an estimator, a class or its full name,
+        a splitter that makes folds, a tuple of a name and one of these, or a dict:
+        ``{"class": name, "params": {…}}``, ``{"step": …}``,
+        ``{"model": …, "name": …}``, ``{"y_processing": …}`` for the target,
+        ``{"feature_augmentation": […]}`` for features beside those that are there, or
+        ``{"_or_": […]}`` for alternatives, None for none. A pipeline of scikit-learn is
+        taken apart.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a step is something else, or the last one is not a model.
+    """
+    lists = pipeline if _is_list_of_lists(pipeline) else [pipeline]
+    found = [choice for one in lists for choice in _expanded(_steps(one))]
+    return [_plan(number, steps, choices) for number, (steps, choices) in enumerate(found, start=1)]
+
+
+def _is_list_of_lists(pipeline: Any) -> bool:
+    is_list = isinstance(pipeline, (list, tuple)) and bool(pipeline)
+    return is_list and all(
+        isinstance(one, (list, tuple)) and not _is_named(one) for one in pipeline
+    )
+
+
+def _is_named(step: Any) -> bool:
+    """Return True if a step is a tuple of its name and itself, as scikit-learn has them."""
+    is_pair = isinstance(step, (list, tuple)) and len(step) == 2 and isinstance(step[0], str)
+    # A list may as well hold the names of two classes.
+    return is_pair and (isinstance(step, tuple) or not isinstance(step[1], str))
+
+
+def _steps(pipeline: Any) -> list[Any]:
+    if isinstance(pipeline, Mapping) and ("pipeline" in pipeline or "steps" in pipeline):
+        return _steps(pipeline.get("pipeline", pipeline.get("steps")))
+    if isinstance(pipeline, (list, tuple)):
+        return list(pipeline)
+    if hasattr(pipeline, "named_steps"):
+        return [step for _, step in pipeline.steps]
+    return [pipeline]
+
+
+def _expanded(steps: Sequence[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Yield the steps of each combination of alternatives, and what was chosen."""
+    options = [
+        [(one, {_CHOICE: _shown(one)}) for one in step[_CHOICE]]
+        if isinstance(step, Mapping) and _CHOICE in step
+        else [(step, None)]
+        for step in steps
+    ]
+    for combination in itertools.product(*options):
+        chosen = [choice for _, choice in combination if choice is not None]
+        yield [step for step, _ in combination], chosen
+
+
+def _plan(number: int, steps: list[Any], choices: list[Any]) -> Plan:
+    before: list[PlannedStep] = []
+    splitter: PlannedStep | None = None
+    model: PlannedStep | None = None
+    model_name = ""
+    for index, step in enumerate(steps, start=1):
+        given_name = None
+        if _is_named(step):
+            given_name, step = step
+        if step is None or step == "passthrough":
+            continue
+        kind, operators = _operators(step)
+        planned = PlannedStep(index, operators, kind)
+        if kind is not StepKind.FEATURES:
+            before.append(planned)
+        elif hasattr(operators[0], "split") and hasattr(operators[0], "get_n_splits"):
+            splitter = planned
+        elif index == len(steps) or (isinstance(step, Mapping) and "model" in step):
+            model = planned
+            named = step.get("name") if isinstance(step, Mapping) else given_name
+            model_name = str(named or type(operators[0]).__name__)
+        else:
+            before.append(planned)
+    # Of the class, as an estimator may have it only when it is fitted.
+    if model is None or not hasattr(type(model.operators[0]), "predict"):
+        raise PipelineError("The last step of a pipeline must be a model, with fit and predict")
+    for planned in before:
+        for operator in planned.operators:
+            if not hasattr(type(operator), "transform"):
+                raise PipelineError(
+                    f"Step {planned.index} must transform, and {type(operator).__name__} has no "
+                    "transform; the model is the last step"
+                )
+    name = f"{number:04d}_{model_name.lower()}"
+    return Plan(name, tuple(before), model, splitter, model_name, choices)
+
+
+def _operators(step: Any) -> tuple[StepKind, tuple[Any, ...]]:
+    if isinstance(step, Mapping):
+        for kind in (StepKind.TARGET, StepKind.AUGMENTATION):
+            if kind.value in step:
+                given = step[kind.value]
+                several = given if isinstance(given, (list, tuple)) else [given]
+                return kind, tuple(map(_made, several))
+    return StepKind.FEATURES, (_made(step),)
+
+
+def _made(step: Any) -> Any:
+    """Return an estimator or splitter of its own, not fitted."""
+    if isinstance(step, Mapping):
+        for key in _WRAPPERS:
+            if key in step:
+                return _made(step[key])
+        if "class" in step:
+            return made({"class": step["class"], "params": step.get("params") or {}})
+        raise PipelineError(
+            f"A step must have one of the keys class, {', '.join(_WRAPPERS)}: {step!r}"
+        )
+    if _is_named(step):
+        return _made(step[1])
+    if isinstance(step, (str, type)):
+        return named_object(step)()
+    if hasattr(step, "get_params"):
+        return import_optional("sklearn.base").clone(step)
+    if hasattr(step, "split") or hasattr(step, "fit"):
+        return step
+    raise PipelineTypeError(
+        f"A step must be an estimator, a splitter, or a dict of one, got {step!r:.80}"
+    )
+
+
+def _config(step: PlannedStep) -> dict[str, Any]:
+    several = [
+        one if isinstance(one, dict) else {"class": class_name(operator), "params": {}}
+        for operator in step.operators
+        for one in [described(operator)]
+    ]
+    if step.kind is StepKind.FEATURES:
+        return several[0]
+    return {step.kind.value: several if len(several) > 1 else several[0]}
+
+
+def _shown(choice: Any) -> Any:
+    return choice if choice is None or isinstance(choice, str) else described(choice)

@@ -1,0 +1,183 @@
+"""Tables in text files: separator, decimal sign, header, missing cells."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from persist.files import open_regular
+from persist.tracking.delimited import MISSING, decoded, find_form, is_monotonic, split_lines
+from persist.tracking.errors import DataError
+from persist.tracking.optional import import_optional
+
+__all__ = [
+    "MISSING",
+    "Form",
+    "Table",
+    "has_pandas",
+    "is_column_of_comma_numbers",
+    "read_table",
+    "wavelengths_of",
+]
+
+_SAMPLE = 50  # lines that are looked at to find the form of a file
+_ONE_COMMA_NUMBER = re.compile(r'"?[+-]?\d+,\d+"?')
+_WAVELENGTH = re.compile(r"\D{0,4}?([+-]?\d+(?:[.,]\d+)?)\s*(?:nm|cm-1|cm\^-1|1/cm)?")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file holds a table.
+
+    Parameters
+    ----------
+    separator : str or None, optional
+        What is between cells, found out by default; a space stands for any run of blanks.
+    decimal : {'.', ','} or None, optional
+        The decimal sign, found out by default.
+    header : bool or None, optional
+        Whether the first line has the names of the columns, found out by default.
+    missing : sequence of str, optional
+        Cells that have no value.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    missing: Sequence[str] = MISSING
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that was read.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    frame : polars.DataFrame
+        Its cells; without a header, columns are called ``column_1``…
+    form : Form
+        How the file holds it, with nothing left open.
+    first : list of str
+        The cells of the first line, a header or not.
+    was_header_given : bool
+        Whether the caller has said if there is a header.
+    """
+
+    path: Path
+    frame: Any
+    form: Form
+    first: list[str]
+    was_header_given: bool
+
+
+def read_table(path: Path, form: Form) -> Table:
+    """Read a text file, plain or compressed by gzip.
+
+    Raises
+    ------
+    DataError
+        If it holds no table.
+    """
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        data: bytes = file.read()
+    lines = decoded(data)
+    if not lines:
+        raise DataError(f"cannot read {path}: it holds no table; it is empty")
+    separator, decimal, header = find_form(
+        lines, form.separator, form.decimal, form.header, form.missing
+    )
+    found = Form(separator, decimal, header, form.missing)
+    if found.separator == " ":
+        lines = [" ".join(line.split()) for line in lines]
+    if found.header:
+        # numpy.savetxt marks its header as a comment.
+        lines[0] = lines[0].removeprefix("#").lstrip(" ")
+    _check_lengths(path, lines, found.separator)
+    polars = import_optional("polars")
+    try:
+        frame = polars.read_csv(
+            io.BytesIO("\n".join(lines).encode()),
+            separator=found.separator,
+            has_header=found.header,
+            # Between commas, numbers with one are quoted, and text for polars.
+            decimal_comma=found.decimal == "," != found.separator,
+            null_values=list(found.missing),
+            infer_schema_length=None,
+        )
+    except polars.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"cannot read {path}: it holds no table of rows of one length ({reason}); "
+            "give separator, decimal or header if they were not recognised"
+        ) from error
+    if not frame.height:
+        raise DataError(f"cannot read {path}: it holds no samples, only a line of names")
+    names = {name: name.strip() for name in frame.columns}
+    frame = frame.rename(names) if len(set(names.values())) == len(names) else frame
+    # Blanks around numbers make them text for polars, and blank cells too.
+    for name in [name for name, kind in frame.schema.items() if kind == polars.String]:
+        column = frame[name].str.strip_chars()
+        column = column.set(column.is_in(list(found.missing)), None)
+        text = column.str.replace(",", ".", literal=True) if found.decimal == "," else column
+        numbers = text.cast(polars.Float64, strict=False)
+        is_text = numbers.null_count() > column.null_count()
+        frame = frame.with_columns((column if is_text else numbers).alias(name))
+    first = split_lines(lines[:1], found.separator)[0]
+    return Table(path, frame, found, first, form.header is not None)
+
+
+def wavelengths_of(names: Sequence[Any]) -> Any:
+    """Return the numbers in the names of columns; None if one has none, or they only count.
+
+    Examples
+    --------
+    >>> wavelengths_of(["1100", "1102.5 nm"])
+    array([1100. , 1102.5])
+    """
+    matches = [_WAVELENGTH.fullmatch(str(name).strip()) for name in names]
+    if len(matches) < 2 or not all(matches):
+        return None
+    values = numpy.array([float(match[1].replace(",", ".")) for match in matches if match])
+    # Columns that are only counted, as x0, x1 and x2.
+    is_count = values[0] in (0, 1) and bool((numpy.diff(values) == 1).all())
+    return values if is_monotonic(values.tolist()) and not is_count else None
+
+
+def has_pandas() -> bool:
+    """Return True if pandas can be imported."""
+    import importlib.util
+
+    return importlib.util.find_spec("pandas") is not None
+
+
+def _check_lengths(path: Path, lines: Sequence[str], separator: str | None) -> None:
+    """Refuse rows of several lengths, which polars would fill."""
+    mark = separator or ","
+    count = lines[0].count(mark)
+    for number, line in enumerate(lines, start=1):
+        if line.count(mark) != count:
+            [first, row] = csv.reader([lines[0], line], delimiter=mark)
+            if len(first) != len(row):
+                raise DataError(
+                    f"cannot read {path}: row {number} has {len(row)} cells and the first has "
+                    f"{len(first)}; give separator or decimal if they were not recognised"
+                )
+
+
+def is_column_of_comma_numbers(path: Path) -> bool:
+    """Return True if each line of a file may be one number with a decimal comma."""
+    with open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace") as file:
+        lines = [line.strip() for line, _ in zip(file, range(_SAMPLE), strict=False)]
+    body = [line for line in lines[1:] if line] or lines
+    return all(_ONE_COMMA_NUMBER.fullmatch(line) for line in body)

@@ -1,0 +1,277 @@
+"""Pipelines trained on data sets, each recorded in its turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy
+
+from persist.tracking.environment import environment, this_process
+from persist.tracking.errors import PipelineError
+from persist.tracking.training.configuration import described
+from persist.tracking.training.data import Data
+from persist.tracking.training.fitting import (
+    FINAL,
+    Fitted,
+    LogEntry,
+    Settings,
+    fit_part,
+    task_type_of,
+)
+from persist.tracking.training.plan import Plan
+from persist.tracking.training.recording import Recorder, Score
+from persist.tracking.training.scoring import check_metric, make_metric
+from persist.tracking.training.splitting import folds_of, restricted, with_test
+from persist.tracking.training.workers import Pool, Shared, Task
+
+__all__ = ["Results", "Session", "is_data"]
+
+# The name of a fold, or of all training data, and the rows to fit to and to validate on.
+Part: TypeAlias = "tuple[str, Any, Any]"
+
+
+@dataclass
+class Results:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    total, done : int
+        How many pipelines there are, and how many are done.
+    is_high_good : callable
+        Returns whether high values of a metric are good.
+    scores : list of Score
+        Those of the pipelines that were recorded.
+    errors : list of str
+        Those of the pipelines that failed.
+    """
+
+    total: int
+    is_high_good: Callable[[str], bool]
+    done: int = 0
+    scores: list[Score] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def best(self) -> dict[tuple[str, str], float]:
+        """Return the best score of each data set and metric."""
+        found: dict[tuple[str, str], float] = {}
+        for score in self.scores:
+            if score.value is not None and not numpy.isnan(score.value):
+                key = (score.dataset, score.metric)
+                choose = max if self.is_high_good(score.metric) else min
+                found[key] = choose(found.get(key, score.value), score.value)
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """Return what is recorded of a complete run."""
+        best = self.best()
+        summary: dict[str, Any] = {
+            "total_pipelines": self.total,
+            "failed_pipelines": len(self.errors),
+        }
+        if best:
+            (_, metric), value = next(iter(best.items()))
+            # Errors of different data sets may have different units.
+            summary["best_score"], summary["best_metric"] = value, metric
+            summary["best_scores"] = [
+                {"dataset": name, "metric": metric, "score": value}
+                for (name, metric), value in best.items()
+            ]
+        return summary
+
+    def text(self, shown: str) -> str:
+        """Return what progress shows after a pipeline."""
+        parts = [shown]
+        if self.errors:
+            parts.append(f"{len(self.errors)} failed")
+        for (dataset, metric), value in list(self.best().items())[-1:]:
+            parts.append(f"best {metric} of {dataset} {value:.4g}")
+        return "; ".join(parts)
+
+
+class Session:
+    """Pipelines on data, prepared to be trained; arguments are checked here.
+
+    Parameters
+    ----------
+    recipe : mapping
+        The arguments of `run` that numbers depend on, but for the data.
+    plans : list of Plan
+        The pipelines.
+    datasets : sequence of Data
+        The data, before any split.
+    seed : int
+        The seed of what is random and has none.
+    """
+
+    def __init__(
+        self, recipe: Mapping[str, Any], plans: list[Plan], datasets: Sequence[Data], seed: int
+    ) -> None:
+        self._recipe = recipe
+        self._plans = plans
+        self._seed = seed
+        self._shuffles = recipe["random_state"] is not None
+        self.metric = make_metric(recipe["metric"], recipe.get("greater_is_better"))
+        self._tasks = [task_type_of(plan) for plan in plans]
+        self._check_metric()
+        own = [plan.splitter.operators[0] for plan in plans if plan.splitter is not None]
+        cvs = own if len(own) == len(plans) else [*own, recipe["cv"]]
+        is_classifier = all(task == "classification" for task in self._tasks)
+        self.datasets = [
+            with_test(data, recipe["test"], cvs, is_classifier, self._shuffles, seed)
+            for data in datasets
+        ]
+        self._folds: dict[tuple[int, bool], Shared] = {}
+
+    def _check_metric(self) -> None:
+        errors = []
+        for task in self._tasks:
+            try:
+                check_metric(self.metric, task)
+            except PipelineError as error:
+                errors.append(error)
+        if errors and len(errors) == len(self._tasks):
+            raise errors[0]
+
+    def config(self) -> dict[str, Any]:
+        """Return what is recorded of the run, for JSON."""
+        modules = {module for plan in self._plans for module in plan.modules()}
+        recipe = self._recipe
+        return {
+            "n_pipelines": len(self._plans),
+            "n_datasets": len(self.datasets),
+            **{
+                key: _shortened(described(recipe.get(key)))
+                for key in (
+                    "cv",
+                    "metric",
+                    "greater_is_better",
+                    "random_state",
+                    "refit",
+                    "artifact_format",
+                )
+            },
+            "test": {"given": True}
+            if is_data(recipe["test"])
+            else _shortened(described(recipe["test"])),
+            "seed": self._seed,
+            "process": this_process(),
+            "environment": environment(modules),
+        }
+
+    def train(
+        self, pool: Pool, recorder: Recorder, digests: Sequence[str], results: Results
+    ) -> Iterator[str]:
+        """Train all pipelines, record each in its turn, and yield what to tell of it."""
+        numbers = [(d, p) for d in range(len(self.datasets)) for p in range(len(self._plans))]
+        prepared: list[Settings | Exception] = []
+        # One pipeline a task is quicker, if that is enough for all workers.
+        is_coarse = len(numbers) >= 4 * pool.workers
+
+        def groups() -> Iterator[list[Task]]:
+            for d, p in numbers:
+                try:
+                    settings, parts = self._parts(d, p, pool)
+                except Exception as error:
+                    prepared.append(error)
+                    yield []
+                    continue
+                prepared.append(settings)
+                every = range(len(pool.value(parts)))
+                groups = [every] if is_coarse else [[number] for number in every]
+                yield [
+                    Task(_fit_parts, d, (self._plans[p], parts, group, settings))
+                    for group in groups
+                ]
+
+        for (d, p), found in zip(numbers, pool.run(groups()), strict=True):
+            parts = [part for result in found for part in result[0]]
+            elapsed = round(1000 * sum(result[1] for result in found))
+            settings = prepared[results.done]
+            results.done += 1
+            yield results.text(
+                self._record(d, p, settings, parts, elapsed, recorder, digests, results)
+            )
+
+    def _record(
+        self,
+        d: int,
+        p: int,
+        settings: Settings | Exception,
+        parts: list[Fitted],
+        elapsed: int,
+        recorder: Recorder,
+        digests: Sequence[str],
+        results: Results,
+    ) -> str:
+        plan, data, digest = self._plans[p], self.datasets[d], digests[d]
+        error = settings if isinstance(settings, Exception) else None
+        failed = next((n for n, part in enumerate(parts) if part.error is not None), None)
+        if failed is not None:
+            # Elsewhere, others may have been fitted after it.
+            parts = parts[: failed + 1]
+            error = parts[-1].error
+        log: list[LogEntry] = [entry for part in parts for entry in part.log]
+        if error is None and isinstance(settings, Settings):
+            try:
+                score = recorder.record(plan, data, digest, settings, parts, elapsed)
+            except Exception as failure:
+                # It cannot be stored: the next one may.
+                error = failure
+            else:
+                results.scores.append(score)
+                value = "undefined" if score.value is None else f"{score.value:.4g}"
+                return f"{plan.name}: {score.metric} {value}"
+        assert error is not None
+        recorder.record_failure(plan, data, digest, log, error)
+        results.errors.append(f"{plan.name}: {error or type(error).__name__}")
+        return f"{plan.name}: failed: {error}"
+
+    def _parts(self, d: int, p: int, pool: Pool) -> tuple[Settings, Shared]:
+        """Return the folds of a pipeline, and all training data, as parts to be fitted."""
+        plan, data, task = self._plans[p], self.datasets[d], self._tasks[p]
+        metric = check_metric(self.metric, task)
+        settings = Settings(task, metric, self._seed, self._recipe["artifact_format"])
+        is_classifier = task == "classification"
+        if plan.splitter is not None:
+            return settings, self._split(plan.splitter.operators[0], data, is_classifier, pool)
+        if (d, is_classifier) not in self._folds:
+            cv = self._recipe["cv"]
+            self._folds[d, is_classifier] = self._split(cv, data, is_classifier, pool)
+        return settings, self._folds[d, is_classifier]
+
+    def _split(self, cv: Any, data: Data, is_classifier: bool, pool: Pool) -> Shared:
+        random_state = self._recipe["random_state"]
+        folds = folds_of(restricted(cv, data), data, is_classifier, random_state, self._seed)
+        parts: list[Part] = [(str(number), *fold) for number, fold in enumerate(folds)]
+        if self._recipe["refit"]:
+            parts.append((FINAL, numpy.arange(len(data.y)), None))
+        return pool.share(parts)
+
+
+def _fit_parts(
+    data: Data, plan: Plan, parts: Sequence[Part], group: Sequence[int], settings: Settings
+) -> tuple[list[Fitted], float]:
+    """Fit some parts of a pipeline in a worker; return them and the time that it took, in s."""
+    begin = time.perf_counter()
+    found = []
+    for number in group:
+        part, rest, left_out = parts[number]
+        found.append(fit_part(plan, data, part, rest, left_out, settings))
+        if found[-1].error is not None:
+            break
+    return found, time.perf_counter() - begin
+
+
+def is_data(test: Any) -> bool:
+    """Return True if a test part is given as data."""
+    return isinstance(test, tuple) and not hasattr(test, "split")
+
+
+def _shortened(value: Any) -> Any:
+    """Return the first splits of a long list of them: the source has all."""
+    is_splits = isinstance(value, list) and all(isinstance(one, list) for one in value)
+    return {"splits": len(value)} if is_splits else value

@@ -1,0 +1,333 @@
+"""Folds, and a test part that is held out in the manner of the folds."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy
+
+from persist.tracking.errors import PipelineError
+from persist.tracking.optional import import_optional
+from persist.tracking.training.data import Data
+from persist.tracking.training.loading import load_data
+
+__all__ = [
+    "check_splitter",
+    "folds_of",
+    "needs_groups",
+    "restricted",
+    "seeded",
+    "seeded_splitter",
+    "with_test",
+]
+
+Array = Any
+
+
+def check_splitter(cv: Any) -> Any:
+    """Return folds as they are given, a list of those that an iterator would yield.
+
+    Raises
+    ------
+    PipelineError
+        If they are neither a number, a splitter nor splits.
+    """
+    is_count = isinstance(cv, (int, numpy.integer)) and not isinstance(cv, bool)
+    if is_count and cv < 2:
+        raise PipelineError(f"cannot cross-validate with cv={cv}: give 2 folds or more")
+    if isinstance(cv, type) and hasattr(cv, "split"):
+        try:
+            cv = cv()
+        except TypeError as error:
+            raise PipelineError(
+                f"cannot cross-validate with the class {cv.__name__}: {error}; give an object"
+            ) from error
+    if is_count or _is_splitter(cv):
+        return cv
+    if cv is None:
+        return 5
+    try:
+        splits = [_split(train, test) for train, test in cv]
+    except (TypeError, ValueError) as error:
+        raise PipelineError(
+            f"cannot cross-validate with cv={cv!r:.80}: give a number of folds, a splitter with "
+            "split, or pairs of the rows to train on and those to validate on"
+        ) from error
+    if not splits:
+        raise PipelineError("cannot cross-validate with cv=[]: it has no folds; give one or more")
+    return splits
+
+
+def needs_groups(splitter: Any) -> bool:
+    """Return True if a splitter keeps groups together, as scikit-learn's say of themselves."""
+    if not hasattr(splitter, "get_metadata_routing"):
+        return "Group" in type(splitter).__name__
+    requests = splitter.get_metadata_routing().split.requests
+    return requests.get("groups") not in (None, False)
+
+
+def folds_of(
+    cv: Any, data: Data, is_classifier: bool, random_state: int | None, seed: int
+) -> list[tuple[Array, Array]]:
+    """Return the rows to train on and to validate on of each fold.
+
+    Parameters
+    ----------
+    cv : int, splitter or list of pairs
+        The folds. A number means what it means for scikit-learn, of whole groups if there are
+        groups; with a `random_state`, the samples are shuffled by it.
+    data : Data
+        The data; the test part is left out.
+    is_classifier : bool
+        Whether a number of folds keeps the proportions of classes.
+    random_state : int or None
+        What the user gave.
+    seed : int
+        For splitters that shuffle and have no seed.
+    """
+    if isinstance(cv, list):
+        count = data.X.shape[0]
+        for train, test in cv:
+            if not len(train) or not len(test):
+                raise PipelineError("cannot use cv: a fold has no samples to train or validate on")
+            if max(train.max(), test.max()) >= count or min(train.min(), test.min()) < -count:
+                raise PipelineError(
+                    f"cannot use cv: it has rows that {data.name} does not have, which has {count}"
+                )
+        return cv
+    selection = import_optional("sklearn.model_selection")
+    if not _is_splitter(cv):
+        kind = type(selection.check_cv(int(cv), data.y, classifier=is_classifier))
+        if data.groups is not None:
+            _check_group_count(data, int(cv))
+            is_stratified = kind is selection.StratifiedKFold
+            kind = selection.StratifiedGroupKFold if is_stratified else selection.GroupKFold
+        # Groups of no class are not shuffled by scikit-learn before 1.6.
+        shuffles = random_state is not None and "shuffle" in inspect.signature(kind).parameters
+        options = {"shuffle": True, "random_state": random_state} if shuffles else {}
+        splitter = kind(int(cv), **options)
+    else:
+        splitter = seeded_splitter(cv, seed)
+    if needs_groups(splitter) and data.groups is None:
+        raise PipelineError(
+            f"cannot split {data.name} by {type(splitter).__name__}: it needs the group of each "
+            "sample; give groups="
+        )
+    is_own = not type(splitter).__module__.startswith("sklearn.")
+    # scikit-learn's others warn that they do not look at groups.
+    groups = data.groups if is_own or needs_groups(splitter) else None
+    found = splitter.split(data.X, data.y, groups)
+    return [_split(train, test) for train, test in found]
+
+
+def _check_group_count(data: Data, count: int) -> None:
+    found = len(numpy.unique(numpy.asarray(data.groups).astype(str)))
+    if found < count:
+        raise PipelineError(
+            f"cannot make {count} folds of {data.name}: it has {found} groups, which stay "
+            f"together; give cv={max(found, 2)}, or a splitter"
+        )
+
+
+def seeded_splitter(splitter: Any, seed: int) -> Any:
+    """Return a copy of a splitter that shuffles by a seed, if it shuffles and has none."""
+    splitter = copy.deepcopy(splitter)
+    if getattr(splitter, "random_state", 0) is None and getattr(splitter, "shuffle", True):
+        splitter.random_state = seed
+    return splitter
+
+
+def with_test(
+    data: Data, test: Any, cvs: Sequence[Any], is_classifier: bool, shuffles: bool, seed: int
+) -> Data:
+    """Return data with the test part that the user asks for; what they bring stays.
+
+    Parameters
+    ----------
+    data : Data
+        The data.
+    test : None, float, int, splitter, list of one pair or tuple (X_test, y_test)
+        The part, or the number of samples, or what chooses them.
+    cvs : sequence
+        What makes the folds of the pipelines: the samples are chosen in that manner.
+    is_classifier : bool
+        Whether to keep the proportions of classes if folds do.
+    shuffles : bool
+        Whether folds that are only a number are shuffled.
+    seed : int
+        The seed.
+    """
+    if test is None or test is False or (isinstance(test, (int, float)) and test == 0):
+        return data
+    is_part = isinstance(test, tuple) and len(test) == 2 and not _is_splitter(test)
+    if data.X_test is not None:
+        if is_part:
+            raise PipelineError(
+                f"cannot use test=(X_test, y_test): {data.name} brings a test part already"
+            )
+        return data
+    if is_part:
+        [part] = load_data(test)
+        return replace(data, X_test=part.X, y_test=part.y, ids_test=part.ids, rows_test=part.rows)
+    if isinstance(test, (float, numpy.floating)) and not 0 < test < 1:
+        raise PipelineError(f"cannot hold out test={test}: give a part between 0 and 1")
+    if isinstance(test, (int, float, numpy.integer, numpy.floating)):
+        train, chosen = _chosen(data, cast("float", test), cvs, is_classifier, shuffles, seed)
+    elif _is_splitter(test):
+        train, chosen = folds_of(test, data, is_classifier, None, seed)[0]
+    else:
+        splits = check_splitter(test)
+        train, chosen = folds_of(splits, data, is_classifier, None, seed)[0]
+    return data.held_out(train, chosen)
+
+
+def restricted(cv: Any, data: Data) -> Any:
+    """Return folds of what the user gave as folds of the rows that are left for training."""
+    if isinstance(cv, list):
+        places = {int(row): place for place, row in enumerate(data.rows)}
+        count = 1 + max(*data.rows, *(data.rows_test if data.rows_test is not None else (0,)))
+        return [
+            tuple(
+                numpy.array([places[int(r) % count] for r in part if int(r) % count in places], int)
+                for part in split
+            )
+            for split in cv
+        ]
+    if hasattr(cv, "test_fold") and len(cv.test_fold) > len(data.rows):
+        return type(cv)(numpy.asarray(cv.test_fold)[data.rows])
+    return cv
+
+
+def _chosen(
+    data: Data, test: float, cvs: Sequence[Any], is_classifier: bool, shuffles: bool, seed: int
+) -> tuple[Array, Array]:
+    """Return rows to train on and to test on, each in order."""
+    selection = import_optional("sklearn.model_selection")
+    count = data.X.shape[0]
+    size = int(test) if isinstance(test, (int, numpy.integer)) else math.ceil(count * test)
+    if size >= count:
+        raise PipelineError(f"cannot hold out {size} of {count} samples: none is left to train on")
+    fixed = [cv for cv in cvs if isinstance(cv, list) or hasattr(cv, "test_fold")]
+    if fixed:
+        raise PipelineError(
+            f"cannot hold out test={test}: the folds are given by rows; give test=splitter, "
+            "or the test part as test=(X_test, y_test)"
+        )
+    names = [type(cv).__name__ for cv in cvs]
+    by_groups = any(map(needs_groups, cvs))
+    if by_groups and data.groups is None:
+        raise PipelineError(
+            f"cannot split {data.name} by {', '.join(names)}: it needs the group of each sample; "
+            "give groups="
+        )
+    keeps_classes = any(
+        "Stratified" in name or (is_classifier and not _is_splitter(cv))
+        for name, cv in zip(names, cvs, strict=True)
+    )
+    kind = import_optional("sklearn.utils.multiclass").type_of_target(data.y)
+    keeps_classes = keeps_classes and kind in ("binary", "multiclass")
+    if data.groups is not None:
+        if keeps_classes:
+            splitter = selection.StratifiedGroupKFold(
+                max(2, round(count / size)), shuffle=True, random_state=seed
+            )
+        else:
+            splitter = selection.GroupShuffleSplit(1, test_size=size / count, random_state=seed)
+        return _sorted(next(splitter.split(data.X, data.y, data.groups)))
+    if any(map(_is_ordered, cvs)) or (not shuffles and not all(map(_is_splitter, cvs))):
+        if keeps_classes:
+            _, codes = numpy.unique(data.y, return_inverse=True)
+            last = [
+                rows[len(rows) - max(1, round(len(rows) * size / count)) :]
+                for rows in (numpy.flatnonzero(codes == code) for code in range(codes.max() + 1))
+                if len(rows) > 1
+            ]
+            chosen = numpy.sort(numpy.concatenate(last))
+            return numpy.setdiff1d(numpy.arange(count), chosen), chosen
+        return numpy.arange(count - size), numpy.arange(count - size, count)
+    chooser = selection.StratifiedShuffleSplit if keeps_classes else selection.ShuffleSplit
+    splitter = chooser(1, test_size=size, random_state=seed)
+    return _sorted(next(splitter.split(numpy.zeros(count), data.y)))
+
+
+def _is_ordered(cv: Any) -> bool:
+    """Return True if a splitter relies on the order of the samples, or may do so."""
+    if not _is_splitter(cv):
+        return False
+    if getattr(cv, "shuffle", None) is not None:
+        return not cv.shuffle
+    is_random = hasattr(cv, "random_state") or type(cv).__name__ in ("LeaveOneOut", "LeavePOut")
+    return not is_random
+
+
+def _sorted(split: tuple[Array, Array]) -> tuple[Array, Array]:
+    return numpy.sort(split[0]), numpy.sort(split[1])
+
+
+def _is_splitter(cv: Any) -> bool:
+    return hasattr(cv, "split") and hasattr(cv, "get_n_splits") and not isinstance(cv, (str, type))
+
+
+def _split(train: Any, test: Any) -> tuple[Array, Array]:
+    return _rows(train), _rows(test)
+
+
+def _rows(values: Any) -> Array:
+    found = numpy.asarray(values)
+    if found.dtype.kind == "b":
+        return numpy.flatnonzero(found)
+    if found.size and found.dtype.kind not in "iu":
+        raise PipelineError("rows must be integers")
+    return found.astype(int)
+
+
+def seeded(operator: Any, seed: int) -> Any:
+    """Return a clone of an estimator in which each ``random_state`` of None is a seed.
+
+    This reaches the steps of pipelines, the members of ensembles, the candidates of a grid search
+    and its splitter.
+
+    Examples
+    --------
+    >>> from sklearn.compose import TransformedTargetRegressor
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> seeded(TransformedTargetRegressor(RandomForestRegressor()), 3).regressor.random_state
+    3
+    """
+    fresh = import_optional("sklearn.base").clone(operator, safe=False)
+    _seed(fresh, seed)
+    return fresh
+
+
+def _seed(estimator: Any, seed: int) -> None:
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return
+    given: dict[str, Any] = {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name == "random_state":
+            if value is None:
+                given[name] = seed
+        elif hasattr(value, "split") and hasattr(value, "get_n_splits"):
+            if not isinstance(value, type):
+                given[name] = seeded_splitter(value, seed)
+        else:
+            _seed_inside(value, seed)
+    if given:
+        estimator.set_params(**given)
+
+
+def _seed_inside(value: Any, seed: int) -> None:
+    """Seed the estimators among the values of a parameter; a clone has copies of its own."""
+    if isinstance(value, Mapping):
+        for one in value.values():
+            _seed_inside(one, seed)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _seed_inside(one, seed)
+    else:
+        _seed(value, seed)

@@ -1,0 +1,403 @@
+"""Objects in one HDF5 file that is changed: a temporary one, or one that stays."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import h5py
+
+from persist.errors import ClosedError, FileInUseError, LockTimeout, MissingPathError
+from persist.files import remove_path
+from persist.files.journal import Journal, recover
+from persist.files.overlay import OverlayFile, commit_overlays, lock_exclusively, unlock
+from persist.hdf5 import prepare
+from persist.hdf5.opening import disk_errors
+from persist.workspace.backend import Place, SavedFile, Source
+from persist.workspace.groups import (
+    Header,
+    delete_item,
+    existing_group,
+    item_group,
+    read_header,
+    rename_item,
+    write_header,
+    write_new,
+    write_note,
+    write_to,
+)
+from persist.workspace.index import Entry, Index
+from persist.workspace.pair import (
+    Pair,
+    Unreadable,
+    drop_listing,
+    read_index,
+    read_mark,
+    seal_listing,
+    write_listing,
+    write_mark,
+)
+
+_MOST_FREE = 1 << 20  # bytes
+
+
+class WorkspaceClosedError(ClosedError, TypeError):
+    """A workspace is closed."""
+
+
+class FileBackend(SavedFile, abc.ABC):
+    """What both kinds share: objects are read from an open file, and changed in it."""
+
+    @property
+    @abc.abstractmethod
+    def path(self) -> str:
+        """The file."""
+
+    @property
+    @abc.abstractmethod
+    def file(self) -> Any:
+        """The file, open."""
+
+    @abc.abstractmethod
+    def changing(self) -> contextlib.AbstractContextManager[Any]:
+        """Context manager that gives the open file for one change, which is made as a whole."""
+
+    def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
+        """Write an object, in the place of what is there."""
+        item = prepare(obj)
+        with self.changing() as file:
+            is_new = item_group(file, namespace, key) is None
+            (write_new if is_new else write_to)(file, namespace, key, item, entry)
+
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
+        """Copy an object of another source, in the place of what is there."""
+        with self.changing() as file:
+            source.copy_to(file, *place, to, entry)
+
+    def set_note(self, namespace: str, key: str, note: Any) -> None:
+        """Set or replace the note on an object."""
+        with self.changing() as file:
+            write_note(existing_group(file, namespace, key), note)
+
+    def move(self, namespace: str, old_key: str, new_key: str) -> None:
+        """Give an object another key, in the place of what is there."""
+        with self.changing() as file:
+            rename_item(file, namespace, old_key, new_key)
+
+    def remove(self, namespace: str, keys: Sequence[str]) -> None:
+        """Remove objects; no namespace stays empty."""
+        with self.changing() as file:
+            for key in keys:
+                delete_item(file, namespace, key)
+
+
+class TemporaryFile(FileBackend):
+    """A file that is made when it is first used, and removed when it is closed.
+
+    Parameters
+    ----------
+    header : Header
+        What the file says of the workspace.
+    image : bytes, optional
+        The content of a file to begin with.
+    """
+
+    def __init__(self, header: Header, image: bytes | None = None) -> None:
+        self._header = header
+        self._image = image
+        self._path: str | None = None
+        self._file: Any = None
+        self._is_closed = False
+        self._pid = os.getpid()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the file was removed."""
+        return self._is_closed
+
+    def check_open(self) -> None:
+        """Raise ClosedError if the file was removed."""
+        if self._is_closed:
+            raise WorkspaceClosedError("this workspace is closed, and its objects are gone")
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        self.check_open()
+        if self._path is None:
+            handle, self._path = tempfile.mkstemp(prefix="iat_lazy_ws_", suffix=".h5")
+            os.close(handle)
+            self._make(self._path)
+        return self._path
+
+    @property
+    def file(self) -> Any:
+        """The file, open.
+
+        Raises
+        ------
+        OSError
+            If it was removed.
+        """
+        path = self.path
+        if not os.path.exists(path):
+            raise MissingPathError(f"the file of this workspace was removed: {path}")
+        return self._file
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        """Give the open file for a change; made anew if it was removed."""
+        path = self.path
+        if self._pid != os.getpid():
+            raise ClosedError("a process that was forked can read this workspace, not change it")
+        if not os.path.exists(path):
+            self._file.close()
+            self._make(path)
+        yield self._file
+
+    def compact(self, fill: Callable[[Any], None]) -> None:
+        """Write the file anew: `fill` is called with another one, open."""
+        path = self.path
+        new = f"{path}.tmp"
+        try:
+            with h5py.File(new, "w", track_order=True) as file:
+                write_header(file, self._header)
+                fill(file)
+            self._file.close()
+            os.replace(new, path)
+        finally:
+            remove_path(new)
+            self._file = self._file or h5py.File(path, "r+")
+
+    def flush(self) -> None:
+        """Write what HDF5 has not written yet."""
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Remove the file. A child that was forked leaves it to its parent."""
+        self._is_closed = True
+        file, self._file = self._file, None
+        path, self._path = self._path, None
+        if file is not None:
+            file.close()
+        if path is not None and self._pid == os.getpid():
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+
+    def _make(self, path: str) -> None:
+        image, self._image = self._image, None
+        if image is not None:
+            with open(path, "wb") as file:
+                file.write(image)
+            self._file = h5py.File(path, "r+")
+            return
+        self._file = h5py.File(path, "w", track_order=True)
+        write_header(self._file, self._header)
+
+
+class InPlaceFile(FileBackend):
+    """A file that stays, and is changed through a journal.
+
+    Parameters
+    ----------
+    pair : Pair
+        The files.
+    header : Header
+        What a file that is made says of the workspace.
+    timeout : float
+        How long to wait for others that have the files open, in s.
+    refresh : callable
+        Called with the index and with what cannot be read after a change that failed, or was
+        interrupted, and may have been made.
+
+    Raises
+    ------
+    LockTimeout
+        If others do not close the files.
+    """
+
+    def __init__(
+        self,
+        pair: Pair,
+        header: Header,
+        timeout: float,
+        refresh: Callable[[Index, Unreadable], None],
+    ) -> None:
+        self.pair = pair
+        self._refresh = refresh
+        self._timeout = timeout
+        self._file: Any = None
+        self._overlay: OverlayFile | None = None
+        self._journal = Journal(pair.journal)
+        self._is_listed = True
+        self._pid = os.getpid()
+        self._lock = pair.lock(timeout)
+        try:
+            self._lock.acquire()
+        except LockTimeout as error:
+            raise FileInUseError(pair.data, timeout, error.pid, error.host) from error
+        try:
+            pair.settle()
+            if not os.path.exists(pair.data):
+                pair.replace_locked(lambda new: _make(new, header), header)
+            self._open()
+        except BaseException:
+            self._release()
+            raise
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.pair.data
+
+    @property
+    def file(self) -> Any:
+        """The file, open.
+
+        Raises
+        ------
+        ClosedError
+            If it could not be opened again after a change failed.
+        """
+        if self._file is None:
+            raise ClosedError(
+                f"{self.pair.data} could not be opened again after an error: close this workspace, "
+                "and open it anew"
+            )
+        return self._file
+
+    def header(self) -> Header:
+        """Return what the file says of the workspace."""
+        return read_header(self.file, self.pair.data)
+
+    def read_index(self) -> tuple[Index, Unreadable]:
+        """Return the index of the file, and what of it cannot be read."""
+        return read_index(self.file, self.pair.data)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        """Context manager that gives the open file, and commits what the block changed."""
+        if self._pid != os.getpid():
+            raise ClosedError("a process that was forked can read this workspace, not change it")
+        file, overlay = self.file, self._overlay
+        assert overlay is not None
+        may_be_made = False
+        try:
+            if self._is_listed:
+                # What is said of the items elsewhere is no longer so.
+                drop_listing(file)
+                write_mark(file)
+            yield file
+            with disk_errors(self.pair.data):
+                file.flush()
+            if overlay.failure is not None:
+                raise overlay.failure
+            may_be_made = True
+            commit_overlays(self._journal, [overlay])
+        except BaseException as error:
+            failure = overlay.failure
+            with contextlib.suppress(OSError):
+                self._reopen()
+            if may_be_made:
+                with contextlib.suppress(ClosedError):
+                    self._refresh(*self.read_index())
+            if failure is None or failure is error:
+                raise
+            raise failure from error
+        self._is_listed = False
+        if file.id.get_freespace() > _MOST_FREE:
+            # HDF5 would write over it, and all of that would go through memory and the journal.
+            with contextlib.suppress(OSError):
+                self._reopen()
+
+    def replace(self, fill: Callable[[str], Index], header: Header) -> None:
+        """Write the files anew."""
+        try:
+            self.pair.replace_locked(fill, header)
+        finally:
+            # Also where it fails: the new file may be in place by then.
+            self._reopen()
+        self._is_listed = True
+
+    def finish(self, header: Header, index: Index, unreadable: Unreadable) -> None:
+        """Note in both files what is there, and close them.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file was moved or removed; what was changed is in it.
+        """
+        try:
+            if self._pid != os.getpid() or self._file is None:
+                return
+            is_same = self.header() == header
+            if self._is_listed and is_same:
+                return
+            with self.changing() as file:
+                if not is_same:
+                    write_header(file, header)
+                write_listing(file, index, unreadable)
+            mark = read_mark(self.file)
+            self._close_file()
+            self.pair.check_there()
+            seal_listing(self.pair.data)
+            self.pair.rebuild(header, index, mark)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the file as it is, and let others have it."""
+        self._close_file()
+        # What a process that was forked has open is its parent's.
+        if self._pid == os.getpid():
+            with contextlib.suppress(OSError):
+                if not self._journal.is_pending():
+                    self._journal.remove()
+            self._release()
+
+    def _release(self) -> None:
+        if self._lock.is_held:
+            self._lock.release()
+
+    def _open(self) -> None:
+        recover(self.pair.journal)
+        path = os.path.realpath(self.pair.data)
+        self._overlay = OverlayFile(
+            path, lambda handle: lock_exclusively(handle, self.pair.data, self._timeout)
+        )
+        try:
+            self._file = h5py.File(self._overlay, "r+")
+        except BaseException:
+            self._close_file()
+            raise
+
+    def _reopen(self) -> None:
+        self._close_file()
+        self._open()
+
+    def _close_file(self) -> None:
+        """Close the file without what was not committed."""
+        file, self._file = self._file, None
+        overlay, self._overlay = self._overlay, None
+        if overlay is not None:
+            overlay.give_up()
+        if file is not None:
+            with contextlib.suppress(Exception):
+                file.close()
+        if overlay is not None:
+            if self._pid == os.getpid():
+                # A process that was forked meanwhile would keep the lock.
+                unlock(overlay.fileno())
+            overlay.close()
+
+
+def _make(path: str, header: Header) -> Index:
+    with h5py.File(path, "w", track_order=True) as file:
+        write_header(file, header)
+        write_listing(file, {}, {})
+    return {}

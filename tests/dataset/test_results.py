@@ -1,0 +1,277 @@
+"""The mapping that `persist.open` gives."""
+
+import itertools
+import os
+import sys
+from collections.abc import MutableMapping
+from functools import partial
+
+import numpy
+import pytest
+
+import persist
+from persist.archive import registry
+from persist.archive.reduction import Import, Reduction
+from persist.errors import (
+    ClosedError,
+    DataSetError,
+    InvalidKeyError,
+    PersistError,
+    ReadOnlyError,
+    UnknownKeyError,
+)
+
+
+@pytest.fixture
+def results(tmp_path):
+    return persist.open(tmp_path / "results", "w", array_threshold=10, durable=False)
+
+
+def test_it_is_a_mutable_mapping(results):
+    assert isinstance(results, MutableMapping)
+    results["x"] = numpy.arange(50)
+    results.update(y=1, z=[2])
+    assert (len(results), list(results), results.get("nothing")) == (3, ["x", "y", "z"], None)
+    assert results.pop("y") == 1
+    assert results.setdefault("z", 5) == [2]
+    assert {key: int(numpy.sum(value)) for key, value in results.items()} == {"x": 1225, "z": 2}
+    assert dict(persist.open(results.path)).keys() == {"x", "z"}
+    with pytest.raises(KeyError):
+        results["nothing"]
+    with pytest.raises(UnknownKeyError):
+        del results["nothing"]
+
+
+def test_infos_are_a_mapping_of_the_same_keys(results):
+    results["x"] = 1
+    results.info["x"] = "250 Hz"
+    results.info["y"] = (1, 2)
+    assert dict(results.info) == {"x": "250 Hz", "y": (1, 2)}
+    assert results["y"] is None
+    del results.info["x"]
+    assert results.info["x"] is None
+    assert results["x"] == 1
+    with pytest.raises(KeyError):
+        results.info["nothing"]
+
+
+def test_groups_are_made_renamed_and_deleted(results):
+    results.group("D0")["sttc"] = numpy.eye(4)
+    results.group("D1")["a"] = 1
+    assert results.groups == ["D0", "D1"]
+    results.rename("D1", "D2")
+    results.delete_group("D0")
+    assert persist.open(results.path).groups == ["D2"]
+    assert results.group("D2")["a"] == 1
+    with pytest.raises(UnknownKeyError):
+        results.delete_group("D0")
+    results["x"] = 1
+    with pytest.raises(InvalidKeyError):
+        results.rename("D2", "x")
+    with pytest.raises(InvalidKeyError):
+        results["D2"] = 1
+    assert persist.verify(results.path).ok
+
+
+def test_a_batch_is_one_commit_or_none(results):
+    results["x"] = 1
+
+    def fail():
+        with results.batch():
+            results["x"] = 2
+            results["y"] = 3
+            assert (results["x"], results["y"]) == (2, 3)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert dict(results) == {"x": 1}
+    with results.batch() as same:
+        same["y"] = numpy.arange(20)
+        same.rename("y", "w")
+        del same["x"]
+        same["x"] = "anew"
+    assert list(results) == ["w", "x"]
+    assert results["w"].sum() == 190
+    assert persist.verify(results.path).ok
+
+
+def test_a_closed_one_reads_and_does_not_write(results):
+    with results:
+        results["x"] = 1
+    assert "closed" in repr(results)
+    assert results["x"] == 1
+    with pytest.raises(ClosedError):
+        results["x"] = 2
+    reader = persist.open(results.path)
+    with pytest.raises(ReadOnlyError):
+        reader["x"] = 2
+
+
+def test_arrays_are_mapped_on_request(results):
+    results["x"] = numpy.arange(50)
+    mapped = persist.open(results.path, mmap_mode="r")["x"]
+    assert type(mapped) is numpy.memmap
+    assert not mapped.flags.writeable
+
+
+def test_its_pages_show_no_markup_of_infos(results):
+    results["x"] = numpy.zeros((3, 20))
+    results.info["x"] = "<script>"
+    page = results._repr_html_()
+    assert "<script>" not in page
+    assert "(3, 20)" in page
+
+
+@pytest.mark.parametrize("mode", ["a", "x", "", "rw"])
+def test_other_modes_are_refused_and_make_nothing(tmp_path, mode):
+    with pytest.raises(DataSetError, match="mode must be 'r' or 'w'"):
+        persist.open(tmp_path / "results", mode)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_path_with_a_slash_at_its_end_is_the_same(tmp_path):
+    persist.open(f"{tmp_path}/results/", "w")["x"] = 1
+    assert persist.DataSet("results/", "w", tmp_path).x == 1
+    assert os.listdir(tmp_path) == ["results"]
+
+
+def test_the_lock_of_release_3_can_be_taken_by_name(tmp_path):
+    ds = persist.DataSet("results", "w", tmp_path)
+    ds._lock()
+    ds.x = 1
+    with pytest.raises(OSError, match="results"):
+        persist.DataSet("results", "w", tmp_path, timeout=0)._lock()
+    ds._unlock()
+    with ds._ds_lock():
+        assert os.path.exists(tmp_path / "results" / "_locked")
+    assert not os.path.exists(tmp_path / "results" / "_locked")
+    ds.close()
+    with pytest.raises(OSError, match="closed"):
+        ds._lock()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"array_threshold": "big"},
+        {"array_threshold": float("nan")},
+        {"trusted": "numpy.array"},
+        {"timeout": -1},
+        {"data_format": "zip"},
+        {"compression": "gzip"},
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_is_made(tmp_path, options):
+    with pytest.raises(PersistError):
+        persist.open(tmp_path / "results", "w", **options)
+    with pytest.raises(PersistError):
+        persist.DataSet("results", "w", tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_opened_is_told_in_the_terms_of_the_call(tmp_path):
+    with pytest.raises(DataSetError, match="does not exist; give mode 'w' to create it"):
+        persist.open(tmp_path / "nothing")
+    (tmp_path / "file").touch()
+    for mode in "rw":
+        with pytest.raises(DataSetError, match="it is a file, not the folder of a data set"):
+            persist.open(tmp_path / "file", mode)
+
+
+def test_an_attribute_is_deleted_with_its_value_and_info(tmp_path):
+    ds = persist.DataSet("results", "w", tmp_path)
+    ds.x, ds["x"] = 1, "info"
+    del ds.x
+    assert list(ds) == []
+    with pytest.raises(UnknownKeyError):
+        del ds.x
+
+
+def work(act):
+    """Return the number of calls, of C functions too, and of bytes read, without the first time."""
+    act()
+    calls = 0
+
+    def profile(frame, event, argument):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    def bytes_read():
+        with open("/proc/self/io") as file:
+            return int(file.readline().split()[1])
+
+    before = bytes_read()
+    sys.setprofile(profile)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return calls, bytes_read() - before
+
+
+def operations(path, size):
+    """Return what is done to a data set of some keys, by name; each can be done twice."""
+    results, other = (persist.open(path, "w", durable=False) for _ in range(2))
+    results.store({f"key_{i}": i for i in range(size)})
+    old, gone, number = iter(["key_1", "key_2"]), iter(["key_3", "key_4"]), itertools.count()
+
+    def follow():
+        other["key_5"] = next(number)
+        return results["key_5"]
+
+    return {
+        "set": lambda: results.update({f"new_{next(number)}": 1}),
+        "set an array": lambda: results.update({f"array_{next(number)}": numpy.arange(200)}),
+        "replace": lambda: results.update(key_6=1),
+        "insert": lambda: results.insert(1),
+        "set an info": lambda: results.store({}, {"key_7": next(number)}),
+        "rename": lambda: results.rename(key := next(old), f"{key}_renamed"),
+        "delete": lambda: results.pop(next(gone)),
+        "read": lambda: results["key_8"],
+        "read an info": lambda: results.info["key_8"],
+        "ask": lambda: "key_8" in results,
+        "describe": lambda: results.entry("key_8"),
+        "count": lambda: len(results),
+        "follow another writer": follow,
+    }
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="needs Linux")
+def test_no_operation_costs_more_where_there_are_more_keys(tmp_path):
+    few, many = (
+        {name: work(act) for name, act in operations(tmp_path / f"of_{size}", size).items()}
+        for size in (20, 2000)
+    )
+    for name, (calls, read) in many.items():
+        assert calls <= 1.2 * few[name][0], name
+        assert read <= 1.2 * few[name][1] + 1000, name
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="needs Linux")
+def test_to_verify_costs_the_same_for_each_file(tmp_path):
+    costs = []
+    for size in (50, 500):
+        results = persist.open(tmp_path / f"of_{size}", "w", durable=False)
+        results.store({f"key_{i}": i for i in range(size)})
+        calls, read = work(partial(persist.verify, results.path))
+        costs.append((calls / size, read / size))
+    (few, few_read), (many, many_read) = costs
+    assert many <= 1.2 * few
+    assert many_read <= 1.2 * few_read
+
+
+def test_a_rule_of_the_user_for_arrays_is_followed(tmp_path):
+    def reduce_as_list(array):
+        return Reduction(Import("numpy", "array"), (array.tolist(),))
+
+    own = registry.find(numpy.ndarray)
+    registry.register(numpy.ndarray, reduce_as_list, replace=True)
+    try:
+        results = persist.open(tmp_path / "d", "w", array_threshold=2)
+        results["x"] = numpy.arange(5.0)
+    finally:
+        registry.register(numpy.ndarray, own, replace=True)
+    assert "array([0.0, 1.0, 2.0, 3.0, 4.0])" in (tmp_path / "d" / "x.py").read_text()
+    assert [name for name in os.listdir(tmp_path / "d") if name.startswith("data_")] == []
+    numpy.testing.assert_array_equal(results["x"], numpy.arange(5.0))

@@ -1,0 +1,600 @@
+"""What becomes of folders: lost and cut manifests, copies, merges, edits and forks."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from functools import partial
+
+import numpy
+import pytest
+
+import persist
+from persist import DataSet
+from persist.dataset.manifest import Commit, encode, line_digest
+from persist.errors import (
+    DamagedError,
+    DataSetError,
+    NoAccessError,
+    PersistError,
+    UnknownKeyError,
+)
+from tests.dataset.crashes import run_in_child
+from tests.dataset.states import bare_package
+
+MANIFEST = "_manifest.jsonl"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make("d")
+    return tmp_path
+
+
+def make(name):
+    ds = DataSet(name, "w", array_threshold=5, durable=False)
+    ds.x = [1, 2, 3]
+    ds.y = numpy.arange(100)
+    ds["x"] = "first"
+    ds["x"] = "second"
+    ds["y"] = "last"
+    return ds
+
+
+def lines(name="d"):
+    with open(f"{name}/{MANIFEST}", "rb") as file:
+        return file.read().splitlines(keepends=True)
+
+
+def write(content, name="d"):
+    with open(f"{name}/{MANIFEST}", "wb") as file:
+        file.write(b"".join(content))
+
+
+def bare(expression):
+    """Return what Python without persist prints, and its error."""
+    program = f"import sys; sys.modules['persist'] = None; import d; print(repr(({expression})))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    return done.stdout.strip(), done.stderr
+
+
+def refused_everywhere(count):
+    with pytest.raises(
+        DamagedError, match=f"{count} value files? (is|are) present.*persist repair"
+    ):
+        DataSet("d")
+    with pytest.raises(DamagedError):
+        DataSet("d", "w").z = 1
+    assert f"{count} value files are present" in bare("d._info_dict")[1]
+    assert not persist.verify("d").ok
+
+
+def test_each_line_is_json_with_its_number_and_the_digest_of_the_line_before(folder):
+    found = lines()
+    for number, line in enumerate(found, 1):
+        document = json.loads(line)
+        assert document["n"] == number
+        before = line_digest(found[number - 2][:-1]) if number > 1 else ""
+        assert document["after"] == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "half", "first line", "bytes", "markers"])
+def test_a_manifest_that_cannot_be_used_is_an_error_everywhere_until_it_is_repaired(folder, damage):
+    found = lines()
+    whole = b"".join(found)
+    if damage == "missing":
+        os.remove(f"d/{MANIFEST}")
+    else:
+        write(
+            {
+                "empty": [],
+                "half": [whole[: len(whole) // 2]],
+                "first line": found[:1],
+                "bytes": [whole.replace(b"second", b"secOnd")],
+                "markers": [*found[:3], b"<<<<<<< ours\n", *found[3:], b">>>>>>> theirs\n"],
+            }[damage]
+        )
+    refused_everywhere(2)
+    report = persist.repair("d")
+    assert report.values == ("x", "y")
+    assert not report.lost
+    assert DataSet("d").x == [1, 2, 3]
+    assert DataSet("d").y.sum() == 4950
+    assert bare("d.x, int(d.y.sum())")[0] == "([1, 2, 3], 4950)"
+    report = persist.verify("d")
+    assert report.ok, report
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")
+def test_a_manifest_that_may_not_be_read_is_not_an_empty_data_set(folder):
+    os.chmod(f"d/{MANIFEST}", 0)
+    with pytest.raises(OSError, match="cannot be read"):
+        DataSet("d")
+    assert "cannot be read" in bare("1")[1]
+    assert persist.verify("d").unreadable == (MANIFEST,)
+
+
+def test_removed_repeated_and_moved_lines_are_named(folder):
+    found = lines()
+    write([*found[:3], *found[4:]])
+    assert "removed" in persist.verify("d").notes[0]
+    refused_everywhere(2)
+    write([*found, found[3]])
+    assert persist.verify("d").notes == (f"{MANIFEST}: line 7 repeats line 4",)
+    assert DataSet("d")["x"] == "second"
+    assert bare("d._info_dict['x']")[0] == "'second'"
+    write([*found[:3], found[4], found[3], *found[5:]])
+    assert "was moved" in persist.verify("d").notes[0]
+    refused_everywhere(2)
+
+
+def test_lost_values_are_errors(folder):
+    os.remove("d/x.py")
+    with pytest.raises(DamagedError, match=r"x\.py is missing"):
+        _ = DataSet("d").x
+    assert "x.py is missing" in bare("d.x")[1]
+    with pytest.raises(DamagedError, match="cannot rename 'x'"):
+        DataSet("d", "w")._rename("x", "z")
+    shutil.rmtree("d/data_y")
+    with pytest.raises(DamagedError, match=r"data_y.* is missing"):
+        _ = DataSet("d").y
+
+
+def test_a_difference_of_files_is_found_though_the_records_agree(folder):
+    shutil.copytree("d", "e")
+    assert persist.diff("d", "e").same
+    with open("e/x.py") as file:
+        text = file.read()
+    with open("e/x.py", "w") as file:
+        file.write(text.replace("3", "4"))
+    (change,) = persist.diff("d", "e").changed["x"]
+    assert (change.path, change.old, change.new) == ("x[2]", "3", "4")
+
+
+@pytest.mark.skipif(not hasattr(os, "link"), reason="needs links")
+def test_copies_by_hard_links_stay_as_they_are(folder):
+    shutil.copytree("d", "copy", copy_function=os.link)
+    before = {path: path.read_bytes() for path in (folder / "copy").glob("[_x]*") if path.is_file()}
+    ds = DataSet("d", "w", durable=False)
+    ds.x, ds.y, ds.z = "new", 5, numpy.arange(500)
+    ds["x"] = "third"
+    assert before == {path: path.read_bytes() for path in before}
+    assert persist.verify("copy").ok
+    assert persist.verify("d").ok
+    assert DataSet("copy").x == [1, 2, 3]
+
+
+def test_line_ends_of_windows_are_read(folder):
+    write([line.replace(b"\n", b"\r\n") for line in lines()])
+    assert DataSet("d").x == [1, 2, 3]
+    assert bare("d.x")[0] == "[1, 2, 3]"
+    DataSet("d", "w").z = 1
+    assert persist.verify("d").ok
+    with open("d/.gitattributes") as file:
+        assert "* -text" in file.read()
+
+
+def test_a_last_line_without_its_end_counts(folder):
+    found = lines()
+    write([*found[:-1], found[-1].rstrip()])
+    assert DataSet("d")["y"] == "last"
+    assert bare("d._info_dict['y']")[0] == "'last'"
+    DataSet("d", "w")["y"] = "later"
+    assert persist.verify("d").ok
+    assert DataSet("d")["y"] == "later"
+
+
+def merge(base):
+    """Merge the data set e into d as git does with merge=union."""
+    ours, theirs = lines("d"), lines("e")
+    write(ours + theirs[len(base) :])
+
+
+def test_a_union_merge_has_the_keys_of_both_sides_and_conflicts_are_named(folder):
+    shutil.copytree("d", "e")
+    base = lines()
+    ours, theirs = DataSet("d", "w"), DataSet("e", "w")
+    ours.ours, theirs.theirs = 1, 2
+    ours["x"], theirs["x"] = "of ours", "of theirs"
+    ours["y"] = theirs["y"] = "the same"
+    shutil.copy("e/theirs.py", "d")
+    merge(base)
+    merged = DataSet("d", "w")
+    assert (merged.ours, merged.theirs, merged["x"]) == (1, 2, "of theirs")
+    assert bare("d.ours, d.theirs")[0] == "(1, 2)"
+    report = persist.verify("d")
+    assert (report.ok, report.conflicts, report.damaged) == (False, ("x",), ())
+    assert "two histories" in report.notes[0]
+    assert persist.accept("d") == ("x",)
+    report = persist.verify("d")
+    assert report.ok, report
+    assert bare("d._info_dict['x']")[0] == "'of theirs'"
+
+
+def test_hand_edits_are_accepted(folder):
+    with open("d/x.py") as file:
+        text = file.read()
+    with open("d/x.py", "w", encoding="utf-8-sig") as file:
+        file.write(text.replace("3", "4"))
+    assert persist.verify("d").damaged == ("x.py",)
+    assert DataSet("d").x == [1, 2, 4]
+    assert persist.accept("d", "x") == ("x",)
+    assert persist.verify("d").ok
+    shutil.copy("d/x.py", "d/w.py")
+    with pytest.raises(DamagedError, match="does not list w"):
+        DataSet("d")
+    assert persist.accept("d") == ("w",)
+    assert DataSet("d").w == [1, 2, 4]
+    os.remove("d/w.py")
+    assert persist.accept("d", "w") == ("w",)
+    assert list(DataSet("d")) == ["x", "y"]
+    with pytest.raises(UnknownKeyError):
+        persist.accept("d", "w")
+    with open("d/x.py", "w") as file:
+        file.write("x = (\n")
+    with pytest.raises(DamagedError, match="cannot accept"):
+        persist.accept("d", "x")
+
+
+def test_repair_sets_aside_what_it_cannot_read(folder):
+    os.remove(f"d/{MANIFEST}")
+    os.remove("d/data_y/array_0.npy")
+    report = persist.repair("d")
+    assert (report.values, report.aside) == (("x",), ("y.py",))
+    assert os.listdir("d/_set_aside") == ["y.py"]
+    assert DataSet("d").x == [1, 2, 3]
+
+
+def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
+    make("alice")
+    shutil.copytree("alice", "d/alice")
+    ds = DataSet("d", "w")
+    assert (ds._namespaces(), ds.alice.x) == (["alice"], [1, 2, 3])
+    assert bare("d.alice.x, list(d._namespaces)")[0] == "([1, 2, 3], ['alice'])"
+    assert persist.verify("d").ok
+    ds._rename("alice", "bob")
+    assert ds.bob.y.sum() == 4950
+    shutil.rmtree("d/bob")
+    assert (ds._namespaces(), persist.verify("d").ok) == ([], True)
+
+
+def test_files_of_systems_are_no_damage(folder):
+    names = [".DS_Store", "Thumbs.db", "._x.py", ".nfs0000001", "desktop.ini", "README.md"]
+    for name in names:
+        open(f"d/{name}", "w").close()
+    open("d/notes.txt", "w").close()
+    report = persist.verify("d")
+    assert (report.system, report.unexpected) == (tuple(sorted(names)), ("notes.txt",))
+    os.remove("d/notes.txt")
+    assert persist.verify("d").ok
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions")
+def test_new_files_follow_the_folder_and_replaced_ones_keep_their_permissions(folder):
+    def mode(name):
+        return oct(stat.S_IMODE(os.stat(f"d/{name}").st_mode))
+
+    os.chmod("d", 0o2775)
+    before = os.umask(0o077)
+    try:
+        ds = DataSet("d", "w", array_threshold=5)
+        ds.g = numpy.arange(50)
+        ds._namespace("inner").v = 1
+    finally:
+        os.umask(before)
+    assert [mode(n) for n in ("g.py", "data_g/array_0.npy", "inner/v.py")] == ["0o664"] * 3
+    assert [mode(n) for n in ("data_g", "inner")] == ["0o2775"] * 2
+    os.chmod("d/x.py", 0o600)
+    ds.x = numpy.arange(70)
+    (data,) = {name.partition("/")[0] for name in ds._manifest["x"].files} - {"x.py"}
+    assert (mode("x.py"), mode(f"{data}/array_0.npy")) == ("0o600", "0o600")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_cannot_write_in_the_batch_of_its_parent(folder):
+    ds = DataSet("d", "w")
+    reading, writing = os.pipe()
+    with ds._batch():
+        ds.q = 1
+        child = os.fork()
+        if not child:
+            try:
+                ds.k = 5
+            except DataSetError as error:
+                os.write(writing, str(error).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        ds.w = 2
+    assert b"forked inside a batch" in os.read(reading, 1000)
+    assert (ds.q, ds.w, "k" in ds) == (1, 2, False)
+
+
+HOSTILE = {
+    "removes": {"removes": ["../victim"]},
+    "data": {"values": {"x": {"data": "../victim", "files": {"x.py": [1, "a"]}}}},
+    "files": {"values": {"x": {"files": {"../victim/a": [1, "a"]}}}},
+    "absolute": {"removes": ["/tmp/victim"]},
+    "key": {"info": {"../victim": None}},
+    "deleted": {"delete": ["../victim"]},
+    "staged": {"staged": "../victim", "info": {"x": 1}},
+}
+
+
+@pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE)
+def test_names_that_lead_out_of_the_folder_are_refused(folder, members):
+    os.mkdir("victim")
+    open("victim/a", "w").close()
+    found = lines()
+    commit = Commit(len(found) + 1, [line_digest(found[-1][:-1])], **members)
+    write([*found, encode(commit)])
+    with pytest.raises(PersistError):
+        DataSet("d", "w").z = 1
+    assert os.listdir("victim") == ["a"]
+    assert not persist.verify("d").ok
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("name", ["w.py", "x.py", MANIFEST, "_snapshot.json"])
+def test_a_pipe_makes_nobody_wait(folder, name):
+    if os.path.exists(f"d/{name}"):
+        os.remove(f"d/{name}")
+    os.mkfifo(f"d/{name}")
+    program = f"""if True:
+        import persist
+        try:
+            value = persist.DataSet("d").x
+        except (persist.PersistError, OSError):
+            value = None
+        assert value is None or {name!r} not in ("x.py", {MANIFEST!r})
+        print(persist.verify("d").ok)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_forked_while_another_thread_writes_goes_on(folder):
+    results = persist.open("d", "w", durable=False)
+    done = threading.Event()
+
+    def write():
+        while not done.is_set():
+            results["x"] = [1, 2, 3]
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for number in range(10):
+            child = os.fork()
+            if not child:
+                try:
+                    results[f"child_{number}"] = results["x"]
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            deadline = time.monotonic() + 50
+            while (found := os.waitpid(child, os.WNOHANG)) == (0, 0):
+                assert time.monotonic() < deadline, "it hangs"
+                time.sleep(0.01)
+            assert found[1] == 0
+    finally:
+        done.set()
+        thread.join()
+    assert len(persist.open("d")) == 12
+    assert persist.verify("d").ok
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda results: results.info.__setitem__("x", "new"),
+        lambda results: results.__delitem__("noted"),
+        lambda results: results.rename("noted", "other"),
+        lambda results: results.store({"x": 1}, {"x": "new"}),
+    ],
+)
+def test_a_removed_last_line_is_noticed_where_no_other_file_tells_of_it(tmp_path, change):
+    # No other test imports a package of this name.
+    folder = tmp_path / f"shorter_{tmp_path.name[-1]}"
+    results = persist.open(folder, "w")
+    results.store({"x": 1}, {"x": "old", "noted": "has no value"})
+    change(results)
+    manifest = folder / "_manifest.jsonl"
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join(lines[:-1]))
+    report = persist.verify(results.path)
+    assert report.damaged == ("_manifest.jsonl",)
+    assert "lacks a line of number" in report.notes[0]
+    with pytest.raises(DamagedError, match="shorter than it was"):
+        persist.open(results.path)
+    with pytest.raises(ImportError, match="shorter than it was"), bare_package(results.path):
+        pass
+    persist.repair(results.path)
+    assert persist.verify(results.path).ok
+    persist.open(results.path, "w").info["x"] = "newer"
+    assert persist.verify(results.path).ok
+
+
+def test_a_merge_of_two_last_infos_is_whole_and_lacks_neither(tmp_path):
+    ours = persist.open(tmp_path / "ours", "w")
+    ours["x"] = 1
+    shutil.copytree(tmp_path / "ours", tmp_path / "theirs")
+    theirs = persist.open(tmp_path / "theirs", "w")
+    ours.info["x"] = "ours"
+    theirs.info["y"] = "theirs"
+    for name in ("_manifest.jsonl", "_tip"):
+        one, other = (tmp_path / side / name for side in ("ours", "theirs"))
+        lines = one.read_text().splitlines() + other.read_text().splitlines()
+        one.write_text("".join(f"{line}\n" for line in dict.fromkeys(lines)))
+    assert persist.verify(ours.path).ok
+    assert dict(persist.open(ours.path).info) == {"x": "ours", "y": "theirs"}
+    manifest = tmp_path / "ours" / "_manifest.jsonl"
+    manifest.write_bytes(b"".join(manifest.read_bytes().splitlines(keepends=True)[:-1]))
+    assert not persist.verify(ours.path).ok
+
+
+def filled(path):
+    results = persist.open(path, "w", array_threshold=10)
+    results.store({"x": numpy.arange(20.0)}, {"x": "250 Hz"})
+    results.info["noted"] = (1, 2)
+    results.store({"y": {"a": 1}}, {"y": "a fit"})
+    return results
+
+
+def damage(manifest, number, old, new):
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    assert old in lines[number]
+    lines[number] = lines[number].replace(old, new)
+    manifest.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize("damaged", [(b'"<f8"', b'"<f9"'), (b'"crc"', b'"crd"'), (b"250", b"260")])
+def test_repair_takes_what_it_can_from_a_changed_line_and_says_so(tmp_path, damaged):
+    results = filled(tmp_path / "results")
+    before = results.entries()
+    damage(tmp_path / "results" / "_manifest.jsonl", 1, *damaged)
+    report = persist.repair(results.path)
+    assert (report.values, report.lost, report.doubtful) == (("x", "y"), (), ("x",))
+    found = persist.open(results.path)
+    assert found.entries()["y"] == before["y"]
+    assert found.entries()["x"].type == "numpy.ndarray"
+    assert found.entries()["x"].written == before["x"].written
+    assert found.entries()["x"].files == before["x"].files
+    infos = {"x": damaged[1].decode() + " Hz" if damaged[0] == b"250" else "250 Hz"}
+    assert dict(found.info) == {**infos, "noted": (1, 2), "y": "a fit"}
+    assert persist.verify(results.path).ok
+
+
+@pytest.mark.parametrize("lost", [1, 30, 160])
+def test_repair_takes_what_a_line_holds_that_was_cut_off(tmp_path, lost):
+    results = filled(tmp_path / "results")
+    before = results.entries()["y"]
+    manifest = tmp_path / "results" / "_manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[: -1 - lost])
+    report = persist.repair(results.path)
+    assert (report.values, report.doubtful) == (("x", "y"), ("y",))
+    found = persist.open(results.path)
+    assert dict(found.info) == {"x": "250 Hz", "noted": (1, 2), "y": "a fit"}
+    assert found["y"] == {"a": 1}
+    if lost < 160:
+        assert (found.entry("y").type, found.entry("y").written) == (before.type, before.written)
+
+
+def test_repair_takes_the_infos_of_a_snapshot_where_lines_before_it_are_damaged(tmp_path):
+    results = filled(tmp_path / "results")
+    for number in range(120):
+        results.info["count"] = number
+    assert (tmp_path / "results" / "_snapshot.json").exists()
+    results.info["later"] = "than the snapshot"
+    before = dict(results.info)
+    damage(tmp_path / "results" / "_manifest.jsonl", 1, b"250", b"\xff50")
+    report = persist.repair(results.path)
+    assert report.values == ("x", "y")
+    assert dict(persist.open(results.path).info) == before
+
+
+@pytest.mark.parametrize("lost", [(), ("_this_dir_is_a_DataSet",), ("x.py", "_manifest.jsonl")])
+def test_an_inner_data_set_whose_deletion_crashed_is_removed_by_the_next_writer(tmp_path, lost):
+    results = persist.open(tmp_path / "results", "w", array_threshold=5)
+    results["x"] = numpy.arange(10)
+    results.group("old")["x"] = numpy.arange(20)
+    last = json.loads((tmp_path / "results" / "_manifest.jsonl").read_bytes().splitlines()[-1])
+    staged = tmp_path / "results" / f".{last['n'] + 1}"
+    (tmp_path / "results" / "old").rename(staged)
+    for name in lost:
+        (staged / name).unlink()
+    assert persist.verify(results.path).unfinished
+    persist.open(results.path, "w")["y"] = 1
+    report = persist.verify(results.path)
+    assert (report.ok, report.unfinished) == (True, ())
+    assert persist.open(results.path)["x"].sum() == 45
+
+
+def test_repair_removes_what_a_crashed_writer_has_begun(tmp_path):
+    results = filled(tmp_path / "results")
+    number = len((tmp_path / "results" / "_manifest.jsonl").read_bytes().splitlines()) + 1
+    module = (tmp_path / "results" / "x.py").read_text()
+    (tmp_path / "results" / f".{number}.py").write_text(module.replace("data_x", "data_z"))
+    shutil.copytree(tmp_path / "results" / "data_x", tmp_path / "results" / "data_z")
+    damage(tmp_path / "results" / "_manifest.jsonl", 1, b"250", b"260")
+    assert persist.repair(results.path).values == ("x", "y")
+    report = persist.verify(results.path)
+    assert (report.ok, report.unfinished) == (True, ())
+
+
+def become_nobody():
+    """Give up the rights of root, whom no permission stops."""
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_folder_that_may_not_be_written_is_read_and_a_write_says_so():
+    with tempfile.TemporaryDirectory() as parent:
+        folder = f"{parent}/results"
+        ds = DataSet(folder, "w")
+        ds.x, ds["x"] = numpy.arange(200), "250 Hz"
+        # Modules that Python loads when they are first needed may be out of reach in the child.
+        assert ds.x.sum() == 19900
+        os.chmod(parent, 0o755)
+        os.chmod(folder, 0o555)
+        os.chmod(f"{folder}/.lock", 0o444)
+
+        def use():
+            become_nobody()
+            found = DataSet(folder, "w")
+            assert (found.x.sum(), found["x"]) == (19900, "250 Hz")
+            for change in (partial(setattr, found, "y", 1), partial(found._delete, "x")):
+                with pytest.raises(NoAccessError, match=f"cannot write to {folder}: .*owner"):
+                    change()
+            with pytest.raises(PermissionError, match="owner"):
+                DataSet(folder, "w", synchronize=False)
+            assert persist.verify(folder).ok
+
+        try:
+            assert run_in_child(use) == 0
+        finally:
+            os.chmod(folder, 0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_arrays_that_cannot_be_removed_stop_no_writer():
+    with tempfile.TemporaryDirectory() as parent:
+        folder = f"{parent}/results"
+        ds = DataSet(folder, "w")
+        ds.x = ds.y = numpy.arange(200)
+        assert ds.x.sum() == 19900
+        os.chmod(f"{folder}/data_x", 0o555)
+        for path in (parent, folder):
+            os.chmod(path, 0o777)
+        for name in os.listdir(folder):
+            if os.path.isfile(f"{folder}/{name}"):
+                os.chmod(f"{folder}/{name}", 0o666)
+
+        def use():
+            become_nobody()
+            found = DataSet(folder, "w")
+            found.x = 1
+            found._rename("y", "z")
+            found.new = 2
+            assert (found.x, found.z.sum(), found.new) == (1, 19900, 2)
+
+        try:
+            assert run_in_child(use) == 0
+        finally:
+            os.chmod(f"{folder}/data_x", 0o755)
+        found = DataSet(folder, "w")
+        assert (found.x, found.z.sum(), found.new) == (1, 19900, 2)
+        # Nothing is wrong but that the former arrays are still there.
+        assert persist.verify(folder).unexpected == ("data_x/array_0.npy",)
+        assert not persist.verify(folder).damaged + persist.verify(folder).missing

@@ -1,0 +1,225 @@
+"""RO-Crates and BagIt packages, read by the libraries of these formats."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy
+import pytest
+
+import persist
+from persist.cli import main
+from persist.errors import DamagedError, DataSetError, UnsafePathError
+from persist.exchange.bag import verify_bag, write_bag
+from persist.exchange.crate import verify_crate, write_crate
+from tests.exchange.sources import KINDS, make, make_data_set
+
+PLACES = {"bag": "data/", "crate": ""}
+
+
+def write(package, source, out):
+    if package == "bag":
+        return write_bag(source, out, authors=["Ada L <ada@lab.org>"])
+    return write_crate(source, out, license="CC-BY-4.0", authors=["Ada L <ada@lab.org>"])
+
+
+def verify(package, out):
+    return (verify_bag if package == "bag" else verify_crate)(out)
+
+
+@pytest.mark.filterwarnings("ignore:'count' is passed as positional:DeprecationWarning")  # by bagit
+@pytest.mark.parametrize("kind", KINDS)
+def test_bagit_takes_each_kind(tmp_path, kind):
+    bagit = pytest.importorskip("bagit")
+    written = write_bag(make(kind, tmp_path), tmp_path / "out", description="Two\nlines")
+    assert written.kind == kind
+    bag = bagit.Bag(str(tmp_path / "out"))
+    bag.validate()
+    assert bag.info["External-Description"] == "Two lines"
+    assert set(bag.payload_files()) == {f"data/{name}" for name in written.records}
+    report = verify_bag(tmp_path / "out")
+    assert (report.ok, report.checked) == (True, len(written.records) + 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rocrate_takes_each_kind(tmp_path, kind):
+    rocrate = pytest.importorskip("rocrate.rocrate")
+    write_crate(
+        make(kind, tmp_path),
+        tmp_path / "out",
+        license="https://creativecommons.org/licenses/by/4.0/",
+        name="Spikes",
+        authors=["Ada L <0000-0002-1825-0097>", "Bob <bob@lab.org>", "Eve"],
+    )
+    crate = rocrate.ROCrate(tmp_path / "out")
+    assert crate.name == "Spikes"
+    assert crate.metadata["conformsTo"] == "https://w3id.org/ro/crate/1.2"
+    assert crate.license.id == "https://creativecommons.org/licenses/by/4.0/"
+    people = {person.id: person["name"] for person in crate.root_dataset["author"]}
+    assert people == {
+        "https://orcid.org/0000-0002-1825-0097": "Ada L",
+        "#Bob": "Bob",
+        "#Eve": "Eve",
+    }
+    files = [entity for entity in crate.data_entities if entity.type == "File"]
+    on_disk = {
+        os.path.relpath(os.path.join(folder, name), tmp_path / "out")
+        for folder, _, names in os.walk(tmp_path / "out")
+        for name in names
+    }
+    assert {str(os.path.relpath(e.source, tmp_path / "out")) for e in files} == on_disk - {
+        "ro-crate-metadata.json"
+    }
+    assert all(os.path.getsize(e.source) == int(e["contentSize"]) for e in files)
+    report = verify_crate(tmp_path / "out")
+    assert (report.ok, report.checked) == (True, len(files))
+
+
+def test_a_crate_tells_what_made_values(tmp_path):
+    rocrate = pytest.importorskip("rocrate.rocrate")
+    write_crate(make_data_set(tmp_path / "d"), tmp_path / "out", license="MIT")
+    crate = rocrate.ROCrate(tmp_path / "out")
+    (action,) = crate.get_by_type("CreateAction")
+    assert {entity.id for entity in action["result"]} == {
+        *("d/x.py", "d/data_x.5/array_0.npy", "d/gr%C3%B6%C3%9Fe.py", "d/D0/rate.py"),
+        *("d/D0/D1/z.py", "d/D0/D1/data_z/array_0.npy"),
+    }
+    assert numpy.__version__ in action["description"]
+    assert crate.get("d/x.py")["description"] == "x: numpy.ndarray, shape (600,); 250 Hz"
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_the_data_set_in_a_package_is_one(tmp_path, package):
+    write(package, make_data_set(tmp_path / "d"), tmp_path / "out")
+    inside = tmp_path / "out" / PLACES[package] / "d"
+    assert persist.verify(inside).ok
+    code = "import d; print(int(d.x.sum()), d.D0.rate, d.D0.D1.z.shape)"
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        cwd=inside.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "179700 2.5 (400,)\n"
+    assert verify(package, tmp_path / "out").ok
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_verify_finds_what_was_changed(tmp_path, package, capsys):
+    write(package, make_data_set(tmp_path / "d"), tmp_path / "out")
+    inside = tmp_path / "out" / PLACES[package] / "d"
+    assert main(["verify", str(tmp_path / "out")]) == 0
+    (inside / "x.py").write_text("x = 1")
+    (inside / "D0" / "rate.py").unlink()
+    (inside / "new.py").write_text("new = 1")
+    (inside / ".DS_Store").write_text("")
+    (tmp_path / "out" / "link").symlink_to(tmp_path)
+    capsys.readouterr()
+    assert main(["verify", str(tmp_path / "out"), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    at = PLACES[package]
+    assert found["damaged"] == [f"{at}d/x.py"]
+    assert found["missing"] == [f"{at}d/D0/rate.py"]
+    assert sorted(found["unexpected"]) == sorted([f"{at}d/new.py", "link"])
+    assert main(["verify", str(tmp_path / "out")]) == 1
+    assert "1 missing, 2 unexpected, 1 damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "C:/x", "a//b", ""])
+def test_names_in_a_package_stay_in_it(tmp_path, package, name):
+    write(package, make_data_set(tmp_path / "d"), tmp_path / "out")
+    if package == "bag":
+        with open(tmp_path / "out" / "manifest-sha256.txt", "a") as file:
+            file.write(f"{'0' * 64}  {name}\n")
+    else:
+        path = tmp_path / "out" / "ro-crate-metadata.json"
+        document = json.loads(path.read_text())
+        document["@graph"].append({"@id": name, "@type": "File", "sha256": "0" * 64})
+        path.write_text(json.dumps(document))
+    with pytest.raises((UnsafePathError, DamagedError)):
+        verify(package, tmp_path / "out")
+
+
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[1]", b'{"@graph": [1]}', b"x" * 99])
+def test_damaged_lists_are_errors(tmp_path, package, content):
+    write(package, make_data_set(tmp_path / "d"), tmp_path / "out")
+    name = "manifest-sha256.txt" if package == "bag" else "ro-crate-metadata.json"
+    (tmp_path / "out" / name).write_bytes(content)
+    if package == "bag" and not content:
+        assert not verify(package, tmp_path / "out").ok
+        return
+    with pytest.raises(DamagedError):
+        verify(package, tmp_path / "out")
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_a_damaged_data_set_is_not_exported_and_nothing_is_left(tmp_path, package):
+    path = make_data_set(tmp_path / "d")
+    (path / "x.py").write_text("x = 1")
+    with pytest.raises(DamagedError, match="not what the manifest says"):
+        write(package, path, tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_what_is_there_is_left_alone(tmp_path, package):
+    path = make_data_set(tmp_path / "d")
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(FileExistsError):
+        write(package, path, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+    with pytest.raises(DataSetError, match="cannot export"):
+        write(package, tmp_path / "out", tmp_path / "other")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_links_in_a_storage_are_refused(tmp_path):
+    path = make("storage", tmp_path)
+    (tmp_path / "secret").write_text("secret")
+    (path / "p0" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(DataSetError, match="link"):
+        write_bag(path, tmp_path / "out")
+
+
+def test_writers_may_be_at_work(tmp_path):
+    path = make_data_set(tmp_path / "d")
+    code = (
+        "import persist, numpy\n"
+        "results = persist.open('d', 'w', durable=False)\n"
+        "print(flush=True)\n"
+        "for number in range(10**6): results['x'] = numpy.arange(500) + number"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as writer:
+        try:
+            writer.stdout.readline()
+            for number in range(5):
+                write_bag(path, tmp_path / f"out{number}")
+        finally:
+            writer.kill()
+    for number in range(5):
+        inside = tmp_path / f"out{number}" / "data" / "d"
+        assert persist.verify(inside).ok
+        assert persist.open(inside)["x"].shape in ((500,), (600,))
+
+
+def test_the_command_names_what_is_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_data_set(tmp_path / "d")
+    for argv, message in [
+        (["d", "--crate", "out"], "give --license"),
+        (["d", "--crate", "out", "--bag", "b"], "not both"),
+        (["d", "out", "--bag", "b"], "give no FILE"),
+        (["d"], "name the file"),
+        (["d", "--crate", "out", "--license", "MIT", "--author", "<x>"], "write Name"),
+        (["nosuch", "--bag", "out"], "cannot export"),
+    ]:
+        assert main(["export", *argv]) == 2
+        assert message in capsys.readouterr().err
+        assert os.listdir() == ["d"]
+    assert main(["export", "d", "--crate", "out", "--license", "MIT"]) == 0
+    assert capsys.readouterr().out.startswith("wrote out: data set, ")

@@ -1,0 +1,524 @@
+"""Data sets at URLs: read, pulled and pushed; the servers run on this machine."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import uuid
+
+import numpy
+import pytest
+
+import persist
+from persist.cli import main
+from persist.dataset.manifest import Commit, encode
+from persist.errors import DamagedError, DataSetError, ReadOnlyError, UntrustedError
+from persist.exchange.published import HEAD, decode_head
+from tests.effort import IS_SHORT
+from tests.exchange import servers
+from tests.exchange.sources import make_data_set
+
+pytest.importorskip("fsspec")
+pytest.importorskip("aiohttp")
+pytest.importorskip("s3fs")
+obstore = pytest.importorskip("obstore")
+pytest.importorskip("moto.server", reason="moto is not installed: pip install 'persist[test]'")
+# What botocore and moto warn of is theirs.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    with servers.bucket_server() as address:
+        servers.make_bucket(address, "lab")
+        yield address
+
+
+@pytest.fixture
+def url():
+    return f"s3://lab/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def options(endpoint):
+    return servers.options(endpoint)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PERSIST_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def objects(url, options):
+    from persist.exchange.push import _Push
+
+    store = _Push("", url, options, False, None)._store
+    return {entry["path"]: entry["e_tag"] for page in obstore.list(store) for entry in page}
+
+
+def test_a_pushed_data_set_is_read_from_the_bucket(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    done = persist.push(path, url, storage_options=options)
+    assert done.changed
+    with persist.open(url, storage_options=options) as results:
+        local = persist.open(path)
+        assert list(results) == list(local) == ["x", "größe"]
+        assert (results.groups, results.info["x"]) == (["D0"], "250 Hz")
+        numpy.testing.assert_array_equal(results["x"], numpy.arange(600.0))
+        assert results["größe"] == {"a": [1, 2]}
+        assert results.group("D0")["rate"] == 2.5
+        assert results.group("D0").group("D1")["z"].shape == (400,)
+        assert results.entries() == local.entries()
+        assert repr(results) == f"<persist results '{url}': 2 keys, mode 'r'>"
+
+
+def test_arrays_are_mapped_where_modules_may_run(tmp_path):
+    path = make_data_set(tmp_path / "d")
+    results = persist.open(f"file://{path}", trusted=True, mmap_mode="r")
+    assert not results["x"].flags.writeable
+    numpy.testing.assert_array_equal(results["x"], numpy.arange(600.0))
+
+
+def test_values_are_fetched_on_first_use_and_once(tmp_path, url, endpoint, cache):
+    asked = []
+
+    def count(method, path, forward):
+        asked.append((method, path))
+        return forward()
+
+    persist.push(make_data_set(tmp_path / "d"), url, storage_options=servers.options(endpoint))
+    with servers.proxy(endpoint, count) as address:
+        options = servers.options(address)
+        results = persist.open(url, storage_options=options)
+        assert not [path for _, path in asked if "/blobs/" in path][4:]
+        asked.clear()
+        results["x"]
+        fetched = {path for method, path in asked if method == "GET" and "/blobs/" in path}
+        assert len(fetched) == 2
+        asked.clear()
+        results["x"]
+        persist.open(url, storage_options=options)["x"]
+        assert not [path for _, path in asked if "/blobs/" in path]
+
+
+def test_what_is_pulled_is_a_plain_data_set(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    pushed = persist.push(path, url, storage_options=options)
+    done = persist.pull(url, tmp_path / "copy", storage_options=options)
+    assert done.commit == pushed.commit
+    report = persist.verify(tmp_path / "copy")
+    assert (report.ok, report.unfinished) == (True, ())
+    assert not any(vars(persist.diff(path, tmp_path / "copy")).values())
+    assert sorted(os.listdir(tmp_path)) == ["cache", "copy", "d"]
+    code = "import copy_ as d; print(int(d.x.sum()), d.D0.D1.z.shape)"
+    os.rename(tmp_path / "copy", tmp_path / "copy_")
+    command = [sys.executable, "-B", "-c", code]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout == "179700 (400,)\n"
+
+
+def test_only_what_is_new_is_sent_and_fetched(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    first = persist.push(path, url, storage_options=options)
+    assert "data_x.4/array_0.npy" in first.sent or any("data_x" in name for name in first.sent)
+    assert not persist.push(path, url, storage_options=options).changed
+    persist.pull(url, tmp_path / "copy", storage_options=options)
+    persist.open(path, "w")["new"] = 5
+    dry = persist.push(path, url, storage_options=options, dry_run=True)
+    assert (set(dry.sent), dry.changed) == ({"new.py", "_manifest.jsonl"}, True)
+    assert persist.push(path, url, storage_options=options).sent == dry.sent
+    before = persist.pull(url, tmp_path / "copy", storage_options=options, dry_run=True)
+    assert before.fetched == ("new.py",)
+    assert "new" not in persist.open(tmp_path / "copy")
+    assert persist.pull(url, tmp_path / "copy", storage_options=options).fetched == ("new.py",)
+    assert persist.open(tmp_path / "copy")["new"] == 5
+    assert persist.verify(tmp_path / "copy").ok
+
+
+def test_nothing_is_changed_by_a_dry_run(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options, dry_run=True)
+    assert objects(url, options) == {}
+    persist.push(path, url, storage_options=options)
+    persist.pull(url, tmp_path / "copy", storage_options=options, dry_run=True)
+    assert not (tmp_path / "copy").exists()
+
+
+def test_changes_of_others_are_not_overwritten(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    persist.pull(url, tmp_path / "copy", storage_options=options)
+    persist.open(path, "w")["mine"] = 1
+    persist.open(tmp_path / "copy", "w")["yours"] = 2
+    persist.push(path, url, storage_options=options)
+    with pytest.raises(DataSetError, match=r"changes that .* lacks; pull first"):
+        persist.push(tmp_path / "copy", url, storage_options=options)
+    with pytest.raises(DataSetError, match=r"has changes that the published .* push them first"):
+        persist.pull(url, tmp_path / "copy", storage_options=options)
+    assert persist.open(tmp_path / "copy")["yours"] == 2
+    persist.push(tmp_path / "copy", url, storage_options=options, force=True)
+    assert "mine" not in persist.open(url, storage_options=options)
+    persist.pull(url, path, storage_options=options, force=True)
+    assert persist.open(path)["yours"] == 2
+
+
+def test_a_reader_keeps_the_version_that_it_has_opened(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    before = persist.open(url, storage_options=options)
+    persist.open(path, "w")["x"] = "new"
+    persist.push(path, url, storage_options=options)
+    assert before["x"].shape == (600,)
+    assert persist.open(url, storage_options=options)["x"] == "new"
+
+
+def test_plain_data_sets_on_the_web_are_read_and_pulled(tmp_path):
+    path = make_data_set(tmp_path / "web" / "d")
+    with servers.web_server(tmp_path / "web") as address:
+        results = persist.open(f"{address}/d")
+        assert results["x"].shape == (600,)
+        assert results.group("D0")["rate"] == 2.5
+        persist.pull(f"{address}/d/", tmp_path / "copy")
+        assert persist.verify(tmp_path / "copy").ok
+        assert not any(vars(persist.diff(path, tmp_path / "copy")).values())
+        with pytest.raises(DataSetError, match="no data set was found at that address"):
+            persist.open(f"{address}/nosuch")
+
+
+def test_memory_and_files_are_read_through_fsspec_too(tmp_path):
+    path = make_data_set(tmp_path / "d")
+    assert persist.open(f"file://{path}")["x"].shape == (600,)
+    with pytest.raises(DataSetError, match="only object stores"):
+        persist.push(path, f"file://{tmp_path}/out")
+
+
+def test_nothing_is_run_unless_it_is_trusted(tmp_path):
+    path = make_data_set(tmp_path / "web" / "d")
+    marker = tmp_path / "marker"
+    text = f"import os\nos.mkdir({str(marker)!r})\nx = 1\nimport sys\nsys.modules[__name__] = x\n"
+    (path / "x.py").write_text(text)
+    persist.accept(path, "x")
+    (path / "__init__.py").write_text(f"import os\nos.mkdir({str(marker)!r})\n")
+    with servers.web_server(tmp_path / "web") as address:
+        results = persist.open(f"{address}/d")
+        with pytest.raises(UntrustedError):
+            results["x"]
+        assert not marker.exists()
+        assert persist.open(f"{address}/d", trusted=True)["x"] == 1
+        assert marker.exists()
+
+
+def test_infos_run_nothing_unless_they_are_trusted(tmp_path):
+    folder = tmp_path / "web" / "d"
+    folder.mkdir(parents=True)
+    marker = tmp_path / "marker"
+    text = f"import os\ninfo = os.mkdir({str(marker)!r})\n"
+    line = encode(Commit(1, info={"x": None}, source={"x": text}))
+    (folder / "_manifest.jsonl").write_bytes(line)
+    with servers.web_server(tmp_path / "web") as address:
+        results = persist.open(f"{address}/d")
+        assert list(results.info) == ["x"]
+        for read in (lambda: results.info["x"], lambda: repr(results.info), lambda: results["x"]):
+            with contextlib.suppress(persist.PersistError):
+                read()
+        assert not marker.exists()
+        assert persist.open(f"{address}/d", trusted=True).info["x"] is None
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("name", ["x.py", "data_x.5/array_0.npy"])
+@pytest.mark.parametrize("change", ["other", "longer", "gone"])
+def test_what_is_not_as_published_is_refused(tmp_path, name, change):
+    path = make_data_set(tmp_path / "web" / "d")
+    data = (path / name).read_bytes()
+    if change == "gone":
+        (path / name).unlink()
+    else:
+        (path / name).write_bytes(data[::-1] if change == "other" else data + b"#" * 10**6)
+    with servers.web_server(tmp_path / "web") as address:
+        results = persist.open(f"{address}/d")
+        with pytest.raises(DamagedError):
+            results["x"]
+        assert results["größe"] == {"a": [1, 2]}
+        with pytest.raises(DamagedError):
+            persist.pull(f"{address}/d", tmp_path / "copy")
+        assert not (tmp_path / "copy").exists()
+        # A pull goes on where it was.
+        (path / name).write_bytes(data)
+        done = persist.pull(f"{address}/d", tmp_path / "copy")
+        assert 0 < len(done.fetched) < len(done.fetched) + done.kept
+        assert persist.verify(tmp_path / "copy").ok
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.py", "/tmp/evil.py", "data_x/../../evil", "data_x/a\\b", "x.py/../../e"]
+)
+def test_names_in_a_remote_manifest_stay_in_the_folder(tmp_path, name, cache):
+    folder = tmp_path / "web" / "d"
+    folder.mkdir(parents=True)
+    (tmp_path / "web" / "evil.py").write_bytes(b"evil")
+    files = {name: [4, "4" * 64]}
+    values = {"x": {"written": "", "type": "", "files": files}}
+    line = encode(Commit(1, info={"x": None}, values=values))
+    (folder / "_manifest.jsonl").write_bytes(line)
+    package = encode(Commit(1, package={name: [4, "4" * 64]}))
+    with servers.web_server(tmp_path / "web") as address:
+        for text in (line, package):
+            (folder / "_manifest.jsonl").write_bytes(text)
+            with pytest.raises((DamagedError, persist.PersistError)):
+                persist.open(f"{address}/d")
+            with pytest.raises((DamagedError, persist.PersistError)):
+                persist.pull(f"{address}/d", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    assert not (cache.exists() and list(cache.rglob("evil*")))
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        {"../x": [0, "0" * 64]},
+        {"": [0, "0" * 64], "../x": [0, "0" * 64]},
+        {"": [0, "0" * 64], "a/../../x": [0, "0" * 64]},
+        {"": [0, "0" * 64], "_x": [0, "0" * 64]},
+        {"": [0, "0" * 64], "a/b": [0, "0" * 64]},
+        {"": [0, "../../secret"]},
+        {"": [-1, "0" * 64]},
+        {"": [True, "0" * 64]},
+        {"": "x"},
+        {},
+        [],
+    ],
+)
+def test_names_in_a_head_stay_in_the_folder(sets):
+    document = {"kind": "persist data set", "version": 1, "commit": "c", "sets": sets}
+    with pytest.raises((DamagedError, persist.PersistError)):
+        decode_head(json.dumps(document).encode(), "s3://lab/x")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b'{"kind": 1}', b"[" * 10**5])
+def test_a_damaged_head_is_an_error(data):
+    with pytest.raises(DamagedError, match=r"cannot read s3://lab/x/_published\.json"):
+        decode_head(data, "s3://lab/x")
+
+
+def test_a_remote_data_set_is_not_written(tmp_path, url, options):
+    with pytest.raises(ReadOnlyError, match="pull it, change it, and push it"):
+        persist.open(url, "w", storage_options=options)
+    with pytest.raises(DataSetError, match="for URLs"):
+        persist.open(tmp_path, storage_options=options)
+
+
+def test_passwords_are_in_no_message():
+    with pytest.raises(ReadOnlyError) as found:
+        persist.open("http://ada:hunter2@127.0.0.1:9/x?token=hunter2", "w")
+    assert "hunter2" not in str(found.value)
+
+
+def test_the_commands_push_and_pull(tmp_path, url, endpoint, monkeypatch, capsys):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.chdir(tmp_path)
+    make_data_set(tmp_path / "d")
+    option = ["--option", f"endpoint_url={endpoint}"]
+    assert main(["push", "d", url, *option, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("would send 1")
+    assert main(["push", "d", url, *option]) == 0
+    assert capsys.readouterr().out.startswith("sent 1")
+    assert main(["push", "d", url, *option]) == 0
+    assert capsys.readouterr().out == "published already\n"
+    assert main(["pull", url, "copy", *option, "--json"]) == 0
+    assert "x.py" in json.loads(capsys.readouterr().out)["fetched"]
+    assert persist.verify("copy").ok
+    assert main(["push", "d", url, "--option", "nonsense"]) == 2
+    assert "NAME=VALUE" in capsys.readouterr().err
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def interrupt(done, total, name):
+    if done * 2 > total:
+        raise Interrupted
+
+
+def test_an_interrupted_pull_leaves_the_data_set_and_goes_on(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    persist.pull(url, tmp_path / "copy", storage_options=options)
+    with persist.open(path, "w") as results:
+        for number in range(10):
+            results[f"new_{number}"] = numpy.arange(1000) + number
+    persist.push(path, url, storage_options=options)
+    with pytest.raises(Interrupted):
+        persist.pull(url, tmp_path / "copy", storage_options=options, progress=interrupt)
+    assert persist.verify(tmp_path / "copy").ok
+    assert list(persist.open(tmp_path / "copy")) == ["x", "größe"]
+    done = persist.pull(url, tmp_path / "copy", storage_options=options)
+    # None are left if all were on their way when it was interrupted.
+    assert len(done.fetched) < 20
+    assert persist.verify(tmp_path / "copy").ok
+    assert persist.open(tmp_path / "copy")["new_9"][0] == 9
+    assert sorted(os.listdir(tmp_path)) == ["cache", "copy", "d"]
+
+
+def test_an_interrupted_push_goes_on(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    with pytest.raises(Interrupted):
+        persist.push(path, url, storage_options=options, progress=interrupt)
+    with pytest.raises(DataSetError, match="no data set was found"):
+        persist.open(url, storage_options=options)
+    everything = persist.push(path, url + "-other", storage_options=options)
+    rest = persist.push(path, url, storage_options=options)
+    assert 0 < len(rest.sent) < len(everything.sent)
+    assert persist.open(url, storage_options=options)["x"].shape == (600,)
+
+
+# Servers and networks that fail.
+
+
+def test_a_put_whose_answer_was_lost_recognizes_itself(tmp_path, url, endpoint):
+    lost = []
+
+    def lose_first(method, path, forward):
+        answer = forward()
+        if method == "PUT" and path.partition("?")[0].endswith(HEAD) and not lost:
+            lost.append(answer[0])
+            return None
+        return answer
+
+    with servers.proxy(endpoint, lose_first) as address:
+        done = persist.push(
+            make_data_set(tmp_path / "d"), url, storage_options=servers.options(address)
+        )
+    assert (lost, done.changed) == ([200], True)
+    assert persist.open(url, storage_options=servers.options(endpoint))["x"].shape == (600,)
+
+
+def test_a_conflict_is_tried_again(tmp_path, url, endpoint):
+    refused = []
+
+    def conflict(method, path, forward):
+        if method == "PUT" and path.partition("?")[0].endswith(HEAD) and len(refused) < 2:
+            refused.append(path)
+            body = b"<Error><Code>ConditionalRequestConflict</Code></Error>"
+            return 409, [("Content-Type", "application/xml")], body
+        return forward()
+
+    with servers.proxy(endpoint, conflict) as address:
+        path = make_data_set(tmp_path / "d")
+        assert persist.push(path, url, storage_options=servers.options(address)).changed
+        assert len(refused) == 2
+        refused.clear()
+        persist.open(path, "w")["y"] = 1
+        assert persist.push(path, url, storage_options=servers.options(address)).changed
+    assert persist.open(url, storage_options=servers.options(endpoint))["y"] == 1
+
+
+@pytest.mark.parametrize("ignored", ["if-none-match", "if-match"])
+def test_a_server_that_ignores_conditions_is_refused(tmp_path, url, endpoint, ignored):
+    path = make_data_set(tmp_path / "d")
+    with (
+        servers.proxy(endpoint, lambda method, path, forward: forward(), ignored) as address,
+        pytest.raises(DataSetError, match="ignores the conditions of puts"),
+    ):
+        persist.push(path, url, storage_options=servers.options(address))
+    assert objects(url, servers.options(endpoint)).keys() == set()
+
+
+PUSHER = """
+import os, sys, json
+import persist
+from tests.exchange import servers
+number, endpoint, url, path = int(sys.argv[1]), *sys.argv[2:]
+seen = []
+def die(method, path, forward):
+    seen.append(method)
+    if len(seen) == number and method != "PUT":
+        os._exit(9)
+    answer = forward()
+    if len(seen) == number:
+        os._exit(9)
+    return answer
+with servers.proxy(endpoint, die) as address:
+    persist.push(path, url, storage_options=servers.options(address))
+print(len(seen))
+"""
+
+
+def test_a_pusher_that_is_killed_leaves_the_version_before(tmp_path, url, endpoint):
+    options = servers.options(endpoint)
+    path = tmp_path / "d"
+    with persist.open(path, "w", durable=False) as results:
+        results["x"] = "before"
+        persist.push(path, url, storage_options=options)
+        results["x"] = numpy.arange(300)
+        results["y"] = "after"
+    number, ended = 0, False
+    while not ended:
+        number += 4 if IS_SHORT else 1
+        command = [sys.executable, "-c", PUSHER, str(number), endpoint, url, str(path)]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        ended = run.returncode == 0
+        assert ended or run.returncode == 9, run.stderr
+        found = persist.open(url, storage_options=options)
+        values = dict(found)
+        if "y" in values:
+            assert (values["x"].shape, values["y"]) == ((300,), "after")
+        else:
+            assert values == {"x": "before"}
+    assert number > 5
+    assert persist.open(url, storage_options=options)["y"] == "after"
+
+
+WRITER = """
+import sys
+import persist
+from tests.exchange import servers
+name, endpoint, url, path = sys.argv[1:]
+results = persist.open(path, "w", durable=False)
+for number in range(4):
+    results[f"{name}_{number}"] = [name, number]
+    persist.push(path, url, storage_options=servers.options(endpoint))
+"""
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def test_three_pushers_at_once_lose_nothing(tmp_path, url, endpoint):
+    """They share a data set, so that each push has all that was pushed before, or more."""
+    options = servers.options(endpoint)
+    path = tmp_path / "d"
+    persist.open(path, "w")["first"] = 0
+    persist.push(path, url, storage_options=options)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, name, endpoint, url, str(path)],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in "abc"
+    ]
+    seen = 0
+    with contextlib.ExitStack() as stack:
+        for pusher in running:
+            stack.enter_context(pusher)
+        while any(pusher.poll() is None for pusher in running):
+            found = persist.open(url, storage_options=options)
+            assert len(found) >= seen
+            seen = len(found)
+            for key in found:
+                assert found[key] == (0 if key == "first" else [key[0], int(key[2:])])
+        errors = [pusher.communicate(timeout=120)[1] for pusher in running]
+    assert [pusher.returncode for pusher in running] == [0, 0, 0], errors
+    assert set(persist.open(url, storage_options=options)) == {
+        "first",
+        *(f"{name}_{number}" for name in "abc" for number in range(4)),
+    }

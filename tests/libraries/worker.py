@@ -1,0 +1,88 @@
+"""What a process of its own does for the table: write the archives of a library, or read them.
+
+Usage: ``python -m tests.libraries.worker write LIBRARY FOLDER [reverse]``, then ``read`` without
+persist. The outcome of every object is printed as JSON.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["FORMATS", "file_name", "read", "write"]
+
+FORMATS = ("flat", "scoped")
+
+
+def file_name(folder: Path, key: str, form: str) -> Path:
+    """Return the file of an object in one format."""
+    return folder / f"{key}.{form}.py"
+
+
+def write(objects: ModuleType, folder: Path) -> dict[str, str]:
+    """Write each object in each format; return what went wrong, by key."""
+    from persist.archive import Archive
+
+    failed = {}
+    keys = list(objects.OBJECTS)
+    if "reverse" in sys.argv:
+        keys.reverse()
+        # What else is loaded must make no difference.
+        for name in ("decimal", "scipy.special", "pandas", "xml.dom.minidom"):
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                continue
+    for key in keys:
+        try:
+            for form in FORMATS:
+                archive = Archive(scoped=form == "scoped")
+                archive.insert(x=objects.OBJECTS[key]())
+                file_name(folder, key, form).write_text(f"{archive}\n", encoding="utf-8")
+        except Exception:
+            failed[key] = traceback.format_exc(limit=-4)
+    return failed
+
+
+def read(objects: ModuleType, folder: Path) -> dict[str, str]:
+    """Read each archive and compare it with a new object; return what went wrong, by key."""
+    failed = {}
+    for key, make in objects.OBJECTS.items():
+        try:
+            for form in FORMATS:
+                file = file_name(folder, key, form)
+                if file.exists():
+                    objects.check(run(file), make())
+        except Exception:
+            failed[key] = traceback.format_exc(limit=-6)
+    return failed
+
+
+def run(file: Path) -> Any:
+    """Return the object of an archive, whose text is run as it is."""
+    space: dict[str, Any] = {}
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), space)
+    return space["x"]
+
+
+def main() -> None:
+    """Do what the command line says."""
+    faulthandler.dump_traceback_later(300, exit=True)
+    task, library, folder = sys.argv[1:4]
+    if task == "read":
+        sys.modules["persist"] = None  # type: ignore[assignment]
+    warnings.simplefilter("ignore" if task == "read" else "default")
+    objects = importlib.import_module(f"tests.libraries.objects.{library}")
+    failed = (write if task == "write" else read)(objects, Path(folder))
+    sys.stdout.write(json.dumps(failed) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""Whatever the writers emit is read without being run, and is what running it gives."""
+
+from __future__ import annotations
+
+import collections
+import importlib
+import re
+import sys
+import tracemalloc
+import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import persist
+from persist.archive import Archive, restore
+from tests.classes import Plain
+from tests.effort import EXAMPLES, IS_SHORT
+from tests.gallery import GALLERY, is_available
+from tests.same import assert_same
+from tests.security.models import MODELS, features, fitted
+from tests.security.values import values
+from tests.strategies import ATOMS, cyclic_graphs, graphs
+
+SIZE = 3500 if IS_SHORT else 10_000
+DATA = Path(__file__).parents[1] / "data"
+
+both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "scoped"])
+
+
+def written(items: dict[str, Any], *, scoped: bool) -> str:
+    """Return the source of an archive of `items`."""
+    archive = Archive(scoped=scoped)
+    archive.insert(**items)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", persist.PersistWarning)
+        return str(archive)
+
+
+def check(source: str) -> dict[str, Any]:
+    """Check that source is read as `restore` reads it, given the names that it is said to need."""
+    names = persist.untrusted_names(source)
+    found = persist.load(source, trusted=names)
+    wanted = restore(source)
+    assert set(found) == set(wanted)
+    assert_same({name: found[name] for name in wanted}, wanted)
+    for name in names:
+        with pytest.raises(persist.UntrustedError, match=r"trusted=\["):
+            persist.load(source, trusted=[other for other in names if other != name])
+    return found
+
+
+def holds_module(source: str) -> bool:
+    """Return True if a module itself is part of the graph, which is not read."""
+    try:
+        persist.load(source, trusted=persist.untrusted_names(source))
+    except persist.UntrustedError as error:
+        return "the module" in str(error)
+    return False
+
+
+@both_formats
+@pytest.mark.parametrize("name", GALLERY)
+def test_gallery_is_read(name: str, scoped: bool) -> None:
+    check(written(GALLERY[name](), scoped=scoped))
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("gallery-*/*.py")), ids=lambda path: path.stem)
+def test_golden_files_are_read(path: Path) -> None:
+    if not is_available(path.stem.rpartition("_")[0]):
+        pytest.skip("needs another release of a library")
+    check(path.read_text("utf-8"))
+
+
+@both_formats
+@given(graph=graphs())
+@settings(
+    max_examples=max(20, EXAMPLES // 20),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_drawn_graphs_are_read(scoped: bool, graph: Any) -> None:
+    source = written({"x": graph}, scoped=scoped)
+    if not holds_module(source):
+        found = persist.load(source, trusted=persist.untrusted_names(source))
+        assert_same(found["x"], restore(source)["x"])
+
+
+@both_formats
+@given(graph=cyclic_graphs())
+@settings(
+    max_examples=max(20, EXAMPLES // 20),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_drawn_cycles_are_read(scoped: bool, graph: Any) -> None:
+    source = written({"x": graph}, scoped=scoped)
+    if not holds_module(source):
+        found = persist.load(source, trusted=persist.untrusted_names(source))
+        assert_same(found["x"], restore(source)["x"])
+
+
+@both_formats
+# Of hypothesis, which draws the items of structured arrays as Python's numbers.
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
+@given(value=values())
+@settings(
+    max_examples=max(20, EXAMPLES // 20),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_drawn_values_are_read_without_trust(scoped: bool, value: Any) -> None:
+    source = written({"x": value}, scoped=scoped)
+    assert persist.untrusted_names(source) == []
+    assert_same(persist.load(source)["x"], restore(source)["x"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        slice(slice(1, 2), None),
+        slice((slice(None, [slice(1.5, "a")]),), {"x": slice(...)}),
+        collections.deque([collections.deque([slice(1)])]),
+        collections.UserList([1]),
+        collections.UserDict({1: 2}),
+        collections.UserString("a"),
+        collections.ChainMap({1: 2}, {}),
+    ],
+    ids=repr,
+)
+@both_formats
+def test_containers_are_read_without_trust(scoped: bool, value: Any) -> None:
+    check(written({"x": value, "y": [value]}, scoped=scoped))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="slices have no hash before Python 3.12")
+@both_formats
+def test_slices_are_read_as_keys(scoped: bool) -> None:
+    part = slice(1, slice(2, None))
+    check(written({"x": {part: 1}, "y": {part, slice("a")}}, scoped=scoped))
+
+
+@both_formats
+def test_deques_and_arrays_in_cycles_are_read(scoped: bool) -> None:
+    one: Any = collections.deque()
+    one.append(collections.deque([one]))
+    many = numpy.empty(2, object)
+    many[0] = slice(many)
+    many[1] = collections.defaultdict(list, {1: many})
+    found = persist.load(written({"x": one, "y": many}, scoped=scoped))
+    assert found["x"][0][0] is found["x"]
+    assert found["y"][0].stop is found["y"]
+    assert found["y"][1][1] is found["y"]
+
+
+def test_error_for_a_module_that_is_left_names_its_line() -> None:
+    with pytest.raises(persist.UntrustedError, match="line 3: the module math") as raised:
+        persist.load("import math\ny = 1\nx = math\n")
+    assert raised.value.line == 3
+
+
+@both_formats
+def test_each_atom_is_read(scoped: bool) -> None:
+    for atom in ATOMS:
+        if not isinstance(atom, types.ModuleType):
+            check(written({"x": atom}, scoped=scoped))
+
+
+def zoo() -> Iterator[tuple[str, Any]]:
+    """Yield the objects on which the rules of each library are tried."""
+    for library in ("numpy", "pandas", "standard", "scipy", "others"):
+        name = f"tests.archive.rules.test_{library}"
+        try:
+            module = importlib.import_module(name)
+        except pytest.skip.Exception:
+            continue
+        for listed, items in sorted(vars(module).items()):
+            if re.fullmatch("[A-Z]+", listed) and isinstance(items, list):
+                for number, item in enumerate(items):
+                    yield f"{library}-{listed}-{number}", item
+
+
+ZOO = list(zoo())
+
+
+@both_formats
+@pytest.mark.parametrize("obj", [obj for _, obj in ZOO], ids=[name for name, _ in ZOO])
+def test_objects_of_each_library_are_read(obj: Any, scoped: bool) -> None:
+    check(written({"x": obj}, scoped=scoped))
+
+
+@both_formats
+@pytest.mark.parametrize("dtype", ["f4", "c16", "i2"])
+@pytest.mark.parametrize("format", ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"])
+def test_sparse_matrices_are_read(format: str, dtype: str, scoped: bool) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    dense = numpy.array([[0, 1, 0, 2], [0, 0, 0, 0], [3, 0, 0, 4], [0, 0, 5, 6]], dtype)
+    for kind in ("matrix", "array"):
+        matrix = getattr(sparse, f"{format}_{kind}")(dense)
+        check(written({"x": matrix, "y": {"same": matrix}}, scoped=scoped))
+
+
+@both_formats
+@pytest.mark.parametrize("name", MODELS)
+def test_fitted_models_are_read_and_predict_the_same(name: str, scoped: bool) -> None:
+    pytest.importorskip("sklearn")
+    model = fitted(name)
+    source = written({"x": model}, scoped=scoped)
+    names = persist.untrusted_names(source)
+    found = persist.load(source, trusted=names)["x"]
+    assert written({"x": found}, scoped=scoped) == source
+    x, _, _ = features()
+    method = "predict" if hasattr(model, "predict") else "transform"
+    numpy.testing.assert_array_equal(getattr(found, method)(x), getattr(model, method)(x))
+
+
+@both_formats
+@pytest.mark.parametrize("kind", ["records", "within an object", "dict", "set"])
+def test_long_source_takes_memory_in_proportion(kind: str, scoped: bool) -> None:
+    rows = [{"subject": f"S{i}", "rate": i / 7, "pair": (i, [i])} for i in range(SIZE)]
+    by_kind: dict[str, Any] = {
+        "records": rows,
+        "within an object": Plain(a=1, rows=rows, more={"deep": {"x": rows[:5]}}),
+        "dict": {f"key {i}": [i, (i,)] for i in range(3 * SIZE)},
+        "set": {f"key {i}" for i in range(6 * SIZE)},
+    }
+    source = written({"x": by_kind[kind]}, scoped=scoped)
+    names = persist.untrusted_names(source)
+    tracemalloc.start()
+    found = persist.load(source, trusted=names)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The tree of the whole source would take some two hundred times its length.
+    assert peak - held < 40 * len(source)
+    assert_same(found["x"], restore(source)["x"])

@@ -1,0 +1,228 @@
+"""What other software has put into the file of a workspace: reported, and never lost."""
+
+import copy
+
+import h5py
+import numpy
+import pytest
+
+from persist import AnalysisWorkspace, LazyAnalysisWorkspace
+from persist.errors import DamagedError, PersistWarning
+from tests.workspace.kinds import sample
+
+UNREADABLE = {
+    ("D3", "sttc"): "Unknown __type__ ''",
+    ("D3", "alien"): "Unknown __type__ 'Alien'",
+    ("D3", "number"): "dataset '/D3/number' is where an item should be",
+    ("mine", ""): "dataset '/mine' is where an item should be",
+    ("soft", ""): "a link",
+    ("D3", "elsewhere"): "a link",
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Return the path of a workspace with all sorts of things that are no items."""
+    sample(AnalysisWorkspace("saved")).save(tmp_path / "ws")
+    with h5py.File(tmp_path / "ws.h5", "r+") as file:
+        group = file.create_group("D3/sttc/20ms")
+        group.attrs["__type__"] = "ndarray"
+        group["data"] = numpy.arange(3)
+        alien = file.create_group("D3/alien")
+        alien.attrs["__type__"] = "Alien"
+        alien.create_dataset("x", data=numpy.arange(100), chunks=(10,), compression="gzip")
+        alien["x"].attrs["unit"] = "mV"
+        file["D3/number"] = 3.5
+        file["mine"] = numpy.array(["é", "b"], h5py.string_dtype())
+        file["mine"].attrs["by"] = numpy.array([1, 2], ">i2")
+        file["soft"] = h5py.SoftLink("/mine")
+        file["D3/elsewhere"] = h5py.ExternalLink("other.h5", "/x")
+        file["__spikelab__/cache"] = [1, 2]
+        file.attrs["lab"] = "lab3"
+        file.attrs["numbers"] = numpy.arange(4, dtype="u1")
+        file["D3"].attrs["colour"] = "red"
+    return tmp_path / "ws"
+
+
+def foreign(path):
+    """Return all that is not of the workspace."""
+    with h5py.File(f"{path}.h5", "r") as file:
+        return {
+            "sttc": file["D3/sttc/20ms/data"][()].tolist(),
+            "sttc type": file["D3/sttc/20ms"].attrs["__type__"],
+            "alien": file["D3/alien/x"][()].tolist(),
+            "filters": (file["D3/alien/x"].chunks, file["D3/alien/x"].compression),
+            "alien unit": file["D3/alien/x"].attrs["unit"],
+            "number": file["D3/number"][()],
+            "mine": file["mine"].asstr()[()].tolist(),
+            "by": (file["mine"].attrs["by"].tolist(), file["mine"].attrs["by"].dtype.str),
+            "soft": file.get("soft", getlink=True).path,
+            "elsewhere": (
+                file.get("D3/elsewhere", getlink=True).filename,
+                file.get("D3/elsewhere", getlink=True).path,
+            ),
+            "cache": file["__spikelab__/cache"][()].tolist(),
+            "lab": file.attrs["lab"],
+            "numbers": (file.attrs["numbers"].tolist(), file.attrs["numbers"].dtype.str),
+            "colour": file["D3"].attrs["colour"],
+        }
+
+
+def load(cls, path):
+    with pytest.warns(PersistWarning, match=r"6 item\(s\) cannot be read"):
+        return cls.load(path, errors="skip")
+
+
+def open_in_place(path):
+    with pytest.warns(PersistWarning, match=r"6 item\(s\) cannot be read"):
+        return LazyAnalysisWorkspace.open(path, errors="skip")
+
+
+OPENERS = {
+    "memory": lambda path: load(AnalysisWorkspace, path),
+    "lazy": lambda path: load(LazyAnalysisWorkspace, path),
+    "in place": open_in_place,
+}
+
+
+@pytest.fixture
+def before(path):
+    """Return all that is not of the workspace, as it is at first."""
+    return foreign(path)
+
+
+@pytest.fixture(params=OPENERS)
+def ws(request, path, before, made):
+    made.append(OPENERS[request.param](path))
+    return made[-1]
+
+
+def test_what_cannot_be_read_is_an_error(path):
+    for act in (AnalysisWorkspace.load, LazyAnalysisWorkspace.load, LazyAnalysisWorkspace.open):
+        with pytest.raises(ValueError, match=r"Unknown __type__|is where an item should be"):
+            act(path)
+
+
+def test_it_is_reported_and_shown(ws):
+    assert set(ws.unreadable) == set(UNREADABLE)
+    for item, reason in UNREADABLE.items():
+        assert reason in ws.unreadable[item]
+    assert ws.list_keys() == {"D3": ["rates", "params"], "D0": ["labels", "mixed"]}
+    for text in (repr(ws), ws._repr_html_()):
+        assert text.count("unreadable") == 6
+        assert "sttc" in text
+
+
+CHANGES = {
+    "nothing": lambda ws: None,
+    "store": lambda ws: ws.store("D3", "new", [1, 2]),
+    "overwrite": lambda ws: ws.store("D3", "rates", 1),
+    "note": lambda ws: ws.add_note("D3", "rates", "note"),
+    "rename": lambda ws: ws.rename("D3", "rates", "other"),
+    "delete": lambda ws: ws.delete("D3", "rates"),
+    "delete a namespace": lambda ws: ws.delete("D3"),
+    "delete all": lambda ws: [ws.delete(name) for name in ws.list_namespaces()],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("copies", ["same", "other", "compact", "pickle"])
+def test_it_is_never_lost(ws, path, before, tmp_path, change, copies):
+    CHANGES[change](ws)
+    if copies == "pickle":
+        copied = copy.deepcopy(ws)
+        if isinstance(ws, LazyAnalysisWorkspace):
+            ws.close()
+        ws, copies = copied, "other"
+    if copies == "compact" and isinstance(ws, LazyAnalysisWorkspace):
+        ws.compact()
+    if copies in ("same", "other"):
+        ws.save(path if copies == "same" else tmp_path / "other")
+    keys = ws.list_keys()
+    if isinstance(ws, LazyAnalysisWorkspace):
+        ws.close()
+    where = tmp_path / "other" if copies == "other" else path
+    assert foreign(where) == before
+    if copies != "compact":
+        again = load(AnalysisWorkspace, where)
+        assert {name: set(found) for name, found in again.list_keys().items()} == {
+            name: set(found) for name, found in keys.items()
+        }
+
+
+def test_what_cannot_be_read_is_not_replaced(ws):
+    for act in (
+        lambda: ws.store("D3", "alien", 1),
+        lambda: ws.rename("D3", "rates", "alien", overwrite=True),
+        lambda: ws.merge_from(other(), overwrite=True),
+    ):
+        with pytest.raises(KeyError, match="there is an item that cannot be read"):
+            act()
+    assert ("D3", "alien") in ws.unreadable
+
+
+def other():
+    found = AnalysisWorkspace()
+    found.store("D3", "alien", 1)
+    return found
+
+
+@pytest.mark.parametrize("item", UNREADABLE)
+def test_it_is_removed_by_its_name(ws, path, item):
+    ws.delete(*item)
+    assert item not in ws.unreadable
+    ws.save(path)
+    if isinstance(ws, LazyAnalysisWorkspace):
+        ws.close()
+    with pytest.warns(PersistWarning, match=r"5 item\(s\)"):
+        found = AnalysisWorkspace.load(path, errors="skip")
+    assert set(found.unreadable) == set(UNREADABLE) - {item}
+
+
+def test_a_package_cannot_keep_it(ws, tmp_path):
+    with pytest.raises(ValueError, match=r"6 item\(s\) cannot be read, and only HDF5 keeps them"):
+        ws.save(tmp_path / "package", format="package")
+    assert not (tmp_path / "package").exists()
+
+
+def test_a_listing_of_a_former_release_does_not_hide_it(path):
+    """Former releases listed what they could read, and took the rest for nothing."""
+    with OPENERS["in place"](path) as ws:
+        ws.store("D0", "x", 1)
+        index = ws.describe()
+    from persist.workspace.pair import seal_listing, write_listing
+
+    with h5py.File(f"{path}.h5", "r+") as file:
+        write_listing(file, index, {})
+    seal_listing(f"{path}.h5")
+    with pytest.raises(ValueError, match=r"Unknown __type__|is where an item should be"):
+        LazyAnalysisWorkspace.load(path)
+
+
+def test_an_attribute_of_the_user_alone_is_kept_by_all(tmp_path):
+    sample(AnalysisWorkspace("saved")).save(tmp_path / "ws")
+    with h5py.File(tmp_path / "ws.h5", "r+") as file:
+        file.attrs["lab"] = "lab3"
+    AnalysisWorkspace.load(tmp_path / "ws").save(tmp_path / "ws")
+    with LazyAnalysisWorkspace.load(tmp_path / "ws") as ws:
+        ws.save(tmp_path / "ws")
+    with LazyAnalysisWorkspace.open(tmp_path / "ws") as ws:
+        ws.compact()
+    with h5py.File(tmp_path / "ws.h5", "r") as file:
+        assert file.attrs["lab"] == "lab3"
+
+
+def test_what_hdf5_cannot_copy_stops_the_save(path, tmp_path, monkeypatch):
+    ws = load(LazyAnalysisWorkspace, path)
+    before = (tmp_path / "ws.h5").read_bytes()
+
+    def refuse(*_):
+        raise RuntimeError("damaged")
+
+    monkeypatch.setattr("persist.workspace.foreign.h5py.h5o.copy", refuse)
+    ws.delete("D3")
+    ws.delete("D0")
+    with pytest.raises(DamagedError, match="cannot copy 'alien' of /D3"):
+        ws.save(path)
+    assert (tmp_path / "ws.h5").read_bytes() == before
+    ws.close()
