@@ -218,14 +218,23 @@ def _odd() -> st.SearchStrategy[Any]:
             *(numpy.busdaycalendar("1111100", ["2020-01-01"]), numpy.sin, numpy.float64),
             *(numpy.dtype("i4", metadata={"unit": "m"}), numpy.dtype("i1,f8", align=True)),
             numpy.polynomial.Polynomial([1], domain=[0, 2], window=[0, 1], symbol="t"),
-            numpy.array(["a", "long text " * 3], numpy.dtypes.StringDType()),
-            numpy.array(["a", None], numpy.dtypes.StringDType(na_object=None)),
-            numpy.array([], numpy.dtypes.StringDType(coerce=False)),
+            *_texts(),
             numpy.lib.stride_tricks.as_strided(numpy.arange(6.0), (3, 2), (16, 8)),
             numpy.broadcast_to(numpy.arange(3), (2, 3)),
             numpy.ma.MaskedArray([1, 2], mask=[0, 1], fill_value=7),
         ]
     )
+
+
+def _texts() -> list[numpy.ndarray]:
+    if not hasattr(numpy.dtypes, "StringDType"):  # NumPy 1
+        return []
+    make = numpy.dtypes.StringDType
+    return [
+        numpy.array(["a", "long text " * 3], make()),
+        numpy.array(["a", None], make(na_object=None)),
+        numpy.array([], make(coerce=False)),
+    ]
 
 
 def sparse() -> st.SearchStrategy[Any]:
