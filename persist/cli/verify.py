@@ -95,7 +95,7 @@ def _verify(path: str) -> dict[str, Any]:
         return _verify_store(path)
     from persist.dataset import verify
 
-    report = verify(path)
+    report = verify(path, progress=shows_progress())
     found: dict[str, Any] = {"ok": report.ok, "checked": report.checked}
     found.update({kind: list(getattr(report, kind)) for kind in _KINDS})
     # The names that they had before.

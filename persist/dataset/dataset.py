@@ -13,6 +13,7 @@ from persist.dataset.layout import HELD
 from persist.dataset.manifest import Entry
 from persist.dataset.results import Options, Results
 from persist.dataset.view import data_set_view
+from persist.files import TIMEOUT
 
 __all__ = ["DataSet"]
 
@@ -103,7 +104,7 @@ class DataSet:
         data_format: str = "npy",
         backup_data: bool = False,
         name_prefix: str = "x_",
-        timeout: float = 60,
+        timeout: float = TIMEOUT,
         scoped: bool = True,
         *,
         durable: bool = True,

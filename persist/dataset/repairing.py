@@ -29,7 +29,7 @@ from persist.dataset.upgrade import value_record
 from persist.dataset.value import data_of_source
 from persist.dataset.writer import Options, Writer, package_records
 from persist.errors import DamagedError, DataSetError, UnknownKeyError
-from persist.files import FolderLock, open_regular
+from persist.files import TIMEOUT, FolderLock, open_regular
 from persist.files.replace import temporary_name
 
 __all__ = ["RepairReport", "accept", "repair"]
@@ -64,7 +64,7 @@ class RepairReport:
     doubtful: tuple[str, ...] = ()
 
 
-def repair(path: str | os.PathLike[str], *, timeout: float = 60) -> RepairReport:
+def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairReport:
     """Rebuild the manifest of a data set from its files.
 
     Infos, types and dates come from what is readable of the old manifest and its snapshot, damaged
@@ -256,7 +256,7 @@ def _write(folder: str, manifest: Manifest) -> None:
     writer.discard_staged([name for name in os.listdir(folder) if is_staging_name(name)])
 
 
-def accept(path: str | os.PathLike[str], *keys: str, timeout: float = 60) -> tuple[str, ...]:
+def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -> tuple[str, ...]:
     """Record values that were edited, or added, by hand, and settle the conflicts of a merge.
 
     Parameters

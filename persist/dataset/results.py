@@ -47,7 +47,7 @@ from persist.errors import (
     ReadOnlyError,
     UnknownKeyError,
 )
-from persist.files import FolderLock, remove_path
+from persist.files import TIMEOUT, FolderLock, remove_path
 from persist.files.write import write_bytes
 
 __all__ = ["Infos", "Options", "Results", "open"]
@@ -67,7 +67,7 @@ def open(
     durable: bool = True,
     provenance: bool = False,
     compression: str | None = None,
-    timeout: float = 60,
+    timeout: float = TIMEOUT,
 ) -> Results:
     """Open a directory of results as a mapping from keys to values.
 

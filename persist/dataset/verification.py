@@ -47,6 +47,7 @@ from persist.dataset.view import verify_view
 from persist.errors import DamagedError, DataSetError
 from persist.files import open_regular
 from persist.files.digest import FileRecord, digest_file
+from persist.progress import Progress, Report, reporter
 
 __all__ = ["VerifyReport", "verify"]
 
@@ -117,7 +118,7 @@ class VerifyReport:
         return verify_view(self).html()
 
 
-def verify(path: str | os.PathLike[str]) -> VerifyReport:
+def verify(path: str | os.PathLike[str], *, progress: Progress = None) -> VerifyReport:
     """Compare each file of a data set, and of those inside it, with the manifest.
 
     Backups, compiled modules and the files of a lock are passed over.
@@ -126,6 +127,9 @@ def verify(path: str | os.PathLike[str]) -> VerifyReport:
     ----------
     path : path
         The data set.
+    progress : bool or callable, optional
+        ``True``, or a function called with how many files have been read, how many there are, and
+        the name of the last. Those of an inner data set are counted when it is reached.
 
     Returns
     -------
@@ -162,7 +166,7 @@ def verify(path: str | os.PathLike[str]) -> VerifyReport:
             f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}"
         )
     found = _Found()
-    _Check(folder, "", found).run()
+    _Check(folder, "", found, _Count(reporter(progress))).run()
     names = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
     sets = {name: tuple(sorted(getattr(found, name))) for name in names}
     return VerifyReport(checked=found.checked, notes=tuple(found.notes), **sets)
@@ -183,6 +187,20 @@ class _Found:
     checked: int = 0
 
 
+@dataclass
+class _Count:
+    """How many files have been read, of how many that are known of."""
+
+    report: Report
+    done: int = 0
+    total: int = 0
+
+    def advance(self, name: str) -> None:
+        """Note that a file has been read."""
+        self.done += 1
+        self.report(self.done, self.total, name)
+
+
 class _Check:
     """Checks one data set.
 
@@ -194,13 +212,16 @@ class _Check:
         Where this one is below it.
     found : _Found
         Where to note what is found.
+    count : _Count
+        How far the whole check has come.
     """
 
-    def __init__(self, root: str, place: str, found: _Found) -> None:
+    def __init__(self, root: str, place: str, found: _Found, count: _Count) -> None:
         self._root = root
         self._place = place
         self._folder = os.path.join(root, place) if place else root
         self._found = found
+        self._count = count
         self._manifest = Manifest()
         self._end = 0
         self._torn = b""
@@ -221,12 +242,14 @@ class _Check:
             known.update({name: FileRecord(*record) for name, record in value["files"].items()})
         staging = self._staging()
         new = {item_file(key) for key in manifest.last.get("values", ())}
+        self._count.total += len(known)
         for name, record in known.items():
             path = os.path.join(self._folder, name)
             if staging and name in new:
                 staged = os.path.join(self._folder, module_in(staging, name[:-3]))
                 path = staged if os.path.isfile(staged) else path
             self._check_file(path, name, record)
+            self._count.advance(self._shown(name))
         self._check_snapshot()
         self._check_tip()
         self._check_names(known, staging)
@@ -412,7 +435,7 @@ class _Check:
             elif is_folder and name in folders:
                 self._check_folder(path, name, known)
             elif is_folder and is_data_set(path):
-                _Check(self._root, shown, found).run()
+                _Check(self._root, shown, found, self._count).run()
             elif is_folder and is_own_package(path):
                 found.missing.add(f"{shown}/{MARKER}")
             elif is_system_file(name):

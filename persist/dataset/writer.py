@@ -53,7 +53,7 @@ from persist.errors import (
     DiskError,
     InvalidKeyError,
 )
-from persist.files import open_regular
+from persist.files import TIMEOUT, open_regular
 from persist.files.backup import keep_backup, move_aside
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file, digest_pieces
@@ -101,7 +101,7 @@ class Options:
     durable: bool = True
     provenance: bool = False
     compression: str | None = None
-    timeout: float = 60
+    timeout: float = TIMEOUT
     backup: bool = False
     scoped: bool = True
     name_prefix: str = "x_"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from persist.display import Row, View
+from persist.files import TIMEOUT
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.chains import Chains
 from persist.tracking.database import Opened
@@ -123,7 +124,7 @@ class WorkspaceStore:
         self,
         workspace_path: str | os.PathLike[str],
         *,
-        timeout: float = 60,
+        timeout: float = TIMEOUT,
         engine: str = "polars",
         artifacts: str | os.PathLike[str] | None = None,
         storage_options: Mapping[str, Any] | None = None,

@@ -166,3 +166,16 @@ def test_what_is_no_data_set_is_refused(tmp_path, monkeypatch, folder):
 def test_a_new_data_set_has_nothing_to_verify(tmp_path):
     DataSet("results", "w", tmp_path)
     assert persist.verify(tmp_path / "results").ok
+
+
+def test_each_file_that_is_read_is_told_and_those_of_an_inner_data_set_are_added(tmp_path):
+    calls = []
+    root = make(tmp_path)
+    report = persist.verify(root, progress=lambda *call: calls.append(call))
+    assert report.ok
+    names = [name for _, _, name in calls]
+    assert {"x.py", "y.py", os.path.join("D", "z.py")} <= set(names)
+    assert [done for done, _, _ in calls] == list(range(1, len(calls) + 1))
+    totals = [total for _, total, _ in calls]
+    assert totals == sorted(totals)
+    assert totals[-1] == len(calls) > totals[0]

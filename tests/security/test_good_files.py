@@ -120,6 +120,19 @@ def test_drawn_values_are_read_without_trust(scoped: bool, value: Any) -> None:
     assert_same(persist.load(source)["x"], restore(source)["x"])
 
 
+def test_zones_of_pytz_are_read_by_their_names_and_no_others() -> None:
+    pytz = pytest.importorskip("pytz")
+    pandas = pytest.importorskip("pandas")
+    zones = {"paris": pytz.timezone("Europe/Paris"), "utc": pytz.utc}
+    times = {name: pandas.date_range("2020-10-24", periods=3, tz=zones[name]) for name in zones}
+    source = written({"zones": zones, "times": times}, scoped=False)
+    assert persist.untrusted_names(source) == []
+    assert persist.load(source)["zones"] == zones
+    assert all(persist.load(source)["times"][name].equals(times[name]) for name in zones)
+    with pytest.raises(persist.UntrustedError, match="Europe/Paris"):
+        persist.load("import pytz\nx = pytz.timezone('../../etc/passwd')")
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -65,7 +65,7 @@ def is_atom(value: Any) -> bool:
 
 def _is_library(cls: type) -> bool:
     """Return True for the classes of numpy and pandas, whose objects are data."""
-    return cls.__module__.partition(".")[0] in ("numpy", "pandas", "pyarrow")
+    return cls.__module__.partition(".")[0] in ("numpy", "pandas", "pyarrow", "pytz")
 
 
 def check_data(*values: Any, other: Any = ()) -> None:

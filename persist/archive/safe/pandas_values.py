@@ -6,6 +6,7 @@ Only public constructors are called, and with data alone: pandas asks other obje
 from __future__ import annotations
 
 import datetime
+import importlib
 from typing import Any
 
 from persist.archive.safe.checks import check_data, expanded
@@ -68,6 +69,14 @@ def _length(value: Any) -> int:
         raise UntrustedError("not enough memory for so many rows") from None
 
 
+def _zone(call: Call) -> Any:
+    pytz: Any = importlib.import_module("pytz")
+    (name,) = call.args
+    if type(name) is not str or name not in pytz.all_timezones_set:
+        raise UntrustedError("a time zone of pytz has a name such as Europe/Paris")
+    return pytz.timezone(name)
+
+
 def _offset(name: str) -> Handler:
     def handler(call: Call) -> Any:
         from pandas.tseries import offsets
@@ -127,6 +136,9 @@ for _name in (
     )
 for _name in ("NA", "NaT"):
     ENTRIES[f"pandas.{_name}"] = Entry()
+# pandas 2 makes its zones with it.
+ENTRIES["pytz.timezone"] = Entry(_zone, is_value=False)
+ENTRIES["pytz.utc"] = Entry()
 for _name in (
     *("BDay", "BMonthBegin", "BMonthEnd", "BQuarterBegin", "BQuarterEnd", "BYearBegin"),
     *("BYearEnd", "BusinessDay", "BusinessHour", "BusinessMonthBegin", "BusinessMonthEnd"),
