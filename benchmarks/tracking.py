@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
+import multiprocessing
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from benchmarks.table import Row
 from persist.tracking import WorkspaceStore
 from persist.tracking.columns import TABLES
 from persist.tracking.schema import create_schema
+from tests.tracking.server import NEEDED, serve
 
 __all__ = ["GROUPS"]
 
@@ -83,13 +87,13 @@ def record_in_batch(path: str, count: int, arrays: Any) -> None:
         record(store, count, arrays)
 
 
-def record(store: Any, count: int, arrays: Any) -> None:
+def record(store: Any, count: int, arrays: Any, predictions: int = PREDICTIONS) -> None:
     """Record pipelines, each with a chain and predictions with arrays."""
     run = store.begin_run("run", {}, [{"name": "d"}])
     for number in range(count):
         pipeline = store.begin_pipeline(run, f"{number:04d}", [], [], "d", "h")
         chain = store.save_chain(pipeline, [], 1, "PLS", "", "per_fold", {}, {})
-        for fold in range(PREDICTIONS):
+        for fold in range(predictions):
             prediction = store.save_prediction(
                 pipeline_id=pipeline,
                 chain_id=chain,
@@ -314,10 +318,59 @@ def parallel_rows(quick: bool) -> Iterator[Row]:
         yield ratio(f"{count} pipelines, two processes beside one", times, "one", 1 / 1.7, "two")
 
 
+def machine_rows(quick: bool) -> Iterator[Row]:
+    """Compare recording by many processes in PostgreSQL with the queue before DuckDB's file."""
+    if not all(map(importlib.util.find_spec, NEEDED)):
+        return
+    processes, count = (2, 10) if quick else (8, 200)
+    context = multiprocessing.get_context("spawn")
+    numbers = itertools.count()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(durable=True) as server,
+        ProcessPoolExecutor(processes, mp_context=context) as pool,
+    ):
+
+        def record_everywhere(location: str) -> None:
+            artifacts = f"{folder}/{next(numbers)}"
+            WorkspaceStore(location, **artifacts_in(location, artifacts)).close()
+            tasks = [
+                pool.submit(record_alone, location, artifacts, count) for _ in range(processes)
+            ]
+            for task in tasks:
+                task.result()
+
+        def on_a_server() -> None:
+            with server.database() as url:
+                record_everywhere(url)
+
+        contenders = {
+            "server": on_a_server,
+            "file": lambda: record_everywhere(f"{folder}/{next(numbers)}"),
+        }
+        times = medians(contenders, 1 if quick else 3)
+        note = f"{times['server']:.1f} s, DuckDB {times['file']:.1f} s"
+        name = f"{processes} processes x {count} pipelines, PostgreSQL beside DuckDB"
+        yield Row(name, times["server"] / times["file"], None, None, " x", note)
+
+
+def artifacts_in(location: str, artifacts: str) -> dict[str, str]:
+    """Return where a store keeps its artifacts, if it has no folder of its own for them."""
+    return {"artifacts": artifacts} if "://" in location else {}
+
+
+def record_alone(location: str, artifacts: str, count: int) -> None:
+    """Record pipelines, each in commits of its own."""
+    arrays = numpy.random.default_rng(0).random((2, SAMPLES))
+    with WorkspaceStore(location, **artifacts_in(location, artifacts)) as store:
+        record(store, count, arrays, predictions=2)
+
+
 GROUPS: dict[str, Group] = {
     "recording": recording_rows,
     "ranking": ranking_rows,
     "artifacts": artifact_rows,
     "parallel": parallel_rows,
+    "machines": machine_rows,
 }
 """What ``--only`` names."""

@@ -78,8 +78,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[Server]:
-    """Context manager that starts a server, and stops it afterwards."""
+def serve(*, durable: bool = False) -> Iterator[Server]:
+    """Context manager that starts a server, and stops it afterwards.
+
+    Parameters
+    ----------
+    durable : bool, optional
+        Write what is committed to the disk, as servers do.
+    """
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"needs {name}")
@@ -99,7 +105,8 @@ def serve() -> Iterator[Server]:
              "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"],
             check=True, capture_output=True, timeout=_LONGEST, user=user, cwd=folder,
         )  # fmt: skip
-        server, process = _start(programs / "postgres", folder, password, user)
+        settings = {name: text for name, text in _SETTINGS.items() if not durable or text != "off"}
+        server, process = _start(programs / "postgres", folder, settings, password, user)
         try:
             yield server
         finally:
@@ -109,13 +116,13 @@ def serve() -> Iterator[Server]:
 
 
 def _start(
-    program: Path, folder: Path, password: str, user: str | None
+    program: Path, folder: Path, given: dict[str, str], password: str, user: str | None
 ) -> tuple[Server, subprocess.Popen[bytes]]:
     for _ in range(_TRIES):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        settings = {**_SETTINGS, "listen_addresses": "127.0.0.1", "port": str(port)}
+        settings = {**given, "listen_addresses": "127.0.0.1", "port": str(port)}
         options = [word for item in settings.items() for word in ("-c", "=".join(item))]
         with open(folder / "log", "ab") as log:
             process = subprocess.Popen(
