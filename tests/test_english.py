@@ -27,8 +27,9 @@ PAGES = [
     *sorted(ROOT.glob("*.rst")),
     *sorted(
         path
-        for path in (ROOT / "docs").rglob("*.rst")
-        if not {"generated", "_build"} & set(path.parts)
+        for suffix in ("rst", "md")
+        for path in (ROOT / "docs").rglob(f"*.{suffix}")
+        if not {"generated", "_build", "notebooks"} & set(path.parts)
     ),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
     *sorted((ROOT / "benchmarks").glob("*.py")),

@@ -20,8 +20,8 @@ def add_parser(commands: Commands) -> None:
         "import",
         run,
         "Record the runs of mlflow in a store, which is created if needed: parameters, tags, "
-        "metrics with their steps, and models of scikit-learn. Runs that it already has are "
-        "skipped. What cannot be recorded is reported, and the exit status is 1.",
+        "metrics with their steps, models of scikit-learn, and other artifacts as files. Runs that "
+        "it already has are skipped. What cannot be recorded is reported, with exit status 1.",
         "persist import mlruns --workspace runs",
         {1: "something could not be recorded"},
     )
@@ -64,10 +64,16 @@ def run(args: argparse.Namespace) -> int:
             "runs": done.runs,
             "known": done.known,
             "models": done.models,
+            "files": done.files,
             "not_stored": [{"what": what, "reason": why} for what, why in done.not_stored],
         },
-        f"{len(done.runs)} runs and {done.models} models recorded{known}",
+        f"{_count(len(done.runs), 'run')}, {_count(done.models, 'model')} and "
+        f"{_count(done.files, 'file')} recorded{known}",
     )
     for what, reason in done.not_stored:
         print(harmless(f"not stored: {what}: {reason}"), file=sys.stderr)
     return 1 if done.not_stored else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -247,7 +247,7 @@ def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Ite
             elif not entry.is_file(follow_symlinks=False):
                 reason = "it is not a regular file"
             elif not is_known(entry.path):
-                reason = "its extension tells no format that can be packed"
+                reason = "its extension is not that of a format that can be packed"
             else:
                 yield name
                 continue

@@ -83,6 +83,8 @@ def _show_run(run: str, workspace: str, as_json: bool) -> int:
             packages = value.get("packages") or {}
             lines += [(one, str(text)) for one, text in value.items() if one != "packages"]
             lines += _labelled("packages", [f"{one} {text}" for one, text in packages.items()])
+        elif name in ("params", "artifacts"):
+            lines += _labelled(name, [f"{one} {text}" for one, text in (value or {}).items()])
         elif name != "source" and value is not None:
             texts = value if isinstance(value, list) else [value]
             lines += _labelled(name, [str(text) for text in texts])

@@ -21,6 +21,7 @@ from persist.dataset.manifest import Entry
 from persist.display import (
     Row,
     View,
+    check_view,
     code_html,
     dtype_text,
     human_size,
@@ -110,12 +111,7 @@ def verify_view(report: VerifyReport) -> View:
         "system",
         "notes",
     )
-    found = {kind: getattr(report, kind) for kind in kinds}
-    counts = [f"{len(names)} {kind}" for kind, names in found.items() if names]
-    state = "ok" if report.ok else "damaged"
-    text = ", ".join([f"{report.checked} files checked", *counts])
-    rows = [Row((kind, name)) for kind, names in found.items() for name in names]
-    return View(f"<verify: {state}: {text}>", ("kind", "path"), {"": rows})
+    return check_view(report.ok, report.checked, {kind: getattr(report, kind) for kind in kinds})
 
 
 def safe_info(results: Results, key: str) -> Any:

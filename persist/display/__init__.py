@@ -1,5 +1,6 @@
 """Tables, trees and thumbnails: text for terminals, HTML for notebooks and reports."""
 
+from persist.display.checks import check_view
 from persist.display.html import Row, View, code_html, table_html
 from persist.display.text import (
     aligned,
@@ -18,6 +19,7 @@ __all__ = [
     "View",
     "aligned",
     "cell",
+    "check_view",
     "code_html",
     "dtype_text",
     "harmless",

@@ -42,6 +42,8 @@ class MlflowImport:
         The ids that mlflow has for runs that had been imported before.
     models : int
         How many models were recorded, as chains that predict.
+    files : int
+        How many other artifacts were recorded, as files.
     not_stored : list of (str, str)
         What was left out, and why.
     """
@@ -49,6 +51,7 @@ class MlflowImport:
     runs: dict[str, str] = field(default_factory=dict)
     known: list[str] = field(default_factory=list)
     models: int = 0
+    files: int = 0
     not_stored: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -65,12 +68,14 @@ def import_mlflow(
     A run becomes a run with one pipeline. Its configuration holds the parameters, tags and times
     under ``mlflow``, each value of a metric is an entry of the log with its step, and the summary
     has the last ones. One metric ranks the runs. A model of scikit-learn becomes a chain, which
-    predicts without mlflow.
+    predicts without mlflow. Other artifacts are kept as files: ``artifacts`` of the configuration
+    has the id of each by its name, and `WorkspaceStore.load_artifact` returns its bytes.
 
     Parameters
     ----------
     source : path
-        The folder ``mlruns``, or the file of an SQLite database; models are looked for beside it.
+        The folder ``mlruns``, or the file of an SQLite database; artifacts are looked for beside
+        it.
     store : WorkspaceStore
         Where to record.
     trust_pickle : bool, optional
@@ -112,6 +117,16 @@ def import_mlflow(
         with store.batch():
             done.runs[run.run_id] = _record(store, run, models, ranked, done)
         meter.advance(1, run.name)
+    partial = [run for run in runs if run.is_partial]
+    if partial:
+        done.not_stored.append(
+            (
+                f"artifacts of {partial[0].name}"
+                + (f" and {len(partial) - 1} other run(s)" if len(partial) > 1 else ""),
+                f"those at {partial[0].artifact_uri} are not below the folder that is imported; "
+                "if there are any, copy them there and import into a new workspace",
+            )
+        )
     return done
 
 
@@ -191,9 +206,8 @@ def _record(
         "tags": run.tags,
     }
     last = run.last_values()
-    run_id = store.begin_run(
-        run.name, {"mlflow": about, "params": run.params}, [{"name": run.experiment}]
-    )
+    config = {"mlflow": about, "params": run.params, "artifacts": _files(store, run, done)}
+    run_id = store.begin_run(run.name, config, [{"name": run.experiment}])
     pipeline = store.begin_pipeline(
         run_id, run.name, {"params": run.params}, {}, run.experiment, None
     )
@@ -251,6 +265,20 @@ def _record(
         store.fail_pipeline(pipeline, error)
         store.fail_run(run_id, error)
     return run_id
+
+
+def _files(store: WorkspaceStore, run: Run, done: MlflowImport) -> dict[str, str]:
+    """Record the artifacts of a run that are not models; return their ids by name."""
+    found = {}
+    for file in run.files:
+        try:
+            content = file.read()
+        except (PersistError, OSError) as error:
+            done.not_stored.append((f"artifact {file.name!r} of {run.name}", str(error)))
+            continue
+        found[file.name] = store.save_artifact(content, None, "file", "file")
+        done.files += 1
+    return found
 
 
 def _chain(

@@ -22,7 +22,7 @@ from persist.errors import DamagedError, PersistError, UnsafePathError
 from persist.files import confine, open_regular
 from persist.tracking.optional import import_optional
 
-__all__ = ["Model", "Point", "Run", "read_runs"]
+__all__ = ["File", "Model", "Point", "Run", "read_runs"]
 
 _META = "meta.yaml"
 _MODEL = "MLmodel"
@@ -77,9 +77,35 @@ class Model:
         return {str(name): value for name, value in flavors.items() if isinstance(value, dict)}
 
 
+@dataclass(frozen=True)
+class File:
+    """An artifact of a run that is not part of a model.
+
+    Parameters
+    ----------
+    name : str
+        Its path among the artifacts of the run, with slashes.
+    path : str
+        Where it is.
+    """
+
+    name: str
+    path: str
+
+    def read(self) -> bytes:
+        """Return its bytes; links are not followed."""
+        with open_regular(self.path) as file:
+            data: bytes = file.read()
+        return data
+
+
 @dataclass
 class Run:
-    """A run, in the words of mlflow."""
+    """A run, in the words of mlflow.
+
+    Where its artifacts are somewhere else, `models` and `files` are empty, and `is_partial` is
+    True.
+    """
 
     run_id: str
     name: str
@@ -95,6 +121,8 @@ class Run:
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[Point] = field(default_factory=list)
     models: list[Model] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+    is_partial: bool = False
 
     def last_values(self) -> dict[str, float]:
         """Return the value of each metric in its last step."""
@@ -161,7 +189,10 @@ def _of_folder(root: str) -> Iterator[Run | tuple[str, str]]:
             except _READING as error:
                 yield f"{experiment}/{name}", str(error)
                 continue
-            run.models += [*_models_below(os.path.join(path, "artifacts")), *models.get(name, ())]
+            artifacts = os.path.join(path, "artifacts")
+            run.is_partial = not os.path.isdir(artifacts) and _is_remote(run.artifact_uri)
+            _add_artifacts(run, artifacts)
+            run.models += models.get(name, ())
             yield run
 
 
@@ -237,16 +268,20 @@ def _logged_models(folder: str) -> dict[str, list[Model]]:
     return found
 
 
-def _models_below(folder: str) -> Iterator[Model]:
-    """Yield the models in the artifacts of a run, of mlflow 1 and 2; links are not followed."""
+def _add_artifacts(run: Run, folder: str) -> None:
+    """Add the models, of mlflow 1 and 2, and the files in a folder; links are not followed."""
     waiting = [""]
     while waiting:
         inner = waiting.pop()
         entries = _scan(os.path.join(folder, inner))
         if any(entry.name == _MODEL for entry in entries):
-            yield Model(inner.rstrip("/") or "model", os.path.join(folder, inner))
+            run.models.append(Model(inner.rstrip("/") or "model", os.path.join(folder, inner)))
             continue
-        waiting += [f"{inner}{e.name}/" for e in entries if e.is_dir(follow_symlinks=False)]
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(f"{inner}{entry.name}/")
+            else:
+                run.files.append(File(f"{inner}{entry.name}", entry.path))
 
 
 def _folders(folder: str) -> list[str]:
@@ -314,7 +349,9 @@ def _rows_of(connection: sqlite3.Connection, root: str, tables: set[str]) -> Ite
             **_common(row, tags),
         )
         if folder := _beside(root, run.artifact_uri):
-            run.models += _models_below(folder)
+            _add_artifacts(run, folder)
+        else:
+            run.is_partial = _is_elsewhere(run.artifact_uri)
         for model in logged.get(key, ()):
             folder = _beside(root, str(model["artifact_location"]))
             if folder and os.path.isfile(os.path.join(folder, _MODEL)):
@@ -354,6 +391,18 @@ def _beside(root: str, location: str) -> str | None:
         if os.path.isdir(found):
             return found
     return None
+
+
+def _is_remote(location: str) -> bool:
+    scheme = urllib.parse.urlsplit(location).scheme
+    return len(scheme) > 1 and scheme != "file"  # one letter is a drive
+
+
+def _is_elsewhere(location: str) -> bool:
+    """Return True if artifacts may be at a location; mlflow makes its folder with the first."""
+    parts = urllib.parse.urlsplit(location)
+    path = urllib.parse.unquote(parts.path) if parts.scheme == "file" else location
+    return _is_remote(location) or (bool(path) and os.path.isdir(path))
 
 
 # Text.

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from persist.dataset.layout import is_system_file
+from persist.display import View, check_view
 from persist.errors import DamagedError, PersistError
 from persist.files import confine, open_regular, remove_path, sync_folder
 from persist.files.digest import digest_file
@@ -57,6 +58,16 @@ class PackageReport:
     def ok(self) -> bool:
         """Whether all is there, and nothing else."""
         return not (self.missing or self.damaged or self.unexpected)
+
+    def __repr__(self) -> str:
+        return self._view().text()
+
+    def _repr_html_(self) -> str:
+        return self._view().html()
+
+    def _view(self) -> View:
+        kinds = ("missing", "damaged", "unexpected")
+        return check_view(self.ok, self.checked, {kind: getattr(self, kind) for kind in kinds})
 
 
 @contextlib.contextmanager

@@ -36,8 +36,9 @@ class Artifacts:
             A fitted model or transformer, most often.
         operator_class, artifact_type : str
             Its class, and what it is for: ``model``, ``transformer``…
-        format : {'joblib', 'archive', 'pickle', 'cloudpickle'}
-            How it is stored. ``archive`` is readable source, which runs no pickle.
+        format : {'joblib', 'archive', 'file', 'pickle', 'cloudpickle'}
+            How it is stored. ``archive`` is readable source, which runs no pickle; ``file`` keeps
+            bytes as they are, and loading them runs nothing.
 
         Returns
         -------
@@ -185,7 +186,7 @@ class Artifacts:
             # a while.
             files.write(name, pieces)
         with self._opened.changing() as changes:
-            found = changes.find_artifact(digest)
+            found = changes.find_artifact(digest, format)
             if found is not None:
                 name, count = found.artifact_path, found.ref_count
                 changes.update("artifacts", found.artifact_id, {"ref_count": count + 1, **keys})

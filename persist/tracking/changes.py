@@ -12,6 +12,7 @@ import numpy
 from persist.errors import DamagedError
 from persist.tracking.artifact_files import ArtifactFiles
 from persist.tracking.columns import ALL_TABLES, LABELS, METRICS, PARENTS, PENDING, TABLES
+from persist.tracking.encodings import FILE
 from persist.tracking.engine import Connection
 from persist.tracking.errors import ArgumentTypeError, StoreError, constraint_error
 from persist.tracking.statements import orphaned_labels, pending, select
@@ -72,7 +73,7 @@ class Batch:
         self._known: dict[str, set[str]] = {name: set() for name in ALL_TABLES}
         self._naturals: dict[tuple[Any, ...], str] = {}
         self._new: set[str] = set()
-        self._contents: dict[str, str] = {}
+        self._contents: dict[tuple[str, bool], str] = {}
         self._shown: Batch | None = None
         self.inserted: dict[str, dict[str, Row]] = {name: {} for name in ALL_TABLES}
         self.updated: dict[tuple[str, str], Row] = {}
@@ -174,18 +175,26 @@ class Batch:
         self._known[table].add(key)
         return True
 
-    def find_artifact(self, digest: str) -> KnownArtifact | None:
-        """Return the artifact of a content, as it will be; None if there is none."""
-        key = self._contents.get(digest)
+    def find_artifact(self, digest: str, format: str) -> KnownArtifact | None:
+        """Return the artifact of a content, as it will be; None if there is none.
+
+        The same bytes are one artifact as a file, and another as an object.
+        """
+        content = (digest, format == FILE)
+        key = self._contents.get(content)
         if key is None:
             digests = [digest, f"sha256:{digest}"]
             found = self._connection.rows(
-                select("artifacts", ["artifact_id"], {"content_hash": digests})
+                select("artifacts", ["artifact_id", "format"], {"content_hash": digests})
             )
-            keys = [key for (key,) in found if key not in self.deleted["artifacts"]]
+            keys = [
+                key
+                for key, known in found
+                if key not in self.deleted["artifacts"] and (known == FILE) == (format == FILE)
+            ]
             if not keys:
                 return None
-            key = self._contents[digest] = keys[0]
+            key = self._contents[content] = keys[0]
         row = self.inserted["artifacts"].get(key)
         if row is None:
             [row] = self._connection.records(
@@ -329,7 +338,7 @@ class Batch:
             raise constraint_error(f"{ALL_TABLES[table].key} {key!r} is in {table} already")
         self._check_parents(table, row)
         if table == "artifacts":
-            self._contents[row["content_hash"]] = key
+            self._contents[row["content_hash"], row["format"] == FILE] = key
         self.inserted[table][key] = row
         return key
 

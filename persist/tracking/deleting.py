@@ -13,7 +13,7 @@ from persist.tracking import statements
 from persist.tracking.changes import Batch
 from persist.tracking.database import Opened
 from persist.tracking.errors import StoreError
-from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, fold_models
+from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, file_artifacts, fold_models
 from persist.tracking.statements import select
 from persist.tracking.times import as_utc
 
@@ -196,6 +196,8 @@ class Deletions:
     ) -> Counter[str]:
         """Return how many chains and runs refer to each artifact, but for some.
 
+        Runs refer to their source and to their files.
+
         Parameters
         ----------
         chains : collection of str
@@ -203,13 +205,12 @@ class Deletions:
         stripped : dict, optional
             Chains that refer to other folds.
         run_id : str, optional
-            A run that is left out; runs refer to their source.
+            A run that is left out.
         """
-        found = Counter(
-            str(key)
-            for key in self._opened.column(statements.run_sources(but=run_id))
-            if key is not None
-        )
+        found: Counter[str] = Counter()
+        for source, files in self._opened.rows(statements.run_artifacts(but=run_id)):
+            found.update([source] if source is not None else ())
+            found.update(file_artifacts(files))
         for values in self._opened.rows(select("chains", _REFERENCES)):
             chain = dict(zip(_REFERENCES, values, strict=True))
             if chain["chain_id"] in chains:

@@ -10,11 +10,14 @@ from persist.archive import Archive, restore
 from persist.tracking.errors import StoreError
 from persist.tracking.optional import import_optional
 
-__all__ = ["ITEM", "decode", "encode", "extension_of"]
+__all__ = ["FILE", "ITEM", "decode", "encode", "extension_of"]
 
 _EXTENSIONS = {"joblib": "joblib", "pickle": "pkl", "cloudpickle": "pkl", "archive": "py"}
 ITEM = "item"
 """The variable of the object in an artifact that is an archive."""
+
+FILE = "file"
+"""The format of bytes that are kept as they are."""
 
 
 def extension_of(format: str) -> str:
@@ -38,14 +41,23 @@ def encode(obj: Any, format: str) -> list[bytes]:
     obj : object
         A fitted model or transformer, most often.
     format : str
-        ``joblib``, compressed; ``archive``, readable source that needs no persist; anything else
-        is a pickle.
+        ``joblib``, compressed; ``archive``, readable source that needs no persist; ``file``, the
+        bytes that the object is; anything else is a pickle.
 
     Raises
     ------
     ArchiveError, pickle.PicklingError, TypeError
         If the object has no such form.
+    StoreError
+        If it should be bytes, and is not.
     """
+    if format == FILE:
+        if not isinstance(obj, bytes):
+            raise StoreError(
+                f"cannot store a {type(obj).__name__} as a file: it is not bytes; read the file, "
+                "or choose another format"
+            )
+        return [obj]
     if format == "joblib":
         file = io.BytesIO()
         import_optional("joblib").dump(obj, file, compress=3)
@@ -60,7 +72,7 @@ def encode(obj: Any, format: str) -> list[bytes]:
 
 
 def decode(data: bytes, format: str) -> Any:
-    """Return the object of bytes: all formats run what the bytes say.
+    """Return the object of bytes: all formats but ``file`` run what the bytes say.
 
     Raises
     ------
@@ -81,6 +93,8 @@ def decode(data: bytes, format: str) -> Any:
 
 
 def _decoded(data: bytes, format: str) -> Any:
+    if format == FILE:
+        return data
     if format == "joblib":
         return import_optional("joblib").load(io.BytesIO(data))
     if format == "archive":

@@ -22,6 +22,7 @@ __all__ = [
     "StepKind",
     "artifact_ids",
     "feature_names",
+    "file_artifacts",
     "fold_models",
     "step_artifacts",
     "step_kind",
@@ -197,6 +198,18 @@ def artifact_ids(chain: Mapping[str, Any]) -> set[str]:
         found.update(_listed(step.get("artifact_id")))
         found.update(_listed(step.get("artifact_ids")))
     return found
+
+
+def file_artifacts(files: str | None) -> list[str]:
+    """Return the artifact of each file of a run, from ``artifacts`` of its configuration.
+
+    What other programs keep under that name, and is not an object of JSON, refers to nothing.
+    """
+    try:
+        found = json.loads(files or "null")
+    except ValueError:
+        return []
+    return [key for key in found.values() if isinstance(key, str)] if type(found) is dict else []
 
 
 def fold_models(chain: Mapping[str, Any]) -> dict[str, str]:

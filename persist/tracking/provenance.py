@@ -33,9 +33,10 @@ class Provenance:
             ``run_id``, ``name``, ``status``, ``created_at``, ``completed_at``, ``error``;
             ``datasets``, each with its ``digest``; what was asked for: ``seed``, ``random_state``,
             ``cv``, ``metric``, ``refit``, ``test``, ``tags``; ``environment`` with the versions of
-            Python and packages, the commit, script and command; ``process``; and ``source``, Python
-            that builds the pipelines, splitter and metric, None if there is none, for which
-            ``source_error`` has the reason. None where an older release has not recorded it.
+            Python and packages, the commit, script and command; ``process``; ``params`` and
+            ``artifacts`` of a run of mlflow, the latter by the names of the files; and ``source``,
+            Python that builds the pipelines, splitter and metric, None if there is none, for which
+            ``source_error`` has the reason. None where it has not been recorded.
 
         Raises
         ------
@@ -50,13 +51,14 @@ class Provenance:
             source = config.get("source")
             text = None if source is None else self._artifacts.read(source)[0].decode()
         names = ("seed", "random_state", "cv", "metric", "refit", "test", "tags", "environment")
+        others = ("process", "loading", "rerun", "params", "artifacts")
         return {
             **{
                 name: run[name]
                 for name in ("run_id", "name", "status", "created_at", "completed_at", "error")
             },
             "datasets": run["datasets"],
-            **{name: config.get(name) for name in (*names, "process", "loading", "rerun")},
+            **{name: config.get(name) for name in (*names, *others)},
             "source": text,
             "source_error": config.get("source_error"),
         }

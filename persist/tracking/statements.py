@@ -116,10 +116,10 @@ def ids_of(table: str, prefix: str) -> Statement:
     )
 
 
-def run_sources(but: str | None) -> Statement:
-    """Return a statement for the artifacts that hold the source of runs, but for one run."""
+def run_artifacts(but: str | None) -> Statement:
+    """Return a statement for the artifacts of runs, but for one run: the source, and the files."""
     return Statement(
-        "SELECT config->>'source' FROM runs WHERE run_id IS DISTINCT FROM ?",
+        "SELECT config->>'source', config->>'artifacts' FROM runs WHERE run_id IS DISTINCT FROM ?",
         [but],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from persist.display import View, check_view
 from persist.errors import DamagedError, PersistError
 from persist.tracking.columns import ALL_TABLES, TABLES
 from persist.tracking.database import Opened
@@ -36,6 +37,16 @@ class StoreReport:
     def ok(self) -> bool:
         """Whether all is there, as it was written."""
         return not self.missing and not self.damaged
+
+    def __repr__(self) -> str:
+        return self._view().text()
+
+    def _repr_html_(self) -> str:
+        return self._view().html()
+
+    def _view(self) -> View:
+        found = {"missing": self.missing, "damaged": self.damaged}
+        return check_view(self.ok, self.checked, found)
 
 
 class Verification:

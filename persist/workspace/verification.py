@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 
+from persist.display import View, check_view
 from persist.errors import DamagedError
 from persist.files import TIMEOUT, open_regular
 from persist.hdf5.opening import member
@@ -44,6 +45,15 @@ class WorkspaceReport:
     def ok(self) -> bool:
         """Whether nothing was found."""
         return not self.damaged
+
+    def __repr__(self) -> str:
+        return self._view().text()
+
+    def _repr_html_(self) -> str:
+        return self._view().html()
+
+    def _view(self) -> View:
+        return check_view(self.ok, self.checked, {"damaged": self.damaged}, "items")
 
 
 def verify_workspace(

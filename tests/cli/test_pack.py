@@ -264,7 +264,7 @@ def test_object_arrays_are_refused(command):
         ("x.json", b"{}", "x.json: there is nothing in it to pack"),
         ("x.npz", b"", "x.npz: damaged, or no npz file"),
         ("x.h5", b"", "x.h5: "),
-        ("x.txt", b"", "x.txt: the extension tells no format"),
+        ("x.txt", b"", "x.txt: its extension is not that of a format"),
         ("x.json", b'{"%s": 1}' % (b"x" * 300), ""),
     ],
 )

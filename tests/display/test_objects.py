@@ -142,6 +142,23 @@ def test_reports_show_what_they_found(tmp_path):
     assert texts(report, "td") == ["damaged", "x.py"]
 
 
+def test_reports_of_every_kind_have_one_form(tmp_path):
+    from persist.exchange.packages import PackageReport
+    from persist.tracking.verification import StoreReport
+    from persist.workspace.verification import WorkspaceReport
+
+    name = "<b>.joblib"
+    for report, noun in (
+        (StoreReport((), (name,), 3), "files"),
+        (WorkspaceReport((name,), 3), "items"),
+        (PackageReport(3, damaged=[name]), "files"),
+    ):
+        first, *rows = repr(report).splitlines()
+        assert first == f"<verify: damaged: 3 {noun} checked, 1 damaged>"
+        assert name in rows[-1]
+        assert texts(report, "td") == ["damaged", name]
+
+
 @pytest.fixture
 def storage(tmp_path):
     found = Storage(tmp_path / "experiment")

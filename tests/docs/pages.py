@@ -2,7 +2,7 @@
 
 A block of ``console`` is a shell session: lines after ``$`` are commands, the others their output.
 A block of ``python`` with a caption is a file of that name. Every other block of ``python`` must be
-a session with prompts.
+a session with prompts. In Markdown, these are fenced blocks without captions.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ from pathlib import Path
 from persist.cli import main
 
 ROOT = Path(__file__).parents[2]
+# Calls that tests/tracking/test_postgres.py makes.
+NEEDS_SERVER = ROOT / "docs" / "how-to" / "share-runs-on-a-server.md"
 PAGES = [
     ROOT / "CONTRIBUTING.rst",
     *sorted(
         path
-        for path in (ROOT / "docs").rglob("*.rst")
-        if not {"generated", "_build"} & set(path.parts)
+        for suffix in ("rst", "md")
+        for path in (ROOT / "docs").rglob(f"*.{suffix}")
+        if not {"generated", "_build", "notebooks"} & set(path.parts) and path != NEEDS_SERVER
     ),
 ]
+_FENCE = re.compile(r"```(\w*)")
 _DIRECTIVE = re.compile(r"( *)\.\. code-block:: *(\w+)")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -93,6 +97,23 @@ def blocks(lines: list[str]) -> Iterator[tuple[int, str, dict[str, str], list[st
         yield begun, found[2], options, block
 
 
+def without_fences(text: str) -> str:
+    """Return a page in Markdown with its code blocks as those of reStructuredText."""
+    result, language = [], None
+    for line in text.splitlines():
+        found = _FENCE.fullmatch(line)
+        if found and language is None:
+            language = found[1]
+            result += ["", *([f".. code-block:: {language}"] if language else []), ""]
+        elif found:
+            language = None
+            result.append("")
+        else:
+            # Lines of a session follow each other where they are.
+            result.append(f"   {line}" if language and line else line)
+    return "\n".join(result) + "\n"
+
+
 def as_doctest(text: str) -> str:
     """Return a page with its shell sessions and files as Python sessions."""
     lines = text.splitlines()
@@ -138,7 +159,10 @@ def write(path: str, content: str) -> None:
 
 def run_page(path: Path) -> tuple[int, str]:
     """Run the examples of a page in the current folder; return their number and what failed."""
-    text = as_doctest(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        text = without_fences(text)
+    text = as_doctest(text)
     names = {"shell": Shell(), "write": write, "__name__": "__main__"}
     test = doctest.DocTestParser().get_doctest(text, names, path.name, str(path), 0)
     report = io.StringIO()

@@ -1,14 +1,22 @@
 """Every example of the documentation is run."""
 
+import contextlib
 import re
 import sys
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, as_doctest, run_page
+from tests.docs.pages import NEEDS_SERVER, PAGES, ROOT, as_doctest, run_page
+from tests.exchange import servers
 
 for library in ("sklearn", "duckdb", "polars", "pyarrow", "joblib", "pandas"):
     pytest.importorskip(library)
+# What some pages need beyond that; zarr 3 is for Python 3.11 or newer.
+NEEDED = {
+    "move-from-tables.md": ("xarray", "h5netcdf"),
+    "publish-in-a-bucket.md": ("fsspec", "s3fs", "obstore", "moto.server"),
+    "store-arrays-larger-than-memory.md": ("dask.array", "zarr"),
+}
 
 
 @pytest.fixture
@@ -28,14 +36,37 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_examples_of_a_page_print_what_it_says(path, folder):
-    _, failures = run_page(path)
+def test_examples_of_a_page_print_what_it_says(path, folder, monkeypatch):
+    for library in NEEDED.get(path.name, ()):
+        pytest.importorskip(library)
+    with contextlib.ExitStack() as stack:
+        if path.name == "publish-in-a-bucket.md":
+            endpoint = stack.enter_context(servers.bucket_server())
+            servers.make_bucket(endpoint, "lab")
+            for name, value in servers.environment(endpoint).items():
+                monkeypatch.setenv(name, value)
+            monkeypatch.setenv("PERSIST_CACHE", str(folder / "cache"))
+        _, failures = run_page(path)
     assert not failures, failures
 
 
 def test_an_example_without_prompts_is_found():
     with pytest.raises(ValueError, match="is not run"):
         as_doctest(".. code-block:: python\n\n   x = 1\n")
+
+
+def test_an_example_in_markdown_is_run(folder):
+    page = folder / "page.md"
+    page.write_text(
+        "```python\n>>> x = [\n...     1,\n... ]\n>>> x\n[2]\n```\n\n"
+        "```console\n$ persist --version\npersist 0\n```\n\n| a | b |\n|---|---|\n"
+    )
+    attempted, failures = run_page(page)
+    assert attempted == 3
+    assert len(re.findall("Failed example", failures)) == 2
+    page.write_text("```python\nx = 1\n```\n")
+    with pytest.raises(ValueError, match="is not run"):
+        run_page(page)
 
 
 def test_a_wrong_output_is_found(folder):
@@ -63,7 +94,7 @@ def test_every_page_is_in_a_table_of_contents():
                 named.add(target.relative_to(ROOT / "docs").as_posix() if entry else "")
     pages = {
         path.relative_to(ROOT / "docs").with_suffix("").as_posix()
-        for path in PAGES
+        for path in [*PAGES, NEEDS_SERVER]
         if (ROOT / "docs") in path.parents
     }
     assert pages - named == {"index"}

@@ -127,3 +127,14 @@ def options(endpoint):
         "endpoint_url": endpoint,
         "client_kwargs": {"region_name": "us-east-1"},
     }
+
+
+def environment(endpoint):
+    """Return the environment variables that send every client of S3 to a server."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+    }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -139,6 +140,84 @@ def test_a_model_that_cannot_be_read_is_reported(store, tmp_path, changes, reaso
     assert len(done.runs) == 1
 
 
+def test_other_artifacts_are_kept_as_files_of_the_run(store, tmp_path):
+    content = {"notes.txt": "seen", "plots/roc.svg": "<svg/>", "plots/again.txt": "seen"}
+    run = write_run(tmp_path / "mlruns", artifacts=content)
+    # What would run code if it were read as an object.
+    hostile = b"cos\nmkdir\n(V%s\ntR." % os.fsencode(tmp_path / "marker")
+    (run / "artifacts" / "old.pkl").write_bytes(hostile)
+    write_model(run / "artifacts" / "model", sklearn.LinearRegression().fit(X, Y))
+    done = import_mlflow(tmp_path / "mlruns", store, trust_pickle=True)
+    assert (done.files, done.models, done.not_stored) == (4, 1, [])
+    ids = runs_of(store)["first"]["config"]["artifacts"]
+    assert ids == store.provenance(done.runs["a" * 32])["artifacts"]
+    assert {name: store.load_artifact(key) for name, key in ids.items()} == {
+        **{name: text.encode() for name, text in content.items()},
+        "old.pkl": hostile,
+    }
+    assert not (tmp_path / "marker").exists()
+    assert store.verify().ok
+
+
+def test_files_stay_as_long_as_their_run(store, tmp_path):
+    for key in "ab":
+        write_run(tmp_path / "mlruns", key * 32, artifacts={"same.txt": "same", f"{key}.txt": key})
+    done = import_mlflow(tmp_path / "mlruns", store)
+    assert store.gc_artifacts(unreferenced=True) == 0
+    store.delete_run(done.runs["a" * 32])
+    assert len([*(tmp_path / "workspace").rglob("*.bin")]) == 2
+    kept = store.get_run(done.runs["b" * 32])["config"]["artifacts"]
+    found = {name: store.load_artifact(key) for name, key in kept.items()}
+    assert found == {"same.txt": b"same", "b.txt": b"b"}
+    store.delete_run(done.runs["b" * 32])
+    assert [*(tmp_path / "workspace").rglob("*.bin")] == []
+
+
+def test_the_bytes_of_an_object_are_another_artifact_as_a_file(store, tmp_path):
+    run = write_run(tmp_path / "mlruns")
+    (run / "artifacts" / "m.pkl").write_bytes(pickle.dumps([1], pickle.HIGHEST_PROTOCOL))
+    before = store.save_artifact([1], "list", "model", "pickle")
+    done = import_mlflow(tmp_path / "mlruns", store)
+    (file,) = store.get_run(done.runs["a" * 32])["config"]["artifacts"].values()
+    after = store.save_artifact([1], "list", "model", "pickle")
+    assert (store.load_artifact(before), store.load_artifact(after)) == ([1], [1])
+    assert isinstance(store.load_artifact(file), bytes)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_an_artifact_that_is_a_link_is_reported(store, tmp_path):
+    run = write_run(tmp_path / "mlruns", artifacts={"a.txt": "a"})
+    (tmp_path / "secret").write_text("secret")
+    (run / "artifacts" / "b.txt").symlink_to(tmp_path / "secret")
+    done = import_mlflow(tmp_path / "mlruns", store)
+    ((what, reason),) = done.not_stored
+    assert (what, done.files) == ("artifact 'b.txt' of first", 1)
+    assert "symbolic link" in reason
+
+
+def test_artifacts_that_are_somewhere_else_are_reported_once(store, tmp_path):
+    for key in "ab":
+        run = write_run(
+            tmp_path / "mlruns", key * 32, meta={"artifact_uri": "s3://lab/1/r/artifacts"}
+        )
+        (run / "artifacts").rmdir()
+    done = import_mlflow(tmp_path / "mlruns", store)
+    ((what, reason),) = done.not_stored
+    assert (what, len(done.runs)) == ("artifacts of first and 1 other run(s)", 2)
+    assert "s3://lab/1/r/artifacts" in reason
+
+
+@pytest.mark.parametrize(
+    ("place", "elsewhere"), [("outside", True), ("nowhere", False), ("db/mlruns", False)]
+)
+def test_artifacts_of_a_database_are_looked_for_beside_it(tmp_path, place, elsewhere):
+    (tmp_path / "db" / "mlruns").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    write_database(tmp_path / "db" / "mlflow.db", f"file://{tmp_path}/{place}")
+    first, second = read_runs(tmp_path / "db" / "mlflow.db")
+    assert (first.is_partial, second.is_partial) == (elsewhere, False)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
 def test_links_are_not_followed(store, tmp_path):
     run = write_run(tmp_path / "mlruns")
@@ -228,13 +307,13 @@ def test_the_command_reports_and_says_so_in_its_status(tmp_path, monkeypatch, ca
     write_model(run / "artifacts" / "model", sklearn.LinearRegression().fit(X, Y))
     assert main(["import", "mlruns"]) == 1
     out, err = capsys.readouterr()
-    assert out == "1 runs and 0 models recorded\n"
+    assert out == "1 run, 0 models and 0 files recorded\n"
     assert err.startswith("not stored: model 'model' of first: reading a model runs")
     assert main(["import", "mlruns", "--workspace", "w2", "--trust-pickle", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["models"], document["not_stored"]) == (1, [])
     assert main(["import", "mlruns"]) == 0
-    assert capsys.readouterr().out == "0 runs and 0 models recorded, 1 known already\n"
+    assert capsys.readouterr().out == "0 runs, 0 models and 0 files recorded, 1 known already\n"
 
 
 WRITER = """
@@ -250,6 +329,7 @@ model = make_pipeline(StandardScaler(), LinearRegression()).fit(X, X @ [1.0, -2.
 with mlflow.start_run(run_name="first"):
     mlflow.log_param("alpha", 0.1)
     mlflow.set_tag("who", "me")
+    mlflow.log_text("seen", "notes/seen.txt")
     for step in range(3):
         mlflow.log_metric("rmse", 1 / (step + 1), step=step)
     for format in ("cloudpickle", "skops"):
@@ -284,8 +364,9 @@ def test_what_mlflow_wrote_is_imported(store, tmp_path, kind):
     subprocess.run(command, check=True, cwd=root, env=env, timeout=300, capture_output=True)
     done = import_mlflow(source, store, trust_pickle=True)
     assert done.not_stored == []
-    assert done.models == 2
+    assert (done.models, done.files) == (2, 1)
     runs = runs_of(store)
+    assert store.load_artifact(runs["first"]["config"]["artifacts"]["notes/seen.txt"]) == b"seen"
     assert runs["first"]["config"]["params"] == {"alpha": "0.1"}
     assert runs["first"]["config"]["mlflow"]["tags"]["who"] == "me"
     assert runs["first"]["summary"]["metrics"] == {"rmse": 1 / 3}

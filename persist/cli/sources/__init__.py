@@ -70,7 +70,9 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
     found = _format_of(path)
     if found is None:
         known = " ".join(EXTENSIONS)
-        raise CommandError(f"{path}: the extension tells no format that can be packed: {known}")
+        raise CommandError(
+            f"{path}: its extension is not that of a format that can be packed: {known}"
+        )
     if found is not _SHELF or not dbm.whichdb(path):
         # The libraries of some formats have messages of their own, which do not name the file.
         open_regular(path, follow=True).close()
