@@ -416,6 +416,16 @@ class Results(MutableMapping[str, Any]):
         for key, info in infos.items():
             change.set_info(key, info)
 
+    def commit_delayed(
+        self,
+        plan: DelayedItems,
+        infos: Mapping[str, Any],
+        begun: list[str | None],
+        written: list[str],
+    ) -> None:
+        """Commit items whose blocks are written; see `DelayedItems.finish`."""
+        self._change(self._store, plan.finish(begun, written), infos)
+
     def insert(self, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
 
@@ -874,7 +884,7 @@ def _commit(
     """Commit items whose blocks are written; a task of dask, which may run in another process."""
     results = Results(path, "w", options)
     try:
-        results._change(results._store, plan.finish(begun, written), infos)
+        results.commit_delayed(plan, infos, begun, written)
     finally:
         for file in filter(None, begun):
             remove_path(os.path.dirname(file))

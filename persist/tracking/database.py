@@ -6,12 +6,11 @@ import abc
 import atexit
 import contextlib
 import logging
-import operator
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -194,6 +193,13 @@ class Database(abc.ABC):
         """Return the databases of this process."""
         return list(cls._all.values())
 
+    @classmethod
+    def start_all_anew(cls) -> None:
+        """Forget, in a child process, what its parent had open of all databases."""
+        cls._all_lock = threading.Lock()
+        for database in cls.opened():
+            database.start_anew()
+
     def prepare_fork(self) -> None:
         """Close a connection that lingers, unless another thread uses it."""
         if self._mutex.acquire(blocking=False):
@@ -204,7 +210,6 @@ class Database(abc.ABC):
 
     def start_anew(self) -> None:
         """Forget, in a child process, what its parent had open."""
-        Database._all_lock = threading.Lock()
         _ABANDONED.append((self._connection, self._batch))
         self._reset()
 
@@ -535,17 +540,16 @@ _ABANDONED: list[Any] = []
 _INHERITED: set[str] = set()
 
 
-def _for_each(act: Callable[[Database], None]) -> Callable[[], None]:
-    def act_on_all() -> None:
-        for database in Database.opened():
-            act(database)
+def _prepare_fork() -> None:
+    for database in Database.opened():
+        database.prepare_fork()
 
-    return act_on_all
+
+@atexit.register
+def _release_all() -> None:
+    for database in Database.opened():
+        database.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_for_each(operator.methodcaller("prepare_fork")),
-        after_in_child=_for_each(operator.methodcaller("start_anew")),
-    )
-atexit.register(_for_each(operator.methodcaller("release")))
+    os.register_at_fork(before=_prepare_fork, after_in_child=Database.start_all_anew)

@@ -79,7 +79,7 @@ class RunResult:
     @property
     def artifacts_path(self) -> Path | str:
         """The folder of the artifacts, or its URL."""
-        return self.store._opened.files.place
+        return self.store.opened.files.place
 
     def top(
         self,

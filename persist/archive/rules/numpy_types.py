@@ -382,7 +382,7 @@ def reduce_masked(_: Any) -> Reduced:
 _MASKED = frozenset(
     {
         *("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass"),
-        *("_optinfo", "_basedict"),
+        "_basedict",
     }
 )
 
@@ -400,9 +400,11 @@ def reduce_masked_array(array: Any) -> Reduced:
         kwargs["fill_value"] = array.fill_value
     if array.hardmask:
         kwargs["hard_mask"] = True
-    own = {name: value for name, value in vars(array).items() if name not in _MASKED}
-    if array._optinfo:
-        own["_optinfo"] = array._optinfo
+    own = {
+        name: value
+        for name, value in vars(array).items()
+        if name not in _MASKED and (name != "_optinfo" or value)
+    }
     return Reduction(cls, (array.data,), kwargs, attributes=own or None)
 
 
