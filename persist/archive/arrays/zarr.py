@@ -74,10 +74,6 @@ def _numbers(dtype: DType) -> DType:
     return numpy.dtype(kind).newbyteorder(dtype.byteorder)
 
 
-def _needs_dtype(dtype: DType) -> bool:
-    return not (is_number(dtype) and dtype.isnative)
-
-
 def _create(group: Any, name: str, array: Array, block: Sequence[int] | None = None) -> Any:
     """Create an array in an open group, for the elements of `array`, or for blocks of a shape."""
     zarr, fortran = _zarr(), is_fortran(array)
@@ -86,7 +82,7 @@ def _create(group: Any, name: str, array: Array, block: Sequence[int] | None = N
     shape = (array.shape[::-1] if fortran else array.shape) + inner
     shard, chunk = _shard_and_chunk(shape, numbers.itemsize, block and (*block, *inner))
     attributes = {ORDER: "F"} if fortran else {}
-    if _needs_dtype(array.dtype):
+    if not (is_number(array.dtype) and array.dtype.isnative):
         attributes[DTYPE] = dtype_literal(array.dtype)
     return group.create_array(
         name,

@@ -158,7 +158,10 @@ def reduce_time(time: Any) -> Reduced:
             kwargs[name] = getattr(time, name)
     if type(time).__name__ == "Time" and "location" in kwargs and time.ndim:
         return reduce_by_protocol(time)
-    days = tuple(map(_days, (time.jd1, time.jd2)))
+    days = tuple(
+        float(number) if isinstance(number, numpy.floating) else number
+        for number in (time.jd1, time.jd2)
+    )
     slots = {} if time.format == "jd" else {"format": time.format}
     made = type(time)(*days, **kwargs)
     made.format = time.format
@@ -171,10 +174,6 @@ def reduce_time(time: Any) -> Reduced:
         return reduce_by_protocol(time)
     function = Import("astropy.time", type(time).__name__)
     return _described(time, Reduction(function, days, kwargs), *known - {"info"}, **slots)
-
-
-def _days(numbers: Any) -> Any:
-    return float(numbers) if isinstance(numbers, numpy.floating) else numbers
 
 
 @rule("astropy.coordinates.representation.base.BaseRepresentationOrDifferential", subclasses=True)

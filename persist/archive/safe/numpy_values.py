@@ -20,7 +20,6 @@ _MT_WORDS = 624
 _PHILOX_WORDS = 4
 _MAX_SPEC = 1000
 _MAX_SEED_BITS = 1 << 16
-_Array = numpy.ndarray[Any, Any]
 
 
 def _dtype_of(spec: Any) -> numpy.dtype[Any]:
