@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from persist.files import identity_of
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
 from persist.tracking.changes import Batch, finish_pending, has_pending
 from persist.tracking.dialect import Dialect, Statement
@@ -403,7 +404,7 @@ class FileDatabase(Database):
     def _opened(self, writes: bool, timeout: float, create: bool = False) -> Iterator[Connection]:
         """Context manager that opens the database; the caller must hold the mutex."""
         if self._connection is not None and (
-            (writes and not self._writes) or self._identity != _identity(self.path)
+            (writes and not self._writes) or self._identity != identity_of(self.path)
         ):
             self._close()
         if self._connection is None:
@@ -430,7 +431,7 @@ class FileDatabase(Database):
             raw = connect(self.path, writes=writes, create=create, timeout=timeout)
             self._connection = Connection(self.path, raw)
             self._writes = writes
-            self._identity = _identity(self.path)
+            self._identity = identity_of(self.path)
             self._opened_at = time.monotonic()
             if has_pending(self._connection):
                 # A writer died amid its transactions: the next one makes the rest of them.
@@ -523,15 +524,6 @@ def _as_frame(table: Any, engine: str) -> Any:
         import_optional("pandas")
         return table.to_pandas()
     return import_optional("polars").from_arrow(table)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return the identity of a file, to notice that it was replaced; None if it is missing."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 # Connections of a parent, which its child must not touch, not even to free them; and their files,
