@@ -17,6 +17,7 @@ __all__ = [
     "check_identifier",
     "group_name",
     "is_device_name",
+    "is_encodable",
     "is_identifier",
     "key_spelling",
     "name_of_group",
@@ -86,6 +87,15 @@ def is_device_name(name: str) -> bool:
     (True, True, False)
     """
     return _DEVICES.match(name) is not None
+
+
+def is_encodable(text: str) -> bool:
+    """Return True if UTF-8 can encode `text`, which it cannot if there are lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def key_spelling(name: str, reserved: Collection[str] = ()) -> str:

@@ -101,7 +101,10 @@ class Graph:
         self._env: Any = None
         self._nans_of_their_own: bool | None = None
         self.is_tree = False
-        for env, group in self._by_environment(envs) if envs else [(None, self.roots)]:
+        groups: Iterable[tuple[Any, Any]] = [(None, self.roots)]
+        if envs:
+            groups = groupby(self.roots, lambda root: envs.get(root[0]))
+        for env, group in groups:
             self._env = env
             owned: list[tuple[Any, Any]] = []
             for _, obj in group:
@@ -113,9 +116,6 @@ class Graph:
         if len(self.arrays) > 1:
             self._share_buffers()
         self._mark()
-
-    def _by_environment(self, envs: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-        return groupby(self.roots, lambda root: envs.get(root[0]))
 
     def is_reference(self, obj: Any) -> bool:
         """Return True if `obj` is written as an import path wherever it is used."""

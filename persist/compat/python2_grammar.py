@@ -87,7 +87,8 @@ def parse_archive(source: str, filename: str) -> ast.Module:
     for statement in tree.body:
         found = _first_refused(statement)
         if found is not None:
-            raise Python2Error(f"found {_excerpt(source, found)}", _line(found), filename)
+            line = getattr(found, "lineno", 0)
+            raise Python2Error(f"found {_excerpt(source, found)}", line, filename)
     if KEYWORD_MARK in source:
         _restore_keywords(tree)
     return tree
@@ -166,10 +167,6 @@ _CHECKS: dict[type[ast.stmt], Callable[..., Iterator[ast.AST]]] = {
     ast.ImportFrom: _refused_in_import,
     ast.Try: _refused_in_try,
 }
-
-
-def _line(node: ast.AST) -> int:
-    return getattr(node, "lineno", 0)
 
 
 def _excerpt(source: str, node: ast.AST) -> str:

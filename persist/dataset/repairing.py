@@ -132,7 +132,8 @@ def _repair(folder: str) -> RepairReport:
             continue
         values.append(key)
         before, module = known.values.get(key, {}), item_file(key)
-        if _files(before).get(module) in (list(record["files"][module]), None):
+        recorded = before.get("files", {}).get(module)
+        if recorded is None or list(recorded) == list(record["files"][module]):
             # The source is what the manifest knows, or it was cut off before that.
             record = {**before, **record}
         manifest.values[key] = record
@@ -230,10 +231,6 @@ def _check_value(folder: str, key: str) -> dict[str, Any] | None:
     if lost := set(_ARRAY.findall(text)) - found:
         raise DamagedError(f"its arrays {', '.join(sorted(lost))} are missing")
     return value_record(folder, key)
-
-
-def _files(value: dict[str, Any]) -> dict[str, list[Any]]:
-    return {name: list(record) for name, record in value.get("files", {}).items()}
 
 
 def _set_aside(folder: str, name: str, aside: list[str]) -> None:

@@ -47,7 +47,7 @@ from persist.errors import (
     ReadOnlyError,
     UnknownKeyError,
 )
-from persist.files import TIMEOUT, FolderLock, remove_path
+from persist.files import TIMEOUT, FolderLock, identity_of, remove_path
 from persist.files.write import write_bytes
 
 __all__ = ["Infos", "Options", "Results", "open"]
@@ -416,6 +416,16 @@ class Results(MutableMapping[str, Any]):
         for key, info in infos.items():
             change.set_info(key, info)
 
+    def commit_delayed(
+        self,
+        plan: DelayedItems,
+        infos: Mapping[str, Any],
+        begun: list[str | None],
+        written: list[str],
+    ) -> None:
+        """Commit items whose blocks are written; see `DelayedItems.finish`."""
+        self._change(self._store, plan.finish(begun, written), infos)
+
     def insert(self, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
 
@@ -669,7 +679,7 @@ class Results(MutableMapping[str, Any]):
             except OSError as error:
                 self._check_access(error)
                 raise
-        if _identity(f"{self.path}/{HELD}") != self._held_file or not self._lock.is_held:
+        if identity_of(f"{self.path}/{HELD}") != self._held_file or not self._lock.is_held:
             raise LostLockError(f"Lost lock on {self.path}/{HELD}!")
         return _Kept()
 
@@ -708,7 +718,7 @@ class Results(MutableMapping[str, Any]):
             owner = {"pid": os.getpid(), "host": socket.gethostname()}
             # A file that is there already has no owner: that one would hold the lock.
             write_bytes(path, json.dumps(owner).encode() + b"\n", durable=False)
-            self._held_file = _identity(path)
+            self._held_file = identity_of(path)
             self._release = weakref.finalize(
                 self, _release, self._lock, path, self._held_file, os.getpid()
             )
@@ -874,7 +884,7 @@ def _commit(
     """Commit items whose blocks are written; a task of dask, which may run in another process."""
     results = Results(path, "w", options)
     try:
-        results._change(results._store, plan.finish(begun, written), infos)
+        results.commit_delayed(plan, infos, begun, written)
     finally:
         for file in filter(None, begun):
             remove_path(os.path.dirname(file))
@@ -903,17 +913,9 @@ def _release(lock: FolderLock, path: str, file: tuple[int, int] | None, pid: int
     if os.getpid() != pid or not lock.is_held:
         return
     try:
-        if _identity(path) == file:
+        if identity_of(path) == file:
             remove_path(path)
         else:
             warnings.warn(f"Lock file {path} lost or missing!", PersistWarning, stacklevel=2)
     finally:
         lock.release()
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -6,7 +6,7 @@ import os
 import re
 
 from persist.errors import ArgumentTypeError, InvalidKeyError
-from persist.names import is_device_name
+from persist.names import is_device_name, is_encodable
 
 _LONGEST = 200  # bytes; a file name has up to 255, and an extension is added.
 # Microsoft, "Naming Files, Paths, and Namespaces".
@@ -72,7 +72,7 @@ def check_column(name: object) -> str:
     """
     if not isinstance(name, str):
         raise ArgumentTypeError(f"the name of an attribute must be text, got {name!r}")
-    if not name or "\0" in name or name.startswith("\ufeff") or not _is_encodable(name):
+    if not name or "\0" in name or name.startswith("\ufeff") or not is_encodable(name):
         raise InvalidKeyError(
             name, "a column needs a name in UTF-8, without NUL or a byte order mark"
         )
@@ -120,16 +120,8 @@ def _fault(name: str) -> str:
         return f"{found[0]!r} separates folders or is reserved on some systems"
     if is_device_name(name):
         return "Windows has a device of this name"
-    if not _is_encodable(name):
+    if not is_encodable(name):
         return "it holds surrogates, which are no text"
     if len(name.encode()) > _LONGEST:
         return f"it has more than {_LONGEST} bytes, too many for a file name"
     return ""
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

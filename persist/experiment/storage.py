@@ -114,9 +114,10 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
 def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str:
     """Copy datasets to a new file, and remove them from the other, for a commit to make it last."""
     source: Any = array_file.file
-    number = 0
-    while os.path.lexists(os.path.join(folder, target := _target(name, number))):
+    target, number = f"{name}{_ORPHANS}.h5", 0
+    while os.path.lexists(os.path.join(folder, target)):
         number += 1
+        target = f"{name}{_ORPHANS}_{number}.h5"
     members = [f"{row}{ending}" for row in rows for ending in ("", MASK_ENDING)]
     members = [found for found in members if found in source]
     path = os.path.join(folder, target)
@@ -126,10 +127,6 @@ def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str
     for found in members:
         array_file.remove(found)
     return target
-
-
-def _target(name: str, number: int) -> str:
-    return f"{name}{_ORPHANS}{f'_{number}' if number else ''}.h5"
 
 
 _Path = str | os.PathLike[str]

@@ -252,8 +252,7 @@ class JoinedArrays:
     def read(self, row: int, selection: Any = ()) -> Any:
         """Return one, or what an index selects of it."""
         _, start, stop = self._parts[row]
-        lazy_axis = self._axis == 0 and _is_slice(selection)
-        if lazy_axis:
+        if self._axis == 0 and isinstance(selection, slice) and selection.step in (None, 1):
             begin, end, _ = selection.indices(stop - start)
             return self._data[start + begin : start + max(begin, end)]
         part = self._data[_place(self._axis, start, stop)]
@@ -262,10 +261,6 @@ class JoinedArrays:
     def result(self) -> Any:
         """Return None: a joined array is not one of the task as a whole."""
         return None
-
-
-def _is_slice(selection: Any) -> bool:
-    return isinstance(selection, slice) and selection.step in (None, 1)
 
 
 def _axis(shapes: Sequence[tuple[int, ...]]) -> int:

@@ -2,7 +2,7 @@
 
 from persist.files.backup import backup, keep_backup
 from persist.files.confine import check_name, confine, open_regular
-from persist.files.create import create_file, create_folder, remove_path
+from persist.files.create import create_file, create_folder, identity_of, remove_path
 from persist.files.folder import replace_folder, settle_folder, settle_folders, unsettled
 from persist.files.lock import TIMEOUT, FolderLock
 from persist.files.replace import replace_file, replace_files, temporary_beside, write_text
@@ -16,6 +16,7 @@ __all__ = [
     "confine",
     "create_file",
     "create_folder",
+    "identity_of",
     "keep_backup",
     "open_regular",
     "remove_path",

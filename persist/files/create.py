@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from persist.files.sync import sync_file, sync_folder
 
-__all__ = ["claim_file", "create_file", "create_folder", "remove_path"]
+__all__ = ["claim_file", "create_file", "create_folder", "identity_of", "remove_path"]
 
 
 def claim_file(path: str) -> None:
@@ -21,6 +21,15 @@ def claim_file(path: str) -> None:
         If there is something at `path`.
     """
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def identity_of(path: str) -> tuple[int, int] | None:
+    """Return the identity of a file, to notice that it was replaced; None if it is missing."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ class name     one of a registered class       as that class says
 
 from persist.hdf5 import spikelab as _spikelab  # registers its classes
 from persist.hdf5.content import Content
-from persist.hdf5.reading import read_array_item, read_item, read_summary
+from persist.hdf5.reading import read_item, read_summary
 from persist.hdf5.registry import Encoding, register
 from persist.hdf5.writing import Item, prepare, summarize, write_item
 
@@ -30,7 +30,6 @@ __all__ = [
     "Encoding",
     "Item",
     "prepare",
-    "read_array_item",
     "read_item",
     "read_summary",
     "register",

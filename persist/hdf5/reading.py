@@ -69,20 +69,6 @@ def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
     return _Reader(lazy).read(group)
 
 
-def read_array_item(group: Any) -> Any | None:
-    """Return the array that a group represents; None for any other object, whose source may run.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        What `write_item` wrote, or spikelab.
-    """
-    tag, encoding = _kind(group)
-    if tag != "ndarray" or encoding not in ("", "ndarray"):
-        return None
-    return Stored(member(group, "data")).read()
-
-
 class _Reader:
     """The objects of one item that have several names, and the dicts that are still empty."""
 

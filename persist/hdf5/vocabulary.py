@@ -15,6 +15,7 @@ import h5py
 import numpy
 
 from persist.errors import DamagedError
+from persist.names import is_encodable
 
 TYPE = "__type__"
 CREATED_AT = "__created_at__"
@@ -111,7 +112,7 @@ def is_text(text: str) -> bool:
     (True, False, False)
     """
     # C ends a string at the first NUL; lone surrogates are not UTF-8.
-    return "\0" not in text and _is_encodable(text)
+    return "\0" not in text and (text.isascii() or is_encodable(text))
 
 
 def are_texts(texts: Iterable[str]) -> bool:
@@ -134,16 +135,6 @@ def is_name(name: object) -> bool:
         and is_text(name)
         and len(name.encode()) <= _LONGEST_NAME
     )
-
-
-def _is_encodable(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 _DTYPES = {

@@ -6,15 +6,15 @@ import abc
 import atexit
 import contextlib
 import logging
-import operator
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from persist.files import identity_of
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
 from persist.tracking.changes import Batch, finish_pending, has_pending
 from persist.tracking.dialect import Dialect, Statement
@@ -194,6 +194,13 @@ class Database(abc.ABC):
         """Return the databases of this process."""
         return list(cls._all.values())
 
+    @classmethod
+    def start_all_anew(cls) -> None:
+        """Forget, in a child process, what its parent had open of all databases."""
+        cls._all_lock = threading.Lock()
+        for database in cls.opened():
+            database.start_anew()
+
     def prepare_fork(self) -> None:
         """Close a connection that lingers, unless another thread uses it."""
         if self._mutex.acquire(blocking=False):
@@ -204,7 +211,6 @@ class Database(abc.ABC):
 
     def start_anew(self) -> None:
         """Forget, in a child process, what its parent had open."""
-        Database._all_lock = threading.Lock()
         _ABANDONED.append((self._connection, self._batch))
         self._reset()
 
@@ -398,7 +404,7 @@ class FileDatabase(Database):
     def _opened(self, writes: bool, timeout: float, create: bool = False) -> Iterator[Connection]:
         """Context manager that opens the database; the caller must hold the mutex."""
         if self._connection is not None and (
-            (writes and not self._writes) or self._identity != _identity(self.path)
+            (writes and not self._writes) or self._identity != identity_of(self.path)
         ):
             self._close()
         if self._connection is None:
@@ -425,7 +431,7 @@ class FileDatabase(Database):
             raw = connect(self.path, writes=writes, create=create, timeout=timeout)
             self._connection = Connection(self.path, raw)
             self._writes = writes
-            self._identity = _identity(self.path)
+            self._identity = identity_of(self.path)
             self._opened_at = time.monotonic()
             if has_pending(self._connection):
                 # A writer died amid its transactions: the next one makes the rest of them.
@@ -520,32 +526,22 @@ def _as_frame(table: Any, engine: str) -> Any:
     return import_optional("polars").from_arrow(table)
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return the identity of a file, to notice that it was replaced; None if it is missing."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 # Connections of a parent, which its child must not touch, not even to free them; and their files,
 # for which DuckDB would return to the child the database that its parent has open.
 _ABANDONED: list[Any] = []
 _INHERITED: set[str] = set()
 
 
-def _for_each(act: Callable[[Database], None]) -> Callable[[], None]:
-    def act_on_all() -> None:
-        for database in Database.opened():
-            act(database)
+def _prepare_fork() -> None:
+    for database in Database.opened():
+        database.prepare_fork()
 
-    return act_on_all
+
+@atexit.register
+def _release_all() -> None:
+    for database in Database.opened():
+        database.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_for_each(operator.methodcaller("prepare_fork")),
-        after_in_child=_for_each(operator.methodcaller("start_anew")),
-    )
-atexit.register(_for_each(operator.methodcaller("release")))
+    os.register_at_fork(before=_prepare_fork, after_in_child=Database.start_all_anew)

@@ -92,7 +92,7 @@ def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0
     """
     is_new = not os.path.exists(path)
     if is_new and not (create and writes):
-        raise StoreError(f"There is no database {path}: it was removed, or never made")
+        raise StoreError(f"cannot open the database {path}: it was removed, or never made")
     deadline = time.monotonic() + timeout
     duckdb = import_optional("duckdb")
     # A file of SQLite is one that DuckDB would need an extension for.

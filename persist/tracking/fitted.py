@@ -26,6 +26,7 @@ __all__ = [
     "fold_models",
     "step_artifacts",
     "step_kind",
+    "wrapped_model",
 ]
 
 FEATURE_NAMES = "feature_names"
@@ -53,6 +54,14 @@ def step_kind(config: Any) -> StepKind:
             if kind.value in config:
                 return kind
     return StepKind.FEATURES
+
+
+def wrapped_model(model: Any) -> Any:
+    """Return the model that a pipeline or a transformed target is around; None of another."""
+    if hasattr(model, "regressor_"):
+        return model.regressor_
+    steps = getattr(model, "steps", None)
+    return steps[-1][1] if steps else None
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ class PipelineLibrary:
     def __init__(self, workspace_path: _Path) -> None:
         self.workspace_path = Path(workspace_path)
         if not self.workspace_path.is_dir():
-            raise DataNotFoundError(f"There is no workspace at {self.workspace_path}")
+            raise DataNotFoundError(
+                f"cannot open the library of {self.workspace_path}: no workspace was found there"
+            )
         self.library_path = self.workspace_path / "library"
         self.library_path.mkdir(exist_ok=True)
 

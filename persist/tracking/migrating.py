@@ -68,7 +68,7 @@ def migrate(
     LockTimeout
         If others do not finish in time.
     """
-    ours, theirs = source._opened, target._opened
+    ours, theirs = source.opened, target.opened
     _check_empty(theirs)
     with ours.reading() as connection:
         files = connection.rows(

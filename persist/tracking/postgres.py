@@ -339,18 +339,33 @@ class PostgresDatabase(Database):
         place = None if artifacts is None else _place(artifacts)
         with cls._all_lock:
             found = cls._all.get(path)
-            if not isinstance(found, cls) or url.password not in (None, found._url.password):
+            if not isinstance(found, cls) or not found.admits(url.password):
                 found = cls(path, url)
                 cls._all[path] = found
-            elif None not in (place, found._artifacts[0]) and place != found._artifacts[0]:
-                raise ArgumentError(
-                    f"cannot open {path} with artifacts in {without_password(str(place))}: this "
-                    "process has it open with those in "
-                    f"{without_password(str(found._artifacts[0]))}; close that store first"
-                )
             if place is not None:
-                found._artifacts = (place, storage_options)
+                found.keep_artifacts(place, storage_options)
             return found
+
+    def admits(self, password: str | None) -> bool:
+        """Return True if no password is given, or that with which this database is open."""
+        return password in (None, self._url.password)
+
+    def keep_artifacts(self, place: str, storage_options: Mapping[str, Any] | None) -> None:
+        """Name the place of the artifacts.
+
+        Raises
+        ------
+        ArgumentError
+            If they are kept in another one.
+        """
+        known, _ = self._artifacts
+        if known not in (None, place):
+            raise ArgumentError(
+                f"cannot open {self.path} with artifacts in {without_password(place)}: this "
+                f"process has it open with those in {without_password(str(known))}; close that "
+                "store first"
+            )
+        self._artifacts = (place, storage_options)
 
     def prepare(self, timeout: float) -> None:
         """Create the tables that are missing, and find the artifacts.
@@ -496,9 +511,10 @@ def _parsed(location: str) -> tuple[Any, str]:
     secret = url.query.get("password")
     if isinstance(secret, str):
         url = url.difference_update_query(["password"]).set(password=url.password or secret)
-    shown = url.difference_update_query(_SECRET)
     # The method set leaves alone what it is to set to None.
-    shown = sqlalchemy.URL.create(**{**shown._asdict(), "password": None})
+    shown = sqlalchemy.URL.create(
+        url.drivername, url.username, None, url.host, url.port, url.database, url.query
+    ).difference_update_query(_SECRET)
     return url, shown.render_as_string(hide_password=False)
 
 

@@ -191,7 +191,10 @@ def predict(
             workspace_path = workspace_path or model.get("workspace_path")
         where = workspace_path or getattr(session, "workspace_path", None) or "workspace"
         if not is_url(where) and not (Path(where) / "store.duckdb").exists():
-            raise DataNotFoundError(f"There is no workspace at {where}: give workspace_path")
+            raise DataNotFoundError(
+                f"cannot load a chain from {where}: no workspace was found there; give "
+                "workspace_path"
+            )
         with WorkspaceStore(where) as store:
             chain = store.load_chain(chain_id)
         known = {"chain_id": chain_id}

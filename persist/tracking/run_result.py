@@ -13,7 +13,7 @@ from persist.display import Row, View
 from persist.files import replace_file
 from persist.tracking.encodings import encode
 from persist.tracking.errors import ArgumentError, PipelineError, RecordNotFoundError
-from persist.tracking.fitted import FittedChain
+from persist.tracking.fitted import FittedChain, wrapped_model
 from persist.tracking.store import WorkspaceStore
 
 __all__ = ["RunResult"]
@@ -79,7 +79,7 @@ class RunResult:
     @property
     def artifacts_path(self) -> Path | str:
         """The folder of the artifacts, or its URL."""
-        return self.store._opened.files.place
+        return self.store.opened.files.place
 
     def top(
         self,
@@ -316,10 +316,8 @@ def _named(models: Mapping[str, Any], fold: int | str) -> list[Any]:
 def _bare(model: Any, model_class: str) -> Any:
     """Return a model without the steps that a fold keeps it together with."""
     while f"{type(model).__module__}.{type(model).__qualname__}" != model_class:
-        if hasattr(model, "regressor_"):
-            model = model.regressor_
-        elif getattr(model, "steps", None):
-            model = model.steps[-1][1]
-        else:
+        inner = wrapped_model(model)
+        if inner is None:
             break
+        model = inner
     return model

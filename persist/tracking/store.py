@@ -129,7 +129,7 @@ class WorkspaceStore:
         artifacts: str | os.PathLike[str] | None = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        opened = self._opened = Opened(workspace_path, timeout, engine, artifacts, storage_options)
+        opened = self.opened = Opened(workspace_path, timeout, engine, artifacts, storage_options)
         self._runs = RunRecords(opened)
         self._predictions = PredictionRecords(opened)
         self._artifacts = Artifacts(opened)
@@ -213,7 +213,7 @@ class WorkspaceStore:
     @property
     def workspace_path(self) -> Path | str:
         """The folder of the workspace, or the URL of its database without the password."""
-        return self._opened.path
+        return self.opened.path
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[WorkspaceStore]:
@@ -232,12 +232,12 @@ class WorkspaceStore:
         LockTimeout
             If others do not finish in time.
         """
-        with self._opened.changing():
+        with self.opened.changing():
             yield self
 
     def close(self) -> None:
         """Close the store. Further calls raise `StoreClosedError`."""
-        self._opened.close()
+        self.opened.close()
 
     def __enter__(self) -> WorkspaceStore:
         return self
@@ -247,9 +247,9 @@ class WorkspaceStore:
 
     def __reduce__(self) -> tuple[object, ...]:
         # Other processes open it anew.
-        options = {name: value for name, value in self._opened.options.items() if value is not None}
+        options = {name: value for name, value in self.opened.options.items() if value is not None}
         make = functools.partial(type(self), **options) if options else type(self)
-        return make, (self._opened.location,)
+        return make, (self.opened.location,)
 
     def rerun(
         self,
@@ -324,13 +324,13 @@ class WorkspaceStore:
         return self._view().html()
 
     def _view(self) -> View:
-        where = f"WorkspaceStore({str(self._opened.path)!r})"
-        if self._opened.is_closed:
+        where = f"WorkspaceStore({str(self.opened.path)!r})"
+        if self.opened.is_closed:
             return View(f"{where}: closed", (), {})
-        with self._opened.reading():
-            [counts] = self._opened.rows(count_rows(("runs", "predictions", "artifacts")))
+        with self.opened.reading():
+            [counts] = self.opened.rows(count_rows(("runs", "predictions", "artifacts")))
             table: Any = self.list_runs(limit=20, engine="arrow")
-            pipelines = dict(self._opened.rows(pipelines_by_run()))
+            pipelines = dict(self.opened.rows(pipelines_by_run()))
         rows = [
             Row((run["name"], run["status"], run["created_at"], pipelines.get(run["run_id"], 0)))
             for run in table.to_pylist()

@@ -57,10 +57,6 @@ def _text(column: Column, value: Any) -> str:
     return text
 
 
-def _json(column: Column, value: Any) -> str:
-    return _to_json(value)
-
-
 def _plain(value: Any) -> Any:
     # What numpy has becomes numbers, not the text of numbers.
     if isinstance(value, (numpy.integer, numpy.floating, numpy.bool_)):
@@ -123,10 +119,6 @@ def _time(column: Column, value: Any) -> datetime:
     raise ArgumentTypeError(f"{column.name} must be a datetime, got {value!r}")
 
 
-def _floats(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
-    return _flat(column, value, numpy.float64)
-
-
 def _integers(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
     numbers = _flat(column, value, numpy.int64)
     limit = 1 << 31
@@ -145,13 +137,13 @@ def _flat(column: Column, value: Any, dtype: type) -> numpy.ndarray[Any, Any]:
 
 _ENCODERS: dict[str, Callable[[Column, Any], Any]] = {
     "VARCHAR": _text,
-    "JSON": _json,
+    "JSON": lambda column, value: _to_json(value),
     "DOUBLE": _number,
     "INTEGER": _integer,
     "BIGINT": _integer,
     "BOOLEAN": lambda column, value: bool(value),
     "TIMESTAMP": _time,
-    "DOUBLE[]": _floats,
+    "DOUBLE[]": lambda column, value: _flat(column, value, numpy.float64),
     "INTEGER[]": _integers,
 }
 

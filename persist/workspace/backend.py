@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-import numpy
-
-from persist.hdf5 import prepare, read_array_item
+from persist.hdf5 import prepare
 from persist.workspace.groups import copy_item, existing_group, item_group, read_group, write_new
 from persist.workspace.index import Entry, missing_item
 
@@ -21,10 +18,6 @@ class Source(Protocol):
 
     def read(self, namespace: str, key: str, handles: Any = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made."""
-        ...
-
-    def small_array(self, namespace: str, key: str) -> Any:
-        """Return an object if it is an array that can be had without running source, or None."""
         ...
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
@@ -75,11 +68,6 @@ class MemoryBackend:
     def read(self, namespace: str, key: str, handles: Any = None) -> Any:
         """Return an object."""
         return self.items.get(namespace, {}).get(key)
-
-    def small_array(self, namespace: str, key: str) -> Any:
-        """Return an object if it is an array, or None."""
-        found = self.read(namespace, key)
-        return found if type(found) is numpy.ndarray else None
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Write an object under other names to an open HDF5 file."""
@@ -140,14 +128,6 @@ class SavedFile:
         """Return an object, with handles in place of its arrays if they are to be made."""
         group = item_group(self.file, namespace, key)
         return None if group is None else read_group(group, namespace, key, handles)
-
-    def small_array(self, namespace: str, key: str) -> Any:
-        """Return an object if it is stored as an array, or None."""
-        group = item_group(self.file, namespace, key)
-        # HDF5 raises any of these for a damaged file.
-        with contextlib.suppress(OSError, RuntimeError, ValueError, MemoryError):
-            return None if group is None else read_array_item(group)
-        return None
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Copy the group of an object to an open HDF5 file."""

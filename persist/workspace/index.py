@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from persist.errors import ArgumentTypeError, InvalidKeyError, PersistError
-from persist.names import group_name
+from persist.names import group_name, is_encodable
 from persist.progress import ItemReport
 
 Entry: TypeAlias = "dict[str, Any]"
@@ -63,10 +63,8 @@ def check_name(what: str, name: object) -> str:
     """
     if not isinstance(name, str):
         raise ArgumentTypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InvalidKeyError(name, f"a {what} is kept in UTF-8, which has no surrogates") from None
+    if not is_encodable(name):
+        raise InvalidKeyError(name, f"a {what} is kept in UTF-8, which has no surrogates")
     return str(name)
 
 

@@ -188,10 +188,6 @@ class SavedPackage:
             raise ItemNotFoundError(f"Key {key!r} not found in namespace {namespace!r}.")
         return space.load(_spelled(key), None if handles is None else "r")
 
-    def small_array(self, namespace: str, key: str) -> None:
-        """Return None: to load an object of a package runs its source."""
-        return
-
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Load an object, and write it to an open HDF5 file."""
         write_new(file, *to, prepare(self.read(namespace, key)), entry)

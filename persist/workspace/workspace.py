@@ -539,16 +539,29 @@ class AnalysisWorkspace:
             return
         # Two workspaces may merge each other at the same time.
         first, second = sorted((self, other), key=id)
-        with first._lock, second._lock:
+        with first.lock, second.lock:
             self._refuse_unreadable(namespace, name)
-            source, own_namespace, own_key = other._place(namespace, key)
             summary = {k: v for k, v in entry.items() if k not in ("created_at", "note")}
             new = new_entry(summary, time.time(), entry.get("note"))
             to = namespace, name
-            with reading(other._trusted):
-                self._backend.take(source, (own_namespace, own_key), to, new)
+            other.lend(
+                namespace, key, lambda source, item: self._backend.take(source, item, to, new)
+            )
             self._places.pop(to, None)
             self._index.setdefault(namespace, {})[name] = new
+
+    def lend(
+        self, namespace: str, key: str, take: Callable[[Source, tuple[str, str]], None]
+    ) -> None:
+        """Call `take` with what holds an item, and its names there."""
+        source, own_namespace, own_key = self._place(namespace, key)
+        with reading(self._trusted):
+            take(source, (own_namespace, own_key))
+
+    @property
+    def lock(self) -> contextlib.AbstractContextManager[object]:
+        """What a thread holds while it reads or changes the workspace."""
+        return self._lock
 
     def _filler(self, report: ItemReport) -> Callable[[str], Index]:
         """Return what writes the workspace to a new HDF5 file."""

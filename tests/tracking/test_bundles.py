@@ -413,7 +413,7 @@ def test_arguments_of_predict_are_checked(store, tmp_path):
         predict(data="X.csv", chain_id=ids.chain, workspace_path=workspace)
     with pytest.raises(TypeError, match="must be the path of a bundle"):
         predict(3, X)
-    with pytest.raises(FileNotFoundError, match="There is no workspace"):
+    with pytest.raises(FileNotFoundError, match="no workspace was found there; give work"):
         predict(data=X, chain_id=ids.chain, workspace_path=tmp_path / "none")
     with pytest.raises(KeyError, match="Chain not found"):
         predict(data=X, chain_id="x", workspace_path=workspace)

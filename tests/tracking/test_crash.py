@@ -375,5 +375,5 @@ def test_a_workspace_that_was_removed_and_made_anew_is_a_new_one(root):
         store.begin_run(name, {}, [])
         assert store.list_runs()["name"].to_list() == [name]
         shutil.rmtree(root / "ws")
-    with pytest.raises(StoreError, match="There is no database"):
+    with pytest.raises(StoreError, match=r"cannot open the database .*: it was removed"):
         store.list_runs()

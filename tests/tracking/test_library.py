@@ -129,7 +129,7 @@ def test_a_pipeline_of_a_folder_becomes_a_template(library, tmp_path):
 
 
 def test_the_workspace_must_exist(tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no workspace"):
+    with pytest.raises(FileNotFoundError, match="no workspace was found there"):
         PipelineLibrary(tmp_path / "none")
 
 

@@ -81,13 +81,6 @@ def test_objects_are_read(source):
         assert_same(source.read("D0", key), obj)
 
 
-def test_arrays_alone_are_had_without_running_source(source):
-    assert source.small_array("D0", "dict") is None
-    assert source.small_array("D0", "a/b") is None
-    if not isinstance(source, SavedPackage):
-        assert_same(source.small_array("D0", "array"), OBJECTS["array"])
-
-
 def test_objects_are_copied_to_a_file_under_other_names(source, tmp_path):
     with h5py.File(tmp_path / "copy.h5", "w", track_order=True) as file:
         for number, key in enumerate(OBJECTS):

@@ -119,8 +119,10 @@ def _of_dask(array: Any) -> BlockArray:
         raise UnsupportedObjectError(
             "the chunks of the dask array have unknown sizes; call its compute_chunk_sizes() first"
         )
-    if type(array._meta) is not numpy.ndarray:
-        kind = f"{type(array._meta).__module__}.{type(array._meta).__qualname__}"
+    utils: Any = sys.modules["dask.array.utils"]
+    inner = type(utils.meta_from_array(array))
+    if inner is not numpy.ndarray:
+        kind = f"{inner.__module__}.{inner.__qualname__}"
         raise UnsupportedObjectError(
             f"the blocks of the dask array are {kind}, and array files hold numpy.ndarray; "
             "give map_blocks(numpy.asarray) of it if what that adds can be lost"

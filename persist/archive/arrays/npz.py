@@ -12,7 +12,7 @@ import numpy
 
 from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.npy import read_array, read_header, write_array
-from persist.archive.arrays.store import Array, Loader, check_mode, choose_keys
+from persist.archive.arrays.store import Array, Loader, check_unchanged_mode, choose_keys
 from persist.errors import ArchiveError
 from persist.files import open_regular
 
@@ -72,9 +72,7 @@ class NpzStore:
         zipfile.BadZipFile
             If the zip is damaged.
         """
-        check_mode(mmap_mode)
-        if mmap_mode == "r+":
-            raise ArchiveError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")
+        check_unchanged_mode(path, mmap_mode)
         with open_regular(path, follow=True) as file, zipfile.ZipFile(file) as archive:
             members = {
                 os.path.splitext(info.filename)[0]: info

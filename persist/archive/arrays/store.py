@@ -20,6 +20,7 @@ __all__ = [
     "Order",
     "Store",
     "check_mode",
+    "check_unchanged_mode",
     "choose_keys",
     "plain_arrays",
 ]
@@ -212,6 +213,13 @@ def check_mode(mmap_mode: str | None) -> None:
     """Raise ValueError for a mode that would not open what is there."""
     if mmap_mode is not None and mmap_mode not in _MODES:
         raise ArchiveError(f"mmap_mode must be None or one of {_MODES}, got {mmap_mode!r}")
+
+
+def check_unchanged_mode(path: str, mmap_mode: str | None) -> None:
+    """Raise ArchiveError for a mode that a file whose arrays cannot be changed does not have."""
+    check_mode(mmap_mode)
+    if mmap_mode == "r+":
+        raise ArchiveError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")
 
 
 def _is_file_name(name: str) -> bool:

@@ -28,8 +28,14 @@ from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.dtypes import DType, dtype_literal
 from persist.archive.arrays.hdf5 import DTYPE, ORDER, STORED_KINDS, as_stored, last_axis
 from persist.archive.arrays.pieces import grid_boxes, is_fortran, largest_box
-from persist.archive.arrays.store import Array, Loader, Order, check_mode, choose_keys
-from persist.errors import ArchiveError, DamagedError, MissingExtraError
+from persist.archive.arrays.store import (
+    Array,
+    Loader,
+    Order,
+    check_unchanged_mode,
+    choose_keys,
+)
+from persist.errors import DamagedError, MissingExtraError
 from persist.files import remove_path
 from persist.files.regular import check_regular
 
@@ -74,10 +80,6 @@ def _numbers(dtype: DType) -> DType:
     return numpy.dtype(kind).newbyteorder(dtype.byteorder)
 
 
-def _needs_dtype(dtype: DType) -> bool:
-    return not (is_number(dtype) and dtype.isnative)
-
-
 def _create(group: Any, name: str, array: Array, block: Sequence[int] | None = None) -> Any:
     """Create an array in an open group, for the elements of `array`, or for blocks of a shape."""
     zarr, fortran = _zarr(), is_fortran(array)
@@ -86,7 +88,7 @@ def _create(group: Any, name: str, array: Array, block: Sequence[int] | None = N
     shape = (array.shape[::-1] if fortran else array.shape) + inner
     shard, chunk = _shard_and_chunk(shape, numbers.itemsize, block and (*block, *inner))
     attributes = {ORDER: "F"} if fortran else {}
-    if _needs_dtype(array.dtype):
+    if not (is_number(array.dtype) and array.dtype.isnative):
         attributes[DTYPE] = dtype_literal(array.dtype)
     return group.create_array(
         name,
@@ -333,9 +335,7 @@ class ZarrStore:
         They cannot be mapped: mode ``r`` gives an open ``zarr.Array`` where numbers are stored as
         they are, and otherwise, as mode ``c`` does, a copy in memory.
         """
-        check_mode(mmap_mode)
-        if mmap_mode == "r+":
-            raise ArchiveError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")
+        check_unchanged_mode(path, mmap_mode)
         check_regular(path)
         zarr = _zarr()
         # zarr cannot close a zip that it could not open.

@@ -84,7 +84,7 @@ def is_plain_dataclass(cls: type) -> bool:
     found = (inspect.getattr_static(cls, name, None) for name in names)
     if any(hasattr(type(f), "__set__") and not inspect.ismemberdescriptor(f) for f in found):
         return False
-    return _builds_plainly(cls) and _parameters(cls) == names
+    return _builds_plainly(cls) and list(inspect.signature(cls).parameters) == names
 
 
 def _builds_plainly(cls: Any) -> bool:
@@ -106,10 +106,6 @@ def _is_own(function: Any) -> bool:
     """Return True if the state is what object, or a frozen dataclass with slots, says it is."""
     own = getattr(object, "__getstate__", None)
     return function is own or function is None or function.__module__ == "dataclasses"
-
-
-def _parameters(cls: type) -> list[str]:
-    return list(inspect.signature(cls).parameters)
 
 
 @lru_cache(maxsize=1024)

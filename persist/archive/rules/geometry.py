@@ -62,7 +62,7 @@ def reduce_array(array: Any) -> Reduced:
     import numpy
 
     kwargs = {} if array.crs is None else {"crs": array.crs}
-    values = numpy.array(array._data, dtype=object)
+    values = numpy.array(array, dtype=object)
     return Reduction(Import("geopandas.array", "from_shapely"), (values,), kwargs)
 
 
@@ -81,14 +81,14 @@ def reduce_geometry_frame(frame: Any) -> Reduced:
     geopandas: Any = sys.modules["geopandas"]
     plain = pandas.DataFrame(frame)
     kwargs = {}
-    name = frame._geometry_column_name
+    name = frame.active_geometry_name
     if name is not None:
         kwargs["geometry"] = name
     try:
         made = geopandas.GeoDataFrame(plain, **kwargs)
     except (KeyError, ValueError):
         return reduce_by_protocol(frame)
-    if made._geometry_column_name != name or not frame.flags.allows_duplicate_labels:
+    if made.active_geometry_name != name or not frame.flags.allows_duplicate_labels:
         return reduce_by_protocol(frame)
     plain.attrs = {}
     slots = {"attrs": frame.attrs} if frame.attrs else None

@@ -162,14 +162,6 @@ def _item_of_array(scalar: Any) -> Reduced:
     return Expression.of("array[()]", {"array": numpy.array(scalar)})
 
 
-def _of_integer(scalar: Any) -> tuple[Any, ...]:
-    return (scalar.item(),)
-
-
-def _of_float(scalar: Any) -> tuple[Any, ...]:
-    return (_short(scalar),)
-
-
 def _short(scalar: Any) -> float:
     """Return the float with the fewest digits that is `scalar` in its own precision."""
     short = float(str(scalar))
@@ -205,14 +197,6 @@ def _unit(scalar: Any) -> str:
     return f"{count}{unit}" if count != 1 else unit
 
 
-def _of_text(scalar: Any) -> tuple[Any, ...]:
-    return (str.__str__(scalar),)
-
-
-def _of_bytes(scalar: Any) -> tuple[Any, ...]:
-    return (bytes(scalar),)
-
-
 def _of_void(scalar: Any) -> tuple[Any, ...] | None:
     plain = scalar.dtype.names is None and not scalar.dtype.metadata and scalar.dtype.itemsize
     return (scalar.tobytes(),) if plain else None
@@ -222,12 +206,12 @@ def _of_void(scalar: Any) -> tuple[Any, ...] | None:
 _ARGUMENTS: tuple[tuple[Any, Any], ...] = (
     (numpy.timedelta64, _of_timedelta),
     (numpy.datetime64, _of_datetime),
-    ((numpy.integer, numpy.bool_), _of_integer),
+    ((numpy.integer, numpy.bool_), lambda scalar: (scalar.item(),)),
     (numpy.longdouble, _of_longdouble),
-    (numpy.floating, _of_float),
+    (numpy.floating, lambda scalar: (_short(scalar),)),
     (numpy.complexfloating, _of_complex),
-    (numpy.str_, _of_text),
-    (numpy.bytes_, _of_bytes),
+    (numpy.str_, lambda scalar: (str.__str__(scalar),)),
+    (numpy.bytes_, lambda scalar: (bytes(scalar),)),
     (numpy.void, _of_void),
 )
 
@@ -344,7 +328,8 @@ def _set_by_hand(array: _Array, plain: _Array) -> dict[str, Any] | None:
 def _by_own_protocol(array: _Array) -> Reduced:
     """Reduce an array whose class has a protocol of its own, without numpy's private function."""
     reduced = reduce_by_protocol(array)
-    if not isinstance(reduced, Reduction) or not _is_reconstruct(reduced.function):
+    reconstruct = numpy.empty(0).__reduce__()[0]
+    if not isinstance(reduced, Reduction) or reduced.function is not reconstruct:
         return reduced
     cls, shape, dtype = reduced.args
     return Reduction(
@@ -355,10 +340,6 @@ def _by_own_protocol(array: _Array) -> Reduced:
         state=reduced.state,
         setter=reduced.setter,
     )
-
-
-def _is_reconstruct(function: Any) -> bool:
-    return function is numpy.empty(0).__reduce__()[0]
 
 
 @rule(numpy.memmap)
@@ -382,7 +363,7 @@ def reduce_masked(_: Any) -> Reduced:
 _MASKED = frozenset(
     {
         *("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass"),
-        *("_optinfo", "_basedict"),
+        "_basedict",
     }
 )
 
@@ -400,9 +381,11 @@ def reduce_masked_array(array: Any) -> Reduced:
         kwargs["fill_value"] = array.fill_value
     if array.hardmask:
         kwargs["hard_mask"] = True
-    own = {name: value for name, value in vars(array).items() if name not in _MASKED}
-    if array._optinfo:
-        own["_optinfo"] = array._optinfo
+    own = {
+        name: value
+        for name, value in vars(array).items()
+        if name not in _MASKED and (name != "_optinfo" or value)
+    }
     return Reduction(cls, (array.data,), kwargs, attributes=own or None)
 
 

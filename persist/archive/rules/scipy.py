@@ -221,7 +221,7 @@ def reduce_normal(frozen: Any) -> Reduced:
     made = stats.multivariate_normal(**kwargs)
     same = (
         type(made.cov_object) is type(frozen.cov_object)
-        and made._dist._random_state is frozen._dist._random_state
+        and made.random_state is frozen.random_state
         and all(
             numpy.array_equal(getattr(made, name), getattr(frozen, name))
             for name in ("mean", "cov", "maxpts", "abseps", "releps")

@@ -158,24 +158,22 @@ def reduce_time(time: Any) -> Reduced:
             kwargs[name] = getattr(time, name)
     if type(time).__name__ == "Time" and "location" in kwargs and time.ndim:
         return reduce_by_protocol(time)
-    days = tuple(map(_days, (time._time._jd1, time._time._jd2)))
+    days = tuple(
+        float(number) if isinstance(number, numpy.floating) else number
+        for number in (time.jd1, time.jd2)
+    )
     slots = {} if time.format == "jd" else {"format": time.format}
     made = type(time)(*days, **kwargs)
     made.format = time.format
     known = {"_time", "_format", "_location", "SCALES", "cache", "info", "_id_cache"}
     same = all(
-        numpy.array_equal(numpy.asarray(getattr(made._time, n)), numpy.asarray(wanted))
-        for n, wanted in (("_jd1", time._time._jd1), ("_jd2", time._time._jd2))
+        numpy.array_equal(numpy.asarray(getattr(made, n)), numpy.asarray(getattr(time, n)))
+        for n in ("jd1", "jd2")
     )
     if not same or not set(vars(time)) <= known or repr(made) != repr(time):
         return reduce_by_protocol(time)
     function = Import("astropy.time", type(time).__name__)
     return _described(time, Reduction(function, days, kwargs), *known - {"info"}, **slots)
-
-
-def _days(numbers: Any) -> Any:
-    plain = type(numbers) is numpy.ndarray
-    return float(numbers) if plain and not numbers.ndim else numbers
 
 
 @rule("astropy.coordinates.representation.base.BaseRepresentationOrDifferential", subclasses=True)
@@ -214,11 +212,12 @@ def reduce_frame(frame: Any) -> Reduced:
 @rule("astropy.coordinates.sky_coordinate.SkyCoord")
 def reduce_sky(sky: Any) -> Reduced:
     """Reduce coordinates on the sky to those in their frame, and to what this does not have."""
+    coordinates: Any = sys.modules[_COORDINATES]
     frame = sky.frame
     kwargs = {
         name: getattr(sky, name)
-        for name in sorted(sky._extra_frameattr_names)
-        if getattr(sky, name) is not None
+        for name in sorted(set(coordinates.frame_transform_graph.frame_attributes))
+        if name not in frame.frame_attributes and getattr(sky, name) is not None
     }
     made = type(sky)(frame, **kwargs)
     if repr(made) != repr(sky):
@@ -336,10 +335,15 @@ def _pint_text(unit: Any) -> str | None:
     if text == "dimensionless":
         text = ""
     try:
-        same = pint.Unit(text)._units == unit._units
+        same = _factors(pint.Unit(text)) == _factors(unit)
     except (pint.errors.PintError, ValueError):
         return None
     return text if same else None
+
+
+def _factors(unit: Any) -> dict[str, Any]:
+    """Return the exponents of the units that a product of units is made of, by name."""
+    return dict((1 * unit).unit_items())
 
 
 @rule("pint.facets.plain.registry.GenericPlainRegistry", subclasses=True)

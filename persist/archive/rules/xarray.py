@@ -161,14 +161,12 @@ def _is_same(made: Any, obj: Any) -> bool:
         and made.xindexes.keys() == obj.xindexes.keys()
         and all(type(made.xindexes[n]) is type(index) for n, index in obj.xindexes.items())
         and all(
-            _is_same_index(made.indexes[name], obj.indexes[name]) for name in _pandas_names(obj)
+            _is_same_index(made.indexes[name], obj.indexes[name])
+            for name, index in obj.xindexes.items()
+            if hasattr(index, "index")
         )
         and all(_is_same_variable(made[name].variable, obj[name].variable) for name in _names(obj))
     )
-
-
-def _pandas_names(obj: Any) -> list[Any]:
-    return [name for name, index in obj.xindexes.items() if hasattr(index, "index")]
 
 
 def _names(obj: Any) -> list[Any]:

@@ -152,6 +152,10 @@ _SHOWN_FIELDS = (
 )
 
 
+def _record_of(missing: Missing) -> _Record:
+    return missing._record
+
+
 def called(
     missing: Missing, args: Sequence[Any], kwargs: Mapping[str, Any], *, how: str = "call"
 ) -> Missing:
@@ -167,8 +171,9 @@ def called(
         The call itself, ``cls.__new__(cls, …)``, the latter with `kwargs` as attributes, or
         ``cls[key]``.
     """
-    made = Missing(missing._record.module, missing._record.path)
-    record = made._record
+    of = _record_of(missing)
+    made = Missing(of.module, of.path)
+    record = _record_of(made)
     record.how, record.args = how, tuple(args)
     if how == "object":
         record.attributes = dict(kwargs)
@@ -180,20 +185,22 @@ def called(
 def set_attribute(missing: Missing, name: str, value: Any) -> None:
     """Record ``obj.name = value``."""
     # An attribute that is there already had to wait for its value.
-    if name not in missing._record.attributes:
-        missing._record.assigned.add(name)
-    missing._record.attributes[name] = value
+    record = _record_of(missing)
+    if name not in record.attributes:
+        record.assigned.add(name)
+    record.attributes[name] = value
 
 
 def update_attributes(missing: Missing, attributes: Mapping[Any, Any]) -> None:
     """Record ``obj.__dict__.update(attributes)``."""
-    missing._record.attributes.update(attributes)
+    _record_of(missing).attributes.update(attributes)
     missing.__class__ = _Updated
 
 
 def set_state(missing: Missing, state: Any, setter: Any = None) -> None:
     """Record ``obj.__setstate__(state)``, or ``setter(obj, state)``."""
-    missing._record.given_state, missing._record.setter = state, setter
+    record = _record_of(missing)
+    record.given_state, record.setter = state, setter
 
 
 def record_statement(made: Missing) -> None:
@@ -201,14 +208,14 @@ def record_statement(made: Missing) -> None:
 
     Such is ``_RandomState.set_state(x, state)``.
     """
-    record = made._record
+    record = _record_of(made)
     if record.how == "call" and len(record.args) == 2 and isinstance(record.args[0], Missing):
         set_state(*record.args, setter=Missing(record.module, record.path))
 
 
 def _reduce(missing: Missing) -> Reduced:
     """Return what the source said."""
-    record = missing._record
+    record = _record_of(missing)
     imported = Import(record.module, ".".join(record.path))
     if not record.how:
         return imported

@@ -20,7 +20,6 @@ _MT_WORDS = 624
 _PHILOX_WORDS = 4
 _MAX_SPEC = 1000
 _MAX_SEED_BITS = 1 << 16
-_Array = numpy.ndarray[Any, Any]
 
 
 def _dtype_of(spec: Any) -> numpy.dtype[Any]:
@@ -350,9 +349,13 @@ def _generator(cls: Any) -> Handler:
 
 
 def _set_bits(source: Any, state: Any) -> None:
-    """Set the state of a source of random bits; numpy does not check where it stands."""
     check_data(state)
-    kind = type(source).__name__
+    _check_bits(type(source).__name__, state)
+    source.state = state
+
+
+def _check_bits(kind: str, state: Any) -> None:
+    """Check the state of a source of random bits; numpy does not check the position in it."""
     inner = state["state"]
     if state["bit_generator"] != kind:
         raise UntrustedError(f"the state of a {state['bit_generator']} is not that of a {kind}")
@@ -366,7 +369,6 @@ def _set_bits(source: Any, state: Any) -> None:
         _check_position(state["buffer_pos"], _PHILOX_WORDS)
     elif kind == "SFC64":
         _check_words(inner["state"], 4)
-    source.state = state
 
 
 def _check_words(words: Any, length: int) -> None:
@@ -390,13 +392,10 @@ def _set_random_state(call: Call) -> None:
         _check_words(state[1], _MT_WORDS)
         _check_position(state[2], _MT_WORDS)
     elif type(state) is dict:
-        _set_bits(random._bit_generator, {k: v for k, v in state.items() if k not in _GAUSS})
+        _check_bits(random.get_state(legacy=False)["bit_generator"], state)
     else:
         raise UntrustedError("the state of a RandomState is a tuple or a dict")
     random.set_state(state)
-
-
-_GAUSS = frozenset(["has_gauss", "gauss"])
 
 
 def _shared() -> Any:

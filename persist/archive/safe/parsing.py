@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from persist.archive.load import PIECE, statement_pieces
 from persist.errors import UntrustedError
@@ -21,8 +20,6 @@ __all__ = ["Parser", "PartedError", "Unit"]
 _MAX_WHOLE = 1 << 22
 _INDENT = 4
 _OPENING = {"[": "[{}]", "{": "{{{}}}", "(": "f({})"}
-
-_Node = TypeVar("_Node", bound=ast.AST)
 
 
 class PartedError(Exception):

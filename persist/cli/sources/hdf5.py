@@ -127,16 +127,13 @@ def _value(path: str, dataset: Any) -> Any:
     if dataset.shape is None:
         return None
     if h5py.check_string_dtype(dataset.dtype) is not None:
-        return _text(dataset.asstr()[()])
+        text = dataset.asstr()[()]
+        return text if isinstance(text, str) else numpy.asarray(text).astype(numpy.str_)
     if _is_ours(dataset):
         return numpy.asarray(map_dataset(path, dataset, "c"))
     value = dataset[()]
     is_number = isinstance(value, (numpy.number, numpy.bool_))
     return value.item() if is_number else numpy.asarray(value)
-
-
-def _text(value: Any) -> Any:
-    return value if isinstance(value, str) else numpy.asarray(value).astype(numpy.str_)
 
 
 def _is_ours(dataset: Any) -> bool:

@@ -6,6 +6,7 @@ those that are reached in another way, and such pairs come first among members t
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -151,13 +152,9 @@ def _order_facts(found: Unordered) -> Iterator[Fact]:
         texts = [
             f"order of keys: {describe(key, 30)} is number {moved}"
             for side in found.sources
-            for key in (_key_at(side, moved),)
+            for key, _ in itertools.islice(side, moved, moved + 1)
         ]
         yield Fact("", *texts)
-
-
-def _key_at(pairs: Iterable[tuple[Any, Any]], position: int) -> Any:
-    return next(key for i, (key, _) in enumerate(pairs) if i == position)
 
 
 class Waiting:

@@ -8,17 +8,19 @@ import re
 import sys
 from importlib.machinery import ModuleSpec
 
+from . import _folder as folder
+from . import _is_sound, _read, _zipped
+
 package = sys.modules[__name__.rpartition(".")[0]]
-folder = package._folder
 MANIFEST = os.path.join(folder, "_manifest.jsonl")
 
 
 def present():
     """Return the names that have a file with a value."""
-    names = [] if package._zipped else os.listdir(folder)
+    names = [] if _zipped else os.listdir(folder)
     names = [name for name in names if name[0] not in "_." and name.endswith(".py")]
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
-    names = [name for name in names if b"sys.modules[__name__] = " in package._read(name)]
+    names = [name for name in names if b"sys.modules[__name__] = " in _read(name)]
     # Python 3.6 reads names as ASCII where no locale is set.
     return {os.fsencode(name[:-3]).decode() for name in names}
 
@@ -54,7 +56,7 @@ def is_behind(torn, last, infos, change, size, tips):
         raise damaged("is shorter than it was")
     if lost or (staged and not is_begun and int(staged.group(1)) > last):
         raise damaged("is truncated")
-    if is_marred and package._is_sound(torn[: is_marred.end()]):
+    if is_marred and _is_sound(torn[: is_marred.end()]):
         raise damaged("is damaged at its end")
     return False
 
@@ -72,7 +74,7 @@ def load_missing(name):
 def _record(name):
     """Return the record of the value of a name; None if it has none, False without such a name."""
     found = False  # type: dict | bool | None
-    for line in filter(package._is_sound, package._read("_manifest.jsonl").splitlines()):
+    for line in filter(_is_sound, _read("_manifest.jsonl").splitlines()):
         change = json.loads(line.decode())
         done = change.get("do", change)
         if name in done.get("delete", ()):
@@ -115,7 +117,7 @@ def load_mapped(name, mmap_mode):
             "mmap_mode must be 'r' or 'c', got %r: equal arrays share their files, which are "
             "never changed in place" % (mmap_mode,)
         )
-    if package._zipped:
+    if _zipped:
         raise MappingError(
             "Arrays in a zip cannot be mapped: unpack it, or load " + name + " whole"
         )
@@ -143,7 +145,7 @@ def _check_source(name, source):
 
 def _run(name, source, mmap_mode):
     path, module = os.path.join(folder, name + ".py"), "%s %s" % (__name__, name)
-    env = {"__name__": module, "__file__": path}
+    env = {"__name__": module, "__file__": path}  # type: dict
     data = re.search(rb"\n        path = os\.path\.join\(folder, '([^']+)'\)\n", source)
     if data:
         _check_source(name, source)

@@ -17,7 +17,6 @@ from persist.progress import Meter, Progress
 
 __all__ = ["collect"]
 
-_KEYS = 50  # that are named for each maker
 _FILES = 5  # that are named for each key
 _SOURCE = 4000  # characters of each key
 

@@ -83,15 +83,13 @@ def _arrays(name: str, values: list[Any], present: list[Any]) -> Dataset:
             f"Neuron attribute {name!r} has no array for {len(missing)} units: the format has room "
             f"for {_MOST_MISSING}"
         )
-    table = numpy.zeros((len(values), *first.shape), first.dtype)
+    fill = math.nan if first.dtype.kind == "f" else 0
+    table = numpy.full((len(values), *first.shape), fill, first.dtype)
     for unit, value in enumerate(values):
-        table[unit] = _fill_value(first.dtype) if value is None else value
+        if value is not None:
+            table[unit] = value
     marks = {MISSING_UNITS: numpy.array(missing, "<i8")} if missing else {}
     return Numbers(table, attributes=marks)
-
-
-def _fill_value(dtype: Any) -> Any:
-    return math.nan if dtype.kind == "f" else 0
 
 
 def _texts(name: str, values: list[Any]) -> Dataset:

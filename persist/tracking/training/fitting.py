@@ -20,7 +20,7 @@ import numpy
 from persist.errors import PersistError
 from persist.tracking import encodings, prediction
 from persist.tracking.errors import PipelineError, StoreError
-from persist.tracking.fitted import FittedChain, FittedStep, StepKind
+from persist.tracking.fitted import FittedChain, FittedStep, StepKind, wrapped_model
 from persist.tracking.optional import import_optional
 from persist.tracking.training.configuration import class_name
 from persist.tracking.training.data import Data, take
@@ -422,13 +422,9 @@ def _column(transformer: Any, y: Array) -> Array:
 
 def _best_params(model: Any) -> dict[str, Any]:
     """Return what a search has found, also one inside of a pipeline or around a target."""
-    while True:
+    while model is not None:
         found = getattr(model, "best_params_", None)
         if isinstance(found, dict):
             return dict(found)
-        if hasattr(model, "regressor_"):
-            model = model.regressor_
-        elif getattr(model, "steps", None):
-            model = model.steps[-1][1]
-        else:
-            return {}
+        model = wrapped_model(model)
+    return {}
