@@ -246,6 +246,80 @@ def test_a_write_is_not_delayed_while_its_lock_is_held(tmp_path):
         results.store({"x": of_dask()}, compute=False)
 
 
+# Killed writers.
+
+KILLED = """
+import glob, os, signal, sys
+import dask.array as da, persist
+
+def kill(block):
+    # dask may compute a block before the writer begins.
+    if glob.glob(sys.argv[1] + "/.blocks.*.tmp"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return block
+
+results = persist.open(sys.argv[1], "w", data_format=sys.argv[2])
+array = da.ones((60, 100), chunks=(20, 100)).map_blocks(kill, dtype=float, meta=da.ones(0)._meta)
+writing = results.store({"x": array}, compute=sys.argv[3] == "now")
+writing.compute(scheduler="synchronous")
+"""
+
+
+def kill_a_writer(results, when="now"):
+    """Store blocks in a process that is killed; return the folder that it leaves."""
+    program = [sys.executable, "-c", KILLED, results.path, results.options.data_format, when]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run(program, timeout=TIMEOUT, check=False, env=environment)
+    (staging,) = Path(results.path).glob(".blocks.*.tmp")
+    assert verify(results.path).ok
+    assert verify(results.path).unfinished == (staging.name,)
+    return staging
+
+
+@formats
+def test_the_next_writer_removes_the_blocks_of_a_killed_one(results):
+    results["y"] = 1
+    staging = kill_a_writer(results)
+    assert persist.open(results.path)["y"] == 1
+    assert staging.exists()
+    persist.open(results.path, "w")["y"] = 2
+    assert not staging.exists()
+    assert_whole(results)
+
+
+def test_repair_removes_the_blocks_of_a_killed_writer(tmp_path):
+    results = persist.open(tmp_path / "results", "w")
+    results["y"] = 1
+    staging = kill_a_writer(results)
+    persist.repair(results.path)
+    assert not staging.exists()
+    assert results["y"] == 1
+
+
+def test_blocks_of_a_delayed_write_are_removed_a_week_after_the_last(tmp_path):
+    results = persist.open(tmp_path / "results", "w")
+    staging = kill_a_writer(results, "later")
+    persist.open(results.path, "w")["y"] = 2
+    assert staging.exists()
+    week = 7 * 24 * 3600
+    for path in (*staging.glob("*/*"), *staging.glob("*"), staging):
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - week))
+    persist.open(results.path, "w")["y"] = 3
+    assert not staging.exists()
+
+
+@formats
+def test_other_writers_leave_the_blocks_of_a_living_one(results):
+    def meanwhile(block):
+        persist.open(results.path, "w")["y"] = 1
+        return block
+
+    results["x"] = of_dask().map_blocks(meanwhile, dtype=float, meta=numpy.empty((0, 0)))
+    assert results["x"].tobytes() == WHOLE.tobytes()
+    assert results["y"] == 1
+    assert_whole(results)
+
+
 # Reading.
 
 
