@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from persist.archive.arrays import Array, Store, load_arrays
-from persist.archive.arrays.blocks import BlockArray, block_array, import_dask
+from persist.archive.arrays.blocks import BlockArray, import_dask
 from persist.dataset.layout import LOCK
-from persist.errors import DataSetError, LockTimeout, UnsupportedObjectError
+from persist.errors import DataSetError, LockTimeout
 from persist.files import FolderLock, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file
 from persist.files.replace import temporary_name
@@ -40,9 +38,7 @@ __all__ = [
     "DelayedItems",
     "Written",
     "chunked_arrays",
-    "named_blocks",
     "remove_abandoned",
-    "without_blocks",
     "written_blocks",
 ]
 
@@ -66,76 +62,6 @@ class Written:
 
     path: str
     records: dict[str, FileRecord]
-
-
-def without_blocks(value: Any, threshold: float) -> tuple[Any, list[tuple[Array, BlockArray]]]:
-    """Return a value in whose place numpy arrays without memory are, and what they stand for.
-
-    Parameters
-    ----------
-    value : object
-        An array of dask, zarr or HDF5, or an object of xarray that has some; anything else is
-        returned as it is.
-    threshold : float
-        Arrays with no more elements are read, and stored as those of numpy are.
-    """
-    found: list[tuple[Array, BlockArray]] = []
-
-    def stand_in(array: Any) -> Any:
-        blocks = block_array(array)
-        if blocks is None:
-            return array
-        if math.prod(blocks.shape) <= threshold or not blocks.shape:
-            return numpy.asarray(blocks.source)
-        found.append((blocks.placeholder(), blocks))
-        return found[-1][0]
-
-    xarray: Any = sys.modules.get("xarray")
-    if not _is_one_of(value, xarray, "DataArray", "Dataset", "Variable"):
-        return stand_in(value), found
-
-    def in_memory(variables: Any) -> dict[Any, Any]:
-        chunked = {name: array.variable for name, array in variables.items() if array.chunks}
-        return {name: v.copy(data=stand_in(v.data)) for name, v in chunked.items()}
-
-    if not _is_one_of(value, xarray, "Variable"):
-        value = value.assign_coords(new) if (new := in_memory(value.coords)) else value
-    if _is_one_of(value, xarray, "Dataset"):
-        return value.assign(new) if (new := in_memory(value.data_vars)) else value, found
-    if not value.chunks:
-        return value, found
-    # A deep copy would copy the placeholders of coordinates.
-    return value.copy(deep=False, data=stand_in(value.data)), found
-
-
-def _is_one_of(obj: object, module: Any, *names: str) -> bool:
-    """Return True if an object is of a class of a module, which may be None."""
-    return isinstance(obj, tuple(filter(None, (getattr(module, name, None) for name in names))))
-
-
-def named_blocks(
-    arrays: Mapping[str, Array], found: list[tuple[Array, BlockArray]]
-) -> dict[str, BlockArray]:
-    """Return what is written in place of those of `arrays` that stand for others, by name.
-
-    Raises
-    ------
-    UnsupportedObjectError
-        If some array is not to be written as it is, say because a library has copied it.
-    """
-    if not found:
-        return {}
-    names = {_address(array): name for name, array in arrays.items()}
-    named = {names.get(_address(placeholder)): blocks for placeholder, blocks in found}
-    if None in named:
-        raise UnsupportedObjectError(
-            "it has arrays of dask that are not stored block by block; give its compute()"
-        )
-    return {name: blocks for name, blocks in named.items() if name is not None}
-
-
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 class _Target:

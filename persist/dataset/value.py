@@ -21,11 +21,11 @@ import numpy
 
 from persist.archive import Archive, load_arrays, registry, restore
 from persist.archive.arrays import Array, Store, loader_source
-from persist.archive.arrays.blocks import BlockArray
+from persist.archive.arrays.blocks import BlockArray, named_blocks, without_blocks
 from persist.archive.load import run
 from persist.archive.rules.numpy_types import reduce_ndarray
 from persist.archive.safe.policy import current
-from persist.dataset.blocks import Written, chunked_arrays, named_blocks, without_blocks
+from persist.dataset.blocks import Written, chunked_arrays
 from persist.dataset.index import InfoSource
 from persist.dataset.layout import MANIFEST, item_file, module_in
 from persist.errors import ArgumentError, DamagedError, DataSetError, MissingFileError
