@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -376,6 +377,23 @@ def test_a_bare_import_reads_the_arrays(results, data_format):
     )
     found = run_bare(here, os.path.dirname(results.path), *steps)
     assert found.split() == [str(WHOLE.sum()), "float64"]
+
+
+@formats
+@pytest.mark.parametrize("dtype", ["f8", "M8[s]"])
+def test_a_bare_import_reads_the_arrays_from_a_zip(results, tmp_path, dtype):
+    results["x"] = of_dask(WHOLE.astype("i8").astype(dtype))
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", tmp_path, "results")
+    here = Interpreter(sys.version_info[:2], sys.executable)
+    package = [str(Path(module.__file__).parents[1]) for module in (numpy, h5py)]
+    steps = (
+        f"import sys; sys.path[:0] = {[archive]!r}; sys.path += {package!r}",
+        "import results",
+        "print('all.zip' in results.__file__, results.x.astype(int).sum(), results.x.dtype)",
+    )
+    (tmp_path / "elsewhere").mkdir()
+    found = run_bare(here, tmp_path / "elsewhere", *steps)
+    assert found.split() == ["True", str(int(WHOLE.sum())), str(numpy.dtype(dtype))]
 
 
 @formats
