@@ -20,9 +20,9 @@ from persist.tracking.changes import Batch, finish_pending, has_pending
 from persist.tracking.dialect import Dialect, Statement
 from persist.tracking.engine import Connection, connect
 from persist.tracking.errors import ArgumentError, StoreClosedError, StoreError
-from persist.tracking.locations import is_url
 from persist.tracking.optional import import_optional
 from persist.tracking.queue import Queue, Turn
+from persist.urls import is_url
 
 if TYPE_CHECKING:
     import polars
