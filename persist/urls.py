@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["is_url", "without_password"]
+__all__ = ["is_database", "is_url", "without_password"]
 
 # One letter is a drive of Windows. fsspec chains URLs with two colons.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
@@ -29,6 +29,17 @@ def is_url(location: str | os.PathLike[str]) -> bool:
     (True, True, False)
     """
     return isinstance(location, str) and _URL.match(location) is not None
+
+
+def is_database(location: str | os.PathLike[str]) -> bool:
+    """Return True if a location is the URL of a PostgreSQL database.
+
+    Examples
+    --------
+    >>> is_database("postgresql+psycopg://lab@db/runs"), is_database("s3://lab/x")
+    (True, False)
+    """
+    return is_url(location) and str(location).lower().startswith(("postgresql:", "postgresql+"))
 
 
 def without_password(text: str) -> str:
