@@ -371,15 +371,7 @@ class FileDatabase(Database):
 
     @contextlib.contextmanager
     def reading_only(self, timeout: float) -> Iterator[tuple[Connection, bool]]:
-        """Context manager that yields a connection that cannot change the database.
-
-        Yields
-        ------
-        connection : Connection
-            The database.
-        can_write : bool
-            Whether it could be changed all the same, as in a batch.
-        """
+        """Context manager as that of `Database`; outside of a batch, it opens the file anew."""
         with self._mutex:
             if self._batch is None and not self._is_open and self._writes:
                 self._close()

@@ -291,6 +291,7 @@ class PostgresConnection(Transactional):
             reason = getattr(error.__cause__, "orig", None)
             if not isinstance(reason, _errors().LockNotAvailable):
                 raise
+            self._execute("SET lock_timeout = DEFAULT")
             raise LockTimeout(self._path, None, None, timeout) from error
         self._execute("SET lock_timeout = DEFAULT")
 

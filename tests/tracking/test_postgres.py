@@ -25,6 +25,7 @@ from sklearn.linear_model import Ridge
 from persist.cli import main
 from persist.errors import LockTimeout, MissingExtraError
 from persist.tracking import WorkspaceStore, predict, run
+from persist.tracking.dialect import Statement
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.migrating import migrate
 from tests.dataset.crashes import KILLED, run_in_child
@@ -211,6 +212,19 @@ def test_a_run_is_recorded_repeated_and_predicts(site):
 
 
 # Other programs
+
+
+def test_a_lock_that_came_too_late_leaves_no_setting(site):
+    with site.open() as store, Site(elsewhere(site.location), site.artifacts).open() as other:
+        database = other._opened.database
+        connection = database._connect(5)
+        try:
+            with store.batch(), pytest.raises(LockTimeout):
+                connection.lock(0.1)
+            assert connection.rows(Statement("SHOW lock_timeout")) == [("0",)]
+            connection.lock(0.1)
+        finally:
+            connection.close()
 
 
 def test_readers_do_not_wait_for_a_writer_and_writers_wait_in_turn(site):
