@@ -14,6 +14,9 @@ ipykernel_kernelspec = pytest.importorskip("ipykernel.kernelspec")
 
 ROOT = Path(__file__).parents[1]
 
+# What a notebook needs beside persist, numpy and the libraries of all tests.
+NEEDED = {"Beyond One Machine": ("distributed", "flask", "moto", "obstore", "s3fs")}
+
 notebooks = pytest.mark.parametrize(
     "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
 )
@@ -36,6 +39,8 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_notebook_runs_and_gives_the_outputs_that_it_keeps(
     path: Path, kernel: str, tmp_path: Path
 ) -> None:
+    for name in NEEDED.get(path.stem, ()):
+        pytest.importorskip(name, reason=f"{name} is not installed")
     notebook = nbformat.read(path, as_version=4)
     kept = outputs_of(notebook)
     client = nbclient.NotebookClient(

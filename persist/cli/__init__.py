@@ -37,7 +37,7 @@ from persist.cli.errors import one_line
 from persist.cli.options import STATUSES, in_options, trusted_of
 from persist.cli.output import clear_progress, is_quiet, output_options, print_message
 from persist.errors import PersistError
-from persist.tracking.locations import without_password
+from persist.urls import without_password
 
 __all__ = ["main", "make_parser"]
 

@@ -24,8 +24,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "path",
         metavar="PATH",
-        help="the folder of a data set, an experiment or a store, or the HDF5 file of a workspace "
-        "or an experiment",
+        help="the folder of a data set, an experiment or a store; the HDF5 file of a workspace "
+        "or an experiment; or the URL of a store in PostgreSQL",
     )
     parser.add_argument(
         "-o",

@@ -17,6 +17,7 @@ from persist.cli.stores import open_store
 from persist.cli.tables import print_text
 from persist.cli.workspaces import is_workspace, show_item
 from persist.display import aligned, human_size, shown
+from persist.urls import is_database, is_url
 
 if TYPE_CHECKING:
     from persist.dataset import Results
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the key, item or run."""
     if args.key is None:
         return _show_run(args.dataset, args.workspace, args.json)
+    _refuse_url(args.dataset)
     if is_workspace(args.dataset):
         return show_item(args.dataset, args.key, args.json)
     with open_dataset(args.dataset) as dataset:
@@ -69,9 +71,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_url(dataset: str) -> None:
+    if is_database(dataset):
+        raise CommandError(
+            f"cannot show {dataset}: name the id of a run, and the database with --workspace"
+        )
+    if is_url(dataset):
+        raise CommandError(
+            f"cannot show {dataset}: pull the data set with persist pull, and show the copy"
+        )
+
+
 def _show_run(run: str, workspace: str, as_json: bool) -> int:
     if os.path.exists(run):
         raise CommandError(f"cannot show {run}: no KEY given; run persist ls to list keys")
+    _refuse_url(run)
     with open_store(workspace) as store:
         found = store.provenance(store.find_id("run", run))
     if as_json:

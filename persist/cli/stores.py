@@ -34,7 +34,7 @@ def open_store(folder: str) -> WorkspaceStore:
         If the folder has no store.
     """
     from persist.tracking import WorkspaceStore
-    from persist.tracking.locations import is_url
+    from persist.urls import is_url
 
     if not is_url(folder) and not is_store(folder):
         raise CommandError(

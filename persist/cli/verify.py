@@ -16,6 +16,7 @@ from persist.cli.stores import DATABASE, is_store, open_store
 from persist.cli.tables import print_text
 from persist.cli.workspaces import is_workspace
 from persist.errors import PersistError
+from persist.urls import is_database, is_url, without_password
 
 __all__ = ["add_parser", "run"]
 
@@ -41,7 +42,8 @@ def add_parser(commands: Commands) -> None:
         metavar="PATH",
         nargs="+",
         help="the folder of a data set, an experiment, a store of runs, an RO-Crate or a BagIt "
-        "package, or the HDF5 file of a workspace or of an experiment",
+        "package; the HDF5 file of a workspace or of an experiment; or the URL of a store in "
+        "PostgreSQL",
     )
 
 
@@ -56,13 +58,14 @@ def run(args: argparse.Namespace) -> int:
         except (PersistError, OSError) as error:
             if len(args.paths) == 1:
                 raise
-            documents[path] = {"ok": False, "checked": 0, "error": one_line(error)}
+            text = without_password(one_line(error))
+            documents[path] = {"ok": False, "checked": 0, "error": text}
             status = 2
+    documents = {without_password(path): found for path, found in documents.items()}
     if args.json:
         single = len(args.paths) == 1
-        print_document(
-            documents[args.paths[0]] if single else {"ok": not status, "paths": documents}
-        )
+        (first, *_) = documents.values()
+        print_document(first if single else {"ok": not status, "paths": documents})
     else:
         for path, found in documents.items():
             if is_quiet() and found["ok"]:
@@ -80,6 +83,13 @@ def _verify(path: str) -> dict[str, Any]:
     PersistError, OSError
         If there is nothing to verify.
     """
+    if is_database(path):
+        return _verify_store(path)
+    if is_url(path):
+        raise CommandError(
+            f"cannot verify {path}: it is not the URL of a PostgreSQL database; pull the data set "
+            "with persist pull, and verify the copy"
+        )
     if not os.path.lexists(path) and not is_workspace(path):
         raise CommandError(f"cannot verify {path}: there is nothing at that path")
     if (package := _verify_package(path)) is not None:
@@ -109,6 +119,9 @@ def _verify_store(path: str) -> dict[str, Any]:
     except CommandError:
         raise
     except Exception as error:
+        if is_database(path):
+            # A server that cannot be reached is not damaged.
+            raise
         # DuckDB has errors of its own, and some of damaged files are no better described.
         text = f"{DATABASE}: {type(error).__name__}: {one_line(error)}"
         return {"ok": False, "checked": 0, "missing": [], "damaged": [text]}

@@ -1,15 +1,20 @@
 """Arrays larger than memory: written block by block before they are committed, read in chunks.
 
-Blocks are written to a folder of their own, without the lock: they may take hours. The commit moves
-the finished files to their places. Whoever dies meanwhile leaves a folder ``.blocks.<digits>.tmp``.
+Blocks are written to a staging folder, without the lock of the data set: they may take hours. The
+commit moves the finished files into place. A writer that is killed meanwhile leaves its folder
+``.blocks.<digits>.tmp``, which the next writer removes.
+
+The writer holds a lock in its staging folder. Only a delayed write has none, as its tasks run in
+any process; its folder counts as abandoned when nothing was written to it for a week.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
+import logging
 import os
-import sys
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from persist.archive.arrays import Array, Store, load_arrays
-from persist.archive.arrays.blocks import BlockArray, block_array, import_dask
-from persist.errors import DataSetError, UnsupportedObjectError
-from persist.files import remove_path
+from persist.archive.arrays.blocks import BlockArray, import_dask
+from persist.dataset.layout import LOCK
+from persist.errors import DataSetError, LockTimeout
+from persist.files import FolderLock, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file
 from persist.files.replace import temporary_name
 from persist.files.sync import sync_file
@@ -32,10 +38,14 @@ __all__ = [
     "DelayedItems",
     "Written",
     "chunked_arrays",
-    "named_blocks",
-    "without_blocks",
+    "remove_abandoned",
     "written_blocks",
 ]
+
+_log = logging.getLogger(__name__)
+
+_STAGING = re.compile(r"\.blocks\.[0-9a-f]{16}\.tmp")
+_ABANDONED = 7 * 24 * 3600.0  # s, since the last change of a folder that no process holds
 
 
 @dataclass(frozen=True)
@@ -54,76 +64,6 @@ class Written:
     records: dict[str, FileRecord]
 
 
-def without_blocks(value: Any, threshold: float) -> tuple[Any, list[tuple[Array, BlockArray]]]:
-    """Return a value in whose place numpy arrays without memory are, and what they stand for.
-
-    Parameters
-    ----------
-    value : object
-        An array of dask, zarr or HDF5, or an object of xarray that has some; anything else is
-        returned as it is.
-    threshold : float
-        Arrays with no more elements are read, and stored as those of numpy are.
-    """
-    found: list[tuple[Array, BlockArray]] = []
-
-    def stand_in(array: Any) -> Any:
-        blocks = block_array(array)
-        if blocks is None:
-            return array
-        if math.prod(blocks.shape) <= threshold or not blocks.shape:
-            return numpy.asarray(blocks.source)
-        found.append((blocks.placeholder(), blocks))
-        return found[-1][0]
-
-    xarray: Any = sys.modules.get("xarray")
-    if not _is_one_of(value, xarray, "DataArray", "Dataset", "Variable"):
-        return stand_in(value), found
-
-    def in_memory(variables: Any) -> dict[Any, Any]:
-        chunked = {name: array.variable for name, array in variables.items() if array.chunks}
-        return {name: v.copy(data=stand_in(v.data)) for name, v in chunked.items()}
-
-    if not _is_one_of(value, xarray, "Variable"):
-        value = value.assign_coords(new) if (new := in_memory(value.coords)) else value
-    if _is_one_of(value, xarray, "Dataset"):
-        return value.assign(new) if (new := in_memory(value.data_vars)) else value, found
-    if not value.chunks:
-        return value, found
-    # A deep copy would copy the placeholders of coordinates.
-    return value.copy(deep=False, data=stand_in(value.data)), found
-
-
-def _is_one_of(obj: object, module: Any, *names: str) -> bool:
-    """Return True if an object is of a class of a module, which may be None."""
-    return isinstance(obj, tuple(filter(None, (getattr(module, name, None) for name in names))))
-
-
-def named_blocks(
-    arrays: Mapping[str, Array], found: list[tuple[Array, BlockArray]]
-) -> dict[str, BlockArray]:
-    """Return what is written in place of those of `arrays` that stand for others, by name.
-
-    Raises
-    ------
-    UnsupportedObjectError
-        If some array is not to be written as it is, say because a library has copied it.
-    """
-    if not found:
-        return {}
-    names = {_address(array): name for name, array in arrays.items()}
-    named = {names.get(_address(placeholder)): blocks for placeholder, blocks in found}
-    if None in named:
-        raise UnsupportedObjectError(
-            "it has arrays of dask that are not stored block by block; give its compute()"
-        )
-    return {name: blocks for name, blocks in named.items() if name is not None}
-
-
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
 class _Target:
     """A stored array to whose regions blocks can be assigned, in any process."""
 
@@ -137,15 +77,79 @@ class _Target:
         self._store.write_block(self._path, self._name, region, numpy.asarray(block))
 
 
-def _begin(folder: str, item: Item, store: Store) -> str:
+def _make_staging(folder: str) -> str:
     staging = temporary_name(os.path.join(folder, "blocks"))
     os.mkdir(staging)
-    path = os.path.join(staging, "data") + store.extension
+    return staging
+
+
+@contextlib.contextmanager
+def _held_staging(folder: str) -> Iterator[str]:
+    """Context manager that makes a staging folder, holds its lock, and removes it."""
+    while True:
+        staging = _make_staging(folder)
+        try:
+            held = FolderLock(staging, name=LOCK).hold()
+            break
+        except FileNotFoundError:
+            # Another writer has taken the folder for an abandoned one, and removed it.
+            continue
     try:
-        store.begin(path, item.arrays, item.blocks)
-    except BaseException:
-        remove_path(staging)
-        raise
+        yield staging
+    finally:
+        # Windows does not remove an open file.
+        held.release()
+        with contextlib.suppress(FileNotFoundError):
+            remove_path(staging)
+
+
+def remove_abandoned(folder: str) -> None:
+    """Remove the staging folders of writers that were killed.
+
+    Parameters
+    ----------
+    folder : str
+        The data set.
+    """
+    with os.scandir(folder) as entries:
+        found = [entry for entry in entries if _STAGING.fullmatch(entry.name)]
+    for staging in (entry.path for entry in found if entry.is_dir(follow_symlinks=False)):
+        try:
+            if os.path.lexists(os.path.join(staging, LOCK)):
+                _remove_unlocked(staging)
+            elif time.time() - _last_change(staging) > _ABANDONED:
+                remove_path(staging)
+        except LockTimeout:
+            pass
+        except OSError as error:
+            # Blocks of another user must not stop all writers.
+            _log.warning("Cannot remove %s, which a killed writer has left: %s", staging, error)
+
+
+def _remove_unlocked(staging: str) -> None:
+    lock = FolderLock(staging, name=LOCK, timeout=0, keep=False)
+    with lock:
+        for name in os.listdir(staging):
+            if name != LOCK:
+                remove_path(os.path.join(staging, name))
+    if os.name == "nt":
+        # It could not be removed while it was held; nor can it be if a new writer holds it.
+        remove_path(os.path.join(staging, LOCK))
+    # A new writer that waited for the lock has made another one: then the folder is not empty.
+    with contextlib.suppress(OSError):
+        os.rmdir(staging)
+
+
+def _last_change(staging: str) -> float:
+    paths = [staging]
+    for folder, folders, names in os.walk(staging):
+        paths += [os.path.join(folder, name) for name in (*folders, *names)]
+    return max(os.lstat(path).st_mtime for path in paths)
+
+
+def _begin(staging: str, item: Item, store: Store) -> str:
+    path = os.path.join(staging, "data") + store.extension
+    store.begin(path, item.arrays, item.blocks)
     return path
 
 
@@ -181,19 +185,15 @@ def written_blocks(
     list of Item
         The items, with the files that were written.
     """
-    begun: list[str] = []
     finished = []
-    try:
+    with contextlib.ExitStack() as stack:
         for item in items:
             if item.blocks:
-                begun.append(_begin(folder, item, store))
-                _write(begun[-1], item.blocks, store)
-                item = _finish(begun[-1], item, store, durable)
+                path = _begin(stack.enter_context(_held_staging(folder)), item, store)
+                _write(path, item.blocks, store)
+                item = _finish(path, item, store, durable)
             finished.append(item)
         yield finished
-    finally:
-        for path in begun:
-            remove_path(os.path.dirname(path))
 
 
 def _write(path: str, blocks: Mapping[str, BlockArray], store: Store) -> None:
@@ -276,7 +276,14 @@ class DelayedItems:
 
     def _begin(self, number: int) -> str | None:
         item = self._item(number)
-        return _begin(self._folder, item, self._store) if item.blocks else None
+        if not item.blocks:
+            return None
+        staging = _make_staging(self._folder)
+        try:
+            return _begin(staging, item, self._store)
+        except BaseException:
+            remove_path(staging)
+            raise
 
     def _write(self, path: str, name: str, region: tuple[slice, ...], block: Any) -> str:
         self._store.write_block(path, name, region, numpy.asarray(block))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from persist.archive import load_arrays
+from persist.dataset.blocks import remove_abandoned
 from persist.dataset.index import Index, read_snapshot
 from persist.dataset.layout import (
     ASIDE,
@@ -251,6 +252,7 @@ def _write(folder: str, manifest: Manifest) -> None:
     writer.index.refresh()
     # Commits that do not count have left these.
     writer.discard_staged([name for name in os.listdir(folder) if is_staging_name(name)])
+    remove_abandoned(folder)
 
 
 def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -> tuple[str, ...]:

@@ -304,9 +304,11 @@ class Results(MutableMapping[str, Any]):
                 from persist.compat.data_sets import read_python2
 
                 if (mmap_mode, chunks) != (None, None):
+                    option = "mmap_mode" if chunks is None else "chunks"
                     raise DataSetError(
-                        f"cannot map {key!r} in {self.path}: an older release wrote it "
-                        f"({index.generation.value}); load it without mmap_mode, or store it again"
+                        f"cannot load {key!r} in {self.path} with {option}: an older release "
+                        f"wrote it ({index.generation.value}); load it without {option}, or store "
+                        "it again"
                     )
                 with contextlib.suppress(FileNotFoundError), self.reading():
                     return read_python2(self.path, key)

@@ -21,11 +21,11 @@ import numpy
 
 from persist.archive import Archive, load_arrays, registry, restore
 from persist.archive.arrays import Array, Store, loader_source
-from persist.archive.arrays.blocks import BlockArray
+from persist.archive.arrays.blocks import BlockArray, named_blocks, without_blocks
 from persist.archive.load import run
 from persist.archive.rules.numpy_types import reduce_ndarray
 from persist.archive.safe.policy import current
-from persist.dataset.blocks import Written, chunked_arrays, named_blocks, without_blocks
+from persist.dataset.blocks import Written, chunked_arrays
 from persist.dataset.index import InfoSource
 from persist.dataset.layout import MANIFEST, item_file, module_in
 from persist.errors import ArgumentError, DamagedError, DataSetError, MissingFileError
@@ -291,7 +291,7 @@ def read_value(
             raise MissingFileError(2, "No such file or directory", path)
         try:
             if load is not None and text.count("_arrays") > 1:
-                _check_mappable(text, path, record)
+                _check_arrays(text, path, record, "mmap_mode" if chunks is None else "chunks")
             allowed = current()
             value = allowed.item(path, text) if allowed else _run_item(text, path, load)
         except OSError:
@@ -306,18 +306,19 @@ def read_value(
         text = again
 
 
-def _check_mappable(text: str, path: str, record: Mapping[str, Any] | None) -> None:
+def _check_arrays(text: str, path: str, record: Mapping[str, Any] | None, option: str) -> None:
+    """Refuse a module whose arrays cannot be found without running it, which an option needs."""
     files = (record or {"files": {}})["files"]
     known = files.get(os.path.basename(path))
     if known is None or _OWN_DATA.search(text, 0, _HEAD) is None:
         raise DataSetError(
-            f"cannot map the arrays of {path}: an older release or another program wrote it; "
-            "load it without mmap_mode, or store it again"
+            f"cannot load the arrays of {path} with {option}: an older release or another program "
+            f"wrote it; load it without {option}, or store it again"
         )
     if FileRecord(*known) != digest_pieces([text.encode()]):
         raise DataSetError(
-            f"cannot map the arrays of {path}: it is not what {MANIFEST} says; load it without "
-            "mmap_mode, or run: persist accept"
+            f"cannot load the arrays of {path} with {option}: it is not what {MANIFEST} says; load "
+            f"it without {option}, or run: persist accept"
         )
 
 

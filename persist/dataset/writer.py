@@ -29,6 +29,7 @@ from numbers import Real
 from typing import Any
 
 from persist.archive.arrays import Array, Store, get_store
+from persist.dataset.blocks import remove_abandoned
 from persist.dataset.index import Index, InfoSource
 from persist.dataset.layout import (
     ATTRIBUTES,
@@ -207,6 +208,9 @@ class Writer:
                 _log.warning("Cannot remove %s, which no value uses any more", self.path(name))
         for name in (MANIFEST, SNAPSHOT, TIP, PACKAGE):
             remove_path(self.path(f"{name}.new"))
+        if self._clean_at is None:
+            # It takes longer the more files there are, and blocks are rare.
+            remove_abandoned(self.folder)
         self._clean_at = self.index.number
 
     def apply(self, line: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from persist.dataset import open as open_local
 from persist.errors import DataSetError, ReadOnlyError
-from persist.exchange.published import is_url, shown_url
+from persist.urls import is_url, without_password
 
 if TYPE_CHECKING:
     from persist.dataset import Results
@@ -96,12 +96,11 @@ def open(
             raise DataSetError(f"cannot open {os.fspath(path)}: storage_options are for URLs")
         return open_local(path, mode, trusted=True if trusted is None else trusted, **options)
     url = str(path)
+    shown = without_password(url)
     if mode != "r":
-        raise ReadOnlyError(
-            f"cannot open {shown_url(url)} for writing: pull it, change it, and push it"
-        )
+        raise ReadOnlyError(f"cannot open {shown} for writing: pull it, change it, and push it")
     if unknown := sorted(set(options) - {"mmap_mode"}):
-        raise DataSetError(f"cannot open {shown_url(url)}: {unknown[0]} is for paths, not for URLs")
+        raise DataSetError(f"cannot open {shown}: {unknown[0]} is for paths, not for URLs")
     from persist.exchange.remote import open_url
 
     return open_url(

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,34 +22,11 @@ from persist.exchange.snapshot import state_of
 from persist.files import check_name
 from persist.files.digest import FileRecord
 
-__all__ = ["HEAD", "Head", "RemoteSet", "blob_name", "decode_head", "is_url", "shown_url"]
+__all__ = ["HEAD", "Head", "RemoteSet", "blob_name", "decode_head"]
 
 HEAD = "_published.json"
 _KIND = "persist data set"
 _VERSION = 1
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
-
-
-def is_url(path: str | os.PathLike[str]) -> bool:
-    r"""Return True if a path is a URL.
-
-    Examples
-    --------
-    >>> is_url("s3://lab/x"), is_url("simplecache::https://lab.org/x"), is_url("C:\\x")
-    (True, True, False)
-    """
-    return isinstance(path, str) and _URL.match(path) is not None
-
-
-def shown_url(url: str) -> str:
-    """Return a URL without a password, or what may be one.
-
-    Examples
-    --------
-    >>> shown_url("https://ada:secret@lab.org/x?token=1")
-    'https://lab.org/x'
-    """
-    return re.sub(r"//[^/@]*@", "//", url).partition("?")[0]
 
 
 def blob_name(digest: str) -> str:

@@ -24,18 +24,12 @@ from typing import Any
 from persist.dataset.layout import MANIFEST, package_files
 from persist.errors import DataSetError, MissingExtraError, PersistError
 from persist.exchange.parallel import for_each
-from persist.exchange.published import (
-    HEAD,
-    Head,
-    RemoteSet,
-    blob_name,
-    decode_head,
-    shown_url,
-)
+from persist.exchange.published import HEAD, Head, RemoteSet, blob_name, decode_head
 from persist.exchange.snapshot import ChangedError, SetSnapshot, retried, snapshot_of, state_of
 from persist.files import open_regular
 from persist.files.digest import FileRecord, digest_file, digest_pieces
 from persist.progress import Meter, Progress
+from persist.urls import without_password
 
 __all__ = ["PushReport", "RemoteError", "push"]
 
@@ -164,7 +158,7 @@ class _Push:
         except ImportError as error:
             raise MissingExtraError("obstore", "cloud") from error
         self._folder = folder
-        self._shown = shown_url(url)
+        self._shown = without_password(url.partition("?")[0])
         self._store = self._open(url, dict(storage_options or {}))
         self._force = force
         self._progress = progress

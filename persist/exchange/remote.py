@@ -20,17 +20,11 @@ from persist.dataset.layout import MANIFEST, MARKER, is_key, package_files
 from persist.dataset.results import Options
 from persist.errors import DamagedError, DataSetError, MissingExtraError, UnknownKeyError
 from persist.exchange.cache import Cache, put_in_place
-from persist.exchange.published import (
-    HEAD,
-    Head,
-    RemoteSet,
-    blob_name,
-    decode_head,
-    shown_url,
-)
+from persist.exchange.published import HEAD, Head, RemoteSet, blob_name, decode_head
 from persist.files import confine, remove_path
 from persist.files.digest import FileRecord, digest_pieces
 from persist.files.write import write_bytes
+from persist.urls import without_password
 
 __all__ = ["Location", "RemoteResults", "Version", "open_url"]
 
@@ -53,7 +47,7 @@ class Location:
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self.url = url.rstrip("/")
-        self.shown = shown_url(self.url)
+        self.shown = without_password(self.url.partition("?")[0])
         try:
             core = importlib.import_module("fsspec.core")
         except ImportError as error:
@@ -66,7 +60,7 @@ class Location:
             package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme, scheme)
             raise MissingExtraError(package, "cloud") from error
         except ValueError as error:
-            raise DataSetError(f"cannot open {self.shown}: {error}") from error
+            raise DataSetError(without_password(f"cannot open {self.shown}: {error}")) from error
 
     def read(self, name: str, limit: int = _LARGEST_LIST) -> bytes:
         """Return the content of a small file.

@@ -12,7 +12,8 @@ JSON, so that a listing runs no source.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +23,13 @@ import numpy
 from persist.archive import Archive, reduce
 from persist.archive.array_source import without_padding
 from persist.archive.arrays import Array
+from persist.archive.arrays.blocks import Standing, block_array, named_blocks
 from persist.archive.arrays.hdf5 import read_dataset
 from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.safe.policy import restore_as_trusted
 from persist.errors import DamagedError, UnsupportedObjectError
 from persist.hdf5.arrays import STRINGS, Stored, array_content, read_array
-from persist.hdf5.content import Content, Dataset, External, Numbers, Text, Texts
+from persist.hdf5.content import Blocks, Content, Dataset, External, Numbers, Text, Texts
 from persist.hdf5.opening import member
 from persist.hdf5.registry import Encoding, by_tag, registry
 from persist.hdf5.vocabulary import (
@@ -50,10 +52,12 @@ _SOURCE = "source"
 _ARRAYS = "arrays"
 
 # Arrays of fewer elements are read more easily among the source.
-_THRESHOLD = 20
+THRESHOLD = 20
 
 
-def archive_content(obj: Any, summary: dict[str, Any], path: str = "") -> Content:
+def archive_content(
+    obj: Any, summary: dict[str, Any], path: str = "", found: Sequence[Standing] = ()
+) -> Content:
     """Return the content for any object.
 
     Parameters
@@ -64,21 +68,27 @@ def archive_content(obj: Any, summary: dict[str, Any], path: str = "") -> Conten
         Its summary.
     path : str
         What leads from the item to the object, for errors: ``['a']['b']``.
+    found : sequence of (numpy.ndarray, BlockArray)
+        Arrays in the object, and what they stand for.
 
     Raises
     ------
     UnsupportedObjectError
         If an archive cannot store it.
     """
-    archive = Archive(scoped=False, array_threshold=_THRESHOLD)
+    archive = Archive(scoped=False, array_threshold=THRESHOLD)
     archive.insert_items({_NAME: obj})
     with refusals_of(obj, path):
         source = f"{archive}\n"
+        blocks = named_blocks(archive.data, found)
     attributes = {**marked(ARCHIVE, ARCHIVE), SUMMARY: json.dumps(summary)}
     content = Content(attributes, {_SOURCE: Text(source)}, dated=True)
     if archive.data:
-        arrays = {name: External(array) for name, array in archive.data.items()}
-        content.groups[_ARRAYS] = Content({}, {**arrays})
+        arrays: dict[str, Dataset] = {
+            name: Blocks(blocks[name]) if name in blocks else External(array)
+            for name, array in archive.data.items()
+        }
+        content.groups[_ARRAYS] = Content({}, arrays)
     return content
 
 
@@ -268,6 +278,28 @@ class ArrayEncoding:
         return {"type": self.tag, **Stored(member(group, "data")).summary()}
 
 
+class BlockEncoding(ArrayEncoding):
+    """Arrays of dask and zarr, and datasets of h5py, which come back as those of numpy."""
+
+    def content(self, obj: Any) -> Content | None:
+        """Return what the group of an array holds, or None if HDF5 lacks its type."""
+        blocks = block_array(obj)
+        if blocks is None or blocks.dtype.kind in "US":
+            return None
+        if math.prod(blocks.shape) <= THRESHOLD:
+            return array_content(numpy.asarray(blocks.source))
+        content = array_content(blocks.placeholder())
+        if content is not None:
+            numbers: Any = content.datasets["data"]
+            content.datasets["data"] = Blocks(blocks, numbers.attributes)
+            content.array = None
+        return content
+
+    def summarize(self, obj: Any) -> dict[str, Any]:
+        """Return shape and dtype."""
+        return {"type": type(obj).__name__} if block_array(obj) is None else super().summarize(obj)
+
+
 @dataclass(frozen=True)
 class SequenceEncoding(_Plain):
     """Lists, tuples and sets of numbers or texts of exactly one type: one dataset.
@@ -380,4 +412,6 @@ for _classes, _encoding in _ENCODINGS:
         registry.register(_cls, _encoding)
     # A list has the tag of an array.
     by_tag.setdefault(_encoding.tag, _encoding)
+for _name in ("dask.Array", "zarr.Array", "h5py.Dataset"):
+    registry.register(_name, BlockEncoding())
 registry.register_predicate(lambda cls: issubclass(cls, numpy.generic), by_tag[NumberEncoding.tag])

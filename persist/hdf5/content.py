@@ -15,8 +15,9 @@ import numpy
 
 from persist.archive.array_source import without_padding
 from persist.archive.arrays import Array
+from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.dtypes import DType
-from persist.archive.arrays.hdf5 import write_dataset
+from persist.archive.arrays.hdf5 import BlockDataset, write_dataset
 from persist.archive.arrays.pieces import PIECE, boxes
 from persist.hdf5.vocabulary import CREATED_AT, make_dataset, make_group, set_attribute
 
@@ -153,6 +154,28 @@ class External:
     def write(self, group: Any, name: str) -> None:
         """Write the array."""
         write_dataset(group, name, self.array)
+
+
+@dataclass
+class Blocks:
+    """An array that is written block by block, as the HDF5 files of archives hold it.
+
+    Parameters
+    ----------
+    array : BlockArray
+        The array.
+    attributes : dict of str to object
+        Attributes of the dataset.
+    """
+
+    array: BlockArray
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, group: Any, name: str) -> None:
+        """Write all blocks."""
+        target = BlockDataset.create(group, name, self.array)
+        self.array.write_to(target)
+        target.dataset.attrs.update(self.attributes)
 
 
 @dataclass

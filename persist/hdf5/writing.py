@@ -15,10 +15,11 @@ from typing import Any
 import numpy
 
 from persist.archive.arrays import Array
+from persist.archive.arrays.blocks import Standing, without_blocks
 from persist.archive.graph import Graph, is_value
 from persist.errors import ArgumentError
 from persist.hdf5.arrays import mark_memory, stretches
-from persist.hdf5.builtins import TAGS, archive_content, portable_data, refusals_of
+from persist.hdf5.builtins import TAGS, THRESHOLD, archive_content, portable_data, refusals_of
 from persist.hdf5.content import Content, write_content
 from persist.hdf5.registry import registry
 from persist.hdf5.vocabulary import (
@@ -75,7 +76,7 @@ def plan(obj: Any) -> Content:
     try:
         return _Plan().build(obj)
     except _NotNativeError:
-        return _archived(obj, "")
+        return _archived(*without_blocks(obj, THRESHOLD), "")
 
 
 class _NotNativeError(Exception):
@@ -89,14 +90,14 @@ class _Plan:
         self._known: dict[int, Content] = {}
         self._open: set[int] = set()
         self._arrays: dict[int, tuple[Array, Content]] = {}
-        self._archived: list[tuple[Any, str, Content]] = []
+        self._archived: list[tuple[Any, list[Standing], str, Content]] = []
         self._alive: list[Any] = []
 
     def build(self, obj: Any) -> Content:
         content = self._content(obj, "")
         self._check_apart()
-        for inner, path, empty in self._archived:
-            empty.become(_archived(inner, path))
+        for inner, found, path, empty in self._archived:
+            empty.become(_archived(inner, found, path))
         return content
 
     def _content(self, obj: Any, path: str) -> Content:
@@ -115,7 +116,7 @@ class _Plan:
         if content is None:
             # The source is made when it is known that no other refers to the same.
             content = Content({})
-            self._archived.append((obj, path, content))
+            self._archived.append((*without_blocks(obj, THRESHOLD), path, content))
         elif content.array is not None:
             self._arrays[id(content.array)] = content.array, content
         elif content.values:
@@ -133,7 +134,7 @@ class _Plan:
         owners.update((id(obj), i) for i, (obj, *_) in enumerate(self._archived))
         arrays = [array for array, _ in self._arrays.values()]
         where = dict.fromkeys(map(id, arrays), -1)
-        for i, (obj, path, _) in enumerate(self._archived):
+        for i, (obj, _, path, _) in enumerate(self._archived):
             if len(self._known) < 2 or is_value(obj):
                 continue
             with refusals_of(obj, path):
@@ -179,9 +180,9 @@ def _reached(graph: Graph, root: Any) -> Iterator[Any]:
         waiting += [part for _, _, part in graph.parts(obj)]
 
 
-def _archived(obj: Any, path: str) -> Content:
+def _archived(obj: Any, found: list[Standing], path: str) -> Content:
     """Return the source of an object; for containers with what other software reads of them."""
-    content = archive_content(obj, summarize(obj), path)
+    content = archive_content(obj, summarize(obj), path, found)
     cls: Any = type(obj)
     data = portable_data(obj) if cls in TAGS else None
     if data is not None:

@@ -20,9 +20,9 @@ from persist.tracking.changes import Batch, finish_pending, has_pending
 from persist.tracking.dialect import Dialect, Statement
 from persist.tracking.engine import Connection, connect
 from persist.tracking.errors import ArgumentError, StoreClosedError, StoreError
-from persist.tracking.locations import is_url
 from persist.tracking.optional import import_optional
 from persist.tracking.queue import Queue, Turn
+from persist.urls import is_url
 
 if TYPE_CHECKING:
     import polars
@@ -377,15 +377,7 @@ class FileDatabase(Database):
 
     @contextlib.contextmanager
     def reading_only(self, timeout: float) -> Iterator[tuple[Connection, bool]]:
-        """Context manager that yields a connection that cannot change the database.
-
-        Yields
-        ------
-        connection : Connection
-            The database.
-        can_write : bool
-            Whether it could be changed all the same, as in a batch.
-        """
+        """Context manager as that of `Database`; outside of a batch, it opens the file anew."""
         with self._mutex:
             if self._batch is None and not self._is_open and self._writes:
                 self._close()

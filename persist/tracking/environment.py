@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from persist import __version__
-from persist.tracking.locations import without_password
 from persist.tracking.times import as_utc, new_id, now
+from persist.urls import without_password
 
 __all__ = ["differences", "environment", "is_dead", "this_process", "version_of"]
 

@@ -24,10 +24,10 @@ from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
 from persist.tracking.database import Database
 from persist.tracking.dialect import Dialect, Statement, Transactional
 from persist.tracking.errors import ArgumentError, StoreError, constraint_error
-from persist.tracking.locations import is_url, without_password
 from persist.tracking.optional import import_optional
 from persist.tracking.remote_artifact_files import RemoteArtifactFiles
 from persist.tracking.schema import INDEXES, NATURAL_KEY, column_ddl, view_ddl
+from persist.urls import is_url, without_password
 
 __all__ = ["PostgresConnection", "PostgresDatabase"]
 
@@ -291,6 +291,7 @@ class PostgresConnection(Transactional):
             reason = getattr(error.__cause__, "orig", None)
             if not isinstance(reason, _errors().LockNotAvailable):
                 raise
+            self._execute("SET lock_timeout = DEFAULT")
             raise LockTimeout(self._path, None, None, timeout) from error
         self._execute("SET lock_timeout = DEFAULT")
 

@@ -12,9 +12,9 @@ import numpy
 from persist.display import Row, View
 from persist.tracking.bundle_reading import BundleLoader
 from persist.tracking.errors import DataNotFoundError, DataTypeError, PipelineError
-from persist.tracking.locations import is_url
 from persist.tracking.optional import import_optional
 from persist.tracking.store import WorkspaceStore
+from persist.urls import is_url
 
 __all__ = ["PredictResult", "predict"]
 

@@ -12,8 +12,8 @@ from typing import Any
 from persist.errors import MissingExtraError
 from persist.tracking.artifact_files import check_digest, is_artifact
 from persist.tracking.errors import ArgumentError, DataNotFoundError, StoreError
-from persist.tracking.locations import without_password
 from persist.tracking.optional import import_optional
+from persist.urls import without_password
 
 __all__ = ["RemoteArtifactFiles"]
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
 from persist.display import View
 from persist.errors import ArgumentError, PersistError
@@ -99,7 +100,7 @@ class AnalysisWorkspace:
         self.name = name
         self.created_at = time.time()
         self.unreadable: Unreadable = {}
-        self._lock = threading.RLock()
+        self._lock = _Lock()
         # What items that are read later may call; None lets them run.
         self._trusted: tuple[str, ...] | bool | None = None
         self._index: Index = {}
@@ -118,7 +119,8 @@ class AnalysisWorkspace:
         namespace, key : str
             Where to keep it.
         obj : object
-            It is kept, not a copy of it.
+            It is kept, not a copy of it. Arrays of dask and zarr, and datasets of h5py, are written
+            to a file block by block, and come back from it as arrays of numpy.
         note : str, optional
             What to remember of it.
 
@@ -612,7 +614,34 @@ class AnalysisWorkspace:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._lock = _Lock()
+
+
+class _Lock:
+    """A reentrant lock, which the threads that compute for its holder may pass."""
+
+    def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._holder: int | None = None
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        # The holder waits for them meanwhile.
+        if not self._is_lent():
+            self._lock.acquire()
+            self._holder = threading.get_ident()
+            self._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        if not self._is_lent():
+            self._depth -= 1
+            if not self._depth:
+                self._holder = None
+            self._lock.release()
+
+    def _is_lent(self) -> bool:
+        waiting = computing_for()
+        return waiting == self._holder and waiting != threading.get_ident()
 
 
 def _warn_taken(namespace: str, key: str) -> None:

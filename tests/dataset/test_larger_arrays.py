@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -246,6 +247,80 @@ def test_a_write_is_not_delayed_while_its_lock_is_held(tmp_path):
         results.store({"x": of_dask()}, compute=False)
 
 
+# Killed writers.
+
+KILLED = """
+import glob, os, signal, sys
+import dask.array as da, persist
+
+def kill(block):
+    # dask may compute a block before the writer begins.
+    if glob.glob(sys.argv[1] + "/.blocks.*.tmp"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return block
+
+results = persist.open(sys.argv[1], "w", data_format=sys.argv[2])
+array = da.ones((60, 100), chunks=(20, 100)).map_blocks(kill, dtype=float, meta=da.ones(0)._meta)
+writing = results.store({"x": array}, compute=sys.argv[3] == "now")
+writing.compute(scheduler="synchronous")
+"""
+
+
+def kill_a_writer(results, when="now"):
+    """Store blocks in a process that is killed; return the folder that it leaves."""
+    program = [sys.executable, "-c", KILLED, results.path, results.options.data_format, when]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run(program, timeout=TIMEOUT, check=False, env=environment)
+    (staging,) = Path(results.path).glob(".blocks.*.tmp")
+    assert verify(results.path).ok
+    assert verify(results.path).unfinished == (staging.name,)
+    return staging
+
+
+@formats
+def test_the_next_writer_removes_the_blocks_of_a_killed_one(results):
+    results["y"] = 1
+    staging = kill_a_writer(results)
+    assert persist.open(results.path)["y"] == 1
+    assert staging.exists()
+    persist.open(results.path, "w")["y"] = 2
+    assert not staging.exists()
+    assert_whole(results)
+
+
+def test_repair_removes_the_blocks_of_a_killed_writer(tmp_path):
+    results = persist.open(tmp_path / "results", "w")
+    results["y"] = 1
+    staging = kill_a_writer(results)
+    persist.repair(results.path)
+    assert not staging.exists()
+    assert results["y"] == 1
+
+
+def test_blocks_of_a_delayed_write_are_removed_a_week_after_the_last(tmp_path):
+    results = persist.open(tmp_path / "results", "w")
+    staging = kill_a_writer(results, "later")
+    persist.open(results.path, "w")["y"] = 2
+    assert staging.exists()
+    week = 7 * 24 * 3600
+    for path in (*staging.glob("*/*"), *staging.glob("*"), staging):
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - week))
+    persist.open(results.path, "w")["y"] = 3
+    assert not staging.exists()
+
+
+@formats
+def test_other_writers_leave_the_blocks_of_a_living_one(results):
+    def meanwhile(block):
+        persist.open(results.path, "w")["y"] = 1
+        return block
+
+    results["x"] = of_dask().map_blocks(meanwhile, dtype=float, meta=numpy.empty((0, 0)))
+    assert results["x"].tobytes() == WHOLE.tobytes()
+    assert results["y"] == 1
+    assert_whole(results)
+
+
 # Reading.
 
 
@@ -302,6 +377,23 @@ def test_a_bare_import_reads_the_arrays(results, data_format):
     )
     found = run_bare(here, os.path.dirname(results.path), *steps)
     assert found.split() == [str(WHOLE.sum()), "float64"]
+
+
+@formats
+@pytest.mark.parametrize("dtype", ["f8", "M8[s]"])
+def test_a_bare_import_reads_the_arrays_from_a_zip(results, tmp_path, dtype):
+    results["x"] = of_dask(WHOLE.astype("i8").astype(dtype))
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", tmp_path, "results")
+    here = Interpreter(sys.version_info[:2], sys.executable)
+    package = [str(Path(module.__file__).parents[1]) for module in (numpy, h5py)]
+    steps = (
+        f"import sys; sys.path[:0] = {[archive]!r}; sys.path += {package!r}",
+        "import results",
+        "print('all.zip' in results.__file__, results.x.astype(int).sum(), results.x.dtype)",
+    )
+    (tmp_path / "elsewhere").mkdir()
+    found = run_bare(here, tmp_path / "elsewhere", *steps)
+    assert found.split() == ["True", str(int(WHOLE.sum())), str(numpy.dtype(dtype))]
 
 
 @formats

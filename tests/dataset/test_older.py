@@ -184,6 +184,10 @@ def test_what_an_older_release_did_not_note_is_refused_with_the_reason(path: Pat
         with pytest.raises(ValueError, match="older release") as caught:
             ds._load("x", mmap_mode=mode)
         assert "without mmap_mode" in str(caught.value)
+    with pytest.raises(ValueError, match="older release") as caught:
+        persist.open(path).load("x", chunks=3)
+    assert "without chunks" in str(caught.value)
+    assert "mmap_mode" not in str(caught.value)
     with pytest.raises(DataSetError, match="noted no digests"):
         persist.verify(path)
 

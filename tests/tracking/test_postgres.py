@@ -1,6 +1,7 @@
 """A store on a server: secrets, crashes, other programs, artifacts that are shared."""
 
 import contextlib
+import json
 import logging
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ from sklearn.linear_model import Ridge
 from persist.cli import main
 from persist.errors import LockTimeout, MissingExtraError
 from persist.tracking import WorkspaceStore, predict, run
+from persist.tracking.dialect import Statement
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.migrating import migrate
 from tests.dataset.crashes import KILLED, run_in_child
@@ -126,6 +128,56 @@ def test_the_command_line_keeps_a_password_to_itself(server, site, capsys, monke
     assert command[-1] == site.location.replace(server.password, "***")
 
 
+def test_commands_of_data_sets_take_the_url_of_a_database(
+    server, site, capsys, monkeypatch, tmp_path
+):
+    pytest.importorskip("jinja2")
+    monkeypatch.chdir(tmp_path)
+    result = run([Ridge()], (X, Y), workspace_path=site.location, artifacts=site.artifacts)
+    (file,) = [path for path in site.artifacts.rglob("*") if path.is_file()][:1]
+    assert main(["verify", site.location]) == 0
+    assert "ok: " in capsys.readouterr().out
+    assert main(["verify", site.location, "nowhere", "--json"]) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out)["paths"][site.location.replace(server.password, "***")]["ok"]
+    assert main(["report", site.location]) == 0
+    assert main(["show", result.run_id, "--workspace", site.location]) == 0
+    assert main(["top", "--workspace", site.location]) == 0
+    shown = capsys.readouterr()
+    assert "Ridge" in shown.out
+    page = (tmp_path / "report.html").read_text()
+    assert "Ridge" in page
+    for words in (["show", site.location], ["show", site.location, "x"]):
+        assert main(words) == 2
+    refused = capsys.readouterr()
+    assert "--workspace" in refused.err
+    file.write_bytes(b"damaged")
+    assert main(["verify", site.location]) == 1
+    nowhere = site.location.replace(f":{server.port}", ":1")
+    for words in (["verify", nowhere], ["report", nowhere], ["verify", nowhere, nowhere]):
+        assert main(words) == 2
+    told_last = capsys.readouterr()
+    assert "cannot connect" in told_last.err
+    everything_told = [*told, *shown, *refused, *told_last, page]
+    assert server.password not in "".join(everything_told)
+
+
+def test_commands_leave_a_database_without_a_store_as_it_is(server, url, capsys):
+    for words in (["verify", url], ["report", url], ["top", "--workspace", url]):
+        assert main(words) == 2
+    told = "".join(capsys.readouterr())
+    assert "no place for artifacts" in told
+    assert server.password not in told
+
+
+@pytest.mark.parametrize("command", ["verify", "report", "show"])
+def test_urls_of_anything_else_are_refused(command, capsys):
+    assert main([command, "s3://lab:hunter2@host/results"]) == 2
+    told = "".join(capsys.readouterr())
+    assert "pull" in told
+    assert "hunter2" not in told
+
+
 # Where it is
 
 
@@ -160,6 +212,19 @@ def test_a_run_is_recorded_repeated_and_predicts(site):
 
 
 # Other programs
+
+
+def test_a_lock_that_came_too_late_leaves_no_setting(site):
+    with site.open() as store, Site(elsewhere(site.location), site.artifacts).open() as other:
+        database = other._opened.database
+        connection = database._connect(5)
+        try:
+            with store.batch(), pytest.raises(LockTimeout):
+                connection.lock(0.1)
+            assert connection.rows(Statement("SHOW lock_timeout")) == [("0",)]
+            connection.lock(0.1)
+        finally:
+            connection.close()
 
 
 def test_readers_do_not_wait_for_a_writer_and_writers_wait_in_turn(site):

@@ -34,6 +34,7 @@ __all__ = [
     "DTYPE",
     "ORDER",
     "STORED_KINDS",
+    "BlockDataset",
     "Hdf5Store",
     "as_stored",
     "last_axis",
@@ -71,6 +72,42 @@ def write_dataset(file: Any, name: str, array: Array, compression: str | None = 
         dataset.attrs[ORDER] = "F"
     if needs_dtype(array.dtype):
         dataset.attrs[DTYPE] = dtype_literal(array.dtype)
+
+
+@dataclass(frozen=True)
+class BlockDataset:
+    """A dataset of an open file, to whose regions blocks can be assigned.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        The dataset.
+    """
+
+    dataset: Any
+
+    @classmethod
+    def create(
+        cls, file: Any, name: str, array: BlockArray, compression: str | None = None
+    ) -> BlockDataset:
+        """Make a dataset with room for all blocks."""
+        stored = _stored_dtype(array.dtype)
+        shape = array.shape + last_axis(array.dtype, stored)
+        filters = {"compression": compression} if compression else {}
+        dataset = file.create_dataset(name, shape, stored, track_times=False, **filters)
+        if needs_dtype(array.dtype):
+            dataset.attrs[DTYPE] = dtype_literal(array.dtype)
+        return cls(dataset)
+
+    def __setitem__(self, region: Any, block: Any) -> None:
+        block = numpy.ascontiguousarray(block)
+        self.dataset.write_direct(as_stored(block, _stored_dtype(block.dtype)), dest_sel=region)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the dataset."""
+        found: tuple[int, ...] = self.dataset.shape
+        return found
 
 
 def _stored_dtype(dtype: DType) -> DType:
@@ -275,22 +312,15 @@ class Hdf5Store:
                 if name not in blocks:
                     write_dataset(file, name, array, self.compression)
                     continue
-                stored = _stored_dtype(array.dtype)
-                shape = array.shape + last_axis(array.dtype, stored)
-                filters = {"compression": self.compression} if self.compression else {}
-                dataset = file.create_dataset(name, shape, stored, track_times=False, **filters)
-                if needs_dtype(array.dtype):
-                    dataset.attrs[DTYPE] = dtype_literal(array.dtype)
+                BlockDataset.create(file, name, blocks[name], self.compression)
 
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
         """Write a block to its dataset, when no other thread or process writes to the file."""
         import h5py
         from filelock import FileLock
 
-        stored = _stored_dtype(block.dtype)
-        data = as_stored(numpy.ascontiguousarray(block), stored)
         with _writing, FileLock(f"{path}.lock"), h5py.File(path, "r+") as file:
-            file[name].write_direct(data, dest_sel=region)
+            BlockDataset(file[name])[region] = block
 
     def finish(self, path: str) -> None:
         """Remove the lock that the writers of blocks have taken."""

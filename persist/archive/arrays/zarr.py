@@ -186,7 +186,17 @@ def read(found):
         flat.reshape(found.shape)[...] = found[...]
     return array
 
-with zarr.storage.ZipStore(opened(path), mode='r') as file:
+def store():
+    source = opened(path)
+    if isinstance(source, str):
+        return zarr.storage.ZipStore(source, mode='r')
+    # A zip in a zip: ZipStore opens paths only.
+    held = zarr.buffer.cpu.Buffer.from_bytes
+    with zipfile.ZipFile(source) as file:
+        members = {name: held(file.read(name)) for name in file.namelist()}
+    return zarr.storage.MemoryStore(members, read_only=True)
+
+with store() as file:
     group = zarr.open_group(file, mode='r')
     return {name: read(group[name]) for name in names}
 """
@@ -358,7 +368,8 @@ class ZarrStore:
 
     def loader(self, arrays: Mapping[str, Array]) -> Loader:
         """Return source that reads the zip ``path``."""
-        return Loader(("ast",), ("numpy", "zarr", "zarr.storage"), _LOADER)
+        others = ("numpy", "zarr", "zarr.buffer", "zarr.storage")
+        return Loader(("ast", "zipfile"), others, _LOADER)
 
 
 def _add(archive: zipfile.ZipFile, key: str, pieces: Iterable[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from persist.errors import MissingExtraError, PersistError
 from persist.files.write import replace_bytes
 from persist.progress import Progress
+from persist.urls import is_database, is_url, without_password
 
 if TYPE_CHECKING:
     from persist.dataset import DataSetDiff
@@ -40,8 +41,8 @@ def report(
     Parameters
     ----------
     path : path
-        The folder of a data set, of an experiment or of a store; or the HDF5 file of a workspace or
-        an experiment.
+        The folder of a data set, of an experiment or of a store; the HDF5 file of a workspace or an
+        experiment; or the URL of a store in PostgreSQL.
     output : path, optional
         The page. A file there is replaced.
     title : str, optional
@@ -79,9 +80,12 @@ def report(
     kind = _kind(text)
     environment = _environment()
     collect = importlib.import_module(f"persist.exchange.report.{kind}")
-    shown = os.path.basename(os.path.abspath(text))
     # The path is shown as it was given: a page that is sent to others need not name its folders.
-    page = {"title": title or shown, "path": text, **collect.collect(text, progress)}
+    page = {
+        "title": title or _name_of(text),
+        "path": without_password(text),
+        **collect.collect(text, progress),
+    }
     return _write(environment, f"{kind}.html.jinja", page, output)
 
 
@@ -119,10 +123,24 @@ def write_diff(found: DataSetDiff, a: _Path, b: _Path, output: _Path = "diff.htm
     return _write(_environment(), "diff.html.jinja", page, output)
 
 
+def _name_of(path: str) -> str:
+    """Return the last part of a path or URL."""
+    if is_url(path):
+        return path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return os.path.basename(os.path.abspath(path))
+
+
 def _kind(path: str) -> str:
     """Return the module that collects what the page of a path shows."""
     from persist.dataset import is_data_set
 
+    if is_database(path):
+        return "stores"
+    if is_url(path):
+        raise ReportError(
+            f"cannot report on {without_password(path)}: it is not the URL of a PostgreSQL "
+            "database; pull the data set, and report on the copy"
+        )
     if os.path.isdir(path):
         if is_data_set(path):
             return "datasets"
