@@ -5,8 +5,8 @@ collection it steps from object to object, and never gets past one that is said 
 index 0 with size 0, or a size that makes the step overflow. HDF5 2.0.0 does so where the step is 0,
 and 1.14.2 also where it leads back; all other damage to a collection ends in an error.
 
-Raw data may hold the same bytes, and so may freed space. A file is therefore
-refused only if HDF5 was seen to load the collection, from a copy in which its version is wrong.
+Raw data may hold the same bytes, and so may freed space. A file is therefore refused only if HDF5
+was seen to load the collection, from a copy in which its version is wrong.
 
 References
 ----------
