@@ -104,6 +104,9 @@ def _names(ws: Any, name: str) -> tuple[str, str]:
         for key in keys:
             if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
                 return namespace, key
+    for (namespace, key), reason in ws.unreadable.items():
+        if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
+            raise CommandError(f"cannot read {name}: {reason}")
     raise CommandError(f"no such item: {name} (run `persist ls` to list items)")
 
 

@@ -16,6 +16,7 @@ from persist.errors import ArgumentError, UnknownKeyError
 from persist.experiment.folder import changing, journal_of, reading
 from persist.experiment.names import check_dataset
 from persist.files import TIMEOUT, temporary_beside
+from persist.files.hdf5_heaps import check_heaps
 from persist.files.journal import Journal, Part
 from persist.files.overlay import (
     OverlayFile,
@@ -94,6 +95,7 @@ class ArrayFile:
         self._patience = _PATIENCE
         self.overlay = OverlayFile(path, self._lock)
         try:
+            check_heaps(path)
             self.file = h5py.File(self.overlay, "r+", libver=_VERSIONS)
             self._check()
         except BaseException:

@@ -18,6 +18,7 @@ from typing import Any
 import h5py
 
 from persist.errors import DamagedError, FileInUseError
+from persist.files.hdf5_heaps import check_heaps
 from persist.files.lock import TIMEOUT
 from persist.files.regular import check_regular
 
@@ -35,6 +36,8 @@ def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
         If another program has the file open for writing and does not close it in time.
     NotRegularError
         If it is a pipe, a device or a folder.
+    DamagedError
+        If HDF5 would loop for ever in its strings.
     OSError
         If it is missing, damaged, or no HDF5 file.
     """
@@ -42,11 +45,18 @@ def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return h5py.File(path, "r")
+            file = h5py.File(path, "r")
+            break
         except BlockingIOError as error:
             if time.monotonic() >= deadline:
                 raise FileInUseError(path, timeout) from error
             time.sleep(_PAUSE)
+    try:
+        check_heaps(path)  # while no writer can change the file
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 @contextlib.contextmanager

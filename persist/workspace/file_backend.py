@@ -13,6 +13,7 @@ import h5py
 
 from persist.errors import ClosedError, FileInUseError, LockTimeout, MissingPathError
 from persist.files import remove_path
+from persist.files.hdf5_heaps import check_heaps
 from persist.files.journal import Journal, recover
 from persist.files.overlay import OverlayFile, commit_overlays, lock_exclusively, unlock
 from persist.hdf5 import prepare
@@ -371,6 +372,7 @@ class InPlaceFile(FileBackend):
             path, lambda handle: lock_exclusively(handle, self.pair.data, self._timeout)
         )
         try:
+            check_heaps(path)
             self._file = h5py.File(self._overlay, "r+")
         except BaseException:
             self._close_file()

@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 
+from persist.files.hdf5_heaps import check_heaps
 from persist.files.regular import check_regular
 from persist.hdf5 import prepare, summarize
 from persist.hdf5.opening import open_hdf5
@@ -86,6 +87,7 @@ def set_note_in_file(h5_path: _Path, namespace: str, key: str, note: Any) -> Non
 def _changed(h5_path: _Path, mode: str = "r+") -> Iterator[Any]:
     if os.path.exists(h5_path):
         check_regular(os.fspath(h5_path))
+        check_heaps(os.fspath(h5_path))
     with h5py.File(h5_path, mode) as file:
         if OWN_GROUP in file:
             # What is said of the items there, and in the JSON file, is no longer so.

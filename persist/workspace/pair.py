@@ -34,7 +34,7 @@ from persist.files import (
 )
 from persist.files.journal import Journal, is_pending, recover
 from persist.files.write import write_bytes
-from persist.hdf5.opening import disk_errors, member
+from persist.hdf5.opening import disk_errors, member, open_hdf5
 from persist.workspace.groups import OWN_GROUP, Header, groups_of, read_entry
 from persist.workspace.index import Index
 
@@ -319,7 +319,7 @@ class Pair:
         write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=True)
 
     def _data_mark(self) -> str | None:
-        with contextlib.suppress(OSError), h5py.File(self.data, "r") as file:
+        with contextlib.suppress(OSError), open_hdf5(self.data, timeout=0) as file:
             return read_mark(file)
         return None
 

@@ -6,6 +6,7 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import h5py
 import numpy
 import pytest
 
@@ -13,6 +14,7 @@ import persist
 from persist.archive.safe.policy import current, reading, reading_everywhere, restore_as_trusted
 from persist.cli import main
 from tests.gallery import Channel
+from tests.security.samples import make
 
 DATA = Path(__file__).parents[1] / "data"
 EVIL = "\nimport pathlib\npathlib.Path('marker').write_text('ran')\n"
@@ -137,3 +139,13 @@ def test_pictures_of_a_workspace_run_nothing(folder) -> None:
     lazily._repr_html_()
     repr(lazily)
     assert not (folder / "marker").exists()
+
+
+def test_item_that_leads_out_of_its_file_is_not_said_to_be_missing(folder, capsys) -> None:
+    path = make("workspace", folder)
+    with h5py.File(path, "r+") as file:
+        del file["D0/y/data"]
+        file["D0/y/data"] = h5py.ExternalLink("other.h5", "/x")
+    assert main(["show", str(path), "D0/y"]) == 2
+    assert "cannot read D0/y: " in (shown := capsys.readouterr().err)
+    assert "external link" in shown

@@ -84,6 +84,27 @@ def write_store(folder: Path) -> None:
         store.begin_run("another", {}, [])
 
 
+def write_bundles(folder: Path) -> None:
+    """Record a chain with artifacts of each kind, and export it in each format."""
+    for library in ("duckdb", "sklearn", "joblib", "yaml", "pyarrow"):
+        pytest.importorskip(library)
+    from tests.tracking.samples import Mean
+    from tests.tracking.test_bundles import save_chain
+
+    with WorkspaceStore(folder / "store") as store:
+        for artifacts in ("archive", "pickle", "joblib"):
+            chain = save_chain(store, [], {"0": Mean()}, format=artifacts)
+            for exported in ("n4a", "n4a.py", "package"):
+                # A name in which a package may be, too.
+                name = f"{artifacts}_{exported.replace('.', '_')}"
+                store.export_chain(chain, folder / name, format=exported)
+        run = store.begin_run("another", {}, [])
+        store.export_run(run, folder / "run")
+        pipeline = store.begin_pipeline(run, "p", {}, [], "d", None)
+        store.export_pipeline_config(pipeline, folder / "pipeline")
+        store.export_predictions_parquet(folder / "predictions")
+
+
 WRITERS: dict[str, Callable[[Path], Any]] = {
     "data set": write_data_set,
     "data set in HDF5": lambda folder: write_data_set(folder, "hdf5"),
@@ -95,6 +116,7 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
     "exports of an experiment": write_exports,
     "experiment": write_task,
     "run store": write_store,
+    "bundles": write_bundles,
 }
 
 

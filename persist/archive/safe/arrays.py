@@ -21,6 +21,7 @@ from persist.archive.safe.budget import Budget
 from persist.archive.safe.templates import ArraysTemplate
 from persist.errors import DamagedError, MissingFileError, PersistError, UnreadableError
 from persist.files import check_name, confine, open_regular
+from persist.files.hdf5_heaps import check_heaps
 
 __all__ = ["read_arrays", "read_dataset_checked", "read_external", "read_npy"]
 
@@ -135,6 +136,7 @@ def _read_npz(file: IO[bytes], names: Sequence[str] | None, budget: Budget) -> d
 def _read_hdf5(file: IO[bytes], names: Sequence[str] | None, budget: Budget) -> dict[str, _Array]:
     import h5py
 
+    check_heaps(file.name, file)
     with h5py.File(file, "r") as opened:
         return {
             check_name(name, devices=True)[0]: read_dataset_checked(opened, name, budget)
