@@ -16,9 +16,7 @@ from persist.dataset.layout import is_data_set
 from persist.errors import (
     ArgumentError,
     DamagedError,
-    FileInUseError,
     MissingPathError,
-    NotRegularError,
     PathExistsError,
     PersistError,
     PersistWarning,
@@ -52,10 +50,6 @@ _Path = str | os.PathLike[str]
 
 class AmbiguousError(PersistError, ValueError):
     """Two workspaces were saved under one path, in different forms."""
-
-
-class NotHDF5Error(DamagedError, OSError):
-    """A file is not in HDF5, or damaged from its beginning."""
 
 
 class UnreadableError(DamagedError):
@@ -202,14 +196,7 @@ def opened(pair: Pair, timeout: float = TIMEOUT) -> Any:
             pair.settle()
     with contextlib.suppress(OSError):
         pair.finish()
-    try:
-        return open_hdf5(pair.data, timeout)
-    except (FileInUseError, NotRegularError):
-        raise
-    except OSError as error:
-        raise NotHDF5Error(
-            f"cannot read {pair.data}: it is not an HDF5 file, or it is damaged: {error}"
-        ) from error
+    return open_hdf5(pair.data, timeout)
 
 
 def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:
