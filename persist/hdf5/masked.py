@@ -95,7 +95,13 @@ def prepare_array(data: Any) -> Prepared:
         chosen = getattr(data, "_fill_value", None)
         fill_value = None if chosen is None or plain.array.dtype.hasobject else data.fill_value
         return Prepared(plain.array, plain.kind, prepare_array(mask), fill_value)
-    array = numpy.asarray(data, order="C")
+    try:
+        array = numpy.asarray(data, order="C")
+    except ValueError as error:
+        raise UnsupportedObjectError(
+            "its parts differ in shape, and numpy makes no array of them: write each as an array "
+            "of its own, or one masked array that has all of them"
+        ) from error
     dtype = array.dtype
     if dtype.isbuiltin == 1 and dtype.kind in "biufc":
         return Prepared(array, file_type(dtype))

@@ -43,7 +43,14 @@ from persist.workspace.package import (
     save_package,
     settle_package,
 )
-from persist.workspace.pair import Pair, Unreadable, read_index, read_mark, write_listing
+from persist.workspace.pair import (
+    Pair,
+    Unreadable,
+    checked_path,
+    read_index,
+    read_mark,
+    write_listing,
+)
 
 _Path = str | os.PathLike[str]
 
@@ -162,7 +169,7 @@ def package_at(path: _Path) -> str | None:
     AmbiguousError
         If there are files in HDF5, too.
     """
-    folder = os.fspath(path)
+    folder = checked_path(path)
     settle_package(folder)
     if not os.path.isdir(folder) or not is_data_set(folder):
         return None

@@ -172,6 +172,8 @@ def test_what_comes_back_as_something_else_is_refused(tmp_path, value):
         (numpy.array(["2020-01-01"], "M8[D]"), "astype('int64')"),
         (numpy.array([3], "m8[s]"), "astype('int64')"),
         (numpy.zeros(2, [("a", "U3"), ("b", "f8")]), "each field"),
+        ([[1.0, 2.0], [3.0]], "one masked array"),
+        ([numpy.zeros((2, 3)), numpy.zeros((2, 4))], "one masked array"),
     ],
     ids=repr,
 )
