@@ -23,7 +23,7 @@ def other(request, make_kind, tmp_path, made):
 
 @pytest.mark.parametrize("thing", [{}, None, "ws.h5"], ids=repr)
 def test_what_is_no_workspace_is_not_merged(thing):
-    with pytest.raises(TypeError, match="cannot merge from .*: give a workspace"):
+    with pytest.raises(TypeError, match=r"cannot merge from .*: give a workspace"):
         AnalysisWorkspace().merge_from(thing)
 
 
