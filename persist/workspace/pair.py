@@ -178,7 +178,7 @@ def checked_path(path: str | os.PathLike[str]) -> str:
     try:
         name = os.fspath(path)
     except TypeError:
-        name = None  # type: ignore[assignment]
+        name = None
     if not isinstance(name, str):
         raise ArgumentTypeError(
             f"the path of a workspace must be a str or a Path, got {type(path).__name__}: {path!r}"
