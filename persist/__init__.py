@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from persist.exchange.push import push
     from persist.exchange.report import report
     from persist.loading import load, untrusted_names
+    from persist.tracking import predict, run
     from persist.workspace import (
         AnalysisWorkspace,
         LazyAnalysisWorkspace,
@@ -58,11 +59,13 @@ __all__ = [
     "load",
     "load_arrays",
     "open",
+    "predict",
     "pull",
     "push",
     "repair",
     "report",
     "restore",
+    "run",
     "untrusted_names",
     "verify",
 ]
@@ -88,11 +91,13 @@ _HOMES = {
     "load": "persist.loading",
     "load_arrays": "persist.archive",
     "open": "persist.exchange.opening",
+    "predict": "persist.tracking",
     "pull": "persist.exchange.pull",
     "push": "persist.exchange.push",
     "repair": "persist.dataset",
     "report": "persist.exchange.report",
     "restore": "persist.archive",
+    "run": "persist.tracking",
     "untrusted_names": "persist.loading",
     "verify": "persist.dataset",
 }

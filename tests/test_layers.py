@@ -19,7 +19,7 @@ LAYERS = [
     {"archive"},
     {"dataset", "hdf5", "objects"},
     {"workspace", "experiment", "tracking", "compat"},
-    {"loading", "storage"},
+    {"loading", "pipeline", "storage"},
     {"exchange"},
     {"cli"},
     {"__init__", "__main__"},

@@ -27,7 +27,7 @@ from persist.files.overlay import (
 )
 from persist.files.write import replace_bytes
 from persist.hdf5.masked import Prepared, prepare_array, read_prepared
-from persist.hdf5.opening import member, open_hdf5
+from persist.hdf5.opening import format_errors, member, open_hdf5
 
 _PATIENCE = 1.0  # s
 
@@ -96,7 +96,8 @@ class ArrayFile:
         self.overlay = OverlayFile(path, self._lock)
         try:
             check_heaps(path)
-            self.file = h5py.File(self.overlay, "r+", libver=_VERSIONS)
+            with format_errors(path):
+                self.file = h5py.File(self.overlay, "r+", libver=_VERSIONS)
             self._check()
         except BaseException:
             self.overlay.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import threading
@@ -11,7 +12,13 @@ import weakref
 from collections.abc import Iterator
 from types import TracebackType
 
-from persist.errors import ArgumentError, LockNotHeldError, LockTimeout, LostLockError
+from persist.errors import (
+    ArgumentError,
+    LockNotHeldError,
+    LockTimeout,
+    LostLockError,
+    MissingPathError,
+)
 from persist.files.lock_file import (
     LockFile,
     LocksMissingError,
@@ -140,6 +147,12 @@ class FolderLock:
                 held = lock_file(self._path)
             except LocksMissingError:
                 held = _soft_lock(f"{self._path}-owner")
+            except FileNotFoundError as error:
+                raise MissingPathError(
+                    errno.ENOENT,
+                    "cannot lock this folder: it was moved or removed; open it where it is",
+                    self._folder,
+                ) from error
             if held is not None:
                 break
             pauses = pauses or _pauses()

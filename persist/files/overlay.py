@@ -156,6 +156,10 @@ class OverlayFile:
         self.failure: BaseException | None = None
         _OPEN.add(self)
 
+    def __repr__(self) -> str:
+        # h5py calls the open file by this name, and so do messages.
+        return self._path
+
     def fileno(self) -> int:
         """Return the descriptor of the file."""
         return self._handle

@@ -95,13 +95,22 @@ def prepare_array(data: Any) -> Prepared:
         chosen = getattr(data, "_fill_value", None)
         fill_value = None if chosen is None or plain.array.dtype.hasobject else data.fill_value
         return Prepared(plain.array, plain.kind, prepare_array(mask), fill_value)
-    array = numpy.asarray(data, order="C")
+    try:
+        array = numpy.asarray(data, order="C")
+    except ValueError as error:
+        raise UnsupportedObjectError(
+            "its parts differ in shape, and numpy makes no array of them: write each as an array "
+            "of its own, or one masked array that has all of them"
+        ) from error
     dtype = array.dtype
     if dtype.isbuiltin == 1 and dtype.kind in "biufc":
         return Prepared(array, file_type(dtype))
     if dtype.kind == "O" and dtype.metadata is None:
         dtype = _text_type(array)
-    return Prepared(array, h5py.h5t.py_create(dtype, logical=True))
+    try:
+        return Prepared(array, h5py.h5t.py_create(dtype, logical=True))
+    except TypeError as error:
+        raise UnsupportedObjectError(f"HDF5 has no type for {dtype}: {_advice(dtype)}") from error
 
 
 def read_prepared(group: Any, name: str, selection: Any = ()) -> Any:
@@ -142,6 +151,15 @@ def _text_type(array: Any) -> Any:
             "HDF5 has no arrays of both str and bytes: convert all to one of them"
         )
     return h5py.string_dtype("ascii" if kinds == {True} else "utf-8")
+
+
+def _advice(dtype: Any) -> str:
+    """Return what to write instead of an array of a type that HDF5 lacks."""
+    if dtype.kind == "U":
+        return "write text as objects, astype(object)"
+    if dtype.kind in "mM":
+        return "write the numbers, astype('int64'), and keep the unit as an attribute of the trial"
+    return "convert it to another dtype, or write each field as an array of its own"
 
 
 def _refuse_units(data: Any) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import h5py
 
-from persist.errors import DamagedError, FileInUseError
+from persist.errors import DamagedError, FileInUseError, PersistError
 from persist.files.hdf5_heaps import check_heaps
 from persist.files.lock import TIMEOUT
 from persist.files.regular import check_regular
@@ -25,6 +25,10 @@ from persist.files.regular import check_regular
 _PAUSE = 0.02  # s
 _ERRNO = re.compile(r"errno = (\d+)")
 _KINDS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}
+
+
+class NotHDF5Error(DamagedError, OSError):
+    """A file is not in HDF5, or damaged from its beginning."""
 
 
 def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
@@ -36,16 +40,19 @@ def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
         If another program has the file open for writing and does not close it in time.
     NotRegularError
         If it is a pipe, a device or a folder.
+    NotHDF5Error
+        If it is no HDF5 file, or damaged.
     DamagedError
         If HDF5 would loop for ever in its strings.
     OSError
-        If it is missing, damaged, or no HDF5 file.
+        If it is missing, or the disk fails.
     """
     check_regular(path)
     deadline = time.monotonic() + timeout
     while True:
         try:
-            file = h5py.File(path, "r")
+            with format_errors(path):
+                file = h5py.File(path, "r")
             break
         except BlockingIOError as error:
             if time.monotonic() >= deadline:
@@ -57,6 +64,44 @@ def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
         file.close()
         raise
     return file
+
+
+@contextlib.contextmanager
+def format_errors(path: str) -> Iterator[None]:
+    """Context manager that turns the OSError of HDF5 for what it cannot parse into NotHDF5Error."""
+    try:
+        yield
+    except OSError as error:
+        # The disk, and locks, have numbers.
+        if error.errno is not None or isinstance(error, PersistError):
+            raise
+        raise NotHDF5Error(
+            f"cannot read {path}: it is not an HDF5 file, or it is damaged: {error}"
+        ) from error
+
+
+def damage_of(group: Any, error: Exception) -> Exception:
+    """Return what to raise for an error that the content of a group has caused.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        What was read.
+    error : Exception
+        What numpy, h5py or the class of the object has raised for it.
+
+    Returns
+    -------
+    Exception
+        A DamagedError; the error itself if it is one of persist, or does not come of the content.
+    """
+    is_other = isinstance(error, (PersistError, ImportError, MemoryError))
+    if is_other or getattr(error, "errno", None):
+        return error
+    return DamagedError(
+        f"cannot read {group.name} in {group.file.filename}: it is damaged: "
+        f"{type(error).__name__}: {error}"
+    )
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from persist.hdf5.builtins import (
     archive_summary,
     read_archive,
 )
-from persist.hdf5.opening import member
+from persist.hdf5.opening import damage_of, member
 from persist.hdf5.registry import Encoding, by_tag
 from persist.hdf5.vocabulary import encoding_of, tag_of
 
@@ -54,7 +54,7 @@ def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
     ValueError
         If the type of the group, or of one in it, is unknown.
     DamagedError
-        If a dataset or an attribute is missing.
+        If a dataset or an attribute is missing, or is not what the type has.
     MissingExtraError
         If the class of the object belongs to a package that is not installed.
 
@@ -108,9 +108,15 @@ class _Reader:
         if mark == ARCHIVE:
             return read_archive(group)
         encoding = _encoding(tag, group)
-        if isinstance(encoding, ArrayEncoding) and mark != LIST:
-            return self._array(member(group, "data"))
-        found = encoding.read(group)
+        try:
+            if isinstance(encoding, ArrayEncoding) and mark != LIST:
+                return self._array(member(group, "data"))
+            found = encoding.read(group)
+        except Exception as error:
+            found = damage_of(group, error)
+            if found is error:
+                raise
+            raise found from error
         if isinstance(encoding, DictEncoding):
             self._unfilled.append((group, found, self._above))
         return found

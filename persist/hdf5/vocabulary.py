@@ -85,8 +85,17 @@ def _check_version(group: Any) -> None:
 
 
 def text_of(value: Any) -> str:
-    """Return an attribute as text; other software writes bytes."""
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    """Return an attribute as text; other software writes bytes.
+
+    Raises
+    ------
+    DamagedError
+        If the bytes are not UTF-8.
+    """
+    try:
+        return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"the text {value!r:.80} is damaged: it is not in UTF-8") from error
 
 
 def attribute(owner: Any, name: str) -> Any:

@@ -16,7 +16,15 @@ from persist import __version__
 from persist.tracking.times import as_utc, new_id, now
 from persist.urls import without_password
 
-__all__ = ["differences", "environment", "is_dead", "this_process", "version_of"]
+__all__ = [
+    "differences",
+    "environment",
+    "has_left",
+    "is_dead",
+    "leave_run",
+    "this_process",
+    "version_of",
+]
 
 _ALWAYS = ("numpy", "scipy", "sklearn", "duckdb", "joblib")
 _TIMEOUT = 5  # s
@@ -153,6 +161,19 @@ def this_process() -> dict[str, Any]:
     ``started`` is when the process started as its system counts it, None where it does not tell.
     """
     return {"host": socket.gethostname(), "pid": os.getpid(), "started": _start(os.getpid())}
+
+
+_left: set[str] = set()
+
+
+def leave_run(run_id: str) -> None:
+    """Note that this process no longer trains a run, whether or not it could record that."""
+    _left.add(run_id)
+
+
+def has_left(run_id: str) -> bool:
+    """Return True if this process trained a run, and no longer does."""
+    return run_id in _left
 
 
 def is_dead(process: Any) -> bool:

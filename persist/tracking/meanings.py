@@ -11,6 +11,7 @@ import numpy
 __all__ = ["Meaning", "meaning_of", "with_meaning"]
 
 Array = Any
+_EXACT = 2**53
 _Arrays = dict[str, Array]
 
 
@@ -45,7 +46,7 @@ def meaning_of(
     sample_ids : array or None
         The names of the samples.
     labels : array, optional
-        All labels that may occur, if values that are not numbers are labels.
+        All labels that may occur, if the values are labels.
     """
     document: dict[str, Any] = {}
     if proba_classes is not None:
@@ -61,7 +62,7 @@ def meaning_of(
     given = [values for values in arrays if values is not None]
     if any(values.ndim == 2 for values in given):
         document["n_outputs"] = max(v.shape[1] for v in given if v.ndim == 2)
-    if labels is not None and any(values.dtype.kind not in "fiub" for values in given):
+    if labels is not None and not all(map(_are_exact_as_floats, given)):
         known = _unique([*(values.ravel() for values in given), numpy.asarray(labels).ravel()])
         places = {label: place for place, label in enumerate(known)}
         document["labels"] = [_plain(label) for label in known]
@@ -120,6 +121,13 @@ def _checksum(y_true: Array, y_pred: Array) -> int:
             plain = numpy.asarray(values, numpy.float64).ravel()
             found = zlib.crc32(numpy.ascontiguousarray(plain).tobytes(), found)
     return found
+
+
+def _are_exact_as_floats(values: Array) -> bool:
+    """Return True if the column of 64-bit floats tells all of these numbers apart."""
+    if values.dtype.kind in "iu" and values.size:
+        return int(values.max()) <= _EXACT and int(values.min()) >= -_EXACT
+    return values.dtype.kind in "fiub"
 
 
 def _unique(arrays: list[Array]) -> list[Any]:

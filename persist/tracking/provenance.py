@@ -8,6 +8,7 @@ from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.columns import TABLES
 from persist.tracking.database import Opened
+from persist.tracking.environment import has_left
 from persist.tracking.errors import RecordNotFoundError
 from persist.tracking.queries import Queries
 from persist.tracking.statements import ids_of
@@ -88,13 +89,16 @@ class Provenance:
     def close_dead_runs(self) -> list[str]:
         """Mark runs as dead whose process has ended before they did, and return their ids.
 
-        Only processes of this host are looked for.
+        Only processes of this host are looked for; and so are runs that this process was
+        interrupted in so often that it could not record that they have failed.
         """
         with self._opened.changing() as changes:
             dead = self._queries.dead_runs()
             for run_id in dead:
                 process = (self._queries.get_run(run_id) or {})["config"]["process"]
-                error = f"process {process['pid']} on {process['host']} ended before the run did"
+                has_left_it = has_left(run_id)
+                ended = "left the run before its end" if has_left_it else "ended before the run did"
+                error = f"process {process['pid']} on {process['host']} {ended}"
                 values = {"status": "dead", "completed_at": now(run_id), "error": error}
                 changes.update("runs", run_id, values)
         return dead

@@ -13,7 +13,7 @@ from persist.tracking import statements
 from persist.tracking.columns import LABELS, TABLES
 from persist.tracking.database import Frame, Opened
 from persist.tracking.engine import local_zone
-from persist.tracking.environment import is_dead
+from persist.tracking.environment import has_left, is_dead
 from persist.tracking.meanings import with_meaning
 from persist.tracking.optional import import_optional
 from persist.tracking.statements import select
@@ -139,12 +139,13 @@ class Queries:
             return self._opened.frame(statement, engine)
 
     def dead_runs(self) -> list[str]:
-        """Return the runs whose process has ended before they did."""
+        """Return the runs whose process has ended, or has left them, before they did."""
         running = select("runs", ("run_id", "config"), {"status": "running"})
         found = []
         for run_id, text in self._opened.rows(running):
             config = json.loads(text) if text else None
-            if isinstance(config, dict) and is_dead(config.get("process")):
+            process = config.get("process") if isinstance(config, dict) else None
+            if process is not None and (is_dead(process) or has_left(str(run_id))):
                 found.append(str(run_id))
         return found
 

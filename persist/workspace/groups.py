@@ -105,10 +105,13 @@ def read_header(file: Any, path: str | None = None) -> Header:
             f"{path!r} does not appear to be a SpikeLab workspace (missing {_ID} attribute), nor "
             "one of persist"
         )
-    name = _text(attributes.get(_WORKSPACE_NAME, ""))
-    if _JSON_NAME in attributes and storable_text(json.loads(attributes[_JSON_NAME])) == name:
-        name = json.loads(attributes[_JSON_NAME])
-    return Header(_text(attributes[_ID]), name or None, float(attributes.get(CREATED_AT, 0.0)))
+    try:
+        name = _text(attributes.get(_WORKSPACE_NAME, ""))
+        if _JSON_NAME in attributes and storable_text(json.loads(attributes[_JSON_NAME])) == name:
+            name = json.loads(attributes[_JSON_NAME])
+        return Header(_text(attributes[_ID]), name or None, float(attributes.get(CREATED_AT, 0.0)))
+    except (TypeError, ValueError) as error:
+        raise DamagedError(f"{path} is damaged: its attributes: {error}") from error
 
 
 def namespace_group(file: Any, namespace: str) -> Any:

@@ -61,7 +61,7 @@ def save_package(
     report : callable
         Called after each item.
     replace : bool, optional
-        Replace, too, what no workspace has written.
+        Replace, too, a package of a workspace to which others have added values.
     timeout : float, optional
         How long to wait for another writer, in s.
 
@@ -80,8 +80,7 @@ def save_package(
             _check_spelling(each)
     with _lock(folder, name, timeout):
         settle_folder(os.path.join(folder, name))
-        if not replace:
-            _check_replaceable(path)
+        _check_replaceable(path, replace)
         with (
             replace_folder(os.path.join(folder, name)) as new,
             open_data_set(new, "w", array_threshold=_THRESHOLD) as dataset,
@@ -234,14 +233,14 @@ def _in_order(names: Iterator[str], known: dict[str, Any]) -> list[str]:
     return first + [name for name in found if name not in known]
 
 
-def _check_replaceable(path: str) -> None:
+def _check_replaceable(path: str, replace: bool) -> None:
     if not os.path.lexists(path):
         return
     if not is_workspace_package(path):
         raise PathExistsError(
             errno.EEXIST, "No workspace was saved here: choose another path, or remove it", path
         )
-    others = [key for key in open_data_set(path) if key != _INFO]
+    others = [] if replace else [key for key in open_data_set(path) if key != _INFO]
     if others:
         raise PathExistsError(
             errno.EEXIST,

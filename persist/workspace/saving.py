@@ -16,9 +16,7 @@ from persist.dataset.layout import is_data_set
 from persist.errors import (
     ArgumentError,
     DamagedError,
-    FileInUseError,
     MissingPathError,
-    NotRegularError,
     PathExistsError,
     PersistError,
     PersistWarning,
@@ -45,17 +43,20 @@ from persist.workspace.package import (
     save_package,
     settle_package,
 )
-from persist.workspace.pair import Pair, Unreadable, read_index, read_mark, write_listing
+from persist.workspace.pair import (
+    Pair,
+    Unreadable,
+    checked_path,
+    read_index,
+    read_mark,
+    write_listing,
+)
 
 _Path = str | os.PathLike[str]
 
 
 class AmbiguousError(PersistError, ValueError):
     """Two workspaces were saved under one path, in different forms."""
-
-
-class NotHDF5Error(DamagedError, OSError):
-    """A file is not in HDF5, or damaged from its beginning."""
 
 
 class UnreadableError(DamagedError):
@@ -168,7 +169,7 @@ def package_at(path: _Path) -> str | None:
     AmbiguousError
         If there are files in HDF5, too.
     """
-    folder = os.fspath(path)
+    folder = checked_path(path)
     settle_package(folder)
     if not os.path.isdir(folder) or not is_data_set(folder):
         return None
@@ -202,14 +203,7 @@ def opened(pair: Pair, timeout: float = TIMEOUT) -> Any:
             pair.settle()
     with contextlib.suppress(OSError):
         pair.finish()
-    try:
-        return open_hdf5(pair.data, timeout)
-    except (FileInUseError, NotRegularError):
-        raise
-    except OSError as error:
-        raise NotHDF5Error(
-            f"cannot read {pair.data}: it is not an HDF5 file, or it is damaged: {error}"
-        ) from error
+    return open_hdf5(pair.data, timeout)
 
 
 def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
 from persist.display import View
-from persist.errors import ArgumentError, PersistError
+from persist.errors import ArgumentError, ArgumentTypeError, PersistError
 from persist.files import TIMEOUT
 from persist.hdf5 import summarize
 from persist.progress import ItemReport, Progress, item_reporter
@@ -33,7 +33,7 @@ from persist.workspace.index import (
     missing_namespace,
     new_entry,
 )
-from persist.workspace.pair import Unreadable
+from persist.workspace.pair import Unreadable, checked_path
 from persist.workspace.saving import (
     Saved,
     check_errors,
@@ -285,7 +285,17 @@ class AnalysisWorkspace:
         dict
             ``merged`` and ``skipped``, two numbers, and ``skipped_keys``, a list of (namespace,
             key).
+
+        Raises
+        ------
+        TypeError
+            If `other` is not a workspace.
         """
+        if not hasattr(other, "describe") or not hasattr(other, "get"):
+            raise ArgumentTypeError(
+                f"cannot merge from {type(other).__name__}: give a workspace, of persist or "
+                "spikelab; load a file first"
+            )
         with getattr(other, "_lock", contextlib.nullcontext()):
             # Also of a workspace of spikelab.
             index = other.describe()
@@ -339,7 +349,7 @@ class AnalysisWorkspace:
             if self._is_saved_in_place(path, format):
                 self.compact()
             elif format == "hdf5":
-                save_hdf5(os.fspath(path), self._header, self._filler(report), replace, timeout)
+                save_hdf5(checked_path(path), self._header, self._filler(report), replace, timeout)
             elif format == "package":
                 if self.unreadable:
                     raise UnsavableError(
@@ -348,7 +358,7 @@ class AnalysisWorkspace:
                     )
                 header, read = self._header, self._read
                 save_to_package(
-                    os.fspath(path), header, self._index, read, report, replace, timeout
+                    checked_path(path), header, self._index, read, report, replace, timeout
                 )
             else:
                 raise ArgumentError(f"format must be 'hdf5' or 'package', got {format!r}")

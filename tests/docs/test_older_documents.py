@@ -128,6 +128,18 @@ def test_the_life_of_a_run():
     assert library.load_template("optimized_pls") == {"steps": ["snv", {"pls": 10}]}
 
 
+def test_names_are_where_only_the_name_of_the_package_differs():
+    pytest.importorskip("duckdb")
+    import persist
+    from persist import tracking
+    from persist.pipeline.storage import WorkspaceStore
+    from persist.pipeline.storage.library import PipelineLibrary
+
+    assert WorkspaceStore is tracking.WorkspaceStore
+    assert PipelineLibrary is tracking.PipelineLibrary
+    assert (persist.run, persist.predict) == (tracking.run, tracking.predict)
+
+
 def test_training_exporting_and_predicting():
     for library in ("duckdb", "polars", "pyarrow", "joblib"):
         pytest.importorskip(library)

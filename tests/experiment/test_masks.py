@@ -1,6 +1,7 @@
 """Masks, units, texts and numbers on every path: written, read, stacked, copied, converted back."""
 
 import math
+import re
 from pathlib import Path
 
 import h5py
@@ -159,6 +160,26 @@ def test_object_arrays_of_text_come_back_as_they_were(tmp_path, texts):
 def test_what_comes_back_as_something_else_is_refused(tmp_path, value):
     with TaskWriter(tmp_path) as writer, pytest.raises(TypeError, match="HDF5"):
         writer.write(make_trial(0, x=numpy.array(value, object)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        (numpy.array(["a"]), "astype(object)"),
+        (["a", "b"], "astype(object)"),
+        (numpy.ma.array(["a", "b"], mask=[0, 1]), "astype(object)"),
+        (numpy.array(["2020-01-01"], "M8[D]"), "astype('int64')"),
+        (numpy.array([3], "m8[s]"), "astype('int64')"),
+        (numpy.zeros(2, [("a", "U3"), ("b", "f8")]), "each field"),
+        ([[1.0, 2.0], [3.0]], "one masked array"),
+        ([numpy.zeros((2, 3)), numpy.zeros((2, 4))], "one masked array"),
+    ],
+    ids=repr,
+)
+def test_a_type_that_hdf5_lacks_is_refused_with_what_to_write_instead(tmp_path, value, advice):
+    with TaskWriter(tmp_path) as writer, pytest.raises(TypeError, match=re.escape(advice)):
+        writer.write(make_trial(0, x=value))
     assert list(tmp_path.iterdir()) == []
 
 

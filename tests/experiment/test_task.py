@@ -10,7 +10,7 @@ import h5py
 import numpy
 import pytest
 
-from persist.errors import ArchiveError, DamagedError, UnknownKeyError
+from persist.errors import ArchiveError, DamagedError, MissingPathError, UnknownKeyError
 from persist.experiment import (
     Array,
     Storage,
@@ -213,6 +213,34 @@ def test_writers_of_one_task_take_turns(tmp_path):
     for number, array in enumerate(reader.iterarray("emg")):
         numpy.testing.assert_array_equal(array, signal(number))
     assert reader.dropped == []
+
+
+@pytest.mark.parametrize("content", [b"no HDF5", b"half"])
+def test_an_array_file_that_is_damaged_is_named(tmp_path, content):
+    write_trials(tmp_path)
+    path = tmp_path / "emg.hdf5"
+    content = path.read_bytes()[: path.stat().st_size // 2] if content == b"half" else content
+    path.write_bytes(content)
+    table = (tmp_path / "trials.csv").read_bytes()
+    for act in (
+        lambda: write_trials(tmp_path, [3]),
+        lambda: TaskReader(tmp_path).array("emg"),
+        lambda: TaskReader(tmp_path).check_complete(),
+    ):
+        with pytest.raises(DamagedError, match=r"emg\.hdf5: it is not an HDF5 file, or it is dam"):
+            act()
+    assert path.read_bytes() == content
+    assert (tmp_path / "trials.csv").read_bytes() == table
+
+
+def test_a_task_that_was_moved_is_told(tmp_path):
+    writer = TaskWriter(tmp_path / "t")
+    (tmp_path / "t").mkdir()
+    writer.write(make_trial(0))
+    (tmp_path / "t").rename(tmp_path / "moved")
+    with pytest.raises(MissingPathError, match="it was moved or removed"):
+        writer.write(make_trial(1))
+    assert not (tmp_path / "t").exists()
 
 
 def test_attributes_can_be_written_without_arrays(tmp_path):

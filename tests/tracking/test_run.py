@@ -1,6 +1,7 @@
 """Training sessions."""
 
 import json
+import sys
 
 import numpy
 import pytest
@@ -244,6 +245,34 @@ def test_an_interrupted_run_says_so(workspace):
         [record] = store.list_runs().to_dicts()
         assert (record["status"], record["error"]) == ("failed", "KeyboardInterrupt")
         assert len(store.list_pipelines(record["run_id"])) == 1
+
+
+def test_a_run_is_dead_if_a_second_interrupt_kept_its_end_from_being_recorded(workspace):
+    interrupted = []
+
+    def interrupt(*_):
+        interrupted.append(True)
+        raise KeyboardInterrupt
+
+    def interrupt_again(frame, event, arg):
+        if event == "call" and frame.f_code.co_name == "fail_run" and interrupted:
+            raise KeyboardInterrupt
+
+    sys.setprofile(interrupt_again)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run([Ridge()], (X, Y), progress=interrupt, cv=2)
+    finally:
+        sys.setprofile(None)
+    with WorkspaceStore(workspace) as store:
+        [record] = store.list_runs().to_dicts()
+        assert record["status"] == "dead"
+        assert store.close_dead_runs() == [record["run_id"]]
+        found = store.get_run(record["run_id"])
+        assert (found["status"], found["error"].partition(" left ")[2]) == (
+            "dead",
+            "the run before its end",
+        )
 
 
 def test_progress_is_told(workspace):

@@ -31,6 +31,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
     cross_validate,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 
@@ -227,6 +228,35 @@ def test_splits_are_those_that_were_given(train, cv):
         for name, rows in (("train", rest), ("val", part)):
             found = arrays(result, fold_id=str(number), partition=name)
             assert found["sample_indices"].tolist() == list(rows)
+
+
+@pytest.mark.parametrize("row", [60, 200, -61])
+def test_splits_of_rows_that_are_not_there_are_refused(train, row):
+    for dataset in ((X, Y), (X, Y, numpy.tile(X, (5, 1)), numpy.tile(Y, 5))):
+        with pytest.raises(AssertionError, match="it has rows that dataset does not have"):
+            train([Ridge()], dataset, cv=[(range(30), [row])])
+
+
+def test_rows_of_splits_may_count_from_the_end(train):
+    for dataset in ((X, Y), (X, Y, numpy.tile(X, (5, 1)), numpy.tile(Y, 5))):
+        result = train([Ridge()], dataset, cv=[(range(30), range(-20, 0))])
+        found = arrays(result, fold_id="0", partition="val")
+        assert found["sample_indices"].tolist() == [*range(40, 60)]
+
+
+@pytest.mark.parametrize("test", [-1, True, "0.2", [0.2], [(range(30), range(30, 60))] * 2])
+def test_a_test_part_that_is_none_is_refused(train, test):
+    with pytest.raises(PipelineError, match=r"give a (part between 0 and 1|number of samples)"):
+        train([Ridge()], (X, Y), test=test)
+
+
+@pytest.mark.parametrize("first", [2**53, -(2**53) - 3, 2**63])
+def test_labels_are_told_apart_where_floats_are_not(train, first):
+    labels = numpy.array([first + code for code in range(3)])[CODES]
+    found = arrays(train([GaussianNB()], (X, labels)), fold_id="avg", partition="val")
+    assert found["y_true"].tolist() == labels[found["sample_indices"]].tolist()
+    assert set(found["y_pred"].tolist()) <= set(labels.tolist())
+    assert found["classes"].tolist() == sorted(set(labels.tolist()))
 
 
 def test_groups_that_are_needed_are_asked_for(train):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.errors import DamagedError, PersistWarning
+from persist.errors import DamagedError, PersistError, PersistWarning
 from tests.dataset.crashes import run_in_child
 from tests.effort import IS_SHORT
 from tests.same import assert_same
@@ -112,6 +113,59 @@ def test_what_is_damaged_inside_is_found_when_it_is_read(path):
         assert found.get("D3", "rates").shape == (2, 3)
     with pytest.raises(DamagedError, match=message):
         AnalysisWorkspace.load_item(path, "D3", "params")
+
+
+STRANGE = {
+    "json": "{",
+    "array": numpy.arange(3),
+    "bytes": numpy.bytes_(b"\xff\xfe"),
+    "nothing": h5py.Empty("f"),
+    "negative": -1,
+}
+
+
+def places(path):
+    """Return the groups, datasets and attributes of a workspace that spikelab wrote."""
+    found = []
+    with h5py.File(path) as file:
+        found += [("/", name) for name in file.attrs]
+
+        def note(name, thing):
+            found.extend((name, attribute) for attribute in thing.attrs)
+            if isinstance(thing, h5py.Dataset):
+                found.append((name, None))
+
+        file.visititems(note)
+    return found
+
+
+ORIGINAL = Path(__file__).parents[1] / "data/workspace-spikelab-0.1.2/all_types.h5"
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_whatever_is_strange_in_a_file_is_told_as_damage(tmp_path, kind):
+    chosen = random.Random(kind).sample(places(ORIGINAL), 6 if IS_SHORT else 40)
+    for name, attribute in chosen:
+        shutil.copy(ORIGINAL, tmp_path / "ws.h5")
+        with h5py.File(tmp_path / "ws.h5", "r+") as file:
+            if attribute is None:
+                del file[name]
+                file[name] = STRANGE[kind]
+            else:
+                file[name].attrs[attribute] = STRANGE[kind]
+        # Values that are strange, and are of the type all the same, can be read.
+        with contextlib.suppress(PersistError):
+            AnalysisWorkspace.load(tmp_path / "ws")
+        with contextlib.suppress(PersistError), LazyAnalysisWorkspace.load(tmp_path / "ws") as ws:
+            for namespace, key in [(n, k) for n, keys in ws.list_keys().items() for k in keys]:
+                with contextlib.suppress(PersistError):
+                    ws.get(namespace, key)
+
+
+def test_damage_of_a_file_that_is_open_in_place_names_the_file(path):
+    hurt(path, lambda file: file["D3/rates"].__delitem__("data"))
+    with pytest.raises(DamagedError, match=r"/D3/rates in \S*ws\.h5 is damaged"):
+        LazyAnalysisWorkspace.open(path)
 
 
 def test_what_is_whole_is_opened_in_place_beside_what_is_not(path):

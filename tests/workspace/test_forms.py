@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import shutil
 import stat
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.errors import ClosedError
+from persist.errors import ClosedError, PersistError
 from persist.workspace.verification import verify_workspace
 from tests.workspace.kinds import assert_same_items, contents, listing, sample
 
@@ -76,6 +77,41 @@ def test_values_beside_the_items_of_a_package_are_not_lost(make_kind, path):
         ws.save(path, format="package")
     ws.save(path, format="package", replace=True)
     assert "mine" not in DataSet("ws", "r", path.parent)
+
+
+def test_what_is_no_workspace_is_not_replaced_by_a_package(make_kind, path):
+    from persist import DataSet
+
+    def folder():
+        path.mkdir()
+        (path / "mine.txt").write_text("mine")
+
+    def data_set():
+        with DataSet("ws", "w", path.parent) as dataset:
+            dataset.mine = 3
+
+    for make in (folder, data_set):
+        make()
+        names = listing(path)
+        for replace in (False, True):
+            with pytest.raises(FileExistsError, match="No workspace was saved here"):
+                sample(make_kind("memory")).save(path, format="package", replace=replace)
+        assert listing(path) == names
+        shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", b"bytes", None, 5], ids=repr)
+def test_a_path_that_no_file_can_have_is_told(make_kind, load, name):
+    ws = sample(make_kind("memory"))
+    for act in (
+        lambda: load(name),
+        lambda: AnalysisWorkspace.load_item(name, "D0", "x"),
+        lambda: LazyAnalysisWorkspace.open(name),
+        lambda: ws.save(name),
+        lambda: ws.save(name, format="package"),
+    ):
+        with pytest.raises(PersistError, match="path of a workspace"):
+            act()
 
 
 def mode(path):

@@ -5,7 +5,7 @@ import threading
 import numpy
 import pytest
 
-from persist import LazyAnalysisWorkspace
+from persist import AnalysisWorkspace, LazyAnalysisWorkspace
 from persist.workspace import groups, workspace
 from tests.same import assert_same
 from tests.workspace.kinds import KINDS, contents, notes, sample
@@ -19,6 +19,12 @@ def other(request, make_kind, tmp_path, made):
     sample(make_kind("memory", "other")).save(tmp_path / "other")
     made.append(LazyAnalysisWorkspace.load(tmp_path / "other"))
     return made[-1]
+
+
+@pytest.mark.parametrize("thing", [{}, None, "ws.h5"], ids=repr)
+def test_what_is_no_workspace_is_not_merged(thing):
+    with pytest.raises(TypeError, match=r"cannot merge from .*: give a workspace"):
+        AnalysisWorkspace().merge_from(thing)
 
 
 def test_items_are_taken_over_with_their_notes(ws, other):

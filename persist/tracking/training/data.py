@@ -43,6 +43,8 @@ class Data:
         The names of the targets.
     rows, rows_test : array of int, optional
         Which rows of what the user gave these are; all of them by default.
+    n_rows : int, optional
+        How many rows for training the user gave, before a test part was held out.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Data:
     target_names: tuple[str, ...] = ()
     rows: Array = field(default=None, repr=False)
     rows_test: Array = field(default=None, repr=False)
+    n_rows: int | None = None
 
     def __post_init__(self) -> None:
         _check_shapes(self.name, self.X, self.y)
@@ -71,6 +74,8 @@ class Data:
                 )
         if self.rows is None:
             object.__setattr__(self, "rows", numpy.arange(count))
+        if self.n_rows is None:
+            object.__setattr__(self, "n_rows", count)
         if self.X_test is None:
             return
         if self.y_test is None:

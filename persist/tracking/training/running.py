@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy
 from persist.errors import PersistError, PortabilityWarning
 from persist.tracking import encodings
 from persist.tracking.delimited import MISSING
-from persist.tracking.environment import differences, environment
+from persist.tracking.environment import differences, environment, leave_run
 from persist.tracking.errors import DataError, PipelineError, VersionWarning
 from persist.tracking.run_result import RunResult
 from persist.tracking.store import WorkspaceStore
@@ -260,24 +261,35 @@ def _trained(
             {**session.config(), **extra, **_source(store, recipe)},
             [_described(*one) for one in zip(datasets, session.datasets, digests, strict=True)],
         )
-        try:
+        with _ending(store, run_id):
             results = Results(len(plans) * len(datasets), functools.cache(store.greater_is_better))
             report = progress or (_write if verbose and sys.stderr.isatty() else None)
             for text in session.train(pool, Recorder(store, run_id), digests, results):
                 if report is not None:
                     report(results.done, results.total, text)
-        except BaseException as error:
-            store.fail_run(run_id, str(error) or type(error).__name__)
-            raise
-    if results.errors and not results.scores:
-        store.fail_run(run_id, results.errors[0])
-        if verbose and progress is None:
-            _log.error(
-                "All %d pipelines of %r have failed: %s", results.total, name, results.errors[0]
-            )
-    else:
-        store.complete_run(run_id, results.summary())
+            if results.scores or not results.errors:
+                store.complete_run(run_id, results.summary())
+            else:
+                store.fail_run(run_id, results.errors[0])
+                if verbose and progress is None:
+                    _log.error(
+                        *("All %d pipelines of %r have failed: %s", results.total, name),
+                        results.errors[0],
+                    )
     return RunResult(store, run_id)
+
+
+@contextlib.contextmanager
+def _ending(store: WorkspaceStore, run_id: str) -> Iterator[None]:
+    """Context manager that records a run as failed if its block fails."""
+    try:
+        yield
+    except BaseException as error:
+        store.fail_run(run_id, str(error) or type(error).__name__)
+        raise
+    finally:
+        # A second interrupt may have come before its end was recorded.
+        leave_run(run_id)
 
 
 def _check_data(run_id: str, recorded: list[Any], datasets: list[Any]) -> None:

@@ -95,10 +95,7 @@ def folds_of(
         for train, test in cv:
             if not len(train) or not len(test):
                 raise PipelineError("cannot use cv: a fold has no samples to train or validate on")
-            if max(train.max(), test.max()) >= count or min(train.min(), test.min()) < -count:
-                raise PipelineError(
-                    f"cannot use cv: it has rows that {data.name} does not have, which has {count}"
-                )
+        _check_rows(cv, data.name, count)
         return cv
     selection = import_optional("sklearn.model_selection")
     if not _is_splitter(cv):
@@ -123,6 +120,14 @@ def folds_of(
     groups = data.groups if is_own or needs_groups(splitter) else None
     found = splitter.split(data.X, data.y, groups)
     return [_split(train, test) for train, test in found]
+
+
+def _check_rows(splits: Sequence[tuple[Array, Array]], name: str, count: int) -> None:
+    rows = numpy.concatenate([part for split in splits for part in split])
+    if len(rows) and (rows.max() >= count or rows.min() < -count):
+        raise PipelineError(
+            f"cannot use cv: it has rows that {name} does not have, which has {count}"
+        )
 
 
 def _check_group_count(data: Data, count: int) -> None:
@@ -176,21 +181,45 @@ def with_test(
         return replace(data, X_test=part.X, y_test=part.y, ids_test=part.ids, rows_test=part.rows)
     if isinstance(test, (float, numpy.floating)) and not 0 < test < 1:
         raise PipelineError(f"cannot hold out test={test}: give a part between 0 and 1")
-    if isinstance(test, (int, float, numpy.integer, numpy.floating)):
+    is_count = isinstance(test, (int, numpy.integer)) and not isinstance(test, bool)
+    if is_count and test < 1:
+        raise PipelineError(
+            f"cannot hold out test={test}: give a number of samples, or a part between 0 and 1"
+        )
+    if is_count or isinstance(test, (float, numpy.floating)):
         train, chosen = _chosen(data, cast("float", test), cvs, is_classifier, shuffles, seed)
     elif _is_splitter(test):
         train, chosen = folds_of(test, data, is_classifier, None, seed)[0]
     else:
-        splits = check_splitter(test)
-        train, chosen = folds_of(splits, data, is_classifier, None, seed)[0]
+        train, chosen = folds_of(_test_rows(test), data, is_classifier, None, seed)[0]
     return data.held_out(train, chosen)
 
 
+def _test_rows(test: Any) -> list[tuple[Array, Array]]:
+    try:
+        splits = [] if isinstance(test, (str, bool)) else check_splitter(test)
+    except PipelineError:
+        splits = []
+    if not isinstance(splits, list) or len(splits) != 1:
+        raise PipelineError(
+            f"cannot hold out test={test!r:.80}: give a part between 0 and 1, a number of samples, "
+            "a splitter, one pair of rows to train on and to test on, or (X_test, y_test)"
+        )
+    return splits
+
+
 def restricted(cv: Any, data: Data) -> Any:
-    """Return folds of what the user gave as folds of the rows that are left for training."""
+    """Return folds of what the user gave as folds of the rows that are left for training.
+
+    Raises
+    ------
+    PipelineError
+        If a fold has rows that the data do not have.
+    """
     if isinstance(cv, list):
         places = {int(row): place for place, row in enumerate(data.rows)}
-        count = 1 + max(*data.rows, *(data.rows_test if data.rows_test is not None else (0,)))
+        count = cast("int", data.n_rows)
+        _check_rows(cv, data.name, count)
         return [
             tuple(
                 numpy.array([places[int(r) % count] for r in part if int(r) % count in places], int)

@@ -1,0 +1,1 @@
+"""The import paths of programs written for nirs4all: see `persist.tracking`."""
