@@ -41,7 +41,7 @@ def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
     NotRegularError
         If it is a pipe, a device or a folder.
     NotHDF5Error
-        If it is no HDF5 file, or damaged.
+        If it is not an HDF5 file, or it is damaged.
     DamagedError
         If HDF5 would loop for ever in its strings.
     OSError
