@@ -112,6 +112,11 @@ class UntrustedError(ArchiveError):
         The dotted name that has to be trusted, if one would help.
     line : int, optional
         The line of the source; 0 if unknown.
+
+    Attributes
+    ----------
+    path : str
+        The file with the source, if it is from one.
     """
 
     def __init__(self, reason: str, name: str = "", line: int = 0) -> None:
@@ -119,9 +124,11 @@ class UntrustedError(ArchiveError):
         self.reason = reason
         self.name = name
         self.line = line
+        self.path = ""
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}" if self.line else self.reason
+        text = f"line {self.line}: {self.reason}" if self.line else self.reason
+        return f"{text} (in {self.path})" if self.path else text
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.reason, self.name, self.line), self.__dict__

@@ -260,7 +260,9 @@ class Statements:
     def _append(self, obj: Any, name: str, items: list[Any]) -> Iterator[str]:
         cls: Any = type(obj)
         extend = getattr(cls, "extend", None)
-        if extend is not None and (len(items) > 1 or extend is not list.extend):
+        # pickle extends where it can, so a method append of the user's own is not asked.
+        is_plain = extend is list.extend and cls.append is list.append
+        if extend is not None and (len(items) > 1 or not is_plain):
             yield self._call(f"{name}.extend", [Parts(items)])
         else:
             for item in items:

@@ -302,12 +302,14 @@ class Index:
             self.infos[key] = InfoSource(text)
         for key in values:
             self._records[key] = start
+            # After a merge, another history may have deleted the key before.
+            self.infos.setdefault(key, None)
         self.deletions += bool(deleted)
         if self._folded is not None:
             for key in deleted:
                 if self._folded.get(key.casefold()) == key:
                     del self._folded[key.casefold()]
-            for key in (*infos, *sources):
+            for key in (*infos, *sources, *values):
                 self._folded[key.casefold()] = key
             if deleted and len(self._folded) != len(self.infos):
                 # Several keys are alike, and one of them is gone.

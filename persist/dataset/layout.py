@@ -33,6 +33,7 @@ __all__ = [
     "check_key",
     "check_portable",
     "generation_of",
+    "has_conflict_markers",
     "is_data_name",
     "is_data_set",
     "is_key",
@@ -41,6 +42,7 @@ __all__ = [
     "is_system_file",
     "item_file",
     "key_of_file",
+    "lacks_marker",
     "module_in",
     "package_files",
     "staging_names",
@@ -125,6 +127,9 @@ def generation_of(folder: str) -> Generation:
             text = first + file.read()
     except FileNotFoundError:
         return Generation.OWN
+    if os.path.isfile(f"{folder}/{MANIFEST}") and (_MARK in text or "_info_dict" not in text):
+        # Git left its conflict markers in it, or it was emptied: the values do not need it.
+        return Generation.OWN
     return Generation.PYTHON2 if "\n    def _load(name):\n" in text else Generation.MODULES
 
 
@@ -142,6 +147,14 @@ def is_own_package(folder: str) -> bool:
 def is_data_set(folder: str) -> bool:
     """Return True if a folder is marked as a data set."""
     return os.path.isfile(f"{folder}/{MARKER}")
+
+
+def lacks_marker(folder: str) -> bool:
+    """Return True if a folder is a data set of which only the marker was lost.
+
+    The marker is an empty file, which some programs that copy folders leave out.
+    """
+    return not is_data_set(folder) and is_own_package(folder)
 
 
 def package_files() -> dict[str, bytes]:
@@ -208,6 +221,12 @@ def is_loader(path: str) -> bool:
             return _CLOSING in file.read()
     except OSError:
         return True
+
+
+def has_conflict_markers(path: str) -> bool:
+    """Return True if git left both sides of a conflict in a file."""
+    with open_regular(path, follow=True) as file:
+        return any(line.startswith(b"<<<<<<< ") for line in file)
 
 
 def is_system_file(name: str) -> bool:

@@ -433,7 +433,10 @@ class Manifest:
             # The order of keys is that in which they came, whatever their infos are.
             self.infos[key] = line.get("info", {}).get(key)
         self.sources.update(sources)
-        self.values.update(line.get("values", {}))
+        for key, value in line.get("values", {}).items():
+            # After a merge, another history may have deleted the key before.
+            self.infos.setdefault(key, None)
+            self.values[key] = value
         self.package.update(line.get("package", {}))
         self.provenance.update(line.get("provenance", {}))
         self.last = dict(line)

@@ -23,6 +23,7 @@ from persist.dataset.layout import (
     is_staging_name,
     item_file,
     key_of_file,
+    lacks_marker,
 )
 from persist.dataset.manifest import Manifest, decode, is_sound, line_digest
 from persist.dataset.results import Results
@@ -102,7 +103,7 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     (('x',), [1, 2])
     """
     folder = os.path.normpath(os.fspath(path))
-    if not is_data_set(folder):
+    if not (is_data_set(folder) or lacks_marker(folder)):
         raise DataSetError(f"cannot repair {folder}: it is not a data set")
     if (generation := generation_of(folder)) is not Generation.OWN:
         raise DataSetError(

@@ -27,8 +27,10 @@ from persist.dataset.layout import (
     MARKER,
     Generation,
     check_key,
+    has_conflict_markers,
     is_data_set,
     item_file,
+    lacks_marker,
     staging_names,
 )
 from persist.dataset.manifest import Entry, entry_of, read_manifest
@@ -43,11 +45,14 @@ from persist.errors import (
     InvalidKeyError,
     LostLockError,
     NoAccessError,
+    PersistError,
     PersistWarning,
     ReadOnlyError,
     UnknownKeyError,
+    UnreadableError,
 )
 from persist.files import TIMEOUT, FolderLock, identity_of, remove_path
+from persist.files.digest import FileRecord, digest_file
 from persist.files.write import write_bytes
 
 __all__ = ["Infos", "Options", "Results", "open"]
@@ -136,6 +141,12 @@ def open(
     if os.path.isfile(path):
         raise DataSetError(
             f"cannot open {os.fspath(path)}: it is a file, not the folder of a data set"
+        )
+    if mode == "r" and os.access(path, os.X_OK) and not is_data_set(os.fspath(path)):
+        folder = os.fspath(path)
+        remedy = f"; run: persist repair {folder}" if lacks_marker(folder) else ""
+        raise DataSetError(
+            f"cannot open {folder}: it is not a data set: it lacks the file {MARKER}{remedy}"
         )
     if mmap_mode not in (None, "r", "c"):
         raise DataSetError(f"mmap_mode must be None, 'r' or 'c', got {mmap_mode!r}")
@@ -333,6 +344,46 @@ class Results(MutableMapping[str, Any]):
                 raise DamagedError(
                     f"cannot load {key!r}: {missing}; restore it from a copy, or delete the key"
                 ) from error
+            except Exception as error:
+                # Where source is interpreted, a syntax error is the cause of another one.
+                is_source = isinstance(error.__cause__, SyntaxError)
+                reason = error.__cause__ if is_source else error
+                is_vague = isinstance(error, DamagedError) and f"{self.path}/" not in str(error)
+                if isinstance(reason, PersistError) and not is_vague:
+                    raise
+                self._follow()
+                if index.last is not last:
+                    continue
+                self._check_files(key, (change or index).record(key), reason)
+                raise
+
+    def _check_files(
+        self, key: str, record: Mapping[str, Any] | None, reason: BaseException | None
+    ) -> None:
+        """Raise DamagedError if a value cannot be loaded since a file of it was changed."""
+        module = item_file(key)
+        for name, known in sorted((record or {}).get("files", {module: None}).items()):
+            path = f"{self.path}/{name}"
+            try:
+                is_same = known is None or digest_file(path) == FileRecord(*known)
+            except OSError as error:
+                raise UnreadableError(
+                    error.errno or errno.EIO,
+                    f"cannot load {key!r}: {path} cannot be read ({error.strerror}); ask its "
+                    "owner for access, or restore it from a copy",
+                ) from reason
+            if is_same and not (name == module and isinstance(reason, SyntaxError)):
+                continue
+            if name == module and has_conflict_markers(path):
+                raise DamagedError(
+                    f"cannot load {key!r}: {path} has conflict markers of git; keep one side, "
+                    f"then run: persist accept {self.path} {key}"
+                ) from reason
+            kind = "" if isinstance(reason, PersistError) else f"{type(reason).__name__}: "
+            raise DamagedError(
+                f"cannot load {key!r}: {path} is damaged ({kind}{reason}); restore it from a copy, "
+                "or delete the key"
+            ) from reason
 
     def store(
         self,

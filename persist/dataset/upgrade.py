@@ -9,7 +9,7 @@ import stat
 from typing import Any
 
 from persist.dataset.index import Index
-from persist.dataset.layout import MARKER, Generation, is_data_set, item_file
+from persist.dataset.layout import MARKER, Generation, is_data_set, item_file, lacks_marker
 from persist.dataset.manifest import Commit
 from persist.dataset.value import data_of_source
 from persist.dataset.writer import Options, Writer, package_records
@@ -41,6 +41,11 @@ def create_data_set(folder: str, mode: str, *, durable: bool) -> None:
         ) from error
     except (FileNotFoundError, NotADirectoryError):
         pass
+    if lacks_marker(folder):
+        raise DataSetError(
+            f"cannot open {folder}: its marker {MARKER} is missing; bring that empty file back, "
+            f"or run: persist repair {folder}"
+        )
     if os.path.lexists(folder):
         raise DataSetError(
             f"Directory {folder} exists and is not a DataSet repository. "

@@ -357,7 +357,8 @@ def _run_item(text: str, path: str, load: Callable[[str], dict[str, Any]] | None
         if error.args != (module,):
             raise
         raise DamagedError(
-            f"cannot read {path}: it leaves no value, so it is not a module of a data set"
+            f"cannot read {path}: it leaves no value, so it is not a module of a data set; "
+            "restore it from a copy, or delete the key"
         ) from None
     finally:
         sys.modules.pop(module, None)

@@ -25,6 +25,7 @@ from persist.dataset.layout import (
     is_own_package,
     is_system_file,
     item_file,
+    lacks_marker,
     module_in,
     package_files,
     staging_names,
@@ -162,8 +163,9 @@ def verify(path: str | os.PathLike[str], *, progress: Progress = None) -> Verify
     except (FileNotFoundError, NotADirectoryError):
         is_marked = False
     if not is_marked:
+        remedy = f"; run: persist repair {folder}" if lacks_marker(folder) else ""
         raise DataSetError(
-            f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}"
+            f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}{remedy}"
         )
     found = _Found()
     _Check(folder, "", found, _Count(reporter(progress))).run()

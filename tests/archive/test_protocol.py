@@ -294,6 +294,22 @@ def test_contents_are_kept_whatever_an_object_says_of_itself(obj: Any, scoped: b
     assert raw_members(found) == raw_members(wanted) != type(raw_members(obj))()
 
 
+class Numbered(list[Any]):
+    """A list whose own ``append`` puts something else in, which pickle does not ask."""
+
+    def append(self, item: Any) -> None:
+        super().append((len(self), item))
+
+
+@both_formats
+@pytest.mark.parametrize("count", [1, 2])
+def test_items_are_put_in_as_pickle_does(count: int, scoped: bool) -> None:
+    items = Numbered([[i] for i in range(count)])
+    found = execute(dump({"x": items}, scoped=scoped))["x"]
+    assert_same(found, pickle.loads(pickle.dumps(items)))
+    assert list(found) == [[i] for i in range(count)]
+
+
 class Given:
     """An object with a state that is handed in."""
 

@@ -329,6 +329,16 @@ def test_lines_of_json_are_a_list(command):
     assert DataSet("results").runs == [{"a": 1}, {"a": 2}]
 
 
+def test_a_damaged_line_of_json_lines_is_named(command):
+    for text, reason in [('{"a": 1}\n\n{"a"\n', "line 3, column 5: Expecting"), ("\n", "is empty")]:
+        with open("cut.jsonl", "w") as file:
+            file.write(text)
+        done = command("pack", "results", "cut.jsonl")
+        assert done.status == 2
+        assert f"cut.jsonl: {'it ' if 'empty' in reason else ''}{reason}" in done.err
+        assert not os.path.exists("results")
+
+
 def test_the_index_of_a_table_that_pandas_wrote_has_a_name(command):
     with open("t.csv", "w") as file:
         file.write(",rate\n0,1.5\n1,2.5\n")

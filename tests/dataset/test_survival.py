@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -146,6 +147,79 @@ def test_lost_values_are_errors(folder):
         _ = DataSet("d").y
 
 
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        ("x.py", lambda data: b"<<<<<<< HEAD\n" + data, "conflict markers of git.*persist accept"),
+        ("x.py", lambda data: data[: data.index(b"2")], r"x\.py is damaged \(SyntaxError"),
+        ("x.py", lambda data: b"\n", r"x\.py: it leaves no value.*restore it from a copy"),
+        ("x.py", lambda data: b"1 / 0\n", r"x\.py is damaged \(ZeroDivisionError"),
+        ("data_y/array_0.npy", lambda data: data[:200], r"array_0\.npy is damaged \(ValueError"),
+        ("data_y/array_0.npy", lambda data: b"", r"array_0\.npy is damaged"),
+    ],
+)
+def test_damaged_files_of_a_value_are_named_with_the_remedy(folder, file, change, reason):
+    with open(f"d/{file}", "rb") as found:
+        data = found.read()
+    with open(f"d/{file}", "wb") as found:
+        found.write(change(data))
+    key, other = ("y", "x") if "data_y" in file else ("x", "y")
+    for load in (lambda: getattr(DataSet("d"), key), lambda: persist.open("d")[key]):
+        with pytest.raises(DamagedError, match=reason):
+            load()
+    with pytest.raises(PersistError, match=re.escape(f"d/{os.path.dirname(file) or file}")):
+        _ = persist.open("d", trusted=())[key]
+    for how in (f"d.{key}", f"__import__('d', fromlist=['{key}']).{key}", f"d._load('{key}')"):
+        error = bare(how)[1]
+        assert "DamagedError: cannot load" in error
+        assert "bring it back from a copy" in error
+        assert os.path.join("d", file) in error
+    assert bare(f"d.{other} is None")[0] == "False"
+    assert not persist.verify("d").ok
+
+
+def test_an_error_of_a_class_that_a_value_is_made_of_is_passed_on(folder):
+    (folder / "changing.py").write_text("class Kind:\n    pass\n")
+    sys.path.insert(0, str(folder))
+    try:
+        from changing import Kind
+
+        DataSet("d", "w").z = Kind()
+        del sys.modules["changing"].Kind
+        with pytest.raises(ImportError, match="Kind"):
+            _ = DataSet("d").z
+    finally:
+        sys.path.remove(str(folder))
+        del sys.modules["changing"]
+    (folder / "changing.py").write_text("")
+    assert "cannot import name 'Kind'" in bare("d.z")[1]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: "", lambda text: f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> her\n"]
+)
+def test_a_damaged_package_hides_no_values(folder, change):
+    with open("d/__init__.py", encoding="utf-8") as file:
+        text = file.read()
+    with open("d/__init__.py", "w", encoding="utf-8") as file:
+        file.write(change(text))
+    assert DataSet("d").x == [1, 2, 3]
+    assert persist.verify("d").damaged == ("__init__.py",)
+    persist.repair("d")
+    assert bare("d.x")[0] == "[1, 2, 3]"
+    assert persist.verify("d").ok
+
+
+def test_a_lost_marker_is_named_and_repair_brings_it_back(folder):
+    os.remove("d/_this_dir_is_a_DataSet")
+    for call in (lambda: DataSet("d"), lambda: persist.open("d", "w"), lambda: persist.verify("d")):
+        with pytest.raises(DataSetError, match=r"_this_dir_is_a_DataSet.*persist repair (\./)?d"):
+            call()
+    assert persist.repair("d").values == ("x", "y")
+    assert DataSet("d").x == [1, 2, 3]
+    assert persist.verify("d").ok
+
+
 def test_a_difference_of_files_is_found_though_the_records_agree(folder):
     shutil.copytree("d", "e")
     assert persist.diff("d", "e").same
@@ -215,6 +289,29 @@ def test_a_union_merge_has_the_keys_of_both_sides_and_conflicts_are_named(folder
     report = persist.verify("d")
     assert report.ok, report
     assert bare("d._info_dict['x']")[0] == "'of theirs'"
+
+
+def test_a_value_that_one_side_of_a_merge_deleted_and_the_other_set_is_there(folder):
+    shutil.copytree("d", "e")
+    base = lines()
+    ours, theirs = DataSet("d", "w"), DataSet("e", "w")
+    del ours.x
+    theirs.x = [7]
+    shutil.copy("e/x.py", "d")
+    merge(base)
+    assert persist.open("d")["x"] == DataSet("d").x == [7]
+    assert bare("d.x, sorted(d._info_dict)")[0] == "([7], ['x', 'y'])"
+    assert persist.verify("d").conflicts == ("x",)
+    assert persist.accept("d") == ("x",)
+    report = persist.verify("d")
+    assert report.ok, report
+    assert DataSet("d").x == [7]
+
+
+def test_a_folder_that_is_no_data_set_is_named_as_such(folder):
+    os.mkdir("plain")
+    with pytest.raises(DataSetError, match="cannot open plain: it is not a data set: it lacks"):
+        persist.open("plain")
 
 
 def test_hand_edits_are_accepted(folder):

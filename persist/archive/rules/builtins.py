@@ -114,7 +114,10 @@ def reduce_partial(function: functools.partial[Any]) -> Reduced:
     plain = is_plain_subclass(type(function), functools.partial)
     # A partial of a partial is flattened when it is made.
     flat = not isinstance(function.func, functools.partial)
-    if not (plain and flat and all(map(is_identifier, function.keywords))):
+    # One that is given to itself is there before its arguments.
+    given = (*function.args, *function.keywords.values())
+    closed = any(part is function for part in given)
+    if closed or not (plain and flat and all(map(is_identifier, function.keywords))):
         return reduce_by_protocol(function)
     # Asking for its __dict__ would give it one.
     answer: Any = function.__reduce__()

@@ -477,8 +477,8 @@ def _are_names(columns: Any) -> bool:
     return (
         type(columns) is Index
         and columns.name is None
-        and columns.is_unique
         and all(type(name) is str for name in names)
+        and columns.is_unique
         and repr(Index(names).dtype) == repr(columns.dtype)
     )
 

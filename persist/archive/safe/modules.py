@@ -12,7 +12,7 @@ from persist.archive.load import run
 from persist.archive.safe.arrays import read_external
 from persist.archive.safe.interpreter import ITEM
 from persist.archive.safe.load import interpret
-from persist.errors import DamagedError
+from persist.errors import DamagedError, UntrustedError
 from persist.files import open_regular
 
 __all__ = ["module_file", "read_source", "safe_load_item", "safe_load_module"]
@@ -101,7 +101,11 @@ def _loaded(
 
     names = () if trusted is False else trusted
     arrays = partial(read_external, folder)
-    return interpret(text, names, renames, missing, arrays, given or {})
+    try:
+        return interpret(text, names, renames, missing, arrays, given or {})
+    except UntrustedError as error:
+        error.path = file
+        raise
 
 
 def safe_load_item(path: str | os.PathLike[str], **options: Any) -> Any:
@@ -121,5 +125,8 @@ def safe_load_item(path: str | os.PathLike[str], **options: Any) -> Any:
     """
     found = _loaded(path, **options)
     if ITEM not in found:
-        raise DamagedError(f"cannot read {os.fspath(path)}: it leaves no value")
+        raise DamagedError(
+            f"cannot read {os.fspath(path)}: it leaves no value, so it is not a module of a data "
+            "set; restore it from a copy, or delete the key"
+        )
     return found[ITEM]

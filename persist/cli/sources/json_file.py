@@ -48,10 +48,18 @@ def _parse(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_without_repetition)
     except json.JSONDecodeError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
+        if not text.strip():
+            raise SourceError("it is empty") from error
+        lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
         if not error.msg.startswith("Extra data") or len(lines) < 2:
             raise
-    return [json.loads(line, object_pairs_hook=_without_repetition) for line in lines]
+    found = []
+    for number, line in lines:
+        try:
+            found.append(json.loads(line, object_pairs_hook=_without_repetition))
+        except json.JSONDecodeError as error:
+            raise SourceError(f"line {number}, column {error.colno}: {error.msg}") from error
+    return found
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

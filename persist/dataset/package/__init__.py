@@ -89,6 +89,7 @@ def _read_infos():
         done = change.get("do", change)
         for name in done.get("delete", ()):
             infos.pop(name, None)
+        infos.update({n: infos.get(n) for n in change.get("values", ())})
         infos.update(change.get("info", {}))
         infos.update({n: _run_info(n, source) for n, source in done.get("source", {}).items()})
     names = _os.listdir(_folder) if not _zipped and (torn or len(infos) <= 1000) else []
@@ -177,10 +178,7 @@ def __dir__():
 
 
 def _load(name, mmap_mode=None):
-    """Return what has a name. With mmap_mode, its arrays stay in their files until they are used.
-
-    'r' is read-only; with 'c', changes stay in memory. A compressed array is an open h5py.Dataset.
-    """
+    """Return what has a name; with mmap_mode 'r' or 'c', with its arrays left in their files."""
     _uncover()
     if name not in _info_dict:
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
@@ -192,9 +190,11 @@ def _load(name, mmap_mode=None):
             return _more().load_missing(name)
         try:
             _ = _zipped or _importlib.import_module(module)
-        except (ImportError, OSError):
+        except Exception:
             pass
         if module not in _sys.modules:
-            _run(name, {"__name__": module, "__loader__": _loader})
-    _variables[name] = _sys.modules[module]
-    return _variables[name]
+            _more().run(name, {"__name__": module, "__loader__": _loader})
+    value = _variables[name] = _sys.modules[module]
+    if _builtins.type(value) is _builtins.type(_sys) and value.__name__ == module:
+        _more().refuse_module(name)
+    return value

@@ -71,6 +71,39 @@ def load_missing(name):
         raise DamagedError(text % (name, folder, name), name=name)
 
 
+def run(name, env):
+    """Run the module of a name; raise DamagedError if that fails because a file was changed."""
+    try:
+        package._run(name, env)
+    except Exception as error:
+        file = _changed_file(name)
+        if file is None and not isinstance(error, SyntaxError):
+            raise
+        text = "cannot load %s: %s is damaged (%s: %s); bring it back from a copy"
+        file = os.path.join(folder, file or name + ".py")
+        reason = text % (name, file, type(error).__name__, error)
+        raise DamagedError(reason, name=name) from error
+
+
+def refuse_module(name):
+    """Raise DamagedError for a file that leaves no value, as an empty one does."""
+    del package._variables[name], sys.modules[package.__name__ + "." + name]
+    text = "cannot load %s: %s/%s.py leaves no value; bring it back from a copy"
+    raise DamagedError(text % (name, folder, name), name=name)
+
+
+def _changed_file(name):
+    """Return the first file of a value that is missing or not as the manifest says, or None."""
+    for file, (size, digest) in sorted(((_record(name) or {}).get("files") or {}).items()):
+        try:
+            data = package._read(file)
+        except OSError:
+            return file
+        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+            return file
+    return None
+
+
 def _record(name):
     """Return the record of the value of a name; None if it has none, False without such a name."""
     found = False  # type: dict | bool | None
@@ -111,7 +144,10 @@ class Staged:
 
 
 def load_mapped(name, mmap_mode):
-    """Return a value, read anew, with its arrays mapped into memory."""
+    """Return a value, read anew, with its arrays mapped into memory.
+
+    'r' is read-only; with 'c', changes stay in memory. A compressed array is an open h5py.Dataset.
+    """
     if mmap_mode not in ("r", "c"):
         raise MappingError(
             "mmap_mode must be 'r' or 'c', got %r: equal arrays share their files, which are "

@@ -207,6 +207,13 @@ def test_columns_come_back(frame: Any) -> None:
         testing.assert_series_equal(rebuild(column), column, check_freq=True)
 
 
+def test_labels_of_columns_need_no_hash() -> None:
+    frame = pandas.DataFrame([[1, 2], [3, 4]], columns=pandas.Index([[1], {"a": 2}], dtype=object))
+    built = rebuild(frame)
+    assert list(built.columns) == [[1], {"a": 2}]
+    assert built.to_numpy().tolist() == [[1, 2], [3, 4]]
+
+
 def test_attributes_and_flags_are_kept() -> None:
     frame = pandas.DataFrame({"a": [1]}).set_flags(allows_duplicate_labels=False)
     frame.attrs["unit"] = {"a": "m"}

@@ -19,6 +19,7 @@ import itertools
 import operator
 import os
 import pathlib
+import pickle
 import re
 import signal
 import ssl
@@ -290,6 +291,19 @@ COMPARED = [
 def test_object_comes_back_the_same(obj: Any) -> None:
     for built in rebuilds(obj):
         assert_same(built, obj)
+
+
+@pytest.mark.parametrize("where", ["argument", "keyword"])
+def test_a_partial_function_may_be_given_to_itself(where: str) -> None:
+    function = functools.partial(dict, key=1)
+    if where == "keyword":
+        function.keywords["key"] = function
+    else:
+        function.__setstate__((dict, (function,), {}, None))  # type: ignore[attr-defined]
+    for built in rebuilds(function):
+        assert_same(built, pickle.loads(pickle.dumps(function)))
+        given = built.keywords["key"] if where == "keyword" else built.args[0]
+        assert given is built
 
 
 def test_unnamed_flags_are_those_they_combine() -> None:
