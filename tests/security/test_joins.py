@@ -137,6 +137,7 @@ REASONED: dict[str, set[tuple[str, str]]] = {
     "in the package of a data set, which is code that runs": {
         ("dataset", "_os.path.join(_folder, _staged)"),
         ("dataset", "_os.path.join(_folder, name + '.py')"),
+        ("dataset", "os.path.join(folder, file or name + '.py')"),
         ("dataset", "_os.path.join(_folder, name)"),
         ("dataset", "os.path.join(folder, data.group(1).decode())"),
         ("dataset", "os.path.join(folder, name + '.py')"),
@@ -145,7 +146,6 @@ REASONED: dict[str, set[tuple[str, str]]] = {
         ("dataset", "os.path.join(path, name)"),
     },
     "experiment.names has refused it where it came in": {
-        ("experiment", "os.path.join(folder, (target := _target(name, number)))"),
         ("experiment", "os.path.join(folder, *parts)"),
         ("experiment", "os.path.join(folder, name + EXTENSION)"),
         ("experiment", "os.path.join(folder, name + SOURCE)"),

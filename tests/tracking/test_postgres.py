@@ -216,7 +216,7 @@ def test_a_run_is_recorded_repeated_and_predicts(site):
 
 def test_a_lock_that_came_too_late_leaves_no_setting(site):
     with site.open() as store, Site(elsewhere(site.location), site.artifacts).open() as other:
-        database = other._opened.database
+        database = other.opened.database
         connection = database._connect(5)
         try:
             with store.batch(), pytest.raises(LockTimeout):
