@@ -127,8 +127,9 @@ class UntrustedError(ArchiveError):
         self.path = ""
 
     def __str__(self) -> str:
-        text = f"line {self.line}: {self.reason}" if self.line else self.reason
-        return f"{text} (in {self.path})" if self.path else text
+        where = [self.path] if self.path else []
+        where += [f"line {self.line}"] if self.line else []
+        return ": ".join([", ".join(where), self.reason] if where else [self.reason])
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.reason, self.name, self.line), self.__dict__
