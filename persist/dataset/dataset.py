@@ -13,7 +13,7 @@ from persist.dataset.layout import HELD
 from persist.dataset.manifest import Entry
 from persist.dataset.results import Options, Results
 from persist.dataset.view import data_set_view
-from persist.files import TIMEOUT
+from persist.files import TIMEOUT, check_path
 
 __all__ = ["DataSet"]
 
@@ -119,9 +119,11 @@ class DataSet:
             None, trusted, data_format, array_threshold, durable, provenance, compression, timeout,
             backup_data, scoped, name_prefix,
         )  # fmt: skip
-        self._results = Results(
-            os.path.join(path, module_name), mode, options, exclusive=not synchronize
-        )
+        # The path may be empty: the working directory.
+        parts = [
+            part if part == "" else check_path(part, "a data set") for part in (path, module_name)
+        ]
+        self._results = Results(os.path.join(*parts), mode, options, exclusive=not synchronize)
 
     def __str__(self) -> str:
         return f"DataSet {self._folder!r} containing {self._keys()}"

@@ -51,7 +51,7 @@ from persist.errors import (
     UnknownKeyError,
     UnreadableError,
 )
-from persist.files import TIMEOUT, FolderLock, identity_of, remove_path
+from persist.files import TIMEOUT, FolderLock, check_path, identity_of, remove_path
 from persist.files.digest import FileRecord, digest_file
 from persist.files.write import write_bytes
 
@@ -132,21 +132,19 @@ def open(
     (19900, '250 Hz', ['D0'])
     >>> folder.cleanup()
     """
+    path = check_path(path, "a data set")
     if mode not in ("r", "w"):
-        raise DataSetError(f"cannot open {os.fspath(path)}: mode must be 'r' or 'w', got {mode!r}")
+        raise DataSetError(f"cannot open {path}: mode must be 'r' or 'w', got {mode!r}")
     if not os.path.lexists(path) and mode == "r":
         raise DataSetError(
-            f"cannot open {os.fspath(path)}: the folder does not exist; give mode 'w' to create it"
+            f"cannot open {path}: the folder does not exist; give mode 'w' to create it"
         )
     if os.path.isfile(path):
+        raise DataSetError(f"cannot open {path}: it is a file, not the folder of a data set")
+    if mode == "r" and os.access(path, os.X_OK) and not is_data_set(path):
+        remedy = f"; run: persist repair {path}" if lacks_marker(path) else ""
         raise DataSetError(
-            f"cannot open {os.fspath(path)}: it is a file, not the folder of a data set"
-        )
-    if mode == "r" and os.access(path, os.X_OK) and not is_data_set(os.fspath(path)):
-        folder = os.fspath(path)
-        remedy = f"; run: persist repair {folder}" if lacks_marker(folder) else ""
-        raise DataSetError(
-            f"cannot open {folder}: it is not a data set: it lacks the file {MARKER}{remedy}"
+            f"cannot open {path}: it is not a data set: it lacks the file {MARKER}{remedy}"
         )
     if mmap_mode not in (None, "r", "c"):
         raise DataSetError(f"mmap_mode must be None, 'r' or 'c', got {mmap_mode!r}")
@@ -197,7 +195,7 @@ class Results(MutableMapping[str, Any]):
         exclusive: bool = False,
         allow_unlisted: bool = False,
     ) -> None:
-        text = os.fspath(path)
+        text = check_path(path, "a data set")
         # Tab completion adds a slash: results/.
         self.path = text.rstrip("/" if os.sep == "/" else "/\\") or text or os.curdir
         self.mode = mode
@@ -871,7 +869,13 @@ class Results(MutableMapping[str, Any]):
 
     def _check_known(self, key: str) -> None:
         if key not in self:
-            raise UnknownKeyError(key, self.path)
+            is_group = isinstance(key, str) and self.has_group(key)
+            hint = (
+                f"; {key} is an inner data set, for group({key!r}) and delete_group({key!r})"
+                if is_group
+                else ""
+            )
+            raise UnknownKeyError(key, f"{self.path}{hint}")
 
 
 class Infos(MutableMapping[str, Any]):

@@ -16,7 +16,7 @@ from persist.errors import (
 )
 from persist.experiment.names import is_own_file
 from persist.experiment.trial_folder import TRIALS
-from persist.files import settle_folders
+from persist.files import check_path, settle_folders
 from persist.files.regular import check_regular
 
 
@@ -107,7 +107,7 @@ def check_root(path: str | os.PathLike[str]) -> str:
     FileNotFoundError, NotADirectoryError
         If it is not there, or no folder.
     """
-    root = os.path.abspath(path)
+    root = os.path.abspath(check_path(path, "a storage"))
     if not os.path.exists(root):
         raise MissingPathError(errno.ENOENT, "no storage was found here", os.fspath(path))
     if not os.path.isdir(root):

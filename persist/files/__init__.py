@@ -1,7 +1,7 @@
 """How bytes reach a disk: all or nothing, and never over the only good copy."""
 
 from persist.files.backup import backup, keep_backup
-from persist.files.confine import check_name, confine, open_regular
+from persist.files.confine import check_name, check_path, confine, open_regular
 from persist.files.create import create_file, create_folder, identity_of, remove_path
 from persist.files.folder import replace_folder, settle_folder, settle_folders, unsettled
 from persist.files.lock import TIMEOUT, FolderLock
@@ -13,6 +13,7 @@ __all__ = [
     "FolderLock",
     "backup",
     "check_name",
+    "check_path",
     "confine",
     "create_file",
     "create_folder",

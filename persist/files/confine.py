@@ -11,10 +11,15 @@ import os
 import stat
 from typing import Any
 
-from persist.errors import NotRegularError, UnsafePathError
+from persist.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NotRegularError,
+    UnsafePathError,
+)
 from persist.names import is_device_name
 
-__all__ = ["check_name", "confine", "open_descriptor", "open_regular"]
+__all__ = ["check_name", "check_path", "confine", "open_descriptor", "open_regular"]
 
 # The longest name of Linux, macOS and Windows, in bytes.
 _LONGEST = 255
@@ -69,6 +74,42 @@ def check_name(name: object, *, nested: bool = False, devices: bool = False) -> 
         if fault:
             raise UnsafePathError(name, fault)
     return parts
+
+
+def check_path(path: str | os.PathLike[str], what: str) -> str:
+    """Return a path that a caller gave, as text, if there can be a file or folder of that name.
+
+    Parameters
+    ----------
+    path : path
+        The path.
+    what : str
+        What is there, as messages call it.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is not a path.
+    ArgumentError
+        If no file can be called that.
+    """
+    try:
+        name = os.fspath(path)
+    except TypeError:
+        name = None
+    if not isinstance(name, str):
+        raise ArgumentTypeError(
+            f"the path of {what} must be a str or a Path, got {type(path).__name__}: {path!r}"
+        )
+    try:
+        is_possible = "\0" not in name and bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise ArgumentError(
+            f"cannot use {name!r} as the path of {what}: no file can be called that; choose another"
+        )
+    return name
 
 
 def confine(

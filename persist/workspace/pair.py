@@ -23,10 +23,11 @@ from typing import Any
 
 import h5py
 
-from persist.errors import ArgumentError, ArgumentTypeError, DamagedError, MissingPathError
+from persist.errors import DamagedError, MissingPathError
 from persist.files import (
     TIMEOUT,
     FolderLock,
+    check_path,
     open_regular,
     remove_path,
     sync_file,
@@ -165,36 +166,6 @@ def read_mark(file: Any) -> str | None:
     return None
 
 
-def checked_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as text, if there can be a file of that name.
-
-    Raises
-    ------
-    TypeError
-        If it is not a path.
-    ArgumentError
-        If no file can be called that.
-    """
-    try:
-        name = os.fspath(path)
-    except TypeError:
-        name = None
-    if not isinstance(name, str):
-        raise ArgumentTypeError(
-            f"the path of a workspace must be a str or a Path, got {type(path).__name__}: {path!r}"
-        )
-    try:
-        is_possible = "\0" not in name and bool(os.fsencode(name))
-    except UnicodeEncodeError:
-        is_possible = False
-    if not is_possible:
-        raise ArgumentError(
-            f"cannot use {name!r} as the path of a workspace: no file can be called that; "
-            "choose another"
-        )
-    return name
-
-
 @dataclass(frozen=True)
 class Pair:
     """The files of a workspace.
@@ -210,7 +181,7 @@ class Pair:
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> Pair:
         """Return the files at a path, which may end with ``.h5``."""
-        return cls(checked_path(path).removesuffix(".h5"))
+        return cls(check_path(path, "a workspace").removesuffix(".h5"))
 
     @property
     def data(self) -> str:

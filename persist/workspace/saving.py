@@ -21,7 +21,7 @@ from persist.errors import (
     PersistError,
     PersistWarning,
 )
-from persist.files import TIMEOUT, remove_path
+from persist.files import TIMEOUT, check_path, remove_path
 from persist.hdf5.opening import open_hdf5
 from persist.progress import ItemReport
 from persist.workspace.backend import SavedFile
@@ -46,7 +46,6 @@ from persist.workspace.package import (
 from persist.workspace.pair import (
     Pair,
     Unreadable,
-    checked_path,
     read_index,
     read_mark,
     write_listing,
@@ -169,7 +168,7 @@ def package_at(path: _Path) -> str | None:
     AmbiguousError
         If there are files in HDF5, too.
     """
-    folder = checked_path(path)
+    folder = check_path(path, "a workspace")
     settle_package(folder)
     if not os.path.isdir(folder) or not is_data_set(folder):
         return None

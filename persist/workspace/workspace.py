@@ -16,7 +16,7 @@ from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
 from persist.display import View
 from persist.errors import ArgumentError, ArgumentTypeError, PersistError
-from persist.files import TIMEOUT
+from persist.files import TIMEOUT, check_path
 from persist.hdf5 import summarize
 from persist.progress import ItemReport, Progress, item_reporter
 from persist.workspace.backend import Backend, MemoryBackend, Source
@@ -33,7 +33,7 @@ from persist.workspace.index import (
     missing_namespace,
     new_entry,
 )
-from persist.workspace.pair import Unreadable, checked_path
+from persist.workspace.pair import Unreadable
 from persist.workspace.saving import (
     Saved,
     check_errors,
@@ -349,7 +349,13 @@ class AnalysisWorkspace:
             if self._is_saved_in_place(path, format):
                 self.compact()
             elif format == "hdf5":
-                save_hdf5(checked_path(path), self._header, self._filler(report), replace, timeout)
+                save_hdf5(
+                    check_path(path, "a workspace"),
+                    self._header,
+                    self._filler(report),
+                    replace,
+                    timeout,
+                )
             elif format == "package":
                 if self.unreadable:
                     raise UnsavableError(
@@ -358,7 +364,13 @@ class AnalysisWorkspace:
                     )
                 header, read = self._header, self._read
                 save_to_package(
-                    checked_path(path), header, self._index, read, report, replace, timeout
+                    check_path(path, "a workspace"),
+                    header,
+                    self._index,
+                    read,
+                    report,
+                    replace,
+                    timeout,
                 )
             else:
                 raise ArgumentError(f"format must be 'hdf5' or 'package', got {format!r}")

@@ -275,3 +275,20 @@ def test_a_rule_of_the_user_for_arrays_is_followed(tmp_path):
     assert "array([0.0, 1.0, 2.0, 3.0, 4.0])" in (tmp_path / "d" / "x.py").read_text()
     assert [name for name in os.listdir(tmp_path / "d") if name.startswith("data_")] == []
     numpy.testing.assert_array_equal(results["x"], numpy.arange(5.0))
+
+
+@pytest.mark.parametrize("path", ["a\0b", b"results", None, 3], ids=repr)
+def test_a_path_that_no_folder_can_have_is_refused(tmp_path, path):
+    with pytest.raises(persist.PersistError, match="the path of a data set"):
+        persist.open(path)
+    with pytest.raises(persist.PersistError, match="the path of a data set"):
+        persist.DataSet(path, "w", tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_inner_data_set_is_not_deleted_as_a_key(tmp_path):
+    with persist.open(tmp_path / "results", "w") as results:
+        results.group("D0")["x"] = 1
+        with pytest.raises(KeyError, match=r"delete_group\('D0'\)"):
+            del results["D0"]
+        assert results.group("D0")["x"] == 1
