@@ -284,8 +284,12 @@ class Index:
         known = {*self.infos, *self.last.get("delete", ())}
         lost = [key for key in unlisted_files(self._folder, known) if key not in known]
         if lost and _signature(self._path) == signature:
+            names = ", ".join(lost[:5])
+            accept = f"persist accept {self._folder} {' '.join(lost[:5])}"
             raise damaged(
-                self._folder, f"is truncated, since it does not list {', '.join(lost[:5])}"
+                self._folder,
+                f"is truncated, since it does not list {names} (if you put that there, run: "
+                f"{accept})",
             )
         return not lost
 
