@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,10 @@ class ArrayHandle:
         if copy is False:
             raise ArgumentError("an array that is on disk cannot be had without a copy")
         return numpy.asarray(self[...], dtype=dtype)
+
+    def __dask_tokenize__(self) -> str:
+        # Otherwise dask pickles it, with the whole workspace that it is of, to tell it from others.
+        return uuid.uuid4().hex
 
     def __repr__(self) -> str:
         return f"<array on disk: shape {self.shape}, dtype {self.dtype}>"

@@ -165,6 +165,21 @@ def test_blocks_are_computed_from_handles_of_the_same_workspace(tmp_path, make):
         assert_same(ws.get("D0", "x"), WHOLE + 2)
 
 
+def test_an_array_on_disk_becomes_one_of_dask_without_pickling_its_workspace():
+    pickled = []
+
+    class Workspace(LazyAnalysisWorkspace):
+        def __getstate__(self):
+            pickled.append(self)
+            return super().__getstate__()
+
+    with Workspace() as ws:
+        ws.store("D0", "x", WHOLE)
+        array = da.from_array(ws.get("D0", "x", lazy=True), chunks=(20, 50))
+        assert_same((array + 1).compute(scheduler="threads"), WHOLE + 1)
+    assert pickled == []
+
+
 PROGRAM = """
 import resource, sys
 import dask.array as da, numpy, persist
