@@ -38,7 +38,7 @@ def test_value_of_a_stranger_is_not_run(folder, capsys) -> None:
         file = folder / "data" / f"{key}.py"
         file.write_text(EVIL + file.read_text())
         assert main(["show", "data", key]) == 2
-        assert "UntrustedError: line" in capsys.readouterr().err
+        assert f"UntrustedError: data/{key}.py, line" in capsys.readouterr().err
     for command in ("ls", "verify", "show"):
         main([command, "data"] if command != "show" else ["show", "data", "x"])
     assert not (folder / "marker").exists()

@@ -48,7 +48,6 @@ REASONED: dict[str, set[tuple[str, str]]] = {
             "os.path.join(glob.escape(folder), f\"{glob.escape(name.split('.')[0])}.*.pyc\")",
         ),
         ("dataset", "os.path.join(parent, f'.{name[:50]}.{secrets.token_hex(8)}.tmp')"),
-        ("dataset", "os.path.join(path, module_name)"),
         ("dataset", "f'{results.path}/{name}.py'"),
         (
             "experiment",
