@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ Row = dict[str, Any]
 
 _NATURAL_KEY = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
 """The columns of a prediction of which no two have the same."""
+
+_natural_key = operator.itemgetter(*_NATURAL_KEY)
 
 # Each in a transaction of its own: rows go before those that they refer to.
 _STAGES = (
@@ -114,19 +117,23 @@ class Batch:
         new_key : str
             Its id if none is wanted.
         """
-        row = encode_row("predictions", values)
-        natural = tuple(row[name] for name in _NATURAL_KEY)
-        found = self._find_natural(natural) or key or new_key
-        self._check_parents("predictions", row)
+        row = encode_row("predictions", {"prediction_id": key or new_key, **values})
+        natural = _natural_key(row)
+        found = self._find_natural(natural)
+        if found is not None:
+            row["prediction_id"] = found
+        found = row["prediction_id"]
         is_new = found == new_key
         if not is_new and self.has("predictions", found):
+            self._check_parents("predictions", row)
             self.delete("prediction_arrays", [found])
             replaced = self.inserted["predictions"].get(found)
             if replaced is not None:
-                self._naturals.pop(tuple(replaced[name] for name in _NATURAL_KEY), None)
+                self._naturals.pop(_natural_key(replaced), None)
             self.delete("predictions", [found])
+        self._insert("predictions", row, is_new)
         self._naturals[natural] = found
-        return self._insert("predictions", {"prediction_id": found, **row}, is_new)
+        return found
 
     def put(self, table: str, values: Mapping[str, Any]) -> None:
         """Add a row to a table of persist's own, in the place of one of its id."""
@@ -351,8 +358,10 @@ class Batch:
 
     def _find_natural(self, natural: tuple[Any, ...]) -> str | None:
         """Return the id of the prediction with these values of `_NATURAL_KEY`."""
-        if natural in self._naturals or natural[0] in self._new:
-            return self._naturals.get(natural)
+        found = self._naturals.get(natural)
+        # A pipeline that was begun here has no others.
+        if found is not None or natural[0] in self._new:
+            return found
         where = dict(zip(_NATURAL_KEY, natural, strict=True))
         for (key,) in self._connection.rows(select("predictions", ["prediction_id"], where)):
             if key not in self.deleted["predictions"]:

@@ -53,7 +53,10 @@ class _Delegated(Generic[_Arguments, _Result]):
     def __get__(self, instance: object, owner: type) -> Any:
         if instance is None:
             return self._method
-        return getattr(getattr(instance, self._part), self._method.__name__)
+        bound = getattr(getattr(instance, self._part), self._method.__name__)
+        # Found first from now on, which is quicker.
+        instance.__dict__[self._method.__name__] = bound
+        return bound
 
 
 def delegate(
