@@ -214,7 +214,8 @@ def _exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return not _is_zombie(pid)
+    # One that was killed, and whose parent has not asked for its status yet, is a zombie.
+    return _fields(pid)[:1] != ["Z"]
 
 
 def _fields(pid: int) -> list[str]:
@@ -224,11 +225,6 @@ def _fields(pid: int) -> list[str]:
             return file.read().rpartition(")")[2].split()
     except OSError:
         return []
-
-
-def _is_zombie(pid: int) -> bool:
-    # A process that was killed, and whose parent has not asked for its status yet.
-    return _fields(pid)[:1] == ["Z"]
 
 
 def _start(pid: int) -> str | None:

@@ -132,7 +132,7 @@ def _integers(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
 def _flat(column: Column, value: Any, dtype: type) -> numpy.ndarray[Any, Any]:
     """Return a copy, flat in C order: the caller may go on with the array."""
     try:
-        copied = numpy.array(value, dtype=dtype)
+        copied: numpy.ndarray[Any, Any] = numpy.array(value, dtype=dtype)
         return copied if copied.ndim == 1 else copied.ravel()
     except (TypeError, ValueError) as error:
         raise _named(error)(f"{column.name} must hold numbers: {error}") from error
