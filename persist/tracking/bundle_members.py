@@ -35,19 +35,7 @@ _LEAVES = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\x00")
 
 
 class BundleMembers:
-    """The members of a bundle, each checked when it is read.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Attributes
-    ----------
-    names : list of str
-        The names of the members.
-    manifest : dict
-        What the bundle says of itself.
+    """The members of a bundle, by their names and each checked when it is read, and its manifest.
 
     Raises
     ------
