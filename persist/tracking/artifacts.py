@@ -13,7 +13,7 @@ from persist.tracking.artifact_files import name_of
 from persist.tracking.changes import Batch
 from persist.tracking.database import Opened
 from persist.tracking.errors import RecordNotFoundError
-from persist.tracking.statements import cached_artifact, select
+from persist.tracking.statements import Statement, select
 from persist.tracking.times import new_id, now
 
 __all__ = ["Artifacts"]
@@ -113,8 +113,15 @@ class Artifacts:
         self._opened.files.path(path)
         with self._opened.changing() as changes:
             if not changes.has("artifacts", artifact_id):
-                described = (operator_class, artifact_type, format)
-                _insert(changes, artifact_id, path, content_hash, size_bytes, described, {})
+                row = {
+                    "artifact_path": path,
+                    "content_hash": content_hash,
+                    "operator_class": operator_class,
+                    "artifact_type": artifact_type,
+                    "format": format,
+                    "size_bytes": size_bytes,
+                }
+                _insert(changes, artifact_id, row, is_new=False)
         return artifact_id
 
     def load_artifact(self, artifact_id: str) -> Any:
@@ -158,7 +165,12 @@ class Artifacts:
 
     def find_cached_artifact(self, chain_path_hash: str, input_data_hash: str) -> str | None:
         """Return the id of an artifact that was made from this; None if there is none."""
-        found = self._opened.column(cached_artifact(chain_path_hash, input_data_hash))
+        newest = Statement(
+            "SELECT artifact_id FROM artifacts WHERE chain_path_hash = ? AND input_data_hash = ? "
+            "AND ref_count > 0 ORDER BY created_at DESC NULLS LAST LIMIT 1",
+            [chain_path_hash, input_data_hash],
+        )
+        found = self._opened.column(newest)
         return str(found[0]) if found else None
 
     def invalidate_dataset_cache(self, dataset_hash: str) -> int:
@@ -191,8 +203,16 @@ class Artifacts:
                 name, count = found.artifact_path, found.ref_count
                 changes.update("artifacts", found.artifact_id, {"ref_count": count + 1, **keys})
             else:
-                described = (operator_class, artifact_type, format)
-                found_id = _insert(changes, None, name, digest, size, described, keys)
+                row = {
+                    "artifact_path": name,
+                    "content_hash": digest,
+                    "operator_class": operator_class,
+                    "artifact_type": artifact_type,
+                    "format": format,
+                    "size_bytes": size,
+                    **keys,
+                }
+                found_id = _insert(changes, new_id(), row, is_new=True)
             # The file first: a row never refers to nothing.
             if files.write(name, pieces) and found is None and not files.is_shared:
                 changes.new_files.append(name)
@@ -214,31 +234,9 @@ class Artifacts:
             return self._opened.files.read(path, digest), format
 
 
-def _insert(
-    changes: Batch,
-    key: str | None,
-    path: str,
-    content_hash: str,
-    size: int | None,
-    described: tuple[str | None, str | None, str],
-    keys: dict[str, str | None],
-) -> str:
-    operator_class, artifact_type, format = described
-    chosen = new_id() if key is None else key
-    row = {
-        "artifact_id": chosen,
-        "artifact_path": path,
-        "content_hash": content_hash,
-        "operator_class": operator_class,
-        "artifact_type": artifact_type,
-        "format": format,
-        "size_bytes": size,
-        "ref_count": 1,
-        **_cache_keys(None, None, None),
-        **keys,
-        "created_at": now(chosen),
-    }
-    return changes.insert("artifacts", row, is_new=key is None)
+def _insert(changes: Batch, key: str, row: dict[str, Any], is_new: bool) -> str:
+    known = {"artifact_id": key, "ref_count": 1, "created_at": now(key)}
+    return changes.insert("artifacts", {**known, **row}, is_new=is_new)
 
 
 def _cache_keys(chain: str | None, data: str | None, dataset: str | None) -> dict[str, str | None]:

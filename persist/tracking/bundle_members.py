@@ -35,19 +35,7 @@ _LEAVES = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\x00")
 
 
 class BundleMembers:
-    """The members of a bundle, each checked when it is read.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Attributes
-    ----------
-    names : list of str
-        The names of the members.
-    manifest : dict
-        What the bundle says of itself.
+    """The members of a bundle, by their names and each checked when it is read, and its manifest.
 
     Raises
     ------
@@ -148,12 +136,7 @@ _LENGTH = 32  # bytes
 def sign(manifest: Mapping[str, Any], members: Mapping[str, str]) -> str | None:
     """Return the signature of a bundle; None if this user can keep no key.
 
-    Parameters
-    ----------
-    manifest : mapping
-        The manifest, of which the signature itself is left out.
-    members : mapping of str to str
-        The SHA-256 of each other member.
+    It is that of the manifest, but for the signature itself, and the SHA-256 of each other member.
     """
     key = _key(create=True)
     return None if key is None else _code(key, manifest, members)

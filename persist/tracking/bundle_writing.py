@@ -26,20 +26,8 @@ _UNSAFE = re.compile(r"\W+", re.ASCII)
 class Part(NamedTuple):
     """An artifact of a chain that is exported.
 
-    Parameters
-    ----------
-    artifact_id : str
-        Its id.
-    step : int
-        Its step.
-    fold : str or None
-        The name of its fold; None if it is not a model.
-    class_name : str
-        The last part of the name of its class.
-    data : bytes
-        What is in its file.
-    format : str
-        The format of that.
+    The fold is None if it is not a model; the class name is the last part of that of its class; the
+    data are what is in its file.
     """
 
     artifact_id: str
@@ -53,16 +41,7 @@ class Part(NamedTuple):
 def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part], about: Any) -> None:
     """Write a bundle, which replaces a file that is there.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    chain : mapping
-        What is recorded of the chain.
-    parts : list of Part
-        Its artifacts.
-    about : mapping
-        Keys for the manifest: where it comes from.
+    The chain is as it was recorded; `about` has further keys for the manifest.
     """
     shift = _shift(chain)
     members = dict(_artifact_members(parts, shift))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+import operator
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from persist.tracking.columns import ALL_TABLES, LABELS, METRICS, PARENTS, PENDI
 from persist.tracking.encodings import FILE
 from persist.tracking.engine import Connection
 from persist.tracking.errors import ArgumentTypeError, StoreError, constraint_error
-from persist.tracking.statements import orphaned_labels, pending, select
+from persist.tracking.statements import Statement, select
 from persist.tracking.values import encode_row
 
 __all__ = ["Batch", "KnownArtifact", "finish_pending", "has_pending"]
@@ -24,6 +25,9 @@ Row = dict[str, Any]
 
 _NATURAL_KEY = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
 """The columns of a prediction of which no two have the same."""
+
+_NULLS = {name: dict.fromkeys(c.name for c in t.columns) for name, t in ALL_TABLES.items()}
+_natural_key = operator.itemgetter(*_NATURAL_KEY)
 
 # Each in a transaction of its own: rows go before those that they refer to.
 _STAGES = (
@@ -46,13 +50,6 @@ class KnownArtifact(NamedTuple):
 class Batch:
     """Rows to insert, update and delete, checked as they come, and committed as one.
 
-    Parameters
-    ----------
-    connection : Connection
-        The database, open for writing.
-    files : ArtifactFiles
-        The files of the artifacts.
-
     Attributes
     ----------
     inserted : dict of str to dict of str to Row
@@ -61,10 +58,8 @@ class Batch:
         New values of existing rows, by table and id.
     deleted : dict of str to dict of str to None
         The ids of rows to delete before anything is inserted.
-    new_files : list of str
-        The names of artifacts to remove if the changes are discarded.
-    old_files : list of str
-        The names of artifacts to remove after the commit.
+    new_files, old_files : list of str
+        The artifacts to remove if the changes are discarded, and after they are committed.
     """
 
     def __init__(self, connection: Connection, files: ArtifactFiles) -> None:
@@ -82,16 +77,9 @@ class Batch:
         self.old_files: list[str] = []
 
     def insert(self, table: str, values: Mapping[str, Any], *, is_new: bool = False) -> str:
-        """Add a row, and return its id.
+        """Add a row, whose columns are null if they are not given, and return its id.
 
-        Parameters
-        ----------
-        table : str
-            The table.
-        values : mapping
-            The columns.
-        is_new : bool, optional
-            Whether the id was just drawn, so that it need not be looked for.
+        The id is not looked for in the database if `is_new` says that it was just drawn.
 
         Raises
         ------
@@ -100,33 +88,30 @@ class Batch:
         TypeError, ValueError
             If a column does not take its value.
         """
-        return self._insert(table, encode_row(table, values), is_new)
+        return self._insert(table, encode_row(table, {**_NULLS[table], **values}), is_new)
 
     def put_prediction(self, key: str | None, values: Mapping[str, Any], new_key: str) -> str:
-        """Add a prediction, in the place of one like it or of its id; return its id.
+        """Add a prediction, in the place of one like it or of the id `key`; return its id.
 
-        Parameters
-        ----------
-        key : str or None
-            The id that is wanted.
-        values : mapping
-            Its columns but for the id.
-        new_key : str
-            Its id if none is wanted.
+        It is `new_key` if no id is wanted. The values are all columns but the id.
         """
-        row = encode_row("predictions", values)
-        natural = tuple(row[name] for name in _NATURAL_KEY)
-        found = self._find_natural(natural) or key or new_key
-        self._check_parents("predictions", row)
+        row = encode_row("predictions", {"prediction_id": key or new_key, **values})
+        natural = _natural_key(row)
+        found = self._find_natural(natural)
+        if found is None:
+            found = key or new_key
+        row["prediction_id"] = found
         is_new = found == new_key
         if not is_new and self.has("predictions", found):
+            self._check_parents("predictions", row)
             self.delete("prediction_arrays", [found])
             replaced = self.inserted["predictions"].get(found)
             if replaced is not None:
-                self._naturals.pop(tuple(replaced[name] for name in _NATURAL_KEY), None)
+                self._naturals.pop(_natural_key(replaced), None)
             self.delete("predictions", [found])
+        self._insert("predictions", row, is_new)
         self._naturals[natural] = found
-        return self._insert("predictions", {"prediction_id": found, **row}, is_new)
+        return found
 
     def put(self, table: str, values: Mapping[str, Any]) -> None:
         """Add a row to a table of persist's own, in the place of one of its id."""
@@ -144,14 +129,7 @@ class Batch:
     def delete(self, table: str, keys: Collection[str], *, are_known: bool = False) -> None:
         """Delete existing rows, and drop pending ones.
 
-        Parameters
-        ----------
-        table : str
-            The table.
-        keys : collection of str
-            The ids.
-        are_known : bool, optional
-            Whether they were just read from the database, so that none need be looked for.
+        The ids are not looked for in the database if `are_known` says that they were just read.
         """
         self._take_back()
         if are_known:
@@ -294,7 +272,12 @@ class Batch:
     def _delete_orphans(self) -> None:
         """Delete the labels of predictions that are gone."""
         if self.deleted["predictions"] and self._connection.has_table(LABELS):
-            orphans = self._connection.rows(orphaned_labels())
+            orphans = self._connection.rows(
+                Statement(
+                    f"SELECT prediction_id FROM {LABELS} WHERE prediction_id NOT IN "
+                    "(SELECT prediction_id FROM predictions)"
+                )
+            )
             self._connection.delete(LABELS, [key for (key,) in orphans])
 
     def _write(self, conflict: str) -> None:
@@ -351,8 +334,10 @@ class Batch:
 
     def _find_natural(self, natural: tuple[Any, ...]) -> str | None:
         """Return the id of the prediction with these values of `_NATURAL_KEY`."""
-        if natural in self._naturals or natural[0] in self._new:
-            return self._naturals.get(natural)
+        found = self._naturals.get(natural)
+        # A pipeline that was begun here has no others.
+        if found is not None or natural[0] in self._new:
+            return found
         where = dict(zip(_NATURAL_KEY, natural, strict=True))
         for (key,) in self._connection.rows(select("predictions", ["prediction_id"], where)):
             if key not in self.deleted["predictions"]:
@@ -371,7 +356,7 @@ class Batch:
 
 def has_pending(connection: Connection) -> bool:
     """Return True if a writer died between the transactions of its changes."""
-    return connection.has_table(PENDING) and bool(connection.rows(pending()))
+    return connection.has_table(PENDING) and bool(connection.rows(select(PENDING)))
 
 
 def finish_pending(connection: Connection, files: ArtifactFiles) -> None:
@@ -385,7 +370,7 @@ def finish_pending(connection: Connection, files: ArtifactFiles) -> None:
     DamagedError
         If the row is not one of this module.
     """
-    for (text,) in connection.rows(pending()):
+    for (text,) in connection.rows(select(PENDING, ["content"], order="number")):
         changes = Batch(connection, files)
         try:
             _fill(changes, json.loads(text))
@@ -418,18 +403,15 @@ def _plain(value: Any) -> Any:
     raise ArgumentTypeError(f"a row holds a {type(value).__name__}")
 
 
-_DECODERS: dict[str, Callable[[Any], Any]] = {
-    "TIMESTAMP": datetime.fromisoformat,
-    "DOUBLE[]": lambda value: numpy.array(value, numpy.float64),
-    "INTEGER[]": lambda value: numpy.array(value, numpy.int32),
-}
-
-
 def _from_json(table: str, row: Row) -> Row:
     # The names of columns become part of statements: only those of the table.
-    types = {column.name: column.type for column in ALL_TABLES[table].columns}
-    return {
-        name: value if value is None or types[name] not in _DECODERS
-        else _DECODERS[types[name]](value)
-        for name, value in row.items()
-    }  # fmt: skip
+    columns = {column.name: column for column in ALL_TABLES[table].columns}
+    found = {}
+    for name, value in row.items():
+        column = columns[name]
+        if value is not None and column.type == "TIMESTAMP":
+            value = datetime.fromisoformat(value)
+        elif value is not None and column.dtype is not None:
+            value = numpy.array(value, column.dtype)
+        found[name] = value
+    return found

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy
 
 __all__ = [
     "ALL_TABLES",
@@ -32,8 +35,6 @@ class Column:
 
     Parameters
     ----------
-    name : str
-        Its name.
     type : str
         Its DuckDB type.
     required : bool
@@ -53,18 +54,16 @@ class Column:
     refers_to: str | None = None
     added: bool = False
 
+    @property
+    def dtype(self) -> numpy.dtype[Any] | None:
+        """The type of its arrays; None if it holds none."""
+        names = {"DOUBLE[]": "float64", "INTEGER[]": "int32"}
+        return numpy.dtype(names[self.type]) if self.type in names else None
+
 
 @dataclass(frozen=True)
 class Table:
-    """A table; its first column is its primary key.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    columns : tuple of Column
-        Its columns, in order.
-    """
+    """A table with its columns in order, the first of which is its primary key."""
 
     name: str
     columns: tuple[Column, ...]

@@ -44,28 +44,14 @@ _LOOK = 0.002  # s
 
 
 class Opened:
-    """An open store, as all parts of it hold it.
-
-    Parameters
-    ----------
-    location : path or str
-        The folder of the workspace, created with its parents if it is missing; or the URL of a
-        database on a server.
-    timeout : float
-        How long to wait for other processes, in s.
-    engine : str
-        What queries return by default.
-    artifacts : path or str, optional
-        The folder of the artifacts, or its URL, for a database on a server.
-    storage_options : mapping, optional
-        Options of fsspec for the folder of the artifacts.
+    """An open store, as all parts of it hold it; the arguments are those of `WorkspaceStore`.
 
     Attributes
     ----------
     path : pathlib.Path or str
         The folder of the workspace, or the URL of the database without its password.
-    files : ArtifactFiles
-        The files of the artifacts.
+    location : path or str
+        The folder or URL as it was given.
     """
 
     def __init__(
@@ -162,14 +148,9 @@ class Opened:
 
 
 class Database(abc.ABC):
-    """The one object of a process for a database.
+    """The one object of a process for a database, whose path tells it from all others.
 
     Threads take turns; a thread that has the database in a batch sees what the batch will commit.
-
-    Parameters
-    ----------
-    path : str
-        What tells it from all others.
 
     Attributes
     ----------
@@ -220,12 +201,7 @@ class Database(abc.ABC):
 
     @contextlib.contextmanager
     def reading(self, timeout: float) -> Iterator[Connection]:
-        """Context manager that yields a connection to read from.
-
-        Yields
-        ------
-        Connection
-            Open for reading at least.
+        """Context manager that yields a connection which is open for reading at least.
 
         Raises
         ------
@@ -244,14 +220,9 @@ class Database(abc.ABC):
 
     @contextlib.contextmanager
     def reading_only(self, timeout: float) -> Iterator[tuple[Any, bool]]:
-        """Context manager that yields a connection that cannot change the database.
+        """Context manager that yields a connection for a query of a user.
 
-        Yields
-        ------
-        connection : Connection
-            The database.
-        can_write : bool
-            Whether it could be changed all the same, as in a batch.
+        With it comes whether the connection could change the database all the same, as in a batch.
         """
         with self._mutex, self.reading(timeout) as connection:
             yield connection, self._batch is not None
@@ -324,13 +295,6 @@ class FileDatabase(Database):
 
     A connection stays open for a moment after use, so that the next use need not open
     the file again. If somebody waits, that moment is short, and work without a pause ends soon.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    files : LocalArtifactFiles
-        The artifacts beside it.
     """
 
     dialect = Connection.dialect

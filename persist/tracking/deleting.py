@@ -9,12 +9,11 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from persist.tracking import statements
 from persist.tracking.changes import Batch
 from persist.tracking.database import Opened
 from persist.tracking.errors import StoreError
 from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, file_artifacts, fold_models
-from persist.tracking.statements import select
+from persist.tracking.statements import Statement, select
 from persist.tracking.times import as_utc
 
 __all__ = ["Deletions"]
@@ -160,7 +159,13 @@ class Deletions:
         with self._deleting() as changes:
             losers: set[str] = set()
             for chain, pipeline, folds, is_predicted in self._opened.rows(
-                statements.chains_on(run_id, dataset_name)
+                Statement(
+                    "SELECT c.chain_id, c.pipeline_id, c.fold_artifacts, "
+                    "EXISTS (SELECT 1 FROM predictions q WHERE q.chain_id = c.chain_id) "
+                    "FROM chains c JOIN pipelines p ON p.pipeline_id = c.pipeline_id "
+                    "WHERE p.run_id = ? AND p.dataset_name = ?",
+                    [run_id, dataset_name],
+                )
             ):
                 if pipeline in winners:
                     final = {
@@ -196,19 +201,16 @@ class Deletions:
     ) -> Counter[str]:
         """Return how many chains and runs refer to each artifact, but for some.
 
-        Runs refer to their source and to their files.
-
-        Parameters
-        ----------
-        chains : collection of str
-            Chains that are left out.
-        stripped : dict, optional
-            Chains that refer to other folds.
-        run_id : str, optional
-            A run that is left out.
+        Runs refer to their source and to their files. Some chains and a run are left out, and
+        `stripped` chains refer to the folds that it names.
         """
         found: Counter[str] = Counter()
-        for source, files in self._opened.rows(statements.run_artifacts(but=run_id)):
+        runs = Statement(
+            "SELECT config->>'source', config->>'artifacts' FROM runs "
+            "WHERE run_id IS DISTINCT FROM ?",
+            [run_id],
+        )
+        for source, files in self._opened.rows(runs):
             found.update([source] if source is not None else ())
             found.update(file_artifacts(files))
         for values in self._opened.rows(select("chains", _REFERENCES)):
@@ -235,7 +237,10 @@ class Deletions:
             self._references(chains, stripped, run_id if is_deleted else None),
         )
         # Somebody who trains may have saved one of these again for a chain of his own.
-        is_alone = self._opened.column(statements.running_pipelines(but=run_id)) == [0]
+        others = Statement(
+            "SELECT count(*) FROM pipelines WHERE status = 'running' AND run_id != ?", [run_id]
+        )
+        is_alone = self._opened.column(others) == [0]
         gone = []
         released = {key: count - after[key] for key, count in before.items() if count > after[key]}
         counts = select("artifacts", ("artifact_id", "ref_count"), {"artifact_id": released})

@@ -5,7 +5,10 @@ from __future__ import annotations
 import abc
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from persist.tracking.columns import TABLES
 
 __all__ = ["Dialect", "Statement", "Transactional"]
 
@@ -17,10 +20,11 @@ class Statement(NamedTuple):
     values: Sequence[Any] = ()
 
 
-class Dialect(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
     """The words in which databases differ.
 
-    Attributes
+    Parameters
     ----------
     like : str
         The test that text matches a pattern, the next question mark, in which a backslash is
@@ -30,33 +34,42 @@ class Dialect(Protocol):
         names.
     checksum : str
         One value for all columns of all rows of a table ``t``.
+    one_of : str
+        One of the values of ``{0}`` in a group that is not null, of the rows that pass ``{1}``.
+    rowid : str or None
+        The column by which rows of the same time are in the order in which they came; their key
+        where there is none.
+    has_star : bool
+        Whether ``*`` takes other columns in the place of some.
     """
 
     like: str
     dataset_names: str
     checksum: str
+    one_of: str
+    rowid: str | None
+    has_star: bool
 
-    def columns(self, table: str, changed: Mapping[str, str], hidden: Sequence[str] = ()) -> str:
-        """Return SQL for all columns of a table, with others in the place of some.
+    def columns(self, table: str, changed: Mapping[str, str], hidden: str = "") -> str:
+        """Return SQL for all columns of a table, with the SQL of `changed` for some, by name.
 
-        Parameters
-        ----------
-        table : str
-            The table.
-        changed : mapping of str to str
-            SQL, by the names of the columns.
-        hidden : sequence of str, optional
-            Columns that a query has added, and that are left out.
+        A column that a query has added is left out if it is named as `hidden`.
         """
-        ...
+        if self.has_star:
+            # Columns that other releases have added are among them.
+            excluded = f" EXCLUDE ({hidden})" if hidden else ""
+            replaced = ", ".join(f"{sql} AS {name}" for name, sql in changed.items())
+            return f"*{excluded} REPLACE ({replaced})"
+        names = [column.name for column in TABLES[table].columns]
+        return ", ".join(f'{changed[n]} AS "{n}"' if n in changed else f'"{n}"' for n in names)
 
     def insertion_order(self, table: str) -> str:
         """Return SQL by which rows of the same time are in the order in which they came."""
-        ...
+        return self.rowid or f"{table}.{TABLES[table].key}"
 
-    def any_value(self, expression: str, where: str = "") -> str:
+    def any_value(self, expression: str, where: str = "true") -> str:
         """Return SQL for one of the values of a group that is not null."""
-        ...
+        return self.one_of.format(expression, where)
 
 
 class Transactional(abc.ABC):

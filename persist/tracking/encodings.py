@@ -36,13 +36,8 @@ class _Pieces(list[bytes]):
 def encode(obj: Any, format: str) -> list[bytes]:
     """Return an object as bytes, in pieces.
 
-    Parameters
-    ----------
-    obj : object
-        A fitted model or transformer, most often.
-    format : str
-        ``joblib``, compressed; ``archive``, readable source that needs no persist; ``file``, the
-        bytes that the object is; anything else is a pickle.
+    The format is ``joblib``, compressed; ``archive``, readable source that needs no persist;
+    ``file``, the bytes that the object is; anything else is a pickle.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from persist.tracking.optional import import_optional
 from persist.tracking.schema import create_schema, has_schema
 from persist.tracking.sql import check_query
 
-__all__ = ["Connection", "DuckDBDialect", "connect", "local_zone"]
+__all__ = ["Connection", "connect", "local_zone"]
 
 # No statement reaches a file but the database, nor a variable of the program.
 _CONFIG = {"enable_external_access": "false", "python_enable_replacements": "false"}
@@ -42,44 +42,23 @@ _INCOMING = "incoming_rows"
 Rows = list[tuple[Any, ...]]
 
 
-class DuckDBDialect:
-    """The words of DuckDB; see `Dialect`."""
-
-    like = "LIKE ?"
-    dataset_names = (
-        "SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
-        "json_extract_string(datasets, '$[*]'))) AS name"
-    )
-    checksum = "bit_xor(hash(t))"
-
-    def columns(self, table: str, changed: Mapping[str, str], hidden: Sequence[str] = ()) -> str:
-        """Return SQL for all columns, those of other releases included."""
-        excluded = f" EXCLUDE ({', '.join(hidden)})" if hidden else ""
-        replaced = ", ".join(f"{sql} AS {name}" for name, sql in changed.items())
-        return f"*{excluded} REPLACE ({replaced})"
-
-    def insertion_order(self, table: str) -> str:
-        """Return SQL by which rows of the same time are in the order in which they came."""
-        return "rowid"
-
-    def any_value(self, expression: str, where: str = "") -> str:
-        """Return SQL for one of the values of a group that is not null."""
-        return f"any_value({expression})" + (f" FILTER (WHERE {where})" if where else "")
+DIALECT = Dialect(
+    like="LIKE ?",
+    dataset_names="SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
+    "json_extract_string(datasets, '$[*]'))) AS name",
+    checksum="bit_xor(hash(t))",
+    one_of="any_value({0}) FILTER (WHERE {1})",
+    rowid="rowid",
+    has_star=True,
+)
+"""The words of DuckDB."""
 
 
 def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Any:
     """Open a database, and return a connection of duckdb.
 
-    Parameters
-    ----------
-    path : str
-        Its file.
-    writes : bool
-        Whether it will be changed; nobody else can have it open then.
-    create : bool, optional
-        Whether to create a missing file.
-    timeout : float, optional
-        How long to wait for a program that has it open outside of the queue, in s.
+    Nobody else can have it open if it `writes`. The `timeout`, in s, is for a program that has it
+    open outside of the queue.
 
     Raises
     ------
@@ -130,24 +109,15 @@ def _opened(path: str, writes: bool, is_new: bool) -> Any:
 
 
 class Connection(Transactional):
-    """An open database.
-
-    Parameters
-    ----------
-    path : str
-        Its file.
-    raw : duckdb.DuckDBPyConnection
-        The connection.
+    """An open database: its file, and the connection of duckdb.
 
     Attributes
     ----------
-    dialect : Dialect
-        Its words.
     deletes_together : bool
         Whether one transaction can delete rows together with those that refer to them.
     """
 
-    dialect: Dialect = DuckDBDialect()
+    dialect = DIALECT
     deletes_together = False
 
     def __init__(self, path: str, raw: Any) -> None:
@@ -187,13 +157,7 @@ class Connection(Transactional):
         return self._raw.sql(statement.text, params=list(statement.values)).to_arrow_table()
 
     def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
-        """Return the rows of one SELECT statement of a user as a pyarrow.Table.
-
-        Raises
-        ------
-        StoreError
-            If it is anything but one statement that reads tables of the store.
-        """
+        """Return the rows of a query of a user as a pyarrow.Table; see `check_query`."""
         return self.arrow(Statement(check_query(self._raw, text, values, can_write), values))
 
     def begin(self) -> None:
@@ -221,14 +185,8 @@ class Connection(Transactional):
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
         """Insert rows, encoded as by `encode_row`, through Arrow.
 
-        Parameters
-        ----------
-        table : str
-            The table; one of persist's own is created if it is missing.
-        rows : sequence of mapping
-            Rows that all have the columns of the first one.
-        conflict : {'', 'OR IGNORE', 'OR REPLACE'}, optional
-            What happens to a row whose key exists.
+        All have the columns of the first one; a table of persist's own is created if it is missing.
+        What happens to a row whose key exists is ``OR IGNORE`` or ``OR REPLACE``, or else an error.
         """
         if "." in table:
             self._create(table)

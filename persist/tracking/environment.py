@@ -31,12 +31,7 @@ _TIMEOUT = 5  # s
 
 
 def environment(modules: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what made a run, for JSON.
-
-    Parameters
-    ----------
-    modules : iterable of str
-        The modules whose packages take part.
+    """Return what made a run, for JSON, with the packages of some modules.
 
     Returns
     -------
@@ -177,13 +172,7 @@ def has_left(run_id: str) -> bool:
 
 
 def is_dead(process: Any) -> bool:
-    """Return True if a process is known to have ended: one of this host, and no other.
-
-    Parameters
-    ----------
-    process : mapping
-        As `this_process` returns it.
-    """
+    """Return True if a process is known to have ended: one of this host, as of `this_process`."""
     if not isinstance(process, Mapping) or process.get("host") != socket.gethostname():
         return False
     pid = process.get("pid")
@@ -214,7 +203,8 @@ def _exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return not _is_zombie(pid)
+    # One that was killed, and whose parent has not asked for its status yet, is a zombie.
+    return _fields(pid)[:1] != ["Z"]
 
 
 def _fields(pid: int) -> list[str]:
@@ -224,11 +214,6 @@ def _fields(pid: int) -> list[str]:
             return file.read().rpartition(")")[2].split()
     except OSError:
         return []
-
-
-def _is_zombie(pid: int) -> bool:
-    # A process that was killed, and whose parent has not asked for its status yet.
-    return _fields(pid)[:1] == ["Z"]
 
 
 def _start(pid: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,14 +35,8 @@ FORMATS = ("n4a", "n4a.py", "package")
 
 _OLDEST_FIRST = "created_at, rowid"
 _OF_RUN = (
-    "run_id",
-    "name",
-    "status",
-    "created_at",
-    "completed_at",
-    "config",
-    "datasets",
-    "summary",
+    *("run_id", "name", "status", "created_at", "completed_at"),
+    *("config", "datasets", "summary"),
 )
 _OF_PIPELINE = (
     *("pipeline_id", "name", "status", "dataset_name", "best_val", "best_test", "metric"),
@@ -124,8 +119,6 @@ class Exports:
         KeyError
             If the pipeline is unknown.
         """
-        import json
-
         pipeline = self._queries.get_pipeline(pipeline_id)
         if pipeline is None:
             raise RecordNotFoundError(f"Pipeline not found: {pipeline_id}")

@@ -66,17 +66,11 @@ def wrapped_model(model: Any) -> Any:
 
 @dataclass(frozen=True)
 class FittedStep:
-    """A step before the model.
+    """A step before the model, and its number in the chain.
 
-    Parameters
-    ----------
-    index : int
-        Its number in the chain.
-    transformers : tuple of object
-        They are applied one after the other, to features; the outputs of those of an augmentation
-        are put beside the features, and those of a target are inverted on what is predicted.
-    kind : StepKind
-        Which of these.
+    Transformers are applied one after the other, to features; the outputs of those of an
+    augmentation are put beside the features, and those of a target are inverted on what is
+    predicted.
     """
 
     index: int
@@ -193,13 +187,7 @@ def feature_names(steps: Any) -> list[str] | None:
 
 
 def artifact_ids(chain: Mapping[str, Any]) -> set[str]:
-    """Return the ids of all artifacts that a chain refers to.
-
-    Parameters
-    ----------
-    chain : mapping
-        With ``steps``, ``fold_artifacts`` and ``shared_artifacts``, decoded or as JSON.
-    """
+    """Return the ids of all artifacts that a chain refers to, which is decoded or has JSON."""
     found = set(fold_models(chain).values())
     for ids in step_artifacts(chain).values():
         found.update(ids)

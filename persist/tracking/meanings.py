@@ -18,12 +18,8 @@ _Arrays = dict[str, Array]
 class Meaning:
     """Numbers for arrays of labels, and what tells the labels from the numbers.
 
-    Attributes
-    ----------
-    y_true, y_pred : array
-        The numbers: what is numeric is kept, labels are their places in ``labels``.
-    document : dict or None
-        What is recorded beside the numbers; None if they speak for themselves.
+    What is numeric is kept, and labels are their places among ``labels`` of the document, which is
+    None if the numbers speak for themselves.
     """
 
     def __init__(self, y_true: Array, y_pred: Array, document: dict[str, Any] | None) -> None:
@@ -35,18 +31,10 @@ class Meaning:
 def meaning_of(
     y_true: Any, y_pred: Any, proba_classes: Any, sample_ids: Any, labels: Any = None
 ) -> Meaning:
-    """Return numbers for arrays, and what they mean.
+    """Return numbers for arrays of numbers or labels, and what they mean.
 
-    Parameters
-    ----------
-    y_true, y_pred : array or None
-        Numbers or labels.
-    proba_classes : array, list of arrays or None
-        The classes of the columns of probabilities.
-    sample_ids : array or None
-        The names of the samples.
-    labels : array, optional
-        All labels that may occur, if the values are labels.
+    The classes are those of the columns of probabilities, a list of arrays for several outputs;
+    `sample_ids` are the names of the samples, and `labels` all that may occur.
     """
     document: dict[str, Any] = {}
     if proba_classes is not None:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from persist.errors import DamagedError
-from persist.tracking import statements
 from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
 from persist.tracking.database import Opened
 from persist.tracking.errors import DataNotFoundError, StoreError
-from persist.tracking.statements import count_rows, select
+from persist.tracking.statements import Statement, count_rows, select
 
 if TYPE_CHECKING:
     from persist.tracking.store import WorkspaceStore
@@ -21,22 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Migrated", "migrate"]
 
 _ROWS = 500  # that are in memory at once, with their arrays
-_DTYPES = {"DOUBLE[]": numpy.float64, "INTEGER[]": numpy.int32}
 
 
 @dataclass(frozen=True)
 class Migrated:
-    """What was copied.
-
-    Parameters
-    ----------
-    rows : dict of str to int
-        How many rows of each table.
-    artifacts : int
-        How many files.
-    not_copied : list of str
-        Why files of artifacts that are missing or damaged were left out.
-    """
+    """How many rows of each table and files were copied, and why others were not."""
 
     rows: dict[str, int]
     artifacts: int
@@ -106,16 +94,19 @@ def _check_empty(opened: Opened) -> None:
 
 def _pages(connection: Any, table: str) -> Iterator[list[dict[str, Any]]]:
     """Yield all rows of a table in lists, by their keys."""
-    columns = ALL_TABLES[table].columns
-    last = None
+    columns, key = ALL_TABLES[table].columns, ALL_TABLES[table].key
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    last: tuple[Any, ...] = ()
+    after = ""
     while True:
-        rows = connection.records(statements.page_by_key(table, last, _ROWS))
+        text = f"SELECT {names} FROM {table}{after} ORDER BY {key} LIMIT ?"
+        rows = connection.records(Statement(text, (*last, _ROWS)))
         for row in rows:
             for column in columns:
-                if row[column.name] is not None and column.type in _DTYPES:
-                    row[column.name] = numpy.asarray(row[column.name], _DTYPES[column.type])
+                if row[column.name] is not None and column.dtype is not None:
+                    row[column.name] = numpy.asarray(row[column.name], column.dtype)
         if rows:
             yield rows
         if len(rows) < _ROWS:
             return
-        last = rows[-1][ALL_TABLES[table].key]
+        last, after = (rows[-1][key],), f" WHERE {key} > ?"

@@ -49,14 +49,8 @@ _FILES = frozenset(["__init__.py", "prediction.py", _FITTED, "__pycache__"])
 def write_package(path: str, chain: FittedChain, about: dict[str, Any]) -> None:
     """Write a package with ``predict``, which any Python with scikit-learn imports.
 
-    Parameters
-    ----------
-    path : str
-        Its folder, whose name is that of the package. One that was written so before is replaced.
-    chain : FittedChain
-        What predicts.
-    about : dict
-        What to say of it, kept as the info of the chain in the data set ``fitted``.
+    The name of its folder is that of the package. One that was written so before is replaced. What
+    `about` says of the chain is its info in the data set ``fitted``.
 
     Raises
     ------

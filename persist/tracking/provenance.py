@@ -11,7 +11,7 @@ from persist.tracking.database import Opened
 from persist.tracking.environment import has_left
 from persist.tracking.errors import RecordNotFoundError
 from persist.tracking.queries import Queries
-from persist.tracking.statements import ids_of
+from persist.tracking.statements import Statement
 from persist.tracking.times import now
 
 __all__ = ["Provenance"]
@@ -118,7 +118,9 @@ class Provenance:
         KeyError
             If there is none, or more than one.
         """
-        found = list(map(str, self._opened.column(ids_of(TABLES[f"{kind}s"].name, prefix))))
+        key = TABLES[f"{kind}s"].key
+        text = f"SELECT {key} FROM {kind}s WHERE starts_with({key}, ?) ORDER BY {key} LIMIT 2"
+        found = list(map(str, self._opened.column(Statement(text, [prefix]))))
         if prefix in found:
             return prefix
         if len(found) != 1 or not prefix:

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy
 
-from persist.tracking import statements
 from persist.tracking.columns import LABELS, TABLES
 from persist.tracking.database import Frame, Opened
 from persist.tracking.engine import local_zone
 from persist.tracking.environment import has_left, is_dead
 from persist.tracking.meanings import with_meaning
 from persist.tracking.optional import import_optional
-from persist.tracking.statements import select
+from persist.tracking.statements import (
+    IS_DATED,
+    UTC_NAMES,
+    Statement,
+    equals_or_like,
+    newest_first,
+    page,
+    select,
+    select_utc,
+    utc,
+    where_all,
+)
 from persist.tracking.times import with_zone
 
 __all__ = ["Queries"]
 
 _ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 _MEANT = ("classes", "sample_ids")
-_LOG = (
-    "log_id",
-    "step_idx",
-    "operator_class",
-    "event",
-    "duration_ms",
-    "message",
-    "details",
-    "level",
-)
+# The filters that may be patterns.
+_PATTERNS = ("dataset_name", "model_class", "partition", "fold_id", "pipeline_id")
 
 Arrays = dict[str, Any]
 
@@ -132,11 +134,22 @@ class Queries:
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return.
         """
+        dialect = self._opened.dialect
         with self._opened.reading():
-            statement = statements.runs(
-                self._opened.dialect, self.dead_runs(), status, dataset, limit, offset
-            )
-            return self._opened.frame(statement, engine)
+            dead = self.dead_runs()
+            tests, values = [], list[Any]([dead])
+            shown = "CASE WHEN run_id = ANY(?::VARCHAR[]) THEN 'dead' ELSE runs.status END"
+            if status is not None:
+                tests.append(f"{shown} = ?")
+                values += [dead, status]
+            if dataset is not None:
+                test = equals_or_like(dialect, "name", dataset)
+                tests.append(f"EXISTS (SELECT 1 FROM ({dialect.dataset_names}) AS n WHERE {test})")
+                values.append(dataset)
+            columns = select_utc(dialect, "runs", status=shown)
+            order = newest_first(dialect, "runs")
+            text = f"SELECT {columns} FROM runs{where_all(tests)} {order}"
+            return self._opened.frame(page(text, values, limit, offset), engine)
 
     def dead_runs(self) -> list[str]:
         """Return the runs whose process has ended, or has left them, before they did."""
@@ -157,16 +170,13 @@ class Queries:
         engine: str | None = None,
     ) -> Frame:
         """Return the pipelines, the newest first."""
-        statement = statements.table_rows(
-            self._opened.dialect, "pipelines", run_id=run_id, dataset_name=dataset_name
-        )
-        return self._opened.frame(statement, engine)
+        filters = {"run_id": run_id, "dataset_name": dataset_name}
+        return self._opened.frame(self._rows("pipelines", filters), engine)
 
     def get_chains_for_pipeline(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
         """Return the chains of a pipeline, the oldest first."""
-        dialect = self._opened.dialect
-        order = f"chains.created_at, {dialect.insertion_order('chains')}"
-        statement = statements.table_rows(dialect, "chains", order, pipeline_id=pipeline_id)
+        order = f"chains.created_at, {self._opened.dialect.insertion_order('chains')}"
+        statement = self._rows("chains", {"pipeline_id": pipeline_id}, order)
         return self._opened.frame(statement, engine)
 
     def query_predictions(
@@ -194,22 +204,18 @@ class Queries:
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return.
         """
+        filters = {
+            "dataset_name": dataset_name,
+            "model_class": model_class,
+            "partition": partition,
+            "fold_id": fold_id,
+            "branch_id": branch_id,
+            "pipeline_id": pipeline_id,
+            "run_id": run_id,
+        }
         with self._opened.reading():
-            statement = statements.table_rows(
-                self._opened.dialect,
-                "predictions",
-                limit=limit,
-                offset=offset,
-                zone=self._zone(),
-                dataset_name=dataset_name,
-                model_class=model_class,
-                partition=partition,
-                fold_id=fold_id,
-                branch_id=branch_id,
-                pipeline_id=pipeline_id,
-                run_id=run_id,
-            )
-            return self._opened.frame(statement, engine)
+            statement = self._rows("predictions", filters, zone=self._zone())
+            return self._opened.frame(page(*statement, limit, offset), engine)
 
     def get_chain_predictions(
         self,
@@ -220,24 +226,34 @@ class Queries:
         engine: str | None = None,
     ) -> Frame:
         """Return the predictions of a chain, by partition and fold."""
+        filters = {"chain_id": chain_id, "partition": partition, "fold_id": fold_id}
         order = '"partition", fold_id, predictions.created_at'
-        statement = statements.table_rows(
-            self._opened.dialect,
-            "predictions",
-            order,
-            chain_id=chain_id,
-            partition=partition,
-            fold_id=fold_id,
-        )
-        return self._opened.frame(statement, engine)
+        return self._opened.frame(self._rows("predictions", filters, order), engine)
 
     def get_pipeline_log(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
         """Return the log of a pipeline, by step and time."""
-        return self._opened.frame(statements.pipeline_log(pipeline_id, _LOG), engine)
+        statement = Statement(
+            "SELECT log_id, step_idx, operator_class, event, duration_ms, message, details, level, "
+            f"{utc('logs', 'created_at', 'logs')} AS created_at FROM logs WHERE pipeline_id = ? "
+            "ORDER BY step_idx, logs.created_at",
+            [pipeline_id],
+        )
+        return self._opened.frame(statement, engine)
 
     def get_run_log_summary(self, run_id: str, *, engine: str | None = None) -> Frame:
         """Return, for each pipeline of a run, how much was logged and how long its steps took."""
-        return self._opened.frame(statements.log_summary(run_id), engine)
+        statement = Statement(
+            "SELECT p.pipeline_id, p.name AS pipeline_name, p.status AS pipeline_status, "
+            "count(l.log_id) AS log_count, "
+            "sum(CASE WHEN l.event = 'end' THEN l.duration_ms END)::BIGINT AS total_duration_ms, "
+            "count(*) FILTER (WHERE l.level = 'warning') AS warning_count, "
+            "count(*) FILTER (WHERE l.level = 'error') AS error_count "
+            "FROM pipelines p LEFT JOIN logs l ON l.pipeline_id = p.pipeline_id "
+            "WHERE p.run_id = ? GROUP BY p.pipeline_id, p.name, p.status, p.created_at "
+            "ORDER BY p.created_at, p.pipeline_id",
+            [run_id],
+        )
+        return self._opened.frame(statement, engine)
 
     def sql(
         self, query: str, parameters: Sequence[Any] = (), *, engine: str | None = None
@@ -267,11 +283,36 @@ class Queries:
 
     def _zone(self) -> str | None:
         """Return the zone of the times of all predictions; None if they have several."""
-        statement = statements.origins()
-        found = [True] if statement is None else self._opened.column(statement)
+        local = local_zone(os.environ.get("TZ"))
+        if local in UTC_NAMES:
+            return "UTC"
+        test = IS_DATED.format("pipeline_id")
+        found = self._opened.column(Statement(f"SELECT DISTINCT {test} FROM pipelines"))
         if len(found) != 1:
             return None
-        return "UTC" if found[0] else local_zone(os.environ.get("TZ"))
+        return "UTC" if found[0] else local
+
+    def _rows(
+        self, table: str, filters: Mapping[str, Any], order: str = "", zone: str | None = None
+    ) -> Statement:
+        """Return a statement for rows of a table, by default the newest first.
+
+        Of the filters, None tests nothing, and text with a ``%`` may be a pattern. The `zone` is
+        that of all times, None if they may have several.
+        """
+        dialect = self._opened.dialect
+        given = {name: value for name, value in filters.items() if value is not None}
+        tests = []
+        for name, value in given.items():
+            is_pattern = name in (_PATTERNS if table == "predictions" else ("dataset_name",))
+            test = equals_or_like(dialect, f'"{name}"', value if is_pattern else None)
+            if name == "run_id" and table == "predictions":
+                test = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
+            tests.append(test)
+        order = f"ORDER BY {order}" if order else newest_first(dialect, table, zone)
+        columns = select_utc(dialect, table, zone)
+        text = f"SELECT {columns} FROM {table}{where_all(tests)} {order}"
+        return Statement(text, [*given.values()])
 
     def _record(self, table: str, key: str) -> dict[str, Any] | None:
         with self._opened.reading() as connection:

@@ -29,17 +29,7 @@ class _Ticket(NamedTuple):
 
 
 class Turn:
-    """A place in a queue, which ends when it is released or its process dies.
-
-    Parameters
-    ----------
-    queue : Queue
-        The queue.
-    ticket : _Ticket
-        The place.
-    lock : FolderLock
-        The lock on it, which is held.
-    """
+    """A place in a queue, whose lock is held until it is released or its process dies."""
 
     def __init__(self, queue: Queue, ticket: _Ticket, lock: FolderLock) -> None:
         self._queue = queue
@@ -65,25 +55,13 @@ class Queue:
 
     A writer's turn comes when all who came before have gone; a reader's when all writers among them
     have. So nobody is passed by, and nobody waits longer than those before him work.
-
-    Parameters
-    ----------
-    folder : str
-        The folder, made if it is missing.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
     def wait(self, *, writes: bool, timeout: float) -> Turn:
-        """Wait for a turn.
-
-        Parameters
-        ----------
-        writes : bool
-            Whether nobody else may have a turn meanwhile.
-        timeout : float
-            How long to wait, in s.
+        """Wait for a turn, which nobody shares if it `writes`, for some time in s.
 
         Raises
         ------

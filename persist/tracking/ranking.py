@@ -6,34 +6,35 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from persist.tracking import statements
 from persist.tracking.columns import METRICS, TABLES
 from persist.tracking.database import Frame, Opened
 from persist.tracking.errors import ArgumentError
-from persist.tracking.statements import SCORES, STATISTICS, check_count, select
+from persist.tracking.schema import VIEW
+from persist.tracking.statements import (
+    Statement,
+    check_count,
+    equals_or_like,
+    page,
+    select,
+    select_utc,
+    utc,
+    where_all,
+)
 
 __all__ = ["HIGHER_IS_BETTER", "Ranking", "higher_is_better"]
 
 _COLUMNS = frozenset(column.name for column in TABLES["predictions"].columns)
 _RANKED = ("val_score", "val_mean", "test_score", "train_score")
-
+_SCORES = ("val_score", "test_score", "train_score")
+_STATISTICS = tuple(f"{f}_{score}" for score in _SCORES for f in ("min", "max", "avg"))
+_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
 
 HIGHER_IS_BETTER = frozenset(
     {
         *("accuracy", "auc", "average_precision", "balanced_accuracy", "explained_variance", "f1"),
         *("cohen_kappa", "d2_absolute_error", "jaccard", "kappa", "matthews_corrcoef", "mcc"),
-        *(
-            "ndcg",
-            "pearson_r",
-            "precision",
-            "r2",
-            "recall",
-            "roc_auc",
-            "rpd",
-            "rpiq",
-            "sensitivity",
-        ),
-        *("spearman_r", "specificity", "top_k_accuracy", "consistency", "r2_score"),
+        *("ndcg", "pearson_r", "precision", "r2", "recall", "roc_auc", "rpd", "rpiq"),
+        *("sensitivity", "spearman_r", "specificity", "top_k_accuracy", "consistency", "r2_score"),
         *("accuracy_score", "f1_score", "precision_score", "recall_score", "roc_auc_score"),
     }
 )
@@ -113,10 +114,16 @@ class Ranking:
                     f"{', '.join(sorted(_COLUMNS))}"
                 )
         count = check_count("n", n)
+        dialect = self._opened.dialect
+        tests, values = ['"partition" = ?'], list[Any]([partition])
+        if dataset_name is not None:
+            tests.append(equals_or_like(dialect, "dataset_name", dataset_name))
+            values.append(dataset_name)
+        where = where_all(tests)
         with self._opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
-            if ascending is None and metric in SCORES:
-                metrics = self._metrics(partition, dataset_name)
+            if ascending is None and metric in _SCORES:
+                metrics = self._metrics(where, values)
                 higher = self._higher(metrics)
                 low_first = not higher
                 if higher and len(higher) == len(metrics):
@@ -129,21 +136,29 @@ class Ranking:
                     )
             # For a database, a value that is not a number is the greatest of all.
             is_score = TABLES["predictions"].column(metric).type == "DOUBLE"
-            may_mislead = is_score and not low_first and not higher
-            has_nan = may_mislead and bool(
-                self._opened.column(statements.any_not_a_number(metric))[0]
+            has_nan = is_score and not low_first and not higher
+            if has_nan:
+                query = f"SELECT max(\"{metric}\") = 'NaN'::FLOAT8 FROM predictions"
+                has_nan = bool(self._opened.column(Statement(query))[0])
+            if higher:
+                key = f'CASE WHEN "metric" = ANY(?::VARCHAR[]) THEN -"{metric}" ELSE "{metric}" END'
+                order, ordered = f"NULLIF({key}, 'NaN'::FLOAT8) ASC NULLS LAST", [higher]
+            else:
+                order, ordered = _directed(metric, low_first, has_nan), []
+            if group_by is None:
+                columns = select_utc(dialect, "predictions")
+                text = f"SELECT {columns} FROM predictions{where} ORDER BY {order} LIMIT ?"
+                return self._opened.frame(Statement(text, [*values, *ordered, count]), engine)
+            # JSON is compared as text.
+            is_json = TABLES["predictions"].column(group_by).type == "JSON"
+            groups = f'"{group_by}"' + ("::VARCHAR" if is_json else "")
+            columns = select_utc(dialect, "predictions", hidden="place")
+            text = (
+                f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {groups} ORDER "
+                f"BY {order}) AS place FROM predictions{where}) AS predictions WHERE place <= ? "
+                f"ORDER BY {groups} NULLS LAST, {order}"
             )
-            statement = statements.top(
-                self._opened.dialect,
-                count,
-                metric,
-                partition,
-                dataset_name,
-                group_by,
-                low_first=low_first,
-                has_nan=has_nan,
-                higher=higher,
-            )
+            statement = Statement(text, [*ordered, *values, count, *ordered])
             return self._opened.frame(statement, engine)
 
     def ranking(
@@ -197,17 +212,75 @@ class Ranking:
             higher = self._higher(metrics)
             if ascending is not None:
                 higher = [] if ascending else metrics
-            statement = statements.ranking(
-                self._opened.dialect,
-                count,
-                by,
-                higher,
-                is_together=ascending is not None,
-                dataset_name=dataset_name,
-                metric=metric,
-                run_id=run_id,
-            )
-            return self._opened.frame(statement, engine)
+            names, text, values = self._ranked(dataset_name, metric, run_id)
+            groups = "dataset_name, metric" if ascending is None else "dataset_name"
+            key = f'CASE WHEN metric = ANY(?::VARCHAR[]) THEN -"{by}" ELSE "{by}" END'
+            order = f"NULLIF({key}, 'NaN'::FLOAT8) ASC NULLS LAST, created_at, pipeline_id"
+            if count is not None:
+                text = (
+                    f"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {groups} ORDER BY "
+                    f"{order}) AS place FROM ({text}) AS ranked) AS placed WHERE place <= ?"
+                )
+                values = [higher, *values, count]
+            text = f"SELECT {names} FROM ({text}) AS chosen ORDER BY {groups}, {order}"
+            return self._opened.frame(Statement(text, [*values, higher]), engine)
+
+    def _ranked(
+        self, dataset_name: str | None, metric: str | None, run_id: str | None
+    ) -> tuple[str, str, list[Any]]:
+        """Return the columns, SQL and values of a query with a row for each pipeline and chain."""
+        tests, values = ["p.\"partition\" = 'val'", "p.refit_context IS NULL"], list[Any]()
+        for name, value in (
+            ("p.dataset_name", dataset_name),
+            ("p.metric", metric),
+            ("pl.run_id", run_id),
+        ):
+            if value is not None:
+                is_pattern = name == "p.dataset_name"
+                tests.append(
+                    equals_or_like(self._opened.dialect, name, value if is_pattern else None)
+                )
+                values.append(value)
+        average = "p.fold_id = 'avg'"
+        one = self._opened.dialect.any_value
+        # The mean over folds that was recorded, or what the folds tell.
+        columns = {
+            "model_name": one("p.model_name"),
+            "val_score": f"coalesce({one('p.val_score', average)}, avg(p.val_score) FILTER (WHERE "
+            f"{_FOLD}))",
+            # A value that is not a number is greater than all.
+            "val_std": "stddev_pop(CASE WHEN abs(p.val_score) < 'Infinity'::FLOAT8 "
+            f"THEN p.val_score END) FILTER (WHERE {_FOLD})",
+            "val_mean": f"avg(p.val_score) FILTER (WHERE {_FOLD})",
+            "n_folds": f"count(*) FILTER (WHERE {_FOLD})",
+            "metric": "p.metric",
+            "dataset_name": "p.dataset_name",
+            "test_score": f"coalesce({one('r.test_score')}, {one('p.test_score', average)}, "
+            "avg(p.test_score))",
+            "train_score": f"coalesce({one('p.train_score', average)}, avg(p.train_score))",
+            "preprocessings": one("p.preprocessings"),
+            "best_params": f"coalesce({one('r.best_params')}, {one('p.best_params')})",
+            "task_type": one("p.task_type"),
+            "run_id": one("pl.run_id"),
+            "pipeline_id": "p.pipeline_id",
+            "chain_id": f"coalesce({one('r.chain_id')}, p.chain_id)",
+            "fold_chain_id": "p.chain_id",
+            "prediction_id": f"coalesce({one('p.prediction_id', average)}, min(p.prediction_id))",
+            "created_at": f"max({utc('predictions', 'created_at', 'p')})",
+        }
+        refitted = (
+            f"SELECT pipeline_id, model_name, {one('chain_id')} AS chain_id, "
+            f"{one('test_score')} AS test_score, {one('best_params')} AS best_params "
+            "FROM predictions WHERE refit_context IS NOT NULL GROUP BY pipeline_id, model_name"
+        )
+        text = (
+            f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} "
+            "FROM predictions p JOIN pipelines pl ON pl.pipeline_id = p.pipeline_id "
+            f"LEFT JOIN ({refitted}) r "
+            f"ON r.pipeline_id = p.pipeline_id AND r.model_name = p.model_name{where_all(tests)} "
+            "GROUP BY p.pipeline_id, p.chain_id, p.model_name, p.metric, p.dataset_name"
+        )
+        return ", ".join(columns), text, values
 
     def query_top_aggregated_predictions(
         self,
@@ -242,21 +315,16 @@ class Ranking:
         ValueError
             If it is not one of these columns.
         """
-        if score_column not in STATISTICS:
+        if score_column not in _STATISTICS:
             raise ArgumentError(
-                f"Invalid score column: {score_column!r}; choose one of {', '.join(STATISTICS)}"
+                f"Invalid score column: {score_column!r}; choose one of {', '.join(_STATISTICS)}"
             )
         count = check_count("n", n)
         with self._opened.reading():
             low_first = not self._higher([metric]) if ascending is None else ascending
-            order = statements.directed(score_column, low_first, has_nan=True)
-            statement = statements.chain_scores(
-                self._opened.dialect,
-                f"{order}, chain_id, model_name",
-                count,
-                metric=metric,
-                **_checked(**filters),
-            )
+            order = _directed(score_column, low_first, has_nan=True)
+            order = f"{order}, chain_id, model_name"
+            statement = self._chain_scores(order, count, metric=metric, **filters)
             return self._opened.frame(statement, engine)
 
     def query_aggregated_predictions(
@@ -274,9 +342,41 @@ class Ranking:
 
         The rows have the numbers of folds and partitions, and the min, max and avg of the scores.
         """
-        filters = _checked(run_id, pipeline_id, chain_id, dataset_name, model_class)
-        statement = statements.chain_scores(self._opened.dialect, metric=metric, **filters)
+        statement = self._chain_scores(
+            "pipeline_id, chain_id, model_name, metric",
+            None,
+            run_id=run_id,
+            pipeline_id=pipeline_id,
+            chain_id=chain_id,
+            dataset_name=dataset_name,
+            model_class=model_class,
+            metric=metric,
+        )
         return self._opened.frame(statement, engine)
+
+    def _chain_scores(
+        self,
+        order: str,
+        limit: int | None,
+        *,
+        metric: str | None,
+        run_id: str | None = None,
+        pipeline_id: str | None = None,
+        chain_id: str | None = None,
+        dataset_name: str | None = None,
+        model_class: str | None = None,
+    ) -> Statement:
+        """Return a statement for rows of the view with a row for each chain."""
+        exact = {"run_id": run_id, "pipeline_id": pipeline_id, "chain_id": chain_id}
+        patterns = {"dataset_name": dataset_name, "model_class": model_class}
+        tests, values = [], []
+        for name, value in {**exact, "metric": metric, **patterns}.items():
+            if value is not None:
+                pattern = value if name in patterns else None
+                tests.append(equals_or_like(self._opened.dialect, f'"{name}"', pattern))
+                values.append(value)
+        text = f"SELECT * FROM {VIEW}{where_all(tests)} ORDER BY {order}"
+        return page(text, values, limit, 0)
 
     def define_metric(self, metric: str, *, greater_is_better: bool) -> None:
         """Record whether high values of a metric are good, for all rankings of this store.
@@ -312,30 +412,25 @@ class Ranking:
 
     def _higher(self, metrics: Iterable[str]) -> list[str]:
         """Return the metrics of which high values are good."""
-        return [metric for metric, is_high in self._is_higher(metrics).items() if is_high]
-
-    def _is_higher(self, metrics: Iterable[str]) -> dict[str, bool]:
         with self._opened.reading() as connection:
             is_defined = connection.has_table(METRICS)
             known: dict[str, bool] = dict(connection.rows(select(METRICS)) if is_defined else ())
-        return {metric: known.get(metric, higher_is_better(metric)) for metric in metrics}
+        return [metric for metric in metrics if known.get(metric, higher_is_better(metric))]
 
-    def _metrics(self, partition: str | None, dataset_name: str | None) -> list[str]:
+    def _metrics(self, where: str, values: list[Any]) -> list[str]:
         """Return the metrics of some predictions, or of all if that is one."""
-        # Most stores have one metric.
-        [(least, greatest)] = self._opened.rows(statements.metric_range())
+        # Most stores have one metric, which DuckDB has at hand.
+        query = "SELECT min(metric), max(metric) FROM predictions"
+        [(least, greatest)] = self._opened.rows(Statement(query))
         if least == greatest:
             return [] if least is None else [least]
-        return self._opened.column(
-            statements.metrics(self._opened.dialect, partition, dataset_name)
-        )
+        query = f"SELECT DISTINCT metric FROM predictions{where} ORDER BY metric"
+        return self._opened.column(Statement(query, values))
 
 
-def _checked(
-    run_id: str | None = None,
-    pipeline_id: str | None = None,
-    chain_id: str | None = None,
-    dataset_name: str | None = None,
-    model_class: str | None = None,
-) -> dict[str, Any]:
-    return locals()
+def _directed(column: str, low_first: bool, has_nan: bool) -> str:
+    """Return how to order by a column, with nulls last."""
+    # Only where it matters: DuckDB finds the first few of a plain column quicker. For both
+    # databases a value that is not a number is the greatest of all.
+    key = f"NULLIF(\"{column}\", 'NaN'::FLOAT8)" if has_nan else f'"{column}"'
+    return f"{key} {'ASC' if low_first else 'DESC'} NULLS LAST"

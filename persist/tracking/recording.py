@@ -134,9 +134,6 @@ class RunRecords:
             config=config,
             datasets=datasets,
             status="running",
-            completed_at=None,
-            summary=None,
-            error=None,
         )
 
     def complete_run(self, run_id: str, summary: Any) -> None:
@@ -189,12 +186,6 @@ class RunRecords:
             dataset_name=dataset_name,
             dataset_hash=dataset_hash,
             status="running",
-            completed_at=None,
-            best_val=None,
-            best_test=None,
-            metric=None,
-            duration_ms=None,
-            error=None,
         )
 
     def complete_pipeline(
@@ -250,7 +241,7 @@ class RunRecords:
         """
         values = locals()
         del values["self"]
-        return self.add_chain(ChainRecord(**values))
+        return self._insert("chains", chain_id=new_id(), **values)
 
     def add_chain(self, record: ChainRecord) -> str:
         """Record a chain, and return its id; see `save_chain`."""

@@ -125,21 +125,16 @@ def create_schema(conn: Any) -> None:
     """Make the tables, columns, indexes and the view that a database does not have yet.
 
     No row is deleted or changed. Where an older release has recorded the same prediction twice,
-    the index that would keep them apart is left out.
-
-    Parameters
-    ----------
-    conn : duckdb.DuckDBPyConnection
-        Open for writing.
+    the index that would keep them apart is left out. The connection of duckdb is open for writing.
     """
     with _transaction(conn):
         conn.execute(SCHEMA_DDL)
     # DuckDB adds no column to a table in the transaction that made its index.
     with _transaction(conn):
+        known = _columns(conn)
         for table in TABLES.values():
-            known = _column_names(conn, table.name)
             for column in table.columns:
-                if column.added and column.name not in known:
+                if column.added and (table.name, column.name) not in known:
                     conn.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
     with _transaction(conn):
         conn.execute(INDEX_DDL)
@@ -152,13 +147,10 @@ def create_schema(conn: Any) -> None:
 
 def has_schema(conn: Any) -> bool:
     """Return True if a database has all that `create_schema` makes, but for indexes."""
-    found = conn.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-    ).fetchall()
     wanted = {(t.name, c.name) for t in TABLES.values() for c in t.columns}
     views = conn.execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [VIEW]).fetchall()
     # That of other releases counts a mean over folds as a fold.
-    return wanted <= set(found) and any("FILTER" in sql.upper() for (sql,) in views)
+    return wanted <= _columns(conn) and any("FILTER" in sql.upper() for (sql,) in views)
 
 
 @contextlib.contextmanager
@@ -172,8 +164,6 @@ def _transaction(conn: Any) -> Iterator[None]:
     conn.execute("COMMIT")
 
 
-def _column_names(conn: Any, table: str) -> set[str]:
-    found = conn.execute(
-        "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table]
-    ).fetchall()
-    return {name for (name,) in found}
+def _columns(conn: Any) -> set[tuple[str, str]]:
+    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    return set(conn.execute(query).fetchall())

@@ -143,18 +143,9 @@ def _source(module: Any) -> str:
 
 
 def write_script(path: str, name: str, chain: FittedChain, info: dict[str, Any]) -> None:
-    """Write a script that predicts, with ``predict(X)`` and a command line.
+    """Write a script with ``predict(X)`` and a command line, which replaces a file that is there.
 
-    Parameters
-    ----------
-    path : str
-        The file, which is replaced if it is there.
-    name : str
-        Its name, for its documentation.
-    chain : FittedChain
-        What predicts.
-    info : dict
-        What to say of it: text and numbers.
+    Its documentation has its `name`, and its ``INFO`` what `info` says: text and numbers.
     """
     models, weights = chain.voters()
     entries: list[tuple[int, str, str | None, float, str]] = [

@@ -30,16 +30,7 @@ _REFUSED = "sql takes one SELECT statement, which only reads"
 def check_query(connection: Any, query: str, parameters: Sequence[Any], can_write: bool) -> str:
     """Return the text of one SELECT statement that calls functions which compute, and reads tables.
 
-    Parameters
-    ----------
-    connection : duckdb.DuckDBPyConnection
-        The database.
-    query : str
-        The statement.
-    parameters : sequence
-        What its question marks stand for.
-    can_write : bool
-        Whether the connection can change the database.
+    Whether it only reads must be found out if the connection can write.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from persist.tracking.provenance import Provenance
 from persist.tracking.queries import Queries
 from persist.tracking.ranking import Ranking
 from persist.tracking.recording import PredictionRecords, RunRecords
-from persist.tracking.statements import count_rows, pipelines_by_run
+from persist.tracking.statements import Statement, count_rows
 from persist.tracking.verification import Verification
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _Result = TypeVar("_Result")
 
 
 class _Delegated(Generic[_Arguments, _Result]):
-    """A descriptor that returns the method of a part, with its signature and documentation."""
+    """A method of a part, which an attribute holds, with its signature and documentation."""
 
     def __init__(self, part: str, method: Callable[Concatenate[Any, _Arguments], _Result]) -> None:
         self._part = part
@@ -53,22 +53,10 @@ class _Delegated(Generic[_Arguments, _Result]):
     def __get__(self, instance: object, owner: type) -> Any:
         if instance is None:
             return self._method
-        return getattr(getattr(instance, self._part), self._method.__name__)
-
-
-def delegate(
-    part: str, method: Callable[Concatenate[Any, _Arguments], _Result]
-) -> _Delegated[_Arguments, _Result]:
-    """Return a method that calls that of a part.
-
-    Parameters
-    ----------
-    part : str
-        The attribute that holds the part.
-    method : function
-        The method, as the class of the part has it.
-    """
-    return _Delegated(part, method)
+        bound = getattr(getattr(instance, self._part), self._method.__name__)
+        # Found first from now on, which is quicker.
+        instance.__dict__[self._method.__name__] = bound
+        return bound
 
 
 class WorkspaceStore:
@@ -141,74 +129,74 @@ class WorkspaceStore:
         self._provenance = Provenance(opened, self._artifacts, self._queries)
         self._verification = Verification(opened)
 
-    begin_run = delegate("_runs", RunRecords.begin_run)
-    complete_run = delegate("_runs", RunRecords.complete_run)
-    fail_run = delegate("_runs", RunRecords.fail_run)
-    begin_pipeline = delegate("_runs", RunRecords.begin_pipeline)
-    complete_pipeline = delegate("_runs", RunRecords.complete_pipeline)
-    fail_pipeline = delegate("_runs", RunRecords.fail_pipeline)
-    save_chain = delegate("_runs", RunRecords.save_chain)
-    add_chain = delegate("_runs", RunRecords.add_chain)
-    log_step = delegate("_runs", RunRecords.log_step)
+    begin_run = _Delegated("_runs", RunRecords.begin_run)
+    complete_run = _Delegated("_runs", RunRecords.complete_run)
+    fail_run = _Delegated("_runs", RunRecords.fail_run)
+    begin_pipeline = _Delegated("_runs", RunRecords.begin_pipeline)
+    complete_pipeline = _Delegated("_runs", RunRecords.complete_pipeline)
+    fail_pipeline = _Delegated("_runs", RunRecords.fail_pipeline)
+    save_chain = _Delegated("_runs", RunRecords.save_chain)
+    add_chain = _Delegated("_runs", RunRecords.add_chain)
+    log_step = _Delegated("_runs", RunRecords.log_step)
 
-    save_prediction = delegate("_predictions", PredictionRecords.save_prediction)
-    add_prediction = delegate("_predictions", PredictionRecords.add_prediction)
-    save_prediction_arrays = delegate("_predictions", PredictionRecords.save_prediction_arrays)
+    save_prediction = _Delegated("_predictions", PredictionRecords.save_prediction)
+    add_prediction = _Delegated("_predictions", PredictionRecords.add_prediction)
+    save_prediction_arrays = _Delegated("_predictions", PredictionRecords.save_prediction_arrays)
 
-    save_artifact = delegate("_artifacts", Artifacts.save_artifact)
-    save_encoded_artifact = delegate("_artifacts", Artifacts.save_encoded_artifact)
-    save_artifact_with_cache_key = delegate("_artifacts", Artifacts.save_artifact_with_cache_key)
-    register_existing_artifact = delegate("_artifacts", Artifacts.register_existing_artifact)
-    load_artifact = delegate("_artifacts", Artifacts.load_artifact)
-    get_artifact_path = delegate("_artifacts", Artifacts.get_artifact_path)
-    update_artifact_cache_key = delegate("_artifacts", Artifacts.update_artifact_cache_key)
-    find_cached_artifact = delegate("_artifacts", Artifacts.find_cached_artifact)
-    invalidate_dataset_cache = delegate("_artifacts", Artifacts.invalidate_dataset_cache)
+    save_artifact = _Delegated("_artifacts", Artifacts.save_artifact)
+    save_encoded_artifact = _Delegated("_artifacts", Artifacts.save_encoded_artifact)
+    save_artifact_with_cache_key = _Delegated("_artifacts", Artifacts.save_artifact_with_cache_key)
+    register_existing_artifact = _Delegated("_artifacts", Artifacts.register_existing_artifact)
+    load_artifact = _Delegated("_artifacts", Artifacts.load_artifact)
+    get_artifact_path = _Delegated("_artifacts", Artifacts.get_artifact_path)
+    update_artifact_cache_key = _Delegated("_artifacts", Artifacts.update_artifact_cache_key)
+    find_cached_artifact = _Delegated("_artifacts", Artifacts.find_cached_artifact)
+    invalidate_dataset_cache = _Delegated("_artifacts", Artifacts.invalidate_dataset_cache)
 
-    get_run = delegate("_queries", Queries.get_run)
-    get_pipeline = delegate("_queries", Queries.get_pipeline)
-    get_chain = delegate("_queries", Queries.get_chain)
-    get_prediction = delegate("_queries", Queries.get_prediction)
-    get_prediction_arrays = delegate("_queries", Queries.get_prediction_arrays)
-    load_arrays = delegate("_queries", Queries.load_arrays)
-    list_runs = delegate("_queries", Queries.list_runs)
-    list_pipelines = delegate("_queries", Queries.list_pipelines)
-    get_chains_for_pipeline = delegate("_queries", Queries.get_chains_for_pipeline)
-    query_predictions = delegate("_queries", Queries.query_predictions)
-    get_chain_predictions = delegate("_queries", Queries.get_chain_predictions)
-    get_pipeline_log = delegate("_queries", Queries.get_pipeline_log)
-    get_run_log_summary = delegate("_queries", Queries.get_run_log_summary)
-    sql = delegate("_queries", Queries.sql)
+    get_run = _Delegated("_queries", Queries.get_run)
+    get_pipeline = _Delegated("_queries", Queries.get_pipeline)
+    get_chain = _Delegated("_queries", Queries.get_chain)
+    get_prediction = _Delegated("_queries", Queries.get_prediction)
+    get_prediction_arrays = _Delegated("_queries", Queries.get_prediction_arrays)
+    load_arrays = _Delegated("_queries", Queries.load_arrays)
+    list_runs = _Delegated("_queries", Queries.list_runs)
+    list_pipelines = _Delegated("_queries", Queries.list_pipelines)
+    get_chains_for_pipeline = _Delegated("_queries", Queries.get_chains_for_pipeline)
+    query_predictions = _Delegated("_queries", Queries.query_predictions)
+    get_chain_predictions = _Delegated("_queries", Queries.get_chain_predictions)
+    get_pipeline_log = _Delegated("_queries", Queries.get_pipeline_log)
+    get_run_log_summary = _Delegated("_queries", Queries.get_run_log_summary)
+    sql = _Delegated("_queries", Queries.sql)
 
-    ranking = delegate("_ranking", Ranking.ranking)
-    define_metric = delegate("_ranking", Ranking.define_metric)
-    greater_is_better = delegate("_ranking", Ranking.greater_is_better)
-    top_predictions = delegate("_ranking", Ranking.top_predictions)
-    query_aggregated_predictions = delegate("_ranking", Ranking.query_aggregated_predictions)
-    query_top_aggregated_predictions = delegate(
+    ranking = _Delegated("_ranking", Ranking.ranking)
+    define_metric = _Delegated("_ranking", Ranking.define_metric)
+    greater_is_better = _Delegated("_ranking", Ranking.greater_is_better)
+    top_predictions = _Delegated("_ranking", Ranking.top_predictions)
+    query_aggregated_predictions = _Delegated("_ranking", Ranking.query_aggregated_predictions)
+    query_top_aggregated_predictions = _Delegated(
         "_ranking", Ranking.query_top_aggregated_predictions
     )
 
-    load_chain = delegate("_chains", Chains.load_chain)
-    replay_chain = delegate("_chains", Chains.replay_chain)
+    load_chain = _Delegated("_chains", Chains.load_chain)
+    replay_chain = _Delegated("_chains", Chains.replay_chain)
 
-    export_chain = delegate("_exports", Exports.export_chain)
-    export_pipeline_config = delegate("_exports", Exports.export_pipeline_config)
-    export_run = delegate("_exports", Exports.export_run)
-    export_predictions_parquet = delegate("_exports", Exports.export_predictions_parquet)
+    export_chain = _Delegated("_exports", Exports.export_chain)
+    export_pipeline_config = _Delegated("_exports", Exports.export_pipeline_config)
+    export_run = _Delegated("_exports", Exports.export_run)
+    export_predictions_parquet = _Delegated("_exports", Exports.export_predictions_parquet)
 
-    delete_run = delegate("_deletions", Deletions.delete_run)
-    delete_prediction = delegate("_deletions", Deletions.delete_prediction)
-    gc_artifacts = delegate("_deletions", Deletions.gc_artifacts)
-    cleanup_transient_artifacts = delegate("_deletions", Deletions.cleanup_transient_artifacts)
-    vacuum = delegate("_deletions", Deletions.vacuum)
+    delete_run = _Delegated("_deletions", Deletions.delete_run)
+    delete_prediction = _Delegated("_deletions", Deletions.delete_prediction)
+    gc_artifacts = _Delegated("_deletions", Deletions.gc_artifacts)
+    cleanup_transient_artifacts = _Delegated("_deletions", Deletions.cleanup_transient_artifacts)
+    vacuum = _Delegated("_deletions", Deletions.vacuum)
 
-    provenance = delegate("_provenance", Provenance.provenance)
-    load_source = delegate("_provenance", Provenance.load_source)
-    close_dead_runs = delegate("_provenance", Provenance.close_dead_runs)
-    find_id = delegate("_provenance", Provenance.find_id)
+    provenance = _Delegated("_provenance", Provenance.provenance)
+    load_source = _Delegated("_provenance", Provenance.load_source)
+    close_dead_runs = _Delegated("_provenance", Provenance.close_dead_runs)
+    find_id = _Delegated("_provenance", Provenance.find_id)
 
-    verify = delegate("_verification", Verification.verify)
+    verify = _Delegated("_verification", Verification.verify)
 
     @property
     def workspace_path(self) -> Path | str:
@@ -330,7 +318,8 @@ class WorkspaceStore:
         with self.opened.reading():
             [counts] = self.opened.rows(count_rows(("runs", "predictions", "artifacts")))
             table: Any = self.list_runs(limit=20, engine="arrow")
-            pipelines = dict(self.opened.rows(pipelines_by_run()))
+            by_run = Statement("SELECT run_id, count(*) FROM pipelines GROUP BY run_id")
+            pipelines = dict(self.opened.rows(by_run))
         rows = [
             Row((run["name"], run["status"], run["created_at"], pipelines.get(run["run_id"], 0)))
             for run in table.to_pylist()

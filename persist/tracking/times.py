@@ -14,6 +14,8 @@ __all__ = ["as_utc", "is_dated", "new_id", "now", "with_zone"]
 
 _VERSION = 7
 _VERSION_DIGIT = 14  # of the text of a UUID
+_VARIANTS = {f"{digit:x}": "89ab"[digit % 4] for digit in range(16)}
+_EPOCH = datetime(1970, 1, 1)
 
 
 def new_id() -> str:
@@ -26,12 +28,9 @@ def new_id() -> str:
     ----------
     RFC 9562, section 5.7.
     """
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (time.time_ns() // 1_000_000) << 80 | random
-    value = value & ~(0xF << 76) | _VERSION << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    date, random = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10).hex()
+    variant = _VARIANTS[random[19]]
+    return f"{date[:8]}-{date[8:]}-{_VERSION}{random[:3]}-{variant}{random[3:6]}-{random[6:18]}"
 
 
 def is_dated(key: Any) -> bool:
@@ -46,7 +45,7 @@ def is_dated(key: Any) -> bool:
     return len(text) == 36 and text[_VERSION_DIGIT] == str(_VERSION)
 
 
-_last = datetime.min
+_last = 0  # µs since the epoch
 _clock = threading.Lock()
 
 
@@ -54,9 +53,8 @@ def now(key: Any) -> datetime:
     """Return the time for the row of an id, without its zone; no two of a process are the same."""
     global _last
     with _clock:
-        current = datetime.now(timezone.utc).replace(tzinfo=None)
-        _last = max(current, _last + timedelta(microseconds=1))
-        found = _last
+        _last = max(time.time_ns() // 1000, _last + 1)
+        found = _EPOCH + timedelta(microseconds=_last)
     if is_dated(key):
         return found
     return found.replace(tzinfo=timezone.utc).astimezone().replace(tzinfo=None)

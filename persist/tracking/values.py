@@ -30,16 +30,14 @@ def encode_row(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
         If a value that is required is None.
     """
     columns = _COLUMNS[table]
-    row: dict[str, Any] = {}
+    row = {**values}
     for name, value in values.items():
         column, encoder, plain = columns[name]
-        if type(value) is plain and (plain is float or value.isascii()):
-            row[name] = value
-        elif value is None:
+        if value is None:
             if column.required:
                 raise constraint_error(f"{table}.{name} must not be None")
-            row[name] = None
-        else:
+        # Most values: this is called for each of many rows.
+        elif type(value) is not plain or (plain is str and not value.isascii()):
             row[name] = encoder(column, value)
     return row
 
@@ -71,6 +69,8 @@ _encode = json.JSONEncoder(default=_plain, allow_nan=False).encode
 
 def _to_json(value: Any) -> str:
     """Return JSON, in which null stands for numbers that are not finite."""
+    if type(value) is dict and not value:
+        return "{}"
     try:
         return _encode(value)
     except ValueError as error:
@@ -97,6 +97,8 @@ def _number(column: Column, value: Any) -> float:
 
 
 def _integer(column: Column, value: Any) -> int:
+    if type(value) is int and -0x80000000 <= value < 0x80000000:
+        return value
     if isinstance(value, (float, numpy.floating)) and math.isfinite(value):
         value = round(float(value))
     try:
@@ -130,7 +132,8 @@ def _integers(column: Column, value: Any) -> numpy.ndarray[Any, Any]:
 def _flat(column: Column, value: Any, dtype: type) -> numpy.ndarray[Any, Any]:
     """Return a copy, flat in C order: the caller may go on with the array."""
     try:
-        return numpy.array(value, dtype=dtype, copy=True).ravel(order="C")
+        copied: numpy.ndarray[Any, Any] = numpy.array(value, dtype=dtype)
+        return copied if copied.ndim == 1 else copied.ravel()
     except (TypeError, ValueError) as error:
         raise _named(error)(f"{column.name} must hold numbers: {error}") from error
 
@@ -147,7 +150,7 @@ _ENCODERS: dict[str, Callable[[Column, Any], Any]] = {
     "INTEGER[]": _integers,
 }
 
-# What most values are, and need no encoder for.
+# What most values are, and are stored as.
 _PLAIN = {"VARCHAR": str, "DOUBLE": float}
 _COLUMNS: dict[str, dict[str, tuple[Column, Callable[[Column, Any], Any], Any]]] = {
     table.name: {

@@ -160,7 +160,6 @@ REASONED: dict[str, set[tuple[str, str]]] = {
     "the system has listed it, in another function": {
         ("experiment", "os.path.join(folder.path, name)"),
         ("experiment", "os.path.join(path, name)"),
-        ("tracking", "f'{os.path.basename(os.path.dirname(entry.path))}/{entry.name}'"),
     },
     "compared with the folder, links resolved, right behind the join": {
         ("tracking", "self.folder / name"),

@@ -4,6 +4,8 @@ import datetime
 import math
 import pickle
 import threading
+import time
+import uuid
 
 import numpy
 import pytest
@@ -320,3 +322,17 @@ def test_verify_names_the_artifacts_that_are_damaged_or_gone(store, site):
     assert (report.ok, report.checked) == (False, 2)
     assert [name.endswith(damaged.name) for name in report.damaged] == [True]
     assert [name.endswith(missing.name) for name in report.missing] == [True]
+
+
+def test_ids_are_uuids_of_version_7_in_the_order_of_time(store):
+    ids = [uuid.UUID(store.begin_run("run", {}, [])) for _ in range(40)]
+    assert {(key.version, key.variant) for key in ids} == {(7, uuid.RFC_4122)}
+    assert [key.int >> 80 for key in ids] == sorted(key.int >> 80 for key in ids)
+    assert abs((ids[-1].int >> 80) / 1000 - time.time()) < 600
+
+
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1])
+def test_a_number_that_its_column_cannot_hold_is_refused_when_it_is_recorded(store, value):
+    ids = fill(store)
+    with pytest.raises(ValueError, match="n_samples must be below"):
+        store.save_prediction(**{**predict_args(ids.pipeline, ids.chain), "n_samples": value})
