@@ -12,7 +12,7 @@ import re
 import types
 import uuid
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy
@@ -68,23 +68,13 @@ def _is_library(cls: type) -> bool:
     return cls.__module__.partition(".")[0] in ("numpy", "pandas", "pyarrow", "pytz")
 
 
-def check_data(*values: Any, other: Any = ()) -> None:
+def check_data(*values: Any, allows: Callable[[Any], bool] = lambda value: False) -> None:
     """Refuse what is not data through and through.
 
-    numpy and pandas ask each object that they are given for attributes such as
-    ``__array_interface__``, which is an address in memory, so they are given no other objects.
-
-    Parameters
-    ----------
-    *values : object
-        Atoms, and lists, tuples, dicts and sets of such, of exactly these types.
-    other : container, optional
-        Objects that pass besides.
-
-    Raises
-    ------
-    UntrustedError
-        If there is anything else.
+    Data are atoms, and lists, tuples, dicts and sets of such, of exactly these types. numpy and
+    pandas ask each object that they are given for attributes such as ``__array_interface__``, which
+    is an address in memory, so they are given no other objects. `allows` returns True for those
+    that pass besides.
     """
     seen: set[int] = set()
     # The items of an array of objects may be anything that numpy does not take for an array.
@@ -101,7 +91,7 @@ def check_data(*values: Any, other: Any = ()) -> None:
             parts = [*value, *value.values()]
         elif isinstance(value, numpy.ndarray) and value.dtype.hasobject:
             parts, is_item = value.ravel().tolist(), True
-        elif is_atom(value) or value in other:
+        elif is_atom(value) or allows(value):
             continue
         elif is_item:
             _check_no_array(value)
@@ -169,24 +159,8 @@ def _length(items: Any) -> int:
 def expanded(values: Any, budget: Budget) -> tuple[int, int]:
     """Return how many elements nested lists have when each list is written out where it stands.
 
-    Parameters
-    ----------
-    values : object
-        An atom or an array, or lists and tuples of such.
-    budget : Budget
-        What counting takes.
-
-    Returns
-    -------
-    count : int
-        The number of elements.
-    width : int
-        The length of the longest text among them.
-
-    Raises
-    ------
-    UntrustedError
-        If lists are nested deeper than the dimensions that an array can have.
+    The second number is the length of the longest text among them. Refuses lists that are nested
+    deeper than the dimensions that an array can have.
     """
     known: dict[int, tuple[int, int]] = {}
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from persist.archive.load import restore
-from persist.archive.safe.load import safe_load_source
-from persist.archive.safe.modules import safe_load_item
+from persist.archive.safe.load import safe_load_item, safe_load_source
 
 __all__ = ["Reading", "current", "reading", "reading_everywhere", "restore_as_trusted"]
 
@@ -23,13 +22,7 @@ _ARRAYS = "_arrays"
 
 @dataclass(frozen=True)
 class Reading:
-    """How source is interpreted: see `persist.load`.
-
-    Parameters
-    ----------
-    trusted, renames, missing
-        As for `persist.load`.
-    """
+    """How source is interpreted: see `persist.load`."""
 
     trusted: Iterable[str] | bool = ()
     renames: Mapping[str, str] | None = None
@@ -70,13 +63,9 @@ def reading(
     renames: Mapping[str, str] | None = None,
     missing: str = "error",
 ) -> Iterator[None]:
-    """Context manager within which this thread interprets source.
+    """Context manager within which this thread interprets source: see `persist.load`.
 
-    Parameters
-    ----------
-    trusted, renames, missing
-        As for `persist.load`; with ``trusted=True``, source is executed. With ``trusted=None``,
-        nothing changes.
+    With ``trusted=True``, source is executed. With ``trusted=None``, nothing changes.
     """
     if trusted is None:
         yield
@@ -102,12 +91,8 @@ def reading_everywhere(trusted: Iterable[str] | bool = ()) -> Iterator[None]:
 def restore_as_trusted(source: str, env: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what source defines, as `persist.restore` does, where it may be executed.
 
-    Parameters
-    ----------
-    source : str
-        The source.
-    env : mapping of str to object, optional
-        What it may refer to; where it is interpreted, the external arrays in ``_arrays`` alone.
+    Where it is interpreted, it may refer to the external arrays in ``_arrays`` alone, and else to
+    all of `env`.
     """
     found = current()
     return restore(source, env) if found is None else found.source(source, (env or {}).get(_ARRAYS))
