@@ -47,23 +47,9 @@ def finish_temporary(temporary: str, path: str) -> None:
 def temporary_beside(path: str | os.PathLike[str]) -> Iterator[str]:
     """Context manager that gives a temporary file, which replaces `path` on success.
 
-    Made for writers that want a path, not an open file. A symbolic link stays a link; what it
-    leads to is replaced. If the block fails, or is interrupted, the file is as it was.
-
-    Parameters
-    ----------
-    path : path
-        A file, existing or not, in a folder that exists.
-
-    Yields
-    ------
-    str
-        The temporary file, empty, in the same folder. The block leaves it written and closed.
-
-    Raises
-    ------
-    OSError
-        If the disk fails; the old file is whole.
+    Made for writers that want a path, not an open file: the block leaves it written and closed. A
+    symbolic link stays a link; what it leads to is replaced. If the block fails or is interrupted,
+    or the disk fails, the file is as it was.
     """
     target = os.path.realpath(path)
     temporary = temporary_name(target)
@@ -121,12 +107,7 @@ def replace_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace a file by `text`, in UTF-8 with line ends as given.
 
-    Raises
-    ------
-    UnicodeEncodeError
-        If the text holds lone surrogates; the old file is whole.
-    OSError
-        If the disk fails; the old file is whole.
+    The old file is whole if the disk fails, or the text holds lone surrogates (UnicodeEncodeError).
     """
     with replace_file(path) as file:
         file.write(text)
@@ -138,26 +119,8 @@ def replace_files(paths: Iterable[str], keep: bool = False) -> Iterator[dict[str
 
     If the block or a later step fails, each path is again what it was before: the old files, whole,
     and no new ones. Each rename is atomic, and so is the whole unless the machine stops between
-    two renames; then the old files are the backups beside.
-
-    Parameters
-    ----------
-    paths : iterable of str
-        Files, existing or not, in folders that exist.
-    keep : bool, optional
-        Whether to keep the old files as ``<path>.bak``, ``<path>_1.bak``…
-
-    Yields
-    ------
-    dict of str to str
-        The temporary file of each path, empty. The block leaves them written and closed.
-
-    Raises
-    ------
-    IsADirectoryError
-        If there is a folder at one of the paths.
-    OSError
-        If the disk fails; the old files are whole.
+    two renames; then the old files are the backups beside. With `keep`, they stay as
+    ``<path>.bak``, ``<path>_1.bak``… Raises IsADirectoryError if there is a folder at a path.
     """
     paths = list(paths)
     _refuse_folders(paths)

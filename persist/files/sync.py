@@ -12,18 +12,7 @@ _NO_FOLDER_SYNC = {errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:
-    """Wait until the disk holds the content of a file.
-
-    Parameters
-    ----------
-    path : path
-        A file that has been written and closed.
-
-    Raises
-    ------
-    OSError
-        If the file is missing or the disk fails.
-    """
+    """Wait until the disk holds the content of a file that has been written and closed."""
     # Windows syncs only what is open for writing.
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
@@ -35,15 +24,7 @@ def sync_file(path: str | os.PathLike[str]) -> None:
 def sync_folder(path: str | os.PathLike[str]) -> None:
     """Wait until the disk holds the names in a folder, where the system can do that.
 
-    Parameters
-    ----------
-    path : path
-        A folder; an empty path is the current one.
-
-    Raises
-    ------
-    OSError
-        If the folder is missing or the disk fails.
+    An empty path is the current folder.
     """
     # Windows opens no folders: it writes their names itself.
     if os.name == "nt":
