@@ -71,13 +71,7 @@ def restore_python2(
 
 
 def python3_text(text: str | bytes, filename: str = "<archive>") -> str:
-    """Return the text of an archive of Python 2 as Python 3 would have it. Nothing of it is run.
-
-    Raises
-    ------
-    Python2Error
-        If the text is not within the grammar of archives.
-    """
+    """Return the text of an archive of Python 2 as Python 3 would have it. Nothing of it is run."""
     tree = _tree(text, filename)
     added = [
         n for n in tree.body if isinstance(n, ast.ImportFrom) and " " in str(n.names[0].asname)
@@ -108,15 +102,7 @@ def _tree(text: str | bytes, filename: str) -> ast.Module:
 def info_text(text: str | bytes) -> str:
     r"""Return the archive in the ``__init__.py`` of a data set, without the loader that follows.
 
-    Parameters
-    ----------
-    text : str or bytes
-        The file, whose loader begins with ``if __name__ == '…':``.
-
-    Raises
-    ------
-    Python2Error
-        If it is not in the encoding that it names.
+    The loader begins with ``if __name__ == '…':``.
 
     Examples
     --------

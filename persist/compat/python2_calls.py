@@ -45,13 +45,7 @@ def array_of_bytes(
 
 
 def unpickle(string: str | bytes) -> Any:
-    """Return what ``pickle.loads`` of Python 2 did, with strings as Latin-1.
-
-    Raises
-    ------
-    ArchiveError
-        If the string has characters that are not bytes.
-    """
+    """Return what ``pickle.loads`` of Python 2 did, with strings as Latin-1."""
     return pickle.loads(_bytes_of(string), encoding="latin1")
 
 

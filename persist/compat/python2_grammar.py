@@ -37,17 +37,7 @@ _EXPRESSIONS = (
 
 
 class Python2Error(ArchiveError):
-    """Text is not that of an archive of Python 2.
-
-    Parameters
-    ----------
-    found : str
-        What is wrong.
-    line : int
-        The line, from 1; 0 if it is not known.
-    filename : str
-        Where the text came from.
-    """
+    """Text is not that of an archive of Python 2; line 0 is not known."""
 
     def __init__(self, found: str, line: int = 0, filename: str = "<archive>") -> None:
         super().__init__(found, line, filename)
@@ -77,10 +67,7 @@ def syntax_refused(filename: str) -> Iterator[None]:
 def parse_archive(source: str, filename: str) -> ast.Module:
     """Return the tree of the source of an archive, in the spelling of Python 3.
 
-    Raises
-    ------
-    Python2Error
-        If the source is not within the grammar of archives.
+    Python2Error if the source is not within the grammar of archives.
     """
     with syntax_refused(filename):
         tree = ast.parse(source, filename)
