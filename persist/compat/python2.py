@@ -44,17 +44,7 @@ def restore_python2(
     arrays : mapping of str to ndarray, optional
         What the text finds as ``_arrays``.
     filename : str, optional
-        Where the text came from, for errors.
-
-    Returns
-    -------
-    dict of str to object
-        What is left when the text has removed its own temporary names.
-
-    Raises
-    ------
-    Python2Error
-        If the text is not within the grammar of archives.
+        Where the text came from, for errors: Python2Error if it is not within the grammar.
 
     Examples
     --------

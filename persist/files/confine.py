@@ -98,23 +98,11 @@ def check_path(path: str | os.PathLike[str], what: str) -> str:
 def confine(
     folder: str | os.PathLike[str], name: object, *, nested: bool = False, devices: bool = False
 ) -> str:
-    """Return the path of a name that was read from a file, inside a given folder.
+    """Return the path of a name that was read from a file, inside a given folder, existing or not.
 
     The path is below `folder` whatever `name` is, or there is none. `folder` itself is the
     caller's: links in it are followed. Someone who can write into it may still put a link there
     between this call and the use of the path; `open_regular` refuses one in the last place.
-
-    Parameters
-    ----------
-    folder : path
-        A folder that the caller trusts, existing or not.
-    name, nested, devices
-        As for `check_name`.
-
-    Returns
-    -------
-    str
-        `folder` and `name`, joined. It need not exist.
 
     Raises
     ------

@@ -57,7 +57,7 @@ class Part(NamedTuple):
     handle : int
         The file, open for writing.
     size : int
-        Its length before.
+        Its length before, in bytes.
     changes : sequence of Change
         The changes.
     is_whole : bool

@@ -46,12 +46,7 @@ class Holder(NamedTuple):
 
 @functools.lru_cache(maxsize=1)
 def this_holder(pid: int) -> bytes:
-    r"""Return the line that names this process.
-
-    Parameters
-    ----------
-    pid : int
-        Its number, which a child does not share with its parent.
+    """Return the line that names this process, whose number a child does not share.
 
     Examples
     --------

@@ -42,27 +42,9 @@ def open_regular(
 ) -> Any:
     """Open a regular file: never through a link, and never waiting for a pipe or a device.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    mode, encoding, errors, newline, buffering
-        As for `open`.
-    follow : bool, optional
-        Whether a symbolic link may lead to the file: for paths that the user gave, not for names
-        that were read.
-
-    Returns
-    -------
-    file
-        Open, as `open` returns it.
-
-    Raises
-    ------
-    NotRegularError
-        If there is a link, folder, pipe, socket or device. Nothing is read from it.
-    OSError
-        If the file is missing or cannot be opened.
+    Other arguments are as for `open`. With `follow`, a symbolic link may lead to the file: for
+    paths that the user gave, not for names that were read. NotRegularError if there is a link,
+    folder, pipe, socket or device; nothing is read from it.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from persist.errors import ArgumentError, IsAFolderError
@@ -66,26 +66,9 @@ def temporary_beside(path: str | os.PathLike[str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def replace_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file, which replaces `path` when the block is done.
+    """Open a temporary file, which replaces `path` when the block is done; see `temporary_beside`.
 
-    Parameters
-    ----------
-    path : path
-        A file, existing or not, in a folder that exists.
-    mode : {'w', 'wb'}
-        Text, in UTF-8 with line ends as given, or bytes.
-
-    Yields
-    ------
-    file
-        Open for writing.
-
-    Raises
-    ------
-    ValueError
-        If the mode is another.
-    OSError
-        If the disk fails; the old file is whole.
+    The mode is 'w', for text in UTF-8 with line ends as given, or 'wb'.
 
     Examples
     --------
@@ -123,52 +106,34 @@ def replace_files(paths: Iterable[str], keep: bool = False) -> Iterator[dict[str
     ``<path>.bak``, ``<path>_1.bak``… Raises IsADirectoryError if there is a folder at a path.
     """
     paths = list(paths)
-    _refuse_folders(paths)
+    for path in paths:
+        if os.path.isdir(path):
+            raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
     temporaries = {path: temporary_name(os.path.realpath(path)) for path in paths}
     backups: dict[str, str | None] = {}
     try:
         for temporary in temporaries.values():
             claim_file(temporary)
         yield temporaries
-        _switch({os.path.realpath(path): new for path, new in temporaries.items()}, backups)
+        targets = {os.path.realpath(path): temporary for path, temporary in temporaries.items()}
+        for target, temporary in targets.items():
+            finish_temporary(temporary, target)
+        for target in targets:
+            backups[target] = keep_backup(target)
+        for target, temporary in targets.items():
+            os.replace(temporary, target)
+        for folder in sorted({os.path.dirname(target) for target in targets}):
+            sync_folder(folder)
     except BaseException:
-        for path, old in backups.items():
-            _put_back(path, old)
+        for target, old in backups.items():
+            if old is not None:
+                os.replace(old, target)
+            # Renaming one link of a file over another does nothing at all (POSIX rename).
+            remove_path(target if old is None else old)
         raise
     finally:
         for temporary in temporaries.values():
             remove_path(temporary)
     if not keep:
-        _remove(backups)
-
-
-def _refuse_folders(paths: Iterable[str]) -> None:
-    for path in paths:
-        if os.path.isdir(path):
-            raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
-
-
-def _switch(temporaries: Mapping[str, str], backups: dict[str, str | None]) -> None:
-    for path, temporary in temporaries.items():
-        finish_temporary(temporary, path)
-    for path in temporaries:
-        backups[path] = keep_backup(path)
-    for path, temporary in temporaries.items():
-        os.replace(temporary, path)
-    for folder in sorted({os.path.dirname(path) for path in temporaries}):
-        sync_folder(folder)
-
-
-def _put_back(path: str, old: str | None) -> None:
-    if old is None:
-        remove_path(path)
-    else:
-        os.replace(old, path)
-        # Renaming one link of a file over another does nothing at all (POSIX rename).
-        remove_path(old)
-
-
-def _remove(backups: Mapping[str, str | None]) -> None:
-    for old in backups.values():
-        if old is not None:
+        for old in filter(None, backups.values()):
             remove_path(old)

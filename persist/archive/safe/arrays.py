@@ -31,16 +31,9 @@ _Array = numpy.ndarray[Any, Any]
 def read_external(folder: str, template: ArraysTemplate, budget: Budget) -> dict[str, _Array]:
     """Return the arrays of a saved module, as its loader names them, from its folder alone.
 
-    The longer the files of the arrays are, the more the load may take.
-
-    Raises
-    ------
-    UnsafePathError
-        If a name leads out of the folder.
-    NotRegularError
-        If there is a link, pipe or device instead of a file.
-    DamagedError
-        If a file does not hold the arrays, or not in a form that persist writes.
+    The longer the files of the arrays are, the more the load may take. UnsafePathError if a name
+    leads out of the folder, NotRegularError if there is a link, pipe or device instead of a file,
+    DamagedError if a file does not hold the arrays, or not in a form that persist writes.
     """
     path = folder
     if template.location != os.curdir:
@@ -65,7 +58,13 @@ def read_arrays(
             if names is None:
                 found = sorted(os.listdir(path))
                 names = [name.removesuffix(".npy") for name in found if name.endswith(".npy")]
-            return {name: _read_npy_file(path, name, budget) for name in names}
+            arrays = {}
+            for name in names:
+                with open_regular(confine(path, f"{name}.npy", devices=True)) as file:
+                    size = budget.allow_for(file)
+                    budget.take(size)
+                    arrays[name] = read_npy(file, size)
+            return arrays
         with open_regular(path) as file:
             budget.allow_for(file)
             return _READERS[data_format](file, names, budget)
@@ -81,13 +80,6 @@ def read_arrays(
         raise DamagedError(
             f"cannot read the arrays in {path}: {type(error).__name__}: {error}"
         ) from error
-
-
-def _read_npy_file(folder: str, name: str, budget: Budget) -> _Array:
-    with open_regular(confine(folder, f"{name}.npy", devices=True)) as file:
-        size = budget.allow_for(file)
-        budget.take(size)
-        return read_npy(file, size)
 
 
 def read_npy(file: IO[bytes], size: int) -> _Array:

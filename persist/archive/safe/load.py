@@ -40,7 +40,6 @@ def safe_load_source(
     renames: Mapping[str, str] | None = None,
     missing: str = "error",
     arrays: Mapping[str, Any] | None = None,
-    arrays_name: str = _ARRAYS,
 ) -> dict[str, Any]:
     """Return what the source of an archive defines, by interpreting it: nothing in it is executed.
 
@@ -57,9 +56,7 @@ def safe_load_source(
     missing : {'error', 'placeholder'}, optional
         What a class or function that cannot be imported gives: an error, or `Missing` objects.
     arrays : mapping of str to array, optional
-        The external arrays.
-    arrays_name : str, optional
-        The variable of the external arrays.
+        The external arrays, which the source finds as ``_arrays``.
 
     Returns
     -------
@@ -73,10 +70,10 @@ def safe_load_source(
     ArchiveError
         If a trusted class or function raises, or is not found.
     """
-    given = {} if arrays is None else {arrays_name: arrays}
+    given = {} if arrays is None else {_ARRAYS: arrays}
     if trusted is True:
         found = restore(source, given)
-        found.pop(arrays_name, None)
+        found.pop(_ARRAYS, None)
     else:
         found = _interpreted(source, None, trusted, renames, missing, given)
         found.pop(ITEM, None)
@@ -98,14 +95,8 @@ def safe_load_module(path: str | os.PathLike[str], **options: Any) -> dict[str, 
         Its text, if the caller has read it.
     given : mapping of str to mapping, optional
         The external arrays by the variable in which the source expects them, in place of those that
-        it would load.
-
-    Raises
-    ------
-    UntrustedError, ArchiveError
-        As for `safe_load_source`.
-    UnsafePathError, NotRegularError, DamagedError
-        If arrays of the module cannot be read.
+        it would load. Otherwise, UnsafePathError, NotRegularError or DamagedError if they cannot be
+        read.
     """
     found = _loaded(path, **options)
     found.pop(ITEM, None)

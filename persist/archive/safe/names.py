@@ -39,10 +39,8 @@ class Names:
     ----------
     trusted : iterable of str
         Dotted names, and prefixes that end in a dot.
-    renames : mapping of str to str or None
-        The present names of classes and functions, by the names in the source.
-    missing : {'error', 'placeholder'}
-        What a name gives that is not found.
+    renames, missing
+        See `persist.load`.
     load : Load
         What the load may take, and what was made by calling trusted names.
     """

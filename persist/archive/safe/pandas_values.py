@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from persist.archive.safe.checks import check_data, expanded
+from persist.archive.safe.checks import check_data, expanded, length_of
 from persist.archive.safe.table import (
     ATTRIBUTES,
     ENTRIES,
@@ -34,7 +34,7 @@ def _pandas(name: str) -> Handler:
 
     def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
         values = [*args, *kwargs.values()]
-        load.check_data(*values)
+        check_data(*values, zones=True)
         _charge(values, load)
         return resolved(f"pandas:{name}")(*args, **kwargs)
 
@@ -56,12 +56,8 @@ def _charge(values: list[Any], load: Load) -> None:
 
 
 def _length(value: Any) -> int:
-    if type(value) in (str, bytes) or not hasattr(type(value), "__len__"):
-        return 1
-    try:
-        return len(value)
-    except (OverflowError, TypeError):
-        raise UntrustedError("not enough memory for so many rows") from None
+    is_one = type(value) in (str, bytes) or not hasattr(type(value), "__len__")
+    return 1 if is_one else length_of(value)
 
 
 @entry("pytz.timezone", is_value=False)  # pandas 2 makes its zones with it.
@@ -78,7 +74,7 @@ def _method(name: str, *keywords: str) -> Handler:
     def handler(load: Load, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         if set(kwargs) - set(keywords):
             raise UntrustedError(f"{name} is read with other arguments")
-        load.check_data(*args, *kwargs.values())
+        check_data(*args, *kwargs.values(), zones=True)
         return getattr(obj, name)(*args, **kwargs)
 
     return handler

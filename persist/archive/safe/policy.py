@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from persist.archive.load import restore
@@ -30,30 +30,21 @@ class Reading:
 
     def source(self, text: str, arrays: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what source defines."""
-        return safe_load_source(text, arrays=arrays, **self._options)
+        return safe_load_source(text, arrays=arrays, **vars(self))
 
     def item(self, path: str, text: str, arrays: Mapping[str, Any] | None = None) -> Any:
         """Return what takes the place of a module; with `arrays`, it reads none from files."""
         given = None if arrays is None else {_ARRAYS: arrays}
-        return safe_load_item(path, source=text, given=given, **self._options)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"trusted": self.trusted, "renames": self.renames, "missing": self.missing}
+        return safe_load_item(path, source=text, given=given, **vars(self))
 
 
-@dataclass
-class _Default:
-    reading: Reading | None = field(default=None)
-
-
-_default = _Default()
+_everywhere: list[Reading] = []
 _current: ContextVar[Reading | None] = ContextVar("reading", default=None)
 
 
 def current() -> Reading | None:
     """Return how source is interpreted here; None if it is executed."""
-    found = _current.get() or _default.reading
+    found = _current.get() or (_everywhere[-1] if _everywhere else None)
     return None if found is None or found.trusted is True else found
 
 
@@ -80,12 +71,11 @@ def reading(
 @contextlib.contextmanager
 def reading_everywhere(trusted: Iterable[str] | bool = ()) -> Iterator[None]:
     """Do as `reading`, for all threads that do not say otherwise: for a process of one purpose."""
-    before = _default.reading
-    _default.reading = Reading(trusted)
+    _everywhere.append(Reading(trusted))
     try:
         yield
     finally:
-        _default.reading = before
+        _everywhere.pop()
 
 
 def restore_as_trusted(source: str, env: Mapping[str, Any] | None = None) -> dict[str, Any]:

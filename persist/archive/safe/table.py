@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import datetime
 import functools
 import pkgutil
 import types
@@ -127,13 +126,6 @@ class Load:
         """Return True if the state of an object was checked, and is not to be set again."""
         return id(obj) in self._sealed
 
-    def check_data(self, *values: Any) -> None:
-        """Refuse what is neither data nor a time zone of a trusted class."""
-        check_data(*values, allows=self._is_zone)
-
-    def _is_zone(self, obj: object) -> bool:
-        return isinstance(obj, datetime.tzinfo) and self.has_made(obj)
-
 
 Handler = Callable[..., Any]
 """Takes the `Load` and the arguments of a call; its signature is the arguments that are read."""
@@ -210,7 +202,7 @@ def plain(name: str, *exact: type) -> Handler:
     def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
         values = [*args, *kwargs.values()]
         if not exact:
-            load.check_data(*values)
+            check_data(*values, zones=True)
         for value in values if exact else ():
             if type(value) not in exact:
                 raise UntrustedError(f"a {type(value).__qualname__} stands where it is not read")
