@@ -418,10 +418,13 @@ class Interpreter:
         if type(function) is ast.Name:
             target = self._name(function)
         elif type(function) is ast.Attribute:
-            owner = self._owner(function)
+            inner, name = function.value, function.attr
+            if name == "update" and type(inner) is ast.Attribute and inner.attr == "__dict__":
+                return self._operations.update(self._value(inner.value), *self._arguments(node))
+            owner = self._evaluate_name(inner)
             if type(owner) is not Token:
-                return self._method(owner, function, node)
-            target = owner.attribute(function.attr)
+                return self._method(self._resolved(owner), name, node)
+            target = owner.attribute(name)
         else:
             target = self._evaluate_name(function)
         if type(target) is Helper:
@@ -437,22 +440,11 @@ class Interpreter:
             return called(target, args, kwargs)
         raise self._refusal(node, f"a call of {type(target).__name__}")
 
-    def _owner(self, function: ast.Attribute) -> Any:
-        """Return the object before the dot; for ``x.__dict__.update``, that is x."""
-        inner = function.value
-        if function.attr == "update" and type(inner) is ast.Attribute and inner.attr == "__dict__":
-            return self._value(inner.value)
-        return self._evaluate_name(inner)
-
-    def _method(self, owner: Any, function: ast.Attribute, node: ast.Call) -> Any:
-        inner = function.value
-        obj = self._resolved(owner)
+    def _method(self, obj: Any, name: str, node: ast.Call) -> Any:
         args, kwargs = self._arguments(node)
-        if function.attr == "update" and type(inner) is ast.Attribute and inner.attr == "__dict__":
-            return self._operations.update(obj, args, kwargs)
-        if function.attr == "__new__" and isinstance(obj, Missing):
+        if name == "__new__" and isinstance(obj, Missing):
             return called(obj, args[1:], kwargs, how="new")
-        return self._operations.method(obj, function.attr, args, kwargs)
+        return self._operations.method(obj, name, args, kwargs)
 
     def _set_attribute(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         if kwargs or len(args) != 3 or type(args[1]) is not str:

@@ -132,9 +132,9 @@ class Names:
         if entry is not None or is_special or not self._is_trusted(token):
             return dotted, entry, None
         function = self.value(token)
-        is_plain = not isinstance(function, (Missing, *_METHODS))
-        is_plain = is_plain and self._is_callable(token, function)
-        return dotted, None, function if is_plain else None
+        if isinstance(function, (Missing, *_METHODS)) or not self._is_callable(token, function):
+            function = None
+        return dotted, None, function
 
     def new(self, token: Token, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Return a new object of a trusted class, without calling its ``__init__``."""

@@ -128,11 +128,6 @@ def _split(load: Load, text: str, /) -> list[str]:
     return text.split()
 
 
-@entry("builtins.object")
-def _object(load: Load, /) -> object:
-    return object()
-
-
 @entry("builtins.type")
 def _type(load: Load, value: Any, /) -> type:
     if value is None or value is Ellipsis or value is NotImplemented:
@@ -258,6 +253,7 @@ entry("zoneinfo.ZoneInfo")(_zone("ZoneInfo"))
 entry("zoneinfo.ZoneInfo.no_cache", is_value=False)(_zone("ZoneInfo.no_cache"))
 ENTRIES["builtins.setattr"] = Entry(None, is_value=False)
 
+add_plain("builtins", "object")
 add_plain("builtins", "bool", exact=(bool, int, float))
 add_plain("builtins", "int", "float", exact=(int, float, str, bool))
 add_plain("builtins", "complex", exact=(int, float, complex, bool, str))
