@@ -63,14 +63,15 @@ def open_regular(
 def open_descriptor(path: str, flags: int, follow: bool = False) -> int:
     """Do as `open_regular` with the flags of `os.open`, and return the descriptor."""
     before = None
-    if not follow:
+    if not follow and hasattr(os, "O_NOFOLLOW"):
+        flags |= os.O_NOFOLLOW
+    elif not follow:
         with contextlib.suppress(FileNotFoundError):
             before = os.lstat(path)
         if before is not None and leads_elsewhere(before):
             raise NotRegularError(path, "it is a symbolic link")
-        flags |= getattr(os, "O_NOFOLLOW", 0)
-    # Without O_NONBLOCK, open waits until somebody writes into a pipe. Truncation waits until it
-    # is known what was opened.
+    # Without O_NONBLOCK, which regular files ignore, open waits until somebody writes into a pipe.
+    # Truncation waits until it is known what was opened.
     truncate = flags & os.O_TRUNC
     flags = (flags & ~os.O_TRUNC) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     try:
@@ -87,12 +88,9 @@ def open_descriptor(path: str, flags: int, follow: bool = False) -> int:
         if kind := _kind(found.st_mode):
             raise NotRegularError(path, kind)
         # Where the system has no O_NOFOLLOW, a link may have come between the two calls.
-        is_guarded = before is None or hasattr(os, "O_NOFOLLOW")
-        if not is_guarded and not os.path.samestat(before or found, found):
+        if before is not None and not os.path.samestat(before, found):
             raise NotRegularError(path, "it was replaced while it was opened")
-        if hasattr(os, "O_NONBLOCK"):
-            os.set_blocking(descriptor, True)
-        if truncate:
+        if truncate and found.st_size:
             os.ftruncate(descriptor, 0)
     except BaseException:
         os.close(descriptor)
