@@ -136,7 +136,7 @@ def _places(line: bytes) -> list[str]:
 
 
 def older_infos(folder: str, generation: Generation) -> dict[str, Any]:
-    """Return the infos of a data set of an older release, which its package defines."""
+    """Return the infos of a data set of an older release; DamagedError if it defines none."""
     path = os.path.join(folder, PACKAGE)
     with open_regular(path, follow=True) as file:
         text = file.read()
@@ -155,7 +155,7 @@ def older_infos(folder: str, generation: Generation) -> dict[str, Any]:
 
 
 def read_python2(folder: str, key: str) -> Any:
-    """Return a value from a data set of release 0.9."""
+    """Return a value from a data set of release 0.9; FileNotFoundError if the key has none."""
     path = os.path.join(folder, item_file(key))
     with open_regular(path, follow=True) as file:
         text = file.read()
@@ -163,7 +163,7 @@ def read_python2(folder: str, key: str) -> Any:
 
 
 def python2_arrays(folder: str, key: str) -> dict[str, Any]:
-    """Return the arrays that a value in a data set of release 0.9 expects."""
+    """Return the arrays that a value in a data set of release 0.9 expects, from regular files."""
     for extension, data_format in _ARRAYS_OF_PYTHON2.items():
         data = os.path.join(folder, f"data_{key}{extension}")
         if os.path.exists(data):

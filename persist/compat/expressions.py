@@ -50,12 +50,15 @@ def persistent_rep(obj: Any, env: Env = None) -> Rep:
 
 
 def get_persistent_rep_args(obj: Any, args: Mapping[str, Any]) -> Rep:
-    """Return a call of the class of `obj` with keyword arguments."""
+    """Return a call of the class of `obj` with keywords; ValueError if a name cannot be one."""
     return call_rep(type(obj), dict(args), "name of an argument")
 
 
 def get_persistent_rep_repr(obj: Any, env: Env = None, rep: str | None = None) -> Rep:
-    """Return ``repr(obj)``, with its names from `env` or from the module of its class."""
+    """Return ``repr(obj)``, with its names from `env` or from the module of its class.
+
+    ArchiveError if it is not an expression, or a name is not found.
+    """
     text = repr(obj) if rep is None else rep
     module = type(obj).__module__
     namespace = vars(__import__(module, fromlist=["*"]))

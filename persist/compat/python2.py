@@ -61,7 +61,10 @@ def restore_python2(
 
 
 def python3_text(text: str | bytes, filename: str = "<archive>") -> str:
-    """Return the text of an archive of Python 2 as Python 3 would have it. Nothing of it is run."""
+    """Return the text of an archive of Python 2 as Python 3 would have it. Nothing of it is run.
+
+    Python2Error if it is not within the grammar of archives.
+    """
     tree = _tree(text, filename)
     added = [
         n for n in tree.body if isinstance(n, ast.ImportFrom) and " " in str(n.names[0].asname)

@@ -32,7 +32,10 @@ def array_of_bytes(
 
 
 def unpickle(string: str | bytes) -> Any:
-    """Return what ``pickle.loads`` of Python 2 did, with strings as Latin-1."""
+    """Return what ``pickle.loads`` of Python 2 did, with strings as Latin-1.
+
+    ArchiveError if the string has characters that are not bytes.
+    """
     return pickle.loads(_bytes_of(string), encoding="latin1")
 
 

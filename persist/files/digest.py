@@ -46,7 +46,7 @@ def digest_pieces(pieces: Iterable[bytes | memoryview]) -> FileRecord:
 
 
 def digest_file(path: str | os.PathLike[str]) -> FileRecord:
-    """Return the record of a file."""
+    """Return the record of a file; OSError if it cannot be read."""
     digest, size = hashlib.sha256(), 0
     buffer = bytearray(_PIECE)
     view = memoryview(buffer)

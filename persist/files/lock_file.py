@@ -133,7 +133,7 @@ class SoftLock:
         return self.pid != os.getpid() or not self._file.is_locked
 
     def try_lock(self) -> bool:
-        """Make the file if there is none; return True if that went well."""
+        """Make the file if there is none; return True if so, OSError if it cannot be made."""
         # Older releases take away the file of a dead owner, and leave the lock to the next try.
         if not (self._is_made() or self._is_made()):
             return False

@@ -99,7 +99,10 @@ def open_descriptor(path: str, flags: int, follow: bool = False) -> int:
 
 
 def open_for_writing(path: str, flags: int = 0) -> int:
-    """Open a regular file for reading and writing in place, and return the descriptor."""
+    """Open a regular file for reading and writing in place, and return the descriptor.
+
+    NotRegularError if `path` is a link, a folder, a pipe, a socket or a device.
+    """
     return open_descriptor(path, os.O_RDWR | getattr(os, "O_BINARY", 0) | flags)
 
 

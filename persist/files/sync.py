@@ -12,7 +12,10 @@ _NO_FOLDER_SYNC = {errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:
-    """Wait until the disk holds the content of a file that has been written and closed."""
+    """Wait until the disk holds the content of a file that has been written and closed.
+
+    OSError if the file is missing or the disk fails.
+    """
     # Windows syncs only what is open for writing.
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
@@ -24,7 +27,7 @@ def sync_file(path: str | os.PathLike[str]) -> None:
 def sync_folder(path: str | os.PathLike[str]) -> None:
     """Wait until the disk holds the names in a folder, where the system can do that.
 
-    An empty path is the current folder.
+    An empty path is the current folder. OSError if the folder is missing or the disk fails.
     """
     # Windows opens no folders: it writes their names itself.
     if os.name == "nt":

@@ -83,7 +83,7 @@ def read_arrays(
 
 
 def read_npy(file: IO[bytes], size: int) -> _Array:
-    """Read an npy file, whose header says of no more bytes than there are."""
+    """Read an npy file; DamagedError if its header says of more bytes than there are."""
     shape, _, dtype = read_header(file)
     if not all(type(length) is int and length >= 0 for length in shape):
         raise DamagedError(f"an array has no shape {shape}")

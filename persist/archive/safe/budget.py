@@ -53,7 +53,7 @@ class Budget:
         return status.st_size
 
     def step(self, count: int = 1) -> None:
-        """Take `count` steps, if the length of the source can explain them."""
+        """Take `count` steps; UntrustedError if the length of the source cannot explain so many."""
         self._steps -= count
         if self._steps < 0:
             raise UntrustedError("the source takes more steps than its length can explain")
@@ -73,7 +73,7 @@ class Budget:
         self.step(count)
 
     def take(self, nbytes: int) -> None:
-        """Take memory, before it is allocated, if the length of the source can explain it."""
+        """Take memory before it is allocated; UntrustedError if the source cannot explain it."""
         self._bytes -= nbytes
         if self._bytes < 0:
             raise UntrustedError(
@@ -84,8 +84,8 @@ class Budget:
     def hold(self, holder: Any, parts: Iterable[Any]) -> None:
         """Note that one object holds others: it will be freed with them.
 
-        Refuses what would overflow the stack: many arrays, slices, deques or defaultdicts that are
-        directly within each other.
+        UntrustedError if that would overflow the stack: many arrays, slices, deques or defaultdicts
+        are directly within each other.
         """
         if not _is_freed_in_place(holder):
             return
