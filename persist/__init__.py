@@ -70,37 +70,26 @@ __all__ = [
     "verify",
 ]
 
-_HOMES = {
-    "AnalysisWorkspace": "persist.workspace",
-    "LazyAnalysisWorkspace": "persist.workspace",
-    "WorkspaceManager": "persist.workspace",
-    "get_workspace_manager": "persist.workspace",
-    "Archive": "persist.archive",
-    "ArchiveError": "persist.errors",
-    "CycleError": "persist.errors",
-    "DataSet": "persist.dataset",
-    "DuplicateError": "persist.errors",
-    "LockTimeout": "persist.errors",
-    "Missing": "persist.archive.safe",
-    "PersistError": "persist.errors",
-    "PersistWarning": "persist.errors",
-    "PortabilityWarning": "persist.errors",
-    "UntrustedError": "persist.errors",
-    "accept": "persist.dataset",
-    "diff": "persist.dataset",
-    "load": "persist.loading",
-    "load_arrays": "persist.archive",
-    "open": "persist.exchange.opening",
-    "predict": "persist.tracking",
-    "pull": "persist.exchange.pull",
-    "push": "persist.exchange.push",
-    "repair": "persist.dataset",
-    "report": "persist.exchange.report",
-    "restore": "persist.archive",
-    "run": "persist.tracking",
-    "untrusted_names": "persist.loading",
-    "verify": "persist.dataset",
+_NAMES = {
+    "archive": ("Archive", "load_arrays", "restore"),
+    "archive.safe": ("Missing",),
+    "dataset": ("DataSet", "accept", "diff", "repair", "verify"),
+    "errors": (
+        *("ArchiveError", "CycleError", "DuplicateError", "LockTimeout", "PersistError"),
+        *("PersistWarning", "PortabilityWarning", "UntrustedError"),
+    ),
+    "exchange.opening": ("open",),
+    "exchange.pull": ("pull",),
+    "exchange.push": ("push",),
+    "exchange.report": ("report",),
+    "loading": ("load", "untrusted_names"),
+    "tracking": ("predict", "run"),
+    "workspace": (
+        *("AnalysisWorkspace", "LazyAnalysisWorkspace", "WorkspaceManager"),
+        "get_workspace_manager",
+    ),
 }
+_HOMES = {name: f"{__name__}.{home}" for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-from persist.archive.safe import safe_load_source
-from persist.archive.safe.modules import (
+from persist.archive.safe.load import (
     module_file,
     read_source,
     safe_load_item,
     safe_load_module,
+    safe_load_source,
 )
 from persist.archive.safe.policy import reading
 from persist.archive.safe.scan import untrusted_in_source

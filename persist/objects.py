@@ -9,7 +9,7 @@ from typing import Any
 from persist.interfaces import IArchivable, implementer
 from persist.names import UniqueNames, check_identifier
 
-__all__ = ["Archivable", "Container"]
+__all__ = ["Archivable", "Container", "call_rep"]
 
 
 @implementer(IArchivable)
@@ -56,13 +56,7 @@ class Archivable:
         ValueError
             If the name of an item cannot be the keyword of a call.
         """
-        cls = type(self)
-        args = {check_identifier(name, "name of an item"): value for name, value in self.items()}
-        outermost, dot, rest = cls.__qualname__.partition(".")
-        # An item may be called as the class is.
-        imported = UniqueNames(args).unique(outermost)
-        keywords = ", ".join(f"{name}={name}" for name in args)
-        return f"{imported}{dot}{rest}({keywords})", args, [(cls.__module__, outermost, imported)]
+        return call_rep(type(self), dict(self.items()), "name of an item")
 
     def archive(self, name: str) -> str:
         """Return the source of an archive that holds this object as `name`."""
@@ -93,3 +87,16 @@ class Container(Archivable):
 
     def __init__(self, **attributes: Any) -> None:
         self.__dict__.update(attributes)
+
+
+def call_rep(
+    cls: type, args: dict[str, Any], what: str
+) -> tuple[str, dict[str, Any], list[tuple[str, str | None, str]]]:
+    """Return a call of a class with keyword arguments, these, and its import."""
+    for name in args:
+        check_identifier(name, what)
+    outermost, dot, rest = cls.__qualname__.partition(".")
+    # An argument may be called as the class is.
+    imported = UniqueNames(args).unique(outermost)
+    keywords = ", ".join(f"{name}={name}" for name in args)
+    return f"{imported}{dot}{rest}({keywords})", args, [(cls.__module__, outermost, imported)]

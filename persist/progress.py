@@ -24,13 +24,7 @@ _WIDTH = 78
 
 
 def reporter(progress: Progress) -> Report:
-    """Return the function to call after each step.
-
-    Parameters
-    ----------
-    progress : bool or callable, optional
-        A function to call; or True, to write a line to standard error.
-    """
+    """Return the function to call after each step; True writes a line to standard error."""
     if callable(progress):
         return progress  # type: ignore[return-value]
     return _Line() if progress else lambda done, total, what: None
@@ -49,15 +43,7 @@ def item_reporter(progress: Progress) -> ItemReport:
 
 
 class Meter:
-    """Adds up what is done.
-
-    Parameters
-    ----------
-    progress : bool or callable, optional
-        Called with what is done, the total, and a name.
-    total : int
-        How much there is to do: bytes, or tasks.
-    """
+    """Adds up what is done of `total`: bytes, or tasks."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._report = reporter(progress)

@@ -123,24 +123,9 @@ def set_older_options(
 ) -> str | None:
     """Set the options of an archive that are given as for older releases.
 
-    Parameters
-    ----------
-    archive : Archive
-        The archive.
-    positional : tuple
-        In the order of release 3.2.1.
-    keywords : mapping of str to object
-        ``flat``, ``tostring`` and ``robust_replace`` change nothing; ``hdf5`` is deprecated.
-
-    Returns
-    -------
-    str or None
-        The format of arrays that ``hdf5`` stands for, if any.
-
-    Raises
-    ------
-    TypeError
-        If Archive takes no argument of that name.
+    The `positional` ones are in the order of release 3.2.1. ``flat``, ``tostring`` and
+    ``robust_replace`` change nothing. Returns the format of arrays that ``hdf5``, which is
+    deprecated, stands for, if any. Raises TypeError if Archive takes no argument of that name.
     """
     if len(positional) > len(_POSITIONS):
         raise OptionError(f"Archive() takes {len(_POSITIONS)} positional arguments at most")
@@ -159,13 +144,7 @@ def set_older_options(
 
 
 def older_option(name: str) -> Any:
-    """Return the default of an option of an older release, which changes nothing.
-
-    Raises
-    ------
-    AttributeError
-        If Archive has no option of that name.
-    """
+    """Return the default of an option of an older release, which changes nothing."""
     if name in _IGNORED:
         return _IGNORED[name]
     raise AttributeError(f"'Archive' object has no attribute {name!r}")
@@ -174,10 +153,7 @@ def older_option(name: str) -> Any:
 def environment_of(objects: tuple[Any, ...], env: Any) -> Any:
     """Return the environment among positional arguments of `Archive.insert`: ``(None, env)``.
 
-    Raises
-    ------
-    ArchiveError
-        If there is an object, which has no name.
+    ArchiveError if there is an object, which has no name.
     """
     if objects[0] is not None or len(objects) > 2:
         raise ArchiveError(f"Insert objects with a key: insert(x=3), not insert({objects[0]!s})")

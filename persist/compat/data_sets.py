@@ -93,12 +93,7 @@ def counted_of_format_1(folder: str, lines: list[Line]) -> list[Line]:
 def leftovers_of_format_1(folder: str, torn: bytes) -> set[str]:
     """Return the names in a folder that a writer has left which is at work or died.
 
-    Parameters
-    ----------
-    folder : str
-        The data set.
-    torn : bytes
-        The line that does not count, as far as it was written.
+    `torn` is the line that does not count, as far as it was written.
     """
     found = {READY, *_places(torn)}
     with contextlib.suppress(OSError):
@@ -109,10 +104,7 @@ def leftovers_of_format_1(folder: str, torn: bytes) -> set[str]:
 def upgrade_format_1(writer: Writer) -> None:
     """Recover from a writer of format 1 that crashed, and rewrite its manifest.
 
-    Raises
-    ------
-    OSError
-        If the disk fails; then nothing has changed.
+    Nothing has changed if the disk fails.
     """
     index = writer.index
     if index.staging is not None and os.path.lexists(writer.path(index.staging)):
@@ -144,13 +136,7 @@ def _places(line: bytes) -> list[str]:
 
 
 def older_infos(folder: str, generation: Generation) -> dict[str, Any]:
-    """Return the infos of a data set of an older release.
-
-    Raises
-    ------
-    DamagedError
-        If its package does not define them.
-    """
+    """Return the infos of a data set of an older release; DamagedError if it defines none."""
     path = os.path.join(folder, PACKAGE)
     with open_regular(path, follow=True) as file:
         text = file.read()
@@ -169,13 +155,7 @@ def older_infos(folder: str, generation: Generation) -> dict[str, Any]:
 
 
 def read_python2(folder: str, key: str) -> Any:
-    """Return a value from a data set of release 0.9.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the key has none.
-    """
+    """Return a value from a data set of release 0.9; FileNotFoundError if the key has none."""
     path = os.path.join(folder, item_file(key))
     with open_regular(path, follow=True) as file:
         text = file.read()
@@ -183,13 +163,7 @@ def read_python2(folder: str, key: str) -> Any:
 
 
 def python2_arrays(folder: str, key: str) -> dict[str, Any]:
-    """Return the arrays that a value in a data set of release 0.9 expects.
-
-    Raises
-    ------
-    PersistError
-        If they are not in regular files, or in others than their own.
-    """
+    """Return the arrays that a value in a data set of release 0.9 expects, from regular files."""
     for extension, data_format in _ARRAYS_OF_PYTHON2.items():
         data = os.path.join(folder, f"data_{key}{extension}")
         if os.path.exists(data):
@@ -200,12 +174,8 @@ def python2_arrays(folder: str, key: str) -> dict[str, Any]:
 def upgrade_release(writer: Writer) -> None:
     """Make a data set of an older release one of format 2.
 
-    Raises
-    ------
-    DataSetError
-        If a value of Python 2 cannot be read or stored; then nothing has changed.
-    OSError
-        If the disk fails; then nothing has changed.
+    Nothing has changed if the disk fails, or a value of Python 2 cannot be read or stored
+    (DataSetError).
     """
     generation, infos = writer.index.generation, writer.index.infos
     manifest = Manifest()

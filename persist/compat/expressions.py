@@ -13,7 +13,7 @@ from persist.archive.reduce import reduce
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
 from persist.archive.template import parse_template
 from persist.errors import ArchiveError, UnsupportedObjectError
-from persist.names import UniqueNames, check_identifier
+from persist.objects import call_rep
 
 __all__ = [
     "Imports",
@@ -43,41 +43,21 @@ _MAX_BITS = 14_000
 def persistent_rep(obj: Any, env: Env = None) -> Rep:
     """Return an expression for one object, what its names stand for, and its imports.
 
-    Raises
-    ------
-    UnsupportedObjectError
-        If the object has no form as source, or needs statements besides an expression.
+    UnsupportedObjectError if it has no form as source, or needs statements besides an expression.
     """
     rep = _BY_TYPE.get(type(obj))
     return _reduced_rep(obj, reduce(obj, env)) if rep is None else rep(obj, env)
 
 
 def get_persistent_rep_args(obj: Any, args: Mapping[str, Any]) -> Rep:
-    """Return a call of the class of `obj` with keyword arguments.
-
-    Raises
-    ------
-    ValueError
-        If a name cannot be the keyword of a call.
-    """
-    for name in args:
-        check_identifier(name, "name of an argument")
-    cls = type(obj)
-    outermost, dot, rest = cls.__qualname__.partition(".")
-    # An argument may be called as the class is.
-    imported = UniqueNames(args).unique(outermost)
-    keywords = ", ".join(f"{name}={name}" for name in args)
-    imports: Imports = [(cls.__module__, outermost, imported)]
-    return f"{imported}{dot}{rest}({keywords})", dict(args), imports
+    """Return a call of the class of `obj` with keywords; ValueError if a name cannot be one."""
+    return call_rep(type(obj), dict(args), "name of an argument")
 
 
 def get_persistent_rep_repr(obj: Any, env: Env = None, rep: str | None = None) -> Rep:
     """Return ``repr(obj)``, with its names from `env` or from the module of its class.
 
-    Raises
-    ------
-    ArchiveError
-        If it is not an expression, or a name is not found.
+    ArchiveError if it is not an expression, or a name is not found.
     """
     text = repr(obj) if rep is None else rep
     module = type(obj).__module__

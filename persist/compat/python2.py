@@ -44,17 +44,7 @@ def restore_python2(
     arrays : mapping of str to ndarray, optional
         What the text finds as ``_arrays``.
     filename : str, optional
-        Where the text came from, for errors.
-
-    Returns
-    -------
-    dict of str to object
-        What is left when the text has removed its own temporary names.
-
-    Raises
-    ------
-    Python2Error
-        If the text is not within the grammar of archives.
+        Where the text came from, for errors: Python2Error if it is not within the grammar.
 
     Examples
     --------
@@ -73,10 +63,7 @@ def restore_python2(
 def python3_text(text: str | bytes, filename: str = "<archive>") -> str:
     """Return the text of an archive of Python 2 as Python 3 would have it. Nothing of it is run.
 
-    Raises
-    ------
-    Python2Error
-        If the text is not within the grammar of archives.
+    Python2Error if it is not within the grammar of archives.
     """
     tree = _tree(text, filename)
     added = [
@@ -108,15 +95,7 @@ def _tree(text: str | bytes, filename: str) -> ast.Module:
 def info_text(text: str | bytes) -> str:
     r"""Return the archive in the ``__init__.py`` of a data set, without the loader that follows.
 
-    Parameters
-    ----------
-    text : str or bytes
-        The file, whose loader begins with ``if __name__ == '…':``.
-
-    Raises
-    ------
-    Python2Error
-        If it is not in the encoding that it names.
+    The loader begins with ``if __name__ == '…':``.
 
     Examples
     --------

@@ -18,21 +18,8 @@ def array_of_bytes(
 ) -> Array:
     r"""Return what ``numpy.fromstring`` of Python 2 did: an array of its own, writable.
 
-    Parameters
-    ----------
-    string : str or bytes
-        The memory of the array, as bytes or as characters of Latin-1; with `sep`, numbers in words.
-    dtype : dtype
-        Of one element.
-    count : int, optional
-        How many elements, by default all.
-    sep : str, optional
-        The text between numbers in words.
-
-    Raises
-    ------
-    ArchiveError
-        If the string has characters that are not bytes.
+    The string is its memory, as bytes or as characters of Latin-1; with `sep`, numbers in words,
+    which that parts. ArchiveError if it has characters that are not bytes.
 
     Examples
     --------
@@ -47,10 +34,7 @@ def array_of_bytes(
 def unpickle(string: str | bytes) -> Any:
     """Return what ``pickle.loads`` of Python 2 did, with strings as Latin-1.
 
-    Raises
-    ------
-    ArchiveError
-        If the string has characters that are not bytes.
+    ArchiveError if the string has characters that are not bytes.
     """
     return pickle.loads(_bytes_of(string), encoding="latin1")
 

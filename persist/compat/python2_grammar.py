@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from persist.errors import ArchiveError
@@ -27,6 +27,9 @@ _OPERATORS = (
     *(ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Pow),
     *(ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor),
 )
+_HANDLER = ["except", "NameError:", "pass"]
+_IMPORTS = (ast.Import, ast.ImportFrom)
+_STATEMENTS = (*_IMPORTS, ast.Assign, ast.Delete, ast.FunctionDef, ast.Try)
 _EXPRESSIONS = (
     *(ast.Constant, ast.Name, ast.Attribute, ast.Load),
     *(ast.Call, ast.Starred, ast.keyword, ast.Subscript, ast.Slice),
@@ -37,17 +40,7 @@ _EXPRESSIONS = (
 
 
 class Python2Error(ArchiveError):
-    """Text is not that of an archive of Python 2.
-
-    Parameters
-    ----------
-    found : str
-        What is wrong.
-    line : int
-        The line, from 1; 0 if it is not known.
-    filename : str
-        Where the text came from.
-    """
+    """Text is not that of an archive of Python 2; line 0 is not known."""
 
     def __init__(self, found: str, line: int = 0, filename: str = "<archive>") -> None:
         super().__init__(found, line, filename)
@@ -77,15 +70,12 @@ def syntax_refused(filename: str) -> Iterator[None]:
 def parse_archive(source: str, filename: str) -> ast.Module:
     """Return the tree of the source of an archive, in the spelling of Python 3.
 
-    Raises
-    ------
-    Python2Error
-        If the source is not within the grammar of archives.
+    Python2Error if the source is not within the grammar of archives.
     """
     with syntax_refused(filename):
         tree = ast.parse(source, filename)
     for statement in tree.body:
-        found = _first_refused(statement)
+        found = next(_refused(statement, _STATEMENTS), None)
         if found is not None:
             line = getattr(found, "lineno", 0)
             raise Python2Error(f"found {_excerpt(source, found)}", line, filename)
@@ -94,14 +84,37 @@ def parse_archive(source: str, filename: str) -> ast.Module:
     return tree
 
 
-def _first_refused(statement: ast.stmt) -> ast.AST | None:
-    check = _CHECKS.get(type(statement))
-    return next(check(statement), None) if check else statement
-
-
-def _refused_in_assignment(node: ast.Assign) -> Iterator[ast.AST]:
-    yield from (target for target in node.targets if not isinstance(target, ast.Name))
-    yield from _refused_in_expression(node.value)
+def _refused(statement: ast.stmt, kinds: tuple[type[ast.stmt], ...]) -> Iterator[ast.AST]:
+    """Yield what an archive does not hold; of other kinds, that is the statement itself."""
+    if not isinstance(statement, kinds):
+        yield statement
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        is_odd = isinstance(statement, ast.ImportFrom) and (
+            statement.level or statement.module == "__future__"
+        )
+        if is_odd or any(alias.name == "*" for alias in statement.names):
+            yield statement
+    elif isinstance(statement, (ast.Assign, ast.Delete)):
+        yield from (target for target in statement.targets if not isinstance(target, ast.Name))
+        if isinstance(statement, ast.Assign):
+            yield from _refused_in_expression(statement.value)
+    elif isinstance(statement, ast.Try):
+        for inner in statement.body:
+            yield from _refused(inner, (ast.Delete,))
+        yield from (*statement.orelse, *statement.finalbody)
+        handlers = statement.handlers
+        if len(handlers) != 1 or ast.unparse(handlers[0]).split() != _HANDLER:
+            yield statement
+    elif isinstance(statement, ast.FunctionDef):
+        yield from statement.decorator_list
+        yield from _refused_in_parameters(statement)
+        *imports, last = statement.body
+        for inner in imports:
+            yield from _refused(inner, _IMPORTS)
+        if isinstance(last, ast.Return) and last.value is not None:
+            yield from _refused_in_expression(last.value)
+        else:
+            yield last
 
 
 def _refused_in_expression(expression: ast.expr) -> Iterator[ast.AST]:
@@ -112,32 +125,6 @@ def _refused_in_expression(expression: ast.expr) -> Iterator[ast.AST]:
             yield node
 
 
-def _refused_in_import(node: ast.Import | ast.ImportFrom) -> Iterator[ast.AST]:
-    if isinstance(node, ast.ImportFrom) and (node.level or node.module == "__future__"):
-        yield node
-    if any(alias.name == "*" for alias in node.names):
-        yield node
-
-
-def _refused_in_deletion(node: ast.Delete) -> Iterator[ast.AST]:
-    yield from (target for target in node.targets if not isinstance(target, ast.Name))
-
-
-def _refused_in_function(node: ast.FunctionDef) -> Iterator[ast.AST]:
-    yield from node.decorator_list
-    yield from _refused_in_parameters(node)
-    *imports, last = node.body
-    for statement in imports:
-        if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            yield from _refused_in_import(statement)
-        else:
-            yield statement
-    if isinstance(last, ast.Return) and last.value is not None:
-        yield from _refused_in_expression(last.value)
-    else:
-        yield last
-
-
 def _refused_in_parameters(node: ast.FunctionDef) -> Iterator[ast.AST]:
     args = node.args
     yield from (found for found in (args.vararg, args.kwarg, node.returns) if found)
@@ -145,28 +132,6 @@ def _refused_in_parameters(node: ast.FunctionDef) -> Iterator[ast.AST]:
     yield from (arg for arg in args.args if arg.annotation)
     for default in args.defaults:
         yield from _refused_in_expression(default)
-
-
-def _refused_in_try(node: ast.Try) -> Iterator[ast.AST]:
-    for statement in node.body:
-        if isinstance(statement, ast.Delete):
-            yield from _refused_in_deletion(statement)
-        else:
-            yield statement
-    yield from (*node.orelse, *node.finalbody)
-    if len(node.handlers) != 1 or ast.unparse(node.handlers[0]).split() != _HANDLER:
-        yield node
-
-
-_HANDLER = ["except", "NameError:", "pass"]
-_CHECKS: dict[type[ast.stmt], Callable[..., Iterator[ast.AST]]] = {
-    ast.Assign: _refused_in_assignment,
-    ast.Delete: _refused_in_deletion,
-    ast.FunctionDef: _refused_in_function,
-    ast.Import: _refused_in_import,
-    ast.ImportFrom: _refused_in_import,
-    ast.Try: _refused_in_try,
-}
 
 
 def _excerpt(source: str, node: ast.AST) -> str:

@@ -24,21 +24,10 @@ _FROM_BYTES = {
 
 
 def rename(tree: ast.Module, filename: str = "<archive>") -> ast.Module:
-    """Change the tree of an archive of Python 2 into one that Python 3 can run.
+    """Change the tree that `parse_archive` gives into one that Python 3 can run.
 
-    What has to be imported besides gets names with a blank, which no source has.
-
-    Parameters
-    ----------
-    tree : ast.Module
-        As `parse_archive` gives it. It is changed.
-    filename : str, optional
-        Where it came from, for errors.
-
-    Raises
-    ------
-    Python2Error
-        If characters stand where bytes belong.
+    What has to be imported besides gets names with a blank, which no source has. Python2Error if
+    characters stand where bytes belong.
     """
     renaming = _Renaming(filename)
     renaming.visit(tree)

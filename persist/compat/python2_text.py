@@ -52,10 +52,7 @@ _DIGITS = 600
 def decode_python2(text: str | bytes, filename: str = "<archive>") -> str:
     """Return the text of a file of Python 2: Latin-1, unless it says otherwise.
 
-    Raises
-    ------
-    Python2Error
-        If it is not in the encoding that it names.
+    Python2Error if it is not in the encoding that it names.
     """
     if isinstance(text, bytes):
         return _decode(text, filename)
@@ -96,22 +93,11 @@ def _is_latin1(text: str) -> bool:
 
 
 def python3_source(text: str, filename: str = "<archive>") -> str:
-    r"""Return Python 2 text with its literals respelled for Python 3.
+    r"""Return Python 2 text, as `decode_python2` gives it, with literals respelled for Python 3.
 
     A ``'…'`` of Python 2 holds bytes. It becomes text, each byte a character of Latin-1. What
-    cannot have been one byte becomes ``u'…'``.
-
-    Parameters
-    ----------
-    text : str
-        As `decode_python2` gives it.
-    filename : str, optional
-        Where it came from, for errors.
-
-    Raises
-    ------
-    Python2Error
-        If it has characters or strings that Python 2 does not read.
+    cannot have been one byte becomes ``u'…'``. Python2Error if there are characters or strings that
+    Python 2 does not read.
 
     Examples
     --------

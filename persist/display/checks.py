@@ -12,18 +12,7 @@ __all__ = ["check_view"]
 def check_view(
     ok: bool, checked: int, found: Mapping[str, Sequence[str]], noun: str = "files"
 ) -> View:
-    """Return what is wrong with what was checked, by kind.
-
-    Parameters
-    ----------
-    ok : bool
-        Whether it passed.
-    checked : int
-        How many are what was written.
-    found : mapping of str to sequence of str
-        The names of what was found, by kind.
-    noun : str, optional
-        What was counted.
+    """Return what is wrong with what was checked, by kind; `checked` are what was written.
 
     Examples
     --------

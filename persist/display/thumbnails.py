@@ -24,15 +24,7 @@ _LEVELS = 64
 
 
 def is_drawable(shape: Any, dtype: str) -> bool:
-    """Return True if an array of this shape and dtype has a thumbnail.
-
-    Parameters
-    ----------
-    shape : sequence of int or None
-        The lengths of its axes.
-    dtype : str
-        The name or the typestring of its dtype: ``float64`` or ``<f8``.
-    """
+    """Return True if an array of this shape and dtype (``float64`` or ``<f8``) has a thumbnail."""
     if not shape or math.prod(shape) < 2:
         return False
     name = str(dtype)
@@ -44,16 +36,9 @@ def is_drawable(shape: Any, dtype: str) -> bool:
 def sampled(array: Any) -> Any:
     """Return samples of an array: evenly spaced along each axis, at most some thousand.
 
-    Parameters
-    ----------
-    array : array
-        Anything with a shape and a dtype that takes slices: in memory, memory-mapped, or a data
-        set of HDF5. Nothing but the samples is read; of a compressed array, the chunks they are in.
-
-    Returns
-    -------
-    numpy.ndarray
-        Of as many axes.
+    The array is anything with a shape and a dtype that takes slices: in memory, memory-mapped, or a
+    data set of HDF5. Nothing but the samples is read; of a compressed array, the chunks they are
+    in.
     """
     import numpy
 
@@ -77,14 +62,8 @@ def thumbnail(array: Any, label: str = "") -> str:
     """Return SVG of an array: a line for one axis, an image for two, else a histogram.
 
     Nothing is returned for arrays that are not of numbers, have fewer than two elements, or no
-    finite value among the samples.
-
-    Parameters
-    ----------
-    array : array
-        See `sampled`.
-    label : str, optional
-        What the picture shows, for readers who cannot see it.
+    finite value among the samples. `array` is as for `sampled`; `label` says what the picture
+    shows, for readers who cannot see it.
 
     Examples
     --------
@@ -121,12 +100,9 @@ def thumbnail(array: Any, label: str = "") -> str:
 
 
 def segments(xs: Any, ys: Any) -> list[str]:
-    """Return the points of a line as SVG has them: a text for each part between gaps.
+    """Return the points of a line, in px, as SVG has them: a text for each part between gaps.
 
-    Parameters
-    ----------
-    xs, ys : array, (n,)
-        The points, in px. There is a gap where y is NaN.
+    There is a gap where y is NaN.
 
     Examples
     --------

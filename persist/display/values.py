@@ -75,7 +75,7 @@ def _bounded(value: Any, depth: int) -> Any:
             _Written(short_repr(key)): _bounded(item, depth - 1)
             for key, item in islice(value.items(), _ITEMS)
         }
-        return _with_rest(kept, len(value))
+        return kept | {_Written("…"): rest for rest in _rest(len(value))}
     if type(value) in (list, tuple) and depth:
         items = [_bounded(item, depth - 1) for item in islice(value, _ITEMS)]
         return type(value)([*items, *_rest(len(value))])
@@ -90,11 +90,6 @@ def _leaf(value: Any, depth: int) -> str:
     except Exception:
         # The repr of a class of the user may fail, and no value is to be the end of a listing.
         return object.__repr__(value)
-
-
-def _with_rest(kept: dict[Any, Any], length: int) -> dict[Any, Any]:
-    rest = list(_rest(length))
-    return {**kept, _Written("…"): rest[0]} if rest else kept
 
 
 def _rest(length: int) -> Iterable[_Written]:

@@ -15,26 +15,13 @@ __all__ = ["backup", "keep_backup", "move_aside"]
 
 
 def keep_backup(path: str) -> str | None:
-    """Give what is at `path` a second name, and leave it in its place.
+    """Give what is at `path` a second name, return that, and leave it in its place.
 
     A file gets a hard link, or a copy where the file system has no links; a folder gets a copy.
     A link is a backup of a file that will be replaced, not of one that is changed in place.
 
-    Parameters
-    ----------
-    path : str
-        A file, a folder, or nothing.
-
-    Returns
-    -------
-    str or None
-        The first free name of ``<path>.bak``, ``<path>_1.bak``, ``<path>_2.bak``…; None if there
-        is nothing at `path`.
-
-    Raises
-    ------
-    OSError
-        If the disk fails; no half copy is left.
+    The name is the first free one of ``<path>.bak``, ``<path>_1.bak``, ``<path>_2.bak``…; None if
+    there is nothing at `path`. If the disk fails, no half copy is left.
     """
     if not os.path.exists(path):
         return None
@@ -73,22 +60,14 @@ def backup(filename: str | os.PathLike[str], keep: bool = True) -> Iterator[str 
             _copy(name, path)
         raise
     if name is not None and not keep:
-        _drop(name, path)
+        if os.path.lexists(path):
+            remove_path(name)
+        else:
+            os.rename(name, path)
 
 
 def move_aside(path: str) -> str | None:
-    """Move what is at `path` to the name that `keep_backup` would give it.
-
-    Returns
-    -------
-    str or None
-        That name; None if there is nothing at `path`.
-
-    Raises
-    ------
-    OSError
-        If the disk fails.
-    """
+    """Move what is at `path` to the name that `keep_backup` would give it, and return that."""
     if os.path.isdir(path):
         return _to_free_name(path, _move_folder)
     name = keep_backup(path)
@@ -97,48 +76,27 @@ def move_aside(path: str) -> str | None:
     return name
 
 
-def _drop(name: str, path: str) -> None:
-    if os.path.lexists(path):
-        remove_path(name)
-    else:
-        os.rename(name, path)
-
-
 def _to_free_name(path: str, put: Callable[[str, str], None]) -> str:
-    for name in _names(path):
+    numbered = (f"{path}_{number}.bak" for number in itertools.count(1))
+    for name in itertools.chain([f"{path}.bak"], numbered):
         with contextlib.suppress(FileExistsError):
             put(path, name)
             return name
     raise AssertionError("the names do not end")
 
 
-def _names(path: str) -> Iterator[str]:
-    yield f"{path}.bak"
-    for number in itertools.count(1):
-        yield f"{path}_{number}.bak"
-
-
 def _copy(source: str, target: str) -> None:
-    (_copy_folder if os.path.isdir(source) else _link_or_copy)(source, target)
-
-
-def _link_or_copy(source: str, target: str) -> None:
+    if os.path.isdir(source):
+        with create_folder(target):
+            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        return
     try:
         os.link(os.path.realpath(source), target)
     except FileExistsError:
         raise
     except (OSError, NotImplementedError):
-        _copy_file(source, target)
-
-
-def _copy_file(source: str, target: str) -> None:
-    with create_file(target):
-        shutil.copy2(source, target)
-
-
-def _copy_folder(source: str, target: str) -> None:
-    with create_folder(target):
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        with create_file(target):
+            shutil.copy2(source, target)
 
 
 def _move_folder(source: str, target: str) -> None:

@@ -1,25 +1,19 @@
 """Names that were read from a file, and paths inside a folder.
 
 A manifest, a journal, a zip member or a group of HDF5 can hold any name. `confine` is the one way
-to make a path of such a name, and `open_regular` the one way to open what may have been replaced by
-a link, a pipe or a device.
+to make a path of such a name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
-from typing import Any
 
-from persist.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    NotRegularError,
-    UnsafePathError,
-)
+from persist.errors import ArgumentError, ArgumentTypeError, UnsafePathError
+from persist.files.regular import leads_elsewhere
 from persist.names import is_device_name
 
-__all__ = ["check_name", "check_path", "confine", "open_descriptor", "open_regular"]
+__all__ = ["check_name", "check_path", "confine"]
 
 # The longest name of Linux, macOS and Windows, in bytes.
 _LONGEST = 255
@@ -79,19 +73,8 @@ def check_name(name: object, *, nested: bool = False, devices: bool = False) -> 
 def check_path(path: str | os.PathLike[str], what: str) -> str:
     """Return a path that a caller gave, as text, if there can be a file or folder of that name.
 
-    Parameters
-    ----------
-    path : path
-        The path.
-    what : str
-        What is there, as messages call it.
-
-    Raises
-    ------
-    ArgumentTypeError
-        If it is not a path.
-    ArgumentError
-        If no file can be called that.
+    Messages call it the path of `what`. ArgumentTypeError if it is not a path, ArgumentError if no
+    file can be called that.
     """
     try:
         name = os.fspath(path)
@@ -115,23 +98,11 @@ def check_path(path: str | os.PathLike[str], what: str) -> str:
 def confine(
     folder: str | os.PathLike[str], name: object, *, nested: bool = False, devices: bool = False
 ) -> str:
-    """Return the path of a name that was read from a file, inside a given folder.
+    """Return the path of a name that was read from a file, inside a given folder, existing or not.
 
     The path is below `folder` whatever `name` is, or there is none. `folder` itself is the
     caller's: links in it are followed. Someone who can write into it may still put a link there
     between this call and the use of the path; `open_regular` refuses one in the last place.
-
-    Parameters
-    ----------
-    folder : path
-        A folder that the caller trusts, existing or not.
-    name, nested, devices
-        As for `check_name`.
-
-    Returns
-    -------
-    str
-        `folder` and `name`, joined. It need not exist.
 
     Raises
     ------
@@ -147,57 +118,10 @@ def confine(
     path = os.fspath(folder)
     for part in check_name(name, nested=nested, devices=devices):
         path = os.path.join(path, part)
-        if _is_link(path):
-            raise UnsafePathError(name, f"{path} is a symbolic link")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if leads_elsewhere(os.lstat(path)):
+                raise UnsafePathError(name, f"{path} is a symbolic link")
     return path
-
-
-def open_regular(
-    path: str | os.PathLike[str],
-    mode: str = "rb",
-    *,
-    follow: bool = False,
-    encoding: str | None = None,
-    errors: str | None = None,
-    newline: str | None = None,
-    buffering: int = -1,
-) -> Any:
-    """Open a regular file: never through a link, and never waiting for a pipe or a device.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    mode, encoding, errors, newline, buffering
-        As for `open`.
-    follow : bool, optional
-        Whether a symbolic link may lead to the file: for paths that the user gave, not for names
-        that were read.
-
-    Returns
-    -------
-    file
-        Open, as `open` returns it.
-
-    Raises
-    ------
-    NotRegularError
-        If there is a link, folder, pipe, socket or device. Nothing is read from it.
-    OSError
-        If the file is missing or cannot be opened.
-
-    Examples
-    --------
-    >>> open_regular(os.devnull)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-      ...
-    persist.errors.NotRegularError: cannot open ...: it is a device...
-    """
-
-    def opener(path: str, flags: int) -> int:
-        return open_descriptor(path, flags, follow)
-
-    return open(path, mode, buffering, encoding, errors, newline, opener=opener)
 
 
 def _fault(part: str, devices: bool) -> str:
@@ -221,77 +145,3 @@ def _fault(part: str, devices: bool) -> str:
     except UnicodeEncodeError:
         return "it cannot be encoded as a file name"
     return f"it has more than {_LONGEST} bytes" if length > _LONGEST else ""
-
-
-def _is_link(path: str) -> bool:
-    """Return True if a path is a symbolic link, or a junction of Windows."""
-    try:
-        return _leads_elsewhere(os.lstat(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _leads_elsewhere(found: os.stat_result) -> bool:
-    junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
-    return stat.S_ISLNK(found.st_mode) or (
-        junction is not None and getattr(found, "st_reparse_tag", 0) == junction
-    )
-
-
-def open_descriptor(path: str, flags: int, follow: bool = False) -> int:
-    """Do as `open_regular` with the flags of `os.open`, and return the descriptor."""
-    before = None
-    if not follow:
-        try:
-            before = os.lstat(path)
-        except FileNotFoundError:
-            before = None
-        if before is not None and _leads_elsewhere(before):
-            raise NotRegularError(path, "it is a symbolic link")
-        flags |= getattr(os, "O_NOFOLLOW", 0)
-    # Without O_NONBLOCK, open waits until somebody writes into a pipe. Truncation waits until it
-    # is known what was opened.
-    truncate = flags & os.O_TRUNC
-    flags = (flags & ~os.O_TRUNC) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-    try:
-        descriptor = os.open(path, flags, 0o666)
-    except OSError as error:
-        kind = _kind(path, follow)
-        if kind:
-            raise NotRegularError(path, kind) from error
-        raise
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise NotRegularError(path, _kind(path, follow) or "it is not a regular file")
-        # Where the system has no O_NOFOLLOW, a link may have come between the two calls.
-        is_guarded = before is None or hasattr(os, "O_NOFOLLOW")
-        if not is_guarded and not os.path.samestat(before or found, found):
-            raise NotRegularError(path, "it was replaced while it was opened")
-        if hasattr(os, "O_NONBLOCK"):
-            os.set_blocking(descriptor, True)
-        if truncate:
-            os.ftruncate(descriptor, 0)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _kind(path: str, follow: bool) -> str:
-    """Return what a path is if it is not a regular file; nothing if it is, or is missing."""
-    try:
-        mode = (os.stat(path) if follow else os.lstat(path)).st_mode
-    except OSError:
-        return ""
-    if stat.S_ISREG(mode):
-        return ""
-    for is_kind, words in (
-        (stat.S_ISLNK, "it is a symbolic link"),
-        (stat.S_ISDIR, "it is a folder"),
-        (stat.S_ISFIFO, "it is a pipe"),
-        (stat.S_ISSOCK, "it is a socket"),
-    ):
-        if is_kind(mode):
-            return words
-    return "it is a device"

@@ -13,20 +13,14 @@ __all__ = ["claim_file", "create_file", "create_folder", "identity_of", "remove_
 
 
 def claim_file(path: str) -> None:
-    """Make an empty file that nobody else can have made, with the permissions of a new file.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something at `path`.
-    """
+    """Make an empty file with the permissions of a new file; FileExistsError if there is one."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
 
-def identity_of(path: str) -> tuple[int, int] | None:
+def identity_of(path: str, *, follow: bool = True) -> tuple[int, int] | None:
     """Return the identity of a file, to notice that it was replaced; None if it is missing."""
     try:
-        found = os.stat(path)
+        found = os.stat(path) if follow else os.lstat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -34,22 +28,9 @@ def identity_of(path: str) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def create_file(path: str) -> Iterator[str]:
-    """Make a new file, for the block to write; remove it if the block fails.
+    """Context manager that makes an empty file for the block to write, and removes it on failure.
 
-    Parameters
-    ----------
-    path : str
-        Where nothing may be yet.
-
-    Yields
-    ------
-    str
-        `path`, now an empty file.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something at `path`; it is left alone.
+    Raises FileExistsError if there is something at `path`, which is left alone.
     """
     claim_file(path)
     with _removed_on_failure(path):
@@ -60,22 +41,9 @@ def create_file(path: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def create_folder(path: str) -> Iterator[str]:
-    """Make a new folder, for the block to fill with files; remove all of it if the block fails.
+    """Context manager that makes a folder for the block to fill, and removes it on failure.
 
-    Parameters
-    ----------
-    path : str
-        Where nothing may be yet.
-
-    Yields
-    ------
-    str
-        `path`, now an empty folder.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something at `path`; it is left alone.
+    Raises FileExistsError if there is something at `path`, which is left alone.
     """
     os.mkdir(path)
     with _removed_on_failure(path):
@@ -85,13 +53,7 @@ def create_folder(path: str) -> Iterator[str]:
 
 
 def remove_path(path: str) -> None:
-    """Remove a file, or a folder with all that is in it; nothing there is fine too.
-
-    Raises
-    ------
-    OSError
-        If the system refuses.
-    """
+    """Remove a file, or a folder with all that is in it; nothing there is fine too."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     else:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from persist.files.confine import open_regular
+from persist.files.regular import open_regular
 
 __all__ = ["FileRecord", "digest_beside", "digest_file", "digest_pieces"]
 
@@ -47,13 +46,7 @@ def digest_pieces(pieces: Iterable[bytes | memoryview]) -> FileRecord:
 
 
 def digest_file(path: str | os.PathLike[str]) -> FileRecord:
-    """Return the record of a file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
+    """Return the record of a file; OSError if it cannot be read."""
     digest, size = hashlib.sha256(), 0
     buffer = bytearray(_PIECE)
     view = memoryview(buffer)
@@ -67,41 +60,18 @@ def digest_file(path: str | os.PathLike[str]) -> FileRecord:
 def digest_beside(
     work: Callable[[], object], digest: Callable[[], FileRecord], size: int
 ) -> FileRecord:
-    """Do some work, and meanwhile, on another processor, take a digest.
+    """Do some work, and meanwhile, on another processor, take a digest, which is returned.
 
-    Parameters
-    ----------
-    work : callable
-        The work.
-    digest : callable
-        Returns the record.
-    size : int
-        About how many bytes are digested: few are digested before the work begins.
-
-    Returns
-    -------
-    FileRecord
-        What `digest` returned.
+    About `size` bytes are digested; if these are few, before the work begins.
     """
     if size < _LARGE:
         found = digest()
         work()
         return found
-    results: list[FileRecord] = []
-    errors: list[BaseException] = []
+    # Only long work needs it.
+    from concurrent.futures import ThreadPoolExecutor
 
-    def run() -> None:
-        try:
-            results.append(digest())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="digest")
-    thread.start()
-    try:
+    with ThreadPoolExecutor(1, "digest") as executor:
+        found_beside = executor.submit(digest)
         work()
-    finally:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    return found_beside.result()

@@ -30,20 +30,11 @@ _OLD = ".replaced"
 
 @contextlib.contextmanager
 def replace_folder(path: str) -> Iterator[str]:
-    """Put a folder in place that the block makes; nothing is done if the block fails.
+    """Context manager that puts in place of `path`, a folder or nothing, what the block makes.
 
-    Who dies between the two renames leaves nothing at `path`: `settle_folder` puts the old folder
-    back. Two at once for one path must be kept apart by a lock.
-
-    Parameters
-    ----------
-    path : str
-        A folder, or nothing.
-
-    Yields
-    ------
-    str
-        A path of the same name elsewhere, where nothing is.
+    It yields a path of the same name elsewhere, where nothing is. Nothing is done if the block
+    fails. Who dies between the two renames leaves nothing at `path`: `settle_folder` puts the old
+    folder back. Two at once for one path must be kept apart by a lock.
     """
     settle_folder(path)
     outer = begin_folder(path)
@@ -59,12 +50,7 @@ def replace_folder(path: str) -> Iterator[str]:
 def new_folder(path: str) -> Iterator[str]:
     """Context manager that builds a folder aside and moves it to `path` on success.
 
-    Raises
-    ------
-    FileExistsError
-        If there is something at `path`.
-    OSError
-        If the disk fails; nothing is left.
+    Raises FileExistsError if there is something at `path`. Nothing is left of a failure.
     """
     target = os.path.abspath(path)
     _refuse_existing(target)
@@ -103,19 +89,8 @@ def begin_folder(path: str) -> str:
 def commit_folder(path: str, new: str | None = None) -> None:
     """Put a new folder in the place of that at `path`, which is removed.
 
-    What is in it keeps the permissions of what it replaces.
-
-    Parameters
-    ----------
-    path : str
-        A folder, or nothing.
-    new : str, optional
-        The new one, by default that of `begin_folder`.
-
-    Raises
-    ------
-    OSError
-        If the disk fails; the old folder is in place.
+    What is in it keeps the permissions of what it replaces. `new` is by default that of
+    `begin_folder`. If the disk fails, the old folder is in place.
     """
     old = _beside(path, _OLD)
     new = _beside(path, _NEW) if new is None else new

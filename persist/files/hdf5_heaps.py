@@ -49,20 +49,7 @@ def check_heaps(path: str, file: IO[bytes] | None = None) -> None:
     """Raise DamagedError if HDF5 would loop for ever in a heap of a file.
 
     Files larger than 16 MiB are not checked, and a file that has not changed is not checked again.
-
-    Parameters
-    ----------
-    path : str
-        The file, which no writer has open.
-    file : binary file, optional
-        The same file, open for reading.
-
-    Raises
-    ------
-    DamagedError
-        If a collection that the file uses has an object that takes no room, or less.
-    OSError
-        If the file cannot be read.
+    No writer has the file open; `file` is the same, open for reading.
     """
     if file is None:
         with open(path, "rb") as opened:

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from persist.errors import DamagedError, UnsafePathError
-from persist.files.confine import check_name, open_descriptor
+from persist.files.confine import check_name
 from persist.files.create import remove_path
-from persist.files.regular import Handle, open_for_writing, read_at, write_at
+from persist.files.regular import Handle, open_descriptor, open_for_writing, read_at, write_at
 from persist.files.sync import sync_data, sync_folder
 
 __all__ = ["Change", "Journal", "Part", "is_journal", "is_pending", "recover"]
@@ -57,7 +57,7 @@ class Part(NamedTuple):
     handle : int
         The file, open for writing.
     size : int
-        Its length before.
+        Its length before, in bytes.
     changes : sequence of Change
         The changes.
     is_whole : bool
@@ -91,11 +91,8 @@ class Journal:
     def commit(self, parts: Sequence[Part]) -> None:
         """Make all changes.
 
-        Raises
-        ------
-        OSError
-            If the disk fails. All files are as they were; or, if they could not be restored, the
-            next `recover` makes the changes.
+        If the disk fails, all files are as they were; or, if they could not be restored, the next
+        `recover` makes the changes.
         """
         if self.is_durable:
             for part in parts:
@@ -172,14 +169,8 @@ def is_journal(head: bytes) -> bool:
 def recover(path: str) -> bool:
     """Replay or discard the journal of a crashed writer; return True if it was replayed.
 
-    The caller must hold the lock of the writer.
-
-    Raises
-    ------
-    DamagedError
-        If the journal names what is not a regular file in its folder.
-    OSError
-        If the disk fails; another try can go on.
+    The caller must hold the lock of the writer. Raises DamagedError if the journal names what is
+    not a regular file in its folder. If the disk fails, another try can go on.
     """
     content = _read(path)
     if content is None:

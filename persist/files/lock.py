@@ -97,12 +97,7 @@ class FolderLock:
         return held is not None and not held.closed and held.pid == os.getpid()
 
     def acquire(self, timeout: float | None = None) -> None:
-        """Take the lock, or wait until it can be taken.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            How long to wait, in s, instead of what the lock was made with.
+        """Take the lock, or wait for `timeout` s, by default what the lock was made with.
 
         Raises
         ------
@@ -127,16 +122,7 @@ class FolderLock:
 
         Each call takes a lock of its own, which excludes all others, of this object too. In a
         ``with`` block it is closed however the block ends; `release` in it also empties the file.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            How long to wait, in s, instead of what the lock was made with.
-
-        Raises
-        ------
-        LockTimeout, ValueError, OSError
-            As `acquire` does.
+        The timeout and the errors are those of `acquire`.
         """
         seconds = self._timeout if timeout is None else _checked(timeout)
         deadline = time.monotonic() + seconds
@@ -146,7 +132,8 @@ class FolderLock:
             try:
                 held = lock_file(self._path)
             except LocksMissingError:
-                held = _soft_lock(f"{self._path}-owner")
+                soft = SoftLock(f"{self._path}-owner")
+                held = soft if soft.try_lock() else None
             except FileNotFoundError as error:
                 raise MissingPathError(
                     errno.ENOENT,
@@ -169,13 +156,7 @@ class FolderLock:
         return held
 
     def release(self) -> None:
-        """Give the lock back, in this thread or another.
-
-        Raises
-        ------
-        RuntimeError
-            If it is not held.
-        """
+        """Give the lock back, in this thread or another; RuntimeError if it is not held."""
         held = self._require_held()
         try:
             # Whoever waits has it open, sees that the file it locked is gone, and makes another.
@@ -186,14 +167,9 @@ class FolderLock:
             held.release()
 
     def check_held(self) -> None:
-        """Make sure that nobody has removed or replaced the lock that is held.
+        """Raise OSError if somebody has removed or replaced the lock: others may be at work.
 
-        Raises
-        ------
-        OSError
-            If somebody has, so that another writer may be at work.
-        RuntimeError
-            If it is not held.
+        RuntimeError if it is not held.
         """
         held = self._require_held()
         if not held.is_intact():
@@ -227,11 +203,6 @@ class FolderLock:
             return LockTimeout(self._folder, owner.pid, owner.host, seconds, marker)
         pid, host = parse_holder(read_start(self._path)) or (None, None)
         return LockTimeout(self._folder, pid, host, seconds, None)
-
-
-def _soft_lock(path: str) -> SoftLock | None:
-    lock = SoftLock(path)
-    return lock if lock.try_lock() else None
 
 
 def _checked(timeout: float) -> float:

@@ -8,11 +8,12 @@ import functools
 import importlib
 import io
 import os
-import sys
 import warnings
 from typing import Any, NamedTuple
 
 from persist.errors import LostLockError, PersistError
+from persist.files.create import identity_of
+from persist.files.regular import open_for_writing, open_regular, write_at
 
 # Windows has the one, other systems have the other.
 fcntl: Any = None
@@ -37,15 +38,7 @@ _LONGEST = 1024  # bytes
 
 
 class Holder(NamedTuple):
-    """The process that holds a lock.
-
-    Parameters
-    ----------
-    pid : int
-        Its number.
-    host : str
-        The name of its machine.
-    """
+    """The process that holds a lock: its number, and the name of its machine."""
 
     pid: int
     host: str
@@ -53,12 +46,7 @@ class Holder(NamedTuple):
 
 @functools.lru_cache(maxsize=1)
 def this_holder(pid: int) -> bytes:
-    r"""Return the line that names this process.
-
-    Parameters
-    ----------
-    pid : int
-        Its number, which a child does not share with its parent.
+    """Return the line that names this process, whose number a child does not share.
 
     Examples
     --------
@@ -68,7 +56,13 @@ def this_holder(pid: int) -> bytes:
     # Only those who write need it.
     import json
 
-    return json.dumps({"pid": pid, "host": _host()}).encode() + b"\n"
+    if hasattr(os, "uname"):
+        host = os.uname().nodename
+    else:
+        import socket
+
+        host = socket.gethostname()
+    return json.dumps({"pid": pid, "host": host}).encode() + b"\n"
 
 
 def parse_holder(line: bytes) -> Holder | None:
@@ -83,41 +77,19 @@ def parse_holder(line: bytes) -> Holder | None:
 
     try:
         found = json.loads(line)
-        return _checked_holder(found["pid"], found["host"])
+        pid, host = found["pid"], found["host"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def read_start(path: str) -> bytes:
-    """Return the first bytes of a file; none if it cannot be read.
-
-    Only a regular file is read: anything else might lead elsewhere, or wait.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return b""
-    try:
-        return os.read(handle, _LONGEST)
-    except OSError:
-        return b""
-    finally:
-        os.close(handle)
-
-
-def _checked_holder(pid: object, host: object) -> Holder | None:
     if type(pid) is int and pid > 0 and isinstance(host, str) and host.isprintable():
         return Holder(pid, host)
     return None
 
 
-def _host() -> str:
-    if sys.platform != "win32":
-        return os.uname().nodename
-    import socket
-
-    return socket.gethostname()
+def read_start(path: str) -> bytes:
+    """Return the first bytes of a regular file; none if it cannot be read."""
+    with contextlib.suppress(OSError), open_regular(path, buffering=0) as file:
+        return bytes(file.read(_LONGEST))
+    return b""
 
 
 # What filelock puts between the name of a machine and the number of a container on it.
@@ -161,17 +133,11 @@ class SoftLock:
         return self.pid != os.getpid() or not self._file.is_locked
 
     def try_lock(self) -> bool:
-        """Make the file if there is none; return True if that went well.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be made.
-        """
+        """Make the file if there is none; return True if so, OSError if it cannot be made."""
         # Older releases take away the file of a dead owner, and leave the lock to the next try.
         if not (self._is_made() or self._is_made()):
             return False
-        self._identity = self._find()
+        self._identity = identity_of(self.path, follow=False)
         return True
 
     def close(self) -> None:
@@ -179,9 +145,7 @@ class SoftLock:
         if not self.closed:
             self._file.release()
 
-    def release(self) -> None:
-        """Do the same."""
-        self.close()
+    release = close
 
     def __enter__(self) -> SoftLock:
         return self
@@ -191,7 +155,7 @@ class SoftLock:
 
     def is_intact(self) -> bool:
         """Return True if the file that was made is still the one at its path."""
-        return self._identity is not None and self._find() == self._identity
+        return self._identity is not None and identity_of(self.path, follow=False) == self._identity
 
     def holder(self) -> Holder | None:
         """Return the owner; None if there is none, or it does not say so."""
@@ -212,16 +176,6 @@ class SoftLock:
             return False
         return True
 
-    def _find(self) -> tuple[int, int] | None:
-        try:
-            found = os.lstat(self.path)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
-
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-_FLAGS |= getattr(os, "O_BINARY", 0)
 
 # POSIX lets a system say either of a lock that another holds; Windows says the last too.
 _HELD_ERRORS = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
@@ -255,15 +209,6 @@ def _unlock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 
 
-def _write(handle: int, data: bytes) -> None:
-    os.lseek(handle, 0, os.SEEK_SET)
-    os.write(handle, data)
-
-
-class LinkedLockError(PersistError, OSError):
-    """A symbolic link is where the file of a lock should be."""
-
-
 class LockFile(io.FileIO):
     """An open file that is locked, until it is closed, against all who would lock it.
 
@@ -281,11 +226,7 @@ class LockFile(io.FileIO):
 
     def is_intact(self) -> bool:
         """Return True if the file that was locked is still the one at its path."""
-        try:
-            found = os.lstat(self.path)
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self.identity
+        return identity_of(self.path, follow=False) == self.identity
 
     def release(self) -> None:
         """Empty, unlock and close the file, if it is still open."""
@@ -302,15 +243,11 @@ class LockFile(io.FileIO):
 def lock_file(path: str) -> LockFile | None:
     """Lock a file, which is made if it is missing; return None if somebody else has locked it.
 
-    Raises
-    ------
-    LocksMissingError
-        If the file system has no locks.
-    OSError
-        If the file cannot be opened, or is a symbolic link.
+    Raises LocksMissingError if the file system has no locks, and OSError if the file cannot be
+    opened, or is a symbolic link.
     """
     for _ in range(_TRIES):
-        file = LockFile(_open_lock(path), "r+")
+        file = LockFile(open_for_writing(path, os.O_CREAT), "r+")
         try:
             file.path, file.pid = path, os.getpid()
             if not _is_locked(file.fileno(), path):
@@ -323,7 +260,7 @@ def lock_file(path: str) -> LockFile | None:
                 os.ftruncate(file.fileno(), 0)
             if file.is_intact():
                 try:  # noqa: SIM105 - suppress takes a microsecond, of thirty
-                    _write(file.fileno(), this_holder(file.pid))
+                    write_at(file.fileno(), this_holder(file.pid), 0)
                 except OSError:
                     # The lock holds without it, and a full disk must not keep anyone from deleting.
                     pass
@@ -334,22 +271,6 @@ def lock_file(path: str) -> LockFile | None:
         # The file was removed or replaced after it was opened.
         file.close()
     raise LostLockError(f"Lost lock on {path}!")
-
-
-def _open_lock(path: str) -> int:
-    if not hasattr(os, "O_NOFOLLOW"):
-        _refuse_link(path)
-    try:
-        return os.open(path, _FLAGS, 0o666)
-    except OSError:
-        _refuse_link(path)
-        raise
-
-
-def _refuse_link(path: str) -> None:
-    if os.path.islink(path):
-        reason = "a lock must be a file of its own and this is a symbolic link, to be removed"
-        raise LinkedLockError(errno.ELOOP, reason, path)
 
 
 def _is_locked(handle: int, path: str) -> bool:

@@ -23,9 +23,8 @@ from typing import Any
 import numpy
 
 from persist.errors import ClosedError, FileInUseError
-from persist.files.confine import open_descriptor
 from persist.files.journal import Change, Journal, Part
-from persist.files.regular import open_for_writing, read_at, write_at
+from persist.files.regular import open_descriptor, open_for_writing, read_at, write_at
 
 __all__ = [
     "OverlayFile",
@@ -45,29 +44,11 @@ _PAUSE = 0.01  # s
 def lock_exclusively(
     handle: int, path: str, timeout: float, *, patience: float | None = None
 ) -> bool:
-    """Lock a file as HDF5 does for writing.
+    """Lock an open file as HDF5 does for writing; return True if the lock is exclusive.
 
-    Parameters
-    ----------
-    handle : int
-        The open file.
-    path : str
-        Its path, for errors.
-    timeout : float
-        How long to wait for others, in s.
-    patience : float, optional
-        How long to wait for readers, in s; after that the lock is shared with them, which keeps
-        writers out all the same. By default, as long as for writers.
-
-    Returns
-    -------
-    bool
-        Whether the lock is exclusive. It is not where the file system has no locks.
-
-    Raises
-    ------
-    FileInUseError
-        If others do not close the file in time.
+    It is not where the file system has no locks. Waits `timeout` s for others, and then raises
+    FileInUseError. After `patience` s, by default as long, the lock is shared with readers, which
+    keeps writers out all the same.
     """
     if not hasattr(fcntl, "flock"):
         return False
@@ -235,18 +216,10 @@ class OverlayFile:
     def part(self, *, whole: bool = False) -> Part:
         """Return what is to be committed.
 
-        Parameters
-        ----------
-        whole : bool, optional
-            Add what was written behind the end, if it is little: the journal then has to be synced
-            and not the file.
-
-        Raises
-        ------
-        OSError
-            If something could not be written since the last commit.
-        ClosedError
-            If changes were given up, or this is not the process that opened the file.
+        With `whole`, it has what was written behind the end, if that is little: the journal then
+        has to be synced and not the file. Raises OSError if something could not be written since
+        the last commit, and ClosedError if changes were given up, or this is not the process that
+        opened the file.
         """
         if self.failure is not None:
             raise self.failure
@@ -345,19 +318,8 @@ def commit_overlays(
 ) -> None:
     """Commit what was written to overlays, and changes of other files, in one step.
 
-    Parameters
-    ----------
-    journal : Journal
-        The journal of their folder.
-    overlays : sequence of OverlayFile
-        The files; those in which nothing was written are left alone.
-    others : sequence of Part, optional
-        Changes of other files, which are made first.
-
-    Raises
-    ------
-    OSError
-        See `Journal.commit`.
+    The journal is that of their folder. Files in which nothing was written are left alone, and
+    changes of `others` are made first. Errors are those of `Journal.commit`.
     """
     written = [overlay for overlay in overlays if overlay.has_written]
     parts = [overlay.part(whole=journal.is_durable) for overlay in written]

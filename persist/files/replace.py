@@ -11,7 +11,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from persist.errors import ArgumentError, IsAFolderError
@@ -47,23 +47,9 @@ def finish_temporary(temporary: str, path: str) -> None:
 def temporary_beside(path: str | os.PathLike[str]) -> Iterator[str]:
     """Context manager that gives a temporary file, which replaces `path` on success.
 
-    Made for writers that want a path, not an open file. A symbolic link stays a link; what it
-    leads to is replaced. If the block fails, or is interrupted, the file is as it was.
-
-    Parameters
-    ----------
-    path : path
-        A file, existing or not, in a folder that exists.
-
-    Yields
-    ------
-    str
-        The temporary file, empty, in the same folder. The block leaves it written and closed.
-
-    Raises
-    ------
-    OSError
-        If the disk fails; the old file is whole.
+    Made for writers that want a path, not an open file: the block leaves it written and closed. A
+    symbolic link stays a link; what it leads to is replaced. If the block fails or is interrupted,
+    or the disk fails, the file is as it was.
     """
     target = os.path.realpath(path)
     temporary = temporary_name(target)
@@ -80,26 +66,9 @@ def temporary_beside(path: str | os.PathLike[str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def replace_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file, which replaces `path` when the block is done.
+    """Open a temporary file, which replaces `path` when the block is done; see `temporary_beside`.
 
-    Parameters
-    ----------
-    path : path
-        A file, existing or not, in a folder that exists.
-    mode : {'w', 'wb'}
-        Text, in UTF-8 with line ends as given, or bytes.
-
-    Yields
-    ------
-    file
-        Open for writing.
-
-    Raises
-    ------
-    ValueError
-        If the mode is another.
-    OSError
-        If the disk fails; the old file is whole.
+    The mode is 'w', for text in UTF-8 with line ends as given, or 'wb'.
 
     Examples
     --------
@@ -121,12 +90,7 @@ def replace_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace a file by `text`, in UTF-8 with line ends as given.
 
-    Raises
-    ------
-    UnicodeEncodeError
-        If the text holds lone surrogates; the old file is whole.
-    OSError
-        If the disk fails; the old file is whole.
+    The old file is whole if the disk fails, or the text holds lone surrogates (UnicodeEncodeError).
     """
     with replace_file(path) as file:
         file.write(text)
@@ -138,74 +102,38 @@ def replace_files(paths: Iterable[str], keep: bool = False) -> Iterator[dict[str
 
     If the block or a later step fails, each path is again what it was before: the old files, whole,
     and no new ones. Each rename is atomic, and so is the whole unless the machine stops between
-    two renames; then the old files are the backups beside.
-
-    Parameters
-    ----------
-    paths : iterable of str
-        Files, existing or not, in folders that exist.
-    keep : bool, optional
-        Whether to keep the old files as ``<path>.bak``, ``<path>_1.bak``…
-
-    Yields
-    ------
-    dict of str to str
-        The temporary file of each path, empty. The block leaves them written and closed.
-
-    Raises
-    ------
-    IsADirectoryError
-        If there is a folder at one of the paths.
-    OSError
-        If the disk fails; the old files are whole.
+    two renames; then the old files are the backups beside. With `keep`, they stay as
+    ``<path>.bak``, ``<path>_1.bak``… Raises IsADirectoryError if there is a folder at a path.
     """
     paths = list(paths)
-    _refuse_folders(paths)
+    for path in paths:
+        if os.path.isdir(path):
+            raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
     temporaries = {path: temporary_name(os.path.realpath(path)) for path in paths}
     backups: dict[str, str | None] = {}
     try:
         for temporary in temporaries.values():
             claim_file(temporary)
         yield temporaries
-        _switch({os.path.realpath(path): new for path, new in temporaries.items()}, backups)
+        targets = {os.path.realpath(path): temporary for path, temporary in temporaries.items()}
+        for target, temporary in targets.items():
+            finish_temporary(temporary, target)
+        for target in targets:
+            backups[target] = keep_backup(target)
+        for target, temporary in targets.items():
+            os.replace(temporary, target)
+        for folder in sorted({os.path.dirname(target) for target in targets}):
+            sync_folder(folder)
     except BaseException:
-        for path, old in backups.items():
-            _put_back(path, old)
+        for target, old in backups.items():
+            if old is not None:
+                os.replace(old, target)
+            # Renaming one link of a file over another does nothing at all (POSIX rename).
+            remove_path(target if old is None else old)
         raise
     finally:
         for temporary in temporaries.values():
             remove_path(temporary)
     if not keep:
-        _remove(backups)
-
-
-def _refuse_folders(paths: Iterable[str]) -> None:
-    for path in paths:
-        if os.path.isdir(path):
-            raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
-
-
-def _switch(temporaries: Mapping[str, str], backups: dict[str, str | None]) -> None:
-    for path, temporary in temporaries.items():
-        finish_temporary(temporary, path)
-    for path in temporaries:
-        backups[path] = keep_backup(path)
-    for path, temporary in temporaries.items():
-        os.replace(temporary, path)
-    for folder in sorted({os.path.dirname(path) for path in temporaries}):
-        sync_folder(folder)
-
-
-def _put_back(path: str, old: str | None) -> None:
-    if old is None:
-        remove_path(path)
-    else:
-        os.replace(old, path)
-        # Renaming one link of a file over another does nothing at all (POSIX rename).
-        remove_path(old)
-
-
-def _remove(backups: Mapping[str, str | None]) -> None:
-    for old in backups.values():
-        if old is not None:
+        for old in filter(None, backups.values()):
             remove_path(old)

@@ -12,17 +12,9 @@ _NO_FOLDER_SYNC = {errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:
-    """Wait until the disk holds the content of a file.
+    """Wait until the disk holds the content of a file that has been written and closed.
 
-    Parameters
-    ----------
-    path : path
-        A file that has been written and closed.
-
-    Raises
-    ------
-    OSError
-        If the file is missing or the disk fails.
+    OSError if the file is missing or the disk fails.
     """
     # Windows syncs only what is open for writing.
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -35,15 +27,7 @@ def sync_file(path: str | os.PathLike[str]) -> None:
 def sync_folder(path: str | os.PathLike[str]) -> None:
     """Wait until the disk holds the names in a folder, where the system can do that.
 
-    Parameters
-    ----------
-    path : path
-        A folder; an empty path is the current one.
-
-    Raises
-    ------
-    OSError
-        If the folder is missing or the disk fails.
+    An empty path is the current folder. OSError if the folder is missing or the disk fails.
     """
     # Windows opens no folders: it writes their names itself.
     if os.name == "nt":

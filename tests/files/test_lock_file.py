@@ -105,7 +105,7 @@ def test_a_symbolic_link_is_refused(tmp_path, content):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / ".lock").symlink_to(target)
-    with pytest.raises(OSError, match="this is a symbolic link, to be removed") as caught:
+    with pytest.raises(OSError, match="it is a symbolic link") as caught:
         FolderLock(folder).acquire()
     assert caught.value.filename == str(folder / ".lock")
     assert content is None or target.read_text() == content
@@ -190,7 +190,9 @@ def test_an_interrupt_at_any_step_leaves_nothing_locked_and_nothing_open(tmp_pat
         assert open_files() == before, steps
         assert is_free(tmp_path), steps
     lock_call = locking()[1]
-    assert steps == ["open", lock_call, "fstat", "ftruncate", "lstat", "this_holder", "write"]
+    opened = ["open", "fstat"]
+    named = ["fstat", "ftruncate", "lstat", "this_holder", "write"]
+    assert steps == [*opened, lock_call, *named]
     assert lock.is_held
 
 

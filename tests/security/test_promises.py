@@ -91,3 +91,19 @@ def test_modules_are_not_read_where_restore_gives_them() -> None:
     assert persist.restore(str(archive))["x"] is subprocess
     with pytest.raises(UntrustedError, match="module"):
         persist.load(str(archive), trusted=["subprocess."])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import numpy\nx = numpy.zeros(3).view('i3')\n",
+        "import numpy\nx = numpy.zeros(3).reshape((2,))\n",
+        "import numpy\nx = numpy.zeros(3)\ny = x.view()\n",
+        "from numpy.random import PCG64\nx = PCG64(1)\nx.state = 3\n",
+        "from random import Random\nx = Random()\nx.setstate(3)\n",
+        "import pandas\nx = pandas.Timestamp('2020')\ny = x.as_unit('q')\n",
+    ],
+)
+def test_methods_that_fail_end_in_an_error_of_persist_that_names_the_line(source) -> None:
+    with pytest.raises(UntrustedError, match=r"line [23]"):
+        persist.load(source)

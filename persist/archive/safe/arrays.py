@@ -29,25 +29,11 @@ _Array = numpy.ndarray[Any, Any]
 
 
 def read_external(folder: str, template: ArraysTemplate, budget: Budget) -> dict[str, _Array]:
-    """Return the arrays of a saved module, as its loader names them.
+    """Return the arrays of a saved module, as its loader names them, from its folder alone.
 
-    Parameters
-    ----------
-    folder : str
-        The folder of the module: nothing outside of it is read.
-    template : ArraysTemplate
-        What the loader says.
-    budget : Budget
-        What the load may take: more, the longer the files of the arrays are.
-
-    Raises
-    ------
-    UnsafePathError
-        If a name leads out of the folder.
-    NotRegularError
-        If there is a link, pipe or device instead of a file.
-    DamagedError
-        If a file does not hold the arrays, or not in a form that persist writes.
+    The longer the files of the arrays are, the more the load may take. UnsafePathError if a name
+    leads out of the folder, NotRegularError if there is a link, pipe or device instead of a file,
+    DamagedError if a file does not hold the arrays, or not in a form that persist writes.
     """
     path = folder
     if template.location != os.curdir:
@@ -63,12 +49,8 @@ def read_arrays(
 ) -> dict[str, _Array]:
     """Return arrays of a file or folder of a format; all that are there, or those of `names`.
 
-    Raises
-    ------
-    UnsafePathError, NotRegularError, DamagedError
-        As for `read_external`.
-    MissingFileError, UnreadableError
-        If a file is missing or the system cannot read it.
+    Raises as `read_external`, and MissingFileError or UnreadableError if a file is missing or the
+    system cannot read it.
     """
     budget = Budget(0) if budget is None else budget
     try:
@@ -76,7 +58,13 @@ def read_arrays(
             if names is None:
                 found = sorted(os.listdir(path))
                 names = [name.removesuffix(".npy") for name in found if name.endswith(".npy")]
-            return {name: _read_npy_file(path, name, budget) for name in names}
+            arrays = {}
+            for name in names:
+                with open_regular(confine(path, f"{name}.npy", devices=True)) as file:
+                    size = budget.allow_for(file)
+                    budget.take(size)
+                    arrays[name] = read_npy(file, size)
+            return arrays
         with open_regular(path) as file:
             budget.allow_for(file)
             return _READERS[data_format](file, names, budget)
@@ -94,23 +82,8 @@ def read_arrays(
         ) from error
 
 
-def _read_npy_file(folder: str, name: str, budget: Budget) -> _Array:
-    with open_regular(confine(folder, f"{name}.npy", devices=True)) as file:
-        size = budget.allow_for(file)
-        budget.take(size)
-        return read_npy(file, size)
-
-
 def read_npy(file: IO[bytes], size: int) -> _Array:
-    """Read an npy file, whose header says of no more bytes than there are.
-
-    Raises
-    ------
-    DamagedError
-        If it does.
-    ValueError
-        If this is not an npy file, or it holds Python objects.
-    """
+    """Read an npy file; DamagedError if its header says of more bytes than there are."""
     shape, _, dtype = read_header(file)
     if not all(type(length) is int and length >= 0 for length in shape):
         raise DamagedError(f"an array has no shape {shape}")
@@ -190,10 +163,7 @@ _READERS = {"npz": _read_npz, "hdf5": _read_hdf5, "zarr": _read_zarr}
 def read_dataset_checked(group: Any, name: str, budget: Budget) -> _Array:
     """Read an array of an HDF5 group, if the file itself holds it.
 
-    Raises
-    ------
-    DamagedError
-        If the dataset is a link, or its data is elsewhere: in another file or dataset.
+    DamagedError if the dataset is a link, or its data is in another file or dataset.
     """
     import h5py
 

@@ -30,13 +30,7 @@ _MAX_CYCLES = 50
 
 
 class Budget:
-    """Counts what a load takes, and ends it when that is out of proportion to what is read.
-
-    Parameters
-    ----------
-    size : int
-        The length of the source, in bytes.
-    """
+    """Counts what a load takes, and ends it if `size` bytes of source cannot explain that."""
 
     def __init__(self, size: int) -> None:
         self._steps = _FREE_STEPS + _STEPS_PER_BYTE * size
@@ -59,13 +53,7 @@ class Budget:
         return status.st_size
 
     def step(self, count: int = 1) -> None:
-        """Take `count` steps.
-
-        Raises
-        ------
-        UntrustedError
-            If the source takes more steps than its length can explain.
-        """
+        """Take `count` steps; UntrustedError if the length of the source cannot explain so many."""
         self._steps -= count
         if self._steps < 0:
             raise UntrustedError("the source takes more steps than its length can explain")
@@ -85,13 +73,7 @@ class Budget:
         self.step(count)
 
     def take(self, nbytes: int) -> None:
-        """Take memory, before it is allocated.
-
-        Raises
-        ------
-        UntrustedError
-            If the source takes more memory than its length can explain.
-        """
+        """Take memory before it is allocated; UntrustedError if the source cannot explain it."""
         self._bytes -= nbytes
         if self._bytes < 0:
             raise UntrustedError(
@@ -102,11 +84,8 @@ class Budget:
     def hold(self, holder: Any, parts: Iterable[Any]) -> None:
         """Note that one object holds others: it will be freed with them.
 
-        Raises
-        ------
-        UntrustedError
-            If that would overflow the stack: many arrays, slices, deques or defaultdicts are
-            directly within each other.
+        UntrustedError if that would overflow the stack: many arrays, slices, deques or defaultdicts
+        are directly within each other.
         """
         if not _is_freed_in_place(holder):
             return

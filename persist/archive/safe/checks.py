@@ -28,6 +28,7 @@ __all__ = [
     "check_keys",
     "expanded",
     "is_atom",
+    "length_of",
 ]
 
 _ATOMS = frozenset(
@@ -60,31 +61,17 @@ def is_atom(value: Any) -> bool:
         return True
     if isinstance(value, type):
         return value in _ATOMS or value.__module__ in ("builtins", "numpy")
-    return _is_library(cls)
-
-
-def _is_library(cls: type) -> bool:
-    """Return True for the classes of numpy and pandas, whose objects are data."""
+    # Objects of their classes are data.
     return cls.__module__.partition(".")[0] in ("numpy", "pandas", "pyarrow", "pytz")
 
 
-def check_data(*values: Any, other: Any = ()) -> None:
+def check_data(*values: Any, zones: bool = False) -> None:
     """Refuse what is not data through and through.
 
-    numpy and pandas ask each object that they are given for attributes such as
-    ``__array_interface__``, which is an address in memory, so they are given no other objects.
-
-    Parameters
-    ----------
-    *values : object
-        Atoms, and lists, tuples, dicts and sets of such, of exactly these types.
-    other : container, optional
-        Objects that pass besides.
-
-    Raises
-    ------
-    UntrustedError
-        If there is anything else.
+    Data are atoms, and lists, tuples, dicts and sets of such, of exactly these types. numpy and
+    pandas ask each object that they are given for attributes such as ``__array_interface__``, which
+    is an address in memory, so they are given no other objects. With `zones`, time zones of trusted
+    classes pass too.
     """
     seen: set[int] = set()
     # The items of an array of objects may be anything that numpy does not take for an array.
@@ -101,7 +88,7 @@ def check_data(*values: Any, other: Any = ()) -> None:
             parts = [*value, *value.values()]
         elif isinstance(value, numpy.ndarray) and value.dtype.hasobject:
             parts, is_item = value.ravel().tolist(), True
-        elif is_atom(value) or value in other:
+        elif is_atom(value) or (zones and isinstance(value, datetime.tzinfo)):
             continue
         elif is_item:
             _check_no_array(value)
@@ -156,10 +143,11 @@ def charge_items(items: Any, budget: Budget) -> None:
     """Take the memory for the items of a container, which has to be of a builtin type."""
     if type(items) not in _ITERABLES and not isinstance(items, numpy.ndarray):
         raise UntrustedError(f"{type(items).__qualname__} stands where a list is read")
-    budget.take(16 * _length(items))
+    budget.take(16 * length_of(items))
 
 
-def _length(items: Any) -> int:
+def length_of(items: Any) -> int:
+    """Return the length of a container."""
     try:
         return len(items)
     except (OverflowError, TypeError):
@@ -169,24 +157,8 @@ def _length(items: Any) -> int:
 def expanded(values: Any, budget: Budget) -> tuple[int, int]:
     """Return how many elements nested lists have when each list is written out where it stands.
 
-    Parameters
-    ----------
-    values : object
-        An atom or an array, or lists and tuples of such.
-    budget : Budget
-        What counting takes.
-
-    Returns
-    -------
-    count : int
-        The number of elements.
-    width : int
-        The length of the longest text among them.
-
-    Raises
-    ------
-    UntrustedError
-        If lists are nested deeper than the dimensions that an array can have.
+    The second number is the length of the longest text among them. Refuses lists that are nested
+    deeper than the dimensions that an array can have.
     """
     known: dict[int, tuple[int, int]] = {}
 
@@ -197,7 +169,7 @@ def expanded(values: Any, budget: Budget) -> tuple[int, int]:
         if isinstance(value, numpy.ndarray) and not value.dtype.hasobject:
             return value.size, value.dtype.itemsize
         if cls is range:
-            return _length(value), 0
+            return length_of(value), 0
         if cls not in _EXPANDED and not isinstance(value, numpy.ndarray):
             return 1, 0
         if id(value) in known:

@@ -12,10 +12,10 @@ from persist.archive.safe.budget import MAX_DEPTH, Budget
 from persist.archive.safe.checks import MANY, check_hashes, check_keys
 from persist.archive.safe.missing import Missing, called, record_statement
 from persist.archive.safe.names import Names
-from persist.archive.safe.operations import Operations, settable
-from persist.archive.safe.parsing import Parser
+from persist.archive.safe.operations import Operations
+from persist.archive.safe.parsing import Parser, PartedError
 from persist.archive.safe.stdlib import make_slice
-from persist.archive.safe.table import Token, describe, is_dunder
+from persist.archive.safe.table import Token, describe, imported, is_dunder, settable
 from persist.archive.safe.templates import (
     ArraysTemplate,
     Helper,
@@ -24,7 +24,7 @@ from persist.archive.safe.templates import (
     is_closing,
     older_arrays_template,
 )
-from persist.errors import UntrustedError
+from persist.errors import PersistError, UntrustedError
 
 __all__ = ["ITEM", "Interpreter"]
 
@@ -68,23 +68,20 @@ class Interpreter:
     ----------
     names : Names
         What the names that the source imports stand for.
-    budget : Budget
-        What the source may take.
-    given : mapping of str to mapping, optional
+    given : mapping of str to mapping
         The external arrays, by the variable in which the source expects them.
-    arrays : callable, optional
+    arrays : callable or None
         Takes what a loader of arrays in the source says about them, and returns them.
     """
 
     def __init__(
         self,
         names: Names,
-        budget: Budget,
         given: Mapping[str, Mapping[str, Any]] | None = None,
         arrays: Callable[[ArraysTemplate, Budget], dict[str, Any]] | None = None,
     ) -> None:
         self._names = names
-        self._budget = budget
+        self._budget = names.load.budget
         self._arrays = arrays
         self._env: dict[str, Any] = {n: External(found) for n, found in (given or {}).items()}
         self._imported: set[str] = set()
@@ -92,7 +89,7 @@ class Interpreter:
         self._lines: dict[str, int] = {}
         self._local: dict[str, Any] | None = None
         self._depth = 0
-        self._operations = Operations(names, budget)
+        self._operations = Operations(names)
         self._parser: Parser = Parser("")
         self._evaluators: dict[type, Callable[[Any], Any]] = {
             ast.Constant: lambda node: node.value,
@@ -121,12 +118,8 @@ class Interpreter:
     def run(self, parser: Parser) -> dict[str, Any]:
         """Return the variables that a source leaves.
 
-        Raises
-        ------
-        UntrustedError
-            If it goes beyond the grammar, the table and what is trusted, or beyond the budget.
-        ArchiveError
-            If a trusted class cannot be built.
+        Raises UntrustedError if it goes beyond the grammar, the table and what is trusted, or
+        beyond the budget; ArchiveError if a trusted class cannot be built.
         """
         self._parser = parser
         for statement in parser.statements():
@@ -135,6 +128,11 @@ class Interpreter:
             except UntrustedError as error:
                 error.line = error.line or parser.line(statement)
                 raise
+            except (PersistError, PartedError, RecursionError, MemoryError):
+                raise
+            except Exception as error:
+                line = parser.line(statement)
+                raise UntrustedError(f"cannot be read: {describe(error)}", line=line) from error
         return {
             name: self._left(name, value) if type(value) is Token else value
             for name, value in self._env.items()
@@ -206,24 +204,12 @@ class Interpreter:
             raise self._refusal(statement, "an expression that does nothing")
 
     def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
-        found = self._imports(statement)
+        found = imported(statement)
+        if found is None:
+            raise self._refusal(statement, "an import of this kind")
         for name, token in found.items():
             self._bind(name, token)
         self._imported.update(found)
-
-    def _imports(self, statement: ast.Import | ast.ImportFrom) -> dict[str, Token]:
-        """Return the tokens that a statement binds, by name."""
-        found = {}
-        for alias in statement.names:
-            if isinstance(statement, ast.Import):
-                first = alias.name.partition(".")[0]
-                token = Token(alias.name) if alias.asname else Token(first)
-                found[alias.asname or first] = token
-            elif statement.level or not statement.module or alias.name == "*":
-                raise self._refusal(statement, "an import of this kind")
-            else:
-                found[alias.asname or alias.name] = Token(statement.module, (alias.name,))
-        return found
 
     def _delete(self, statement: ast.Delete) -> None:
         for target in statement.targets:
@@ -318,12 +304,9 @@ class Interpreter:
 
     def _positional(self, nodes: list[ast.expr]) -> list[Any]:
         """Return the positional arguments of a call."""
-        if any(type(node) is ast.Starred for node in nodes):
-            self._budget.step(len(nodes))
-            return self._unpacked(nodes)
-        return self._values(nodes)
-
-    def _unpacked(self, nodes: list[ast.expr]) -> list[Any]:
+        if not any(type(node) is ast.Starred for node in nodes):
+            return self._values(nodes)
+        self._budget.step(len(nodes))
         values: list[Any] = []
         for node in nodes:
             if type(node) is ast.Starred:
@@ -337,19 +320,17 @@ class Interpreter:
         return values
 
     def _items(self, nodes: list[ast.expr], opening: str) -> list[Any]:
-        units = self._parser.parts(nodes)
-        if units is None:
+        parts = self._parser.parts(nodes, opening)
+        if parts is None:
             return self._values(nodes)
-        numbers, values = self._parser.numbers, []
-        for unit in units:
-            part: Any = self._parser.part(unit, opening)
-            if opening == "[" and type(part) is ast.List:
+        values = []
+        for part in parts:
+            if isinstance(part, ast.List) and opening == "[":
                 values += self._values(part.elts)
-            elif opening == "(" and type(part) is ast.Call and not part.keywords:
+            elif isinstance(part, ast.Call) and opening == "(" and not part.keywords:
                 values += self._values(part.args)
             else:
                 raise self._refusal(part, "the content of brackets")
-        self._parser.numbers = numbers
         return values
 
     def _list(self, node: ast.List) -> Any:
@@ -359,45 +340,29 @@ class Interpreter:
         return tuple(self._items(node.elts, "("))
 
     def _set(self, node: ast.Set) -> Any:
-        units = self._parser.parts(node.elts)
-        if units is None:
-            return self._hashed(set, self._values(node.elts))
-        numbers = self._parser.numbers
+        parts = self._parser.parts(node.elts, "{")
+        if parts is None:
+            values = self._values(node.elts)
+            check_hashes(values, self._budget)
+            return set(values)
         result: Any = None
-        for unit in units:
-            part = self._parser.part(unit, "{")
-            if type(part) not in (ast.Set, ast.Dict):
+        for part in parts:
+            found = self._value(part)
+            if type(part) not in (ast.Set, ast.Dict) or type(found) is not type(result or found):
                 raise self._refusal(part, "the content of braces")
-            found = self._dict(part) if type(part) is ast.Dict else self._set(part)  # type: ignore[arg-type]
             if result is None:
                 result = found
-            elif type(found) is not type(result):
-                raise self._refusal(part, "the content of braces")
             else:
                 result.update(found)
-        self._parser.numbers = numbers
         return result
 
     def _dict(self, node: ast.Dict) -> Any:
-        keys: list[Any] = node.keys
-        value = self._value
-        if None in keys:
+        if None in node.keys:
             raise self._refusal(node, "** in a dict")
-        self._budget.step(2 * len(keys))
-        made = [key.value if type(key) is _Constant else value(key) for key in keys]
-        values = [item.value if type(item) is _Constant else value(item) for item in node.values]
-        (check_hashes if len(made) > MANY else check_keys)(made, self._budget)
-        try:
-            return dict(zip(made, values, strict=True))
-        except Exception as error:
-            raise UntrustedError(f"cannot build a dict: {describe(error)}") from error
-
-    def _hashed(self, kind: Callable[[list[Any]], Any], values: list[Any]) -> Any:
-        check_hashes(values, self._budget)
-        try:
-            return kind(values)
-        except Exception as error:
-            raise UntrustedError(f"cannot build a set: {describe(error)}") from error
+        keys = self._values(node.keys)  # type: ignore[arg-type]
+        values = self._values(node.values)
+        (check_hashes if len(keys) > MANY else check_keys)(keys, self._budget)
+        return dict(zip(keys, values, strict=True))
 
     def _unary(self, node: ast.UnaryOp) -> Any:
         value = self._value(node.operand)
@@ -420,10 +385,7 @@ class Interpreter:
             bits = sum(v.bit_length() for v in (left, right) if type(v) is int)
             if bits > _MAX_ARITHMETIC_BITS:
                 raise self._refusal(node, "arithmetic with so many digits")
-            try:
-                return _ARITHMETIC[kind](left, right)
-            except (ArithmeticError, ValueError) as error:
-                raise self._refusal(node, f"arithmetic with {error}") from error
+            return _ARITHMETIC[kind](left, right)
         raise self._refusal(
             node, f"{kind.__name__} of {type(left).__name__} and {type(right).__name__}"
         )
@@ -456,10 +418,13 @@ class Interpreter:
         if type(function) is ast.Name:
             target = self._name(function)
         elif type(function) is ast.Attribute:
-            owner = self._owner(function)
+            inner, name = function.value, function.attr
+            if name == "update" and type(inner) is ast.Attribute and inner.attr == "__dict__":
+                return self._operations.update(self._value(inner.value), *self._arguments(node))
+            owner = self._evaluate_name(inner)
             if type(owner) is not Token:
-                return self._method(owner, function, node)
-            target = owner.attribute(function.attr)
+                return self._method(self._resolved(owner), name, node)
+            target = owner.attribute(name)
         else:
             target = self._evaluate_name(function)
         if type(target) is Helper:
@@ -469,28 +434,17 @@ class Interpreter:
             if target == _SETATTR:
                 return self._set_attribute(args, kwargs)
             return self._names.call(target, args, kwargs)
-        if self._names.made.is_class(target):
+        if self._names.load.has_made_class(target):
             return self._names.run(target, target.__qualname__, args, kwargs)
         if isinstance(target, Missing) and not target.is_called:
             return called(target, args, kwargs)
         raise self._refusal(node, f"a call of {type(target).__name__}")
 
-    def _owner(self, function: ast.Attribute) -> Any:
-        """Return the object before the dot; for ``x.__dict__.update``, that is x."""
-        inner = function.value
-        if function.attr == "update" and type(inner) is ast.Attribute and inner.attr == "__dict__":
-            return self._value(inner.value)
-        return self._evaluate_name(inner)
-
-    def _method(self, owner: Any, function: ast.Attribute, node: ast.Call) -> Any:
-        inner = function.value
-        obj = self._resolved(owner)
+    def _method(self, obj: Any, name: str, node: ast.Call) -> Any:
         args, kwargs = self._arguments(node)
-        if function.attr == "update" and type(inner) is ast.Attribute and inner.attr == "__dict__":
-            return self._operations.update(obj, args, kwargs)
-        if function.attr == "__new__" and isinstance(obj, Missing):
+        if name == "__new__" and isinstance(obj, Missing):
             return called(obj, args[1:], kwargs, how="new")
-        return self._operations.method(obj, function.attr, args, kwargs)
+        return self._operations.method(obj, name, args, kwargs)
 
     def _set_attribute(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         if kwargs or len(args) != 3 or type(args[1]) is not str:
@@ -498,42 +452,30 @@ class Interpreter:
         self._operations.set_attribute(args[0], settable(args[1]), args[2])
 
     def _arguments(self, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
-        units = self._parser.parts(node.args) if not node.keywords else None
-        if units is None:
-            return self._positional(node.args), self._keywords(node)
-        numbers = self._parser.numbers
+        parts = self._parser.parts(node.args, "(") if not node.keywords else None
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
-        for unit in units:
-            part = self._parser.part(unit, "(")
-            if type(part) is not ast.Call or (kwargs and part.args):
+        for part in [node] if parts is None else parts:
+            if not isinstance(part, ast.Call) or (kwargs and part.args):
                 raise self._refusal(part, "the content of brackets")
             args += self._positional(part.args)
-            found = self._keywords(part)
-            if not kwargs.keys().isdisjoint(found):
-                raise self._refusal(part, "a keyword that is given twice")
-            kwargs.update(found)
-        self._parser.numbers = numbers
+            self._add_keywords(kwargs, part)
         return args, kwargs
 
-    def _keywords(self, node: ast.Call) -> dict[str, Any]:
-        kwargs: dict[str, Any] = {}
+    def _add_keywords(self, kwargs: dict[str, Any], node: ast.Call) -> None:
         self._budget.step(len(node.keywords))
         for keyword in node.keywords:
             value = keyword.value
             found = value.value if type(value) is _Constant else self._value(value)
-            if keyword.arg is None:
-                if type(found) is not dict or not all(type(key) is str for key in found):
-                    raise self._refusal(node, "** before anything but a dict of names")
-                self._budget.take(16 * len(found))
-                if not kwargs.keys().isdisjoint(found):
-                    raise self._refusal(node, "a keyword that is given twice")
-                kwargs.update(found)
-            elif keyword.arg in kwargs:
-                raise self._refusal(node, "a keyword that is given twice")
+            if keyword.arg is not None:
+                found = {keyword.arg: found}
+            elif type(found) is not dict or not all(type(key) is str for key in found):
+                raise self._refusal(node, "** before anything but a dict of names")
             else:
-                kwargs[keyword.arg] = found
-        return kwargs
+                self._budget.take(16 * len(found))
+            if not kwargs.keys().isdisjoint(found):
+                raise self._refusal(node, "a keyword that is given twice")
+            kwargs.update(found)
 
     def _help(self, helper: Helper, node: ast.Call) -> Any:
         """Return what a function of the source returns."""
@@ -543,13 +485,11 @@ class Interpreter:
             return self._external(helper.arrays)
         if helper.body is None:
             return self._make_object(node)
-        bound: dict[str, Any] = dict(helper.imports)
-        given = self._parameters(helper, node)
-        outer, self._local = self._local, {**given, **bound}
+        self._local = {**self._parameters(helper, node), **helper.imports}
         try:
             return self._evaluate_name(helper.body)
         finally:
-            self._local = outer
+            self._local = None
 
     def _parameters(self, helper: Helper, node: ast.Call) -> dict[str, Any]:
         if node.args or any(keyword.arg is None for keyword in node.keywords):

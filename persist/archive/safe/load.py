@@ -1,25 +1,36 @@
-"""Source interpreted: the one entry for all that holds source."""
+"""Source interpreted: the entries for text, and for saved modules and packages."""
 
 from __future__ import annotations
 
-import contextlib
 import gc
-from collections.abc import Callable, Iterable, Mapping
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from persist.archive.load import restore
+from persist.archive.load import restore, run
 from persist.archive.safe import numpy_values, pandas_values, scipy_values, stdlib
+from persist.archive.safe.arrays import read_external
 from persist.archive.safe.budget import Budget
 from persist.archive.safe.interpreter import ITEM, Interpreter
 from persist.archive.safe.names import Names
-from persist.archive.safe.parsing import Parser, PartedError
-from persist.archive.safe.templates import ArraysTemplate
-from persist.errors import UntrustedError
+from persist.archive.safe.parsing import Parser, parse
+from persist.archive.safe.table import Load
+from persist.errors import DamagedError, UntrustedError
+from persist.files import open_regular
 
-__all__ = ["interpret", "safe_load_source"]
+__all__ = [
+    "module_file",
+    "read_source",
+    "safe_load_item",
+    "safe_load_module",
+    "safe_load_source",
+]
 
 _TABLES = (numpy_values, pandas_values, scipy_values, stdlib)  # they fill the table of names
 _ARRAYS = "_arrays"
+_MAX_SOURCE = 1 << 31
 
 
 def safe_load_source(
@@ -29,7 +40,6 @@ def safe_load_source(
     renames: Mapping[str, str] | None = None,
     missing: str = "error",
     arrays: Mapping[str, Any] | None = None,
-    arrays_name: str = _ARRAYS,
 ) -> dict[str, Any]:
     """Return what the source of an archive defines, by interpreting it: nothing in it is executed.
 
@@ -46,9 +56,7 @@ def safe_load_source(
     missing : {'error', 'placeholder'}, optional
         What a class or function that cannot be imported gives: an error, or `Missing` objects.
     arrays : mapping of str to array, optional
-        The external arrays.
-    arrays_name : str, optional
-        The variable of the external arrays.
+        The external arrays, which the source finds as ``_arrays``.
 
     Returns
     -------
@@ -62,40 +70,120 @@ def safe_load_source(
     ArchiveError
         If a trusted class or function raises, or is not found.
     """
-    given = {} if arrays is None else {arrays_name: arrays}
+    given = {} if arrays is None else {_ARRAYS: arrays}
     if trusted is True:
         found = restore(source, given)
-        found.pop(arrays_name, None)
-        return found
-    if trusted is False:
-        trusted = ()
-    found = interpret(source, trusted, renames, missing, None, given)
+        found.pop(_ARRAYS, None)
+    else:
+        found = _interpreted(source, None, trusted, renames, missing, given)
+        found.pop(ITEM, None)
+    return found
+
+
+def safe_load_module(path: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
+    """Return what a saved module or package defines, by name, without running it.
+
+    Its arrays are read from its folder, and never from outside of it.
+
+    Parameters
+    ----------
+    path : path
+        The file of the module, or the folder of the package.
+    trusted, renames, missing : optional
+        As for `safe_load_source`. With ``trusted=True``, the module is executed.
+    source : str, optional
+        Its text, if the caller has read it.
+    given : mapping of str to mapping, optional
+        The external arrays by the variable in which the source expects them, in place of those that
+        it would load. Otherwise, UnsafePathError, NotRegularError or DamagedError if they cannot be
+        read.
+    """
+    found = _loaded(path, **options)
     found.pop(ITEM, None)
     return found
 
 
-def interpret(
+def safe_load_item(path: str | os.PathLike[str], **options: Any) -> Any:
+    """Return the object that takes the place of a module when that is imported.
+
+    The parameters and errors are those of `safe_load_module`; a module that leaves no such object
+    is damaged.
+    """
+    found = _loaded(path, **options)
+    if ITEM not in found:
+        raise DamagedError(
+            f"cannot read {os.fspath(path)}: it leaves no value, so it is not a module of a data "
+            "set; restore it from a copy, or delete the key"
+        )
+    return found[ITEM]
+
+
+def module_file(path: str | os.PathLike[str]) -> str:
+    """Return the file of a module: the path itself, or the ``__init__.py`` of a package."""
+    file = os.fspath(path)
+    return os.path.join(file, "__init__.py") if os.path.isdir(file) else file
+
+
+def read_source(path: str) -> str:
+    """Return the text of a source file; pipes, devices, and what is not UTF-8 raise."""
+    with open_regular(path, follow=True) as file:
+        if os.fstat(file.fileno()).st_size > _MAX_SOURCE:
+            raise DamagedError(f"cannot read {path}: it has more than 2 GB of source")
+        data: bytes = file.read()
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"cannot read {path}: it is not text in UTF-8: {error}") from error
+
+
+def _loaded(
+    path: str | os.PathLike[str],
+    *,
+    trusted: Iterable[str] | bool = (),
+    renames: Mapping[str, str] | None = None,
+    missing: str = "error",
+    source: str | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return what a module defines, and under `ITEM` what takes its place."""
+    file = module_file(path)
+    text = read_source(file) if source is None else source
+    if trusted is True:
+        env: dict[str, Any] = {"__file__": file, "__name__": "<archive>", **(given or {})}
+        run(text, env, file)
+        item = sys.modules.pop("<archive>", None)
+        found = {name: value for name, value in env.items() if not name.startswith("__")}
+        return found if item is None else {**found, ITEM: item}
+    try:
+        return _interpreted(text, os.path.dirname(file), trusted, renames, missing, given or {})
+    except UntrustedError as error:
+        error.path = file
+        raise
+
+
+def _interpreted(
     source: str,
-    trusted: Iterable[str],
+    folder: str | None,
+    trusted: Iterable[str] | bool,
     renames: Mapping[str, str] | None,
     missing: str,
-    arrays: Callable[[ArraysTemplate, Budget], dict[str, Any]] | None,
     given: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Do as `safe_load_source`; what would take the place of a module stands under `ITEM`.
+    """Interpret source; only one with a folder reads arrays from files."""
+    names = () if isinstance(trusted, bool) else trusted
+    arrays = None if folder is None else partial(read_external, folder or os.curdir)
+    size = len(source)
+    size += sum(getattr(a, "nbytes", 0) for found in given.values() for a in found.values())
 
-    `arrays` returns the external arrays of a source that has the loader of a saved module.
-    """
-    size = len(source) + sum(getattr(array, "nbytes", 0) for array in _values(given))
+    def read(parser: Parser) -> dict[str, Any]:
+        load = Load(Budget(size))
+        return Interpreter(Names(names, renames, missing, load), given, arrays).run(parser)
+
     # Syntax trees are many objects and no cycles: looking for these takes a quarter of the time.
     has_collector = gc.isenabled()
     gc.disable()
     try:
-        for whole in (False, True):
-            budget = Budget(size)
-            names = Names(trusted, renames, missing, budget)
-            with contextlib.suppress(PartedError):
-                return Interpreter(names, budget, given, arrays).run(Parser(source, whole))
+        return parse(source, read)
     except RecursionError as error:
         raise UntrustedError("the source nests more deeply than can be read") from error
     except MemoryError as error:
@@ -103,8 +191,3 @@ def interpret(
     finally:
         if has_collector:
             gc.enable()
-    raise AssertionError("source that is parsed whole is not parted")
-
-
-def _values(given: Mapping[str, Any]) -> Iterable[Any]:
-    return [array for arrays in given.values() for array in arrays.values()]

@@ -9,13 +9,14 @@ from typing import Any
 
 from persist.archive.reduction import NO_STATE, Expression, Import, Reduced, Reduction
 from persist.archive.registry import registry
+from persist.errors import UntrustedError
 
 __all__ = [
     "Missing",
     "called",
+    "record_method",
     "record_statement",
     "set_attribute",
-    "set_state",
     "update_attributes",
 ]
 
@@ -152,28 +153,16 @@ _SHOWN_FIELDS = (
 )
 
 
-def _record_of(missing: Missing) -> _Record:
-    return missing._record
-
-
 def called(
     missing: Missing, args: Sequence[Any], kwargs: Mapping[str, Any], *, how: str = "call"
 ) -> Missing:
     """Return what a call of a missing class or function would have made.
 
-    Parameters
-    ----------
-    missing : Missing
-        The class or function.
-    args, kwargs
-        The arguments.
-    how : {'call', 'new', 'object', 'item'}
-        The call itself, ``cls.__new__(cls, …)``, the latter with `kwargs` as attributes, or
-        ``cls[key]``.
+    It is made by the call itself, by ``cls.__new__(cls, …)`` (`how` is 'new', or 'object' with the
+    keywords as attributes), or by ``cls[key]`` ('item').
     """
-    of = _record_of(missing)
-    made = Missing(of.module, of.path)
-    record = _record_of(made)
+    made = Missing(missing._record.module, missing._record.path)
+    record = made._record
     record.how, record.args = how, tuple(args)
     if how == "object":
         record.attributes = dict(kwargs)
@@ -182,10 +171,27 @@ def called(
     return made
 
 
+def record_method(missing: Missing, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Record ``obj.name(*args, **kwargs)``."""
+    if kwargs or len(args) != 1:
+        raise UntrustedError(f"{name} of a missing class is not recorded with these arguments")
+    (value,) = args
+    if name == "__setstate__":
+        missing._record.given_state, missing._record.setter = value, None
+    elif name == "append":
+        missing.items.append(value)
+    elif name == "extend" and type(value) is list:
+        missing.items.extend(value)
+    elif name == "add":
+        missing.members.append(value)
+    else:
+        raise UntrustedError(f"{name} of a missing class is not recorded")
+
+
 def set_attribute(missing: Missing, name: str, value: Any) -> None:
     """Record ``obj.name = value``."""
     # An attribute that is there already had to wait for its value.
-    record = _record_of(missing)
+    record = missing._record
     if name not in record.attributes:
         record.assigned.add(name)
     record.attributes[name] = value
@@ -193,14 +199,8 @@ def set_attribute(missing: Missing, name: str, value: Any) -> None:
 
 def update_attributes(missing: Missing, attributes: Mapping[Any, Any]) -> None:
     """Record ``obj.__dict__.update(attributes)``."""
-    _record_of(missing).attributes.update(attributes)
+    missing._record.attributes.update(attributes)
     missing.__class__ = _Updated
-
-
-def set_state(missing: Missing, state: Any, setter: Any = None) -> None:
-    """Record ``obj.__setstate__(state)``, or ``setter(obj, state)``."""
-    record = _record_of(missing)
-    record.given_state, record.setter = state, setter
 
 
 def record_statement(made: Missing) -> None:
@@ -208,14 +208,15 @@ def record_statement(made: Missing) -> None:
 
     Such is ``_RandomState.set_state(x, state)``.
     """
-    record = _record_of(made)
+    record = made._record
     if record.how == "call" and len(record.args) == 2 and isinstance(record.args[0], Missing):
-        set_state(*record.args, setter=Missing(record.module, record.path))
+        of, state = record.args
+        of._record.given_state, of._record.setter = state, Missing(record.module, record.path)
 
 
 def _reduce(missing: Missing) -> Reduced:
     """Return what the source said."""
-    record = _record_of(missing)
+    record = missing._record
     imported = Import(record.module, ".".join(record.path))
     if not record.how:
         return imported

@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy
 
-from persist.archive.safe.budget import Budget
 from persist.archive.safe.missing import Missing, called
 from persist.archive.safe.table import (
     ENTRIES,
-    Call,
     Entry,
-    Made,
+    Load,
     Token,
     describe,
     is_dunder,
@@ -41,17 +39,10 @@ class Names:
     ----------
     trusted : iterable of str
         Dotted names, and prefixes that end in a dot.
-    renames : mapping of str to str or None
-        The present names of classes and functions, by the names in the source.
-    missing : {'error', 'placeholder'}
-        What a name gives that is not found.
-    budget : Budget
-        What the load may take.
-
-    Attributes
-    ----------
-    made : Made
-        What was made by calling trusted names.
+    renames, missing
+        See `persist.load`.
+    load : Load
+        What the load may take, and what was made by calling trusted names.
     """
 
     def __init__(
@@ -59,7 +50,7 @@ class Names:
         trusted: Iterable[str],
         renames: Mapping[str, str] | None,
         missing: str,
-        budget: Budget,
+        load: Load,
     ) -> None:
         if missing not in ("error", "placeholder"):
             raise ArchiveError(f"missing must be 'error' or 'placeholder', got {missing!r}")
@@ -68,21 +59,16 @@ class Names:
         self._prefixes = tuple(name for name in names if name.endswith("."))
         self._renames = dict(renames or {})
         self._has_placeholders = missing == "placeholder"
-        self._budget = budget
+        self.load = load
         self._values: dict[Token, Any] = {}
         self._tokens: dict[int, Token] = {}
         self._plans: dict[Token, tuple[str, Entry | None, Any]] = {}
-        self.made = Made()
 
     def value(self, token: Token) -> Any:
         """Return the object that a name stands for, as part of what is read.
 
-        Raises
-        ------
-        UntrustedError
-            If it is a module, or is neither in the table nor trusted.
-        ArchiveError
-            If it is trusted and not found.
+        Raises UntrustedError if it is a module, or is neither in the table nor trusted;
+        ArchiveError if it is trusted and not found.
         """
         if token in self._values:
             return self._values[token]
@@ -107,13 +93,7 @@ class Names:
         return not self._exact.isdisjoint(names) or (token is not None and self._is_exact(token))
 
     def token_of(self, value: Any) -> Token:
-        """Return the name by which a class was found.
-
-        Raises
-        ------
-        UntrustedError
-            If it was not.
-        """
+        """Return the name by which a class was found; UntrustedError if it was not."""
         if id(value) not in self._tokens or not isinstance(value, type):
             raise UntrustedError("an object is made of what is not a class that was imported")
         return self._tokens[id(value)]
@@ -128,14 +108,13 @@ class Names:
             return self.run(function, dotted, args, kwargs)
         if entry is not None and entry.call is not None:
             try:
-                return entry.call(Call(args, kwargs, self._budget, self.made))
-            except UntrustedError:
-                if not self._is_exact(token):
-                    raise
-            except ArchiveError:
-                raise
+                return entry.call(self.load, *args, **kwargs)
             except Exception as error:
-                raise UntrustedError(f"cannot build {dotted}: {describe(error)}") from error
+                # What is trusted by its own name takes other arguments too.
+                if not self._is_exact(token):
+                    if isinstance(error, ArchiveError):
+                        raise
+                    raise UntrustedError(f"cannot build {dotted}: {describe(error)}") from error
         if token.path[-1:] == ("__new__",):
             return self.new(Token(token.module, token.path[:-1]), args, kwargs)
         function = self.value(token)
@@ -153,9 +132,9 @@ class Names:
         if entry is not None or is_special or not self._is_trusted(token):
             return dotted, entry, None
         function = self.value(token)
-        is_plain = not isinstance(function, (Missing, *_METHODS))
-        is_plain = is_plain and self._is_callable(token, function)
-        return dotted, None, function if is_plain else None
+        if isinstance(function, (Missing, *_METHODS)) or not self._is_callable(token, function):
+            function = None
+        return dotted, None, function
 
     def new(self, token: Token, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Return a new object of a trusted class, without calling its ``__init__``."""
@@ -171,15 +150,9 @@ class Names:
         return self.run(cls.__new__, token.dotted, args, kwargs)
 
     def run(self, function: Any, dotted: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Return what a trusted function returns.
-
-        Raises
-        ------
-        ArchiveError
-            If it raises.
-        """
+        """Return what a trusted function returns; ArchiveError if it raises."""
         try:
-            return self.made.add(function(*args, **kwargs))
+            return self.load.add(function(*args, **kwargs))
         except ArchiveError:
             raise
         except (Exception, SystemExit) as error:
@@ -202,16 +175,16 @@ class Names:
 
     def array_class(self, cls: type, length: int) -> Any:
         """Return the class of arrays of a trusted class of ctypes."""
-        if not (self.made.is_class(cls) or id(cls) in self._tokens):
+        if not (self.load.has_made_class(cls) or id(cls) in self._tokens):
             raise UntrustedError(f"{cls.__qualname__} is not a class that was imported")
         size = importlib.import_module("ctypes").sizeof(cls)
         if len(cls.__name__) > _LONGEST_CTYPE:
             raise UntrustedError("arrays of ctypes are within each other too deeply")
         if length < 0:
             raise UntrustedError("an array has no negative length")
-        self._budget.take(length * size)
+        self.load.budget.take(length * size)
         made: Any = cls
-        return self.made.add(made * length)
+        return self.load.add(made * length)
 
     def _value(self, token: Token) -> Any:
         renamed = self._renamed(token)
@@ -291,14 +264,9 @@ def _executes(module: str) -> bool:
 
 
 def _find(token: Token, prefixes: tuple[str, ...] | None = None) -> Any:
-    """Return the object of a token.
+    """Return the object of a token, each part of it defined below one of the `prefixes`, if given.
 
-    Parameters
-    ----------
-    token : Token
-        The name.
-    prefixes : tuple of str, optional
-        Where it has to be defined. Modules import others, and what they import is not theirs.
+    Modules import others, and what they import is not theirs.
     """
     found: Any = _import_part(token.module)
     parts = token.dotted.split(".")[len(found.__name__.split(".")) :]

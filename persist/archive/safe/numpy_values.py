@@ -10,8 +10,18 @@ import numpy
 
 from persist.archive.safe.checks import check_data, expanded
 from persist.archive.safe.missing import Missing
-from persist.archive.safe.operations import ATTRIBUTES, METHODS, SETTERS
-from persist.archive.safe.table import ENTRIES, Call, Entry, Handler
+from persist.archive.safe.table import (
+    ATTRIBUTES,
+    ENTRIES,
+    SETTERS,
+    Handler,
+    Load,
+    add_plain,
+    add_values,
+    entry,
+    method,
+    resolved,
+)
 from persist.errors import UntrustedError
 
 __all__: list[str] = []
@@ -20,16 +30,18 @@ _MT_WORDS = 624
 _PHILOX_WORDS = 4
 _MAX_SPEC = 1000
 _MAX_SEED_BITS = 1 << 16
+_ARRAYS = (numpy.ndarray, numpy.matrix, numpy.recarray)
+_SCALARS = {
+    name: cls
+    for name, cls in vars(numpy).items()
+    if isinstance(cls, type) and issubclass(cls, numpy.generic)
+}
 
 
-def _dtype_of(spec: Any) -> numpy.dtype[Any]:
+def _dtype_of(spec: Any, **kwargs: Any) -> numpy.dtype[Any]:
     """Return the dtype of an argument that describes one."""
-    if isinstance(spec, numpy.dtype):
+    if isinstance(spec, numpy.dtype) and not kwargs:
         return spec
-    return _checked_dtype(spec)
-
-
-def _checked_dtype(spec: Any, **kwargs: Any) -> numpy.dtype[Any]:
     check_data(spec, kwargs)
     if type(spec) is str and len(spec) > _MAX_SPEC:
         raise UntrustedError("the text of a dtype is short")
@@ -41,10 +53,9 @@ def _checked_dtype(spec: Any, **kwargs: Any) -> numpy.dtype[Any]:
 
 def _check_objects(dtype: numpy.dtype[Any], spec: Any) -> None:
     """Refuse a dtype in which the address of an object can be written as a number."""
-    if isinstance(spec, tuple) and not isinstance(spec[1], (tuple, list, int)):
-        known = dtype.type is numpy.void or issubclass(dtype.type, numpy.void)
-        if not known:
-            raise UntrustedError("objects are not read as numbers")
+    is_number = isinstance(spec, tuple) and not isinstance(spec[1], (tuple, list, int))
+    if is_number and not issubclass(dtype.type, numpy.void):
+        raise UntrustedError("objects are not read as numbers")
     spans = sorted(_spans(dtype, 0))
     for (_, end, one), (start, _, other) in itertools.pairwise(spans):
         if start < end and (one or other):
@@ -69,109 +80,95 @@ def _shape(shape: Any) -> tuple[int, ...]:
     return tuple(parts)
 
 
-def _charge(call: Call, shape: Any, dtype: numpy.dtype[Any]) -> None:
-    call.budget.take(math.prod(_shape(shape)) * max(dtype.itemsize, 1))
+def _charge(load: Load, shape: Any, dtype: numpy.dtype[Any]) -> tuple[int, ...]:
+    """Take the memory of an array, and return its shape."""
+    lengths = _shape(shape)
+    load.budget.take(math.prod(lengths) * max(dtype.itemsize, 1))
+    return lengths
 
 
-def _only(call: Call, positional: int, *keywords: str) -> None:
-    unknown = sorted(set(call.kwargs) - set(keywords)) or len(call.args)
-    if unknown and (type(unknown) is list or len(call.args) > positional):
-        raise UntrustedError(f"arguments that persist does not write: {unknown}")
+@entry("numpy.array", is_value=False)
+def _array(load: Load, values: Any, /, *, dtype: Any = None, order: Any = "K") -> Any:
+    check_data(values, order)
+    count, width = expanded(values, load.budget)
+    kind = None if dtype is None else _dtype_of(dtype)
+    itemsize = 0 if kind is None else kind.itemsize
+    load.budget.take(count * (itemsize or max(8, 4 * width)))
+    return numpy.array(values, kind, order=order)
 
 
-def _order(call: Call) -> dict[str, Any]:
-    order = call.kwargs.get("order", "C")
-    if order not in ("C", "F") or type(order) is not str:
-        raise UntrustedError("the order of an array is C or F")
-    return {"order": order} if "order" in call.kwargs else {}
-
-
-def _array(call: Call) -> Any:
-    _only(call, 1, "dtype", "order")
-    (values,) = call.args
-    kwargs = _order(call)
-    check_data(values)
-    count, width = expanded(values, call.budget)
-    itemsize = max(8, 4 * width)
-    if "dtype" in call.kwargs:
-        dtype = kwargs["dtype"] = _dtype_of(call.kwargs["dtype"])
-        itemsize = max(dtype.itemsize, 1) if dtype.itemsize else itemsize
-    call.budget.take(count * itemsize)
-    return numpy.array(values, **kwargs)
-
-
-def _from_bytes(call: Call) -> Any:
+@entry("numpy.frombuffer", is_value=False)
+def _from_bytes(load: Load, data: Any, /, *, dtype: Any = float) -> Any:
     """Do what older releases wrote: make an array of its bytes, which Python 2 had as text."""
-    _only(call, 1, "dtype")
-    (data,) = call.args
     if type(data) is str:
         data = data.encode("latin-1")
-    dtype = _dtype_of(call.kwargs.get("dtype", float))
-    if type(data) is not bytes or dtype.hasobject:
+    kind = _dtype_of(dtype)
+    if type(data) is not bytes or kind.hasobject:
         raise UntrustedError("an array takes its memory from bytes, and holds numbers then")
-    return numpy.frombuffer(data, dtype)
+    return numpy.frombuffer(data, kind)
 
 
-def _from_python2(call: Call) -> Any:
-    call.budget.take(len(call.args[0]))
-    return _from_bytes(call).copy()
+@entry("persist.compat.python2_calls.array_of_bytes", is_value=False)
+def _from_python2(load: Load, data: Any, /, *, dtype: Any = float) -> Any:
+    load.budget.take(len(data))
+    return _from_bytes(load, data, dtype=dtype).copy()
 
 
-def _copy(array: Any, call: Call) -> Any:
-    _only(call, 1)
-    call.budget.take(array.nbytes)
+@method("copy", numpy.ndarray)
+def _copy(load: Load, array: Any, order: Any = "K", /) -> Any:
+    load.budget.take(array.nbytes)
     return array.copy("K")
 
 
-def _filled(function: Any) -> Handler:
-    def handler(call: Call) -> Any:
-        _only(call, 2, "dtype", "order")
-        shape, *rest = call.args
-        kwargs = _order(call)
-        for spec in [*rest, *(v for k, v in call.kwargs.items() if k == "dtype")]:
-            kwargs["dtype"] = _dtype_of(spec)
-        dtype = kwargs.get("dtype", numpy.dtype(float))
-        _charge(call, shape, dtype)
-        # What numpy.empty finds in memory is nobody's to read.
-        make = numpy.empty if function is numpy.empty and dtype.hasobject else numpy.zeros
-        return make(_shape(shape), **kwargs)
+def _filled(name: str) -> Handler:
+    def handler(load: Load, shape: Any, /, dtype: Any = float, *, order: Any = "C") -> Any:
+        check_data(order)
+        kind = _dtype_of(dtype)
+        # What numpy.empty finds in memory is nobody's to read; of objects, it makes None.
+        make = numpy.empty if name == "empty" and kind.hasobject else numpy.zeros
+        return make(_charge(load, shape, kind), kind, order=order)
 
     return handler
 
 
-def _new_array(call: Call) -> Any:
+@entry("numpy.ndarray.__new__", is_value=False)
+def _new_array(load: Load, cls: Any, shape: Any, dtype: Any, /) -> Any:
     """Return an empty array of a trusted subclass, whose state is set afterwards."""
-    _only(call, 3)
-    cls, shape, dtype = call.args
     if not (isinstance(cls, type) and issubclass(cls, numpy.ndarray)):
         raise UntrustedError("numpy.ndarray.__new__ makes subclasses of ndarray")
-    _charge(call, shape, _dtype_of(dtype))
-    return call.made.add(numpy.ndarray.__new__(cls, _shape(shape), _dtype_of(dtype)))
+    kind = _dtype_of(dtype)
+    return load.add(numpy.ndarray.__new__(cls, _charge(load, shape, kind), kind))
 
 
-def _ndarray(call: Call) -> Any:
-    _only(call, 0, "shape", "dtype", "buffer", "offset", "strides", "order")
-    kwargs = dict(call.kwargs, **_order(call))
-    kwargs["shape"] = shape = _shape(kwargs["shape"])
-    kwargs["dtype"] = dtype = _dtype_of(kwargs.get("dtype", float))
-    buffer = kwargs.get("buffer")
-    if dtype.hasobject or not (
+@entry("numpy.ndarray")
+def _ndarray(
+    load: Load,
+    /,
+    *,
+    shape: Any,
+    buffer: Any,
+    dtype: Any = float,
+    offset: Any = 0,
+    strides: Any = None,
+    order: Any = "C",
+) -> Any:
+    check_data(order)
+    lengths, kind = _shape(shape), _dtype_of(dtype)
+    if kind.hasobject or not (
         type(buffer) is bytes or (type(buffer) is numpy.ndarray and not buffer.dtype.hasobject)
     ):
         raise UntrustedError("an array takes its memory from bytes or another array of numbers")
-    offset = kwargs.get("offset", 0)
     # numpy itself takes an offset before the start of the memory.
     if type(offset) is not int or offset < 0:
         raise UntrustedError("the offset of an array in its memory is a number from 0 upwards")
-    if "strides" in kwargs:
+    if strides is not None:
         # A view may repeat its elements, and what is made of it is as large as they are.
-        steps = kwargs["strides"]
-        if type(steps) is not tuple or not all(type(step) is int for step in steps):
+        if type(strides) is not tuple or not all(type(step) is int for step in strides):
             raise UntrustedError("the strides of an array are numbers of bytes")
-        _charge(call, shape, dtype)
+        _charge(load, lengths, kind)
         size = buffer.nbytes if isinstance(buffer, numpy.ndarray) else len(buffer)
-        _check_reach(shape, steps, offset, dtype.itemsize, size)
-    return numpy.ndarray(**kwargs)
+        _check_reach(lengths, strides, offset, kind.itemsize, size)
+    return numpy.ndarray(lengths, kind, buffer, offset, strides, order)
 
 
 def _check_reach(
@@ -187,19 +184,14 @@ def _check_reach(
         raise UntrustedError("a view leaves the memory of its array")
 
 
-def _dtype(call: Call) -> Any:
-    _only(call, 1, "align", "metadata")
-    (spec,) = call.args
-    if isinstance(spec, numpy.dtype) and not call.kwargs:
-        return spec
-    return _checked_dtype(spec, **call.kwargs)
+@entry("numpy.dtype")
+def _dtype(load: Load, spec: Any, /, **options: Any) -> Any:
+    return _dtype_of(spec, **options)
 
 
-def _as_strided(call: Call) -> Any:
+@entry("numpy.lib.stride_tricks.as_strided", is_value=False)
+def _as_strided(load: Load, array: Any, shape: Any, strides: Any, /) -> Any:
     """Return a view of an array of objects, once it is clear that it stays within its memory."""
-    _only(call, 3)
-    array, shape, strides = call.args
-    shape = _shape(shape)
     if type(array) is not numpy.ndarray or array.ndim != 1 or type(strides) is not tuple:
         raise UntrustedError("as_strided is read for flat arrays")
     if not all(type(step) is int and step % array.itemsize == 0 for step in strides):
@@ -210,103 +202,81 @@ def _as_strided(call: Call) -> Any:
     if not owner.flags.forc or owner.dtype != array.dtype:
         raise UntrustedError("a view is one of an array that is one run of memory")
     start = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
-    _check_reach(shape, tuple(strides), start, array.itemsize, owner.nbytes)
-    _charge(call, shape, array.dtype)
-    return numpy.lib.stride_tricks.as_strided(array, shape, tuple(strides))
+    lengths = _charge(load, shape, array.dtype)
+    _check_reach(lengths, strides, start, array.itemsize, owner.nbytes)
+    return numpy.lib.stride_tricks.as_strided(array, lengths, strides)
 
 
-def _ravel(call: Call) -> Any:
-    _only(call, 2)
-    array, order = call.args
+@entry("numpy.ravel", is_value=False)
+def _ravel(load: Load, array: Any, order: Any, /) -> Any:
     if type(array) is not numpy.ndarray or order != "K":
         raise UntrustedError("ravel is read for arrays")
-    call.budget.take(array.nbytes)
+    load.budget.take(array.nbytes)
     return numpy.ravel(array, "K")
 
 
-def _setflags(array: Any, write: Any) -> None:
+@method("setflags", *_ARRAYS, numpy.ma.MaskedArray)
+@entry("numpy.ndarray.setflags", is_value=False)
+def _setflags(load: Load, array: Any, /, write: Any) -> None:
     if not isinstance(array, numpy.ndarray) or write is not False:
         raise UntrustedError("setflags is read to make an array read-only")
     array.setflags(write=False)
 
 
-def _setflags_function(call: Call) -> None:
-    _only(call, 2)
-    _setflags(*call.args)
-
-
-def _setflags_method(array: Any, call: Call) -> None:
-    _only(call, 0, "write")
-    _setflags(array, call.kwargs.get("write"))
-
-
-def _view(array: Any, call: Call) -> Any:
-    _only(call, 1)
-    (kind,) = call.args
+@method("view", *_ARRAYS)
+def _view(load: Load, array: Any, kind: Any, /) -> Any:
     if isinstance(kind, Missing):
         raise UntrustedError(f"an array of the missing class {kind.name} cannot be shown")
     if isinstance(kind, type) and issubclass(kind, numpy.ndarray):
         # numpy.ndarray itself, its subclasses in numpy, and those that were found to be trusted.
-        return call.made.add(array.view(kind))
+        return load.add(array.view(kind))
     dtype = _dtype_of(kind)
     if dtype.hasobject or array.dtype.hasobject:
         raise UntrustedError("an array of objects is viewed as no other")
     return array.view(dtype)
 
 
-def _reshape(array: Any, call: Call) -> Any:
-    shape = call.args[0] if len(call.args) == 1 else tuple(call.args)
-    parts = shape if type(shape) is tuple else (shape,)
-    if call.kwargs or not all(type(part) is int and part >= -1 for part in parts):
-        raise UntrustedError("a shape is made of lengths")
-    return array.reshape(parts)
-
-
-def _view_scalar(scalar: Any, call: Call) -> Any:
-    _only(call, 1)
-    dtype = _dtype_of(call.args[0])
+@method("view", *_SCALARS.values())
+def _view_scalar(load: Load, scalar: Any, kind: Any, /) -> Any:
+    dtype = _dtype_of(kind)
     if dtype.hasobject:
         raise UntrustedError("a number is viewed as no object")
     return scalar.view(dtype)
 
 
+@method("reshape", numpy.ndarray)
+def _reshape(load: Load, array: Any, /, *shape: Any) -> Any:
+    lengths = shape[0] if len(shape) == 1 else shape
+    parts = lengths if type(lengths) is tuple else (lengths,)
+    if not all(type(part) is int and part >= -1 for part in parts):
+        raise UntrustedError("a shape is made of lengths")
+    return array.reshape(parts)
+
+
 def _scalar(name: str) -> Handler:
-    def handler(call: Call) -> Any:
-        call.budget.take(8 * sum(len(v) for v in call.args if type(v) in (str, bytes)))
-        check_data(*call.args)
-        if name == "void" and not all(type(value) is bytes for value in call.args):
+    def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+        load.budget.take(8 * sum(len(v) for v in args if type(v) in (str, bytes)))
+        check_data(*args)
+        if name == "void" and not all(type(value) is bytes for value in args):
             raise UntrustedError("numpy.void takes bytes")
-        return getattr(numpy, name)(*call.args, **call.kwargs)
+        return getattr(numpy, name)(*args, **kwargs)
 
     return handler
 
 
-def _masked(call: Call) -> Any:
-    _only(call, 1, "mask", "fill_value", "hard_mask")
-    (data,) = call.args
-    mask = call.kwargs.get("mask")
+@entry("numpy.ma.MaskedArray")
+def _masked(load: Load, data: Any, /, *, mask: Any = numpy.ma.nomask, **options: Any) -> Any:
     if not isinstance(data, numpy.ndarray) or not (
         mask is None or type(mask) in (numpy.ndarray, bool, numpy.bool_)
     ):
         raise UntrustedError("a masked array takes arrays")
     if isinstance(mask, numpy.ndarray) and mask.shape != data.shape:
         raise UntrustedError("the mask of an array has its shape")
-    check_data(call.kwargs.get("fill_value"))
-    call.budget.take(2 * data.nbytes)
-    return numpy.ma.MaskedArray(data, **call.kwargs)
-
-
-def _of_arrays(module: str, name: str) -> Handler:
-    """Return a handler for a class of numpy that is made of arrays and data."""
-
-    def handler(call: Call) -> Any:
-        check_data(*call.args, *call.kwargs.values())
-        found: Any = numpy
-        for part in [*module.split(".")[1:], name]:
-            found = getattr(found, part)
-        return found(*call.args, **call.kwargs)
-
-    return handler
+    if not options.keys() <= {"fill_value", "hard_mask"}:
+        raise UntrustedError(f"arguments that persist does not write: {sorted(options)}")
+    check_data(*options.values())
+    load.budget.take(2 * data.nbytes)
+    return numpy.ma.MaskedArray(data, mask, **options)
 
 
 def _check_seed(*values: Any) -> None:
@@ -317,33 +287,23 @@ def _check_seed(*values: Any) -> None:
             raise UntrustedError(f"a seed of more than {_MAX_SEED_BITS} bits is not read")
 
 
-def _entropy(call: Call) -> Any:
-    check_data(*call.args, *call.kwargs.values())
-    _check_seed(*call.args, *call.kwargs.values())
-    if not 4 <= call.kwargs.get("pool_size", 4) <= 1 << 16:
+@entry("numpy.random.SeedSequence")
+def _entropy(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+    check_data(*args, *kwargs.values())
+    _check_seed(*args, *kwargs.values())
+    if not 4 <= kwargs.get("pool_size", 4) <= 1 << 16:
         raise UntrustedError("the pool of a SeedSequence has 4 to 65536 words")
-    return numpy.random.SeedSequence(*call.args, **call.kwargs)
+    return numpy.random.SeedSequence(*args, **kwargs)
 
 
-def _bit_generator(name: str) -> Handler:
-    def handler(call: Call) -> Any:
-        _only(call, 1)
-        (seed,) = call.args
-        if type(seed) is not int and not isinstance(seed, numpy.random.SeedSequence):
-            raise UntrustedError("a source of random bits takes a seed")
+def _seeded(name: str, source: type) -> Handler:
+    """Return a handler for what is made of a seed, or of a source of random bits."""
+
+    def handler(load: Load, seed: Any, /) -> Any:
+        if type(seed) is not int and not isinstance(seed, source):
+            raise UntrustedError(f"a {name} takes a seed or a {source.__name__}")
         _check_seed(seed)
-        return getattr(numpy.random, name)(seed)
-
-    return handler
-
-
-def _generator(cls: Any) -> Handler:
-    def handler(call: Call) -> Any:
-        _only(call, 1)
-        (source,) = call.args
-        if type(source) is not int and not isinstance(source, numpy.random.BitGenerator):
-            raise UntrustedError("a generator takes a source of random bits")
-        return cls(source)
+        return resolved(f"numpy.random:{name}")(seed)
 
     return handler
 
@@ -382,11 +342,10 @@ def _check_position(position: Any, length: int) -> None:
         raise UntrustedError(f"a source of random bits stands at a word from 0 to {length}")
 
 
-def _set_random_state(call: Call) -> None:
-    _only(call, 2)
-    random, state = call.args
+@entry("numpy.random.RandomState.set_state", is_value=False)
+def _set_random_state(load: Load, random: Any, state: Any, /) -> None:
     check_data(state)
-    if type(random) is not numpy.random.RandomState or random is _shared():
+    if type(random) is not numpy.random.RandomState or random is _SHARED:
         raise UntrustedError("set_state is read for a RandomState that was made here")
     if type(state) is tuple and state[0] == "MT19937":
         _check_words(state[1], _MT_WORDS)
@@ -398,77 +357,32 @@ def _set_random_state(call: Call) -> None:
     random.set_state(state)
 
 
-def _shared() -> Any:
-    return numpy.random.rand.__self__  # type: ignore[attr-defined]
-
-
-def _string_dtype(call: Call) -> Any:
-    check_data(*call.args, *call.kwargs.values())
-    return numpy.dtypes.StringDType(**call.kwargs)
-
-
-def _calendar(call: Call) -> Any:
-    check_data(*call.args, *call.kwargs.values())
-    return numpy.busdaycalendar(*call.args, **call.kwargs)
+_SHARED = numpy.random.rand.__self__  # type: ignore[attr-defined]
 
 
 def _limits(name: str) -> Handler:
-    def handler(call: Call) -> Any:
-        (kind,) = call.args
-        return getattr(numpy, name)(_dtype_of(kind))
-
-    return handler
+    return lambda load, kind, /: getattr(numpy, name)(_dtype_of(kind))
 
 
-ENTRIES.update(
-    {
-        "numpy.array": Entry(_array, is_value=False),
-        "numpy.zeros": Entry(_filled(numpy.zeros), is_value=False),
-        "numpy.empty": Entry(_filled(numpy.empty), is_value=False),
-        "numpy.ndarray": Entry(_ndarray),
-        "numpy.ndarray.__new__": Entry(_new_array, is_value=False),
-        "numpy.dtype": Entry(_dtype),
-        "numpy.frombuffer": Entry(_from_bytes, is_value=False),
-        "persist.compat.python2_calls.array_of_bytes": Entry(_from_python2, is_value=False),
-        "numpy.ravel": Entry(_ravel, is_value=False),
-        "numpy.lib.stride_tricks.as_strided": Entry(_as_strided, is_value=False),
-        "numpy.ndarray.setflags": Entry(_setflags_function, is_value=False),
-        "numpy.dtypes.StringDType": Entry(_string_dtype),
-        "numpy.busdaycalendar": Entry(_calendar),
-        "numpy.finfo": Entry(_limits("finfo")),
-        "numpy.iinfo": Entry(_limits("iinfo")),
-        "numpy.nan": Entry(),
-        "numpy.inf": Entry(),
-        "numpy.newaxis": Entry(),
-        "numpy.matrix": Entry(),
-        "numpy.recarray": Entry(),
-        "numpy.ma.MaskedArray": Entry(_masked),
-        "numpy.ma.masked": Entry(),
-        "numpy.ma.nomask": Entry(),
-        "numpy.poly1d": Entry(_of_arrays("numpy", "poly1d")),
-        "numpy.random.SeedSequence": Entry(_entropy),
-        "numpy.random.Generator": Entry(_generator(numpy.random.Generator)),
-        "numpy.random.RandomState": Entry(_generator(numpy.random.RandomState)),
-        "numpy.random.RandomState.set_state": Entry(_set_random_state, is_value=False),
-        "numpy.random.rand.__self__": Entry(),
-    }
-)
+for _name in ("zeros", "empty"):
+    entry(f"numpy.{_name}", is_value=False)(_filled(_name))
+for _name in ("finfo", "iinfo"):
+    entry(f"numpy.{_name}")(_limits(_name))
 for _name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"):
-    ENTRIES[f"numpy.random.{_name}"] = Entry(_bit_generator(_name))
-    SETTERS[f"numpy.random._{_name.lower()}.{_name}", "state"] = _set_bits
-SETTERS["numpy.random._pcg64.PCG64DXSM", "state"] = _set_bits
-for _name in ("Polynomial", "Chebyshev", "Hermite", "HermiteE", "Laguerre", "Legendre"):
-    ENTRIES[f"numpy.polynomial.{_name}"] = Entry(_of_arrays("numpy.polynomial", _name))
-for _name, _value in vars(numpy).items():
-    if isinstance(_value, type) and issubclass(_value, numpy.generic):
-        ENTRIES[f"numpy.{_name}"] = Entry(_scalar(_name))
-        METHODS[_value, "view"] = _view_scalar
+    entry(f"numpy.random.{_name}")(_seeded(_name, numpy.random.SeedSequence))
+    SETTERS[f"numpy.random._{_name.lower().removesuffix('dxsm')}.{_name}", "state"] = _set_bits
+for _name in ("Generator", "RandomState"):
+    entry(f"numpy.random.{_name}")(_seeded(_name, numpy.random.BitGenerator))
+for _name in _SCALARS:
+    entry(f"numpy.{_name}")(_scalar(_name))
 ENTRIES["numpy.bool"] = ENTRIES["numpy.bool_"]
-
-for _cls in (numpy.ndarray, numpy.matrix, numpy.recarray):
-    METHODS[_cls, "view"] = _view
-    METHODS[_cls, "setflags"] = _setflags_method
-METHODS[numpy.ndarray, "reshape"] = _reshape
-METHODS[numpy.ndarray, "copy"] = _copy
-METHODS[numpy.ma.MaskedArray, "setflags"] = _setflags_method
+add_plain("numpy", "busdaycalendar", "poly1d")
+add_plain("numpy.dtypes", "StringDType")
+add_plain(
+    "numpy.polynomial",
+    *("Polynomial", "Chebyshev", "Hermite", "HermiteE", "Laguerre", "Legendre"),
+)
+add_values("numpy", "nan", "inf", "newaxis", "matrix", "recarray")
+add_values("numpy.ma", "masked", "nomask")
+add_values("numpy.random.rand", "__self__")
 ATTRIBUTES[numpy.ndarray, "T"] = lambda array: array.T

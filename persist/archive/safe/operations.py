@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import collections
 import types
-from collections.abc import Callable
 from typing import Any
 
 import numpy
 
-from persist.archive.safe.budget import Budget
 from persist.archive.safe.checks import charge_items, check_data, check_keys
-from persist.archive.safe.missing import Missing, set_attribute, set_state, update_attributes
+from persist.archive.safe.missing import Missing, record_method, set_attribute, update_attributes
 from persist.archive.safe.names import Names
 from persist.archive.safe.states import check_state, is_checked, is_compiled
-from persist.archive.safe.table import Call, describe, is_dunder
+from persist.archive.safe.table import ATTRIBUTES, METHODS, SETTERS, describe, is_dunder, settable
 from persist.errors import ArchiveError, UntrustedError
 
-__all__ = ["ATTRIBUTES", "METHODS", "SETTERS", "Operations", "settable"]
+__all__ = ["Operations"]
 
-# Attributes like any other: the notes of an exception, and what networkx has computed.
-_PLAIN_DUNDERS = frozenset(["__builtins__", "__name__", "__notes__", "__networkx_cache__"])
 _CONTAINERS = (list, dict, set, collections.deque, collections.OrderedDict)
 _MUTABLE = (list, dict, set, bytearray, collections.deque, numpy.ndarray)
 _WITH_ITEMS = (list, dict, *(getattr(collections, n) for n in ("OrderedDict", "defaultdict")))
@@ -31,15 +27,6 @@ _WITH_ATTRIBUTES = (
 )
 _FILLS = frozenset(["append", "extend", "add", "update"])
 _INDEXED = (list, tuple, dict, str, bytes, range)
-
-METHODS: dict[tuple[type | str, str], Callable[[Any, Call], Any]] = {}
-"""Methods of objects that need no trust, by exact type (or its dotted name) and name."""
-
-ATTRIBUTES: dict[tuple[type | str, str], Callable[[Any], Any]] = {}
-"""Attributes that may be read."""
-
-SETTERS: dict[tuple[type | str, str], Callable[[Any, Any], None]] = {}
-"""Attributes that may be set."""
 
 # What these return or change is data, whoever calls them.
 _HARMLESS: dict[type, tuple[str, ...]] = {
@@ -59,37 +46,13 @@ def _find(table: dict[tuple[type | str, str], Any], obj: Any, name: str) -> Any:
     return found or table.get((f"{cls.__module__}.{cls.__qualname__}", name))
 
 
-def settable(name: object) -> str:
-    """Return the name of an attribute, if it may be set at all.
-
-    numpy reads memory at the address in ``__array_interface__``, and ``__class__`` makes an object
-    another: names that Python itself looks up are never set.
-
-    Raises
-    ------
-    UntrustedError
-        If it may not.
-    """
-    if type(name) is not str or (is_dunder(name) and name not in _PLAIN_DUNDERS):
-        raise UntrustedError(f"the attribute {name!r} may not be set")
-    return name
-
-
 class Operations:
-    """Statements and methods, applied to objects that were read.
+    """Statements and methods, applied to objects that were read, as far as `names` trusts them."""
 
-    Parameters
-    ----------
-    names : Names
-        What is trusted, and what was made by it.
-    budget : Budget
-        What the load may take.
-    """
-
-    def __init__(self, names: Names, budget: Budget) -> None:
-        self._made = names.made
+    def __init__(self, names: Names) -> None:
+        self._load = names.load
+        self._budget = names.load.budget
         self._is_named = names.is_named
-        self._budget = budget
 
     def attribute(self, obj: Any, name: str) -> Any:
         """Return ``obj.name``."""
@@ -98,7 +61,7 @@ class Operations:
             return getter(obj)
         if name in _HARMLESS.get(type(obj), ()):
             return getattr(obj, name)
-        if obj in self._made and not is_dunder(name):
+        if self._load.has_made(obj) and not is_dunder(name):
             found = _own(getattr, obj, name)
             if isinstance(found, types.ModuleType):
                 raise UntrustedError(f"the module {name} cannot be part of what is read")
@@ -112,28 +75,29 @@ class Operations:
     def item(self, obj: Any, key: Any) -> Any:
         """Return ``obj[key]``."""
         if type(obj) in _INDEXED:
-            try:
-                return obj[key]
-            except (LookupError, TypeError) as error:
-                raise ArchiveError(f"cannot take an item: {describe(error)}") from error
+            return obj[key]
         if type(obj) is numpy.ndarray:
-            return obj[_array_index(key)]
-        if obj in self._made:
+            # The index of a scalar, or the slice to the end of a flat array of objects.
+            is_slice = type(key) is slice and {type(key.start), type(key.stop)} <= {int, type(None)}
+            if is_slice or (type(key) is tuple and not key):
+                return obj[key]
+            raise UntrustedError("an array is indexed by () or a slice only")
+        if self._load.has_made(obj):
             return _own(type(obj).__getitem__, obj, key)
         raise UntrustedError(f"items of {_kind(obj)} are not read")
 
     def method(self, obj: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Return ``obj.name(*args, **kwargs)``."""
         if isinstance(obj, Missing):
-            return _record(obj, name, args, kwargs)
+            return record_method(obj, name, args, kwargs)
         if name == "__setstate__" and len(args) == 1 and not kwargs:
             return self.set_state(obj, args[0])
-        if name == "from_buffer_copy" and self._made.is_class(obj):
-            return self._made.add(_own(obj.from_buffer_copy, *args))
+        if name == "from_buffer_copy" and self._load.has_made_class(obj):
+            return self._load.add(_own(obj.from_buffer_copy, *args))
         method = _find(METHODS, obj, name)
         if method is not None:
-            return method(obj, Call(args, kwargs, self._budget, self._made))
-        if name in _FILLS and (type(obj) in _CONTAINERS or obj in self._made):
+            return method(self._load, obj, *args, **kwargs)
+        if name in _FILLS and (type(obj) in _CONTAINERS or self._load.has_made(obj)):
             if kwargs or len(args) != 1:
                 raise UntrustedError(f"the method {name} is called with one argument")
             if name == "add":
@@ -149,13 +113,13 @@ class Operations:
         """Do ``obj.__setstate__(state)``."""
         method = _find(METHODS, obj, "__setstate__")
         if method is not None:
-            method(obj, Call([state], {}, self._budget, self._made))
-        elif obj in self._made:
+            method(self._load, obj, state)
+        elif self._load.has_made(obj):
             _check_names(state)
             cls = type(obj)
-            if self._made.is_sealed(obj) or (is_compiled(cls) and not self._is_named(cls)):
+            if self._load.is_sealed(obj) or (is_compiled(cls) and not self._is_named(cls)):
                 self._refuse_state(obj)
-            self._made.seal(check_state(obj, state))
+            self._load.seal(check_state(obj, state))
             _own(type(obj).__setstate__, obj, state)
         else:
             raise UntrustedError(f"the state of {_kind(obj)} is not set")
@@ -165,7 +129,7 @@ class Operations:
         self._budget.key(key)
 
     def _refuse_state(self, obj: Any) -> None:
-        if self._made.is_sealed(obj):
+        if self._load.is_sealed(obj):
             raise UntrustedError(f"the state of {_kind(obj)} was checked, and is not set again")
         cls = type(obj)
         name = f"{cls.__module__}.{cls.__qualname__}"
@@ -183,16 +147,16 @@ class Operations:
         if isinstance(obj, Missing):
             update_attributes(obj, attributes)
             return
-        is_open = obj in self._made or _takes_attributes(obj)
+        is_open = self._load.has_made(obj) or _takes_attributes(obj)
         if not (is_open or all(_is_own(obj, name) for name in attributes)):
             raise UntrustedError(f"the attributes of {_kind(obj)} are not set")
         for name in attributes:
             if type(name) is str:
                 settable(name)
         if is_checked(obj):
-            if self._made.is_sealed(obj):
+            if self._load.is_sealed(obj):
                 self._refuse_state(obj)
-            self._made.seal(check_state(obj, attributes))
+            self._load.seal(check_state(obj, attributes))
         own = getattr(obj, "__dict__", None)
         if type(own) is not dict:
             raise ArchiveError(f"{_kind(obj)} has no __dict__")
@@ -215,7 +179,7 @@ class Operations:
             raise UntrustedError(f"the attribute {name} of an array is not set")
         elif is_checked(obj):
             raise UntrustedError(f"the attributes of {_kind(obj)} are checked and set together")
-        elif obj in self._made or _takes_attributes(obj) or _is_own(obj, name):
+        elif self._load.has_made(obj) or _takes_attributes(obj) or _is_own(obj, name):
             _own(setattr, obj, name, value)
         else:
             raise UntrustedError(f"the attribute {name} of {_kind(obj)} is not set")
@@ -231,7 +195,7 @@ class Operations:
         elif isinstance(obj, numpy.ndarray):
             self._budget.hold(obj, [value])
             _set_array_item(obj, key, value)
-        elif obj in self._made:
+        elif self._load.has_made(obj):
             self._take_key(key)
             _own(type(obj).__setitem__, obj, key, value)
         else:
@@ -283,31 +247,6 @@ def _is_own(obj: Any, name: object) -> bool:
 _MASKED = frozenset(["_mask", "_data", "_baseclass", "_fill_value", "_sharedmask", "_hardmask"])
 
 
-def _record(obj: Missing, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Record what is done to an object whose class is missing."""
-    if kwargs or len(args) != 1:
-        raise UntrustedError(f"{name} of a missing class is not recorded with these arguments")
-    if name == "__setstate__":
-        set_state(obj, args[0])
-    elif name == "append":
-        obj.items.append(args[0])
-    elif name == "extend" and type(args[0]) is list:
-        obj.items.extend(args[0])
-    elif name == "add":
-        obj.members.append(args[0])
-    else:
-        raise UntrustedError(f"{name} of a missing class is not recorded")
-
-
-def _array_index(key: Any) -> Any:
-    """Return the index of a scalar, or the slice to the end of a flat array of objects."""
-    if key == () and type(key) is tuple:
-        return key
-    if type(key) is slice and all(type(p) is int or p is None for p in (key.start, key.stop)):
-        return key
-    raise UntrustedError("an array is indexed by () or a slice only")
-
-
 def _set_array_item(array: Any, key: Any, value: Any) -> None:
     """Set one object of an array of objects, or one field of objects."""
     index = key if type(key) is tuple else (key,)
@@ -320,10 +259,7 @@ def _set_array_item(array: Any, key: Any, value: Any) -> None:
         raise UntrustedError("an array of records is set field by field")
     elif type(value) is not numpy.ndarray:
         check_data(value)
-    try:
-        array[key] = value
-    except Exception as error:
-        raise ArchiveError(f"cannot set an item of an array: {describe(error)}") from error
+    array[key] = value
 
 
 def _kind(obj: Any) -> str:

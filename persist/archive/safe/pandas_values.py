@@ -5,13 +5,23 @@ Only public constructors are called, and with data alone: pandas asks other obje
 
 from __future__ import annotations
 
-import datetime
 import importlib
 from typing import Any
 
-from persist.archive.safe.checks import check_data, expanded
-from persist.archive.safe.operations import ATTRIBUTES, METHODS, SETTERS
-from persist.archive.safe.table import ENTRIES, Call, Entry, Handler, Made
+from persist.archive.safe.checks import check_data, expanded, length_of
+from persist.archive.safe.table import (
+    ATTRIBUTES,
+    ENTRIES,
+    SETTERS,
+    Entry,
+    Handler,
+    Load,
+    add_plain,
+    add_values,
+    entry,
+    method,
+    resolved,
+)
 from persist.errors import UntrustedError
 
 __all__: list[str] = []
@@ -19,87 +29,55 @@ __all__: list[str] = []
 _WORD = 64  # bytes that an element may take, as an object
 
 
-class _Zones:
-    """The time zones among the objects that trusted classes have made."""
-
-    def __init__(self, made: Made) -> None:
-        self._made = made
-
-    def __contains__(self, obj: object) -> bool:
-        return isinstance(obj, datetime.tzinfo) and obj in self._made
-
-
-def _pandas(dotted: str) -> Handler:
+def _pandas(name: str) -> Handler:
     """Return a handler that calls a name of pandas with data only."""
 
-    def handler(call: Call) -> Any:
-        import pandas
-
-        values = [*call.args, *call.kwargs.values()]
-        check_data(*values, other=_Zones(call.made))
-        _charge(values, call)
-        found: Any = pandas
-        for part in dotted.split("."):
-            found = getattr(found, part)
-        return found(*call.args, **call.kwargs)
+    def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+        values = [*args, *kwargs.values()]
+        check_data(*values, zones=True)
+        _charge(values, load)
+        return resolved(f"pandas:{name}")(*args, **kwargs)
 
     return handler
 
 
-def _charge(values: list[Any], call: Call) -> None:
+def _charge(values: list[Any], load: Load) -> None:
     """Take memory for all that is made of the arguments: pandas repeats what is shorter."""
     rows = columns = 0
     for value in values:
         if type(value) in (list, tuple):
-            call.budget.take(_WORD * expanded(value, call.budget)[0])
+            load.budget.take(_WORD * expanded(value, load.budget)[0])
         if type(value) is dict:
             columns = max(columns, len(value))
             rows = max(rows, *(_length(part) for part in value.values()), 0)
         else:
             rows = max(rows, _length(value))
-    call.budget.take(_WORD * rows * max(columns, 1))
+    load.budget.take(_WORD * rows * max(columns, 1))
 
 
 def _length(value: Any) -> int:
-    if type(value) in (str, bytes) or not hasattr(type(value), "__len__"):
-        return 1
-    try:
-        return len(value)
-    except (OverflowError, TypeError):
-        raise UntrustedError("not enough memory for so many rows") from None
+    is_one = type(value) in (str, bytes) or not hasattr(type(value), "__len__")
+    return 1 if is_one else length_of(value)
 
 
-def _zone(call: Call) -> Any:
+@entry("pytz.timezone", is_value=False)  # pandas 2 makes its zones with it.
+def _zone(load: Load, name: Any, /) -> Any:
     pytz: Any = importlib.import_module("pytz")
-    (name,) = call.args
     if type(name) is not str or name not in pytz.all_timezones_set:
         raise UntrustedError("a time zone of pytz has a name such as Europe/Paris")
     return pytz.timezone(name)
 
 
-def _offset(name: str) -> Handler:
-    def handler(call: Call) -> Any:
-        from pandas.tseries import offsets
-
-        check_data(*call.args, *call.kwargs.values())
-        cls = getattr(offsets, name, None)
-        if not (isinstance(cls, type) and issubclass(cls, offsets.BaseOffset)):
-            raise UntrustedError(f"pandas has no offset {name}")
-        return cls(*call.args, **call.kwargs)
-
-    return handler
-
-
-def _method(name: str, *keywords: str) -> Any:
+def _method(name: str, *keywords: str) -> Handler:
     """Return a method of objects of pandas that is called with data."""
 
-    def method(obj: Any, call: Call) -> Any:
-        if set(call.kwargs) - set(keywords):
+    def handler(load: Load, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if set(kwargs) - set(keywords):
             raise UntrustedError(f"{name} is read with other arguments")
-        check_data(*call.args, *call.kwargs.values(), other=_Zones(call.made))
-        return getattr(obj, name)(*call.args, **call.kwargs)
+        check_data(*args, *kwargs.values(), zones=True)
+        return getattr(obj, name)(*args, **kwargs)
 
-    return method
+    return handler
 
 
 def _setter(name: str) -> Any:
@@ -111,11 +89,6 @@ def _setter(name: str) -> Any:
         setattr(obj, name, value)
 
     return setter
-
-
-def _public(name: str, *modules: str) -> list[str]:
-    """Return the dotted names of a class in pandas 3, and in the modules of pandas 2."""
-    return [f"pandas.{name}", f"pandas.arrays.{name}", *(f"pandas.{m}.{name}" for m in modules)]
 
 
 for _name in (
@@ -134,12 +107,10 @@ for _name in (
     ENTRIES[f"pandas.{_name}"] = Entry(
         _pandas(_name), is_value=_name != "array" and "from_" not in _name
     )
-for _name in ("NA", "NaT"):
-    ENTRIES[f"pandas.{_name}"] = Entry()
-# pandas 2 makes its zones with it.
-ENTRIES["pytz.timezone"] = Entry(_zone, is_value=False)
-ENTRIES["pytz.utc"] = Entry()
-for _name in (
+add_values("pandas", "NA", "NaT")
+add_values("pytz", "utc")
+add_plain(
+    "pandas.tseries.offsets",
     *("BDay", "BMonthBegin", "BMonthEnd", "BQuarterBegin", "BQuarterEnd", "BYearBegin"),
     *("BYearEnd", "BusinessDay", "BusinessHour", "BusinessMonthBegin", "BusinessMonthEnd"),
     *("CBMonthBegin", "CBMonthEnd", "CDay", "CustomBusinessDay", "CustomBusinessHour"),
@@ -148,29 +119,33 @@ for _name in (
     *("MonthBegin", "MonthEnd", "Nano", "QuarterBegin", "QuarterEnd", "Second"),
     *("SemiMonthBegin", "SemiMonthEnd", "Tick", "Week", "WeekOfMonth", "YearBegin", "YearEnd"),
     *("HalfYearBegin", "HalfYearEnd", "BHalfYearBegin", "BHalfYearEnd"),
-):
-    ENTRIES[f"pandas.tseries.offsets.{_name}"] = Entry(_offset(_name))
+)
 
-for _dotted in _public("Timestamp", "_libs.tslibs.timestamps"):
-    METHODS[_dotted, "tz_convert"] = _method("tz_convert")
-    METHODS[_dotted, "as_unit"] = _method("as_unit")
-for _dotted in _public("Timedelta", "_libs.tslibs.timedeltas"):
-    METHODS[_dotted, "as_unit"] = _method("as_unit")
-_INDEXES = {
-    "DatetimeIndex": "core.indexes.datetimes",
-    "TimedeltaIndex": "core.indexes.timedeltas",
-    "RangeIndex": "core.indexes.range",
-    "Index": "core.indexes.base",
-    "PeriodIndex": "core.indexes.period",
+_CLASSES = {
+    "Timestamp": ("_libs.tslibs.timestamps", ["tz_convert", "as_unit"], []),
+    "Timedelta": ("_libs.tslibs.timedeltas", ["as_unit"], []),
+    **{
+        name: (f"core.indexes.{module}", ["tz_convert"], ["freq", "name"])
+        for name, module in {
+            "DatetimeIndex": "datetimes",
+            "TimedeltaIndex": "timedeltas",
+            "RangeIndex": "range",
+            "Index": "base",
+            "PeriodIndex": "period",
+        }.items()
+    },
+    "Series": ("core.series", ["set_flags"], ["attrs", "columns", "index", "name"]),
+    "DataFrame": ("core.frame", ["set_flags"], ["attrs", "columns", "index", "name"]),
 }
-for _name, _module in _INDEXES.items():
-    for _dotted in _public(_name, _module):
-        METHODS[_dotted, "tz_convert"] = _method("tz_convert")
-        ATTRIBUTES[_dotted, "array"] = lambda index: index.array
-        SETTERS[_dotted, "freq"] = _setter("freq")
-        SETTERS[_dotted, "name"] = _setter("name")
-for _name, _module in {"Series": "core.series", "DataFrame": "core.frame"}.items():
-    for _dotted in _public(_name, _module):
-        METHODS[_dotted, "set_flags"] = _method("set_flags", "allows_duplicate_labels")
-        for _attribute in ("attrs", "columns", "index", "name"):
+"""The modules of classes in pandas 2, their methods, and their attributes that are set."""
+
+for _name, (_module, _methods, _attributes) in _CLASSES.items():
+    # pandas 3 names the public places.
+    for _dotted in (f"pandas.{_name}", f"pandas.arrays.{_name}", f"pandas.{_module}.{_name}"):
+        for _called in _methods:
+            keywords = ("allows_duplicate_labels",) if _called == "set_flags" else ()
+            method(_called, _dotted)(_method(_called, *keywords))
+        for _attribute in _attributes:
             SETTERS[_dotted, _attribute] = _setter(_attribute)
+        if _module.startswith("core.indexes."):
+            ATTRIBUTES[_dotted, "array"] = lambda index: index.array

@@ -9,14 +9,16 @@ piece is parsed by the parser of Python, and source that this module parts wrong
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from persist.archive.load import PIECE, statement_pieces
 from persist.errors import UntrustedError
 
-__all__ = ["Parser", "PartedError", "Unit"]
+__all__ = ["Parser", "PartedError", "parse"]
 
+_Found = TypeVar("_Found")
 _MAX_WHOLE = 1 << 22
 _INDENT = 4
 _OPENING = {"[": "[{}]", "{": "{{{}}}", "(": "f({})"}
@@ -46,15 +48,16 @@ class _Bracket:
     starts: list[int] = field(default_factory=list)
 
 
-class Parser:
-    """Parses a source, unit by unit.
+def parse(source: str, read: Callable[[Parser], _Found]) -> _Found:
+    """Return what a function reads from a source, parted if it parts well and else whole."""
+    try:
+        return read(Parser(source))
+    except PartedError:
+        return read(Parser(source, whole=True))
 
-    Parameters
-    ----------
-    source : str
-        The source.
-    whole : bool, optional
-        Parse it at once.
+
+class Parser:
+    """Parses a source unit by unit, or `whole`.
 
     Attributes
     ----------
@@ -66,25 +69,21 @@ class Parser:
         self._source = source
         self._whole = whole
         self._parts: dict[str, list[Unit]] = {}
-        self._openings: dict[str, str] = {}
         self.numbers: Sequence[int] = ()
 
     def statements(self) -> Iterator[ast.stmt]:
         """Yield the statements.
 
-        Raises
-        ------
-        UntrustedError
-            If the source is not Python, or too long to be parsed at once where it has to be.
-        PartedError
-            If it is to be parsed whole.
+        Raises UntrustedError if the source is not Python, or too long to be parsed at once where it
+        has to be; PartedError if it is to be parsed whole.
         """
         if self._whole and len(self._source) > _MAX_WHOLE:
             raise UntrustedError(
                 f"the source has {len(self._source)} characters and does not break lines as "
                 "persist does; more than 4 million of that kind are not read"
             )
-        for unit in [self._all()] if self._whole else self._units():
+        whole = Unit(self._source, range(1, self._source.count("\n") + 2))
+        for unit in [whole] if self._whole else self._units():
             self.numbers = unit.numbers
             # The last unit may be long and is not needed again.
             yield from self._parse(unit.text).body
@@ -94,26 +93,26 @@ class Parser:
         line = getattr(node, "lineno", 0)
         return self.numbers[line - 1] if 0 < line <= len(self.numbers) else 0
 
-    def parts(self, nodes: Sequence[ast.AST]) -> list[Unit] | None:
-        """Return the units that one node stands for; None if `nodes` are what they are."""
-        if len(nodes) == 1 and type(nodes[0]) is ast.Name and self._parts:
-            return self._parts.pop(nodes[0].id, None)
-        return None
+    def parts(self, nodes: Sequence[ast.AST], opening: str) -> Iterator[ast.expr] | None:
+        """Return the expressions that one node stands for; None if `nodes` are what they are.
 
-    def part(self, unit: Unit, opening: str) -> ast.expr:
-        """Return the expression of some items in brackets; a call for round ones.
-
-        The caller restores `numbers`.
+        Each is some of the items in brackets, of the kind of `opening`: a call for round ones.
         """
-        self.numbers = unit.numbers
-        tree = self._parse(_OPENING[opening].format(unit.text))
-        statement = tree.body[0] if len(tree.body) == 1 else None
-        if not isinstance(statement, ast.Expr):
-            raise PartedError
-        return statement.value
+        if len(nodes) != 1 or type(nodes[0]) is not ast.Name or not self._parts:
+            return None
+        units = self._parts.pop(nodes[0].id, None)
+        return None if units is None else self._parse_units(units, opening)
 
-    def _all(self) -> Unit:
-        return Unit(self._source, range(1, self._source.count("\n") + 2))
+    def _parse_units(self, units: list[Unit], opening: str) -> Iterator[ast.expr]:
+        numbers = self.numbers
+        for unit in units:
+            self.numbers = unit.numbers
+            tree = self._parse(_OPENING[opening].format(unit.text))
+            statement = tree.body[0] if len(tree.body) == 1 else None
+            if not isinstance(statement, ast.Expr):
+                raise PartedError
+            yield statement.value
+        self.numbers = numbers
 
     def _parse(self, text: str) -> ast.Module:
         try:
@@ -139,14 +138,20 @@ class Parser:
         brackets = [_Bracket(-1, "")]
         quoted = False
         for number, line in zip(numbers, text.split("\n"), strict=True):
-            blanks = len(line) - len(line.lstrip(" "))
             current = brackets[-1]
+            if quoted and "'''" not in line:  # of many numbers as words
+                current.lines.append(line)
+                current.numbers.append(number)
+                continue
+            blanks = len(line) - len(line.lstrip(" "))
             if not quoted:
-                if line[blanks : blanks + 1] in _CLOSING and blanks == current.indent:
+                if line[blanks : blanks + 1] in (")", "]", "}") and blanks == current.indent:
                     brackets.pop()
                     self._close(current, brackets[-1])
                     current = brackets[-1]
-                elif blanks == current.indent + _INDENT and _ends_item(current.lines):
+                elif blanks == current.indent + _INDENT and (
+                    not current.lines or current.lines[-1][-1:] == ","
+                ):
                     current.starts.append(len(current.lines))
             current.lines.append(line)
             current.numbers.append(number)
@@ -167,13 +172,6 @@ class Parser:
         self._parts[name] = units
         outer.lines.append(f"{' ' * (bracket.indent + _INDENT)}{name},")
         outer.numbers.append(bracket.numbers[0])
-
-
-_CLOSING = frozenset(")]}")
-
-
-def _ends_item(lines: list[str]) -> bool:
-    return not lines or lines[-1][-1:] == ","
 
 
 def _merge(bracket: _Bracket, outer: _Bracket) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from persist.archive.load import restore
-from persist.archive.safe.load import safe_load_source
-from persist.archive.safe.modules import safe_load_item
+from persist.archive.safe.load import safe_load_item, safe_load_source
 
 __all__ = ["Reading", "current", "reading", "reading_everywhere", "restore_as_trusted"]
 
@@ -23,13 +22,7 @@ _ARRAYS = "_arrays"
 
 @dataclass(frozen=True)
 class Reading:
-    """How source is interpreted: see `persist.load`.
-
-    Parameters
-    ----------
-    trusted, renames, missing
-        As for `persist.load`.
-    """
+    """How source is interpreted: see `persist.load`."""
 
     trusted: Iterable[str] | bool = ()
     renames: Mapping[str, str] | None = None
@@ -37,30 +30,21 @@ class Reading:
 
     def source(self, text: str, arrays: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return what source defines."""
-        return safe_load_source(text, arrays=arrays, **self._options)
+        return safe_load_source(text, arrays=arrays, **vars(self))
 
     def item(self, path: str, text: str, arrays: Mapping[str, Any] | None = None) -> Any:
         """Return what takes the place of a module; with `arrays`, it reads none from files."""
         given = None if arrays is None else {_ARRAYS: arrays}
-        return safe_load_item(path, source=text, given=given, **self._options)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"trusted": self.trusted, "renames": self.renames, "missing": self.missing}
+        return safe_load_item(path, source=text, given=given, **vars(self))
 
 
-@dataclass
-class _Default:
-    reading: Reading | None = field(default=None)
-
-
-_default = _Default()
+_everywhere: list[Reading] = []
 _current: ContextVar[Reading | None] = ContextVar("reading", default=None)
 
 
 def current() -> Reading | None:
     """Return how source is interpreted here; None if it is executed."""
-    found = _current.get() or _default.reading
+    found = _current.get() or (_everywhere[-1] if _everywhere else None)
     return None if found is None or found.trusted is True else found
 
 
@@ -70,13 +54,9 @@ def reading(
     renames: Mapping[str, str] | None = None,
     missing: str = "error",
 ) -> Iterator[None]:
-    """Context manager within which this thread interprets source.
+    """Context manager within which this thread interprets source: see `persist.load`.
 
-    Parameters
-    ----------
-    trusted, renames, missing
-        As for `persist.load`; with ``trusted=True``, source is executed. With ``trusted=None``,
-        nothing changes.
+    With ``trusted=True``, source is executed. With ``trusted=None``, nothing changes.
     """
     if trusted is None:
         yield
@@ -91,23 +71,18 @@ def reading(
 @contextlib.contextmanager
 def reading_everywhere(trusted: Iterable[str] | bool = ()) -> Iterator[None]:
     """Do as `reading`, for all threads that do not say otherwise: for a process of one purpose."""
-    before = _default.reading
-    _default.reading = Reading(trusted)
+    _everywhere.append(Reading(trusted))
     try:
         yield
     finally:
-        _default.reading = before
+        _everywhere.pop()
 
 
 def restore_as_trusted(source: str, env: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what source defines, as `persist.restore` does, where it may be executed.
 
-    Parameters
-    ----------
-    source : str
-        The source.
-    env : mapping of str to object, optional
-        What it may refer to; where it is interpreted, the external arrays in ``_arrays`` alone.
+    Where it is interpreted, it may refer to the external arrays in ``_arrays`` alone, and else to
+    all of `env`.
     """
     found = current()
     return restore(source, env) if found is None else found.source(source, (env or {}).get(_ARRAYS))

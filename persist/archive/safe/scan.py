@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from persist.archive.safe import numpy_values, pandas_values, scipy_values, stdlib
-from persist.archive.safe.parsing import Parser, PartedError
-from persist.archive.safe.table import Token, is_known
+from persist.archive.safe.parsing import Parser, parse
+from persist.archive.safe.table import Token, imported, is_known
 from persist.archive.safe.templates import Helper, find_helper
 
 __all__ = ["untrusted_in_source"]
@@ -26,18 +26,9 @@ _Env = dict[str, Any]
 def untrusted_in_source(source: str) -> list[str]:
     """Return the dotted names in a source that need to be trusted, sorted.
 
-    Raises
-    ------
-    UntrustedError
-        If the source cannot be parsed. That it can be does not mean that it will be read.
+    UntrustedError if it cannot be parsed. That it can be does not mean that it will be read.
     """
-    for whole in (False, True):
-        scan = _Scan(Parser(source, whole))
-        try:
-            return sorted(scan.run())
-        except PartedError:
-            continue
-    raise AssertionError("source that is parsed whole is not parted")
+    return sorted(parse(source, lambda parser: _Scan(parser).run()))
 
 
 class _Scan:
@@ -54,7 +45,7 @@ class _Scan:
 
     def _statement(self, statement: ast.stmt) -> None:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            self._import(statement)
+            self._env.update(imported(statement) or {})
         elif isinstance(statement, ast.FunctionDef):
             helper = self._env[statement.name] = find_helper(statement)
             for node in (helper.defaults if helper else {}).values():
@@ -75,17 +66,6 @@ class _Scan:
                 self._walk(target, self._env)
         elif isinstance(statement, ast.Expr):
             self._walk(statement.value, self._env)
-
-    def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
-        for alias in statement.names:
-            if isinstance(statement, ast.ImportFrom):
-                token = Token(statement.module or "", (alias.name,))
-                self._env[alias.asname or alias.name] = token
-            elif alias.asname:
-                self._env[alias.asname] = Token(alias.name)
-            else:
-                first = alias.name.partition(".")[0]
-                self._env[first] = Token(first)
 
     def _token(self, node: ast.AST, env: Mapping[str, Any]) -> Token | None:
         """Return the token that a node is, a name of an import or an attribute of one."""
@@ -142,9 +122,8 @@ class _Scan:
             waiting.extend(ast.iter_child_nodes(node))
 
     def _parts(self, nodes: Any, opening: str, env: Mapping[str, Any]) -> None:
-        units = self._parser.parts(nodes) if isinstance(nodes, list) else None
-        for unit in units or ():
-            self._walk(self._parser.part(unit, opening), env)
+        for part in self._parser.parts(nodes, opening) or ():
+            self._walk(part, env)
 
     def _call(self, helper: Helper, node: ast.Call, env: Mapping[str, Any]) -> None:
         """Find what the body of a function uses, with what it is given for its parameters."""

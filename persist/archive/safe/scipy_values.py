@@ -7,8 +7,7 @@ from typing import Any
 import numpy
 
 from persist.archive.safe.checks import check_data
-from persist.archive.safe.operations import SETTERS
-from persist.archive.safe.table import ENTRIES, Call, Entry, Handler
+from persist.archive.safe.table import SETTERS, Handler, Load, entry
 from persist.errors import UntrustedError
 
 __all__: list[str] = []
@@ -17,15 +16,11 @@ _COMPRESSED = ("csr", "csc", "bsr")
 
 
 def _sparse(name: str) -> Handler:
-    def handler(call: Call) -> Any:
+    kind = name.partition("_")[0]
+
+    def handler(load: Load, content: Any, /, *, shape: Any = None) -> Any:
         import scipy.sparse
 
-        (content,) = call.args
-        shape = call.kwargs.get("shape")
-        unknown = set(call.kwargs) - {"shape"}
-        if unknown:
-            raise UntrustedError(f"arguments that persist does not write: {sorted(unknown)}")
-        kind = name.partition("_")[0]
         if shape is not None and type(shape) is not tuple:
             raise UntrustedError("a shape is a tuple")
         if shape is not None and not all(type(n) is int and n >= 0 for n in shape):
@@ -33,12 +28,12 @@ def _sparse(name: str) -> Handler:
         if kind in ("dok", "lil"):
             if not (scipy.sparse.issparse(content) and content.format == "coo"):
                 raise UntrustedError(f"a {name} is made of a matrix of coordinates")
-            call.budget.take(500 * content.nnz + 100 * content.shape[0])
+            load.budget.take(500 * content.nnz + 100 * content.shape[0])
         else:
             _check_parts(kind, content, shape)
             # Rows cost memory although nothing is in them.
-            call.budget.take(16 * sum(shape or ()))
-        return getattr(scipy.sparse, name)(content, **call.kwargs)
+            load.budget.take(16 * sum(shape or ()))
+        return getattr(scipy.sparse, name)(content, shape=shape)
 
     return handler
 
@@ -126,7 +121,7 @@ def _set_print(matrix: Any, value: Any) -> None:
 for _kind in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil"):
     for _shape in ("matrix", "array"):
         _name = f"{_kind}_{_shape}"
-        ENTRIES[f"scipy.sparse.{_name}"] = Entry(_sparse(_name))
+        entry(f"scipy.sparse.{_name}")(_sparse(_name))
         for _module in (f"scipy.sparse._{_kind}.{_name}", f"scipy.sparse.{_kind}.{_name}"):
             for _attribute in ("indices", "indptr", "offsets", "coords", "row", "col"):
                 SETTERS[_module, _attribute] = _set_indices(_attribute)

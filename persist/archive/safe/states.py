@@ -20,15 +20,7 @@ _MAX_LEVELS = 40
 def check_state(obj: Any, state: Any) -> list[Any]:
     """Refuse state of a trusted class that would lead its compiled code out of its memory.
 
-    Returns
-    -------
-    list
-        What has been checked with it, and must not get another state.
-
-    Raises
-    ------
-    UntrustedError
-        If it would.
+    Returns the objects that have been checked with it, and must not get another state.
     """
     for cls in type(obj).__mro__:
         check = _CHECKS.get(f"{cls.__module__}.{cls.__qualname__}")

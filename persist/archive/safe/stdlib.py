@@ -8,10 +8,8 @@ import collections
 import datetime
 import decimal
 import fractions
-import io
 import itertools
 import math
-import operator
 import re
 import struct
 import types
@@ -21,142 +19,125 @@ from typing import Any
 
 from persist.archive.safe.budget import Budget
 from persist.archive.safe.checks import charge_items, check_data, check_hashes
-from persist.archive.safe.operations import METHODS, settable
-from persist.archive.safe.table import ENTRIES, Call, Entry, Handler
+from persist.archive.safe.table import (
+    ENTRIES,
+    Entry,
+    Handler,
+    Load,
+    add_plain,
+    add_values,
+    entry,
+    method,
+    plain,
+    resolved,
+    settable,
+)
 from persist.errors import UntrustedError
 
-__all__ = ["make_slice", "plain"]
+__all__ = ["make_slice"]
 
-_TEXT = (str, bytes)
 _SIZED = (list, tuple, dict, set, frozenset, range, str, bytes, bytearray, collections.deque)
+_ITERABLES: list[Any] = [[], (), "", "\xe9", b"", bytearray(), range(0), {}, set()]
+_ITERATORS = tuple(dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES))
+_KEYED = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
 _MAX_PATTERN = 100_000
 _MAX_NUMBER_BITS = 1 << 17
-_KEYED = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
 _WIDE_RANGE = re.compile(r"-(?<![0-9A-Za-z]-(?=[0-9A-Za-z]))")
 _POWER = re.compile(r"[eE][+-]?[0-9_]{5}")
 _ZONE = re.compile(r"[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*\Z")
 
 
-def plain(
-    function: Callable[..., Any], *types_: type, most: int = 100, other: tuple[str, ...] = ()
-) -> Handler:
-    """Return a handler that calls a function with data only.
-
-    Parameters
-    ----------
-    function : callable
-        What is called.
-    *types_ : type
-        The types that an argument may have, exactly; by default any data.
-    most : int, optional
-        How many arguments there may be.
-    other : tuple of str, optional
-        Keywords whose arguments may be anything.
-    """
-
-    def handler(call: Call) -> Any:
-        checked = [*call.args, *(v for k, v in call.kwargs.items() if k not in other)]
-        if len(checked) > most:
-            raise UntrustedError("a call with too many arguments")
-        for value in checked:
-            if types_ and type(value) not in types_:
-                raise UntrustedError(f"a {type(value).__qualname__} stands where it is not read")
-        check_data(*checked)
-        return function(*call.args, **call.kwargs)
-
-    return handler
-
-
 def _filled(cls: Any) -> Handler:
     """Return a handler for a container, made of another or of pairs."""
 
-    def handler(call: Call) -> Any:
-        for value in call.args:
+    def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+        for value in args:
             if type(value) in _SIZED or isinstance(value, types.MappingProxyType):
-                charge_items(value, call.budget)
+                charge_items(value, load.budget)
                 if type(value) in (list, tuple) and cls in _KEYED:
                     is_pairs = all(type(pair) in (list, tuple) and pair for pair in value)
-                    check_hashes([p[0] for p in value] if is_pairs else list(value), call.budget)
-            elif not (cls is collections.defaultdict and value is call.args[0]):
+                    check_hashes([p[0] for p in value] if is_pairs else list(value), load.budget)
+            elif not (cls is collections.defaultdict and value is args[0]):
                 raise UntrustedError(f"a {type(value).__qualname__} stands where a list is read")
-        call.budget.take(64 * len(call.kwargs))
-        if "maxlen" in call.kwargs and type(call.kwargs["maxlen"]) is not int:
+        load.budget.take(64 * len(kwargs))
+        if "maxlen" in kwargs and type(kwargs["maxlen"]) is not int:
             raise UntrustedError("the greatest length of a deque is an integer")
-        made = cls(*call.args, **call.kwargs)
-        call.budget.hold(made, itertools.chain(made, made.values() if cls in _KEYED else ()))
+        made = cls(*args, **kwargs)
+        load.budget.hold(made, itertools.chain(made, made.values() if cls in _KEYED else ()))
         return made
 
     return handler
 
 
 def _sequence(cls: Any) -> Handler:
-    def handler(call: Call) -> Any:
-        if call.kwargs or len(call.args) > 1:
-            raise UntrustedError(f"{cls.__name__} takes one argument")
-        if not call.args:
-            return cls()
-        (items,) = call.args
-        if cls in (list, tuple) and type(items) is _Words:
-            return items.numbers if cls is list else tuple(items.numbers)
-        charge_items(items, call.budget)
+    def handler(load: Load, items: Any = (), /) -> Any:
+        if type(items) is map and cls in (list, tuple):
+            return cls(items)
+        charge_items(items, load.budget)
         if cls in (set, frozenset):
-            check_hashes(list(items), call.budget)
+            check_hashes(list(items), load.budget)
         return cls(items)
 
     return handler
 
 
-class _Words:
-    """Numbers read from words, before they are put into a list or tuple."""
-
-    def __init__(self, numbers: list[Any]) -> None:
-        self.numbers = numbers
-
-
-def _map(call: Call) -> Any:
-    """Return the numbers of ``map(int, '…'.split())``."""
-    if len(call.args) != 2 or call.kwargs or call.args[0] not in (int, float):
-        raise UntrustedError("map is read for numbers in text only")
-    kind, words = call.args
-    if type(words) is not list or not set(map(type, words)) <= {str}:
-        raise UntrustedError("map is read for numbers in text only")
-    return _Words(list(map(kind, words)))
-
-
-def _split(text: str, call: Call) -> list[str]:
-    if call.args or call.kwargs:
-        raise UntrustedError("text is split at blanks only")
-    call.budget.take(60 * (len(text) // 2))
-    return text.split()
-
-
-def _int(call: Call) -> int:
-    check_data(*call.args)
-    kinds = [type(value) for value in call.args]
-    if call.kwargs or not kinds or kinds[0] not in (str, int, float, bool) or len(kinds) > 2:
-        raise UntrustedError("int takes a number or digits")
-    return int(*call.args)
-
-
-def _bytes(cls: Any) -> Handler:
-    def handler(call: Call) -> Any:
-        if call.kwargs or any(type(v) not in (bytes, bytearray, list, str) for v in call.args):
-            raise UntrustedError(f"{cls.__name__} takes bytes")
-        return cls(*call.args)
+def _exception(cls: Any) -> Handler:
+    def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            settable(name)
+        return cls(*args, **kwargs)
 
     return handler
 
 
-def _type(call: Call) -> Any:
-    if len(call.args) == 1 and call.args[0] in (None, Ellipsis, NotImplemented):
-        return type(call.args[0])
+def _new(cls: Any) -> Handler:
+    def handler(load: Load, own: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if own is not cls:
+            raise UntrustedError(f"{cls.__name__}.__new__ must be called with its own class")
+        return cls.__new__(cls, *args, **kwargs)
+
+    return handler
+
+
+def _short(cls: type) -> Handler:
+    """Return a handler for a number whose making takes the square of its digits."""
+    make = plain(f"{cls.__module__}:{cls.__name__}", str, int)
+
+    def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+        bits = sum(v.bit_length() for v in args if type(v) is int)
+        texts = [v for v in args if type(v) is str]
+        is_long = cls is fractions.Fraction and any(map(_POWER.search, texts))
+        if bits > _MAX_NUMBER_BITS or is_long:
+            raise UntrustedError(f"a {cls.__name__} with so many digits is not read")
+        return make(load, *args, **kwargs)
+
+    return handler
+
+
+@entry("builtins.map")
+def _map(load: Load, kind: Any, words: Any, /) -> Any:
+    """Return the numbers of ``map(int, '…'.split())``."""
+    if kind not in (int, float) or type(words) is not list or not set(map(type, words)) <= {str}:
+        raise UntrustedError("map is read for numbers in text only")
+    return map(kind, words)
+
+
+@method("split", str)
+def _split(load: Load, text: str, /) -> list[str]:
+    load.budget.take(60 * (len(text) // 2))
+    return text.split()
+
+
+@entry("builtins.type")
+def _type(load: Load, value: Any, /) -> type:
+    if value is None or value is Ellipsis or value is NotImplemented:
+        return type(value)
     raise UntrustedError("type is read for None, Ellipsis and NotImplemented only")
 
 
-def _slice(call: Call) -> Any:
-    if call.kwargs:
-        raise UntrustedError("a slice has no keywords")
-    return make_slice(call.args, call.budget)
+@entry("builtins.slice")
+def _slice(load: Load, /, *parts: Any) -> slice:
+    return make_slice(parts, load.budget)
 
 
 def make_slice(parts: Sequence[Any], budget: Budget) -> slice:
@@ -166,290 +147,157 @@ def make_slice(parts: Sequence[Any], budget: Budget) -> slice:
     return made
 
 
-def _iter(call: Call) -> Any:
-    if len(call.args) != 1 or type(call.args[0]) not in _SIZED or call.kwargs:
-        raise UntrustedError("iter is read for builtin containers only")
-    return iter(call.args[0])
-
-
-def _wrapped(cls: Any) -> Handler:
-    """Return a handler for an iterator over others."""
-
-    def handler(call: Call) -> Any:
-        for value in call.args:
-            if type(value) not in (*_SIZED, *_ITERATORS, int):
-                raise UntrustedError(f"{cls.__name__} is read for builtin containers only")
-        return cls(*call.args, **call.kwargs)
-
-    return handler
-
-
-_ITERABLES: list[Any] = [[], (), "", "\xe9", b"", bytearray(), range(0), {}, set()]
-_ITERATORS = tuple(dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES))
-
-
-def _iterator_state(iterator: Any, call: Call) -> None:
-    if type(call.args[0]) is not int:
+@method("__setstate__", *(cls for cls in _ITERATORS if hasattr(cls, "__setstate__")))
+def _iterator_state(load: Load, iterator: Any, state: Any, /) -> None:
+    if type(state) is not int:
         raise UntrustedError("the state of an iterator is an integer")
-    iterator.__setstate__(call.args[0])
+    iterator.__setstate__(state)
 
 
-def _exception(cls: Any) -> Handler:
-    def handler(call: Call) -> Any:
-        for name in call.kwargs:
-            settable(name)
-        return cls(*call.args, **call.kwargs)
-
-    return handler
-
-
-def _new(cls: Any) -> Handler:
-    def handler(call: Call) -> Any:
-        if not call.args or call.args[0] is not cls:
-            raise UntrustedError(f"{cls.__name__}.__new__ must be called with its own class")
-        return cls.__new__(*call.args, **call.kwargs)
-
-    return handler
-
-
-def _getitem(call: Call) -> Any:
-    owner, key = call.args
-    if type(owner) not in (list, tuple, dict) or call.kwargs:
+@entry("operator.getitem")
+def _getitem(load: Load, owner: Any, key: Any, /) -> Any:
+    if type(owner) not in (list, tuple, dict):
         raise UntrustedError("items are read of builtin containers only")
     return owner[key]
 
 
-def _unpack(call: Call) -> Any:
-    layout, data = call.args
+@entry("struct.unpack")
+def _unpack(load: Load, layout: Any, data: Any, /) -> Any:
     if layout not in (">d", "<d", ">f", "<f") or type(data) is not bytes:
         raise UntrustedError("struct.unpack is read for single floats only")
     return struct.unpack(layout, data)
 
 
-def _short(cls: Any) -> Handler:
-    """Return a handler for a number whose making takes the square of its digits."""
-
-    def handler(call: Call) -> Any:
-        bits = sum(v.bit_length() for v in call.args if type(v) is int)
-        texts = [v for v in call.args if type(v) is str]
-        is_long = cls is fractions.Fraction and any(map(_POWER.search, texts))
-        if bits > _MAX_NUMBER_BITS or is_long:
-            raise UntrustedError(f"a {cls.__name__} with so many digits is not read")
-        return plain(cls, str, int)(call)
-
-    return handler
-
-
-def _pattern(call: Call) -> Any:
-    pattern = call.args[0]
-    if type(pattern) not in _TEXT or len(pattern) > _MAX_PATTERN or call.kwargs:
+@entry("re.compile")
+def _pattern(load: Load, pattern: Any, flags: Any = 0, /) -> Any:
+    if type(pattern) not in (str, bytes) or len(pattern) > _MAX_PATTERN:
         raise UntrustedError("a pattern is text of at most 100 000 characters")
-    if len(call.args) > 2 or any(type(f) not in (int, re.RegexFlag) for f in call.args[1:]):
+    if type(flags) not in (int, re.RegexFlag):
         raise UntrustedError("the flags of a pattern are flags of re")
     text = pattern if type(pattern) is str else pattern.decode("latin-1")
-    ignores_case = "(?" in text or any(flag & re.IGNORECASE for flag in call.args[1:])
+    ignores_case = "(?" in text or flags & re.IGNORECASE
     # The compiler goes through each character of a range, or takes 16 MB for it.
-    call.budget.step(len(_WIDE_RANGE.findall(text)) * (200_000 if ignores_case else 20_000))
-    return re.compile(pattern, *call.args[1:])
+    load.budget.step(len(_WIDE_RANGE.findall(text)) * (200_000 if ignores_case else 20_000))
+    return re.compile(pattern, flags)
 
 
-def _namespace(call: Call) -> Any:
-    for name in call.kwargs:
+@entry("types.SimpleNamespace")
+def _namespace(load: Load, /, **attributes: Any) -> Any:
+    for name in attributes:
         settable(name)
-    return types.SimpleNamespace(**call.kwargs)
+    return types.SimpleNamespace(**attributes)
 
 
-def _proxy(call: Call) -> Any:
-    (mapping,) = call.args
+@entry("types.MappingProxyType")
+def _proxy(load: Load, mapping: Any, /) -> Any:
     if type(mapping) not in (dict, collections.OrderedDict):
         raise UntrustedError("MappingProxyType is read for a dict only")
     return types.MappingProxyType(mapping)
 
 
-def _array(call: Call) -> Any:
-    check_data(*call.args)
-    code = call.args[0]
-    if type(code) is not str or any(type(v) not in (list, bytes, str) for v in call.args[1:]):
+@entry("array.array")
+def _array(load: Load, code: Any, /, *content: Any) -> Any:
+    check_data(code, *content)
+    if type(code) is not str or any(type(v) not in (list, bytes, str) for v in content):
         raise UntrustedError("an array takes a type code, and numbers or bytes")
-    return array.array(*call.args)
+    return array.array(code, *content)
 
 
-def _zone(cls_name: str) -> Handler:
-    def handler(call: Call) -> Any:
-        import zoneinfo
-
-        (key,) = call.args
+def _zone(name: str) -> Handler:
+    def handler(load: Load, key: Any, /) -> Any:
         if type(key) is not str or not _ZONE.match(key):
             raise UntrustedError("a time zone has a name such as Europe/Paris")
-        make: Any = getattr(zoneinfo.ZoneInfo, cls_name) if cls_name else zoneinfo.ZoneInfo
-        return make(key)
+        return resolved(f"zoneinfo:{name}")(key)
 
     return handler
 
 
-def _timed(function: Any) -> Handler:
-    def handler(call: Call) -> Any:
-        zone = call.kwargs.get("tzinfo")
-        if zone is not None and not isinstance(zone, datetime.tzinfo):
-            raise UntrustedError("tzinfo is a time zone")
-        return plain(function, other=("tzinfo",))(call)
-
-    return handler
-
-
-def _random(call: Call) -> Any:
-    import random
-
-    check_data(*call.args)
-    return random.Random(*call.args)
-
-
-def _random_state(source: Any, call: Call) -> None:
-    check_data(*call.args)
-    version, state, *_ = call.args[0]
+@method("__setstate__", "random.Random")
+@method("setstate", "random.Random")
+def _random_state(load: Load, source: Any, found: Any, /) -> None:
+    check_data(found)
+    version, state, *_ = found
     if version in (2, 3) and (len(state) != 625 or not 0 <= state[-1] <= 624):
         raise UntrustedError("the state of a Random has 624 words and a position among them")
-    source.setstate(call.args[0])
+    source.setstate(found)
 
 
-def _context(call: Call) -> Any:
-    signals = [*call.kwargs.get("flags", ()), *call.kwargs.get("traps", ())]
+@entry("decimal.Context")
+def _context(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+    signals = [*kwargs.get("flags", ()), *kwargs.get("traps", ())]
     if not all(isinstance(s, type) and issubclass(s, decimal.DecimalException) for s in signals):
         raise UntrustedError("flags and traps are signals of decimal")
-    rest = {k: v for k, v in call.kwargs.items() if k not in ("flags", "traps")}
-    check_data(*call.args, *rest.values())
-    return decimal.Context(*call.args, **call.kwargs)
+    check_data(*args, *(v for k, v in kwargs.items() if k not in ("flags", "traps")))
+    return decimal.Context(*args, **kwargs)
 
 
-def _memory(cls: Any) -> Handler:
-    return plain(cls, str, bytes)
+def _add_classes(make: Callable[[Any], Handler], *classes: type, ending: str = "") -> None:
+    for cls in classes:
+        name = f"{cls.__module__}.{cls.__name__}{ending}"
+        ENTRIES[name] = Entry(make(cls), is_value=not ending)
 
 
-def _add(module: str, **handlers: Handler) -> None:
-    ENTRIES.update({f"{module}.{name}": Entry(call) for name, call in handlers.items()})
-
-
-_add(
-    "builtins",
-    bool=plain(bool, bool, int, float),
-    bytearray=_bytes(bytearray),
-    bytes=_bytes(bytes),
-    complex=plain(complex, int, float, complex, bool, str),
-    dict=_filled(dict),
-    float=plain(float, int, float, str, bool),
-    frozenset=_sequence(frozenset),
-    int=_int,
-    iter=_iter,
-    list=_sequence(list),
-    map=_map,
-    object=plain(object, most=0),
-    range=plain(range, int),
-    set=_sequence(set),
-    slice=_slice,
-    str=plain(str, str),
-    tuple=_sequence(tuple),
-    enumerate=_wrapped(enumerate),
-    reversed=_wrapped(reversed),
-    zip=_wrapped(zip),
-)
-ENTRIES["builtins.type"] = Entry(_type)
-ENTRIES["builtins.setattr"] = Entry(None, is_value=False)
-for _name in (
-    *("None", "Ellipsis", "NotImplemented", "abs", "all", "any", "ascii", "bin", "callable"),
-    *("chr", "divmod", "hash", "hex", "isinstance", "issubclass", "len", "max", "min", "oct"),
-    *("ord", "repr", "round", "sorted", "sum", "filter", "memoryview"),
-):
-    ENTRIES.setdefault(f"builtins.{_name}", Entry())
+_WRAPPERS = (collections.ChainMap, collections.UserDict, collections.UserList)
+_add_classes(_sequence, list, tuple, set, frozenset)
+_add_classes(_filled, collections.deque, *_KEYED, *_WRAPPERS)
+_add_classes(_short, decimal.Decimal, fractions.Fraction)
+_add_classes(_new, *_WRAPPERS, ending=".__new__")
 for _name, _cls in vars(builtins).items():
     if isinstance(_cls, type) and issubclass(_cls, BaseException):
         ENTRIES[f"builtins.{_name}"] = Entry(_exception(_cls))
         ENTRIES[f"builtins.{_name}.__new__"] = Entry(_new(_cls), is_value=False)
-
-_add(
-    "collections",
-    ChainMap=_filled(collections.ChainMap),
-    Counter=_filled(collections.Counter),
-    OrderedDict=_filled(collections.OrderedDict),
-    UserDict=_filled(collections.UserDict),
-    UserList=_filled(collections.UserList),
-    UserString=plain(collections.UserString, str),
-    defaultdict=_filled(collections.defaultdict),
-    deque=_filled(collections.deque),
-)
-for _cls in (collections.ChainMap, collections.UserDict, collections.UserList):
-    ENTRIES[f"collections.{_cls.__name__}.__new__"] = Entry(_new(_cls), is_value=False)
-_add(
-    "datetime",
-    date=plain(datetime.date, int),
-    datetime=_timed(datetime.datetime),
-    time=_timed(datetime.time),
-    timedelta=plain(datetime.timedelta, int, float),
-    timezone=plain(datetime.timezone, datetime.timedelta, str),
-)
-ENTRIES["datetime.timezone.utc"] = Entry()
-_add("decimal", Decimal=_short(decimal.Decimal), Context=_context)
 for _name, _cls in vars(decimal).items():
     if isinstance(_cls, type) and issubclass(_cls, decimal.DecimalException):
         ENTRIES[f"decimal.{_name}"] = Entry(_exception(_cls))
-_add("fractions", Fraction=_short(fractions.Fraction))
-_add("uuid", UUID=plain(uuid.UUID), SafeUUID=plain(uuid.SafeUUID, int, type(None)))
-for _member in uuid.SafeUUID.__members__:
-    ENTRIES[f"uuid.SafeUUID.{_member}"] = Entry()
-_add("zoneinfo", ZoneInfo=_zone(""))
-ENTRIES["zoneinfo.ZoneInfo.no_cache"] = Entry(_zone("no_cache"), is_value=False)
-_add("operator", getitem=_getitem)
-for _name in (
-    *("add", "sub", "mul", "truediv", "floordiv", "mod", "neg", "pos", "and_", "or_", "xor"),
-    *("eq", "ne", "lt", "le", "gt", "ge", "not_", "truth", "is_", "is_not", "contains"),
-):
-    ENTRIES.setdefault(f"operator.{_name}", Entry())
-    assert hasattr(operator, _name)
-_add("struct", unpack=_unpack)
-_add("types", SimpleNamespace=_namespace, MappingProxyType=_proxy)
-for _name in ("NoneType", "EllipsisType", "NotImplementedType", "GenericAlias", "UnionType"):
-    ENTRIES[f"types.{_name}"] = Entry()
-_add("array", array=_array)
-_add("re", compile=_pattern, RegexFlag=plain(re.RegexFlag, int))
-ENTRIES["re.Pattern"] = ENTRIES["re.Match"] = Entry()
-for _member in re.RegexFlag.__members__:
-    ENTRIES[f"re.{_member}"] = ENTRIES[f"re.RegexFlag.{_member}"] = Entry()
-_add("io", BytesIO=_memory(io.BytesIO), StringIO=_memory(io.StringIO))
-_add("random", Random=_random)
-for _name in ("PurePath", "PurePosixPath", "PureWindowsPath", "Path", "PosixPath", "WindowsPath"):
+entry("zoneinfo.ZoneInfo")(_zone("ZoneInfo"))
+entry("zoneinfo.ZoneInfo.no_cache", is_value=False)(_zone("ZoneInfo.no_cache"))
+ENTRIES["builtins.setattr"] = Entry(None, is_value=False)
 
-    def _path(call: Call, name: str = _name) -> Any:
-        import pathlib
-
-        return plain(getattr(pathlib, name), str)(call)
-
-    _add("pathlib", **{_name: _path})
-for _name in (
+add_plain("builtins", "object")
+add_plain("builtins", "bool", exact=(bool, int, float))
+add_plain("builtins", "int", "float", exact=(int, float, str, bool))
+add_plain("builtins", "complex", exact=(int, float, complex, bool, str))
+add_plain("builtins", "bytes", "bytearray", exact=(bytes, bytearray, list, str))
+add_plain("builtins", "range", exact=(int,))
+add_plain("builtins", "str", exact=(str,))
+add_plain("builtins", "iter", exact=_SIZED)
+add_plain(*("builtins", "enumerate", "reversed", "zip"), exact=(*_SIZED, *_ITERATORS, int, bool))
+add_plain("collections", "UserString", exact=(str,))
+add_plain("datetime", "date", exact=(int,))
+add_plain("datetime", "datetime", "time")
+add_plain("datetime", "timedelta", exact=(int, float))
+add_plain("datetime", "timezone", exact=(datetime.timedelta, str))
+add_plain("uuid", "UUID")
+add_plain("uuid", "SafeUUID", exact=(int, type(None)))
+add_plain("re", "RegexFlag", exact=(int,))
+add_plain("io", "BytesIO", "StringIO", exact=(str, bytes))
+add_plain("random", "Random")
+add_plain("time", "struct_time")
+add_plain(
+    "pathlib",
+    *("PurePath", "PurePosixPath", "PureWindowsPath", "Path", "PosixPath", "WindowsPath"),
+    exact=(str,),
+)
+add_plain(
+    "ipaddress",
     *("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network"),
     *("IPv4Interface", "IPv6Interface"),
-):
-
-    def _address(call: Call, name: str = _name) -> Any:
-        import ipaddress
-
-        return plain(getattr(ipaddress, name), str, int)(call)
-
-    _add("ipaddress", **{_name: _address})
-
-
-def _struct_time(call: Call) -> Any:
-    import time
-
-    return plain(time.struct_time)(call)
-
-
-_add("time", struct_time=_struct_time)
-for _name in vars(math):
-    if not _name.startswith("_"):
-        ENTRIES[f"math.{_name}"] = Entry()
-
-METHODS[str, "split"] = _split
-for _cls in _ITERATORS:
-    if hasattr(_cls, "__setstate__"):
-        METHODS[_cls, "__setstate__"] = _iterator_state
-METHODS["random.Random", "__setstate__"] = _random_state
-METHODS["random.Random", "setstate"] = _random_state
+    exact=(str, int),
+)
+add_values(
+    "builtins",
+    *("None", "Ellipsis", "NotImplemented", "abs", "all", "any", "ascii", "bin", "callable"),
+    *("chr", "divmod", "hash", "hex", "isinstance", "issubclass", "len", "max", "min", "oct"),
+    *("ord", "repr", "round", "sorted", "sum", "filter", "memoryview"),
+)
+add_values(
+    "operator",
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "neg", "pos", "and_", "or_", "xor"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "not_", "truth", "is_", "is_not", "contains"),
+)
+add_values("types", "NoneType", "EllipsisType", "NotImplementedType", "GenericAlias", "UnionType")
+add_values("re", "Pattern", "Match", *re.RegexFlag.__members__)
+add_values("re.RegexFlag", *re.RegexFlag.__members__)
+add_values("uuid.SafeUUID", *uuid.SafeUUID.__members__)
+add_values("datetime.timezone", "utc")
+add_values("math", *(name for name in vars(math) if not name.startswith("_")))

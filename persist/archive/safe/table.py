@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import pkgutil
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,23 +13,36 @@ from typing import Any
 import numpy
 
 from persist.archive.safe.budget import Budget
+from persist.archive.safe.checks import check_data
 from persist.errors import UntrustedError
 
 __all__ = [
+    "ATTRIBUTES",
     "ENTRIES",
-    "Call",
+    "METHODS",
+    "SETTERS",
     "Entry",
     "Handler",
-    "Made",
+    "Load",
     "Token",
+    "add_plain",
+    "add_values",
     "describe",
+    "entry",
+    "imported",
     "is_dunder",
     "is_known",
     "is_ufunc",
+    "method",
+    "plain",
+    "resolved",
+    "settable",
     "untrusted",
 ]
 
 _LONGEST = 500  # characters of a name in a message
+# Attributes like any other: the notes of an exception, and what networkx has computed.
+_PLAIN_DUNDERS = frozenset(["__builtins__", "__name__", "__notes__", "__networkx_cache__"])
 _UNSETTABLE = (
     type,
     types.ModuleType,
@@ -44,12 +60,7 @@ _UNSETTABLE = (
 class Token:
     """A name that was imported, and attributes of it: not the object, which is found when needed.
 
-    Parameters
-    ----------
-    module : str
-        The module that the source imports, or from which it imports.
-    path : tuple of str
-        What follows; empty for the module itself.
+    `path` is what follows the module, and empty for the module itself.
     """
 
     module: str
@@ -65,27 +76,59 @@ class Token:
         return Token(self.module, (*self.path, name))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a handler of the table gets.
-
-    Parameters
-    ----------
-    args, kwargs
-        The arguments.
-    budget : Budget
-        What the load may take.
-    made : Made
-        The objects of trusted classes that this load has made.
-    """
-
-    args: list[Any]
-    kwargs: dict[str, Any]
-    budget: Budget
-    made: Made
+def imported(statement: ast.stmt) -> dict[str, Token] | None:
+    """Return the tokens that an import binds, by name; None if persist writes no such import."""
+    if not isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return None
+    found = {}
+    for alias in statement.names:
+        if isinstance(statement, ast.Import):
+            first = alias.name.partition(".")[0]
+            found[alias.asname or first] = Token(alias.name if alias.asname else first)
+        elif statement.level or not statement.module or alias.name == "*":
+            return None
+        else:
+            found[alias.asname or alias.name] = Token(statement.module, (alias.name,))
+    return found
 
 
-Handler = Callable[[Call], Any]
+class Load:
+    """What one load may take, and the objects and classes of trusted classes that it has made."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        # By id, so all are kept.
+        self._objects: dict[int, Any] = {}
+        self._classes: dict[int, type] = {}
+        self._sealed: dict[int, Any] = {}
+
+    def add(self, obj: Any) -> Any:
+        """Remember what a trusted call has returned, and return it."""
+        if isinstance(obj, type):
+            self._classes[id(obj)] = obj
+        elif not isinstance(obj, _UNSETTABLE):
+            self._objects[id(obj)] = obj
+        return obj
+
+    def has_made(self, obj: object) -> bool:
+        """Return True if the state of an object may be set."""
+        return id(obj) in self._objects
+
+    def has_made_class(self, obj: object) -> bool:
+        """Return True if a trusted call has made this class, which may then be called."""
+        return id(obj) in self._classes
+
+    def seal(self, parts: Iterable[Any]) -> None:
+        """Note objects whose state was checked."""
+        self._sealed.update((id(part), part) for part in parts)
+
+    def is_sealed(self, obj: object) -> bool:
+        """Return True if the state of an object was checked, and is not to be set again."""
+        return id(obj) in self._sealed
+
+
+Handler = Callable[..., Any]
+"""Takes the `Load` and the arguments of a call; its signature is the arguments that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,43 +151,84 @@ class Entry:
 ENTRIES: dict[str, Entry] = {}
 """The names that need no trust; the modules of each library add theirs."""
 
+METHODS: dict[tuple[type | str, str], Handler] = {}
+"""Methods of objects that need no trust, by exact type (or its dotted name) and name."""
 
-class Made:
-    """The objects and classes that a load has made by calling what the caller trusts."""
+ATTRIBUTES: dict[tuple[type | str, str], Callable[[Any], Any]] = {}
+"""Attributes that may be read."""
 
-    def __init__(self) -> None:
-        self._objects: dict[int, Any] = {}
-        self._classes: dict[int, type] = {}
-        self._sealed: dict[int, Any] = {}
+SETTERS: dict[tuple[type | str, str], Callable[[Any, Any], None]] = {}
+"""Attributes that may be set."""
 
-    def add(self, obj: Any) -> Any:
-        """Remember what a trusted call has returned, and return it."""
-        if isinstance(obj, type):
-            self._classes[id(obj)] = obj
-        elif not isinstance(obj, _UNSETTABLE):
-            self._objects[id(obj)] = obj
-        return obj
 
-    def __contains__(self, obj: object) -> bool:
-        """Return True if the state of an object may be set."""
-        return id(obj) in self._objects
+def entry(*names: str, is_value: bool = True) -> Callable[[Handler], Handler]:
+    """Return a decorator that adds a handler to the table."""
 
-    def seal(self, parts: Iterable[Any]) -> None:
-        """Restore objects with the state that was checked."""
-        self._sealed.update((id(part), part) for part in parts)
+    def add(handler: Handler) -> Handler:
+        ENTRIES.update(dict.fromkeys(names, Entry(handler, is_value)))
+        return handler
 
-    def is_sealed(self, obj: object) -> bool:
-        """Return True if the state of an object was checked, and is not to be set again."""
-        return id(obj) in self._sealed
+    return add
 
-    def is_class(self, obj: object) -> bool:
-        """Return True if a trusted call has made this class, which may then be called."""
-        return id(obj) in self._classes
+
+def method(name: str, *classes: type | str) -> Callable[[Handler], Handler]:
+    """Return a decorator that adds a method; it takes the load, the object and the arguments."""
+
+    def add(handler: Handler) -> Handler:
+        METHODS.update({(cls, name): handler for cls in classes})
+        return handler
+
+    return add
+
+
+def add_values(module: str, *names: str) -> None:
+    """Add what may be part of what is read, and is not called."""
+    for name in names:
+        ENTRIES.setdefault(f"{module}.{name}", Entry())
+
+
+def add_plain(module: str, *names: str, exact: tuple[type, ...] = ()) -> None:
+    """Add what is called with data only, or with arguments of exactly these types.
+
+    The module is imported when the first of them is called.
+    """
+    for name in names:
+        ENTRIES[f"{module}.{name}"] = Entry(plain(f"{module}:{name}", *exact))
+
+
+def plain(name: str, *exact: type) -> Handler:
+    """Return the handler of `add_plain`, for a name such as ``datetime:date``."""
+
+    def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
+        values = [*args, *kwargs.values()]
+        if not exact:
+            check_data(*values, zones=True)
+        for value in values if exact else ():
+            if type(value) not in exact:
+                raise UntrustedError(f"a {type(value).__qualname__} stands where it is not read")
+        return resolved(name)(*args, **kwargs)
+
+    return handler
+
+
+resolved = functools.cache(pkgutil.resolve_name)
+"""Return the object of a name such as ``pandas:arrays.SparseArray``."""
 
 
 def is_dunder(name: str) -> bool:
     """Return True for ``__name__``: what Python itself, or numpy, looks up on objects."""
     return name.startswith("__") and name.endswith("__")
+
+
+def settable(name: object) -> str:
+    """Return the name of an attribute, if it may be set at all.
+
+    numpy reads memory at the address in ``__array_interface__``, and ``__class__`` makes an object
+    another: names that Python itself looks up are never set.
+    """
+    if type(name) is not str or (is_dunder(name) and name not in _PLAIN_DUNDERS):
+        raise UntrustedError(f"the attribute {name!r} may not be set")
+    return name
 
 
 def is_known(dotted: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,7 +14,7 @@ import numpy
 
 from persist.archive.arrays import STORES, loader_source
 from persist.archive.module import closing_source
-from persist.archive.safe.table import Token
+from persist.archive.safe.table import Token, imported
 
 __all__ = [
     "ArraysTemplate",
@@ -24,9 +25,11 @@ __all__ = [
     "older_arrays_template",
 ]
 
+_CLOSING = re.compile(r"try:\n    del (\w+(?:, \w+)*)\nexcept NameError:\n    pass")
+
 # Makes an object of a class without calling its __init__.
 _OBJECT = """
-def {}(*args, **attributes):
+def _object(*args, **attributes):
     obj = args[0].__new__(*args)
     obj.__dict__.update(attributes)
     return obj
@@ -35,7 +38,7 @@ def {}(*args, **attributes):
 # The functions that release 3.2.1 wrote, and more texts than there are in one beside names.
 _MOST_STRINGS = 5
 _OLDER_FORGET = """
-def {}():
+def forget():
     '''Find and remove all replaced single_item_mode modules
     from sys.modules and the module dictionary.
     '''
@@ -92,21 +95,11 @@ _EXAMPLES: list[Any] = [
 
 @dataclass(frozen=True)
 class Helper:
-    """A function of the source.
+    """A function of the source: its parameters, what it imports, and what it returns.
 
-    Parameters
-    ----------
-    body : ast.expr or None
-        What it returns; None for the function that makes objects without calling ``__init__``.
-    parameters : tuple of str
-        The names of its arguments.
-    imports : mapping of str to Token
-        What it imports.
-    defaults : mapping of str to ast.expr, or object
-        What its parameters are where they are not given; first as expressions, then as what these
-        give where the function is defined.
-    arrays : ArraysTemplate or None
-        What it loads, if it is a loader of arrays.
+    The `body` is None for the function that makes objects without calling ``__init__``. The
+    `defaults` are first expressions, then what these give where the function is defined. `arrays`
+    is what it loads, if it is a loader of arrays.
     """
 
     body: ast.expr | None
@@ -131,7 +124,7 @@ class ArraysTemplate:
     location : str
         The file or folder of the arrays, relative to the folder of the module.
     names : tuple of str
-        The names of the arrays.
+        Of the arrays.
     """
 
     name: str
@@ -146,32 +139,28 @@ def is_closing(statement: ast.Try) -> list[str]:
 
     They are those that exec adds, and the one of the arrays.
     """
-    shape = (statement.body, statement.handlers, statement.orelse, statement.finalbody)
-    if [len(part) for part in shape] != [1, 1, 0, 0]:
+    if not isinstance(statement.body[0], ast.Delete):
         return []
-    handler, first = statement.handlers[0], statement.body[0]
-    if not (
-        isinstance(first, ast.Delete)
-        and isinstance(handler.type, ast.Name)
-        and (handler.type.id, handler.name) == ("NameError", None)
-        and [type(part) for part in handler.body] == [ast.Pass]
-    ):
-        return []
-    names = [target.id for target in first.targets if isinstance(target, ast.Name)]
-    return names if len(names) == len(first.targets) else []
+    found = _CLOSING.fullmatch(ast.unparse(statement))
+    return found[1].split(", ") if found else []
 
 
 def find_helper(function: ast.FunctionDef) -> Helper | None:
     """Return what a function is: imports and one expression, or one of the two that persist has."""
     if function.decorator_list or function.returns is not None:
         return None
-    name = function.name
-    if _shown(function) == _shown(_function(_OBJECT.format(name))):
-        return Helper(None)
-    for forget in (closing_source(None), _OLDER_FORGET.format(name)):
-        if _shown(function) == _shown(_function(forget)):
-            return Helper(ast.Constant(None))
-    return _expression_helper(function)
+    return _expression_helper(function) or _known_functions().get(_shown_unnamed(function))
+
+
+@lru_cache(maxsize=1)
+def _known_functions() -> dict[str, Helper]:
+    nothing = Helper(ast.Constant(None))
+    known = {_OBJECT: Helper(None), closing_source(None): nothing, _OLDER_FORGET: nothing}
+    return {_shown_unnamed(_function(text)): helper for text, helper in known.items()}
+
+
+def _shown_unnamed(function: ast.FunctionDef) -> str:
+    return _shown(function).partition(",")[2]  # The name is the first field.
 
 
 def _expression_helper(function: ast.FunctionDef) -> Helper | None:
@@ -184,16 +173,10 @@ def _expression_helper(function: ast.FunctionDef) -> Helper | None:
     *head, last = function.body
     imports: dict[str, Token] = {}
     for statement in head:
-        if not isinstance(statement, (ast.Import, ast.ImportFrom)):
+        found = imported(statement)
+        if found is None:
             return None
-        for alias in statement.names:
-            if isinstance(statement, ast.Import):
-                bound = alias.asname or alias.name.partition(".")[0]
-                imports[bound] = Token(alias.name if alias.asname else bound)
-            elif statement.level or not statement.module or alias.name == "*":
-                return None
-            else:
-                imports[alias.asname or alias.name] = Token(statement.module, (alias.name,))
+        imports.update(found)
     if not isinstance(last, ast.Return) or last.value is None:
         return None
     names = tuple(arg.arg for arg in arguments.args)
