@@ -294,7 +294,9 @@ class _Loader:
                 values_of[what] = features[gone[-1]]
             elif not is_test:
                 values_of[what] = values
-        return features[[c for c in columns if c not in gone]], ids, values_of
+        if gone:
+            features = features[[c for c in columns if c not in gone]]
+        return features, ids, values_of
 
     def _from_folder(self, folder: Path) -> Data:
         files = {part: _find(folder, stems) for part, stems in _FILES.items()}

@@ -182,18 +182,22 @@ def _plan(number: int, steps: list[Any], choices: list[Any]) -> Plan:
             model_name = str(named or type(operators[0]).__name__)
         else:
             before.append(planned)
-    # Of the class, as an estimator may have it only when it is fitted.
-    if model is None or not hasattr(type(model.operators[0]), "predict"):
+    if model is None or not _has(model.operators[0], "predict"):
         raise PipelineError("The last step of a pipeline must be a model, with fit and predict")
     for planned in before:
         for operator in planned.operators:
-            if not hasattr(type(operator), "transform"):
+            if not _has(operator, "transform"):
                 raise PipelineError(
                     f"Step {planned.index} must transform, and {type(operator).__name__} has no "
                     "transform; the model is the last step"
                 )
     name = f"{number:04d}_{model_name.lower()}"
     return Plan(name, tuple(before), model, splitter, model_name, choices)
+
+
+def _has(operator: Any, method: str) -> bool:
+    """Return True if an estimator has a method, now or once it is fitted."""
+    return hasattr(type(operator), method) or hasattr(operator, method)
 
 
 def _operators(step: Any) -> tuple[StepKind, tuple[Any, ...]]:

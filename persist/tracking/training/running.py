@@ -248,7 +248,6 @@ def _trained(
 ) -> RunResult:
     """Train by a recipe: the arguments of `run` that numbers depend on, but for the data."""
     plans = make_plans(recipe["pipeline"])
-    digests = [data.digest() for data in datasets]
     session = Session(recipe, plans, datasets, seed)
     _warn_of_main(plans)
     store = open_store()
@@ -259,12 +258,12 @@ def _trained(
         run_id = store.begin_run(
             name,
             {**session.config(), **extra, **_source(store, recipe)},
-            [_described(*one) for one in zip(datasets, session.datasets, digests, strict=True)],
+            [_described(*one) for one in zip(session.datasets, session.digests, strict=True)],
         )
         with _ending(store, run_id):
             results = Results(len(plans) * len(datasets), functools.cache(store.greater_is_better))
             report = progress or (_write if verbose and sys.stderr.isatty() else None)
-            for text in session.train(pool, Recorder(store, run_id), digests, results):
+            for text in session.train(pool, Recorder(store, run_id), results):
                 if report is not None:
                     report(results.done, results.total, text)
             if results.scores or not results.errors:
@@ -314,12 +313,12 @@ def _source(store: WorkspaceStore, recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {"source": store.save_encoded_artifact(pieces, "dict", "configuration", _SOURCE_FORMAT)}
 
 
-def _described(data: Data, split: Data, digest: str) -> dict[str, Any]:
+def _described(data: Data, digest: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": data.name}
     if data.path is not None:
         found["path"] = data.path
-    found["n_samples"], found["n_features"] = split.X.shape
-    found["n_test"] = 0 if split.X_test is None else int(split.X_test.shape[0])
+    found["n_samples"], found["n_features"] = data.X.shape
+    found["n_test"] = 0 if data.X_test is None else int(data.X_test.shape[0])
     found["digest"] = f"sha256:{digest}"
     if data.target_names:
         found["targets"] = list(data.target_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -140,6 +141,14 @@ def _metric(metric: Any) -> Metric | None:
     if function is not None:
         name = getattr(function, "__name__", "scorer")
         return Metric(name if name.startswith("neg_") else f"scorer:{name}", metric)
+    try:
+        inspect.signature(metric).bind(None, None)
+    except TypeError as error:
+        raise PipelineError(
+            f"cannot score by {metric!r}: {error}; give a function of true and predicted values"
+        ) from error
+    except ValueError:
+        pass  # Functions of compiled code may not tell their arguments.
     return Metric(getattr(metric, "__name__", type(metric).__name__), function=metric)
 
 
@@ -156,7 +165,7 @@ def check_metric(metric: Metric | None, task_type: str) -> Metric:
         return Metric(known[0])
     if metric.scorer is None and metric.function is None and metric.name not in known:
         raise PipelineError(
-            f"The metric of a {task_type} must be one of {', '.join(known)}: {metric.name!r}"
+            f"cannot score a {task_type} by metric {metric.name!r}: give one of {', '.join(known)}"
         )
     return metric
 
@@ -205,7 +214,7 @@ def score(
 
 
 def _accuracy(metrics: Any, y_true: Any, y_pred: Any) -> float:
-    if numpy.ndim(y_true) == 2:
+    if numpy.ndim(y_true) == 2 and y_true.shape[1] > 1:
         # All outputs of a sample must be right, as for scikit-learn's multi-output classifiers.
         return float((numpy.asarray(y_true) == numpy.asarray(y_pred)).all(axis=1).mean())
     return float(metrics.accuracy_score(y_true, y_pred))
@@ -314,8 +323,9 @@ def outcomes_of(
 
 def _predicted(chain: FittedChain, features: Any, y: Array, is_classifier: bool) -> Predicted:
     found = numpy.asarray(chain.predict(features))
-    if y.ndim == 1 and found.ndim == 2 and found.shape[1] == 1:
-        found = found[:, 0]
+    if found.size == y.size:
+        # A column of targets and a flat one would be compared all with all.
+        found = found.reshape(y.shape)
     if not is_classifier:
         return Predicted(found)
     proba = chain.response(features, "predict_proba")
@@ -389,7 +399,8 @@ def _voted(outcomes: list[Outcome], is_classifier: bool) -> Predicted:
     has_proba = all(one.proba is not None for one in found)
     if has_proba and _have_same_classes(found) and not isinstance(classes, list):
         chances = numpy.average([one.proba for one in found], axis=0)
-        return Predicted(classes[chances.argmax(axis=1)], chances, classes)
+        labels = classes[chances.argmax(axis=1)].reshape(found[0].y.shape)
+        return Predicted(labels, chances, classes)
     votes = numpy.stack([one.y for one in found])
     labels = numpy.unique(votes)
     counts = numpy.stack([(votes == label).sum(axis=0) for label in labels])

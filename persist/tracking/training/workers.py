@@ -161,7 +161,11 @@ class _ExecutorPool(Pool):
         return file
 
     def _result(self, task: Task, future: Future[Any]) -> Any:
-        found = future.result()
+        try:
+            found = future.result()
+        except (pickle.PicklingError, AttributeError, TypeError):
+            # Tasks raise no errors: it cannot travel, as functions that have no name.
+            return task.function(*self._arguments(task))
         if isinstance(found, _MissingFile):
             return self._executor.submit(_call, task.function, self._arguments(task)).result()
         return found
