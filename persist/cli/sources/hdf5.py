@@ -19,7 +19,7 @@ import numpy
 
 from persist.archive.arrays.hdf5 import DTYPE, ORDER, map_dataset
 from persist.cli.sources.hdf5_attributes import plain_attributes
-from persist.cli.sources.source import Listed, Loaded
+from persist.cli.sources.source import Listed, Loaded, Source
 from persist.errors import DamagedError
 from persist.hdf5.opening import check_contained, open_hdf5
 
@@ -29,11 +29,8 @@ __all__ = ["Hdf5Source", "check_file"]
 _OF_GROUP = "//attributes"
 
 
-class Hdf5Source:
+class Hdf5Source(Source):
     """The datasets of a file and the attributes of its groups."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the paths of the datasets, and of groups with attributes, without the root."""

@@ -10,8 +10,7 @@ import h5py
 import numpy
 
 from persist.cli.sources.mat73 import Mat73Source
-from persist.cli.sources.source import Listed, Loaded, SourceError
-from persist.errors import MissingExtraError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError, imported
 
 __all__ = ["MatSource"]
 
@@ -21,16 +20,13 @@ _REFUSED = {"function", "opaque", "object", "unknown"}
 _NAMES = {"double": "float64", "single": "float32", "logical": "bool"}
 
 
-class MatSource:
+class MatSource(Source):
     """The variables of a file.
 
     A struct is a dict, a cell array a list or an array of objects, and one row of characters is
     text. All else is an array, of two axes or more as in MATLAB, or a sparse array
     (of older scipy, a sparse matrix).
     """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the names of the variables."""
@@ -62,7 +58,7 @@ class MatSource:
         return _numbers(value, kind) if type(value) is numpy.ndarray else value
 
     def _call(self, function: str, **options: Any) -> Any:
-        matlab = _matlab()
+        matlab = imported("scipy.io.matlab", "mat")
         try:
             return getattr(matlab, function)(self._path, appendmat=False, **options)
         except NotImplementedError as error:
@@ -78,17 +74,9 @@ class MatSource:
             raise SourceError(f"it is damaged, or not a MAT file ({reason})") from error
 
 
-def _matlab() -> Any:
-    try:
-        import scipy.io.matlab
-    except ImportError as error:
-        raise MissingExtraError("scipy", "mat") from error
-    return scipy.io.matlab
-
-
 def _sparse_arrays() -> dict[str, bool]:
     """Return the option that asks for sparse arrays, where scipy has a choice."""
-    parameters = inspect.signature(_matlab().loadmat).parameters
+    parameters = inspect.signature(imported("scipy.io.matlab", "mat").loadmat).parameters
     return {"spmatrix": False} if "spmatrix" in parameters else {}
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from persist.errors import PersistError
+from persist.errors import MissingExtraError, PersistError
 
-__all__ = ["COMPRESSED", "Listed", "Loaded", "Source", "SourceError", "stem_of"]
+__all__ = ["COMPRESSED", "Listed", "Loaded", "Source", "SourceError", "imported", "stem_of"]
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".z", ".lzma")
 """The extensions that pickles have behind their own."""
@@ -46,8 +47,11 @@ class Loaded:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Source(Protocol):
-    """A file of one format."""
+class Source:
+    """A file of one format, with one value named as the file is unless it has names of its own."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
 
     def names(self) -> list[Listed]:
         """Return what the file holds, in its order, without loading more than it takes to know.
@@ -59,6 +63,7 @@ class Source(Protocol):
         OSError
             If it cannot be read.
         """
+        return [Listed(stem_of(self._path))]
 
     def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
         """Yield what has these names, one at a time; the file is open until the end, or `close`.
@@ -70,6 +75,19 @@ class Source(Protocol):
         OSError
             If the file cannot be read.
         """
+        for name in names:
+            yield self._value(name)
+
+    def _value(self, name: str) -> Loaded:
+        raise NotImplementedError
+
+
+def imported(module: str, extra: str = "import") -> Any:
+    """Import a library that a format needs."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(module.partition(".")[0], extra) from error
 
 
 def stem_of(path: str) -> str:
