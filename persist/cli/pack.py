@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.documents import print_result
+from persist.cli.datasets import inner, open_dataset
 from persist.cli.errors import CommandError
-from persist.cli.opening import inner, open_dataset
 from persist.cli.options import Commands, add_command, count
-from persist.display import harmless
+from persist.cli.output import print_aside, print_result
 from persist.errors import PersistError
 
 if TYPE_CHECKING:
@@ -140,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_not_stored(planned: Plan) -> None:
     for refused in planned.not_stored:
-        print(harmless(f"not stored: {refused}"), file=sys.stderr)
+        print_aside(f"not stored: {refused}")
 
 
 def _remove_empty(path: str) -> None:
@@ -164,7 +162,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _documents(path: str, stored: list[Planned], namespace: str | None) -> list[dict[str, Any]]:
-    from persist.cli.entries import describe
+    from persist.cli.datasets import describe
 
     dataset = inner(open_dataset(path), namespace.split(".") if namespace else [])
     prefix = f"{namespace}." if namespace else ""

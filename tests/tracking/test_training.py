@@ -662,6 +662,10 @@ def test_frozen_estimators_are_steps(train):
     result = train([frozen.FrozenEstimator(scaler), Ridge()], (X, Y))
     expected = train([Ridge()], (scaler.transform(X), Y))
     assert fold_scores(result, "rmse") == pytest.approx(fold_scores(expected, "rmse"))
+    # It is its own clone: what is seeded must not be the user's.
+    forest = RandomForestRegressor(**FOREST).fit(X, Y)
+    train([frozen.FrozenEstimator(forest)], (X, Y))
+    assert forest.random_state is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Generator, Iterable
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -34,28 +35,25 @@ class MatSource(Source):
             return Mat73Source(self._path).names()
         return [
             Listed(name, f"persist does not read the class {kind}" if kind in _REFUSED else "")
-            for name, kind in self._variables()
+            for name, kind in self._kinds.items()
         ]
 
     def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
         """Yield variables."""
-        if h5py.is_hdf5(self._path):
-            yield from Mat73Source(self._path).load(names)
-            return
-        kinds = dict(self._variables())
-        for name in names:
-            yield Loaded(self._value(name, kinds[name]))
+        is_hdf5 = h5py.is_hdf5(self._path)
+        return Mat73Source(self._path).load(names) if is_hdf5 else super().load(names)
 
-    def _variables(self) -> list[tuple[str, str]]:
-        found = self._call("whosmat")
-        return [(name, kind) for name, _, kind in found if name != _WORKSPACE]
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        return {name: kind for name, _, kind in self._call("whosmat") if name != _WORKSPACE}
 
-    def _value(self, name: str, kind: str) -> Any:
+    def _value(self, name: str) -> Loaded:
+        kind = self._kinds[name]
         options = {"simplify_cells": kind in ("struct", "cell")}
         value = self._call("loadmat", variable_names=[name], **options, **_sparse_arrays())[name]
         if kind == "char":
-            return _text(value)
-        return _numbers(value, kind) if type(value) is numpy.ndarray else value
+            return Loaded(_text(value))
+        return Loaded(_numbers(value, kind) if type(value) is numpy.ndarray else value)
 
     def _call(self, function: str, **options: Any) -> Any:
         matlab = imported("scipy.io.matlab", "mat")

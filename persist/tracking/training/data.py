@@ -145,18 +145,12 @@ class Data:
 
     def held_out(self, train: Array, test: Array) -> Data:
         """Return the same samples, those of some rows as the test part."""
+        kept = ("X", "y", "groups", "sample_weight", "ids", "rows")
+        held = ("X", "y", "ids", "rows")
         return replace(
             self,
-            X=take(self.X, train),
-            y=self.y[train],
-            X_test=take(self.X, test),
-            y_test=self.y[test],
-            groups=None if self.groups is None else self.groups[train],
-            sample_weight=None if self.sample_weight is None else self.sample_weight[train],
-            ids=None if self.ids is None else self.ids[train],
-            ids_test=None if self.ids is None else self.ids[test],
-            rows=self.rows[train],
-            rows_test=self.rows[test],
+            **{what: take(getattr(self, what), train) for what in kept},
+            **{f"{what}_test": take(getattr(self, what), test) for what in held},
         )
 
     def preview(self) -> str:
@@ -206,10 +200,10 @@ def row_count(values: Any) -> int:
 
 
 def take(values: Any, rows: Array) -> Any:
-    """Return some rows of an array, sparse matrix or frame, in this order."""
-    if hasattr(values, "iloc"):
-        return values.iloc[rows]
-    return values[rows]
+    """Return some rows of an array, sparse matrix or frame, in this order; None of None."""
+    if values is None:
+        return None
+    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]
 
 
 def _rows_without_value(values: Array) -> list[int]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 
 from persist.errors import PersistError, PortabilityWarning
+from persist.progress import Progress, reporter
 from persist.tracking import encodings
 from persist.tracking.delimited import MISSING
 from persist.tracking.environment import differences, environment, leave_run
@@ -34,7 +35,6 @@ __all__ = ["rerun", "run"]
 
 _log = logging.getLogger(__name__)
 
-_Report = Callable[[int, int, str], None]
 _SOURCE_FORMAT = "archive"
 
 
@@ -65,7 +65,7 @@ def run(
     n_jobs: int | None = None,
     executor: Executor | None = None,
     artifact_format: str = "joblib",
-    progress: _Report | None = None,
+    progress: Progress = None,
 ) -> RunResult:
     """Train pipelines on data sets, and record everything in a workspace.
 
@@ -127,9 +127,10 @@ def run(
         What trains instead, such as ``Client.get_executor(pure=False)`` of dask.
     artifact_format : {'joblib', 'archive', 'pickle'}, optional
         How fitted objects are stored.
-    progress : callable, optional
+    progress : bool or callable, optional
         Called after each pipeline with how many are done, of how many, and a text with its score,
-        how many have failed and the best one, in the place of writing.
+        how many have failed and the best one; or True, to write that to standard error, which is
+        the default on a terminal.
 
     Returns
     -------
@@ -244,7 +245,7 @@ def _trained(
     verbose: int,
     n_jobs: int | None,
     executor: Executor | None,
-    progress: _Report | None,
+    progress: Progress,
 ) -> RunResult:
     """Train by a recipe: the arguments of `run` that numbers depend on, but for the data."""
     plans = make_plans(recipe["pipeline"])
@@ -262,15 +263,15 @@ def _trained(
         )
         with _ending(store, run_id):
             results = Results(len(plans) * len(datasets), functools.cache(store.greater_is_better))
-            report = progress or (_write if verbose and sys.stderr.isatty() else None)
+            is_shown = bool(verbose) and sys.stderr.isatty()
+            report = reporter(is_shown if progress is None else progress)
             for text in session.train(pool, Recorder(store, run_id), results):
-                if report is not None:
-                    report(results.done, results.total, text)
+                report(results.done, results.total, text)
             if results.scores or not results.errors:
                 store.complete_run(run_id, results.summary())
             else:
                 store.fail_run(run_id, results.errors[0])
-                if verbose and progress is None:
+                if verbose and not callable(progress):
                     _log.error(
                         *("All %d pipelines of %r have failed: %s", results.total, name),
                         results.errors[0],
@@ -329,9 +330,7 @@ def _warn_of_main(plans: Sequence[Plan]) -> None:
     names = {
         type(part).__qualname__
         for plan in plans
-        if "__main__" in plan.modules()
-        for step in plan.steps
-        for part in parts_of(step.operators)
+        for part in plan.parts()
         if type(part).__module__ == "__main__"
     }
     if names:
@@ -341,10 +340,3 @@ def _warn_of_main(plans: Sequence[Plan]) -> None:
             PortabilityWarning,
             stacklevel=4,
         )
-
-
-def _write(done: int, total: int, shown: str) -> None:
-    # Names of data sets and models come from data, which may hold what steers a terminal.
-    text = "".join(c if c.isprintable() else " " for c in f"{done}/{total} {shown}"[:78])
-    sys.stderr.write(f"\r{text:78}{chr(10) if done == total else ''}")
-    sys.stderr.flush()

@@ -83,16 +83,8 @@ class Results:
 class Session:
     """Pipelines on data, prepared to be trained; arguments are checked here.
 
-    Parameters
-    ----------
-    recipe : mapping
-        The arguments of `run` that numbers depend on, but for the data.
-    plans : list of Plan
-        The pipelines.
-    datasets : sequence of Data
-        The data, before any split.
-    seed : int
-        The seed of what is random and has none.
+    `recipe` has the arguments of `run` that numbers depend on, but for the data; `seed` is for what
+    is random and has none. The data come before any split.
     """
 
     def __init__(
@@ -116,6 +108,8 @@ class Session:
             with_test(data, recipe["test"], cvs, is_classifier, self._shuffles, seed)
             for data in datasets
         ]
+        for data in self.datasets:
+            data.check_complete()  # the test part too
         self._folds: dict[tuple[int, bool], Shared] = {}
 
     def _check_metric(self) -> None:
@@ -130,25 +124,18 @@ class Session:
 
     def config(self) -> dict[str, Any]:
         """Return what is recorded of the run, for JSON."""
-        modules = {module for plan in self._plans for module in plan.modules()}
-        recipe = self._recipe
+        found = {
+            key: {"given": True}
+            if key == "test" and is_data(value)
+            else _shortened(described(value))
+            for key, value in self._recipe.items()
+            if key != "pipeline"
+        }
+        modules = {type(part).__module__ for plan in self._plans for part in plan.parts()}
         return {
             "n_pipelines": len(self._plans),
             "n_datasets": len(self.datasets),
-            **{
-                key: _shortened(described(recipe.get(key)))
-                for key in (
-                    "cv",
-                    "metric",
-                    "greater_is_better",
-                    "random_state",
-                    "refit",
-                    "artifact_format",
-                )
-            },
-            "test": {"given": True}
-            if is_data(recipe["test"])
-            else _shortened(described(recipe["test"])),
+            **found,
             "seed": self._seed,
             "process": this_process(),
             "environment": environment(modules),
