@@ -52,11 +52,6 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="also of files that are named, store what can be stored and report the rest",
     )
-    _add_naming(parser)
-    _add_storing(parser)
-
-
-def _add_naming(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--namespace", metavar="NAME", help="store the keys in this namespace of the data set"
     )
@@ -69,9 +64,6 @@ def _add_naming(parser: argparse.ArgumentParser) -> None:
         help="names inside the files to leave out, such as 'raw/*'; can be repeated",
     )
     parser.add_argument("--replace", action="store_true", help="replace keys that exist")
-
-
-def _add_storing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=["npy", "npz", "hdf5"],
@@ -112,7 +104,13 @@ def run(args: argparse.Namespace) -> int:
     stored: list[Planned] = []
     try:
         if planned.items:
-            with open_results(args.dataset, "w", **_options(args)) as target:
+            options = {
+                "data_format": args.format,
+                "compression": args.compression,
+                "array_threshold": args.threshold,
+                "provenance": args.provenance,
+            }
+            with open_results(args.dataset, "w", **options) as target:
                 for name in args.namespace.split(".") if args.namespace else ():
                     target = target.group(name)
                 stored = store(target, planned, replace=args.replace)
@@ -150,15 +148,6 @@ def _remove_empty(path: str) -> None:
         results = open_results(path)
         if not any(map(len, [results, *map(results.group, results.groups)])):
             remove_path(path)
-
-
-def _options(args: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "data_format": args.format,
-        "compression": args.compression,
-        "array_threshold": args.threshold,
-        "provenance": args.provenance,
-    }
 
 
 def _documents(path: str, stored: list[Planned], namespace: str | None) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from persist.cli.sources.hdf5 import check_file
 from persist.cli.sources.source import Listed, Loaded, Source, SourceError, imported, stem_of
-from persist.errors import MissingExtraError, PersistError
+from persist.errors import MissingExtraError
 from persist.files import open_regular
 
 __all__ = ["NetcdfSource"]
@@ -58,10 +58,6 @@ def _groups(path: str) -> Iterator[dict[str, Any]]:
             engine = _engine("h5netcdf" if is_hdf5 else "scipy")
             groups = {"/": xarray.open_dataset(path, engine=engine)}
         yield groups
-    except PersistError:
-        raise
-    except (ValueError, OSError, KeyError):
-        raise
     except (TypeError, RuntimeError, AttributeError, IndexError) as error:
         # Of whichever library reads the file.
         raise SourceError(f"it is damaged, or not netCDF: {error}") from error

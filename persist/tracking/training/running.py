@@ -27,8 +27,8 @@ from persist.tracking.training.data import Data
 from persist.tracking.training.loading import load_data
 from persist.tracking.training.plan import Plan, make_plans
 from persist.tracking.training.recording import Recorder
-from persist.tracking.training.session import Results, Session, is_data
-from persist.tracking.training.splitting import check_splitter
+from persist.tracking.training.session import Results, Session
+from persist.tracking.training.splitting import check_splitter, is_data
 from persist.tracking.training.workers import open_pool
 
 __all__ = ["rerun", "run"]

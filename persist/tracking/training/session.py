@@ -24,10 +24,10 @@ from persist.tracking.training.fitting import (
 from persist.tracking.training.plan import Plan
 from persist.tracking.training.recording import Job, Recorder, Score
 from persist.tracking.training.scoring import check_metric, make_metric
-from persist.tracking.training.splitting import folds_of, restricted, with_test
+from persist.tracking.training.splitting import folds_of, is_data, restricted, with_test
 from persist.tracking.training.workers import Pool, Shared, Task
 
-__all__ = ["Results", "Session", "is_data"]
+__all__ = ["Results", "Session"]
 
 # The name of a fold, or of all training data, and the rows to fit to and to validate on.
 Part: TypeAlias = "tuple[str, Any, Any]"
@@ -233,11 +233,6 @@ def _fit_parts(
         if found[-1].error is not None:
             break
     return found, time.perf_counter() - begin
-
-
-def is_data(test: Any) -> bool:
-    """Return True if a test part is given as data."""
-    return isinstance(test, tuple) and not hasattr(test, "split")
 
 
 def _shortened(value: Any) -> Any:

@@ -21,6 +21,7 @@ from persist.tracking.training.loading import load_data
 __all__ = [
     "check_splitter",
     "folds_of",
+    "is_data",
     "needs_groups",
     "restricted",
     "seeded",
@@ -135,14 +136,13 @@ def with_test(
     """
     if test is None or test is False or (isinstance(test, (int, float)) and test == 0):
         return data
-    is_part = isinstance(test, tuple) and len(test) == 2 and not _is_splitter(test)
     if data.X_test is not None:
-        if is_part:
+        if is_data(test):
             raise PipelineError(
                 f"cannot use test=(X_test, y_test): {data.name} brings a test part already"
             )
         return data
-    if is_part:
+    if is_data(test):
         [part] = load_data(test)
         return replace(data, X_test=part.X, y_test=part.y, ids_test=part.ids, rows_test=part.rows)
     is_share = isinstance(test, (float, numpy.floating))
@@ -156,6 +156,11 @@ def with_test(
         splits = test if _is_splitter(test) else _test_rows(test)
         train, chosen = folds_of(splits, data, is_classifier, None, seed)[0]
     return data.held_out(train, chosen)
+
+
+def is_data(test: Any) -> bool:
+    """Return True if a test part is given as (X_test, y_test)."""
+    return isinstance(test, tuple) and len(test) == 2 and not _is_splitter(test)
 
 
 def _test_rows(test: Any) -> list[tuple[Array, Array]]:
