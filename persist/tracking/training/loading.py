@@ -144,7 +144,7 @@ class _Loader:
         if isinstance(dataset, Mapping):
             return [self._from_mapping(dataset)]
         if isinstance(dataset, (tuple, list)) and len(dataset) in (2, 4):
-            return [self._from_parts("dataset", *dataset)]
+            return [self.from_parts("dataset", *dataset)]
         dataset = _collected(dataset)
         if is_frame(dataset):
             return [self.from_frame(dataset, "dataset", None)]
@@ -181,9 +181,9 @@ class _Loader:
         if y is None and is_frame(features):
             return loader.from_frame(features, name, None)
         tests = dataset.get("X_test"), dataset.get("y_test")
-        return loader._from_parts(name, features, y, *tests, ids=dataset.get("ids"))
+        return loader.from_parts(name, features, y, *tests, ids=dataset.get("ids"))
 
-    def _from_parts(
+    def from_parts(
         self,
         name: str,
         features: Any,
@@ -280,7 +280,7 @@ class _Loader:
         frames = {part: _without_sample_names(table.frame) for part, table in tables_of.items()}
         is_named = bool(tables_of["X"].form.header)
         ids = frames["X"][1]
-        return self._from_parts(
+        return self.from_parts(
             folder.name,
             _handed(frames["X"][0]),
             self._chosen_target(frames["y"][0]),
