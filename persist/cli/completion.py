@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from persist.cli.documents import print_result
 from persist.cli.options import Commands, add_command
+from persist.cli.output import print_result
 from persist.errors import MissingExtraError
 
 __all__ = ["add_parser", "complete", "run"]

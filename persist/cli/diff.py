@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from persist.cli.documents import print_document, print_result
 from persist.cli.errors import CommandError, one_line
 from persist.cli.options import Commands, add_command, add_trust, tolerance
-from persist.cli.tables import print_text
+from persist.cli.output import print_document, print_result, print_text
 
 __all__ = ["add_parser", "run"]
 
@@ -52,7 +51,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare the data sets."""
-    from persist.cli.opening import open_dataset
+    from persist.cli.datasets import open_dataset
     from persist.dataset import diff
 
     for path in (args.a, args.b):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.documents import print_result
 from persist.cli.errors import CommandError
 from persist.cli.options import Commands, add_command, add_workspace
+from persist.cli.output import print_result
 from persist.cli.stores import open_store
 
 __all__ = ["add_parser", "run"]

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from persist.cli.documents import print_result
 from persist.cli.options import Commands, add_command, add_workspace
-from persist.cli.output import shows_progress
-from persist.display import harmless
+from persist.cli.output import print_aside, print_result, shows_progress
 
 __all__ = ["add_parser", "run"]
 
@@ -71,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         f"{_count(done.files, 'file')} recorded{known}",
     )
     for what, reason in done.not_stored:
-        print(harmless(f"not stored: {what}: {reason}"), file=sys.stderr)
+        print_aside(f"not stored: {what}: {reason}")
     return 1 if done.not_stored else 0
 
 

@@ -6,12 +6,10 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from persist.cli.documents import print_document
-from persist.cli.entries import Described, describe
-from persist.cli.opening import open_dataset
+from persist.cli.datasets import Described, describe, open_dataset
 from persist.cli.options import Commands, add_command
+from persist.cli.output import print_document, print_table, print_text
 from persist.cli.storages import is_experiment, list_tasks
-from persist.cli.tables import print_table, print_text
 from persist.cli.workspaces import is_workspace, list_items
 from persist.display import human_size, summary
 

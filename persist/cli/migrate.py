@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from persist.cli.documents import print_result
 from persist.cli.errors import CommandError
 from persist.cli.options import Commands, add_command
+from persist.cli.output import print_aside, print_result
 from persist.cli.stores import is_store, open_store
-from persist.display import harmless
 
 __all__ = ["add_parser", "run"]
 
@@ -52,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         with WorkspaceStore(args.target, artifacts=args.artifacts) as target:
             done = migrate(source, target)
     for reason in done.not_copied:
-        print(harmless(f"not copied: {reason}"), file=sys.stderr)
+        print_aside(f"not copied: {reason}")
     print_result(
         args,
         {"rows": done.rows, "artifacts": done.artifacts, "not_copied": done.not_copied},

@@ -42,27 +42,10 @@ def add_command(
     example: str = "",
     statuses: Mapping[int, str] | None = None,
 ) -> argparse.ArgumentParser:
-    """Add a command with the options that every command has.
+    """Add a command with the options that every command has, and return its parser.
 
-    Parameters
-    ----------
-    commands : argparse action
-        The commands of the parser.
-    name : str
-        The name of the command.
-    run : callable
-        Takes the parsed arguments, returns the exit status.
-    text : str
-        What the command does; its first sentence is shown in the list of commands.
-    example : str
-        One or several command lines, one a line.
-    statuses : mapping of int to str, optional
-        Exit statuses of this command beside those of `STATUSES`.
-
-    Returns
-    -------
-    ArgumentParser
-        The parser of the command's arguments.
+    `run` takes the parsed arguments and returns the exit status: one of `STATUSES` or `statuses`.
+    The first sentence of `text` is shown in the list of commands; `example` has one command a line.
     """
     first = text.partition(". ")[0].rstrip(".")
     meanings = sorted({**STATUSES, **(statuses or {})}.items())

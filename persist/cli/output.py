@@ -1,28 +1,46 @@
-"""The options of output that all commands have: ``--quiet`` and ``--color``."""
+"""How commands print: text, tables, messages, and one JSON document of values that may be anything.
+
+JSON has no number that is not finite: these are the strings ``NaN``, ``Infinity`` and
+``-Infinity``. What is neither plain nor a number of numpy is its repr, cut short.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
+import json
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TextIO
+from typing import Any, TextIO
 
-from persist.display import harmless
+from persist.display import aligned, harmless, short_repr
 
 __all__ = [
     "clear_progress",
     "has_color",
+    "has_rich",
+    "is_plain",
     "is_quiet",
+    "jsonable",
     "output_options",
+    "print_aside",
+    "print_document",
     "print_message",
+    "print_result",
+    "print_table",
+    "print_text",
     "shows_progress",
 ]
 
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 _COLOR: ContextVar[str] = ContextVar("color", default="auto")
+Rows = Sequence[Sequence[str]]
+_COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
+_ATOMS = (bool, int, str, type(None))
 
 
 @contextlib.contextmanager
@@ -58,6 +76,11 @@ def print_message(text: str) -> None:
     print(f"persist: {harmless(text)}", file=sys.stderr)
 
 
+def print_aside(text: str) -> None:
+    """Print to stderr what a command has left out."""
+    print(harmless(text), file=sys.stderr)
+
+
 def has_color(stream: TextIO) -> bool:
     """Return True if output to `stream` is coloured.
 
@@ -71,3 +94,100 @@ def has_color(stream: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def print_table(columns: Sequence[str], rows: Rows) -> None:
+    """Print rows under the names of their columns; nothing if there are none."""
+    if rows and (sys.stdout.isatty() or has_color(sys.stdout)) and has_rich():
+        _print_rich(columns, rows)
+    elif rows:
+        print_text(aligned([columns, *rows]))
+
+
+def print_text(text: str, color: str = "") -> None:
+    """Print `text`; escape what the encoding of the output lacks and what a terminal would obey."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = harmless(text).encode(encoding, "backslashreplace").decode(encoding)
+    print(f"{_COLORS[color]}{text}\x1b[0m" if color and has_color(sys.stdout) else text)
+
+
+def has_rich() -> bool:
+    """Return True if rich can be imported."""
+    return importlib.util.find_spec("rich") is not None
+
+
+def _print_rich(columns: Sequence[str], rows: Rows) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        # What is too wide goes on in the next line: no key is to be cut.
+        table.add_column(Text(harmless(column)), overflow="fold")
+    for row in rows:
+        # Bare strings would be read as markup: "[mV]" is not a style.
+        table.add_row(*(Text(harmless(cell)) for cell in row))
+    color = has_color(sys.stdout)
+    Console(
+        file=sys.stdout, force_terminal=color or None, color_system="auto" if color else None
+    ).print(table)
+
+
+def print_document(document: Any) -> None:
+    """Print `document` as JSON."""
+    print(json.dumps(jsonable(document), allow_nan=False, indent=2))
+
+
+def print_result(args: argparse.Namespace, document: Any, text: str) -> None:
+    """Print what a command did: `document` with ``--json``, else `text` unless ``--quiet``."""
+    if args.json:
+        print_document(document)
+    elif text and not is_quiet():
+        print_text(text)
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` as JSON can hold it.
+
+    Examples
+    --------
+    >>> jsonable({"rate": 0.5, 3: (1, float("nan")), "at": 1j})
+    {'rate': 0.5, '3': [1, 'NaN'], 'at': '1j'}
+    """
+    if type(value) in _ATOMS:
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else _number_text(value)
+    if isinstance(value, Mapping):
+        return {
+            key if type(key) is str else str(key): jsonable(item) for key, item in value.items()
+        }
+    if type(value) in (list, tuple):
+        return [jsonable(item) for item in value]
+    plain = _plain_number(value)
+    return short_repr(value) if plain is None else jsonable(plain)
+
+
+def is_plain(value: Any) -> bool:
+    """Return True if JSON holds `value` as it is, but for the numbers that are not finite."""
+    if type(value) is dict:
+        return all(type(key) is str and is_plain(item) for key, item in value.items())
+    if type(value) is list:
+        return all(is_plain(item) for item in value)
+    return type(value) in _ATOMS or type(value) is float
+
+
+def _number_text(value: float) -> str:
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _plain_number(value: Any) -> Any:
+    """Return a number of numpy as one of Python, or None."""
+    # Where numpy is not loaded, nothing is of its types.
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
+        return None
+    plain = value.item()
+    return plain if type(plain) in (bool, int, float) else None

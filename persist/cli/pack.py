@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.documents import print_result
+from persist.cli.datasets import inner, open_dataset
 from persist.cli.errors import CommandError
-from persist.cli.opening import inner, open_dataset
 from persist.cli.options import Commands, add_command, count
-from persist.display import harmless
+from persist.cli.output import print_aside, print_result
 from persist.errors import PersistError
 
 if TYPE_CHECKING:
@@ -54,11 +52,6 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="also of files that are named, store what can be stored and report the rest",
     )
-    _add_naming(parser)
-    _add_storing(parser)
-
-
-def _add_naming(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--namespace", metavar="NAME", help="store the keys in this namespace of the data set"
     )
@@ -71,9 +64,6 @@ def _add_naming(parser: argparse.ArgumentParser) -> None:
         help="names inside the files to leave out, such as 'raw/*'; can be repeated",
     )
     parser.add_argument("--replace", action="store_true", help="replace keys that exist")
-
-
-def _add_storing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=["npy", "npz", "hdf5"],
@@ -114,7 +104,13 @@ def run(args: argparse.Namespace) -> int:
     stored: list[Planned] = []
     try:
         if planned.items:
-            with open_results(args.dataset, "w", **_options(args)) as target:
+            options = {
+                "data_format": args.format,
+                "compression": args.compression,
+                "array_threshold": args.threshold,
+                "provenance": args.provenance,
+            }
+            with open_results(args.dataset, "w", **options) as target:
                 for name in args.namespace.split(".") if args.namespace else ():
                     target = target.group(name)
                 stored = store(target, planned, replace=args.replace)
@@ -140,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_not_stored(planned: Plan) -> None:
     for refused in planned.not_stored:
-        print(harmless(f"not stored: {refused}"), file=sys.stderr)
+        print_aside(f"not stored: {refused}")
 
 
 def _remove_empty(path: str) -> None:
@@ -154,17 +150,8 @@ def _remove_empty(path: str) -> None:
             remove_path(path)
 
 
-def _options(args: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "data_format": args.format,
-        "compression": args.compression,
-        "array_threshold": args.threshold,
-        "provenance": args.provenance,
-    }
-
-
 def _documents(path: str, stored: list[Planned], namespace: str | None) -> list[dict[str, Any]]:
-    from persist.cli.entries import describe
+    from persist.cli.datasets import describe
 
     dataset = inner(open_dataset(path), namespace.split(".") if namespace else [])
     prefix = f"{namespace}." if namespace else ""

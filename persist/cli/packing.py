@@ -31,21 +31,11 @@ _READING = (PersistError, ValueError, OSError, KeyError)
 
 @dataclass(frozen=True)
 class File:
-    """A file to pack.
-
-    Parameters
-    ----------
-    path : str
-        Where it is.
-    name : str
-        What it is called in infos and messages: without the folders that lead to what was given.
-    strict : bool
-        Whether nothing is packed if it cannot be; otherwise that is reported.
-    """
+    """A file to pack."""
 
     path: str
-    name: str
-    strict: bool
+    name: str  # in infos and messages: without the folders that lead to what was given
+    strict: bool  # whether nothing is packed if it cannot be; otherwise that is reported
 
     def key_of(self, listed: Listed) -> str:
         """Return the text that the key for a name in the file is made of."""
@@ -54,9 +44,8 @@ class File:
         stem = stem_of(self.name)
         if self.strict and not folder:
             return name
-        return "/".join([*folder.split(os.sep), stem, *([] if name == stem else [name])]).lstrip(
-            "/"
-        )
+        parts = [*folder.split(os.sep), stem, *([] if name == stem else [name])]
+        return "/".join(parts).lstrip("/")
 
 
 @dataclass(frozen=True)
@@ -81,11 +70,8 @@ class NotStored:
     reason: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.name!r} of {self.file}: {self.reason}"
-            if self.name
-            else (f"{self.file}: {self.reason}")
-        )
+        of = f"{self.name!r} of " if self.name else ""
+        return f"{of}{self.file}: {self.reason}"
 
 
 @dataclass
@@ -96,19 +82,17 @@ class Plan:
     not_stored: list[NotStored] = field(default_factory=list)
 
     def refuse(
-        self, file: File, name: str, reason: str, error: BaseException | None = None
+        self,
+        item: File | Planned,
+        reason: str,
+        message: str,
+        error: BaseException | None = None,
     ) -> None:
-        """Note what cannot be packed.
-
-        Raises
-        ------
-        CommandError
-            If the file was named, so that all of it was to be stored.
-        """
-        refused = NotStored(file.name, name, reason)
+        """Note what cannot be packed, or raise `message` where all of a file was to be stored."""
+        file, name = (item, "") if isinstance(item, File) else (item.file, item.name)
         if file.strict:
-            raise CommandError(reason if not name else str(refused)) from error
-        self.not_stored.append(refused)
+            raise CommandError(message) from error
+        self.not_stored.append(NotStored(file.name, name, reason))
 
 
 def plan(
@@ -122,26 +106,9 @@ def plan(
 ) -> Plan:
     """Return what is to be packed, without loading it.
 
-    Parameters
-    ----------
-    paths : iterable of str
-        Files, and folders that are searched for files.
-    prefix : str
-        Text before each name.
-    skip : iterable of str
-        Shell patterns of names in files, and of paths in folders, to leave out.
-    trust_pickle : bool
-        Whether files may be read that run code as they are read.
-    keep_going : bool
-        Whether to leave out files that cannot be packed, as is done for those in folders.
-    target : str
-        The data set that they are packed into, which may be in a folder that is searched.
-
-    Raises
-    ------
-    CommandError
-        If a file that was named cannot be read or packed, or two names make the same key; or
-        nothing can be packed.
+    Folders are searched for files; `skip` are shell patterns of names in files, and of paths in
+    folders. What cannot be packed of a file that was named is an error unless `keep_going`, and
+    otherwise noted. The data set `target` may be in a folder that is searched.
     """
     patterns = list(skip)
     found = Plan()
@@ -172,14 +139,7 @@ def plan(
 
 
 def store(results: Results, plan: Plan, *, replace: bool) -> list[Planned]:
-    """Store what is planned, in one commit, and return what was stored.
-
-    Raises
-    ------
-    CommandError
-        If a key exists already and is not to be replaced, or a value of a file that was named
-        cannot be read. Then nothing is stored.
-    """
+    """Store what is planned, in one commit, and return what was stored."""
     stored: list[Planned] = []
     with results.batch():
         taken = (set(results.groups), set() if replace else set(results))
@@ -256,41 +216,36 @@ def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Ite
 
 
 def _refuse_file(found: Plan, file: File, error: Exception) -> None:
-    reason = one_line(error)
+    message = reason = one_line(error)
     if isinstance(error, (PersistError, OSError)) and file.path in reason:
-        if file.strict:
-            raise error
         # It begins with the path, which the report has.
         reason = reason.removeprefix(f"cannot pack {file.path}: ").removeprefix(f"{file.path}: ")
-        found.not_stored.append(NotStored(file.name, "", reason))
-        return
-    found.refuse(file, "", f"{file.path}: {reason}" if file.strict else reason, error)
+    else:
+        message = f"{file.path}: {reason}"
+    found.refuse(file, reason, message, error)
 
 
 def _may_be_packed(found: Plan, item: Planned, refusal: str, first: dict[str, Planned]) -> bool:
     """Return True if a name can be packed, and note or raise why not."""
-    reason = ""
+    other = first.get(item.key)
     if refusal:
-        if item.file.strict:
-            raise CommandError(f"{item} cannot be packed: {refusal}. Leave it out with --skip")
-        reason = refusal
-    elif (other := first.get(item.key)) is not None:
-        if item.file.strict:
-            raise CommandError(
-                f"{other} and {item} both make the key {item.key}: pack them one after the other, "
-                "one of them with --prefix or --namespace, or leave one out with --skip"
-            )
-        reason = f"it makes the key {item.key}, as {other} does"
+        message = f"{item} cannot be packed: {refusal}. Leave it out with --skip"
+        found.refuse(item, refusal, message)
+    elif other is not None:
+        found.refuse(
+            item,
+            f"it makes the key {item.key}, as {other} does",
+            f"{other} and {item} both make the key {item.key}: pack them one after the other, "
+            "one of them with --prefix or --namespace, or leave one out with --skip",
+        )
     else:
         try:
             check_key(item.key)
         except PersistError as error:
-            if item.file.strict:
-                raise
-            reason = one_line(error)
-    if reason:
-        found.not_stored.append(NotStored(item.file.name, item.name, reason))
-    return not reason
+            found.refuse(item, one_line(error), one_line(error), error)
+        else:
+            return True
+    return False
 
 
 def _is_free(item: Planned, plan: Plan, namespaces: set[str], keys: set[str]) -> bool:
@@ -303,11 +258,8 @@ def _is_free(item: Planned, plan: Plan, namespaces: set[str], keys: set[str]) ->
         )
     else:
         return True
-    if item.file.strict:
-        raise CommandError(f"{item} makes the key {item.key}, {reason}")
-    plan.not_stored.append(
-        NotStored(item.file.name, item.name, f"it makes the key {item.key}, {reason}")
-    )
+    reason = f"makes the key {item.key}, {reason}"
+    plan.refuse(item, f"it {reason}", f"{item} {reason}")
     return False
 
 
@@ -315,9 +267,7 @@ def _store_next(results: Results, item: Planned, values: Iterator[Loaded], plan:
     try:
         loaded = next(values)
     except _READING as error:
-        if item.file.strict:
-            raise CommandError(f"{item} cannot be read: {one_line(error)}") from error
-        plan.not_stored.append(NotStored(item.file.name, item.name, one_line(error)))
+        plan.refuse(item, one_line(error), f"{item} cannot be read: {one_line(error)}", error)
         return False
     attributes = {"attributes": dict(loaded.attributes)} if loaded.attributes else {}
     info = {"source": item.file.name.replace(os.sep, "/"), "name": item.name, **attributes}
@@ -328,8 +278,6 @@ def _store_next(results: Results, item: Planned, values: Iterator[Loaded], plan:
         raise
     except Exception as error:
         # The classes of values raise what they like.
-        if item.file.strict:
-            raise CommandError(f"{item} cannot be stored: {one_line(error)}") from error
-        plan.not_stored.append(NotStored(item.file.name, item.name, one_line(error)))
+        plan.refuse(item, one_line(error), f"{item} cannot be stored: {one_line(error)}", error)
         return False
     return True

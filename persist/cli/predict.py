@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from persist.cli.documents import print_document
 from persist.cli.errors import CommandError
 from persist.cli.options import (
     Commands,
@@ -16,7 +15,7 @@ from persist.cli.options import (
     in_options,
     trusted_of,
 )
-from persist.cli.tables import print_text
+from persist.cli.output import print_document, print_text
 
 __all__ = ["add_parser", "run"]
 

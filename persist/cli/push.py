@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.documents import print_result
 from persist.cli.options import Commands, add_command
+from persist.cli.output import print_result
 from persist.cli.transfer import add_transfer, transferred
 
 __all__ = ["add_parser", "run"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.documents import print_result
 from persist.cli.options import Commands, add_command
-from persist.cli.output import shows_progress
+from persist.cli.output import print_result, shows_progress
 
 __all__ = ["add_parser", "run"]
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.documents import print_document
 from persist.cli.options import Commands, add_command, add_jobs, add_workspace
-from persist.cli.output import is_quiet
+from persist.cli.output import is_quiet, print_document, print_text
 from persist.cli.stores import describe_result, open_store, result_document
-from persist.cli.tables import print_text
 
 __all__ = ["add_parser", "run"]
 

@@ -8,11 +8,10 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-from persist.cli.documents import print_document
 from persist.cli.errors import CommandError
 from persist.cli.options import Commands, add_command, add_form, add_jobs, add_workspace, form_of
+from persist.cli.output import print_document, print_text
 from persist.cli.stores import describe_result, result_document
-from persist.cli.tables import print_text
 
 __all__ = ["add_parser", "run"]
 
@@ -108,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         refit=not args.no_refit,
         tags=args.tag,
         n_jobs=args.jobs,
+        verbose=0 if args.quiet else 1,
     )
     if args.json:
         print_document(result_document(result))

@@ -8,13 +8,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.arrays import is_array, shown_array
-from persist.cli.documents import is_plain, jsonable, print_document
-from persist.cli.entries import Described, describe_key
+from persist.cli.datasets import Described, describe_key, key_in, open_dataset
 from persist.cli.errors import CommandError, one_line
-from persist.cli.opening import key_in, open_dataset
 from persist.cli.options import Commands, add_command, add_trust, add_workspace
+from persist.cli.output import is_plain, jsonable, print_document, print_text
 from persist.cli.stores import open_store
-from persist.cli.tables import print_text
 from persist.cli.workspaces import is_workspace, show_item
 from persist.display import aligned, human_size, shown
 from persist.urls import is_database, is_url

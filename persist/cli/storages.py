@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.documents import print_document
-from persist.cli.output import is_quiet
-from persist.cli.tables import print_table, print_text
+from persist.cli.output import is_quiet, print_document, print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_experiment", "list_tasks", "repair_tasks"]
+__all__ = ["is_experiment", "list_tasks", "repair_tasks", "walk_tasks"]
 
 _COLUMNS = ("task", "trials", "attributes", "arrays", "dropped")
 
@@ -26,7 +24,9 @@ def is_experiment(path: str) -> bool:
 
 def list_tasks(path: str, as_json: bool) -> int:
     """Print the tasks of each subject, and what their trials have."""
-    tasks = list(_tasks(path))
+    tasks = [
+        _described(subject, task, open_task(task)) for subject, task, open_task in walk_tasks(path)
+    ]
     if as_json:
         print_document({"tasks": tasks})
     elif tasks:
@@ -48,22 +48,26 @@ def repair_tasks(path: str, as_json: bool) -> int:
     return 0
 
 
-def _tasks(path: str) -> Iterator[dict[str, Any]]:
+def walk_tasks(path: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield the subject and name of each task of an experiment, and a function that opens it."""
     from persist.experiment import Storage, WorkingDataset
 
-    storage = Storage(path) if os.path.isdir(path) else WorkingDataset(path)
+    storage: Any = Storage(path) if os.path.isdir(path) else WorkingDataset(path)
     for subject in list(storage.subject_ids):
         storage.subject_id = subject
         for task in list(storage.task_ids):
-            reader = storage.require_task(task)
-            yield {
-                "subject": subject,
-                "task": task,
-                "trials": len(reader),
-                "attributes": list(reader.columns),
-                "arrays": list(reader.array_names),
-                "dropped": list(getattr(reader, "dropped", ())),
-            }
+            yield subject, task, storage.require_task
+
+
+def _described(subject: str, task: str, reader: Any) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "task": task,
+        "trials": len(reader),
+        "attributes": list(reader.columns),
+        "arrays": list(reader.array_names),
+        "dropped": list(getattr(reader, "dropped", ())),
+    }
 
 
 def _row(task: dict[str, Any]) -> tuple[str, ...]:

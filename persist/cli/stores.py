@@ -6,9 +6,8 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.documents import print_document
 from persist.cli.errors import CommandError
-from persist.cli.tables import print_table, print_text
+from persist.cli.output import print_document, print_table, print_text
 from persist.display import summary
 
 if TYPE_CHECKING:
@@ -26,13 +25,7 @@ def is_store(path: str) -> bool:
 
 
 def open_store(folder: str) -> WorkspaceStore:
-    """Open an existing store, in a folder or of a URL.
-
-    Raises
-    ------
-    CommandError
-        If the folder has no store.
-    """
+    """Open an existing store, in a folder or of a URL."""
     from persist.tracking import WorkspaceStore
     from persist.urls import is_url
 

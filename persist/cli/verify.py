@@ -7,13 +7,11 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from persist.cli.documents import print_document
 from persist.cli.errors import CommandError, one_line
 from persist.cli.options import Commands, add_command
-from persist.cli.output import is_quiet, shows_progress
-from persist.cli.storages import is_experiment
+from persist.cli.output import is_quiet, print_document, print_text, shows_progress
+from persist.cli.storages import is_experiment, walk_tasks
 from persist.cli.stores import DATABASE, is_store, open_store
-from persist.cli.tables import print_text
 from persist.cli.workspaces import is_workspace
 from persist.errors import PersistError
 from persist.urls import is_database, is_url, without_password
@@ -76,13 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _verify(path: str) -> dict[str, Any]:
-    """Return what is found at a path.
-
-    Raises
-    ------
-    PersistError, OSError
-        If there is nothing to verify.
-    """
+    """Return what is found at a path."""
     if is_database(path):
         return _verify_store(path)
     if is_url(path):
@@ -151,18 +143,13 @@ def _verify_experiment(path: str) -> dict[str, Any]:
 
 def _read_experiment(path: str) -> Iterator[tuple[str, Exception | None]]:
     """Read all of an experiment; yield the name of each part, and what is wrong with it."""
-    from persist.experiment import Storage, WorkingDataset
-
-    storage: Any = Storage(path) if os.path.isdir(path) else WorkingDataset(path)
-    for subject in list(storage.subject_ids):
-        storage.subject_id = subject
-        for task in list(storage.task_ids):
-            try:
-                len(storage.require_task(task))
-            except Exception as error:
-                yield f"{subject}/{task}", error
-            else:
-                yield f"{subject}/{task}", None
+    for subject, task, open_task in walk_tasks(path):
+        try:
+            len(open_task(task))
+        except Exception as error:
+            yield f"{subject}/{task}", error
+        else:
+            yield f"{subject}/{task}", None
     if os.path.isfile(path):
         yield from _read_hdf5(path, os.path.basename(path))
         return

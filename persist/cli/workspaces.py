@@ -8,9 +8,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.arrays import is_array, shown_array
-from persist.cli.documents import is_plain, print_document
 from persist.cli.errors import CommandError, one_line
-from persist.cli.tables import print_table, print_text
+from persist.cli.output import is_plain, print_document, print_table, print_text
 from persist.display import aligned, shown, summary
 
 if TYPE_CHECKING:
@@ -61,13 +60,7 @@ def list_items(path: str, as_json: bool) -> int:
 
 
 def show_item(path: str, name: str, as_json: bool) -> int:
-    """Print what is known of an item, and its object.
-
-    Raises
-    ------
-    CommandError
-        If the workspace does not have the item, or it cannot be loaded.
-    """
+    """Print what is known of an item, and its object."""
     with _open(path) as ws:
         namespace, key = _names(ws, name)
         entry = ws.get_info(namespace, key) or {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from persist.display import Row, View
 from persist.files import TIMEOUT
+from persist.progress import Progress
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.chains import Chains
 from persist.tracking.database import Opened
@@ -252,7 +253,7 @@ class WorkspaceStore:
         verbose: int = 1,
         n_jobs: int | None = None,
         executor: Executor | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: Progress = None,
     ) -> RunResult:
         """Train again what a run has trained, from the source and the seed that it has recorded.
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import numpy
 import pytest
 
-from persist.cli.documents import is_plain, jsonable, print_document
+from persist.cli.output import is_plain, jsonable, print_document
 
 
 def test_numbers_that_are_not_finite_are_strings(capsys):

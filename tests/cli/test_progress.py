@@ -42,6 +42,21 @@ def test_nothing_is_shown_where_there_is_no_terminal_or_it_is_not_wanted(
     assert stream.getvalue() == ""
 
 
+def test_training_shows_a_line_unless_it_is_not_wanted(tmp_path, monkeypatch):
+    pytest.importorskip("duckdb")
+    pytest.importorskip("sklearn")
+    (tmp_path / "data.csv").write_text("a,y\n" + "".join(f"{n},{n % 3}\n" for n in range(12)))
+    (tmp_path / "ridge.json").write_text('["sklearn.linear_model.Ridge"]')
+    stream = terminal(monkeypatch, "stderr")
+    names = [str(tmp_path / name) for name in ("data.csv", "ridge.json")]
+    options = ["--cv", "2", "--workspace", str(tmp_path / "runs")]
+    assert main(["run", "--quiet", *names, *options]) == 0
+    assert stream.getvalue() == ""
+    assert main(["run", *names, *options]) == 0
+    assert stream.getvalue().strip("\r ") == ""
+    assert stream.getvalue() != ""
+
+
 def test_the_line_is_cleared_before_an_error_is_printed(tmp_path, array_file, monkeypatch):
     stream = terminal(monkeypatch, "stderr")
     assert main(["pack", str(tmp_path / "a"), str(array_file)]) == 0

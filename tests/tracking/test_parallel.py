@@ -339,6 +339,40 @@ def test_classes_of_a_script_train_everywhere_and_are_told(tmp_path):
         store.replay_chain(done.stdout.strip(), X[:, :3])
 
 
+class Particular(Exception):
+    """An error that pickle cannot restore: it needs two arguments."""
+
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+
+class Refusing(Ridge):
+    def predict(self, X):
+        raise Particular("lamp", "it is cold")
+
+
+@pytest.mark.parametrize("kind", ["n_jobs", "executor"])
+def test_what_cannot_travel_is_trained_here_and_the_run_goes_on(tmp_path, kind):
+    pipelines = [
+        [FunctionTransformer(lambda X: X), Ridge()],
+        [Refusing()],
+        [StandardScaler(), Ridge()],
+    ]
+    found = []
+    with concurrent.futures.ProcessPoolExecutor(1) as executor:
+        for options in ({}, {"n_jobs": 2} if kind == "n_jobs" else {"executor": executor}):
+            result = run(
+                pipelines, (X, Y), workspace_path=tmp_path / f"{len(found)}", verbose=0,
+                random_state=1, cv=3, artifact_format="pickle", **options,
+            )  # fmt: skip
+            rows = result.store.list_pipelines(result.run_id, engine="arrow").to_pylist()
+            found.append([(row["name"], row["best_val"], row["error"]) for row in rows])
+    assert found[0] == found[1]
+    errors = {name: error for name, _, error in found[0]}
+    assert errors["0003_ridge"] is None
+    assert errors["0002_refusing"] == "Particular: lamp: it is cold"
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [

@@ -1,6 +1,7 @@
 """Numbers of training sessions, against scikit-learn doing the same by hand."""
 
 import json
+import pickle
 
 import numpy
 import pytest
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("sklearn")
 
+import joblib
 import pandas
 import polars
 from scipy import sparse
@@ -17,7 +19,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, StackingRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LassoCV, LogisticRegression, Ridge
 from sklearn.metrics import make_scorer, max_error, root_mean_squared_error
 from sklearn.model_selection import (
     GridSearchCV,
@@ -520,7 +522,7 @@ def test_probabilities_are_scored(train):
 def test_a_metric_that_is_not_known_is_told_at_once(tmp_path):
     with pytest.raises(ValueError, match="cannot score by metric 'RMSEX'"):
         run([Ridge()], (X, Y), metric="RMSEX", workspace_path=tmp_path / "ws")
-    with pytest.raises(ValueError, match="must be one of rmse"):
+    with pytest.raises(ValueError, match="give one of rmse"):
         run([Ridge()], (X, Y), metric="accuracy", workspace_path=tmp_path / "ws")
     assert not (tmp_path / "ws").exists()
 
@@ -596,3 +598,93 @@ def test_an_exported_model_is_bare_of_folds_and_refits_alike(train, tmp_path):
     result = train([StandardScaler(), {"y_processing": StandardScaler()}, Ridge()], (X, Y))
     for options in ({}, {"fold": 1}, {"source": result.top(1)[0], "fold": 2}):
         assert type(joblib.load(result.export_model(tmp_path / "m", **options))) is Ridge
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+def test_a_column_of_labels_is_scored_as_flat_labels(train):
+    flat = train([LogisticRegression()], (X, LABELS), test=0.2)
+    column = train([LogisticRegression()], (X, LABELS.reshape(-1, 1)), test=0.2)
+    for partition in ("val", "test"):
+        scores = [fold_scores(result, "accuracy", partition) for result in (flat, column)]
+        assert scores[0] == scores[1]
+        scores = [result.top()[0][f"{partition}_score"] for result in (flat, column)]
+        assert scores[0] == scores[1] != 0
+
+
+def _grid():
+    return GridSearchCV(Ridge(), {"alpha": [0.01, 1, 100]}, cv=GroupKFold(3))
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (lambda: make_pipeline(StandardScaler(), _grid()), "gridsearchcv__groups"),
+        (lambda: TransformedTargetRegressor(_grid(), transformer=StandardScaler()), "groups"),
+    ],
+)
+def test_groups_reach_what_splits_by_them_inside_of_others(train, model, name):
+    result = train([model()], (X, Y), groups=GROUPS, cv=GroupKFold(4))
+    expected = [
+        root_mean_squared_error(
+            Y[left_out], model().fit(X[rest], Y[rest], **{name: GROUPS[rest]}).predict(X[left_out])
+        )
+        for rest, left_out in GroupKFold(4).split(X, Y, GROUPS)
+    ]
+    assert fold_scores(result, "rmse") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda cv: LassoCV(cv=cv),
+        lambda cv: StackingRegressor([("ridge", Ridge()), ("lasso", LassoCV())], cv=cv),
+        lambda cv: TransformedTargetRegressor(LassoCV(cv=cv), transformer=StandardScaler()),
+    ],
+)
+def test_models_that_take_no_groups_split_by_them(train, tmp_path, model):
+    result = train([model(GroupKFold(3))], (X, Y), groups=GROUPS, cv=GroupKFold(4))
+    expected = []
+    for rest, left_out in GroupKFold(4).split(X, Y, GROUPS):
+        splits = list(GroupKFold(3).split(X[rest], Y[rest], GROUPS[rest]))
+        fitted = model(splits).fit(X[rest], Y[rest])
+        expected.append(root_mean_squared_error(Y[left_out], fitted.predict(X[left_out])))
+    assert fold_scores(result, "rmse") == pytest.approx(expected)
+    # What is stored has the splitter of the user.
+    result.export_model(tmp_path / "model.joblib")
+    stored = pickle.dumps(joblib.load(tmp_path / "model.joblib"))
+    assert b"GroupKFold" in stored
+    assert b"persist" not in stored
+
+
+def test_frozen_estimators_are_steps(train):
+    frozen = pytest.importorskip("sklearn.frozen")
+    scaler = StandardScaler().fit(X[:10])
+    result = train([frozen.FrozenEstimator(scaler), Ridge()], (X, Y))
+    expected = train([Ridge()], (scaler.transform(X), Y))
+    assert fold_scores(result, "rmse") == pytest.approx(fold_scores(expected, "rmse"))
+    # It is its own clone: what is seeded must not be the user's.
+    forest = RandomForestRegressor(**FOREST).fit(X, Y)
+    train([frozen.FrozenEstimator(forest)], (X, Y))
+    assert forest.random_state is None
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "message"),
+    [
+        ((X, numpy.where(Y[3] == Y, numpy.nan, Y)), {}, "y has no value in row 3; leave"),
+        ((X, pandas.Series(["a", None] * 30)), {}, "y has no value in row 1, 3, 5, 7, 9 and"),
+        ((X, Y), {"groups": [None, *"abcde" * 11, *"abcd"]}, "groups has no value in row 0"),
+        ((X, Y), {"sample_weight": [*range(59), numpy.nan]}, "sample_weight has no value in row"),
+        ((X, Y, X, numpy.full(60, numpy.nan)), {}, "y_test has no value in row 0, 1"),
+        ((FRAME, Y), {"test": (FRAME[NAMES[::-1]], Y)}, "X_test.*in another order"),
+        ((FRAME, Y, FRAME.rename(columns={"1100": "a"}), Y), {}, "missing: 1100; not known: a"),
+        ((FRAME.set_axis(list("aabcd"), axis=1), Y), {}, "more than one column is called 'a'"),
+        ((X, Y), {"metric": lambda model, X, y: 0}, "give a function of true and predicted values"),
+    ],
+)
+def test_data_and_metrics_that_cannot_be_used_are_told_before_anything_is_recorded(
+    tmp_path, dataset, options, message
+):
+    with pytest.raises(ValueError, match=message):
+        run([Ridge()], dataset, workspace_path=tmp_path / "ws", verbose=0, **options)
+    assert not (tmp_path / "ws").exists()

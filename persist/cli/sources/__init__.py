@@ -53,19 +53,8 @@ EXTENSIONS = {
 def open_source(path: str, *, trust_pickle: bool = False) -> Source:
     """Return the source for a file, by the extension of its name.
 
-    Parameters
-    ----------
-    path : str
-        The file; of a shelf also the name that it was opened by.
-    trust_pickle : bool, optional
-        Whether formats may be read that run code as they are read.
-
-    Raises
-    ------
-    CommandError
-        If no format has that extension, or trust is needed and not given.
-    OSError
-        If the file cannot be read.
+    The path of a shelf may also be the name that it was opened by. Formats that run code as they
+    are read need `trust_pickle`.
     """
     found = _format_of(path)
     if found is None:

@@ -23,17 +23,9 @@ _LONGEST_NUMBER = 300  # characters; int refuses some thousands
 def column(cells: list[str]) -> Any:
     """Return the cells of a column as what all of them can be.
 
-    Parameters
-    ----------
-    cells : list of str
-        The cells.
-
-    Returns
-    -------
-    ndarray or list
-        int64, if all are integers; float64, if all are numbers or empty, which is not a number;
-        bool, if all are true or false; else text as it stands. Integers that such numbers cannot
-        hold are a list, of int and None for empty cells.
+    int64, if all are integers; float64, if all are numbers or empty, which is not a number; bool,
+    if all are true or false; else text as it stands. Integers that such numbers cannot hold are a
+    list, of int and None for empty cells.
 
     Examples
     --------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 from persist.cli.sources.columns import column
-from persist.cli.sources.source import Listed, Loaded, SourceError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError
 from persist.files import open_regular
 
 __all__ = ["DelimitedSource"]
@@ -17,20 +17,15 @@ __all__ = ["DelimitedSource"]
 _DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}
 
 
-class DelimitedSource:
+class DelimitedSource(Source):
     """The columns of a table, which is read whole to know whether it is one."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the header."""
         return [Listed(name) for name in self._columns]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield columns."""
-        for name in names:
-            yield Loaded(self._columns[name])
+    def _value(self, name: str) -> Loaded:
+        return Loaded(self._columns[name])
 
     @cached_property
     def _columns(self) -> dict[str, Any]:

@@ -18,8 +18,7 @@ import h5py
 import numpy
 
 from persist.archive.arrays.hdf5 import DTYPE, ORDER, map_dataset
-from persist.cli.sources.hdf5_attributes import plain_attributes
-from persist.cli.sources.source import Listed, Loaded
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError
 from persist.errors import DamagedError
 from persist.hdf5.opening import check_contained, open_hdf5
 
@@ -29,11 +28,8 @@ __all__ = ["Hdf5Source", "check_file"]
 _OF_GROUP = "//attributes"
 
 
-class Hdf5Source:
+class Hdf5Source(Source):
     """The datasets of a file and the attributes of its groups."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the paths of the datasets, and of groups with attributes, without the root."""
@@ -49,22 +45,14 @@ class Hdf5Source:
         with open_hdf5(self._path) as file:
             for name in names:
                 if name.endswith(_OF_GROUP):
-                    yield Loaded(plain_attributes(file[name.removesuffix(_OF_GROUP) or "/"]))
+                    yield Loaded(_plain_attributes(file[name.removesuffix(_OF_GROUP) or "/"]))
                 else:
                     dataset = file[name]
                     yield Loaded(_value(self._path, dataset), _attributes(dataset))
 
 
 def check_file(path: str) -> None:
-    """Refuse an HDF5 file that another library would follow to other files.
-
-    Raises
-    ------
-    ValueError
-        If a link or the data of a dataset lead out of the file.
-    OSError
-        If it is not an HDF5 file.
-    """
+    """Refuse an HDF5 file that another library would follow to other files."""
     with open_hdf5(path) as file:
         for listed, found in _walk(file):
             if found is None:
@@ -150,8 +138,46 @@ def _is_ours(dataset: Any) -> bool:
 
 
 def _attributes(dataset: Any) -> dict[str, Any]:
-    attributes = plain_attributes(dataset)
+    attributes = _plain_attributes(dataset)
     if _is_ours(dataset):
         attributes.pop(DTYPE, None)
         attributes.pop(ORDER, None)
     return attributes
+
+
+def _plain_attributes(dataset: Any) -> dict[str, Any]:
+    """Return the attributes of a dataset: numbers, text, and lists of them.
+
+    A reference is the path that it leads to, and an attribute without a value is None.
+    """
+    return {name: _attribute(dataset, name) for name in dataset.attrs}
+
+
+def _attribute(dataset: Any, name: str) -> Any:
+    try:
+        return _plain(dataset.attrs[name], dataset.file)
+    except (TypeError, OSError, ValueError) as error:
+        raise SourceError(f"its attribute {name!r} cannot be read: {error}") from error
+
+
+def _plain(value: Any, file: Any) -> Any:
+    if isinstance(value, h5py.Empty):
+        return None
+    if isinstance(value, (h5py.Reference, h5py.RegionReference)):
+        return file[value].name if value else None
+    if isinstance(value, numpy.ndarray):
+        return _plain(value.tolist(), file)
+    if isinstance(value, numpy.generic):
+        item = value.item()
+        # Python has no numbers as long as some of numpy.
+        return item if isinstance(item, numpy.generic) else _plain(item, file)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item, file) for item in value)
+    return _decoded(value) if isinstance(value, bytes) else value
+
+
+def _decoded(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value

@@ -6,31 +6,24 @@ A file of several lines, each of which is a value, is a list of them.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Generator, Iterable
 from functools import cached_property
 from typing import Any
 
-from persist.cli.sources.source import Listed, Loaded, SourceError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError, stem_of
 from persist.files import open_regular
 
 __all__ = ["JsonSource"]
 
 
-class JsonSource:
+class JsonSource(Source):
     """The values of a JSON file, which is read whole to know whether it is one."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the keys of the object, or the stem of the file."""
         return [Listed(name) for name in self._values]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield values."""
-        for name in names:
-            yield Loaded(self._values[name])
+    def _value(self, name: str) -> Loaded:
+        return Loaded(self._values[name])
 
     @cached_property
     def _values(self) -> dict[str, Any]:
@@ -41,7 +34,7 @@ class JsonSource:
                 raise SourceError("the values are nested too deeply to be read") from error
         if isinstance(document, dict):
             return document
-        return {os.path.splitext(os.path.basename(self._path))[0]: document}
+        return {stem_of(self._path): document}
 
 
 def _parse(text: str) -> Any:

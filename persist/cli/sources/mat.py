@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Generator, Iterable
+from functools import cached_property
 from typing import Any
 
 import h5py
 import numpy
 
 from persist.cli.sources.mat73 import Mat73Source
-from persist.cli.sources.source import Listed, Loaded, SourceError
-from persist.errors import MissingExtraError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError, imported
 
 __all__ = ["MatSource"]
 
@@ -21,7 +21,7 @@ _REFUSED = {"function", "opaque", "object", "unknown"}
 _NAMES = {"double": "float64", "single": "float32", "logical": "bool"}
 
 
-class MatSource:
+class MatSource(Source):
     """The variables of a file.
 
     A struct is a dict, a cell array a list or an array of objects, and one row of characters is
@@ -29,40 +29,34 @@ class MatSource:
     (of older scipy, a sparse matrix).
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-
     def names(self) -> list[Listed]:
         """Return the names of the variables."""
         if h5py.is_hdf5(self._path):
             return Mat73Source(self._path).names()
         return [
             Listed(name, f"persist does not read the class {kind}" if kind in _REFUSED else "")
-            for name, kind in self._variables()
+            for name, kind in self._kinds.items()
         ]
 
     def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
         """Yield variables."""
-        if h5py.is_hdf5(self._path):
-            yield from Mat73Source(self._path).load(names)
-            return
-        kinds = dict(self._variables())
-        for name in names:
-            yield Loaded(self._value(name, kinds[name]))
+        is_hdf5 = h5py.is_hdf5(self._path)
+        return Mat73Source(self._path).load(names) if is_hdf5 else super().load(names)
 
-    def _variables(self) -> list[tuple[str, str]]:
-        found = self._call("whosmat")
-        return [(name, kind) for name, _, kind in found if name != _WORKSPACE]
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        return {name: kind for name, _, kind in self._call("whosmat") if name != _WORKSPACE}
 
-    def _value(self, name: str, kind: str) -> Any:
+    def _value(self, name: str) -> Loaded:
+        kind = self._kinds[name]
         options = {"simplify_cells": kind in ("struct", "cell")}
         value = self._call("loadmat", variable_names=[name], **options, **_sparse_arrays())[name]
         if kind == "char":
-            return _text(value)
-        return _numbers(value, kind) if type(value) is numpy.ndarray else value
+            return Loaded(_text(value))
+        return Loaded(_numbers(value, kind) if type(value) is numpy.ndarray else value)
 
     def _call(self, function: str, **options: Any) -> Any:
-        matlab = _matlab()
+        matlab = imported("scipy.io.matlab", "mat")
         try:
             return getattr(matlab, function)(self._path, appendmat=False, **options)
         except NotImplementedError as error:
@@ -78,17 +72,9 @@ class MatSource:
             raise SourceError(f"it is damaged, or not a MAT file ({reason})") from error
 
 
-def _matlab() -> Any:
-    try:
-        import scipy.io.matlab
-    except ImportError as error:
-        raise MissingExtraError("scipy", "mat") from error
-    return scipy.io.matlab
-
-
 def _sparse_arrays() -> dict[str, bool]:
     """Return the option that asks for sparse arrays, where scipy has a choice."""
-    parameters = inspect.signature(_matlab().loadmat).parameters
+    parameters = inspect.signature(imported("scipy.io.matlab", "mat").loadmat).parameters
     return {"spmatrix": False} if "spmatrix" in parameters else {}
 
 

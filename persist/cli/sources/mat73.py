@@ -15,8 +15,8 @@ import h5py
 import numpy
 
 from persist.cli.sources.hdf5 import check_file
-from persist.cli.sources.source import Listed, Loaded, SourceError
-from persist.errors import DamagedError, MissingExtraError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError, imported
+from persist.errors import DamagedError
 from persist.hdf5.opening import check_contained, open_hdf5
 
 __all__ = ["Mat73Source"]
@@ -33,16 +33,13 @@ _COMPLEX = {"double": "c16", "single": "c8"}
 _DEEPEST = 100  # cells in cells; a file may refer to itself
 
 
-class Mat73Source:
+class Mat73Source(Source):
     """The variables of a file.
 
     A struct is a dict, an array of structs and a cell array are lists, nested by axes where they
     have more than one row and column, and characters are text. All else is an array, of two axes or
     more as in MATLAB, or a sparse array.
     """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the names of the variables."""
@@ -169,10 +166,7 @@ def _text(array: Any) -> Any:
 
 
 def _sparse(group: Any, kind: str) -> Any:
-    try:
-        import scipy.sparse
-    except ImportError as error:
-        raise MissingExtraError("scipy", "mat") from error
+    sparse = imported("scipy.sparse", "mat")
     columns = numpy.asarray(group["jc"][()]).ravel().astype(numpy.int64)
     shape = (int(group.attrs["MATLAB_sparse"]), len(columns) - 1)
     indices = numpy.zeros(0, numpy.int64)
@@ -183,7 +177,7 @@ def _sparse(group: Any, kind: str) -> Any:
         if values.dtype.names == ("real", "imag"):
             values = values["real"] + 1j * values["imag"]
         values = values.astype(bool) if kind == "logical" else values
-    matrix = scipy.sparse.csc_array((values, indices, columns), shape=shape)
+    matrix = sparse.csc_array((values, indices, columns), shape=shape)
     # Not of the constructor: it takes indices that lead out of the array.
     matrix.check_format(full_check=True)
     return matrix

@@ -6,12 +6,13 @@ Groups of netCDF 4 come under their paths, each with its own Dataset.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from persist.cli.sources.hdf5 import check_file
-from persist.cli.sources.source import Listed, Loaded, SourceError, stem_of
-from persist.errors import MissingExtraError, PersistError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError, imported, stem_of
+from persist.errors import MissingExtraError
 from persist.files import open_regular
 
 __all__ = ["NetcdfSource"]
@@ -19,11 +20,8 @@ __all__ = ["NetcdfSource"]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
-class NetcdfSource:
+class NetcdfSource(Source):
     """The groups of a file, with coordinates, attributes and times as xarray decodes them."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the stem of the file, and the paths of the groups inside it."""
@@ -47,10 +45,7 @@ class NetcdfSource:
 @contextlib.contextmanager
 def _groups(path: str) -> Iterator[dict[str, Any]]:
     """Context manager that opens the groups of a file, by path."""
-    try:
-        import xarray
-    except ImportError as error:
-        raise MissingExtraError("xarray", "import") from error
+    xarray = imported("xarray")
     with open_regular(path, follow=True) as file:
         is_hdf5 = file.read(len(_HDF5)) == _HDF5
     if is_hdf5:
@@ -58,16 +53,11 @@ def _groups(path: str) -> Iterator[dict[str, Any]]:
     groups: dict[str, Any] = {}
     try:
         if is_hdf5 and hasattr(xarray, "open_groups"):
-            groups = dict(xarray.open_groups(path, engine=_engine()))
-        elif is_hdf5:
-            groups = {"/": xarray.open_dataset(path, engine=_engine())}
+            groups = dict(xarray.open_groups(path, engine=_engine("h5netcdf")))
         else:
-            groups = {"/": xarray.open_dataset(path, engine=_first(("scipy", "netCDF4"), "scipy"))}
+            engine = _engine("h5netcdf" if is_hdf5 else "scipy")
+            groups = {"/": xarray.open_dataset(path, engine=engine)}
         yield groups
-    except PersistError:
-        raise
-    except (ValueError, OSError, KeyError):
-        raise
     except (TypeError, RuntimeError, AttributeError, IndexError) as error:
         # Of whichever library reads the file.
         raise SourceError(f"it is damaged, or not netCDF: {error}") from error
@@ -76,15 +66,9 @@ def _groups(path: str) -> Iterator[dict[str, Any]]:
             dataset.close()
 
 
-def _engine() -> str:
-    return _first(("h5netcdf", "netCDF4"), "h5netcdf")
-
-
-def _first(modules: tuple[str, ...], wanted: str) -> str:
-    """Return the engine of xarray of the first library that is installed."""
-    import importlib.util
-
-    for module in modules:
+def _engine(wanted: str) -> str:
+    """Return an engine of xarray that is installed."""
+    for module in (wanted, "netCDF4"):
         if importlib.util.find_spec(module) is not None:
             return module.lower()
     raise MissingExtraError(wanted, "import")

@@ -5,32 +5,31 @@ from __future__ import annotations
 import contextlib
 import zipfile
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 
 from persist.archive.arrays.npy import read_array, read_header
-from persist.archive.arrays.store import Array
-from persist.cli.sources.source import Listed, Loaded, SourceError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError
 
 __all__ = ["NpzSource"]
 
 _SUFFIX = ".npy"
 
 
-class NpzSource:
+class NpzSource(Source):
     """The arrays of a zip."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the names of the arrays."""
         with _opened(self._path) as archive:
             return [_listed(archive, member) for member in archive.namelist()]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield arrays."""
-        for name in names:
-            yield Loaded(_read(self._path, name + _SUFFIX))
+    def _value(self, name: str) -> Loaded:
+        with _opened(self._path) as archive, archive.open(name + _SUFFIX) as file:
+            array = read_array(file)
+            # The zip tells by a checksum whether all was as written, once it is at its end.
+            if file.read(1):
+                raise SourceError("there is more than the array")
+        return Loaded(array)
 
 
 def _listed(archive: zipfile.ZipFile, member: str) -> Listed:
@@ -43,15 +42,6 @@ def _listed(archive: zipfile.ZipFile, member: str) -> Listed:
         except ValueError as error:
             return Listed(name, str(error))
     return Listed(name)
-
-
-def _read(path: str, member: str) -> Array:
-    with _opened(path) as archive, archive.open(member) as file:
-        array = read_array(file)
-        # The zip tells by a checksum whether all was as written, once it is at its end.
-        if file.read(1):
-            raise SourceError("there is more than the array")
-    return array
 
 
 @contextlib.contextmanager

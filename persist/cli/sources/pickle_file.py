@@ -5,14 +5,12 @@ Reading one runs the code that it names: `open_source` asks for trust before.
 
 from __future__ import annotations
 
-import importlib
 import mmap
 import os
 import pickle
-from collections.abc import Generator, Iterable
 from typing import Any
 
-from persist.cli.sources.source import COMPRESSED, Listed, Loaded, SourceError, stem_of
+from persist.cli.sources.source import COMPRESSED, Loaded, Source, SourceError, imported
 from persist.errors import MissingExtraError
 from persist.files import open_regular
 
@@ -23,20 +21,11 @@ _JOBLIB = b"joblib.numpy_pickle"
 _COMPRESSIONS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x78", b"\x04\x22\x4d\x18")
 
 
-class PickleSource:
+class PickleSource(Source):
     """The object of a file; a list, if several were written one after the other."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def names(self) -> list[Listed]:
-        """Return the stem of the file."""
-        return [Listed(stem_of(self._path))]
-
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield the object."""
-        for _ in names:
-            yield Loaded(unpickled(self._path, _load))
+    def _value(self, name: str) -> Loaded:
+        return Loaded(unpickled(self._path, _load))
 
 
 def unpickled(what: Any, load: Any) -> Any:
@@ -54,11 +43,7 @@ def unpickled(what: Any, load: Any) -> Any:
 
 def _load(path: str) -> Any:
     if _is_of_joblib(path):
-        try:
-            joblib = importlib.import_module("joblib")
-        except ImportError as error:
-            raise MissingExtraError("joblib", "import") from error
-        return joblib.load(path)
+        return imported("joblib").load(path)
     try:
         return _load_all(path, "ASCII")
     except UnicodeDecodeError:

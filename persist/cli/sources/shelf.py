@@ -14,16 +14,13 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from persist.cli.sources.pickle_file import unpickled
-from persist.cli.sources.source import Listed, Loaded, SourceError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError
 
 __all__ = ["ShelfSource"]
 
 
-class ShelfSource:
+class ShelfSource(Source):
     """The values of a shelf, under their keys."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
 
     def names(self) -> list[Listed]:
         """Return the keys, sorted."""

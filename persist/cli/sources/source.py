@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from persist.errors import PersistError
+from persist.errors import MissingExtraError, PersistError
 
-__all__ = ["COMPRESSED", "Listed", "Loaded", "Source", "SourceError", "stem_of"]
+__all__ = ["COMPRESSED", "Listed", "Loaded", "Source", "SourceError", "imported", "stem_of"]
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".z", ".lzma")
 """The extensions that pickles have behind their own."""
@@ -21,21 +22,11 @@ class SourceError(PersistError, ValueError):
 
 @dataclass(frozen=True)
 class Listed:
-    """A name in a file.
+    """A name in a file."""
 
-    Parameters
-    ----------
-    name : str
-        As the file has it.
-    refusal : str
-        Why what it names cannot be packed; empty if it can.
-    key : str
-        What the key is made of, if that is not the name.
-    """
-
-    name: str
-    refusal: str = ""
-    key: str = ""
+    name: str  # as the file has it
+    refusal: str = ""  # why what it names cannot be packed; empty if it can
+    key: str = ""  # what the key is made of, if that is not the name
 
 
 @dataclass(frozen=True)
@@ -46,30 +37,35 @@ class Loaded:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Source(Protocol):
-    """A file of one format."""
+class Source:
+    """A file of one format, with one value named as the file is unless it has names of its own.
+
+    What is not of the format, or cannot be read as it is, raises a ValueError such as
+    `SourceError`; a file that cannot be read an OSError.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
 
     def names(self) -> list[Listed]:
-        """Return what the file holds, in its order, without loading more than it takes to know.
-
-        Raises
-        ------
-        SourceError, ValueError
-            If the file is not of the format.
-        OSError
-            If it cannot be read.
-        """
+        """Return what the file holds, in its order, without loading more than it takes to know."""
+        return [Listed(stem_of(self._path))]
 
     def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield what has these names, one at a time; the file is open until the end, or `close`.
+        """Yield what has these names, one at a time; the file is open until the end, or `close`."""
+        for name in names:
+            yield self._value(name)
 
-        Raises
-        ------
-        SourceError, ValueError
-            If a value cannot be read as it is.
-        OSError
-            If the file cannot be read.
-        """
+    def _value(self, name: str) -> Loaded:
+        raise NotImplementedError
+
+
+def imported(module: str, extra: str = "import") -> Any:
+    """Import a library that a format needs."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(module.partition(".")[0], extra) from error
 
 
 def stem_of(path: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from persist.tracking import prediction
 from persist.tracking.errors import DataError
 from persist.tracking.training.reading import wavelengths_of
 
@@ -15,6 +16,7 @@ __all__ = ["Data", "column_names", "is_frame", "row_count", "take"]
 
 Array = Any
 _PREVIEW = 5  # rows and columns
+_NO_VALUE = ("None", "nan", "NaT", "<NA>")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,12 @@ class Data:
                 f"cannot use X_test of {self.name}: it has {self.X_test.shape[1]} features and X "
                 f"has {self.X.shape[1]}; give the same columns in both"
             )
+        mismatch = prediction.name_mismatch(self.feature_names, self.X_test)
+        if mismatch is not None:
+            raise DataError(
+                f"cannot use X_test of {self.name}: its columns are not those of X; "
+                f"{mismatch.partition('; ')[2]}"
+            )
         if self.rows_test is None:
             object.__setattr__(self, "rows_test", numpy.arange(row_count(self.X_test)))
 
@@ -117,20 +125,32 @@ class Data:
                 found.update(piece)
         return found.hexdigest()
 
+    def check_complete(self) -> None:
+        """Make sure that all targets, groups and weights are there.
+
+        Raises
+        ------
+        DataError
+            If one is missing.
+        """
+        for what in ("y", "y_test", "groups", "sample_weight"):
+            values = getattr(self, what)
+            gone = [] if values is None else _rows_without_value(values)
+            if gone:
+                more = " and others" if len(gone) > _PREVIEW else ""
+                raise DataError(
+                    f"cannot train on {self.name}: {what} has no value in "
+                    f"row {', '.join(map(str, gone[:_PREVIEW]))}{more}; leave these samples out"
+                )
+
     def held_out(self, train: Array, test: Array) -> Data:
         """Return the same samples, those of some rows as the test part."""
+        kept = ("X", "y", "groups", "sample_weight", "ids", "rows")
+        held = ("X", "y", "ids", "rows")
         return replace(
             self,
-            X=take(self.X, train),
-            y=self.y[train],
-            X_test=take(self.X, test),
-            y_test=self.y[test],
-            groups=None if self.groups is None else self.groups[train],
-            sample_weight=None if self.sample_weight is None else self.sample_weight[train],
-            ids=None if self.ids is None else self.ids[train],
-            ids_test=None if self.ids is None else self.ids[test],
-            rows=self.rows[train],
-            rows_test=self.rows[test],
+            **{what: take(getattr(self, what), train) for what in kept},
+            **{f"{what}_test": take(getattr(self, what), test) for what in held},
         )
 
     def preview(self) -> str:
@@ -180,10 +200,24 @@ def row_count(values: Any) -> int:
 
 
 def take(values: Any, rows: Array) -> Any:
-    """Return some rows of an array, sparse matrix or frame, in this order."""
-    if hasattr(values, "iloc"):
-        return values.iloc[rows]
-    return values[rows]
+    """Return some rows of an array, sparse matrix or frame, in this order; None of None."""
+    if values is None:
+        return None
+    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]
+
+
+def _rows_without_value(values: Array) -> list[int]:
+    if values.dtype.kind in "fcmM":
+        is_missing = numpy.isnat(values) if values.dtype.kind in "mM" else numpy.isnan(values)
+    elif values.dtype.kind == "O":
+        # None, and what other libraries have in its place; such text is a label.
+        is_missing = numpy.array(
+            [not isinstance(v, str) and str(v) in _NO_VALUE for v in values.ravel()]
+        )
+    else:
+        return []
+    rows: list[int] = is_missing.reshape(len(values), -1).any(axis=1).nonzero()[0].tolist()
+    return rows
 
 
 def _pieces(values: Any) -> list[bytes]:
@@ -203,6 +237,13 @@ def _pieces(values: Any) -> list[bytes]:
 def _check_shapes(name: str, features: Array, y: Array) -> None:
     if y is None:
         raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
+    names = column_names(features) or []
+    if len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise DataError(
+            f"cannot use {name}: more than one column is called {twice!r}; give each a name of its "
+            "own"
+        )
     shape = features.shape
     if len(shape) != 2 or not shape[0]:
         raise DataError(

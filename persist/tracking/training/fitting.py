@@ -19,7 +19,7 @@ import numpy
 
 from persist.errors import PersistError
 from persist.tracking import encodings, prediction
-from persist.tracking.errors import PipelineError, StoreError
+from persist.tracking.errors import PipelineError
 from persist.tracking.fitted import FittedChain, FittedStep, StepKind, wrapped_model
 from persist.tracking.optional import import_optional
 from persist.tracking.training.configuration import class_name
@@ -33,9 +33,9 @@ __all__ = [
     "Fitted",
     "LogEntry",
     "Settings",
-    "StepFailure",
     "fit_part",
     "one_thread",
+    "reason_of",
     "task_type_of",
 ]
 
@@ -48,10 +48,6 @@ _TYPES = {
     StepKind.AUGMENTATION: "transformer",
     StepKind.TARGET: "encoder",
 }
-
-
-class StepFailure(StoreError):  # noqa: N818 - it wraps the error of a step, and is recorded
-    """A step of a pipeline raised an error."""
 
 
 @dataclass(frozen=True)
@@ -67,78 +63,50 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for all parts of a pipeline.
+    """What is the same for all parts of a pipeline."""
 
-    Parameters
-    ----------
-    task_type : {'regression', 'classification'}
-        The type of task.
-    metric : Metric
-        What is scored beside the usual metrics.
-    seed : int
-        The seed of what is random and has none.
-    artifact_format : str
-        How fitted objects are stored.
-    """
-
-    task_type: str
+    task_type: str  # regression or classification
     metric: Metric
-    seed: int
+    seed: int  # of what is random and has none
     artifact_format: str
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A fitted object on its way into a store.
-
-    Parameters
-    ----------
-    step : int
-        Its step.
-    fold : str or None
-        The fold of a model; None for a transformer.
-    type, operator_class : str
-        What it is.
-    content : list of bytes, or object
-        What its file will hold; the object itself where it can only be encoded by the caller.
-    is_encoded : bool
-        Which of the two.
-    """
+    """A fitted object on its way into a store."""
 
     step: int
-    fold: str | None
+    fold: str | None  # of a model; None for a transformer
     type: str
     operator_class: str
-    content: Any
+    content: Any  # pieces of its file; the object itself where only the caller can encode it
     is_encoded: bool
 
 
 @dataclass
 class Fitted:
-    """A part that was fitted, or has failed.
+    """A part that was fitted, or has failed."""
 
-    Attributes
-    ----------
-    part : str
-        The number of the fold, or ``final``.
-    outcomes : list of Outcome
-        The predictions.
-    artifacts : list of Artifact
-        The fitted objects.
-    log : list of LogEntry
-        What happened.
-    best_params : dict
-        What a search inside the pipeline has found.
-    error : Exception or None
-        Why it has failed.
-    """
-
-    part: str
+    part: str  # the number of the fold, or FINAL
     outcomes: list[Outcome] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     log: list[LogEntry] = field(default_factory=list)
     best_params: dict[str, Any] = field(default_factory=dict)
-    error: Exception | None = None
+    # Text, because errors of other libraries may not come back from a worker.
+    error: str | None = None
+
+
+class _GroupSplits(list[Any]):
+    """Splits of whole groups, in the place of the splitter that made them; clones keep both."""
+
+    splitter: Any = None
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed: the message, after the class of an error of another library."""
+    if isinstance(error, PersistError) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def task_type_of(plan: Plan) -> str:
@@ -160,30 +128,15 @@ def fit_part(
     Numbers do not depend on how many cores there are: BLAS and OpenMP, whose sums do, have one
     thread.
 
-    Parameters
-    ----------
-    plan : Plan
-        The pipeline.
-    data : Data
-        The data.
-    part : str
-        The number of a fold, or ``final``.
-    rest, left_out : array of int
-        The rows to fit to, and those to validate on; None for all.
-    settings : Settings
-        What is the same for all parts.
-
-    Returns
-    -------
-    Fitted
-        The part; an error is in it, and not raised.
+    `rest` are the rows to fit to; `left_out` those to validate on, None for the refitted model. An
+    error is in the returned part, and not raised.
     """
     found = Fitted(part)
     try:
         with one_thread():
             _Fitting(plan, data, settings, found).fit(rest, left_out)
     except Exception as error:
-        found.error = error
+        found.error = reason_of(error)
         found.outcomes, found.artifacts = [], []
     return found
 
@@ -272,8 +225,9 @@ class _Fitting:
             with self._logged(step, class_name(step.operators[0])):
                 for operator in step.operators:
                     fitted = seeded(operator, self._settings.seed)
-                    options = self._grouped(fitted, rows)
-                    transformed = _fit_transformed(fitted, features, y, options)
+                    self._split_groups(fitted, features, y, rows)
+                    transformed = _fit_transformed(fitted, features, y)
+                    _restore_splitters(fitted)
                     operators.append(fitted)
                     if step.kind is StepKind.AUGMENTATION:
                         added.append(transformed)
@@ -285,8 +239,12 @@ class _Fitting:
         operator = self._plan.model.operators[0]
         with self._logged(self._plan.model, class_name(operator)):
             model = seeded(operator, self._settings.seed)
-            options = {**self._grouped(model, rows), **self._weighted(model, rows)}
-            model.fit(features, y, **options)
+            self._split_groups(model, features, y, rows)
+            weights = self._data.sample_weight
+            model.fit(
+                features, y, **({} if weights is None else {_weight_name(model): weights[rows]})
+            )
+            _restore_splitters(model)
         return steps, model
 
     def _fit_target(self, step: PlannedStep, y: Array) -> FittedStep:
@@ -298,22 +256,19 @@ class _Fitting:
                 operators.append(fitted)
         return FittedStep(step.index, tuple(operators), StepKind.TARGET)
 
-    def _grouped(self, operator: Any, rows: Array) -> dict[str, Any]:
-        """Return the groups of samples, for an estimator that splits them itself."""
+    def _split_groups(self, operator: Any, features: Any, y: Array, rows: Array) -> None:
+        """Give the estimators inside that split by groups the splits: few pass groups to them."""
         cv = getattr(operator, "cv", None)
-        if cv is None or not hasattr(cv, "split") or not needs_groups(cv):
-            return {}
-        if self._data.groups is None:
-            raise PipelineError(
-                f"cannot fit {class_name(operator)}: its cv needs the group of each sample; "
-                "give groups="
-            )
-        return {"groups": self._data.groups[rows]}
-
-    def _weighted(self, model: Any, rows: Array) -> dict[str, Any]:
-        if self._data.sample_weight is None:
-            return {}
-        return {_weight_name(model): self._data.sample_weight[rows]}
+        if cv is not None and hasattr(cv, "split") and needs_groups(cv):
+            if self._data.groups is None:
+                raise PipelineError(
+                    f"cannot fit {class_name(operator)}: its cv needs the group of each sample; "
+                    "give groups="
+                )
+            splits = _GroupSplits(cv.split(features, y, self._data.groups[rows]))
+            splits.splitter, operator.cv = cv, splits
+        for part in _with_all_rows(operator):
+            self._split_groups(part, features, y, rows)
 
     def _artifact(self, obj: Any, step: int, fold: str | None, kind: str) -> Artifact:
         name = class_name(obj)
@@ -332,7 +287,7 @@ class _Fitting:
         except Exception as error:
             message = f"step {step.index} ({operator_class}): {type(error).__name__}: {error}"
             self._log(step, operator_class, "error", begin, message)
-            raise StepFailure(message) from error
+            raise PipelineError(message) from error
         self._log(step, operator_class, "end", begin, self._part)
 
     def _log(
@@ -340,6 +295,22 @@ class _Fitting:
     ) -> None:
         elapsed = round(1000 * (time.perf_counter() - begin))
         self._found.log.append(LogEntry(step.index, operator_class, event, elapsed, message))
+
+
+def _with_all_rows(operator: Any) -> Iterator[Any]:
+    """Yield the estimators inside another that are fitted to the same samples."""
+    yield from (step for _, step in getattr(operator, "steps", None) or ())
+    for name in ("regressor", "regressor_"):
+        if hasattr(operator, name):
+            yield getattr(operator, name)
+
+
+def _restore_splitters(operator: Any) -> None:
+    cv = getattr(operator, "cv", None)
+    if isinstance(cv, _GroupSplits):
+        operator.cv = cv.splitter
+    for part in _with_all_rows(operator):
+        _restore_splitters(part)
 
 
 def _weight_name(model: Any, prefix: str = "") -> str:
@@ -368,11 +339,11 @@ def _weight_name(model: Any, prefix: str = "") -> str:
     return f"{prefix}sample_weight"
 
 
-def _fit_transformed(operator: Any, features: Any, y: Array, options: dict[str, Any]) -> Any:
+def _fit_transformed(operator: Any, features: Any, y: Array) -> Any:
     """Fit a transformer and return what it makes of the features, as scikit-learn's Pipeline."""
     if not hasattr(operator, "fit_transform"):
-        return operator.fit(features, y, **options).transform(features)
-    found = operator.fit_transform(features, y, **options)
+        return operator.fit(features, y).transform(features)
+    found = operator.fit_transform(features, y)
     # Those of partial least squares return the transformed target beside.
     return found[0] if isinstance(found, tuple) else found
 

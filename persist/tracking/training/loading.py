@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,36 +96,21 @@ def load_data(
       1: 3 4 -> 1
     """
     form = Form(separator, decimal, header, missing)
-    loader = _Loader(form, target, groups, sample_weight, index)
-    return loader.load(dataset)
+    given = {"groups": groups, "sample_weight": sample_weight}
+    beside = {what: values for what, values in given.items() if values is not None}
+    return _Loader(form, target, beside, index).load(dataset)
 
 
 def features_of(table: Table, names: Sequence[str] | None) -> Any:
-    """Return the features of a table to predict from.
+    """Return the features of a table to predict from: a frame if model and table have names.
 
-    Parameters
-    ----------
-    table : Table
-        What was read.
-    names : sequence of str or None
-        The names of the columns that the model was trained on: others, such as the target, are
-        left out where all of these are found. None for a model of arrays.
-
-    Returns
-    -------
-    frame or array
-        A frame if the model and the table have names.
-
-    Raises
-    ------
-    DataError
-        If a model of arrays gets text.
+    Columns beside those that the model was trained on, `names`, such as the target, are left out
+    where all of these are found. A model of arrays has none, and takes no text.
     """
     # The model tells what is a name, whatever it looks like.
     is_named = names is not None and 2 * len(set(names) & set(table.first)) > len(names)
     if is_named and not table.form.header and not table.was_header_given:
-        form = table.form
-        table = read_table(table.path, Form(form.separator, form.decimal, True, form.missing))
+        table = read_table(table.path, replace(table.form, header=True))
     frame = table.frame
     if table.form.header and names is not None:
         if set(names) <= set(frame.columns):
@@ -139,16 +125,14 @@ def features_of(table: Table, names: Sequence[str] | None) -> Any:
     return found
 
 
+@dataclass(frozen=True)
 class _Loader:
     """Loads data sets with one set of options."""
 
-    def __init__(
-        self, form: Form, target: Any, groups: Any, sample_weight: Any, index: Any
-    ) -> None:
-        self._form = form
-        self._target = target
-        self._beside = {"groups": groups, "sample_weight": sample_weight}
-        self._index = index
+    form: Form
+    target: Any
+    beside: Mapping[str, Any]  # groups and sample_weight, if given: values or columns
+    index: Any
 
     def load(self, dataset: Any) -> list[Data]:
         if isinstance(dataset, Data):
@@ -160,7 +144,7 @@ class _Loader:
         if isinstance(dataset, Mapping):
             return [self._from_mapping(dataset)]
         if isinstance(dataset, (tuple, list)) and len(dataset) in (2, 4):
-            return [self._from_parts("dataset", *dataset)]
+            return [self.from_parts("dataset", *dataset)]
         dataset = _collected(dataset)
         if is_frame(dataset):
             return [self.from_frame(dataset, "dataset", None)]
@@ -177,13 +161,10 @@ class _Loader:
         return self._from_table(path, path.stem, str(path))
 
     def _from_table(self, file: Path, name: str, path: str) -> Data:
-        table = read_table(file, self._form)
-        loader = self
-        if self._index is None and not table.frame.columns[0]:
-            # As pandas writes its index: a column without a name.
-            loader = _Loader(
-                self._form, self._target, self._beside["groups"], self._beside["sample_weight"], ""
-            )
+        table = read_table(file, self.form)
+        # As pandas writes its index: a column without a name.
+        has_index = self.index is None and not table.frame.columns[0]
+        loader = replace(self, index="") if has_index else self
         return loader.from_frame(_handed(table.frame), name, path, bool(table.form.header))
 
     def _from_mapping(self, dataset: Mapping[str, Any]) -> Data:
@@ -194,19 +175,15 @@ class _Loader:
                 f"A data set must have 'X' and 'y', or 'data' and 'target', got {[*dataset]}"
             )
         features, y = _collected(dataset[keys[0]]), dataset.get(keys[1])
-        beside = {what: dataset[what] for what in self._beside if dataset.get(what) is not None}
+        own = {what: dataset.get(what) for what in ("groups", "sample_weight")}
+        beside = {**self.beside, **{what: v for what, v in own.items() if v is not None}}
+        loader = replace(self, beside=beside)
         if y is None and is_frame(features):
-            loader = _Loader(
-                self._form, self._target, beside.get("groups", self._beside["groups"]),
-                beside.get("sample_weight", self._beside["sample_weight"]), self._index,
-            )  # fmt: skip
             return loader.from_frame(features, name, None)
-        return self._from_parts(
-            name, features, y, dataset.get("X_test"), dataset.get("y_test"), ids=dataset.get("ids"),
-            **beside,
-        )  # fmt: skip
+        tests = dataset.get("X_test"), dataset.get("y_test")
+        return loader.from_parts(name, features, y, *tests, ids=dataset.get("ids"))
 
-    def _from_parts(
+    def from_parts(
         self,
         name: str,
         features: Any,
@@ -217,19 +194,15 @@ class _Loader:
         path: str | None = None,
         ids: Any = None,
         is_named: bool = True,
-        **given: Any,
     ) -> Data:
         if y is None:
             raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
         features, y = _collected(features), _collected(y)
         X_test, y_test = _collected(X_test), _collected(y_test)  # noqa: N806
-        beside = {**{w: v for w, v in self._beside.items() if v is not None}, **given}
-        _check_paired(name, "X", features, {"y": y, **beside})
+        _check_paired(name, "X", features, {"y": y, **self.beside})
         _check_paired(name, "X_test", X_test, {"y_test": y_test})
-        features, found, beside = self._taken(features, beside)
-        tests = X_test
-        if tests is not None:
-            tests = self._taken(tests, dict.fromkeys(beside), is_test=True)[0]
+        features, found, beside = self._taken(features)
+        tests = None if X_test is None else self._taken(X_test, is_test=True)[0]
         values, names = _targets(y)
         return Data(
             name,
@@ -245,12 +218,10 @@ class _Loader:
         )
 
     def from_frame(self, frame: Any, name: str, path: str | None, is_named: bool = True) -> Data:
-        beside = {w: v for w, v in self._beside.items() if v is not None}
-        _check_paired(name, "the frame", frame, beside)
-        frame, ids, beside = self._taken(frame, beside)
+        _check_paired(name, "the frame", frame, self.beside)
+        frame, ids, beside = self._taken(frame)
         columns = list(frame.columns)
-        wanted = self._target if isinstance(self._target, (list, tuple)) else [self._target]
-        chosen = [columns[-1] if one is None else _resolved(one, columns) for one in wanted]
+        chosen = self._targets_among(columns)
         rest = [column for column in columns if column not in chosen]
         if not rest:
             raise DataError(
@@ -268,33 +239,29 @@ class _Loader:
             **{what: _column(values) for what, values in beside.items()},
         )
 
-    def _taken(
-        self, features: Any, beside: Mapping[str, Any], is_test: bool = False
-    ) -> tuple[Any, Any, dict[str, Any]]:
+    def _taken(self, features: Any, is_test: bool = False) -> tuple[Any, Any, dict[str, Any]]:
         """Return features without the columns that are none, the names of samples, and the rest."""
         if not is_frame(features):
-            for what, values in beside.items():
+            for what, values in {} if is_test else self.beside.items():
                 if isinstance(values, str):
                     raise DataError(
                         f"cannot use {what}={values!r}: X has no names of columns; "
                         "give an array with one value for each sample"
                     )
-            return features, None, dict(beside)
+            return features, None, dict(self.beside)
         columns = list(features.columns)
-        ids, gone, values_of = _index_of(features), [], {}
-        if self._index is not None and (not is_test or self._index in columns):
-            gone.append(_resolved(self._index, columns))
+        ids, gone, values_of = _index_of(features), [], dict(self.beside)
+        if self.index is not None and (not is_test or self.index in columns):
+            gone.append(_resolved(self.index, columns))
             ids = numpy.asarray(features[gone[0]])
-        for what, values in beside.items():
-            given = self._beside[what] if is_test else values
-            if isinstance(given, (str, int)) and not isinstance(given, bool):
-                if is_test and given not in columns:
-                    continue
+        for what, given in self.beside.items():
+            is_column = isinstance(given, (str, int)) and not isinstance(given, bool)
+            if is_column and (not is_test or given in columns):
                 gone.append(_resolved(given, columns))
                 values_of[what] = features[gone[-1]]
-            elif not is_test:
-                values_of[what] = values
-        return features[[c for c in columns if c not in gone]], ids, values_of
+        if gone:
+            features = features[[c for c in columns if c not in gone]]
+        return features, ids, values_of
 
     def _from_folder(self, folder: Path) -> Data:
         files = {part: _find(folder, stems) for part, stems in _FILES.items()}
@@ -313,7 +280,7 @@ class _Loader:
         frames = {part: _without_sample_names(table.frame) for part, table in tables_of.items()}
         is_named = bool(tables_of["X"].form.header)
         ids = frames["X"][1]
-        return self._from_parts(
+        return self.from_parts(
             folder.name,
             _handed(frames["X"][0]),
             self._chosen_target(frames["y"][0]),
@@ -326,14 +293,14 @@ class _Loader:
 
     def _read_part(self, path: Path, part: str, known: Mapping[str, Table]) -> Table:
         """Read a file of a folder; the features tell what is open of the targets."""
-        form = self._form
+        form = self.form
         features = known.get("X" if part == "y" else "X_test" if part == "y_test" else "")
         has_commas = features is not None and features.form.decimal == ","
         if has_commas and form.separator is None and is_column_of_comma_numbers(path):
-            form = Form(";", ",", form.header, form.missing)
+            form = replace(form, separator=";", decimal=",")
         if part == "X_test" and form.header is None:
             # One instrument has written both.
-            form = Form(form.separator, form.decimal, known["X"].form.header, form.missing)
+            form = replace(form, header=known["X"].form.header)
         table = read_table(path, form)
         if features is None or table.was_header_given:
             return table
@@ -341,14 +308,15 @@ class _Loader:
             return table
         is_other = not table.form.header
         if table.frame.height + (-1 if is_other else 1) == features.frame.height:
-            return read_table(path, Form(form.separator, form.decimal, is_other, form.missing))
+            return read_table(path, replace(form, header=is_other))
         return table
 
     def _chosen_target(self, frame: Any) -> Any:
-        if self._target is None:
-            return frame
-        wanted = self._target if isinstance(self._target, (list, tuple)) else [self._target]
-        return frame[[_resolved(one, list(frame.columns)) for one in wanted]]
+        return frame if self.target is None else frame[self._targets_among(list(frame.columns))]
+
+    def _targets_among(self, columns: list[Any]) -> list[Any]:
+        wanted = self.target if isinstance(self.target, (list, tuple)) else [self.target]
+        return [columns[-1] if one is None else _resolved(one, columns) for one in wanted]
 
 
 def _collected(values: Any) -> Any:

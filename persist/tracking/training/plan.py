@@ -26,49 +26,23 @@ _WRAPPERS = ("step", "preprocessing", "model", "split")
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step of a pipeline.
+    """A step of a pipeline: estimators that are not fitted, or a splitter."""
 
-    Parameters
-    ----------
-    index : int
-        Its number, from 1.
-    operators : tuple of object
-        Estimators that are not fitted, or a splitter.
-    kind : StepKind
-        What they are for.
-    """
-
-    index: int
+    index: int  # from 1
     operators: tuple[Any, ...]
     kind: StepKind = StepKind.FEATURES
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A pipeline.
-
-    Parameters
-    ----------
-    name : str
-        What people call it.
-    before : tuple of PlannedStep
-        The steps before the model.
-    model : PlannedStep
-        The step of the model.
-    splitter : PlannedStep or None
-        The step that makes folds.
-    model_name : str
-        What people call the model.
-    choices : list
-        What was chosen where there were alternatives.
-    """
+    """A pipeline."""
 
     name: str
     before: tuple[PlannedStep, ...]
     model: PlannedStep
-    splitter: PlannedStep | None
+    splitter: PlannedStep | None  # the step that makes folds
     model_name: str
-    choices: list[Any]
+    choices: list[Any]  # what was chosen where there were alternatives
 
     @property
     def preprocessings(self) -> str:
@@ -92,10 +66,11 @@ class Plan:
         """Return the steps for JSON."""
         return [_config(step) for step in self.steps]
 
-    def modules(self) -> set[str]:
-        """Return the modules of the classes of all estimators, at any depth."""
-        operators = [operator for step in self.steps for operator in step.operators]
-        return {type(part).__module__ for one in operators for part in parts_of(one)}
+    def parts(self) -> Iterator[Any]:
+        """Yield all estimators and splitters, and what is inside them, at any depth."""
+        for step in self.steps:
+            for operator in step.operators:
+                yield from parts_of(operator)
 
 
 def make_plans(pipeline: Any) -> list[Plan]:
@@ -182,18 +157,22 @@ def _plan(number: int, steps: list[Any], choices: list[Any]) -> Plan:
             model_name = str(named or type(operators[0]).__name__)
         else:
             before.append(planned)
-    # Of the class, as an estimator may have it only when it is fitted.
-    if model is None or not hasattr(type(model.operators[0]), "predict"):
+    if model is None or not _has(model.operators[0], "predict"):
         raise PipelineError("The last step of a pipeline must be a model, with fit and predict")
     for planned in before:
         for operator in planned.operators:
-            if not hasattr(type(operator), "transform"):
+            if not _has(operator, "transform"):
                 raise PipelineError(
                     f"Step {planned.index} must transform, and {type(operator).__name__} has no "
                     "transform; the model is the last step"
                 )
     name = f"{number:04d}_{model_name.lower()}"
     return Plan(name, tuple(before), model, splitter, model_name, choices)
+
+
+def _has(operator: Any, method: str) -> bool:
+    """Return True if an estimator has a method, now or once it is fitted."""
+    return hasattr(type(operator), method) or hasattr(operator, method)
 
 
 def _operators(step: Any) -> tuple[StepKind, tuple[Any, ...]]:

@@ -35,49 +35,23 @@ _WAVELENGTH = re.compile(r"\D{0,4}?([+-]?\d+(?:[.,]\d+)?)\s*(?:nm|cm-1|cm\^-1|1/
 
 @dataclass(frozen=True)
 class Form:
-    """How a file holds a table.
+    """How a file holds a table; what is None is found out."""
 
-    Parameters
-    ----------
-    separator : str or None, optional
-        What is between cells, found out by default; a space stands for any run of blanks.
-    decimal : {'.', ','} or None, optional
-        The decimal sign, found out by default.
-    header : bool or None, optional
-        Whether the first line has the names of the columns, found out by default.
-    missing : sequence of str, optional
-        Cells that have no value.
-    """
-
-    separator: str | None = None
+    separator: str | None = None  # a space stands for any run of blanks
     decimal: str | None = None
-    header: bool | None = None
-    missing: Sequence[str] = MISSING
+    header: bool | None = None  # whether the first line has the names of the columns
+    missing: Sequence[str] = MISSING  # cells that have no value
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that was read.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The file.
-    frame : polars.DataFrame
-        Its cells; without a header, columns are called ``column_1``…
-    form : Form
-        How the file holds it, with nothing left open.
-    first : list of str
-        The cells of the first line, a header or not.
-    was_header_given : bool
-        Whether the caller has said if there is a header.
-    """
+    """A table that was read."""
 
     path: Path
-    frame: Any
-    form: Form
-    first: list[str]
-    was_header_given: bool
+    frame: Any  # of polars; without a header, columns are called column_1…
+    form: Form  # with nothing left open
+    first: list[str]  # the cells of the first line, a header or not
+    was_header_given: bool  # by the caller
 
 
 def read_table(path: Path, form: Form) -> Table:

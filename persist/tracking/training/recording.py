@@ -20,7 +20,7 @@ from persist.tracking.training.scoring import Outcome, average_of
 if TYPE_CHECKING:
     from persist.tracking.store import WorkspaceStore
 
-__all__ = ["Recorder", "Score"]
+__all__ = ["Job", "Recorder", "Score"]
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,24 @@ class Score:
     value: float | None
 
 
-class Recorder:
-    """Records the pipelines of a run, each as one commit.
+@dataclass(frozen=True)
+class Job:
+    """A pipeline that is trained on a data set."""
 
-    Parameters
-    ----------
-    store : WorkspaceStore
-        The store.
-    run_id : str
-        The run.
-    """
+    plan: Plan
+    data: Data
+    digest: str  # of the data, before any split
+
+
+class Recorder:
+    """Records the pipelines of a run, each as one commit."""
 
     def __init__(self, store: WorkspaceStore, run_id: str) -> None:
         self._store = store
         self._run_id = run_id
 
     def record(
-        self,
-        plan: Plan,
-        data: Data,
-        digest: str,
-        settings: Settings,
-        parts: Sequence[Fitted],
-        duration_ms: int,
+        self, job: Job, settings: Settings, parts: Sequence[Fitted], duration_ms: int
     ) -> Score:
         """Record a pipeline with all that it has left."""
         folds = [part for part in parts if part.part != FINAL]
@@ -63,46 +58,41 @@ class Recorder:
         of_folds = [outcome for part in folds for outcome in part.outcomes]
         outcomes = [
             *of_folds,
-            *average_of(of_folds, data, settings.task_type, settings.metric, best_params),
+            *average_of(of_folds, job.data, settings.task_type, settings.metric, best_params),
             *(outcome for part in refits for outcome in part.outcomes),
         ]
         metric = settings.metric.name
         best = next(outcome for outcome in outcomes if outcome.fold == "avg")
         final = next((outcome for outcome in outcomes if outcome.is_refit), best)
         with self._store.batch():
-            pipeline_id = self._begin(plan, data, digest)
+            pipeline_id = self._begin(job)
             for part in parts:
                 self._log(pipeline_id, part.log)
-            chains = {False: self._chain(pipeline_id, plan, data, folds, settings, "per_fold")}
+            chains = {False: self._chain(pipeline_id, job, folds, settings, "per_fold")}
             if refits:
-                chains[True] = self._chain(
-                    pipeline_id, plan, data, refits, settings, "single_refit"
-                )
+                chains[True] = self._chain(pipeline_id, job, refits, settings, "single_refit")
             for outcome in outcomes:
-                self._prediction(
-                    pipeline_id, chains[outcome.is_refit], plan, data, settings, outcome
-                )
+                self._prediction(pipeline_id, chains[outcome.is_refit], job, settings, outcome)
             val, test = _score(best, "val", metric), _score(final, "test", metric)
             self._store.complete_pipeline(pipeline_id, val, test, metric, duration_ms)
-        return Score(data.name, metric, val)
+        return Score(job.data.name, metric, val)
 
-    def record_failure(
-        self, plan: Plan, data: Data, digest: str, log: Sequence[LogEntry], error: BaseException
-    ) -> None:
+    def record_failure(self, job: Job, log: Sequence[LogEntry], error: str) -> None:
         """Record a pipeline that failed, with its log and the error."""
         with self._store.batch():
-            pipeline_id = self._begin(plan, data, digest)
+            pipeline_id = self._begin(job)
             self._log(pipeline_id, log)
-            self._store.fail_pipeline(pipeline_id, str(error) or type(error).__name__)
+            self._store.fail_pipeline(pipeline_id, error)
 
-    def _begin(self, plan: Plan, data: Data, digest: str) -> str:
+    def _begin(self, job: Job) -> str:
+        plan = job.plan
         try:
             config: list[Any] = plan.config()
         except Exception as error:
             # Parameters of any kind, which may refuse to be looked at; the row must be there.
             config = [{"error": f"{type(error).__name__}: {error}"}]
         return self._store.begin_pipeline(
-            self._run_id, plan.name, config, plan.choices, data.name, digest
+            self._run_id, plan.name, config, plan.choices, job.data.name, job.digest
         )
 
     def _log(self, pipeline_id: str, log: Sequence[LogEntry]) -> None:
@@ -120,13 +110,13 @@ class Recorder:
     def _chain(
         self,
         pipeline_id: str,
-        plan: Plan,
-        data: Data,
+        job: Job,
         parts: Sequence[Fitted],
         settings: Settings,
         strategy: str,
     ) -> str:
         """Save the artifacts of the folds, or of the refitted pipeline, and their chain."""
+        plan = job.plan
         models: dict[str, str] = {}
         shared: dict[str, list[str]] = {}
         for part in parts:
@@ -150,8 +140,8 @@ class Recorder:
                     "stateless": not keys,
                 }
             )
-        if data.feature_names is not None:
-            steps[0][FEATURE_NAMES] = data.feature_names
+        if job.data.feature_names is not None:
+            steps[0][FEATURE_NAMES] = job.data.feature_names
         return self._store.add_chain(
             ChainRecord(
                 pipeline_id=pipeline_id,
@@ -174,14 +164,9 @@ class Recorder:
         )
 
     def _prediction(
-        self,
-        pipeline_id: str,
-        chain_id: str,
-        plan: Plan,
-        data: Data,
-        settings: Settings,
-        outcome: Outcome,
+        self, pipeline_id: str, chain_id: str, job: Job, settings: Settings, outcome: Outcome
     ) -> None:
+        plan, data = job.plan, job.data
         metric = settings.metric.name
         record = PredictionRecord(
             pipeline_id=pipeline_id,

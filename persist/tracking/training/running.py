@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 
 from persist.errors import PersistError, PortabilityWarning
+from persist.progress import Progress, reporter
 from persist.tracking import encodings
 from persist.tracking.delimited import MISSING
 from persist.tracking.environment import differences, environment, leave_run
@@ -26,15 +27,14 @@ from persist.tracking.training.data import Data
 from persist.tracking.training.loading import load_data
 from persist.tracking.training.plan import Plan, make_plans
 from persist.tracking.training.recording import Recorder
-from persist.tracking.training.session import Results, Session, is_data
-from persist.tracking.training.splitting import check_splitter
+from persist.tracking.training.session import Results, Session
+from persist.tracking.training.splitting import check_splitter, is_data
 from persist.tracking.training.workers import open_pool
 
 __all__ = ["rerun", "run"]
 
 _log = logging.getLogger(__name__)
 
-_Report = Callable[[int, int, str], None]
 _SOURCE_FORMAT = "archive"
 
 
@@ -65,7 +65,7 @@ def run(
     n_jobs: int | None = None,
     executor: Executor | None = None,
     artifact_format: str = "joblib",
-    progress: _Report | None = None,
+    progress: Progress = None,
 ) -> RunResult:
     """Train pipelines on data sets, and record everything in a workspace.
 
@@ -127,9 +127,10 @@ def run(
         What trains instead, such as ``Client.get_executor(pure=False)`` of dask.
     artifact_format : {'joblib', 'archive', 'pickle'}, optional
         How fitted objects are stored.
-    progress : callable, optional
+    progress : bool or callable, optional
         Called after each pipeline with how many are done, of how many, and a text with its score,
-        how many have failed and the best one, in the place of writing.
+        how many have failed and the best one; or True, to write that to standard error, which is
+        the default on a terminal.
 
     Returns
     -------
@@ -244,11 +245,10 @@ def _trained(
     verbose: int,
     n_jobs: int | None,
     executor: Executor | None,
-    progress: _Report | None,
+    progress: Progress,
 ) -> RunResult:
     """Train by a recipe: the arguments of `run` that numbers depend on, but for the data."""
     plans = make_plans(recipe["pipeline"])
-    digests = [data.digest() for data in datasets]
     session = Session(recipe, plans, datasets, seed)
     _warn_of_main(plans)
     store = open_store()
@@ -259,19 +259,19 @@ def _trained(
         run_id = store.begin_run(
             name,
             {**session.config(), **extra, **_source(store, recipe)},
-            [_described(*one) for one in zip(datasets, session.datasets, digests, strict=True)],
+            [_described(*one) for one in zip(session.datasets, session.digests, strict=True)],
         )
         with _ending(store, run_id):
             results = Results(len(plans) * len(datasets), functools.cache(store.greater_is_better))
-            report = progress or (_write if verbose and sys.stderr.isatty() else None)
-            for text in session.train(pool, Recorder(store, run_id), digests, results):
-                if report is not None:
-                    report(results.done, results.total, text)
+            is_shown = bool(verbose) and sys.stderr.isatty()
+            report = reporter(is_shown if progress is None else progress)
+            for text in session.train(pool, Recorder(store, run_id), results):
+                report(results.done, results.total, text)
             if results.scores or not results.errors:
                 store.complete_run(run_id, results.summary())
             else:
                 store.fail_run(run_id, results.errors[0])
-                if verbose and progress is None:
+                if verbose and not callable(progress):
                     _log.error(
                         *("All %d pipelines of %r have failed: %s", results.total, name),
                         results.errors[0],
@@ -314,12 +314,12 @@ def _source(store: WorkspaceStore, recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {"source": store.save_encoded_artifact(pieces, "dict", "configuration", _SOURCE_FORMAT)}
 
 
-def _described(data: Data, split: Data, digest: str) -> dict[str, Any]:
+def _described(data: Data, digest: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": data.name}
     if data.path is not None:
         found["path"] = data.path
-    found["n_samples"], found["n_features"] = split.X.shape
-    found["n_test"] = 0 if split.X_test is None else int(split.X_test.shape[0])
+    found["n_samples"], found["n_features"] = data.X.shape
+    found["n_test"] = 0 if data.X_test is None else int(data.X_test.shape[0])
     found["digest"] = f"sha256:{digest}"
     if data.target_names:
         found["targets"] = list(data.target_names)
@@ -330,9 +330,7 @@ def _warn_of_main(plans: Sequence[Plan]) -> None:
     names = {
         type(part).__qualname__
         for plan in plans
-        if "__main__" in plan.modules()
-        for step in plan.steps
-        for part in parts_of(step.operators)
+        for part in plan.parts()
         if type(part).__module__ == "__main__"
     }
     if names:
@@ -342,10 +340,3 @@ def _warn_of_main(plans: Sequence[Plan]) -> None:
             PortabilityWarning,
             stacklevel=4,
         )
-
-
-def _write(done: int, total: int, shown: str) -> None:
-    # Names of data sets and models come from data, which may hold what steers a terminal.
-    text = "".join(c if c.isprintable() else " " for c in f"{done}/{total} {shown}"[:78])
-    sys.stderr.write(f"\r{text:78}{chr(10) if done == total else ''}")
-    sys.stderr.flush()

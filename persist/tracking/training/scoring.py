@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -38,46 +39,22 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a model has predicted.
+    """What a model has predicted."""
 
-    Parameters
-    ----------
-    y : array, (n_samples,) or (n_samples, n_outputs)
-        The predictions.
-    proba : array, (n_samples, n_classes), optional
-        The probabilities of the classes.
-    classes : array, optional
-        The classes, in the order of the columns of `proba`.
-    decision : array, (n_samples,) or (n_samples, n_classes), optional
-        The values of a decision function, of a classifier without probabilities.
-    """
-
-    y: Any
-    proba: Any = None
-    classes: Any = None
-    decision: Any = None
+    y: Array  # (n_samples,) or (n_samples, n_outputs)
+    proba: Array = None  # (n_samples, n_classes)
+    classes: Any = None  # of the columns of proba; a list of those of each output
+    decision: Array = None  # of a classifier without probabilities
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What pipelines are ranked by.
-
-    Parameters
-    ----------
-    name : str
-        What is recorded.
-    scorer : object, optional
-        A scorer of scikit-learn, of which high is good.
-    function : callable, optional
-        A function of true and predicted values.
-    greater_is_better : bool, optional
-        Whether high values are good; None where the name says so.
-    """
+    """What pipelines are ranked by: a scorer of scikit-learn, a function, or one of `METRICS`."""
 
     name: str
     scorer: Any = None
-    function: Callable[[Any, Any], float] | None = None
-    greater_is_better: bool | None = None
+    function: Callable[[Any, Any], float] | None = None  # of true and predicted values
+    greater_is_better: bool | None = None  # None where the name says so
 
     def value(self, task_type: str, y_true: Any, predicted: Predicted) -> float:
         """Return the score of predictions, by a scorer or function."""
@@ -87,21 +64,7 @@ class Metric:
 
 
 def make_metric(metric: Any, greater_is_better: bool | None = None) -> Metric | None:
-    """Return what a user means by a metric; None stands for the default of a task.
-
-    Parameters
-    ----------
-    metric : str, scorer, callable or None
-        One of `METRICS`, in any case; the name of a scorer of scikit-learn; a scorer, as
-        ``make_scorer`` returns it; or a function of true and predicted values.
-    greater_is_better : bool, optional
-        Whether high values are good.
-
-    Raises
-    ------
-    PipelineError
-        If the metric is unknown, or it has another direction.
-    """
+    """Return what a user means by the arguments of `run`; None stands for the default of a task."""
     found, is_high = _metric(metric), greater_is_better
     if is_high is not None and not isinstance(is_high, bool):
         raise PipelineError(f"cannot rank by greater_is_better={is_high!r}: give True or False")
@@ -136,27 +99,28 @@ def _metric(metric: Any) -> Metric | None:
         return Metric(name, metrics.get_scorer(metric))
     if not callable(metric):
         raise PipelineError(f"cannot score by {metric!r}: give a name, a scorer or a function")
-    function = getattr(metric, "_score_func", None)
-    if function is not None:
+    if (function := getattr(metric, "_score_func", None)) is not None:
         name = getattr(function, "__name__", "scorer")
         return Metric(name if name.startswith("neg_") else f"scorer:{name}", metric)
+    try:
+        inspect.signature(metric).bind(None, None)
+    except TypeError as error:
+        raise PipelineError(
+            f"cannot score by {metric!r}: {error}; give a function of true and predicted values"
+        ) from error
+    except ValueError:
+        pass  # Functions of compiled code may not tell their arguments.
     return Metric(getattr(metric, "__name__", type(metric).__name__), function=metric)
 
 
 def check_metric(metric: Metric | None, task_type: str) -> Metric:
-    """Return the metric of a type of task, the default one for None.
-
-    Raises
-    ------
-    PipelineError
-        If it is that of another type.
-    """
+    """Return the metric of a type of task, the default one for None; refuse that of another."""
     known = METRICS[task_type]
     if metric is None:
         return Metric(known[0])
     if metric.scorer is None and metric.function is None and metric.name not in known:
         raise PipelineError(
-            f"The metric of a {task_type} must be one of {', '.join(known)}: {metric.name!r}"
+            f"cannot score a {task_type} by metric {metric.name!r}: give one of {', '.join(known)}"
         )
     return metric
 
@@ -205,7 +169,7 @@ def score(
 
 
 def _accuracy(metrics: Any, y_true: Any, y_pred: Any) -> float:
-    if numpy.ndim(y_true) == 2:
+    if numpy.ndim(y_true) == 2 and y_true.shape[1] > 1:
         # All outputs of a sample must be right, as for scikit-learn's multi-output classifiers.
         return float((numpy.asarray(y_true) == numpy.asarray(y_pred)).all(axis=1).mean())
     return float(metrics.accuracy_score(y_true, y_pred))
@@ -244,32 +208,14 @@ def _stand_in(task_type: str, predicted: Predicted) -> Any:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was predicted for a part of the data, in a fold or by the refitted model.
-
-    Attributes
-    ----------
-    fold, partition : str
-        Of which fold, for which part.
-    y_true : array
-        What was to be predicted.
-    predicted : Predicted
-        What was; its classes are those of each output if there are several.
-    rows : array of int
-        The samples, as rows of the part.
-    scores : dict of str to dict of str to float
-        All scores of the fold by part.
-    best_params : dict
-        What a search inside the pipeline has found.
-    is_refit : bool
-        Whether the model was fitted to all training data.
-    """
+    """What was predicted for a part of the data, in a fold or by the refitted model."""
 
     fold: str
     partition: str
     y_true: Array
     predicted: Predicted
-    rows: Array
-    scores: dict[str, dict[str, float]]
+    rows: Array  # the samples, as rows of the part
+    scores: dict[str, dict[str, float]]  # all those of the fold, by part and metric
     best_params: dict[str, Any] = field(default_factory=dict)
     is_refit: bool = False
 
@@ -290,32 +236,20 @@ def outcomes_of(
         parts["val"] = (take(data.X, part), data.y[part], part)
     if data.X_test is not None:
         parts["test"] = (data.X_test, data.y_test, numpy.arange(len(data.y_test)))
-    predicted = {
-        name: _predicted(chain, X, y, task_type == "classification")
-        for name, (X, y, _) in parts.items()
-    }
-    scores = {
-        name: score(task_type, y, predicted[name], metric) for name, (_, y, _) in parts.items()
-    }
-    return [
-        Outcome(
-            fold,
-            name,
-            y,
-            predicted[name],
-            rows,
-            scores,
-            best_params,
-            is_refit=part is None,
-        )
-        for name, (_, y, rows) in parts.items()
-    ]
+    scores: dict[str, dict[str, float]] = {}
+    found = []
+    for name, (X, y, rows) in parts.items():  # noqa: N806 - scikit-learn's name
+        predicted = _predicted(chain, X, y, task_type == "classification")
+        scores[name] = score(task_type, y, predicted, metric)
+        found.append(Outcome(fold, name, y, predicted, rows, scores, best_params, part is None))
+    return found
 
 
 def _predicted(chain: FittedChain, features: Any, y: Array, is_classifier: bool) -> Predicted:
     found = numpy.asarray(chain.predict(features))
-    if y.ndim == 1 and found.ndim == 2 and found.shape[1] == 1:
-        found = found[:, 0]
+    if found.size == y.size:
+        # A column of targets and a flat one would be compared all with all.
+        found = found.reshape(y.shape)
     if not is_classifier:
         return Predicted(found)
     proba = chain.response(features, "predict_proba")
@@ -348,18 +282,8 @@ def average_of(
         scores["test"] = score(task_type, data.y_test, voted, metric)
     found = [replace(together, scores=scores, best_params=best_params)]
     if voted is not None:
-        everything = numpy.arange(len(voted.y))
-        found.append(
-            Outcome(
-                "avg",
-                "test",
-                data.y_test,
-                voted,
-                everything,
-                scores,
-                best_params,
-            )
-        )
+        rows = numpy.arange(len(voted.y))
+        found.append(Outcome("avg", "test", data.y_test, voted, rows, scores, best_params))
     return found
 
 
@@ -389,7 +313,8 @@ def _voted(outcomes: list[Outcome], is_classifier: bool) -> Predicted:
     has_proba = all(one.proba is not None for one in found)
     if has_proba and _have_same_classes(found) and not isinstance(classes, list):
         chances = numpy.average([one.proba for one in found], axis=0)
-        return Predicted(classes[chances.argmax(axis=1)], chances, classes)
+        labels = classes[chances.argmax(axis=1)].reshape(found[0].y.shape)
+        return Predicted(labels, chances, classes)
     votes = numpy.stack([one.y for one in found])
     labels = numpy.unique(votes)
     counts = numpy.stack([(votes == label).sum(axis=0) for label in labels])

@@ -16,18 +16,18 @@ from persist.tracking.training.data import Data
 from persist.tracking.training.fitting import (
     FINAL,
     Fitted,
-    LogEntry,
     Settings,
     fit_part,
+    reason_of,
     task_type_of,
 )
 from persist.tracking.training.plan import Plan
-from persist.tracking.training.recording import Recorder, Score
+from persist.tracking.training.recording import Job, Recorder, Score
 from persist.tracking.training.scoring import check_metric, make_metric
-from persist.tracking.training.splitting import folds_of, restricted, with_test
+from persist.tracking.training.splitting import folds_of, is_data, restricted, with_test
 from persist.tracking.training.workers import Pool, Shared, Task
 
-__all__ = ["Results", "Session", "is_data"]
+__all__ = ["Results", "Session"]
 
 # The name of a fold, or of all training data, and the rows to fit to and to validate on.
 Part: TypeAlias = "tuple[str, Any, Any]"
@@ -35,25 +35,13 @@ Part: TypeAlias = "tuple[str, Any, Any]"
 
 @dataclass
 class Results:
-    """How far a run has come.
+    """How far a run has come."""
 
-    Attributes
-    ----------
-    total, done : int
-        How many pipelines there are, and how many are done.
-    is_high_good : callable
-        Returns whether high values of a metric are good.
-    scores : list of Score
-        Those of the pipelines that were recorded.
-    errors : list of str
-        Those of the pipelines that failed.
-    """
-
-    total: int
-    is_high_good: Callable[[str], bool]
+    total: int  # pipelines
+    is_high_good: Callable[[str], bool]  # of the values of a metric
     done: int = 0
     scores: list[Score] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)  # of the pipelines that failed
 
     def best(self) -> dict[tuple[str, str], float]:
         """Return the best score of each data set and metric."""
@@ -95,16 +83,8 @@ class Results:
 class Session:
     """Pipelines on data, prepared to be trained; arguments are checked here.
 
-    Parameters
-    ----------
-    recipe : mapping
-        The arguments of `run` that numbers depend on, but for the data.
-    plans : list of Plan
-        The pipelines.
-    datasets : sequence of Data
-        The data, before any split.
-    seed : int
-        The seed of what is random and has none.
+    `recipe` has the arguments of `run` that numbers depend on, but for the data; `seed` is for what
+    is random and has none. The data come before any split.
     """
 
     def __init__(
@@ -120,10 +100,16 @@ class Session:
         own = [plan.splitter.operators[0] for plan in plans if plan.splitter is not None]
         cvs = own if len(own) == len(plans) else [*own, recipe["cv"]]
         is_classifier = all(task == "classification" for task in self._tasks)
+        # Of the data before any split.
+        self.digests = [data.digest() for data in datasets]
+        for data in datasets:
+            data.check_complete()
         self.datasets = [
             with_test(data, recipe["test"], cvs, is_classifier, self._shuffles, seed)
             for data in datasets
         ]
+        for data in self.datasets:
+            data.check_complete()  # the test part too
         self._folds: dict[tuple[int, bool], Shared] = {}
 
     def _check_metric(self) -> None:
@@ -138,36 +124,27 @@ class Session:
 
     def config(self) -> dict[str, Any]:
         """Return what is recorded of the run, for JSON."""
-        modules = {module for plan in self._plans for module in plan.modules()}
-        recipe = self._recipe
+        found = {
+            key: {"given": True}
+            if key == "test" and is_data(value)
+            else _shortened(described(value))
+            for key, value in self._recipe.items()
+            if key != "pipeline"
+        }
+        modules = {type(part).__module__ for plan in self._plans for part in plan.parts()}
         return {
             "n_pipelines": len(self._plans),
             "n_datasets": len(self.datasets),
-            **{
-                key: _shortened(described(recipe.get(key)))
-                for key in (
-                    "cv",
-                    "metric",
-                    "greater_is_better",
-                    "random_state",
-                    "refit",
-                    "artifact_format",
-                )
-            },
-            "test": {"given": True}
-            if is_data(recipe["test"])
-            else _shortened(described(recipe["test"])),
+            **found,
             "seed": self._seed,
             "process": this_process(),
             "environment": environment(modules),
         }
 
-    def train(
-        self, pool: Pool, recorder: Recorder, digests: Sequence[str], results: Results
-    ) -> Iterator[str]:
+    def train(self, pool: Pool, recorder: Recorder, results: Results) -> Iterator[str]:
         """Train all pipelines, record each in its turn, and yield what to tell of it."""
         numbers = [(d, p) for d in range(len(self.datasets)) for p in range(len(self._plans))]
-        prepared: list[Settings | Exception] = []
+        prepared: list[Settings | str] = []
         # One pipeline a task is quicker, if that is enough for all workers.
         is_coarse = len(numbers) >= 4 * pool.workers
 
@@ -176,7 +153,7 @@ class Session:
                 try:
                     settings, parts = self._parts(d, p, pool)
                 except Exception as error:
-                    prepared.append(error)
+                    prepared.append(reason_of(error))
                     yield []
                     continue
                 prepared.append(settings)
@@ -188,47 +165,19 @@ class Session:
                 ]
 
         for (d, p), found in zip(numbers, pool.run(groups()), strict=True):
+            job = Job(self._plans[p], self.datasets[d], self.digests[d])
             parts = [part for result in found for part in result[0]]
             elapsed = round(1000 * sum(result[1] for result in found))
             settings = prepared[results.done]
             results.done += 1
-            yield results.text(
-                self._record(d, p, settings, parts, elapsed, recorder, digests, results)
-            )
-
-    def _record(
-        self,
-        d: int,
-        p: int,
-        settings: Settings | Exception,
-        parts: list[Fitted],
-        elapsed: int,
-        recorder: Recorder,
-        digests: Sequence[str],
-        results: Results,
-    ) -> str:
-        plan, data, digest = self._plans[p], self.datasets[d], digests[d]
-        error = settings if isinstance(settings, Exception) else None
-        failed = next((n for n, part in enumerate(parts) if part.error is not None), None)
-        if failed is not None:
-            # Elsewhere, others may have been fitted after it.
-            parts = parts[: failed + 1]
-            error = parts[-1].error
-        log: list[LogEntry] = [entry for part in parts for entry in part.log]
-        if error is None and isinstance(settings, Settings):
-            try:
-                score = recorder.record(plan, data, digest, settings, parts, elapsed)
-            except Exception as failure:
-                # It cannot be stored: the next one may.
-                error = failure
+            recorded = _record(job, settings, parts, elapsed, recorder)
+            if isinstance(recorded, Score):
+                results.scores.append(recorded)
+                value = "undefined" if recorded.value is None else f"{recorded.value:.4g}"
+                yield results.text(f"{job.plan.name}: {recorded.metric} {value}")
             else:
-                results.scores.append(score)
-                value = "undefined" if score.value is None else f"{score.value:.4g}"
-                return f"{plan.name}: {score.metric} {value}"
-        assert error is not None
-        recorder.record_failure(plan, data, digest, log, error)
-        results.errors.append(f"{plan.name}: {error or type(error).__name__}")
-        return f"{plan.name}: failed: {error}"
+                results.errors.append(f"{job.plan.name}: {recorded}")
+                yield results.text(f"{job.plan.name}: failed: {recorded}")
 
     def _parts(self, d: int, p: int, pool: Pool) -> tuple[Settings, Shared]:
         """Return the folds of a pipeline, and all training data, as parts to be fitted."""
@@ -252,6 +201,26 @@ class Session:
         return pool.share(parts)
 
 
+def _record(
+    job: Job, settings: Settings | str, parts: list[Fitted], elapsed: int, recorder: Recorder
+) -> Score | str:
+    """Record a pipeline, and return its score, or why it has failed."""
+    failed = next((n for n, part in enumerate(parts) if part.error is not None), None)
+    if failed is not None:
+        # Elsewhere, others may have been fitted after it.
+        parts = parts[: failed + 1]
+    error = settings if isinstance(settings, str) else parts[-1].error
+    if error is None and isinstance(settings, Settings):
+        try:
+            return recorder.record(job, settings, parts, elapsed)
+        except Exception as failure:
+            # It cannot be stored: the next one may.
+            error = reason_of(failure)
+    assert error is not None
+    recorder.record_failure(job, [entry for part in parts for entry in part.log], error)
+    return error
+
+
 def _fit_parts(
     data: Data, plan: Plan, parts: Sequence[Part], group: Sequence[int], settings: Settings
 ) -> tuple[list[Fitted], float]:
@@ -264,11 +233,6 @@ def _fit_parts(
         if found[-1].error is not None:
             break
     return found, time.perf_counter() - begin
-
-
-def is_data(test: Any) -> bool:
-    """Return True if a test part is given as data."""
-    return isinstance(test, tuple) and not hasattr(test, "split")
 
 
 def _shortened(value: Any) -> Any:

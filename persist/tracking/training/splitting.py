@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,16 +14,17 @@ import numpy
 
 from persist.tracking.errors import PipelineError
 from persist.tracking.optional import import_optional
+from persist.tracking.training.configuration import parts_of
 from persist.tracking.training.data import Data
 from persist.tracking.training.loading import load_data
 
 __all__ = [
     "check_splitter",
     "folds_of",
+    "is_data",
     "needs_groups",
     "restricted",
     "seeded",
-    "seeded_splitter",
     "with_test",
 ]
 
@@ -30,13 +32,7 @@ Array = Any
 
 
 def check_splitter(cv: Any) -> Any:
-    """Return folds as they are given, a list of those that an iterator would yield.
-
-    Raises
-    ------
-    PipelineError
-        If they are neither a number, a splitter nor splits.
-    """
+    """Return folds as they are given, a list of those that an iterator would yield."""
     is_count = isinstance(cv, (int, numpy.integer)) and not isinstance(cv, bool)
     if is_count and cv < 2:
         raise PipelineError(f"cannot cross-validate with cv={cv}: give 2 folds or more")
@@ -76,19 +72,9 @@ def folds_of(
 ) -> list[tuple[Array, Array]]:
     """Return the rows to train on and to validate on of each fold.
 
-    Parameters
-    ----------
-    cv : int, splitter or list of pairs
-        The folds. A number means what it means for scikit-learn, of whole groups if there are
-        groups; with a `random_state`, the samples are shuffled by it.
-    data : Data
-        The data; the test part is left out.
-    is_classifier : bool
-        Whether a number of folds keeps the proportions of classes.
-    random_state : int or None
-        What the user gave.
-    seed : int
-        For splitters that shuffle and have no seed.
+    A number of folds means what it means for scikit-learn, of whole groups if there are groups;
+    with a `random_state`, that of the user, the samples are shuffled by it. `seed` is for splitters
+    that shuffle and have none.
     """
     if isinstance(cv, list):
         count = data.X.shape[0]
@@ -109,7 +95,8 @@ def folds_of(
         options = {"shuffle": True, "random_state": random_state} if shuffles else {}
         splitter = kind(int(cv), **options)
     else:
-        splitter = seeded_splitter(cv, seed)
+        splitter = copy.deepcopy(cv)
+        _seed_splitter(splitter, seed)
     if needs_groups(splitter) and data.groups is None:
         raise PipelineError(
             f"cannot split {data.name} by {type(splitter).__name__}: it needs the group of each "
@@ -139,83 +126,56 @@ def _check_group_count(data: Data, count: int) -> None:
         )
 
 
-def seeded_splitter(splitter: Any, seed: int) -> Any:
-    """Return a copy of a splitter that shuffles by a seed, if it shuffles and has none."""
-    splitter = copy.deepcopy(splitter)
-    if getattr(splitter, "random_state", 0) is None and getattr(splitter, "shuffle", True):
-        splitter.random_state = seed
-    return splitter
-
-
 def with_test(
     data: Data, test: Any, cvs: Sequence[Any], is_classifier: bool, shuffles: bool, seed: int
 ) -> Data:
     """Return data with the test part that the user asks for; what they bring stays.
 
-    Parameters
-    ----------
-    data : Data
-        The data.
-    test : None, float, int, splitter, list of one pair or tuple (X_test, y_test)
-        The part, or the number of samples, or what chooses them.
-    cvs : sequence
-        What makes the folds of the pipelines: the samples are chosen in that manner.
-    is_classifier : bool
-        Whether to keep the proportions of classes if folds do.
-    shuffles : bool
-        Whether folds that are only a number are shuffled.
-    seed : int
-        The seed.
+    Samples are chosen in the manner of `cvs`, which make the folds of the pipelines; `shuffles`
+    says whether folds that are only a number are shuffled.
     """
     if test is None or test is False or (isinstance(test, (int, float)) and test == 0):
         return data
-    is_part = isinstance(test, tuple) and len(test) == 2 and not _is_splitter(test)
     if data.X_test is not None:
-        if is_part:
+        if is_data(test):
             raise PipelineError(
                 f"cannot use test=(X_test, y_test): {data.name} brings a test part already"
             )
         return data
-    if is_part:
+    if is_data(test):
         [part] = load_data(test)
         return replace(data, X_test=part.X, y_test=part.y, ids_test=part.ids, rows_test=part.rows)
-    if isinstance(test, (float, numpy.floating)) and not 0 < test < 1:
-        raise PipelineError(f"cannot hold out test={test}: give a part between 0 and 1")
-    is_count = isinstance(test, (int, numpy.integer)) and not isinstance(test, bool)
-    if is_count and test < 1:
-        raise PipelineError(
-            f"cannot hold out test={test}: give a number of samples, or a part between 0 and 1"
-        )
-    if is_count or isinstance(test, (float, numpy.floating)):
+    is_share = isinstance(test, (float, numpy.floating))
+    if is_share or (isinstance(test, (int, numpy.integer)) and not isinstance(test, bool)):
+        if not (0 < test < 1 if is_share else test >= 1):
+            raise PipelineError(
+                f"cannot hold out test={test}: give a number of samples, or a part between 0 and 1"
+            )
         train, chosen = _chosen(data, cast("float", test), cvs, is_classifier, shuffles, seed)
-    elif _is_splitter(test):
-        train, chosen = folds_of(test, data, is_classifier, None, seed)[0]
     else:
-        train, chosen = folds_of(_test_rows(test), data, is_classifier, None, seed)[0]
+        splits = test if _is_splitter(test) else _test_rows(test)
+        train, chosen = folds_of(splits, data, is_classifier, None, seed)[0]
     return data.held_out(train, chosen)
 
 
+def is_data(test: Any) -> bool:
+    """Return True if a test part is given as (X_test, y_test)."""
+    return isinstance(test, tuple) and len(test) == 2 and not _is_splitter(test)
+
+
 def _test_rows(test: Any) -> list[tuple[Array, Array]]:
-    try:
+    with contextlib.suppress(PipelineError):
         splits = [] if isinstance(test, (str, bool)) else check_splitter(test)
-    except PipelineError:
-        splits = []
-    if not isinstance(splits, list) or len(splits) != 1:
-        raise PipelineError(
-            f"cannot hold out test={test!r:.80}: give a part between 0 and 1, a number of samples, "
-            "a splitter, one pair of rows to train on and to test on, or (X_test, y_test)"
-        )
-    return splits
+        if isinstance(splits, list) and len(splits) == 1:
+            return splits
+    raise PipelineError(
+        f"cannot hold out test={test!r:.80}: give a part between 0 and 1, a number of samples, "
+        "a splitter, one pair of rows to train on and to test on, or (X_test, y_test)"
+    )
 
 
 def restricted(cv: Any, data: Data) -> Any:
-    """Return folds of what the user gave as folds of the rows that are left for training.
-
-    Raises
-    ------
-    PipelineError
-        If a fold has rows that the data do not have.
-    """
+    """Return folds of what the user gave as folds of the rows that are left for training."""
     if isinstance(cv, list):
         places = {int(row): place for place, row in enumerate(data.rows)}
         count = cast("int", data.n_rows)
@@ -329,34 +289,19 @@ def seeded(operator: Any, seed: int) -> Any:
     3
     """
     fresh = import_optional("sklearn.base").clone(operator, safe=False)
-    _seed(fresh, seed)
+    # A frozen estimator is its own clone.
+    shared = {id(part) for part in parts_of(operator)}
+    for part in parts_of(fresh):
+        if isinstance(part, type) or id(part) in shared:
+            continue
+        if _is_splitter(part):
+            _seed_splitter(part, seed)
+        elif hasattr(part, "get_params") and part.get_params(False).get("random_state", 0) is None:
+            part.set_params(random_state=seed)
     return fresh
 
 
-def _seed(estimator: Any, seed: int) -> None:
-    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
-        return
-    given: dict[str, Any] = {}
-    for name, value in estimator.get_params(deep=False).items():
-        if name == "random_state":
-            if value is None:
-                given[name] = seed
-        elif hasattr(value, "split") and hasattr(value, "get_n_splits"):
-            if not isinstance(value, type):
-                given[name] = seeded_splitter(value, seed)
-        else:
-            _seed_inside(value, seed)
-    if given:
-        estimator.set_params(**given)
-
-
-def _seed_inside(value: Any, seed: int) -> None:
-    """Seed the estimators among the values of a parameter; a clone has copies of its own."""
-    if isinstance(value, Mapping):
-        for one in value.values():
-            _seed_inside(one, seed)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            _seed_inside(one, seed)
-    else:
-        _seed(value, seed)
+def _seed_splitter(splitter: Any, seed: int) -> None:
+    """Make a splitter that shuffles, and has no seed, shuffle by one."""
+    if getattr(splitter, "random_state", 0) is None and getattr(splitter, "shuffle", True):
+        splitter.random_state = seed

@@ -35,32 +35,16 @@ _known: dict[str, Any] = {}
 
 @dataclass(frozen=True)
 class Task:
-    """A call of a function with data that many tasks share.
-
-    Parameters
-    ----------
-    function : callable
-        Called with the data and the arguments.
-    data : int
-        The number of the data.
-    arguments : tuple
-        The other arguments; a `Shared` one is passed as the value that it stands for.
-    """
+    """A call of a function with data that many tasks share, and other arguments."""
 
     function: Callable[..., Any]
-    data: int
-    arguments: tuple[Any, ...]
+    data: int  # its number in the pool
+    arguments: tuple[Any, ...]  # a `Shared` one is passed as the value that it stands for
 
 
 @dataclass(frozen=True)
 class Shared:
-    """A value that a pool sends to each worker once, as its data.
-
-    Parameters
-    ----------
-    number : int
-        Its number among them.
-    """
+    """A value that a pool sends to each worker once, by its number."""
 
     number: int
 
@@ -77,13 +61,7 @@ class _MissingFile(Exception):  # noqa: N818 - a request, not a failure
 
 
 class Pool:
-    """Runs tasks here, one after the other.
-
-    Parameters
-    ----------
-    data : list
-        What tasks refer to.
-    """
+    """Runs tasks here, one after the other."""
 
     workers = 1
 
@@ -161,7 +139,11 @@ class _ExecutorPool(Pool):
         return file
 
     def _result(self, task: Task, future: Future[Any]) -> Any:
-        found = future.result()
+        try:
+            found = future.result()
+        except (pickle.PicklingError, AttributeError, TypeError):
+            # Tasks raise no errors: it cannot travel, as functions that have no name.
+            return task.function(*self._arguments(task))
         if isinstance(found, _MissingFile):
             return self._executor.submit(_call, task.function, self._arguments(task)).result()
         return found
@@ -171,19 +153,8 @@ class _ExecutorPool(Pool):
 def open_pool(data: list[Any], n_jobs: int | None, executor: Executor | None) -> Iterator[Pool]:
     """Context manager that yields a pool for tasks on some data.
 
-    Parameters
-    ----------
-    data : list
-        What tasks refer to by number.
-    n_jobs : int or None
-        How many processes; -1 for one for each core, None or 1 for none but this one.
-    executor : concurrent.futures.Executor or None
-        What runs the tasks instead; it stays open.
-
-    Raises
-    ------
-    PipelineError
-        If both are given, or it is not an executor.
+    `n_jobs` is the number of processes: -1 for one for each core, None or 1 for none but this one.
+    An `executor` runs the tasks instead, and stays open.
     """
     if executor is not None:
         if n_jobs not in (None, 1):

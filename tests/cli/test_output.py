@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from persist.cli.tables import print_table, print_text
+from persist.cli.output import print_table, print_text
 from persist.display import human_size
 from tests.cli.terminals import terminal, without_rich
 

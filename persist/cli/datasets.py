@@ -1,16 +1,59 @@
-"""What is known of a key without loading its value."""
+"""Data sets on the command line: by their paths, keys by their dots, and what is known of keys."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.errors import one_line
+from persist.cli.errors import CommandError, one_line
 
 if TYPE_CHECKING:
     from persist.dataset import Results
 
-__all__ = ["Described", "Unloadable", "describe", "describe_key"]
+__all__ = [
+    "Described",
+    "Unloadable",
+    "describe",
+    "describe_key",
+    "inner",
+    "key_in",
+    "open_dataset",
+]
+
+
+def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
+    """Open the data set at `path`."""
+    from persist.dataset import open as open_data_set
+
+    if mode == "r" and not os.path.isdir(path):
+        reason = (
+            "it is a file, not the folder of a data set"
+            if os.path.exists(path)
+            else ("there is nothing at that path")
+        )
+        raise CommandError(f"cannot open {path}: {reason}")
+    return open_data_set(os.path.normpath(path), mode, **options)
+
+
+def inner(dataset: Results, names: list[str]) -> Results:
+    """Return the namespace that some names lead to, one in the other."""
+    for number, name in enumerate(names):
+        if not dataset.has_group(name):
+            raise CommandError(f"no such namespace: {'.'.join(names[: number + 1])}")
+        dataset = dataset.group(name)
+    return dataset
+
+
+def key_in(dataset: Results, dotted: str) -> tuple[Results, str]:
+    """Return the data set that holds a key, which may have namespaces before it, and the key."""
+    *names, key = dotted.split(".")
+    holder = inner(dataset, names)
+    if key in holder:
+        return holder, key
+    if holder.has_group(key):
+        raise CommandError(f"{dotted} is a namespace: name one of its keys, as in {dotted}.key")
+    raise CommandError(f"no such key: {dotted} (run `persist ls` to list keys)")
 
 
 class Unloadable:
@@ -25,20 +68,10 @@ class Unloadable:
 
 @dataclass(frozen=True)
 class Described:
-    """A key as the manifest and the info tell of it.
+    """A key as the manifest and the info tell of it."""
 
-    Parameters
-    ----------
-    key : str
-        The key, with its namespaces before it.
-    entry : object
-        What the manifest says; None if an older release wrote the value.
-    info : object
-        The info.
-    """
-
-    key: str
-    entry: Any
+    key: str  # with its namespaces before it
+    entry: Any  # what the manifest says; None if an older release wrote the value
     info: Any
 
     @property
