@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import threading
+import warnings
 import weakref
 import zlib
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ from persist.dataset.manifest import (
     read_records,
     read_tip,
 )
-from persist.errors import DamagedError
+from persist.errors import DamagedError, PersistWarning
 from persist.files import open_regular
 from persist.files.write import replace_bytes
 
@@ -274,7 +275,7 @@ class Index:
             raise damaged(self._folder, "is shorter than it was")
 
     def _check_listed(self, signature: _Signature) -> bool:
-        """Refuse a manifest that does not list values which are there: it was cut off.
+        """Refuse a manifest that was cut off; warn of values that it does not list.
 
         Returns False if the manifest has changed since it was read.
         """
@@ -284,13 +285,19 @@ class Index:
         known = {*self.infos, *self.last.get("delete", ())}
         lost = [key for key in unlisted_files(self._folder, known) if key not in known]
         if lost and _signature(self._path) == signature:
-            names = ", ".join(lost[:5])
-            accept = f"persist accept {self._folder} {' '.join(lost[:5])}"
-            raise damaged(
-                self._folder,
-                f"is truncated, since it does not list {names} (if you put that there, run: "
-                f"{accept})",
+            names, keys = ", ".join(lost[:5]), " ".join(lost[:5])
+            accept = f"if you put that there, run: persist accept {self._folder} {keys}"
+            if self._has_begun:
+                raise damaged(
+                    self._folder, f"is truncated, since it does not list {names} ({accept})"
+                )
+            warnings.warn(
+                f"the manifest of {self._folder} does not list {names}, whose files are there; "
+                f"{accept}; or bring {MANIFEST} back from a copy",
+                PersistWarning,
+                stacklevel=2,
             )
+            return True
         return not lost
 
     def _apply(self, line: dict[str, Any], start: int) -> None:

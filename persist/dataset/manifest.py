@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import os
 import re
 import zlib
@@ -490,9 +491,15 @@ def read_manifest(folder: str) -> Manifest:
 
 
 def counted(folder: str, lines: list[Line]) -> list[Line]:
-    """Return the lines whose commits have taken place: in format 2 all of them."""
+    """Return what has taken place: in format 2 all lines, but for deletions that a merge lost."""
     if not lines or lines[-1].content["after"] != []:
-        return lines
+        # Each history has numbered its own lines.
+        numbers = [line.content["n"] for line in lines]
+        if all(map(operator.lt, numbers, numbers[1:])):
+            return lines
+        from persist.dataset.history import settled
+
+        return settled(lines)
     from persist.compat.data_sets import counted_of_format_1
 
     return counted_of_format_1(folder, lines)

@@ -6,8 +6,8 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field, fields
-from typing import Any
 
+from persist.dataset.history import History, settling
 from persist.dataset.index import read_snapshot
 from persist.dataset.layout import (
     ASIDE,
@@ -25,6 +25,7 @@ from persist.dataset.layout import (
     is_own_package,
     is_system_file,
     item_file,
+    key_of_file,
     lacks_marker,
     module_in,
     package_files,
@@ -325,16 +326,17 @@ class _Check:
             sound.append(Line(number, 0, 0, content, text))
         for line in counted(self._folder, sound):
             self._manifest.apply(line.content)
-        found = [(line.number, line_digest(line.text), line.content) for line in sound]
-        history = _History(found)
+        history = History(sound)
         wrong += history.wrong
-        digests = {digest for _, digest, _ in found}
+        digests = {line_digest(line.text) for line in sound}
         for number, digest in read_tip(self._folder):
             if digest not in digests and (number, digest) in self._tips:
                 wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
-        self._found.conflicts.update(map(self._shown, history.conflicts()))
-        for text_of_merge in history.merges:
-            self._note(text_of_merge)
+        for text in history.merges:
+            self._note(text)
+        for key, text in history.conflicts().items():
+            self._found.conflicts.add(self._shown(key))
+            self._note(f"{key} is in conflict: {text}; {settling(self._folder, key)}")
         return wrong
 
     def _staging(self) -> str | None:
@@ -448,6 +450,8 @@ class _Check:
                 self._add_files(path, shown)
             else:
                 found.unexpected.add(shown)
+                if (key := key_of_file(name)) is not None:
+                    self._note(f"does not list {key}; run: persist accept {self._folder} {key}")
 
     def _is_staged_data(self, name: str) -> bool:
         """Return True if arrays belong to a commit that was begun."""
@@ -477,93 +481,6 @@ class _Check:
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
             self._found.unexpected.add(shown)
-
-
-class _History:
-    """Which line follows which, and which changes were made without knowledge of each other.
-
-    Parameters
-    ----------
-    lines : list of (int, str, dict)
-        The number, the digest and the content of each line that is as it was written.
-
-    Attributes
-    ----------
-    wrong, merges : list of str
-        What is wrong with the lines, and which were merged, in words.
-    """
-
-    def __init__(self, lines: list[tuple[int, str, dict[str, Any]]]) -> None:
-        self.wrong: list[str] = []
-        self.merges: list[str] = []
-        self._lines = lines
-        self._parents: dict[int, list[int]] = {}
-        self._fork = self._find_parents()
-        # Of each line behind the first fork, the lines there that it follows, as bits.
-        self._before: dict[int, int] = {}
-        for number, parents in self._parents.items():
-            mask = 0
-            for parent in parents if self._fork <= number else ():
-                if parent >= self._fork:
-                    mask |= self._before[parent] | 1 << (parent - self._fork)
-            self._before[number] = mask
-
-    def _find_parents(self) -> int:
-        """Note what each line follows; return the first line after which there are two histories.
-
-        Without a fork, that is a line behind all.
-        """
-        positions = {digest: number for number, digest, _ in reversed(self._lines)}
-        followers: dict[int, int] = {}
-        fork = len(self._lines) + len(positions) + 2
-        for number, digest, content in self._lines:
-            if positions[digest] != number:
-                self.wrong.append(f"line {number} repeats line {positions[digest]}")
-                continue
-            after = content["after"]
-            digests = [after] if isinstance(after, str) else after
-            parents = self._parents[number] = []
-            if digests == [""] and number > 1:
-                self.wrong.append(f"line {number} follows none, and is not the first")
-            for parent in filter(None, digests):
-                position = positions.get(parent)
-                if position is None:
-                    self.wrong.append(f"a line before line {number} was removed or changed")
-                elif position > number:
-                    self.wrong.append(f"line {number} was moved: it follows line {position}")
-                else:
-                    parents.append(position)
-                    other = followers.setdefault(position, number)
-                    if other != number:
-                        fork = min(fork, other)
-                        self.merges.append(
-                            f"lines {other} and {number} both follow line {position}: two "
-                            "histories were merged"
-                        )
-        return fork
-
-    def conflicts(self) -> set[str]:
-        """Return the keys that were changed in different ways by lines of which none follows."""
-        changed: dict[tuple[str, str], list[tuple[int, Any]]] = {}
-        for number, _, content in self._lines:
-            if number not in self._parents:
-                continue
-            gone = dict.fromkeys(content.get("delete", ()))
-            infos = {**gone, **content.get("info", {}), **content.get("source", {})}
-            values = {**gone, **{k: v["files"] for k, v in content.get("values", {}).items()}}
-            for kind, found in (("info", infos), ("value", values)):
-                for key, what in found.items():
-                    known = changed.setdefault((kind, key), [])
-                    known[:] = [c for c in known if not self._precedes(c[0], number)]
-                    known.append((number, what))
-        return {
-            key
-            for (_, key), changes in changed.items()
-            if any(what != changes[0][1] for _, what in changes[1:])
-        }
-
-    def _precedes(self, line: int, other: int) -> bool:
-        return line < self._fork or bool(self._before[other] >> (line - self._fork) & 1)
 
 
 def _has_attributes(path: str, name: str) -> bool:
