@@ -281,8 +281,7 @@ class Index:
         """
         if self._allow_unlisted or (not self._has_begun and len(self.infos) > _MOST_LISTED):
             return True
-        # The modules of keys that the last commit has deleted are about to be removed.
-        known = {*self.infos, *self.last.get("delete", ())}
+        known = {*self.infos, *self.vanishing}
         lost = [key for key in unlisted_files(self._folder, known) if key not in known]
         if lost and _signature(self._path) == signature:
             names, keys = ", ".join(lost[:5]), " ".join(lost[:5])
@@ -344,6 +343,8 @@ class Index:
                 self.is_open = self.torn = False
                 self._inode = seen[0]
                 self._seen = self._seen[0], seen
+                # A value that is set again is looked up.
+                self._cached = self.end - len(line) + (line[:1] == b"\n"), commit.values
             except BaseException:
                 self._seen = None
                 self._reset()
@@ -384,6 +385,12 @@ class Index:
         """Where loader modules of the last commit may still be, in the data set."""
         staged = self.last.get("staged")
         return None if staged is None else str(staged)
+
+    @property
+    def vanishing(self) -> Iterable[str]:
+        """Keys that the last commit has deleted, and whose modules are about to be removed."""
+        deleted: list[str] = self.last.get("delete", [])
+        return deleted if deleted and os.path.lexists(f"{self._folder}/{self.staging}") else ()
 
     def write_snapshot(self, *, durable: bool) -> None:
         """Write down what is known, so that others need not read the manifest from its start.

@@ -367,7 +367,7 @@ class Results(MutableMapping[str, Any]):
                 is_same = known is None or digest_file(path) == FileRecord(*known)
             except OSError as error:
                 raise UnreadableError(
-                    error.errno or errno.EIO,
+                    error.errno if isinstance(error.errno, int) else errno.EIO,
                     f"cannot load {key!r}: {path} cannot be read ({error.strerror}); ask its "
                     "owner for access, or restore it from a copy",
                 ) from reason
@@ -871,7 +871,7 @@ class Results(MutableMapping[str, Any]):
     def _check_known(self, key: str) -> None:
         if key not in self:
             file = f"{self.path}/{item_file(key)}" if is_key(key) else ""
-            if file and os.path.lexists(file) and key not in self._index.last.get("delete", ()):
+            if file and key not in self._index.vanishing and os.path.lexists(file):
                 raise DamagedError(
                     f"cannot use {key!r}: {file} is there, and the manifest does not list it; "
                     f"run: persist accept {self.path} {key}"

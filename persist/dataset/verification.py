@@ -332,11 +332,11 @@ class _Check:
         for number, digest in read_tip(self._folder):
             if digest not in digests and (number, digest) in self._tips:
                 wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
-        for text in history.merges:
-            self._note(text)
-        for key, text in history.conflicts().items():
+        for merge in history.merges:
+            self._note(merge)
+        for key, both in history.conflicts().items():
             self._found.conflicts.add(self._shown(key))
-            self._note(f"{key} is in conflict: {text}; {settling(self._folder, key)}")
+            self._note(f"{key} is in conflict: {both}; {settling(self._folder, key)}")
         return wrong
 
     def _staging(self) -> str | None:
@@ -372,6 +372,8 @@ class _Check:
             found = read_snapshot(self._folder)
         except DamagedError:
             found = None
+        if found is None and _is_of_merge(path):
+            return
         if found is None:
             can_read = os.access(path, os.R_OK)
             (self._found.damaged if can_read else self._found.unreadable).add(shown)
@@ -428,6 +430,7 @@ class _Check:
         except OSError:
             found.unreadable.add(self._place or os.curdir)
             return
+        unlisted: list[str] = []
         for name in names:
             path = os.path.join(self._folder, name)
             shown = self._shown(name)
@@ -439,6 +442,9 @@ class _Check:
             elif is_folder and name in folders:
                 self._check_folder(path, name, known)
             elif is_folder and is_data_set(path):
+                if name in self._manifest.infos:
+                    found.unexpected.add(shown)
+                    self._note(f"lists the key {name}, which {shown}/ hides; rename that folder")
                 _Check(self._root, shown, found, self._count).run()
             elif is_folder and is_own_package(path):
                 found.missing.add(f"{shown}/{MARKER}")
@@ -450,8 +456,10 @@ class _Check:
                 self._add_files(path, shown)
             else:
                 found.unexpected.add(shown)
-                if (key := key_of_file(name)) is not None:
-                    self._note(f"does not list {key}; run: persist accept {self._folder} {key}")
+                unlisted += [key for key in [key_of_file(name)] if key is not None]
+        if unlisted and self._shown(MANIFEST) not in found.damaged | found.unreadable:
+            accept = f"persist accept {self._folder} {' '.join(unlisted)}"
+            self._note(f"does not list {', '.join(unlisted)}; run: {accept}")
 
     def _is_staged_data(self, name: str) -> bool:
         """Return True if arrays belong to a commit that was begun."""
@@ -481,6 +489,16 @@ class _Check:
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
             self._found.unexpected.add(shown)
+
+
+def _is_of_merge(path: str) -> bool:
+    """Return True if a snapshot is those of two histories, which is passed over."""
+    try:
+        with open_regular(path, follow=True) as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return False
+    return len(lines) > 1 and all(map(is_sound, lines))
 
 
 def _has_attributes(path: str, name: str) -> bool:

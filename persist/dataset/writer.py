@@ -10,6 +10,7 @@ the next writer moves the modules into place; otherwise it discards them.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
 import functools
@@ -227,8 +228,8 @@ class Writer:
                 self._remove_module(key)
         for key in values:
             self._move_module(self.path(module_in(staging, key)), self.path(item_file(key)))
-        # A staging file is the only module of its commit, and was moved.
-        if os.path.lexists(self.path(staging)):
+        # A staging file is the only module of its commit, and was moved, or stands for none.
+        if not values or not staging.endswith(".py"):
             remove_path(self.path(staging))
 
     def _move_module(self, staged: str, path: str) -> None:
@@ -335,8 +336,15 @@ class Writer:
         for name in names:
             if self.options.backup:
                 move_aside(self.path(name))
-            else:
-                remove_path(self.path(name))
+                continue
+            path = self.path(name)
+            with contextlib.suppress(OSError):
+                # A folder of one array, as most are, takes long to remove as a tree.
+                if stat.S_ISDIR(os.lstat(path).st_mode):
+                    os.unlink(f"{path}/array_0.npy")
+                    os.rmdir(path)
+                    continue
+            remove_path(path)
 
     def sync(self) -> None:
         """Wait until the disk holds the names in the folder, if values are stored durably."""
@@ -433,6 +441,33 @@ class Writer:
             remove_path(temporary)
             raise
         return True
+
+    def equal_arrays(
+        self, item: Item, value: Mapping[str, Any] | None
+    ) -> dict[str, FileRecord] | None:
+        """Return the records of the arrays of a value if those of an item are the same, and small.
+
+        They are compared with what is in the files, which may be damaged.
+        """
+        data, store = (value or {}).get("data"), self.options.store
+        if data is None or item.written is not None or not data.endswith(store.extension):
+            return None
+        records = {}
+        for file, arrays in store.files(self.path(data), item.arrays).items():
+            name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
+            size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
+            pieces = store.content(arrays) if size < _SMALL else None
+            if pieces is None:
+                return None
+            content = b"".join(pieces)
+            try:
+                with open_regular(file) as known:
+                    if known.read(len(content) + 1) != content:
+                        return None
+            except OSError:
+                return None
+            records[name] = FileRecord(len(content), hashlib.sha256(content).hexdigest())
+        return records
 
     def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:
         """Write the arrays of an item under an unused name; return their records.
@@ -626,10 +661,15 @@ class Change:
         """Store a value."""
         self.check_process()
         writer, key, options = self._writer, item.key, self._writer.options
-        path = self._stage(key)
+        path, before = self._stage(key), self.record(key)
+        kept = None
+        if item.arrays and key not in self.commit.values:
+            kept = writer.equal_arrays(item, before)
         self._retire(key)
         mode = self._mode(key)
-        data = self._unused_data_name(key) if item.arrays else None
+        data = self._unused_data_name(key) if item.arrays and kept is None else None
+        if kept is not None and before is not None:
+            data = before["data"]
         source = item.source(options.store, data)
         # The module is written first: whoever discards it learns from it what its arrays are.
         write_bytes(path, source, durable=options.durable, mode=mode)
@@ -640,8 +680,10 @@ class Change:
         files = {item_file(key): FileRecord(len(source), hashlib.sha256(source).hexdigest())}
         if data is not None:
             value["data"] = data
-            self._written.append(data)
-            files.update(writer.write_arrays(item, data, mode))
+            if kept is None:
+                self._written.append(data)
+                kept = writer.write_arrays(item, data, mode)
+            files.update(kept)
         value["files"] = files
         self.commit.values[key] = value
         writer.note_files(key, value)

@@ -439,6 +439,39 @@ def test_a_file_that_was_put_in_by_hand_is_named_and_hides_nothing_else(folder):
     assert persist.open("d")["w"] == [1, 2, 3]
 
 
+def test_a_deleted_value_that_comes_back_from_a_copy_is_named(folder):
+    shutil.copy("d/x.py", "x.py")
+    DataSet("d", "w")._delete("x")
+    assert list(persist.open("d")) == ["y"]
+    shutil.copy("x.py", "d/x.py")
+    with pytest.warns(PersistWarning, match="does not list x"):
+        results = persist.open("d")
+    with pytest.raises(DamagedError, match="persist accept d x"):
+        _ = results["x"]
+    assert "persist accept" in bare("d.x")[1]
+
+
+def test_an_inner_data_set_with_the_name_of_a_key_is_named(folder):
+    shutil.copytree("d", "e")
+    os.rename("e", "d/x")
+    assert persist.open("d")["x"] == [1, 2, 3]
+    assert re.search("DamagedError.* hides it; rename", bare("d.x")[1])
+    report = persist.verify("d")
+    assert (report.ok, report.unexpected) == (False, ("x",))
+    assert "rename that folder" in report.notes[0]
+
+
+def test_snapshots_of_two_histories_are_passed_over(folder):
+    results = persist.open("d", "w", durable=False)
+    for number in range(120):
+        results.info["x"] = number
+    text = (folder / "d" / "_snapshot.json").read_bytes()
+    (folder / "d" / "_snapshot.json").write_bytes(text * 2)
+    assert persist.open("d").info["x"] == 119
+    assert bare("d._info_dict['x']")[0] == "119"
+    assert persist.verify("d").ok
+
+
 def test_repair_sets_aside_what_it_cannot_read(folder):
     os.remove(f"d/{MANIFEST}")
     os.remove("d/data_y/array_0.npy")

@@ -137,6 +137,8 @@ def refuse_module(name):
     """Raise DamagedError for a file that leaves no value, as an empty one does."""
     del package._variables[name], sys.modules[package.__name__ + "." + name]
     text = "cannot load %s: %s/%s.py leaves no value; bring it back from a copy"
+    if os.path.isdir(os.path.join(folder, name)):
+        text = "cannot load %s: the folder %s/%s hides it; rename that folder"
     raise DamagedError(text % (name, folder, name), name=name)
 
 
