@@ -39,17 +39,9 @@ def conflict_of(folder: str, key: str) -> str:
 
 
 class History:
-    """Which line follows which, and which changes were made without knowledge of each other.
+    """Which sound line follows which, and which were written without knowledge of each other.
 
-    Parameters
-    ----------
-    lines : sequence of Line
-        Each line that is as it was written, in the order of the file.
-
-    Attributes
-    ----------
-    wrong, merges : list of str
-        What is wrong with the lines, and which were merged, in words.
+    `wrong` and `merges` tell in words what is wrong with the lines, and which were merged.
     """
 
     def __init__(self, lines: Sequence[Line]) -> None:

@@ -677,19 +677,9 @@ class Results(MutableMapping[str, Any]):
             change.check_process()
             act(change, *args)
             return
-        # Each release takes one call of C, which no signal interrupts: that of the `with` block.
-        with self._held() as held:
-            try:
-                change = self._local.change = self._begin()
-                act(change, *args)
-                change.take_place()
-            except BaseException:
-                if change is not None:
-                    change.abandon()
-                raise
-            finally:
-                self._local.change = None
-                held.release()
+        with self.changing() as change:
+            self._local.change = change
+            act(change, *args)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Change]:
@@ -701,6 +691,7 @@ class Results(MutableMapping[str, Any]):
             The commit; it is undone if the block raises.
         """
         self._check_writable()
+        # Each release takes one call of C, which no signal interrupts: that of the `with` block.
         with self._held() as held:
             change = None
             try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from dataclasses import dataclass
 
 from persist.dataset.history import History, settling
 from persist.dataset.index import read_snapshot
@@ -30,7 +31,6 @@ from persist.dataset.layout import (
     module_in,
     package_files,
     staging_names,
-    unlisted_files,
     value_files,
 )
 from persist.dataset.manifest import (
@@ -55,6 +55,9 @@ __all__ = ["VerifyReport", "verify"]
 
 _NEW = frozenset(f"{name}.new" for name in (MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, *PACKAGE_FILES))
 _OWN = frozenset([MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, MARKER, LOCK, f"{LOCK}-owner", HELD, ASIDE])
+KINDS = (
+    "missing", "damaged", "unexpected", "unreadable", "conflicts", "unfinished", "system",
+)  # fmt: skip
 _TEMPORARY = re.compile(r"\..{1,50}\.[0-9a-f]{16}\.tmp")
 
 
@@ -168,63 +171,33 @@ def verify(path: str | os.PathLike[str], *, progress: Progress = None) -> Verify
         raise DataSetError(
             f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}{remedy}"
         )
-    found = _Found()
-    _Check(folder, "", found, _Count(reporter(progress))).run()
-    names = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
-    sets = {name: tuple(sorted(getattr(found, name))) for name in names}
-    return VerifyReport(checked=found.checked, notes=tuple(found.notes), **sets)
-
-
-@dataclass
-class _Found:
-    """A report in the making."""
-
-    missing: set[str] = field(default_factory=set)
-    damaged: set[str] = field(default_factory=set)
-    unexpected: set[str] = field(default_factory=set)
-    unreadable: set[str] = field(default_factory=set)
-    conflicts: set[str] = field(default_factory=set)
-    unfinished: set[str] = field(default_factory=set)
-    system: set[str] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
-    checked: int = 0
-
-
-@dataclass
-class _Count:
-    """How many files have been read, of how many that are known of."""
-
-    report: Report
-    done: int = 0
-    total: int = 0
-
-    def advance(self, name: str) -> None:
-        """Note that a file has been read."""
-        self.done += 1
-        self.report(self.done, self.total, name)
+    found: dict[str, set[str]] = {name: set() for name in KINDS}
+    notes: list[str] = []
+    counts = Counter[str]()
+    _Check(folder, "", found, notes, counts, reporter(progress)).run()
+    sets = {name: tuple(sorted(paths)) for name, paths in found.items()}
+    return VerifyReport(checked=counts["checked"], notes=tuple(notes), **sets)
 
 
 class _Check:
-    """Checks one data set.
+    """Checks the data set at a place below the outermost one, to which all paths are relative."""
 
-    Parameters
-    ----------
-    root : str
-        The outermost data set, to which all paths are relative.
-    place : str
-        Where this one is below it.
-    found : _Found
-        Where to note what is found.
-    count : _Count
-        How far the whole check has come.
-    """
-
-    def __init__(self, root: str, place: str, found: _Found, count: _Count) -> None:
+    def __init__(
+        self,
+        root: str,
+        place: str,
+        found: dict[str, set[str]],
+        notes: list[str],
+        counts: Counter[str],
+        report: Report,
+    ) -> None:
         self._root = root
         self._place = place
         self._folder = os.path.join(root, place) if place else root
         self._found = found
-        self._count = count
+        self._notes = notes
+        self._counts = counts
+        self._report = report
         self._manifest = Manifest()
         self._end = 0
         self._torn = b""
@@ -245,14 +218,16 @@ class _Check:
             known.update({name: FileRecord(*record) for name, record in value["files"].items()})
         staging = self._staging()
         new = {item_file(key) for key in manifest.last.get("values", ())}
-        self._count.total += len(known)
+        self._counts["total"] += len(known)
+        counts = self._counts
         for name, record in known.items():
             path = os.path.join(self._folder, name)
             if staging and name in new:
                 staged = os.path.join(self._folder, module_in(staging, name[:-3]))
                 path = staged if os.path.isfile(staged) else path
             self._check_file(path, name, record)
-            self._count.advance(self._shown(name))
+            counts["done"] += 1
+            self._report(counts["done"], counts["total"], self._shown(name))
         self._check_snapshot()
         self._check_tip()
         self._check_names(known, staging)
@@ -261,7 +236,7 @@ class _Check:
         return os.path.join(self._place, name) if self._place else name
 
     def _note(self, text: str) -> None:
-        self._found.notes.append(f"{self._shown(MANIFEST)}: {text}")
+        self._notes.append(f"{self._shown(MANIFEST)}: {text}")
 
     def _read_manifest(self) -> None:
         """Apply each line that is as it was written, and note what is wrong with the others."""
@@ -273,10 +248,10 @@ class _Check:
                 data = file.read()
         except FileNotFoundError:
             if value_files(self._folder):
-                self._found.missing.add(shown)
+                self._found["missing"].add(shown)
             return
         except OSError as error:
-            self._found.unreadable.add(shown)
+            self._found["unreadable"].add(shown)
             self._note(f"cannot be read ({error.strerror or error})")
             return
         *lines, torn = data.split(b"\n")
@@ -291,18 +266,18 @@ class _Check:
         if torn or not lines:
             self._note_torn(names, wrong)
         if wrong:
-            self._found.damaged.add(shown)
+            self._found["damaged"].add(shown)
             for text in wrong:
                 self._note(text)
         else:
-            self._found.checked += 1
+            self._counts["checked"] += 1
             if torn:
-                self._found.unfinished.add(shown)
+                self._found["unfinished"].add(shown)
 
     def _note_torn(self, names: set[str], wrong: list[str]) -> None:
         """Tell a line that was begun from a manifest that was cut off."""
         known = {*names, *self._manifest.last.get("delete", ())}
-        lost = unlisted_files(self._folder, known)
+        lost = value_files(self._folder, known)
         if is_cut(self._torn, self._manifest.number, self._folder) or (self._torn and lost):
             wrong.append(f"is truncated: it does not list {', '.join(lost) or 'the last change'}")
         elif not self._end and lost:
@@ -335,7 +310,7 @@ class _Check:
         for merge in history.merges:
             self._note(merge)
         for key, both in history.conflicts().items():
-            self._found.conflicts.add(self._shown(key))
+            self._found["conflicts"].add(self._shown(key))
             self._note(f"{key} is in conflict: {both}; {settling(self._folder, key)}")
         return wrong
 
@@ -353,14 +328,14 @@ class _Check:
             is_file = stat.S_ISREG(os.lstat(path).st_mode)
             is_same = is_file and (digest_file(path) == record or _has_attributes(path, name))
         except (FileNotFoundError, NotADirectoryError):
-            self._found.missing.add(shown)
+            self._found["missing"].add(shown)
         except OSError:
-            self._found.unreadable.add(shown)
+            self._found["unreadable"].add(shown)
         else:
             if is_same:
-                self._found.checked += 1
+                self._counts["checked"] += 1
             else:
-                self._found.damaged.add(shown)
+                self._found["damaged"].add(shown)
 
     def _check_snapshot(self) -> None:
         """Compare the snapshot, if there is one, with what the manifest said at that point."""
@@ -376,15 +351,15 @@ class _Check:
             return
         if found is None:
             can_read = os.access(path, os.R_OK)
-            (self._found.damaged if can_read else self._found.unreadable).add(shown)
+            (self._found["damaged"] if can_read else self._found["unreadable"]).add(shown)
             return
-        if self._shown(MANIFEST) in (*self._found.damaged, *self._found.unreadable):
+        if self._shown(MANIFEST) in (*self._found["damaged"], *self._found["unreadable"]):
             return
         with open_regular(os.path.join(self._folder, MANIFEST), follow=True) as file:
             data = file.read(found["end"])
         if not data.endswith(found["tail"].encode("ascii")):
             if found["n"] > self._manifest.number:
-                self._found.damaged.add(self._shown(MANIFEST))
+                self._found["damaged"].add(self._shown(MANIFEST))
                 self._note("is shorter than it was")
             # Otherwise it is of another manifest, and is passed over.
             return
@@ -393,9 +368,9 @@ class _Check:
             then.apply(decode(text, "a line"))
         infos = {key: None if key in then.sources else info for key, info in then.infos.items()}
         if (found["n"], found["info"], found["source"]) == (then.number, infos, then.sources):
-            self._found.checked += 1
+            self._counts["checked"] += 1
         else:
-            self._found.damaged.add(shown)
+            self._found["damaged"].add(shown)
 
     def _check_tip(self) -> None:
         path = os.path.join(self._folder, TIP)
@@ -405,11 +380,11 @@ class _Check:
         except FileNotFoundError:
             return
         except OSError:
-            self._found.unreadable.add(self._shown(TIP))
+            self._found["unreadable"].add(self._shown(TIP))
             return
         # A writer that was killed may have left it behind the manifest, never empty.
         if not data or not all(map(is_tip, data.splitlines())):
-            self._found.damaged.add(self._shown(TIP))
+            self._found["damaged"].add(self._shown(TIP))
 
     def _check_names(self, known: dict[str, FileRecord], staging: str | None) -> None:
         """Look for files that no record names."""
@@ -428,7 +403,7 @@ class _Check:
         try:
             names = sorted(os.listdir(self._folder))
         except OSError:
-            found.unreadable.add(self._place or os.curdir)
+            found["unreadable"].add(self._place or os.curdir)
             return
         unlisted: list[str] = []
         for name in names:
@@ -438,26 +413,26 @@ class _Check:
                 continue
             is_folder = os.path.isdir(path) and not os.path.islink(path)
             if name in leftovers or _TEMPORARY.fullmatch(name):
-                found.unfinished.add(shown)
+                found["unfinished"].add(shown)
             elif is_folder and name in folders:
                 self._check_folder(path, name, known)
             elif is_folder and is_data_set(path):
                 if name in self._manifest.infos:
-                    found.unexpected.add(shown)
+                    found["unexpected"].add(shown)
                     self._note(f"lists the key {name}, which {shown}/ hides; rename that folder")
-                _Check(self._root, shown, found, self._count).run()
+                _Check(self._root, shown, found, self._notes, self._counts, self._report).run()
             elif is_folder and is_own_package(path):
-                found.missing.add(f"{shown}/{MARKER}")
+                found["missing"].add(f"{shown}/{MARKER}")
             elif is_system_file(name):
-                found.system.add(shown)
+                found["system"].add(shown)
             elif staging is None and self._is_staged_data(name):
-                found.unfinished.add(shown)
+                found["unfinished"].add(shown)
             elif is_folder:
                 self._add_files(path, shown)
             else:
-                found.unexpected.add(shown)
+                found["unexpected"].add(shown)
                 unlisted += [key for key in [key_of_file(name)] if key is not None]
-        if unlisted and self._shown(MANIFEST) not in found.damaged | found.unreadable:
+        if unlisted and self._shown(MANIFEST) not in found["damaged"] | found["unreadable"]:
             accept = f"persist accept {self._folder} {' '.join(unlisted)}"
             self._note(f"does not list {', '.join(unlisted)}; run: {accept}")
 
@@ -471,11 +446,11 @@ class _Check:
         try:
             inner = sorted(os.listdir(path))
         except OSError:
-            self._found.unreadable.add(self._shown(name))
+            self._found["unreadable"].add(self._shown(name))
             return
         for file in inner:
             if f"{name}/{file}" not in known and not file.endswith(".bak"):
-                found = self._found.system if is_system_file(file) else self._found.unexpected
+                found = self._found["system"] if is_system_file(file) else self._found["unexpected"]
                 found.add(self._shown(f"{name}/{file}"))
 
     def _add_files(self, path: str, shown: str) -> None:
@@ -485,10 +460,10 @@ class _Check:
             for name in names:
                 is_empty = False
                 file = os.path.join(folder, name)
-                found = self._found.system if is_system_file(name) else self._found.unexpected
+                found = self._found["system"] if is_system_file(name) else self._found["unexpected"]
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
-            self._found.unexpected.add(shown)
+            self._found["unexpected"].add(shown)
 
 
 def _is_of_merge(path: str) -> bool:
