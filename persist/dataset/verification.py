@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from persist.dataset.history import History, settling
 from persist.dataset.index import read_snapshot
@@ -44,6 +44,7 @@ from persist.dataset.manifest import (
     is_tip,
     line_digest,
     read_tip,
+    split_lines,
 )
 from persist.dataset.view import verify_view
 from persist.errors import DamagedError, DataSetError
@@ -55,9 +56,6 @@ __all__ = ["VerifyReport", "verify"]
 
 _NEW = frozenset(f"{name}.new" for name in (MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, *PACKAGE_FILES))
 _OWN = frozenset([MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, MARKER, LOCK, f"{LOCK}-owner", HELD, ASIDE])
-KINDS = (
-    "missing", "damaged", "unexpected", "unreadable", "conflicts", "unfinished", "system",
-)  # fmt: skip
 _TEMPORARY = re.compile(r"\..{1,50}\.[0-9a-f]{16}\.tmp")
 
 
@@ -171,7 +169,8 @@ def verify(path: str | os.PathLike[str], *, progress: Progress = None) -> Verify
         raise DataSetError(
             f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}{remedy}"
         )
-    found: dict[str, set[str]] = {name: set() for name in KINDS}
+    kinds = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
+    found: dict[str, set[str]] = {name: set() for name in kinds}
     notes: list[str] = []
     counts = Counter[str]()
     _Check(folder, "", found, notes, counts, reporter(progress)).run()
@@ -238,21 +237,26 @@ class _Check:
     def _note(self, text: str) -> None:
         self._notes.append(f"{self._shown(MANIFEST)}: {text}")
 
+    def _read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if it is missing or, which is noted, unreadable."""
+        try:
+            with open_regular(os.path.join(self._folder, name), follow=True) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._found["unreadable"].add(self._shown(name))
+            self._notes.append(f"{self._shown(name)}: cannot be read ({error.strerror or error})")
+            return None
+
     def _read_manifest(self) -> None:
         """Apply each line that is as it was written, and note what is wrong with the others."""
         shown = self._shown(MANIFEST)
         # A line that is added meanwhile is not in what is read first.
         self._tips = read_tip(self._folder)
-        try:
-            with open_regular(os.path.join(self._folder, MANIFEST), follow=True) as file:
-                data = file.read()
-        except FileNotFoundError:
-            if value_files(self._folder):
+        if (data := self._read(MANIFEST)) is None:
+            if shown not in self._found["unreadable"] and value_files(self._folder):
                 self._found["missing"].add(shown)
-            return
-        except OSError as error:
-            self._found["unreadable"].add(shown)
-            self._note(f"cannot be read ({error.strerror or error})")
             return
         *lines, torn = data.split(b"\n")
         if is_sound(torn) and torn not in lines[-1:]:
@@ -339,24 +343,21 @@ class _Check:
 
     def _check_snapshot(self) -> None:
         """Compare the snapshot, if there is one, with what the manifest said at that point."""
-        path = os.path.join(self._folder, SNAPSHOT)
-        if not os.path.lexists(path):
+        if (text := self._read(SNAPSHOT)) is None:
             return
         shown = self._shown(SNAPSHOT)
         try:
             found = read_snapshot(self._folder)
         except DamagedError:
             found = None
-        if found is None and _is_of_merge(path):
-            return
         if found is None:
-            can_read = os.access(path, os.R_OK)
-            (self._found["damaged"] if can_read else self._found["unreadable"]).add(shown)
+            # Those of two histories, merged, are passed over.
+            if len(lines := text.splitlines()) < 2 or not all(map(is_sound, lines)):
+                self._found["damaged"].add(shown)
             return
         if self._shown(MANIFEST) in (*self._found["damaged"], *self._found["unreadable"]):
             return
-        with open_regular(os.path.join(self._folder, MANIFEST), follow=True) as file:
-            data = file.read(found["end"])
+        data = (self._read(MANIFEST) or b"")[: found["end"]]
         if not data.endswith(found["tail"].encode("ascii")):
             if found["n"] > self._manifest.number:
                 self._found["damaged"].add(self._shown(MANIFEST))
@@ -364,8 +365,8 @@ class _Check:
             # Otherwise it is of another manifest, and is passed over.
             return
         then = Manifest()
-        for text in data.splitlines():
-            then.apply(decode(text, "a line"))
+        for line in counted(self._folder, split_lines(data, 0, self._folder).lines):
+            then.apply(line.content)
         infos = {key: None if key in then.sources else info for key, info in then.infos.items()}
         if (found["n"], found["info"], found["source"]) == (then.number, infos, then.sources):
             self._counts["checked"] += 1
@@ -373,17 +374,9 @@ class _Check:
             self._found["damaged"].add(shown)
 
     def _check_tip(self) -> None:
-        path = os.path.join(self._folder, TIP)
-        try:
-            with open_regular(path, follow=True) as file:
-                data = file.read()
-        except FileNotFoundError:
-            return
-        except OSError:
-            self._found["unreadable"].add(self._shown(TIP))
-            return
         # A writer that was killed may have left it behind the manifest, never empty.
-        if not data or not all(map(is_tip, data.splitlines())):
+        data = self._read(TIP)
+        if data is not None and not (data and all(map(is_tip, data.splitlines()))):
             self._found["damaged"].add(self._shown(TIP))
 
     def _check_names(self, known: dict[str, FileRecord], staging: str | None) -> None:
@@ -464,16 +457,6 @@ class _Check:
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
             self._found["unexpected"].add(shown)
-
-
-def _is_of_merge(path: str) -> bool:
-    """Return True if a snapshot is those of two histories, which is passed over."""
-    try:
-        with open_regular(path, follow=True) as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return False
-    return len(lines) > 1 and all(map(is_sound, lines))
 
 
 def _has_attributes(path: str, name: str) -> bool:

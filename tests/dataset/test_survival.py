@@ -472,6 +472,41 @@ def test_snapshots_of_two_histories_are_passed_over(folder):
     assert persist.verify("d").ok
 
 
+def test_a_snapshot_after_a_merge_has_the_key_that_one_side_deleted(folder):
+    shutil.copytree("d", "e")
+    base = lines()
+    ours, theirs = persist.open("d", "w", durable=False), persist.open("e", "w", durable=False)
+    ours["x"] = "of ours"
+    del theirs["x"]
+    merge(base)
+    ours = persist.open("d", "w", durable=False)
+    for number in range(120):
+        ours.info["y"] = number
+    assert os.path.exists("d/_snapshot.json")
+    assert persist.open("d")["x"] == "of ours"
+    assert bare("d.x")[0] == "'of ours'"
+    report = persist.verify("d")
+    assert (report.conflicts, report.damaged, report.missing) == (("x",), (), ())
+
+
+def test_an_equal_array_keeps_its_file_and_a_damaged_one_is_written_again(folder):
+    results = persist.open("d", "w", array_threshold=5)
+    array = numpy.arange(100)
+    before = (folder / "d" / "data_y" / "array_0.npy").stat().st_ino
+    results["y"] = array
+    assert (folder / "d" / "data_y" / "array_0.npy").stat().st_ino == before
+    with results.batch():
+        results["y"] = array
+        results["y"] = array + 1
+    results["y"] = array
+    (file,) = (name for name in results.entry("y").files if name.endswith(".npy"))
+    (folder / "d" / file).write_bytes(b"damaged")
+    results["y"] = array
+    assert persist.open("d")["y"].tolist() == array.tolist()
+    report = persist.verify("d")
+    assert report.ok, report
+
+
 def test_repair_sets_aside_what_it_cannot_read(folder):
     os.remove(f"d/{MANIFEST}")
     os.remove("d/data_y/array_0.npy")
