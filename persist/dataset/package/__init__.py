@@ -77,9 +77,8 @@ def _read_infos():
     *lines, torn = data.replace(b"\r\n", b"\n").split(b"\n")
     if _is_sound(torn):
         lines, torn = [*lines, torn], b""
-    wrong = [number for number, line in enumerate(lines, 1) if not _is_sound(line)]
-    if wrong:
-        raise _more().damaged("is damaged (line %d behind byte %d)" % (wrong[0], known["end"]))
+    for wrong in [number for number, line in enumerate(lines, 1) if not _is_sound(line)]:
+        raise _more().damaged("is damaged (line %d behind byte %d)" % (wrong, known["end"]))
     lines = list(dict.fromkeys(lines))
     changes = [known, *_json.loads("[%s]" % b",".join(lines).decode())]
     if len({change["n"] for change in changes}) < len(changes):
@@ -93,7 +92,7 @@ def _read_infos():
             infos.pop(name, None)
         infos.update({n: infos.get(n) for n in change.get("values", ())})
         infos.update(change.get("info", {}))
-        infos.update({n: _more().info(n, text) for n, text in done.get("source", {}).items()})
+        infos.update({n: _run_info(n, text) for n, text in done.get("source", {}).items()})
     names = _os.listdir(_folder) if not _zipped and (torn or len(infos) <= 1000) else []
     files = [_os.fsencode(n).decode() for n in names if n.endswith(".py") and n[0] not in "_."]
     tips = (_optional("_tip") or b"").splitlines()
@@ -102,6 +101,14 @@ def _read_infos():
     if has_others and _more().is_behind(torn, last, infos, change, known["end"] + len(data), tips):
         return _read_infos()
     return infos, change
+
+
+def _run_info(name, source):
+    env = {}  # type: dict
+    try:
+        return exec(source, env) or env["info"]  # type: ignore[func-returns-value]
+    except Exception as error:
+        return _more().warned(name, source, error)
 
 
 _info_dict, _change = _read_infos()

@@ -70,16 +70,11 @@ def is_behind(torn, last, infos, change, size, tips):
     return False
 
 
-def info(name, source):
-    """Return an info that is source, or the source if it does not run."""
-    env = {}  # type: dict
-    try:
-        exec(source, env)
-    except Exception as error:
-        text = "the info of %s is source that does not run: %r"
-        warnings.warn(text % (name, error), None, 3)
-        return source
-    return env["info"]
+def warned(name, source, error):
+    """Return the source of an info that does not run, and warn of it."""
+    text = "the info of %s is source that does not run: %r"
+    warnings.warn(text % (name, error), None, 4)
+    return source
 
 
 def settled(changes, lines):
