@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import threading
+import warnings
 import weakref
 import zlib
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ from persist.dataset.layout import (
     SNAPSHOT,
     Generation,
     generation_of,
-    unlisted_files,
+    value_files,
 )
 from persist.dataset.manifest import (
     Commit,
@@ -38,7 +39,7 @@ from persist.dataset.manifest import (
     read_records,
     read_tip,
 )
-from persist.errors import DamagedError
+from persist.errors import DamagedError, PersistWarning
 from persist.files import open_regular
 from persist.files.write import replace_bytes
 
@@ -64,43 +65,13 @@ class InfoSource:
 
 
 class Index:
-    """The keys and infos of a data set.
+    """The keys and infos of a data set, and where its manifest has the records of values.
 
-    Parameters
-    ----------
-    folder : str
-        The data set.
-    trusted : bool or iterable of str, optional
-        Whether the package of an older release is run to read its infos; see `persist.open`.
-    allow_unlisted : bool, optional
-        Whether there may be values that the manifest does not list.
-
-    Attributes
-    ----------
-    infos : dict of str to object
-        The info of each key; an `InfoSource` for what JSON does not hold.
-    generation : Generation
-        Which release wrote the package.
-    has_package : bool
-        Whether there is a package at all.
-    number : int
-        The highest number of a commit.
-    tips : list of str
-        The digests of lines that none follows: more than one after a merge.
-    end : int
-        Where the next line belongs, in bytes.
-    is_open : bool
-        Whether the last line has lost its end.
-    torn : bool
-        Whether a line was begun behind it.
-    format : int
-        Of the manifest.
-    lines : int
-        How many lines it has.
-    deletions : int
-        Changes when keys may have gone.
-    last : dict
-        What the last line says.
+    `infos` has an `InfoSource` for what JSON does not hold. `tips` are the digests of lines that
+    none follows: several after a merge. The next line belongs at byte `end`; `is_open` if the last
+    line has lost its end, `torn` if another was begun behind it; `last` is what the last line says.
+    `deletions` changes when keys may have gone. With `allow_unlisted`, values are expected that no
+    line lists.
     """
 
     def __init__(
@@ -134,12 +105,12 @@ class Index:
         self._records: dict[str, int] = {}
         self._of_snapshot: tuple[list[str], str] = ([], "")
         # A batch of many values is one long line, which is not read for each of them.
-        self._cached: tuple[int, dict[str, Any]] = (-1, {})
+        self._cached = self._appended = (-1, dict[str, dict[str, Any]]())
         self.number = self.end = self.lines = 0
         self.format = 2
         self.tips: list[str] = []
         self.last: dict[str, Any] = {}
-        self.is_open = self.torn = self._is_cut = False
+        self.is_open = self.torn = self._begun = False
         self.deletions += 1
         self._inode = 0
         self._tail = b""
@@ -153,13 +124,7 @@ class Index:
         return self._folded
 
     def refresh(self) -> None:
-        """Take in what has been committed since.
-
-        Raises
-        ------
-        DamagedError
-            If the manifest is missing, truncated or damaged, or the package of an older release is.
-        """
+        """Take in what has been committed since; DamagedError if the manifest cannot be used."""
         seen = _signature(self._package), _signature(self._path)
         if seen == self._seen:
             return
@@ -188,29 +153,35 @@ class Index:
         self._seen = None if self.format == 1 and self.torn else seen
 
     def _read(self, signature: _Signature) -> None:
-        self._has_begun = False
+        while True:
+            try:
+                self._read_once(signature)
+                return
+            except DamagedError:
+                if (now := _signature(self._path)) == signature:
+                    raise
+                # A writer was at work meanwhile.
+                self._reset()
+                signature = now
+
+    def _read_once(self, signature: _Signature) -> None:
         if signature is None:
             self._reset()
             read_lines(self._folder)
             return
         if signature[0] == self._inode and self._goes_on() and self._take(self.end):
-            if not self._check_not_cut(signature):
-                self._read(_signature(self._path))
             return
         self._reset()
+        known = 0
         if not (self._take_snapshot() and self._take(self.end)):
             snapshot = read_snapshot(self._folder)
             self._reset()
             self._take(0)
-            if snapshot is not None and self.lines and snapshot["n"] > self.number:
-                self._check_not_shorter(signature)
-        if self.number < max(read_tip(self._folder), default=(0, ""))[0]:
-            self._check_not_shorter(signature)
+            known = snapshot["n"] if snapshot is not None and self.lines else 0
+        if self.number < max(known, *(number for number, _ in read_tip(self._folder)), 0):
+            raise damaged(self._folder, "is shorter than it was")
         self._inode = signature[0]
-        if not (self._check_not_cut(signature) and self._check_listed(signature)):
-            # A writer was quicker.
-            self._reset()
-            self._read(_signature(self._path))
+        self._check_listed(signature)
 
     def _goes_on(self) -> bool:
         """Return True if what was read is the beginning of the manifest."""
@@ -241,8 +212,9 @@ class Index:
             self._tail = (self._tail + lines[-1].text + b"\r\n"[2 - gap :])[-_TAIL:]
         self.is_open = found.is_open
         self.torn = bool(found.torn) or not is_counted
-        self._is_cut = is_cut(found.torn, self.number, self._folder)
-        self._has_begun = bool(found.torn) or not self.end
+        self._begun = bool(found.torn)
+        if is_cut(found.torn, self.number, self._folder):
+            raise damaged(self._folder, "is truncated")
         return True
 
     def _follows(self, line: Line, seen: dict[str, None]) -> bool:
@@ -258,40 +230,24 @@ class Index:
         self.tips = [*(tip for tip in self.tips if tip not in parents and tip != digest), digest]
         return True
 
-    def _check_not_cut(self, signature: _Signature) -> bool:
-        """Refuse a manifest whose last line was cut off.
-
-        Returns False if the manifest has changed since it was read: a writer has meanwhile
-        completed the line, and removed the folder that shows that it was at work.
-        """
-        if self._is_cut and _signature(self._path) == signature:
-            raise damaged(self._folder, "is truncated")
-        return not self._is_cut
-
-    def _check_not_shorter(self, signature: _Signature) -> None:
-        """Refuse a manifest without lines that others know, unless it was replaced meanwhile."""
-        if _signature(self._path) == signature:
-            raise damaged(self._folder, "is shorter than it was")
-
-    def _check_listed(self, signature: _Signature) -> bool:
-        """Refuse a manifest that does not list values which are there: it was cut off.
-
-        Returns False if the manifest has changed since it was read.
-        """
-        if self._allow_unlisted or (not self._has_begun and len(self.infos) > _MOST_LISTED):
-            return True
-        # The modules of keys that the last commit has deleted are about to be removed.
-        known = {*self.infos, *self.last.get("delete", ())}
-        lost = [key for key in unlisted_files(self._folder, known) if key not in known]
-        if lost and _signature(self._path) == signature:
-            names = ", ".join(lost[:5])
-            accept = f"persist accept {self._folder} {' '.join(lost[:5])}"
-            raise damaged(
-                self._folder,
-                f"is truncated, since it does not list {names} (if you put that there, run: "
-                f"{accept})",
-            )
-        return not lost
+    def _check_listed(self, signature: _Signature) -> None:
+        """Refuse a manifest that was cut off; warn of values that it does not list."""
+        has_begun = self._begun or not self.end
+        if self._allow_unlisted or (not has_begun and len(self.infos) > _MOST_LISTED):
+            return
+        lost = value_files(self._folder, {*self.infos, *self.vanishing})
+        if not lost:
+            return
+        names, keys = ", ".join(lost[:5]), " ".join(lost[:5])
+        accept = f"if you put that there, run: persist accept {self._folder} {keys}"
+        if has_begun or _signature(self._path) != signature:
+            raise damaged(self._folder, f"is truncated, since it does not list {names} ({accept})")
+        warnings.warn(
+            f"the manifest of {self._folder} does not list {names}, whose files are there; "
+            f"{accept}; or bring {MANIFEST} back from a copy",
+            PersistWarning,
+            stacklevel=2,
+        )
 
     def _apply(self, line: dict[str, Any], start: int) -> None:
         self.number = max(self.number, line["n"])
@@ -337,6 +293,8 @@ class Index:
                 self.is_open = self.torn = False
                 self._inode = seen[0]
                 self._seen = self._seen[0], seen
+                # A value that is set again is looked up.
+                self._appended = self.end - len(line) + (line[:1] == b"\n"), commit.values
             except BaseException:
                 self._seen = None
                 self._reset()
@@ -345,18 +303,16 @@ class Index:
     def record(self, key: str) -> dict[str, Any] | None:
         """Return what the manifest says of the value of a key; None if it has none.
 
-        Raises
-        ------
-        DamagedError
-            If the manifest has changed and does not say it any more.
+        A manifest that has changed and does not say it any more is a DamagedError.
         """
         start = self._start_of(key)
         if start is None:
             return None
-        if self._cached[0] != start or key not in self._cached[1]:
-            self._cached = start, read_records(self._folder, key, start)
-        record: dict[str, Any] = self._cached[1][key]
-        return record
+        for place, values in (self._cached, self._appended):
+            if place == start and key in values:
+                return values[key]
+        self._cached = start, read_records(self._folder, key, start)
+        return self._cached[1][key]
 
     def info(self, key: str) -> Any:
         """Return the info of a key; an `InfoSource` if JSON does not hold it; None if unknown."""
@@ -378,13 +334,16 @@ class Index:
         staged = self.last.get("staged")
         return None if staged is None else str(staged)
 
+    @property
+    def vanishing(self) -> Iterable[str]:
+        """Keys that the last commit has deleted, and whose modules are about to be removed."""
+        deleted: list[str] = self.last.get("delete", [])
+        return deleted if deleted and os.path.lexists(f"{self._folder}/{self.staging}") else ()
+
     def write_snapshot(self, *, durable: bool) -> None:
         """Write down what is known, so that others need not read the manifest from its start.
 
-        Raises
-        ------
-        OSError
-            If the disk fails; an older snapshot is whole.
+        If the disk fails, an older snapshot is whole.
         """
         if self.format == 1 or len(self.tips) != 1:
             return

@@ -46,7 +46,6 @@ __all__ = [
     "module_in",
     "package_files",
     "staging_names",
-    "unlisted_files",
     "value_files",
 ]
 
@@ -104,13 +103,7 @@ class Generation(Enum):
 
 
 def generation_of(folder: str) -> Generation:
-    """Return which release wrote the package of a data set.
-
-    Raises
-    ------
-    DataSetError
-        If it is a later one than this.
-    """
+    """Return which release wrote a data set; a later one than this is a DataSetError."""
     try:
         with open_regular(
             f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
@@ -198,16 +191,11 @@ def module_in(staging: str, key: str) -> str:
     return staging if staging.endswith(".py") else f"{staging}/{key}.py"
 
 
-def value_files(folder: str) -> list[str]:
-    """Return the keys of the loader modules in a folder, sorted."""
-    return unlisted_files(folder, ())
-
-
-def unlisted_files(folder: str, known: Container[str]) -> list[str]:
+def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     """Return the keys of the loader modules in a folder, apart from those known, sorted."""
-    names = [n for n in os.listdir(folder) if n[-3:] == ".py" and n[:-3] not in known]
-    keys = [key for name in names if (key := key_of_file(name)) is not None]
-    return sorted(key for key in keys if is_loader(os.path.join(folder, item_file(key))))
+    keys = {key for name in os.listdir(folder) if (key := key_of_file(name)) is not None}
+    found = sorted(key for key in keys if key not in known)
+    return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
 
 
 def is_loader(path: str) -> bool:
@@ -240,13 +228,7 @@ def is_key(key: object) -> bool:
 
 
 def check_key(key: object) -> str:
-    """Return `key` if a value can be stored under it.
-
-    Raises
-    ------
-    InvalidKeyError
-        If it cannot, with the reason.
-    """
+    """Return `key` if a value can be stored under it; InvalidKeyError with the reason if not."""
     # Most keys are plain, and need no further look.
     if type(key) is str and _PLAIN.fullmatch(key) and key not in _USED and not iskeyword(key):
         return key
@@ -273,24 +255,8 @@ def check_key(key: object) -> str:
 def check_portable(key: str, *, is_alone: bool, tells_case: bool) -> None:
     """Refuse a new key, or warn of it, if a file system takes its file for another.
 
-    Parameters
-    ----------
-    key : str
-        The key.
-    is_alone : bool
-        Whether no other key differs from it only by capital and small letters.
-    tells_case : bool
-        Whether the file system here tells capital letters from small ones.
-
-    Raises
-    ------
-    InvalidKeyError
-        If this file system does.
-
-    Warns
-    -----
-    PortabilityWarning
-        If others do.
+    It is alone if no other key differs from it only by capital and small letters. If the file
+    system here confuses them that is an InvalidKeyError, if others do a PortabilityWarning.
     """
     if not is_alone:
         reason = "it differs from another key only by capital and small letters"

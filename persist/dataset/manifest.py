@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import os
 import re
 import zlib
@@ -87,18 +88,10 @@ MEMBERS = ("delete", "info", "source", "values", "package", "provenance", "remov
 
 
 class Line(NamedTuple):
-    """One line of a manifest, and where it is.
+    """One line of a manifest, without its end, and where it is.
 
-    Parameters
-    ----------
-    number : int
-        The line, from 1, counted from where the reading began.
-    start, end : int
-        Its first byte, and the one behind its end.
-    content : dict
-        What it says.
-    text : bytes
-        Without its end.
+    It is numbered from 1 from where the reading began; `start` is its first byte, `end` the one
+    behind its end.
     """
 
     number: int
@@ -155,12 +148,9 @@ def is_sound(text: bytes) -> bool:
 
 
 def decode(text: bytes, where: str) -> dict[str, Any]:
-    """Return what a line says, in the members of format 2, once its names are harmless.
+    """Return what a line says, in the members of format 2.
 
-    Raises
-    ------
-    DamagedError
-        If the line is not one, or names what cannot be in a data set.
+    A line that is none, or names what cannot be in a data set, is a DamagedError.
     """
     try:
         return _checked(json.loads(text))
@@ -211,18 +201,9 @@ def _check_data_path(path: str) -> None:
 
 
 class Lines(NamedTuple):
-    """Whole lines of a manifest.
+    """Whole lines of a manifest, where they end, and what follows.
 
-    Parameters
-    ----------
-    lines : list of Line
-        The lines.
-    end : int
-        Where they end.
-    torn : bytes
-        What follows, of a writer who is at work or died.
-    is_open : bool
-        Whether the last line lacks its end.
+    That is torn: of a writer who is at work or died. `is_open` if the last line lacks its end.
     """
 
     lines: list[Line]
@@ -232,13 +213,7 @@ class Lines(NamedTuple):
 
 
 def split_lines(data: bytes, start: int, folder: str) -> Lines:
-    """Return the lines in a manifest, or behind a position in it.
-
-    Raises
-    ------
-    DamagedError
-        If a line is not as it was written.
-    """
+    """Return the lines behind a position of a manifest; one that is not sound is a DamagedError."""
     *texts, torn = data.split(b"\n")
     is_open = is_sound(torn.removesuffix(b"\r"))
     if is_open:
@@ -278,16 +253,9 @@ def is_marred(torn: bytes) -> bool:
 
 
 def is_cut(torn: bytes, number: int, folder: str) -> bool:
-    """Return True if a line was cut off, rather than never written to its end.
+    """Return True if the line behind that of a number was cut off, and not left by a writer.
 
-    Parameters
-    ----------
-    torn : bytes
-        What follows the last whole line.
-    number : int
-        The number of that.
-    folder : str
-        The data set, in which a commit that was begun has a folder.
+    A commit that was begun has a folder.
     """
     found = _STAGED.match(torn)
     return (
@@ -310,10 +278,7 @@ def _what_is_wrong(text: bytes, number: int, start: int) -> str:
 def read_lines(folder: str, start: int = 0) -> Lines:
     """Return the lines of a manifest from a position on.
 
-    Raises
-    ------
-    DamagedError
-        If it is missing, cannot be read, is truncated or damaged, and there are values.
+    It is a DamagedError if it is missing, unreadable or damaged, and there are values.
     """
     path = os.path.join(folder, MANIFEST)
     try:
@@ -476,13 +441,7 @@ def entry_of(key: str, value: Mapping[str, Any] | None, provenance: Mapping[str,
 
 
 def read_manifest(folder: str) -> Manifest:
-    """Return all that the manifest of a data set says.
-
-    Raises
-    ------
-    DamagedError
-        If it cannot be read.
-    """
+    """Return all that the manifest of a data set says."""
     manifest = Manifest()
     for line in counted(folder, read_lines(folder).lines):
         manifest.apply(line.content)
@@ -490,22 +449,22 @@ def read_manifest(folder: str) -> Manifest:
 
 
 def counted(folder: str, lines: list[Line]) -> list[Line]:
-    """Return the lines whose commits have taken place: in format 2 all of them."""
+    """Return what has taken place: in format 2 all lines, but for deletions that a merge lost."""
     if not lines or lines[-1].content["after"] != []:
-        return lines
+        # Each history has numbered its own lines.
+        numbers = [line.content["n"] for line in lines]
+        if all(map(operator.lt, numbers, numbers[1:])):
+            return lines
+        from persist.dataset.history import settled
+
+        return settled(lines)
     from persist.compat.data_sets import counted_of_format_1
 
     return counted_of_format_1(folder, lines)
 
 
 def read_records(folder: str, key: str, start: int) -> dict[str, Any]:
-    """Return what the line at a position says of values, among them that of a key.
-
-    Raises
-    ------
-    DamagedError
-        If the line is gone.
-    """
+    """Return what the line at a position says of values; DamagedError without that of the key."""
     with open_regular(os.path.join(folder, MANIFEST), follow=True) as file:
         file.seek(start)
         text = file.readline().rstrip(b"\r\n")

@@ -15,14 +15,10 @@ _TIMEOUT = 10  # seconds
 
 
 def provenance() -> dict[str, Any]:
-    """Return what this process runs on.
+    """Return what this process runs on: python, platform, versions, git, argv.
 
-    Returns
-    -------
-    dict
-        ``python`` and ``platform``; ``versions`` of the distributions whose modules are loaded;
-        ``git``, the commit of the current folder and whether files differed from it, or None;
-        ``argv``, the command line.
+    ``versions`` are those of the distributions whose modules are loaded, ``git`` is the commit of
+    the current folder and whether files differ from it, or None.
     """
     return {
         "python": platform.python_version(),

@@ -317,7 +317,7 @@ def _edited(report: Any) -> list[str]:
         key = key_of_file(first)
         if key is None and first.startswith("data_"):
             key = first.removeprefix("data_").partition(".")[0]
-        if key is not None and name in (first, f"{first}/{name.partition('/')[2]}"):
+        if key is not None:
             found[key] = None
     return [key for key in found if "/" not in key]
 

@@ -20,6 +20,7 @@ from typing import Any
 from persist.archive.arrays.blocks import import_dask
 from persist.archive.safe.policy import reading
 from persist.dataset.blocks import DelayedItems, written_blocks
+from persist.dataset.history import conflict_of
 from persist.dataset.index import Index, InfoSource
 from persist.dataset.layout import (
     HELD,
@@ -29,6 +30,7 @@ from persist.dataset.layout import (
     check_key,
     has_conflict_markers,
     is_data_set,
+    is_key,
     item_file,
     lacks_marker,
     staging_names,
@@ -339,9 +341,8 @@ class Results(MutableMapping[str, Any]):
                     missing = f"{file} is missing, which holds the value of {key!r}"
                 else:
                     return None
-                raise DamagedError(
-                    f"cannot load {key!r}: {missing}; restore it from a copy, or delete the key"
-                ) from error
+                remedy = conflict_of(self.path, key) or "restore it from a copy, or delete the key"
+                raise DamagedError(f"cannot load {key!r}: {missing}; {remedy}") from error
             except Exception as error:
                 # Where source is interpreted, a syntax error is the cause of another one.
                 is_source = isinstance(error.__cause__, SyntaxError)
@@ -366,7 +367,7 @@ class Results(MutableMapping[str, Any]):
                 is_same = known is None or digest_file(path) == FileRecord(*known)
             except OSError as error:
                 raise UnreadableError(
-                    error.errno or errno.EIO,
+                    error.errno if isinstance(error.errno, int) else errno.EIO,
                     f"cannot load {key!r}: {path} cannot be read ({error.strerror}); ask its "
                     "owner for access, or restore it from a copy",
                 ) from reason
@@ -676,19 +677,9 @@ class Results(MutableMapping[str, Any]):
             change.check_process()
             act(change, *args)
             return
-        # Each release takes one call of C, which no signal interrupts: that of the `with` block.
-        with self._held() as held:
-            try:
-                change = self._local.change = self._begin()
-                act(change, *args)
-                change.take_place()
-            except BaseException:
-                if change is not None:
-                    change.abandon()
-                raise
-            finally:
-                self._local.change = None
-                held.release()
+        with self.changing() as change:
+            self._local.change = change
+            act(change, *args)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Change]:
@@ -700,6 +691,7 @@ class Results(MutableMapping[str, Any]):
             The commit; it is undone if the block raises.
         """
         self._check_writable()
+        # Each release takes one call of C, which no signal interrupts: that of the `with` block.
         with self._held() as held:
             change = None
             try:
@@ -869,6 +861,12 @@ class Results(MutableMapping[str, Any]):
 
     def _check_known(self, key: str) -> None:
         if key not in self:
+            file = f"{self.path}/{item_file(key)}" if is_key(key) else ""
+            if file and key not in self._index.vanishing and os.path.lexists(file):
+                raise DamagedError(
+                    f"cannot use {key!r}: {file} is there, and the manifest does not list it; "
+                    f"run: persist accept {self.path} {key}"
+                )
             is_group = isinstance(key, str) and self.has_group(key)
             hint = (
                 f"; {key} is an inner data set, for group({key!r}) and delete_group({key!r})"

@@ -25,12 +25,7 @@ __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 def create_data_set(folder: str, mode: str, *, durable: bool) -> None:
     """Make a data set if it is missing and the mode allows it.
 
-    Raises
-    ------
-    DataSetError
-        If the folder exists and is not a data set, or is missing and may not be made.
-    NotImplementedError
-        If the folder is missing and the mode is unknown.
+    DataSetError if the folder exists and is not a data set, or is missing and may not be made.
     """
     try:
         if stat.S_ISREG(os.stat(os.path.join(folder, MARKER)).st_mode):
@@ -101,12 +96,7 @@ def make_group(folder: str, options: Options) -> None:
 def upgrade(writer: Writer) -> None:
     """Make the package and the manifest those of this release, if they are not.
 
-    Raises
-    ------
-    DataSetError
-        If a value of Python 2 cannot be read or stored; then nothing has changed.
-    OSError
-        If the disk fails; then nothing has changed.
+    Nothing has changed if that fails: a value of Python 2 cannot be stored, or the disk fails.
     """
     index = writer.index
     if index.generation is not Generation.OWN:
@@ -127,12 +117,7 @@ def upgrade(writer: Writer) -> None:
 def value_record(folder: str, key: str) -> dict[str, Any]:
     """Return what the manifest is to say of a value whose files are there.
 
-    Raises
-    ------
-    OSError
-        If a file is missing or cannot be read.
-    DamagedError
-        If its module is not text.
+    OSError if one cannot be read, DamagedError if its module is not text.
     """
     name = item_file(key)
     path = os.path.join(folder, name)

@@ -63,23 +63,10 @@ _LARGEST = 1 << 53  # Other readers of JSON would lose digits of larger integers
 
 @dataclass(frozen=True)
 class Item:
-    """A value that is about to be stored.
+    """A value to be stored, as source that defines its key, and the arrays that it expects.
 
-    Parameters
-    ----------
-    key : str
-        The key.
-    text : str
-        Python source that defines the key as the value.
-    arrays : mapping of str to numpy.ndarray
-        The arrays that the source expects.
-    description : dict
-        The type of the value, and its shape and dtype if it has them.
-    blocks : mapping of str to BlockArray
-        Those of the arrays that are written block by block: an array of one element stands for
-        each.
-    written : Written or None
-        Where the arrays are, if they are in files already.
+    An array of one element stands for each that is written block by block, and is in `blocks`;
+    arrays that are in files already are in `written`.
     """
 
     key: str
@@ -90,15 +77,7 @@ class Item:
     written: Written | None = None
 
     def source(self, store: Store, location: str | None) -> bytes:
-        """Return the loader module.
-
-        Parameters
-        ----------
-        store : Store
-            The format of the arrays.
-        location : str or None
-            The file or folder of the arrays, beside the module.
-        """
+        """Return the loader module, whose arrays are in a file or folder beside it."""
         head = "" if location is None else loader_source(store, self.arrays, location=location)
         # The name `sys` would hide the module.
         name = "_sys" if self.key == "sys" else "sys"
@@ -108,13 +87,7 @@ class Item:
 
 
 def make_item(key: str, value: Any, *, array_threshold: float, scoped: bool) -> Item:
-    """Reduce a value to source and arrays.
-
-    Raises
-    ------
-    ArchiveError
-        If it cannot be stored.
-    """
+    """Reduce a value to source and arrays; ArchiveError if it cannot be stored."""
     blocks: dict[str, BlockArray] = {}
     if _is_external(value, array_threshold):
         # What the archive of an array alone is, without its graph.
@@ -155,10 +128,7 @@ def _is_external(value: Any, threshold: float) -> bool:
 def stored_info(info: Any) -> Any:
     """Return an info as the index holds it: an `InfoSource` unless JSON holds it exactly.
 
-    Raises
-    ------
-    ArchiveError
-        If it cannot be stored.
+    ArchiveError if it cannot be stored.
     """
     if is_json(info):
         return info
@@ -200,16 +170,10 @@ def data_of_source(text: str) -> list[str]:
 
 
 class Place:
-    """Where loader modules are: in the data set, and in the staging folder of its last commit.
+    """Where loader modules are: in the data set, and first where its last commit stages them.
 
-    Parameters
-    ----------
-    folder : str
-        The data set.
-    staging : str or None
-        The folder in it where modules are found first, or the only module, while it exists.
-    staged, gone : collection of str
-        The keys whose modules are there, and those that have none any more.
+    The modules of some keys are there while that exists, and those that are gone have none any
+    more.
     """
 
     def __init__(
@@ -249,26 +213,8 @@ def read_value(
 ) -> Any:
     """Return the value of a key, from its module run or interpreted as the policy in force says.
 
-    Parameters
-    ----------
-    place : Place
-        Where its loader module is.
-    key : str
-        The key.
-    mmap_mode : {None, 'r', 'c'}, optional
-        Leave its arrays in their files until they are used: read-only, or with changes that stay
-        in memory.
-    chunks : int, tuple or str, optional
-        Return arrays of dask in place of its arrays, with chunks as for ``dask.array.from_array``.
-    record : mapping, optional
-        What the manifest says of the value, which has to hold for its arrays to be mapped.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it has no module, or its arrays are missing.
-    ValueError
-        If the mode is another, or the module is not what the manifest says.
+    For its arrays to be mapped, or to be ones of dask, its module must be what `record` says.
+    Without a module, or if its arrays are missing, that is a FileNotFoundError.
     """
     if mmap_mode not in (None, "r", "c"):
         raise ArgumentError(
@@ -323,13 +269,7 @@ def _check_arrays(text: str, path: str, record: Mapping[str, Any] | None, option
 
 
 def _run_item(text: str, path: str, load: Callable[[str], dict[str, Any]] | None) -> Any:
-    """Run a loader module and return the value that takes its place.
-
-    Raises
-    ------
-    DamagedError
-        If it leaves no value.
-    """
+    """Run a loader module and return the value that takes its place; DamagedError without one."""
     # What only evaluates an expression takes half as long if that is compiled alone.
     if load is None and len(text) <= _LONG:
         statement, closing, after = text.partition(_CLOSING)

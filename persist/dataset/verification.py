@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass, fields
 
+from persist.dataset.history import History, settling
 from persist.dataset.index import read_snapshot
 from persist.dataset.layout import (
     ASIDE,
@@ -25,11 +26,11 @@ from persist.dataset.layout import (
     is_own_package,
     is_system_file,
     item_file,
+    key_of_file,
     lacks_marker,
     module_in,
     package_files,
     staging_names,
-    unlisted_files,
     value_files,
 )
 from persist.dataset.manifest import (
@@ -43,6 +44,7 @@ from persist.dataset.manifest import (
     is_tip,
     line_digest,
     read_tip,
+    split_lines,
 )
 from persist.dataset.view import verify_view
 from persist.errors import DamagedError, DataSetError
@@ -167,63 +169,34 @@ def verify(path: str | os.PathLike[str], *, progress: Progress = None) -> Verify
         raise DataSetError(
             f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}{remedy}"
         )
-    found = _Found()
-    _Check(folder, "", found, _Count(reporter(progress))).run()
-    names = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
-    sets = {name: tuple(sorted(getattr(found, name))) for name in names}
-    return VerifyReport(checked=found.checked, notes=tuple(found.notes), **sets)
-
-
-@dataclass
-class _Found:
-    """A report in the making."""
-
-    missing: set[str] = field(default_factory=set)
-    damaged: set[str] = field(default_factory=set)
-    unexpected: set[str] = field(default_factory=set)
-    unreadable: set[str] = field(default_factory=set)
-    conflicts: set[str] = field(default_factory=set)
-    unfinished: set[str] = field(default_factory=set)
-    system: set[str] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
-    checked: int = 0
-
-
-@dataclass
-class _Count:
-    """How many files have been read, of how many that are known of."""
-
-    report: Report
-    done: int = 0
-    total: int = 0
-
-    def advance(self, name: str) -> None:
-        """Note that a file has been read."""
-        self.done += 1
-        self.report(self.done, self.total, name)
+    kinds = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
+    found: dict[str, set[str]] = {name: set() for name in kinds}
+    notes: list[str] = []
+    counts = Counter[str]()
+    _Check(folder, "", found, notes, counts, reporter(progress)).run()
+    sets = {name: tuple(sorted(paths)) for name, paths in found.items()}
+    return VerifyReport(checked=counts["checked"], notes=tuple(notes), **sets)
 
 
 class _Check:
-    """Checks one data set.
+    """Checks the data set at a place below the outermost one, to which all paths are relative."""
 
-    Parameters
-    ----------
-    root : str
-        The outermost data set, to which all paths are relative.
-    place : str
-        Where this one is below it.
-    found : _Found
-        Where to note what is found.
-    count : _Count
-        How far the whole check has come.
-    """
-
-    def __init__(self, root: str, place: str, found: _Found, count: _Count) -> None:
+    def __init__(
+        self,
+        root: str,
+        place: str,
+        found: dict[str, set[str]],
+        notes: list[str],
+        counts: Counter[str],
+        report: Report,
+    ) -> None:
         self._root = root
         self._place = place
         self._folder = os.path.join(root, place) if place else root
         self._found = found
-        self._count = count
+        self._notes = notes
+        self._counts = counts
+        self._report = report
         self._manifest = Manifest()
         self._end = 0
         self._torn = b""
@@ -244,14 +217,16 @@ class _Check:
             known.update({name: FileRecord(*record) for name, record in value["files"].items()})
         staging = self._staging()
         new = {item_file(key) for key in manifest.last.get("values", ())}
-        self._count.total += len(known)
+        self._counts["total"] += len(known)
+        counts = self._counts
         for name, record in known.items():
             path = os.path.join(self._folder, name)
             if staging and name in new:
                 staged = os.path.join(self._folder, module_in(staging, name[:-3]))
                 path = staged if os.path.isfile(staged) else path
             self._check_file(path, name, record)
-            self._count.advance(self._shown(name))
+            counts["done"] += 1
+            self._report(counts["done"], counts["total"], self._shown(name))
         self._check_snapshot()
         self._check_tip()
         self._check_names(known, staging)
@@ -260,23 +235,28 @@ class _Check:
         return os.path.join(self._place, name) if self._place else name
 
     def _note(self, text: str) -> None:
-        self._found.notes.append(f"{self._shown(MANIFEST)}: {text}")
+        self._notes.append(f"{self._shown(MANIFEST)}: {text}")
+
+    def _read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if it is missing or, which is noted, unreadable."""
+        try:
+            with open_regular(os.path.join(self._folder, name), follow=True) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._found["unreadable"].add(self._shown(name))
+            self._notes.append(f"{self._shown(name)}: cannot be read ({error.strerror or error})")
+            return None
 
     def _read_manifest(self) -> None:
         """Apply each line that is as it was written, and note what is wrong with the others."""
         shown = self._shown(MANIFEST)
         # A line that is added meanwhile is not in what is read first.
         self._tips = read_tip(self._folder)
-        try:
-            with open_regular(os.path.join(self._folder, MANIFEST), follow=True) as file:
-                data = file.read()
-        except FileNotFoundError:
-            if value_files(self._folder):
-                self._found.missing.add(shown)
-            return
-        except OSError as error:
-            self._found.unreadable.add(shown)
-            self._note(f"cannot be read ({error.strerror or error})")
+        if (data := self._read(MANIFEST)) is None:
+            if shown not in self._found["unreadable"] and value_files(self._folder):
+                self._found["missing"].add(shown)
             return
         *lines, torn = data.split(b"\n")
         if is_sound(torn) and torn not in lines[-1:]:
@@ -290,18 +270,18 @@ class _Check:
         if torn or not lines:
             self._note_torn(names, wrong)
         if wrong:
-            self._found.damaged.add(shown)
+            self._found["damaged"].add(shown)
             for text in wrong:
                 self._note(text)
         else:
-            self._found.checked += 1
+            self._counts["checked"] += 1
             if torn:
-                self._found.unfinished.add(shown)
+                self._found["unfinished"].add(shown)
 
     def _note_torn(self, names: set[str], wrong: list[str]) -> None:
         """Tell a line that was begun from a manifest that was cut off."""
         known = {*names, *self._manifest.last.get("delete", ())}
-        lost = unlisted_files(self._folder, known)
+        lost = value_files(self._folder, known)
         if is_cut(self._torn, self._manifest.number, self._folder) or (self._torn and lost):
             wrong.append(f"is truncated: it does not list {', '.join(lost) or 'the last change'}")
         elif not self._end and lost:
@@ -325,16 +305,17 @@ class _Check:
             sound.append(Line(number, 0, 0, content, text))
         for line in counted(self._folder, sound):
             self._manifest.apply(line.content)
-        found = [(line.number, line_digest(line.text), line.content) for line in sound]
-        history = _History(found)
+        history = History(sound)
         wrong += history.wrong
-        digests = {digest for _, digest, _ in found}
+        digests = {line_digest(line.text) for line in sound}
         for number, digest in read_tip(self._folder):
             if digest not in digests and (number, digest) in self._tips:
                 wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
-        self._found.conflicts.update(map(self._shown, history.conflicts()))
-        for text_of_merge in history.merges:
-            self._note(text_of_merge)
+        for merge in history.merges:
+            self._note(merge)
+        for key, both in history.conflicts().items():
+            self._found["conflicts"].add(self._shown(key))
+            self._note(f"{key} is in conflict: {both}; {settling(self._folder, key)}")
         return wrong
 
     def _staging(self) -> str | None:
@@ -351,19 +332,18 @@ class _Check:
             is_file = stat.S_ISREG(os.lstat(path).st_mode)
             is_same = is_file and (digest_file(path) == record or _has_attributes(path, name))
         except (FileNotFoundError, NotADirectoryError):
-            self._found.missing.add(shown)
+            self._found["missing"].add(shown)
         except OSError:
-            self._found.unreadable.add(shown)
+            self._found["unreadable"].add(shown)
         else:
             if is_same:
-                self._found.checked += 1
+                self._counts["checked"] += 1
             else:
-                self._found.damaged.add(shown)
+                self._found["damaged"].add(shown)
 
     def _check_snapshot(self) -> None:
         """Compare the snapshot, if there is one, with what the manifest said at that point."""
-        path = os.path.join(self._folder, SNAPSHOT)
-        if not os.path.lexists(path):
+        if (text := self._read(SNAPSHOT)) is None:
             return
         shown = self._shown(SNAPSHOT)
         try:
@@ -371,41 +351,33 @@ class _Check:
         except DamagedError:
             found = None
         if found is None:
-            can_read = os.access(path, os.R_OK)
-            (self._found.damaged if can_read else self._found.unreadable).add(shown)
+            # Those of two histories, merged, are passed over.
+            if len(lines := text.splitlines()) < 2 or not all(map(is_sound, lines)):
+                self._found["damaged"].add(shown)
             return
-        if self._shown(MANIFEST) in (*self._found.damaged, *self._found.unreadable):
+        if self._shown(MANIFEST) in (*self._found["damaged"], *self._found["unreadable"]):
             return
-        with open_regular(os.path.join(self._folder, MANIFEST), follow=True) as file:
-            data = file.read(found["end"])
+        data = (self._read(MANIFEST) or b"")[: found["end"]]
         if not data.endswith(found["tail"].encode("ascii")):
             if found["n"] > self._manifest.number:
-                self._found.damaged.add(self._shown(MANIFEST))
+                self._found["damaged"].add(self._shown(MANIFEST))
                 self._note("is shorter than it was")
             # Otherwise it is of another manifest, and is passed over.
             return
         then = Manifest()
-        for text in data.splitlines():
-            then.apply(decode(text, "a line"))
+        for line in counted(self._folder, split_lines(data, 0, self._folder).lines):
+            then.apply(line.content)
         infos = {key: None if key in then.sources else info for key, info in then.infos.items()}
         if (found["n"], found["info"], found["source"]) == (then.number, infos, then.sources):
-            self._found.checked += 1
+            self._counts["checked"] += 1
         else:
-            self._found.damaged.add(shown)
+            self._found["damaged"].add(shown)
 
     def _check_tip(self) -> None:
-        path = os.path.join(self._folder, TIP)
-        try:
-            with open_regular(path, follow=True) as file:
-                data = file.read()
-        except FileNotFoundError:
-            return
-        except OSError:
-            self._found.unreadable.add(self._shown(TIP))
-            return
         # A writer that was killed may have left it behind the manifest, never empty.
-        if not data or not all(map(is_tip, data.splitlines())):
-            self._found.damaged.add(self._shown(TIP))
+        data = self._read(TIP)
+        if data is not None and not (data and all(map(is_tip, data.splitlines()))):
+            self._found["damaged"].add(self._shown(TIP))
 
     def _check_names(self, known: dict[str, FileRecord], staging: str | None) -> None:
         """Look for files that no record names."""
@@ -424,8 +396,9 @@ class _Check:
         try:
             names = sorted(os.listdir(self._folder))
         except OSError:
-            found.unreadable.add(self._place or os.curdir)
+            found["unreadable"].add(self._place or os.curdir)
             return
+        unlisted: list[str] = []
         for name in names:
             path = os.path.join(self._folder, name)
             shown = self._shown(name)
@@ -433,21 +406,28 @@ class _Check:
                 continue
             is_folder = os.path.isdir(path) and not os.path.islink(path)
             if name in leftovers or _TEMPORARY.fullmatch(name):
-                found.unfinished.add(shown)
+                found["unfinished"].add(shown)
             elif is_folder and name in folders:
                 self._check_folder(path, name, known)
             elif is_folder and is_data_set(path):
-                _Check(self._root, shown, found, self._count).run()
+                if name in self._manifest.infos:
+                    found["unexpected"].add(shown)
+                    self._note(f"lists the key {name}, which {shown}/ hides; rename that folder")
+                _Check(self._root, shown, found, self._notes, self._counts, self._report).run()
             elif is_folder and is_own_package(path):
-                found.missing.add(f"{shown}/{MARKER}")
+                found["missing"].add(f"{shown}/{MARKER}")
             elif is_system_file(name):
-                found.system.add(shown)
+                found["system"].add(shown)
             elif staging is None and self._is_staged_data(name):
-                found.unfinished.add(shown)
+                found["unfinished"].add(shown)
             elif is_folder:
                 self._add_files(path, shown)
             else:
-                found.unexpected.add(shown)
+                found["unexpected"].add(shown)
+                unlisted += [key for key in [key_of_file(name)] if key is not None]
+        if unlisted and self._shown(MANIFEST) not in found["damaged"] | found["unreadable"]:
+            accept = f"persist accept {self._folder} {' '.join(unlisted)}"
+            self._note(f"does not list {', '.join(unlisted)}; run: {accept}")
 
     def _is_staged_data(self, name: str) -> bool:
         """Return True if arrays belong to a commit that was begun."""
@@ -459,11 +439,11 @@ class _Check:
         try:
             inner = sorted(os.listdir(path))
         except OSError:
-            self._found.unreadable.add(self._shown(name))
+            self._found["unreadable"].add(self._shown(name))
             return
         for file in inner:
             if f"{name}/{file}" not in known and not file.endswith(".bak"):
-                found = self._found.system if is_system_file(file) else self._found.unexpected
+                found = self._found["system"] if is_system_file(file) else self._found["unexpected"]
                 found.add(self._shown(f"{name}/{file}"))
 
     def _add_files(self, path: str, shown: str) -> None:
@@ -473,97 +453,10 @@ class _Check:
             for name in names:
                 is_empty = False
                 file = os.path.join(folder, name)
-                found = self._found.system if is_system_file(name) else self._found.unexpected
+                found = self._found["system"] if is_system_file(name) else self._found["unexpected"]
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
-            self._found.unexpected.add(shown)
-
-
-class _History:
-    """Which line follows which, and which changes were made without knowledge of each other.
-
-    Parameters
-    ----------
-    lines : list of (int, str, dict)
-        The number, the digest and the content of each line that is as it was written.
-
-    Attributes
-    ----------
-    wrong, merges : list of str
-        What is wrong with the lines, and which were merged, in words.
-    """
-
-    def __init__(self, lines: list[tuple[int, str, dict[str, Any]]]) -> None:
-        self.wrong: list[str] = []
-        self.merges: list[str] = []
-        self._lines = lines
-        self._parents: dict[int, list[int]] = {}
-        self._fork = self._find_parents()
-        # Of each line behind the first fork, the lines there that it follows, as bits.
-        self._before: dict[int, int] = {}
-        for number, parents in self._parents.items():
-            mask = 0
-            for parent in parents if self._fork <= number else ():
-                if parent >= self._fork:
-                    mask |= self._before[parent] | 1 << (parent - self._fork)
-            self._before[number] = mask
-
-    def _find_parents(self) -> int:
-        """Note what each line follows; return the first line after which there are two histories.
-
-        Without a fork, that is a line behind all.
-        """
-        positions = {digest: number for number, digest, _ in reversed(self._lines)}
-        followers: dict[int, int] = {}
-        fork = len(self._lines) + len(positions) + 2
-        for number, digest, content in self._lines:
-            if positions[digest] != number:
-                self.wrong.append(f"line {number} repeats line {positions[digest]}")
-                continue
-            after = content["after"]
-            digests = [after] if isinstance(after, str) else after
-            parents = self._parents[number] = []
-            if digests == [""] and number > 1:
-                self.wrong.append(f"line {number} follows none, and is not the first")
-            for parent in filter(None, digests):
-                position = positions.get(parent)
-                if position is None:
-                    self.wrong.append(f"a line before line {number} was removed or changed")
-                elif position > number:
-                    self.wrong.append(f"line {number} was moved: it follows line {position}")
-                else:
-                    parents.append(position)
-                    other = followers.setdefault(position, number)
-                    if other != number:
-                        fork = min(fork, other)
-                        self.merges.append(
-                            f"lines {other} and {number} both follow line {position}: two "
-                            "histories were merged"
-                        )
-        return fork
-
-    def conflicts(self) -> set[str]:
-        """Return the keys that were changed in different ways by lines of which none follows."""
-        changed: dict[tuple[str, str], list[tuple[int, Any]]] = {}
-        for number, _, content in self._lines:
-            if number not in self._parents:
-                continue
-            gone = dict.fromkeys(content.get("delete", ()))
-            infos = {**gone, **content.get("info", {}), **content.get("source", {})}
-            values = {**gone, **{k: v["files"] for k, v in content.get("values", {}).items()}}
-            for kind, found in (("info", infos), ("value", values)):
-                for key, what in found.items():
-                    known = changed.setdefault((kind, key), [])
-                    known[:] = [c for c in known if not self._precedes(c[0], number)]
-                    known.append((number, what))
-        return {
-            key
-            for (_, key), changes in changed.items()
-            if any(what != changes[0][1] for _, what in changes[1:])
-        }
-
-    def _precedes(self, line: int, other: int) -> bool:
-        return line < self._fork or bool(self._before[other] >> (line - self._fork) & 1)
+            self._found["unexpected"].add(shown)
 
 
 def _has_attributes(path: str, name: str) -> bool:

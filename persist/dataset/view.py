@@ -10,6 +10,7 @@ import ast
 import functools
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from persist.archive.arrays import load_arrays
@@ -101,16 +102,7 @@ def diff_view(found: DataSetDiff) -> View:
 
 def verify_view(report: VerifyReport) -> View:
     """Return what is wrong with a data set, by kind."""
-    kinds = (
-        "missing",
-        "damaged",
-        "unexpected",
-        "unreadable",
-        "conflicts",
-        "unfinished",
-        "system",
-        "notes",
-    )
+    kinds = [f.name for f in fields(report) if f.name != "checked"]
     return check_view(report.ok, report.checked, {kind: getattr(report, kind) for kind in kinds})
 
 

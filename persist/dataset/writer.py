@@ -10,6 +10,7 @@ the next writer moves the modules into place; otherwise it discards them.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
 import functools
@@ -79,20 +80,10 @@ _DEVICE_LENGTHS = (3, 4)  # con, com1
 
 @dataclass(frozen=True)
 class Options:
-    """How a data set reads and stores values; `persist.open` describes them.
+    """How a data set reads and stores values; `persist.open` describes most of them.
 
-    Parameters
-    ----------
-    mmap_mode, trusted, data_format, array_threshold, durable, provenance, compression, timeout
-        As for `persist.open`.
-    backup : bool
-        Keep replaced files as ``.bak``.
-    scoped : bool
-        Write expressions into functions; otherwise, flat source.
-    name_prefix : str
-        The beginning of the keys that `insert` chooses.
-    chunks : int, tuple or str
-        As for `persist.open`.
+    `backup` keeps replaced files as ``.bak``; source is `scoped` in functions, or else flat; the
+    keys that `insert` chooses begin with `name_prefix`.
     """
 
     mmap_mode: str | None = None
@@ -132,15 +123,7 @@ class Unfinished(enum.Enum):
 
 
 def unfinished(folder: str, index: Index) -> Unfinished:
-    """Decide what recovery has to do.
-
-    Parameters
-    ----------
-    folder : str
-        The data set.
-    index : Index
-        Its index, up to date.
-    """
+    """Decide what recovery has to do, by an index that is up to date."""
     if index.staging is not None and os.path.lexists(f"{folder}/{index.staging}"):
         return Unfinished.COMMITTED
     names = staging_names(index.number + 1)
@@ -150,17 +133,7 @@ def unfinished(folder: str, index: Index) -> Unfinished:
 
 
 class Writer:
-    """Changes a data set. The caller must hold its lock.
-
-    Parameters
-    ----------
-    folder : str
-        The data set.
-    index : Index
-        Its index, which the writer keeps up to date.
-    options : Options
-        How values are stored.
-    """
+    """Changes a data set, and keeps its index up to date. The caller must hold its lock."""
 
     def __init__(self, folder: str, index: Index, options: Options) -> None:
         self.folder = folder
@@ -179,13 +152,6 @@ class Writer:
         """Recover from a crashed writer if there was one, and return a new commit.
 
         The index must be up to date.
-
-        Raises
-        ------
-        DamagedError
-            If the manifest is missing or damaged.
-        OSError
-            If the disk fails.
         """
         if self._clean_at != self.index.number or self.index.torn:
             self.recover()
@@ -214,21 +180,15 @@ class Writer:
         self._clean_at = self.index.number
 
     def apply(self, line: dict[str, Any]) -> None:
-        """Move the modules of a commit into place.
-
-        Parameters
-        ----------
-        line : dict
-            Its line in the manifest.
-        """
+        """Move the modules of a commit, given by its line in the manifest, into place."""
         staging, values = line["staged"], line.get("values", {})
         for key in line.get("delete", ()):
             if key not in values:
                 self._remove_module(key)
         for key in values:
             self._move_module(self.path(module_in(staging, key)), self.path(item_file(key)))
-        # A staging file is the only module of its commit, and was moved.
-        if os.path.lexists(self.path(staging)):
+        # A staging file is the only module of its commit, and was moved, or stands for none.
+        if not values or not staging.endswith(".py"):
             remove_path(self.path(staging))
 
     def _move_module(self, staged: str, path: str) -> None:
@@ -284,10 +244,7 @@ class Writer:
     def commit(self, commit: Commit) -> None:
         """Append the line of a commit, from which on it counts, and move its modules into place.
 
-        Raises
-        ------
-        OSError
-            If the disk fails before the line is written; then nothing has changed.
+        If the disk fails before the line is written, nothing has changed.
         """
         index, durable = self.index, self.options.durable
         commit.after = index.tips or [""]
@@ -335,8 +292,15 @@ class Writer:
         for name in names:
             if self.options.backup:
                 move_aside(self.path(name))
-            else:
-                remove_path(self.path(name))
+                continue
+            path = self.path(name)
+            with contextlib.suppress(OSError):
+                # A folder of one array, as most are, takes long to remove as a tree.
+                if stat.S_ISDIR(os.lstat(path).st_mode):
+                    os.unlink(f"{path}/array_0.npy")
+                    os.rmdir(path)
+                    continue
+            remove_path(path)
 
     def sync(self) -> None:
         """Wait until the disk holds the names in the folder, if values are stored durably."""
@@ -400,14 +364,7 @@ class Writer:
     def _link_equal(self, file: str, record: FileRecord, data: bytes | None = None) -> bool:
         """Make an array file a link to one that is known to hold the same; True on success.
 
-        Parameters
-        ----------
-        file : str
-            The path, at which there may be a file.
-        record : FileRecord
-            The size and the digest of the content.
-        data : bytes, optional
-            The content, if it is small.
+        There may be a file at the path. The content is given if it is small.
         """
         if (name := self._equal.get(record)) is None:
             return False
@@ -434,15 +391,38 @@ class Writer:
             raise
         return True
 
+    def equal_arrays(
+        self, item: Item, value: Mapping[str, Any] | None
+    ) -> dict[str, FileRecord] | None:
+        """Return the records of the arrays of a value if those of an item are the same, and small.
+
+        They are compared with what is in the files, which may be damaged.
+        """
+        data, store = (value or {}).get("data"), self.options.store
+        if data is None or item.written is not None or not data.endswith(store.extension):
+            return None
+        records = {}
+        for file, arrays in store.files(self.path(data), item.arrays).items():
+            name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
+            size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
+            pieces = store.content(arrays) if size < _SMALL else None
+            if pieces is None:
+                return None
+            content = b"".join(pieces)
+            try:
+                with open_regular(file) as known:
+                    if known.read(len(content) + 1) != content:
+                        return None
+            except OSError:
+                return None
+            records[name] = FileRecord(len(content), hashlib.sha256(content).hexdigest())
+        return records
+
     def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:
         """Write the arrays of an item under an unused name; return their records.
 
-        A file that equals one which this writer has written or replaces becomes a link to it.
-
-        Raises
-        ------
-        OSError
-            If the disk fails; the caller removes what was written.
+        A file that equals one which this writer has written or replaces becomes a link to it. If
+        the disk fails, the caller removes what was written.
         """
         store, path = self.options.store, self.path(data)
         if item.written is not None:
@@ -541,19 +521,9 @@ def _disk_error(error: Exception, file: str) -> Exception:
 
 
 class Change:
-    """Changes that make one commit.
+    """Changes that make one commit, whose lock is held until it counts or is abandoned.
 
-    Parameters
-    ----------
-    writer : Writer
-        The writer of the data set, whose lock is held until the commit counts or is abandoned.
-
-    Attributes
-    ----------
-    commit : Commit
-        The line that will be appended.
-    infos_set : dict of str to object
-        The infos that were set, by key.
+    `commit` becomes the line; `infos_set` has the infos that were set.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -599,12 +569,8 @@ class Change:
     def check_new(self, key: str, *, tells_case: bool) -> None:
         """Refuse a new key whose files would hide other files, or be hidden by them.
 
-        Raises
-        ------
-        InvalidKeyError
-            If an inner data set has that name, or the file system confuses it with another key.
-        DamagedError
-            If there is a module that the manifest does not list.
+        InvalidKeyError for the name of an inner data set or one that the file system confuses,
+        DamagedError if there is a module that the manifest does not list.
         """
         if key in self:
             return
@@ -626,10 +592,15 @@ class Change:
         """Store a value."""
         self.check_process()
         writer, key, options = self._writer, item.key, self._writer.options
-        path = self._stage(key)
+        path, before = self._stage(key), self.record(key)
+        kept = None
+        if item.arrays and key not in self.commit.values:
+            kept = writer.equal_arrays(item, before)
         self._retire(key)
         mode = self._mode(key)
-        data = self._unused_data_name(key) if item.arrays else None
+        data = self._unused_data_name(key) if item.arrays and kept is None else None
+        if kept is not None and before is not None:
+            data = before["data"]
         source = item.source(options.store, data)
         # The module is written first: whoever discards it learns from it what its arrays are.
         write_bytes(path, source, durable=options.durable, mode=mode)
@@ -640,8 +611,10 @@ class Change:
         files = {item_file(key): FileRecord(len(source), hashlib.sha256(source).hexdigest())}
         if data is not None:
             value["data"] = data
-            self._written.append(data)
-            files.update(writer.write_arrays(item, data, mode))
+            if kept is None:
+                self._written.append(data)
+                kept = writer.write_arrays(item, data, mode)
+            files.update(kept)
         value["files"] = files
         self.commit.values[key] = value
         writer.note_files(key, value)
@@ -779,13 +752,7 @@ class Change:
         return name
 
     def take_place(self) -> None:
-        """Commit all changes.
-
-        Raises
-        ------
-        OSError
-            If the disk fails; then nothing has changed.
-        """
+        """Commit all changes; if the disk fails, nothing has changed."""
         self.check_process()
         commit = self.commit
         if not any(map(vars(commit).get, MEMBERS)):

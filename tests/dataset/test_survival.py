@@ -23,6 +23,7 @@ from persist.errors import (
     DataSetError,
     NoAccessError,
     PersistError,
+    PersistWarning,
     UnknownKeyError,
 )
 from tests.dataset.crashes import run_in_child
@@ -308,6 +309,81 @@ def test_a_value_that_one_side_of_a_merge_deleted_and_the_other_set_is_there(fol
     assert DataSet("d").x == [7]
 
 
+def set_x(results):
+    results["x"] = numpy.arange(70)
+
+
+MERGES = {
+    # What each side does to the key x, whether x.py is there then, and what the key reads as.
+    "set, delete, kept": (set_x, lambda r: r.__delitem__("x"), True, 2415),
+    "set, delete, removed": (set_x, lambda r: r.__delitem__("x"), False, "missing"),
+    "delete, info": (lambda r: r.__delitem__("x"), lambda r: r.info.update(x=5), False, "missing"),
+    "delete, info, kept": (lambda r: r.__delitem__("x"), lambda r: r.info.update(x=5), True, 6),
+    "rename, set": (lambda r: r.rename("x", "z"), set_x, True, 2415),
+    "rename, set, removed": (lambda r: r.rename("x", "z"), set_x, False, "missing"),
+    "two deletes": (lambda r: r.__delitem__("x"), lambda r: r.__delitem__("x"), False, "gone"),
+    "delete, set and delete": (
+        lambda r: r.__delitem__("x"),
+        lambda r: (set_x(r), r.__delitem__("x")),
+        False,
+        "gone",
+    ),
+    "delete and set, delete": (
+        lambda r: (r.__delitem__("x"), set_x(r)),
+        lambda r: r.__delitem__("x"),
+        True,
+        2415,
+    ),
+}
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("case", MERGES)
+def test_a_union_merge_keeps_all_readable_and_names_each_conflict(folder, case, swapped):
+    first, second, is_kept, expected = MERGES[case]
+    shutil.copytree("d", "e")
+    base = lines()
+    for name, change in (("d", first), ("e", second)):
+        with persist.open(name, "w", array_threshold=5) as results:
+            results[f"of_{name}"] = name
+            change(results)
+    for name in os.listdir("e"):
+        if name not in os.listdir("d") and not name.startswith("_"):
+            (shutil.copytree if os.path.isdir(f"e/{name}") else shutil.copy)(
+                f"e/{name}", f"d/{name}"
+            )
+    ours, theirs = lines("d")[len(base) :], lines("e")[len(base) :]
+    write([*base, *(theirs + ours if swapped else ours + theirs)])
+    tips = (folder / "d" / "_tip").read_bytes() + (folder / "e" / "_tip").read_bytes()
+    (folder / "d" / "_tip").write_bytes(tips)
+    if os.path.exists("d/x.py") and not is_kept:
+        os.remove("d/x.py")
+    merged = persist.open("d")
+    assert (merged["of_d"], merged["of_e"], merged["y"].sum()) == ("d", "e", 4950)
+    assert bare("d.of_d, d.of_e, int(d.y.sum())")[0] == "('d', 'e', 4950)"
+    report = persist.verify("d")
+    if expected == "gone":
+        assert "x" not in merged
+        assert "has no attribute" in bare("d.x")[1]
+        assert (report.ok, report.conflicts) == (True, ())
+        return
+    assert "x" in report.conflicts
+    assert any(
+        re.search("x is in conflict.*line.*line.*persist accept d x", n) for n in report.notes
+    )
+    if expected == "missing":
+        with pytest.raises(DamagedError, match=r"two histories.*line.*persist accept d x"):
+            _ = merged["x"]
+        assert "persist accept" in bare("d.x")[1]
+    else:
+        assert sum(merged["x"]) == expected
+        assert int(bare("int(sum(d.x))")[0]) == expected
+    assert "x" in persist.accept("d")
+    report = persist.verify("d")
+    assert (report.conflicts, report.damaged, report.missing) == ((), (), ()), report
+    assert ("x" in persist.open("d")) == (expected != "missing")
+
+
 def test_a_folder_that_is_no_data_set_is_named_as_such(folder):
     os.mkdir("plain")
     with pytest.raises(DataSetError, match="cannot open plain: it is not a data set: it lacks"):
@@ -324,8 +400,6 @@ def test_hand_edits_are_accepted(folder):
     assert persist.accept("d", "x") == ("x",)
     assert persist.verify("d").ok
     shutil.copy("d/x.py", "d/w.py")
-    with pytest.raises(DamagedError, match="does not list w"):
-        DataSet("d")
     assert persist.accept("d") == ("w",)
     assert DataSet("d").w == [1, 2, 4]
     os.remove("d/w.py")
@@ -337,6 +411,100 @@ def test_hand_edits_are_accepted(folder):
         file.write("x = (\n")
     with pytest.raises(DamagedError, match="cannot accept"):
         persist.accept("d", "x")
+
+
+def test_a_file_that_was_put_in_by_hand_is_named_and_hides_nothing_else(folder):
+    shutil.copy("d/x.py", "d/w.py")
+    remedy = "persist accept (./)?d w"
+    with pytest.warns(PersistWarning, match=f"does not list w, .*{remedy}"):
+        results = persist.open("d", "w")
+    assert (list(results), "w" in results, results["x"]) == (["x", "y"], False, [1, 2, 3])
+    for use in (lambda: results["w"], lambda: results.get("w"), lambda: results.info["w"]):
+        with pytest.raises(DamagedError, match=remedy):
+            use()
+    with pytest.raises(DamagedError, match=remedy):
+        results["w"] = 1
+    with pytest.warns(PersistWarning), pytest.raises(AttributeError, match=remedy):
+        _ = DataSet("d").w
+    results["x"] = "new"
+    output, warning = bare("d.x, sorted(d._info_dict)")
+    assert output == "('new', ['x', 'y'])"
+    assert "persist accept" in warning
+    assert re.search(r"AttributeError.*persist accept \S*d w", bare("d.w")[1])
+    assert bare("__import__('d.w').x")[0] == "'new'"
+    report = persist.verify("d")
+    assert report.unexpected == ("w.py",)
+    assert "persist accept d w" in report.notes[0]
+    assert persist.accept("d") == ("w",)
+    assert persist.open("d")["w"] == [1, 2, 3]
+
+
+def test_a_deleted_value_that_comes_back_from_a_copy_is_named(folder):
+    shutil.copy("d/x.py", "x.py")
+    DataSet("d", "w")._delete("x")
+    assert list(persist.open("d")) == ["y"]
+    shutil.copy("x.py", "d/x.py")
+    with pytest.warns(PersistWarning, match="does not list x"):
+        results = persist.open("d")
+    with pytest.raises(DamagedError, match="persist accept d x"):
+        _ = results["x"]
+    assert "persist accept" in bare("d.x")[1]
+
+
+def test_an_inner_data_set_with_the_name_of_a_key_is_named(folder):
+    shutil.copytree("d", "e")
+    os.rename("e", "d/x")
+    assert persist.open("d")["x"] == [1, 2, 3]
+    assert re.search("DamagedError.* hides it; rename", bare("d.x")[1])
+    report = persist.verify("d")
+    assert (report.ok, report.unexpected) == (False, ("x",))
+    assert "rename that folder" in report.notes[0]
+
+
+def test_snapshots_of_two_histories_are_passed_over(folder):
+    results = persist.open("d", "w", durable=False)
+    for number in range(120):
+        results.info["x"] = number
+    text = (folder / "d" / "_snapshot.json").read_bytes()
+    (folder / "d" / "_snapshot.json").write_bytes(text * 2)
+    assert persist.open("d").info["x"] == 119
+    assert bare("d._info_dict['x']")[0] == "119"
+    assert persist.verify("d").ok
+
+
+def test_a_snapshot_after_a_merge_has_the_key_that_one_side_deleted(folder):
+    shutil.copytree("d", "e")
+    base = lines()
+    ours, theirs = persist.open("d", "w", durable=False), persist.open("e", "w", durable=False)
+    ours["x"] = "of ours"
+    del theirs["x"]
+    merge(base)
+    ours = persist.open("d", "w", durable=False)
+    for number in range(120):
+        ours.info["y"] = number
+    assert os.path.exists("d/_snapshot.json")
+    assert persist.open("d")["x"] == "of ours"
+    assert bare("d.x")[0] == "'of ours'"
+    report = persist.verify("d")
+    assert (report.conflicts, report.damaged, report.missing) == (("x",), (), ())
+
+
+def test_an_equal_array_keeps_its_file_and_a_damaged_one_is_written_again(folder):
+    results = persist.open("d", "w", array_threshold=5)
+    array = numpy.arange(100)
+    before = (folder / "d" / "data_y" / "array_0.npy").stat().st_ino
+    results["y"] = array
+    assert (folder / "d" / "data_y" / "array_0.npy").stat().st_ino == before
+    with results.batch():
+        results["y"] = array
+        results["y"] = array + 1
+    results["y"] = array
+    (file,) = (name for name in results.entry("y").files if name.endswith(".npy"))
+    (folder / "d" / file).write_bytes(b"damaged")
+    results["y"] = array
+    assert persist.open("d")["y"].tolist() == array.tolist()
+    report = persist.verify("d")
+    assert report.ok, report
 
 
 def test_repair_sets_aside_what_it_cannot_read(folder):

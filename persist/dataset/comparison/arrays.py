@@ -32,15 +32,8 @@ def array_steps(old: Array, new: Array, tolerance: Tolerance) -> Iterator[Step |
     """Yield where two arrays differ, and the objects that they hold side by side.
 
     Elements are compared where dtype and shape agree: the first three that differ are yielded, then
-    how many do. An array in Fortran order is read in that order. Whether a memory map is writable
-    says how a file was opened, and is not compared.
-
-    Parameters
-    ----------
-    old, new : numpy.ndarray
-        Plain arrays or memory maps. Of these only a piece of each is copied at a time.
-    tolerance : Tolerance
-        For floats and complex numbers.
+    how many do. An array in Fortran order is read in that order. Of memory maps a piece is copied
+    at a time; whether one is writable says how its file was opened, and is not compared.
     """
     same = list(dtype_facts(".dtype", old.dtype, new.dtype))
     yield from same
@@ -173,19 +166,9 @@ _OF_ANOTHER_LIBRARY = 2
 
 
 def differing(old: Array, new: Array, tolerance: Tolerance) -> Array:
-    """Return where two arrays of one shape and dtype differ.
+    """Return where two arrays of one shape and dtype differ, as an array of bool of that shape.
 
-    Parameters
-    ----------
-    old, new : numpy.ndarray
-        Without fields or objects.
-    tolerance : Tolerance
-        For floats and complex numbers; NaN is the same as NaN, NaT as NaT.
-
-    Returns
-    -------
-    numpy.ndarray
-        Of bool, of the same shape.
+    They have no fields and hold no objects. NaN is the same as NaN, NaT as NaT.
     """
     kind = old.dtype.kind
     if old.dtype.isbuiltin == _OF_ANOTHER_LIBRARY or kind not in "biufcSUmM":

@@ -40,19 +40,10 @@ _NAMED = (type, types.FunctionType, types.BuiltinFunctionType, numpy.ufunc)
 
 
 def describe(obj: Any, width: int = _WIDTH, depth: int = _DEPTH) -> str:
-    """Return a short text for an object.
+    """Return a short text for any object, or `NOTHING`, of at most `width` characters.
 
-    Numbers, texts and small containers are shown as they are written, an array as its dtype and
-    shape, an object of another class by the name of the class.
-
-    Parameters
-    ----------
-    obj : object
-        Any object, or `NOTHING`.
-    width : int
-        The most characters.
-    depth : int
-        How deep to look into containers.
+    Numbers, texts and containers, down to a depth, are shown as they are written, an array as its
+    dtype and shape, an object of another class by the name of the class.
 
     Examples
     --------

@@ -158,17 +158,7 @@ def _order_facts(found: Unordered) -> Iterator[Fact]:
 
 
 class Waiting:
-    """Keys of dicts and members of sets that wait until all else has been compared.
-
-    Parameters
-    ----------
-    reductions : Reductions
-        What objects reduce to.
-    sharing : Sharing
-        The pairs so far.
-    tolerance : Tolerance
-        For floats that are keys or members.
-    """
+    """Keys of dicts and members of sets that wait until all else has been compared."""
 
     def __init__(self, reductions: Reductions, sharing: Sharing, tolerance: Tolerance) -> None:
         self._reductions = reductions

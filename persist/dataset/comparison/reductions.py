@@ -86,17 +86,9 @@ def is_reference(reduced: Reduced | None) -> bool:
 class Components:
     """The parts of a reduction, by how those of two objects are paired.
 
-    A part may be given to the constructor or be set afterwards, as its value allows; its label is
-    the same.
-
-    Attributes
-    ----------
-    function : object
-        What is called.
-    named : dict of str to object
-        The parts that have a name or a number, by the label that leads to each.
-    items, pairs, members : list
-        The rest, as `Reduction` has them.
+    `named` has those with a name or a number, by the label that leads to each: a part that may be
+    given to the constructor or be set afterwards has the same label. The rest is as `Reduction` has
+    it.
     """
 
     __slots__ = ("function", "items", "members", "named", "pairs")

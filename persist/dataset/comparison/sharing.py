@@ -13,12 +13,8 @@ __all__ = ["Sharing"]
 class Sharing:
     """The pairs so far: an object that is met twice on one side must be met so on the other.
 
-    Attributes
-    ----------
-    numbers : tuple of two dicts of int to int
-        The number of the pair that an object belongs to, by `id`: of the old ones, of the new ones.
-    partners : dict of int to int
-        The `id` of the new one by that of the old one.
+    `numbers` has the number of the pair that an object belongs to, by `id`, of the old and of the
+    new ones; `partners` has the `id` of the new one by that of the old one.
     """
 
     def __init__(self) -> None:
@@ -37,21 +33,10 @@ class Sharing:
         return True
 
     def meet(self, old: Any, new: Any, place: Place) -> tuple[bool, bool]:
-        """Return whether to look into two objects that have an identity, and whether that differs.
+        """Return whether to look into two objects at one place, and whether their sharing differs.
 
-        Parameters
-        ----------
-        old, new : object
-            The objects at one place.
-        place : Place
-            The place.
-
-        Returns
-        -------
-        bool
-            Whether these have not been compared.
-        bool
-            Whether one of them was met before, and not with the other; true once for each two.
+        Objects that have been compared are not looked into. The sharing differs if one of them was
+        met before, and not with the other; that is true once for each two.
         """
         ours, theirs = self.numbers
         number = ours.get(id(old))
@@ -80,12 +65,8 @@ class Classes:
     """Classes of objects, by `id`, that are joined one by one.
 
     Objects that are compared can be taken to be equal, since it shows elsewhere if they are not;
-    cycles of any two lengths are then soon compared.
-
-    References
-    ----------
-    J. E. Hopcroft and R. M. Karp, A linear algorithm for testing equivalence of finite automata,
-    Cornell University, 1971.
+    cycles of any two lengths are then soon compared: J. E. Hopcroft and R. M. Karp, A linear
+    algorithm for testing equivalence of finite automata, Cornell University, 1971.
     """
 
     def __init__(self) -> None:

@@ -64,19 +64,7 @@ class Unordered:
     """Keys of two dicts, or members of two sets, that have no equal on the other side.
 
     They may still be pairs: objects that are equal only to themselves, as most are, and NaN.
-
-    Parameters
-    ----------
-    label : str
-        Where they stand.
-    old, new : list of Entry
-        What is left on either side.
-    is_set : bool
-        They are members of sets.
-    matched : list of (int, int)
-        The positions of the keys that are pairs.
-    sources : tuple of two iterables of (key, value)
-        All that the dicts hold.
+    `matched` has the positions of pairs, `sources` all that two dicts hold.
     """
 
     label: str
@@ -91,16 +79,9 @@ Steps: TypeAlias = "Iterator[Step | Fact | Unordered]"
 
 
 class Frame(NamedTuple):
-    """The parts of two objects that are still to be compared.
+    """The parts of two objects at a place that are still to be compared.
 
-    Parameters
-    ----------
-    place : Place
-        Where the objects are.
-    quiet : bool
-        That something is shared differently was said further up.
-    steps : iterator
-        What is left.
+    It is quiet where it was said further up that something is shared differently.
     """
 
     place: Place

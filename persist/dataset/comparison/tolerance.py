@@ -19,17 +19,7 @@ class Tolerance:
     They are near if ``abs(old - new) <= atol + rtol * abs(new)``. Without a tolerance the zeros of
     both signs differ; with any they are the same. Complex numbers are the same if both parts are
     identical or NaN, or if the modulus of their difference is within the tolerance. An infinity is
-    the same as itself only.
-
-    Parameters
-    ----------
-    rtol, atol : float
-        The relative and the absolute tolerance.
-
-    Raises
-    ------
-    ValueError
-        If a tolerance is negative or NaN.
+    the same as itself only. A tolerance that is negative or NaN is a DataSetError.
 
     Examples
     --------

@@ -58,15 +58,7 @@ def _kind_of(obj: Any) -> type:
 
 
 class _Levels:
-    """Compares two objects without what they are made of, and says what that is.
-
-    Parameters
-    ----------
-    reductions : Reductions
-        What objects reduce to.
-    tolerance : Tolerance
-        For floats and complex numbers.
-    """
+    """Compares two objects without what they are made of, and says what that is."""
 
     def __init__(self, reductions: Reductions, tolerance: Tolerance) -> None:
         self._reductions = reductions

@@ -12,7 +12,6 @@ import json as _json
 import os as _os
 import pkgutil as _pkgutil
 import sys as _sys
-import warnings as _warnings
 import zlib as _zlib
 
 _variables = _sys.modules[__name__].__dict__
@@ -74,15 +73,17 @@ def _lines():
 
 def _read_infos():
     known, data = _lines()
-    infos, change, last = known["info"], {}, known["n"]
-    infos.update({name: _run_info(name, source) for name, source in known["source"].items()})
+    infos, last = {}, 0  # type: dict, int
     *lines, torn = data.replace(b"\r\n", b"\n").split(b"\n")
     if _is_sound(torn):
         lines, torn = [*lines, torn], b""
-    wrong = [number for number, line in enumerate(lines, 1) if not _is_sound(line)]
-    if wrong:
-        raise _more().damaged("is damaged (line %d behind byte %d)" % (wrong[0], known["end"]))
-    for change in _json.loads("[%s]" % b",".join(dict.fromkeys(lines)).decode()):
+    for wrong in [number for number, line in enumerate(lines, 1) if not _is_sound(line)]:
+        raise _more().damaged("is damaged (line %d behind byte %d)" % (wrong, known["end"]))
+    lines = list(dict.fromkeys(lines))
+    changes = [known, *_json.loads("[%s]" % b",".join(lines).decode())]
+    if len({change["n"] for change in changes}) < len(changes):
+        changes[1:] = _more().settled(changes[1:], lines)
+    for change in changes:
         if "after" in change and change["n"] > last + 1:
             raise _more().damaged("lacks lines before number %d" % change["n"])
         last = max(last, change["n"])
@@ -91,7 +92,7 @@ def _read_infos():
             infos.pop(name, None)
         infos.update({n: infos.get(n) for n in change.get("values", ())})
         infos.update(change.get("info", {}))
-        infos.update({n: _run_info(n, source) for n, source in done.get("source", {}).items()})
+        infos.update({n: _run_info(n, text) for n, text in done.get("source", {}).items()})
     names = _os.listdir(_folder) if not _zipped and (torn or len(infos) <= 1000) else []
     files = [_os.fsencode(n).decode() for n in names if n.endswith(".py") and n[0] not in "_."]
     tips = (_optional("_tip") or b"").splitlines()
@@ -105,11 +106,9 @@ def _read_infos():
 def _run_info(name, source):
     env = {}  # type: dict
     try:
-        exec(source, env)
+        return exec(source, env) or env["info"]  # type: ignore[func-returns-value]
     except Exception as error:
-        _warnings.warn("the info of %s is source that does not run: %r" % (name, error), None, 2)
-        return source
-    return env["info"]
+        return _more().warned(name, source, error)
 
 
 _info_dict, _change = _read_infos()
@@ -168,8 +167,9 @@ def __getattr__(name):
         return _load(name)
     if not name.startswith("_") and _is_namespace(name):
         return _importlib.import_module(__name__ + "." + name)
-    note = "" if name[0] == "_" or _source(name) is None else ", and its file is not listed"
-    raise AttributeError("module %r has no attribute %r%s" % (__name__, name, note))
+    is_there = name[0] != "_" and _source(name) is not None
+    hint = "; its file is not listed: run: persist accept %s %s" % (_folder, name)
+    raise AttributeError("module %r has no attribute %r%s" % (__name__, name, hint * is_there))
 
 
 def __dir__():

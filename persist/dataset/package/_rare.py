@@ -1,11 +1,13 @@
 """What the package of a persist data set seldom needs: diagnoses, and arrays mapped into memory."""
 
 import ast
+import collections
 import hashlib
 import json
 import os
 import re
 import sys
+import warnings
 from importlib.machinery import ModuleSpec
 
 from . import _folder as folder
@@ -49,16 +51,54 @@ def is_behind(torn, last, infos, change, size, tips):
     )
     is_begun = not staged or os.path.exists(os.path.join(folder, staged.group(2).decode()))
     is_marred = re.search(rb', "crc": "[0-9a-f]{8}"\}', torn)
-    lost = present() - set(infos) - set(change.get("delete", ()))
+    lost = sorted(present() - set(infos) - set(change.get("delete", ())))
     if os.path.exists(MANIFEST) and os.path.getsize(MANIFEST) != size:
         return True
     if max([*tips, 0]) > last:
         raise damaged("is shorter than it was")
-    if lost or (staged and not is_begun and int(staged.group(1)) > last):
+    if (lost and (torn or not last)) or (staged and not is_begun and int(staged.group(1)) > last):
         raise damaged("is truncated")
     if is_marred and _is_sound(torn[: is_marred.end()]):
         raise damaged("is damaged at its end")
+    if lost:
+        warnings.warn(
+            "the manifest of %s does not list %s, whose files are there; if you put that there, "
+            "run: persist accept %s %s" % (folder, ", ".join(lost), folder, " ".join(lost)),
+            None,
+            4,
+        )
     return False
+
+
+def warned(name, source, error):
+    """Return the source of an info that does not run, and warn of it."""
+    text = "the info of %s is source that does not run: %r"
+    warnings.warn(text % (name, error), None, 4)
+    return source
+
+
+def settled(changes, lines):
+    """Return changes without deletions of names that the other one of two histories has set."""
+    numbers = [change["n"] for change in changes]
+    # What has a smaller number was before the histories parted.
+    counts = collections.Counter(numbers)
+    first = min([n for n in counts if counts[n] > 1], default=numbers[-1] + 1 if numbers else 0)
+    pairs = [(change, line) for change, line in zip(changes, lines) if change["n"] >= first]  # noqa: B905
+    before, places = [], {}  # type: list, dict
+    for place, (change, line) in enumerate(pairs):
+        after = change.get("after", [])
+        known = [places[n] for n in ([after] if isinstance(after, str) else after) if n in places]
+        before.append(0)
+        for parent in known:
+            before[place] |= before[parent] | 1 << parent
+        places[hashlib.sha256(line).hexdigest()[:16]] = place
+    for place, (change, _) in enumerate(pairs):
+        for other in range(len(pairs)) if change.get("delete") else ():
+            if other != place and not (before[place] >> other | before[other] >> place) & 1:
+                members = [pairs[other][0].get(n, ()) for n in ("info", "source", "values")]
+                kept = {name for member in members for name in member}
+                change["delete"] = [name for name in change["delete"] if name not in kept]
+    return changes
 
 
 def load_missing(name):
@@ -67,8 +107,11 @@ def load_missing(name):
     if record is False:
         raise AttributeError("%s was deleted after %s was imported" % (name, folder))
     if record is not None:
-        text = "cannot load %s: %s/%s.py is missing; bring it back from a copy"
-        raise DamagedError(text % (name, folder, name), name=name)
+        text = (
+            "cannot load %s: %s/%s.py is missing; bring it back from a copy, or, if it was deleted "
+        )
+        text += "before a merge, run: persist accept %s %s"
+        raise DamagedError(text % (name, folder, name, folder, name), name=name)
 
 
 def run(name, env):
@@ -89,6 +132,8 @@ def refuse_module(name):
     """Raise DamagedError for a file that leaves no value, as an empty one does."""
     del package._variables[name], sys.modules[package.__name__ + "." + name]
     text = "cannot load %s: %s/%s.py leaves no value; bring it back from a copy"
+    if os.path.isdir(os.path.join(folder, name)):
+        text = "cannot load %s: the folder %s/%s hides it; rename that folder"
     raise DamagedError(text % (name, folder, name), name=name)
 
 
@@ -107,8 +152,8 @@ def _changed_file(name):
 def _record(name):
     """Return the record of the value of a name; None if it has none, False without such a name."""
     found = False  # type: dict | bool | None
-    for line in filter(_is_sound, _read("_manifest.jsonl").splitlines()):
-        change = json.loads(line.decode())
+    lines = list(dict.fromkeys(filter(_is_sound, _read("_manifest.jsonl").splitlines())))
+    for change in settled([json.loads(line.decode()) for line in lines], lines):
         done = change.get("do", change)
         if name in done.get("delete", ()):
             found = False
