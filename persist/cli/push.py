@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
-from persist.cli.options import Commands, add_command
+from persist.cli.options import Commands, add_command, tolerance
 from persist.cli.output import print_result
 from persist.cli.transfer import add_transfer, transferred
 
@@ -23,6 +24,13 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("folder", metavar="DIR", help="the folder of the data set")
     parser.add_argument("url", metavar="URL", help="where: s3://bucket/folder")
+    parser.add_argument(
+        "--prune",
+        metavar="HOURS",
+        type=tolerance,
+        help="remove published files that a push with this option found unused so long ago; no "
+        "push may take longer",
+    )
     add_transfer(parser)
 
 
@@ -30,13 +38,13 @@ def run(args: argparse.Namespace) -> int:
     """Push."""
     from persist.exchange.push import push
 
-    done = transferred(push, args, args.folder, args.url)
-    verb = "would send" if args.dry_run else "sent"
-    print_result(
-        args,
-        {**vars(done), "sent": list(done.sent)},
-        f"{verb} {len(done.sent)} files, {done.size} bytes; {done.kept} there already"
-        if done.changed
-        else "published already",
-    )
+    grace = None if args.prune is None else args.prune * 3600
+    done = transferred(partial(push, prune=grace), args, args.folder, args.url)
+    verb, removed = ("would send", "would remove") if args.dry_run else ("sent", "removed")
+    text = "published already"
+    if done.changed:
+        text = f"{verb} {len(done.sent)} files, {done.size} bytes; {done.kept} there already"
+    if grace is not None:
+        text += f"; {removed} {len(done.pruned)} unused files"
+    print_result(args, {**vars(done), "sent": list(done.sent), "pruned": list(done.pruned)}, text)
     return 0

@@ -17,13 +17,14 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from persist.dataset.layout import MANIFEST, package_files
+from persist.dataset.layout import MANIFEST, is_data_set, package_files
 from persist.errors import DataSetError, MissingExtraError, PersistError
 from persist.exchange.parallel import for_each
+from persist.exchange.prune import blobs_there, choose_unused, read_marks, remove_unused
 from persist.exchange.published import HEAD, Head, RemoteSet, blob_name, decode_head
 from persist.exchange.snapshot import ChangedError, SetSnapshot, retried, snapshot_of, state_of
 from persist.files import open_regular
@@ -67,6 +68,8 @@ class PushReport:
         Bytes that were sent.
     changed : bool
         Whether something else was published before.
+    pruned : tuple of str
+        The digests of files that were removed, as no version needed them any more.
     """
 
     commit: str
@@ -74,6 +77,7 @@ class PushReport:
     kept: int
     size: int
     changed: bool
+    pruned: tuple[str, ...] = ()
 
 
 def push(
@@ -83,6 +87,7 @@ def push(
     storage_options: Mapping[str, Any] | None = None,
     dry_run: bool = False,
     force: bool = False,
+    prune: float | None = None,
     progress: Progress = None,
 ) -> PushReport:
     """Publish a data set in an object store.
@@ -104,6 +109,9 @@ def push(
         Whether only to tell what would be sent.
     force : bool, optional
         Whether to publish it even if what is there has changes that it lacks; they are lost.
+    prune : float, optional
+        Remove published files that former versions needed, and unfinished pushes have left, once a
+        push with this option has found them unused so many s ago. No push may take longer.
     progress : bool or callable, optional
         Called after each file with the bytes done, the bytes in all, and its name; True writes a
         line to standard error.
@@ -125,7 +133,13 @@ def push(
     RemoteError, OSError
         If the server cannot be reached, or refuses.
     """
-    return _Push(os.path.abspath(path), url, storage_options, force, progress).run(dry_run)
+    if not is_data_set(os.fspath(path)):
+        raise DataSetError(
+            f"cannot push {os.fspath(path)}: it is not a data set; of a workspace, a storage or a "
+            "run store make a folder with persist export --bag, and copy that to the bucket"
+        )
+    pusher = _Push(os.path.abspath(path), url, storage_options, force, progress)
+    return pusher.run(dry_run, prune)
 
 
 @dataclass(frozen=True)
@@ -182,10 +196,11 @@ class _Push:
         except (self._errors.BaseError, ValueError, TypeError) as error:
             raise DataSetError(f"cannot push to {self._shown}: {_short(error)}") from error
 
-    def run(self, dry_run: bool) -> PushReport:
-        """Publish it."""
+    def run(self, dry_run: bool, grace: float | None = None) -> PushReport:
+        """Publish it, and remove what is unused if there is a grace period."""
         try:
-            return retried(lambda: self._publish(dry_run), self._folder)
+            report = retried(lambda: self._publish(dry_run), self._folder)
+            return report if grace is None else replace(report, pruned=self._prune(grace, dry_run))
         except self._errors.BaseError as error:
             if isinstance(error, OSError):
                 raise
@@ -203,7 +218,9 @@ class _Push:
         known, etag = self._head()
         if known is not None and self._is_contained(mine, sets, known):
             return PushReport(known.commit, (), len(files) + len(sets), 0, False)
-        there = self._digests_there()
+        # Marked files may be removed before this is published.
+        marks = read_marks(self._obstore, self._store)
+        there = blobs_there(self._obstore, self._store).keys() - marks.keys()
         # Equal files are sent once.
         lacking = {
             file.record.sha256: (full, file)
@@ -239,9 +256,27 @@ class _Push:
             return None, None
         return decode_head(bytes(found.bytes()), self._shown), found.meta["e_tag"]
 
-    def _digests_there(self) -> set[str]:
-        listed = self._obstore.list(self._store, prefix="blobs")
-        return {entry["path"].rpartition("/")[2] for page in listed for entry in page}
+    def _prune(self, grace: float, dry_run: bool) -> tuple[str, ...]:
+        there = blobs_there(self._obstore, self._store)
+        marks = read_marks(self._obstore, self._store)
+        # What is published after the list was made was sent after it, or not marked.
+        known, _ = self._head()
+        if known is None:
+            return ()
+        used = {record.sha256 for record in known.sets.values()}
+        for place, record in known.sets.items():
+            found = self._published_set(place, record)
+            used.update(file.sha256 for file in found.records().values())
+        removed, marked = choose_unused(there, used, marks, time.time(), grace)
+        if not dry_run:
+            remove_unused(self._obstore, self._store, removed, marked, there)
+        return tuple(removed)
+
+    def _published_set(self, place: str, record: FileRecord) -> RemoteSet:
+        data = bytes(self._obstore.get(self._store, blob_name(record.sha256)).bytes())
+        if digest_pieces([data]) != record:
+            raise DataSetError(f"cannot push to {self._shown}: its manifest is damaged")
+        return RemoteSet.of(place, data, self._shown)
 
     def _send(self, file: _ToSend) -> None:
         """Send a file, after it was compared with its record."""
@@ -318,10 +353,7 @@ class _Push:
             if mine.sets.get(place) == record:
                 published[place] = own[place]
                 continue
-            data = bytes(self._obstore.get(self._store, blob_name(record.sha256)).bytes())
-            if digest_pieces([data]) != record:
-                raise DataSetError(f"cannot push to {self._shown}: its manifest is damaged")
-            published[place] = set(RemoteSet.of(place, data, self._shown).lines)
+            published[place] = set(self._published_set(place, record).lines)
         if all(own[place] <= published.get(place, set()) for place in own):
             return not self._force
         lacking = [

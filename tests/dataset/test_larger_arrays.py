@@ -21,6 +21,7 @@ from tests.dataset.bare import run_bare
 from tests.effort import IS_SHORT
 from tests.interpreters import Interpreter
 
+dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array", reason="dask is not installed")
 HAS_ZARR = importlib.util.find_spec("zarr") is not None
 needs_zarr = pytest.mark.skipif(not HAS_ZARR, reason="zarr is not installed")
@@ -65,6 +66,24 @@ def test_blocks_come_back_as_one_array(results, dtype):
 def test_blocks_of_any_shape_are_stored(results, chunks):
     results["x"] = of_dask(chunks=chunks)
     assert results["x"].tobytes() == WHOLE.tobytes()
+
+
+@formats
+@pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
+@pytest.mark.parametrize("chunks", [(70, 1000), (170, 300)])
+def test_digests_taken_while_blocks_are_written_are_those_of_the_files(results, scheduler, chunks):
+    xarray = pytest.importorskip("xarray")
+    # Larger than what is digested at once.
+    large = numpy.arange(600_000.0).reshape(600, 1000)
+    arrays = {
+        "a": (("t", "c"), of_dask(large, chunks)),
+        "b": (("t", "c"), of_dask(large, chunks) * 2),
+    }
+    with dask.config.set(scheduler=scheduler):
+        results["x"] = xarray.Dataset(arrays)
+    assert results["x"]["a"].values.tobytes() == large.tobytes()
+    assert results["x"]["b"].values.tobytes() == (large * 2).tobytes()
+    assert_whole(results)
 
 
 @formats
@@ -232,8 +251,6 @@ def test_a_delayed_write_commits_when_it_is_computed(results):
 
 
 def test_delayed_writes_are_computed_together(tmp_path):
-    import dask
-
     results = persist.open(tmp_path / "results", "w")
     writes = [results.store({f"x{n}": of_dask() + n}, compute=False) for n in range(4)]
     dask.compute(*writes)

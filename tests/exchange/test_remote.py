@@ -5,19 +5,23 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import persist
 from persist.cli import main
 from persist.dataset.manifest import Commit, encode
 from persist.errors import DamagedError, DataSetError, ReadOnlyError, UntrustedError
+from persist.exchange.prune import Mark, choose_unused
 from persist.exchange.published import HEAD, decode_head
 from tests.effort import IS_SHORT
 from tests.exchange import servers
-from tests.exchange.sources import make_data_set
+from tests.exchange.sources import KINDS, make, make_data_set
 
 pytest.importorskip("fsspec")
 pytest.importorskip("aiohttp")
@@ -333,11 +337,120 @@ def test_the_commands_push_and_pull(tmp_path, url, endpoint, monkeypatch, capsys
     assert capsys.readouterr().out.startswith("sent 1")
     assert main(["push", "d", url, *option]) == 0
     assert capsys.readouterr().out == "published already\n"
+    assert main(["push", "d", url, *option, "--prune", "24"]) == 0
+    assert capsys.readouterr().out == "published already; removed 0 unused files\n"
     assert main(["pull", url, "copy", *option, "--json"]) == 0
     assert "x.py" in json.loads(capsys.readouterr().out)["fetched"]
     assert persist.verify("copy").ok
     assert main(["push", "d", url, "--option", "nonsense"]) == 2
     assert "NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_only_data_sets_are_pushed(tmp_path, url, options, kind):
+    path = make(kind, tmp_path)
+    with pytest.raises(DataSetError, match=r"cannot push .*not a data set; .*persist export --bag"):
+        persist.push(path, url, storage_options=options)
+    assert not objects(url, options)
+
+
+# Files that no version needs any more.
+
+
+def is_whole(url, folder, options):
+    persist.pull(url, folder, storage_options=options)
+    return persist.verify(folder).ok
+
+
+def test_unused_files_are_removed_when_they_were_unused_for_the_grace_period(
+    tmp_path, url, options, cache
+):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    assert persist.push(path, url, storage_options=options, prune=0).pruned == ()
+    first = objects(url, options)
+    opened = persist.open(url, storage_options=options)
+    persist.open(path, "w")["x"] = numpy.arange(700.0)
+    # The first one marks what it finds.
+    assert persist.push(path, url, storage_options=options, prune=3600).pruned == ()
+    assert first.keys() <= objects(url, options).keys()
+    assert opened["x"].shape == (600,)
+    would = persist.push(path, url, storage_options=options, prune=0, dry_run=True).pruned
+    assert first.keys() <= objects(url, options).keys()
+    removed = persist.push(path, url, storage_options=options, prune=0).pruned
+    # The manifest, the module and the array.
+    assert len(removed) == 3
+    assert sorted(removed) == sorted(would)
+    left = objects(url, options)
+    assert not [name for name in left if name.rpartition("/")[2] in removed]
+    assert {name for name in first if name.rpartition("/")[2] not in removed} <= left.keys()
+    assert is_whole(url, tmp_path / "copy", options)
+    # What was removed is sent again when a version needs it.
+    persist.open(path, "w")["x"] = numpy.arange(600.0)
+    persist.push(path, url, storage_options=options, prune=3600)
+    assert is_whole(url, tmp_path / "again", options)
+
+
+def test_a_marked_file_is_sent_again_and_then_stays(tmp_path, url, options, monkeypatch):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    persist.open(path, "w")["x"] = numpy.arange(700.0)
+    persist.push(path, url, storage_options=options, prune=3600)
+    persist.open(path, "w")["x"] = numpy.arange(600.0)
+    sent = persist.push(path, url, storage_options=options).sent
+    assert [name for name in sent if name.endswith(".npy")]
+    persist.open(path, "w")["x"] = numpy.arange(800.0)
+    later = time.time() + 7200
+    monkeypatch.setattr(time, "time", lambda: later)
+    removed = persist.push(path, url, storage_options=options, prune=3600).pruned
+    # Only the version that was marked and not used again.
+    assert 0 < len(removed) <= 3
+    assert is_whole(url, tmp_path / "copy", options)
+
+
+def test_a_prune_that_is_interrupted_loses_nothing(tmp_path, url, endpoint):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=servers.options(endpoint))
+    for number in range(3):
+        persist.open(path, "w")["x"] = numpy.arange(700.0) + number
+        persist.push(path, url, storage_options=servers.options(endpoint))
+    deleted = []
+
+    def fail_second(method, name, forward):
+        if method == "DELETE" or (method == "POST" and "delete" in name):
+            deleted.append(name)
+            if len(deleted) == 2:
+                return 403, [], b"<Error><Code>AccessDenied</Code></Error>"
+        return forward()
+
+    with (
+        servers.proxy(endpoint, fail_second) as address,
+        pytest.raises(OSError, match="cannot push"),
+    ):
+        persist.push(path, url, storage_options=servers.options(address), prune=0)
+    options = servers.options(endpoint)
+    assert is_whole(url, tmp_path / "copy", options)
+    assert persist.push(path, url, storage_options=options, prune=0).pruned
+    assert persist.push(path, url, storage_options=options, prune=0).pruned == ()
+    assert is_whole(url, tmp_path / "other", options)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("12")),
+    st.sets(st.sampled_from("abcdef")),
+    st.dictionaries(
+        st.sampled_from("abcdef"), st.builds(Mark, st.integers(0, 9), st.sampled_from("12"))
+    ),
+    st.integers(0, 12),
+    st.integers(0, 12),
+)
+def test_what_is_used_or_was_sent_again_is_never_removed(there, used, marks, now, grace):
+    removed, marked = choose_unused(there, used, marks, now, grace)
+    assert {*removed, *marked} == there.keys() - used
+    assert not {*removed} & marked.keys()
+    for name in removed:
+        known = name in marks and marks[name].modified == there[name]
+        assert now - (marks[name].since if known else now) >= grace
 
 
 class Interrupted(BaseException):

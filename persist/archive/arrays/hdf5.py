@@ -24,8 +24,15 @@ import numpy
 
 from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.dtypes import DType, dtype_literal
-from persist.archive.arrays.pieces import PIECE, boxes, is_contiguous, is_fortran
-from persist.archive.arrays.store import Array, Loader, Order, check_mode, choose_keys
+from persist.archive.arrays.pieces import PIECE, boxes, is_contiguous, is_fortran, write_region
+from persist.archive.arrays.store import (
+    Array,
+    Loader,
+    Order,
+    Run,
+    check_mode,
+    choose_keys,
+)
 from persist.errors import ArchiveError
 from persist.files import remove_path
 from persist.files.regular import check_regular
@@ -91,10 +98,17 @@ class BlockDataset:
         cls, file: Any, name: str, array: BlockArray, compression: str | None = None
     ) -> BlockDataset:
         """Make a dataset with room for all blocks."""
+        import h5py
+
         stored = _stored_dtype(array.dtype)
         shape = array.shape + last_axis(array.dtype, stored)
-        filters = {"compression": compression} if compression else {}
-        dataset = file.create_dataset(name, shape, stored, track_times=False, **filters)
+        options: dict[str, Any] = {"compression": compression}
+        if not compression:
+            # One run of bytes, which is in its place before any block is.
+            options = {"dcpl": h5py.h5p.create(h5py.h5p.DATASET_CREATE)}
+            options["dcpl"].set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            options["dcpl"].set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        dataset = file.create_dataset(name, shape, stored, track_times=False, **options)
         if needs_dtype(array.dtype):
             dataset.attrs[DTYPE] = dtype_literal(array.dtype)
         return cls(dataset)
@@ -315,12 +329,25 @@ class Hdf5Store:
                 BlockDataset.create(file, name, blocks[name], self.compression)
 
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
-        """Write a block to its dataset, when no other thread or process writes to the file."""
+        """Write a block to its run of bytes; through filters, one writer does so at a time."""
         import h5py
         from filelock import FileLock
 
+        if run := self.run(path, name):
+            write_region(run, region, block)
+            return
         with _writing, FileLock(f"{path}.lock"), h5py.File(path, "r+") as file:
             BlockDataset(file[name])[region] = block
+
+    def run(self, path: str, name: str) -> Run | None:
+        """Return where the bytes of an array are in the file, unless they are compressed."""
+        if self.compression:
+            return None
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            shape, _, dtype = _describe(file[name])
+            return Run(path, file[name].id.get_offset(), shape, dtype)
 
     def finish(self, path: str) -> None:
         """Remove the lock that the writers of blocks have taken."""

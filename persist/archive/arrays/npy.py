@@ -17,8 +17,21 @@ import numpy
 
 from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.dtypes import DType, npy_descr
-from persist.archive.arrays.pieces import PIECE, as_bytes, byte_pieces, is_contiguous
-from persist.archive.arrays.store import Array, Loader, Order, check_mode, choose_keys
+from persist.archive.arrays.pieces import (
+    PIECE,
+    as_bytes,
+    byte_pieces,
+    is_contiguous,
+    write_region,
+)
+from persist.archive.arrays.store import (
+    Array,
+    Loader,
+    Order,
+    Run,
+    check_mode,
+    choose_keys,
+)
 from persist.errors import DamagedError
 from persist.files import open_regular
 from persist.files.regular import check_regular
@@ -197,11 +210,15 @@ class NpyStore:
                 file.truncate(file.tell() + array.nbytes)
 
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
-        """Write a block to the map of its file."""
-        mapped = numpy.load(os.path.join(path, f"{name}.npy"), mmap_mode="r+")
-        mapped[region] = block
-        # Another machine may take the digest of the file.
-        mapped.flush()
+        """Write a block to its file."""
+        write_region(self.run(path, name), region, block)
+
+    def run(self, path: str, name: str) -> Run:
+        """Return the file of an array behind its header."""
+        filename = os.path.join(path, f"{name}.npy")
+        with open(filename, "rb") as file:
+            shape, _, dtype = read_header(file)
+            return Run(filename, file.tell(), shape, dtype)
 
     def finish(self, path: str) -> None:
         """Do nothing: each block is in its place."""

@@ -100,6 +100,9 @@ class NpzStore:
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
         """Do nothing: `begin` refuses."""
 
+    def run(self, path: str, name: str) -> None:
+        """Return None: `begin` refuses."""
+
     def finish(self, path: str) -> None:
         """Do nothing: `begin` refuses."""
 

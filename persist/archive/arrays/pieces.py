@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy
 
-from persist.archive.arrays.store import Array
+from persist.archive.arrays.store import Array, Run
 
 __all__ = [
     "PIECE",
@@ -21,9 +21,11 @@ __all__ = [
     "is_contiguous",
     "is_fortran",
     "largest_box",
+    "write_region",
 ]
 
 PIECE = 1 << 19  # bytes; two of them are in memory at a time
+_SHORT = 1 << 12  # bytes; many pieces of less are written quicker through a map of the file
 
 Index: TypeAlias = "tuple[int | slice, ...]"
 
@@ -111,3 +113,38 @@ def byte_pieces(array: Array) -> Iterator[memoryview]:
         return
     for box in boxes(array.shape, max(1, PIECE // max(1, array.itemsize))):
         yield as_bytes(numpy.ascontiguousarray(array[box]))
+
+
+def write_region(run: Run, region: tuple[slice, ...], block: Array) -> None:
+    """Write a block to its place in an array that is one run of a file.
+
+    Any number of threads and processes may do so at the same time, each for regions of its own.
+
+    Raises
+    ------
+    ValueError
+        If the block has another shape than its region.
+    """
+    lengths = tuple(part.stop - part.start for part in region)
+    block = numpy.broadcast_to(block, lengths)
+    # Axes that are covered whole belong to one piece, as does a part of the axis before them.
+    axis = len(lengths)
+    while axis and lengths[axis - 1] == run.shape[axis - 1]:
+        axis -= 1
+    axis = max(0, axis - 1)
+    size = math.prod(lengths[axis:]) * run.dtype.itemsize
+    if size < min(_SHORT, block.size * run.dtype.itemsize):
+        mapped = numpy.memmap(run.filename, run.dtype, "r+", run.offset, run.shape)
+        mapped[region] = block
+        # Another machine may read the file.
+        mapped.flush()
+        return
+    memory = as_bytes(numpy.asarray(block, run.dtype, order="C"))
+    outer = [range(part.start, part.stop) for part in region[:axis]]
+    with open(run.filename, "r+b", buffering=0) as file:
+        for index in itertools.product(*outer):
+            file.seek(run.place([*(slice(i, i + 1) for i in index), *region[axis:]]))
+            piece, memory = memory[:size], memory[size:]
+            while piece:
+                # A system may write less than it is given: Linux at most 2 GB.
+                piece = piece[file.write(piece) :]

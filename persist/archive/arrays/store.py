@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy
 
-from persist.archive.arrays.dtypes import plain_dtype
+from persist.archive.arrays.dtypes import DType, plain_dtype
 from persist.errors import ArchiveError, UnsupportedObjectError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = [
     "Loader",
     "MissingArrayError",
     "Order",
+    "Run",
     "Store",
     "check_mode",
     "check_unchanged_mode",
@@ -67,6 +68,22 @@ class Loader(NamedTuple):
     standard: tuple[str, ...]
     others: tuple[str, ...]
     body: str
+
+
+class Run(NamedTuple):
+    """Where an array is one run of bytes of a file, in C order."""
+
+    filename: str
+    offset: int
+    shape: tuple[int, ...]
+    dtype: DType
+
+    def place(self, region: Sequence[slice]) -> int:
+        """Return where the first element of a region is in the file."""
+        index = 0
+        for part, length in zip(region, self.shape, strict=True):
+            index = index * length + part.start
+        return self.offset + index * self.dtype.itemsize
 
 
 class Store(Protocol):
@@ -140,6 +157,13 @@ class Store(Protocol):
 
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
         """Write a block to its place. Any number of processes may do so at the same time."""
+        ...
+
+    def run(self, path: str, name: str) -> Run | None:
+        """Return where blocks of an array go, if that is one run; None if they go elsewhere.
+
+        What else is in that file does not change after `begin`.
+        """
         ...
 
     def finish(self, path: str) -> None:
