@@ -23,6 +23,6 @@ DEPTH = (10_001 if sys.version_info >= (3, 12) else 3000) if IS_SHORT else 30_00
 
 
 def some_of(items: Sequence[_T], number: int) -> list[_T]:
-    """Return about `number` of `items` and the last; all of them in a long run."""
-    step = max(1, len(items) // number) if IS_SHORT else 1
+    """Return at most `number` of `items` and the last; all of them in a long run."""
+    step = max(1, -(-len(items) // number)) if IS_SHORT else 1
     return [*items[:-1:step], *items[-1:]]
