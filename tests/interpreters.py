@@ -52,6 +52,10 @@ def find_interpreters() -> tuple[Interpreter, ...]:
     """
     found: dict[tuple[int, int], Interpreter] = {}
     for path in _candidates():
+        name = Path(path).name
+        # Commands of pyenv are slow scripts: not asked if what they are named after is known.
+        if any(name == f"python3.{minor}" for _, minor in found):
+            continue
         version = _version(path)
         if version is not None:
             found.setdefault(version, Interpreter(version, path))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from persist.archive import Archive, restore
+from tests.effort import IS_SHORT
 from tests.gallery import GALLERY, is_available
 from tests.grammar import check_grammar
 from tests.same import assert_same
@@ -52,7 +53,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths if is_available(item_name(path))}
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "2024"])
+@pytest.mark.parametrize("seed", ["0", "2024"] if IS_SHORT else ["0", "1", "2024"])
 def test_the_gallery_is_written_byte_for_byte_whatever_the_hash_seed(
     seed: str, tmp_path: Path
 ) -> None:

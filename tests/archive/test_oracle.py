@@ -12,7 +12,7 @@ import pytest
 
 from persist.archive import Archive
 from persist.errors import UnsupportedObjectError
-from tests.effort import EXAMPLES
+from tests.effort import EXAMPLES, IS_SHORT
 from tests.oracle import support
 from tests.oracle.graphs import draw_graph
 from tests.oracle.kinds import DEFAULTS, draw_kind
@@ -20,7 +20,7 @@ from tests.oracle.shrink import report, shrink
 from tests.oracle.trial import run_trials
 from tests.oracle.zoo import ZOO
 
-SHARES = 8
+SHARES = 4 if IS_SHORT else 8
 _GRAPHS = 200
 _KINDS = 40
 

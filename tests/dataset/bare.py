@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -134,6 +135,11 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def skip_without(interpreter: Interpreter, data_format: str) -> None:
     """Skip a test of HDF5 where there is no h5py."""
-    done = subprocess.run([interpreter.path, "-I", "-c", "import h5py"], capture_output=True)
-    if data_format == "hdf5" and done.returncode:
+    if data_format == "hdf5" and not _has_h5py(interpreter):
         pytest.skip("no h5py there")
+
+
+@functools.cache
+def _has_h5py(interpreter: Interpreter) -> bool:
+    done = subprocess.run([interpreter.path, "-I", "-c", "import h5py"], capture_output=True)
+    return done.returncode == 0

@@ -41,13 +41,16 @@ from tests.classes import (
     SlottedPoint,
     Stated,
 )
-from tests.effort import DEPTH
+from tests.effort import DEPTH, IS_SHORT
 from tests.strategies import ATOMS, cyclic_graphs, graphs
 
 NAN = float("nan")
 
 many = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=100 if IS_SHORT else 300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 
 

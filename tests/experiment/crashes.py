@@ -11,7 +11,7 @@ from tests.dataset import crashes
 from tests.dataset.crashes import KILLED, Kill
 from tests.effort import IS_SHORT
 
-STEP = 5 if IS_SHORT else 1
+STEP = 9 if IS_SHORT else 1
 """Only every so many-th call is tried."""
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

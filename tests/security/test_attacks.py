@@ -19,53 +19,47 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="limits of resources are
 ROOT = Path(__file__).parents[2]
 
 
-def outcomes(requests: list[tuple[str, list[str]]], folder: Path) -> list[Any]:
-    """Return what came of each source, all in one process."""
+REQUESTS: dict[str, list[tuple[str, list[str]]]] = {
+    "attacks": [(source, []) for source in attacks.ATTACKS],
+    "other Python": [(source, []) for source in attacks.OUTSIDE_THE_GRAMMAR],
+    "trusted": [(source, trusted) for trusted, source in attacks.TRUSTED_ATTACKS],
+    "state": [(source, ["sklearn."]) for source in attacks.STATES]
+    + [(source, attacks.INDEX_NAMES) for source in attacks.INDEXES],
+    "sound": [(attacks.SOUND_STATE, ["sklearn."]), (attacks.SOUND_INDEX, attacks.INDEX_NAMES)],
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Return what came of each source, all in one process that starts once."""
     pytest.importorskip("sklearn")
     pytest.importorskip("pandas")
     done = subprocess.run(
         [sys.executable, "-m", "tests.security.sandbox"],
-        input=json.dumps(requests),
+        input=json.dumps([request for requests in REQUESTS.values() for request in requests]),
         capture_output=True,
         text=True,
-        cwd=folder,
+        cwd=tmp_path_factory.mktemp("sandbox"),
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    answers = json.loads(done.stdout)
-    assert len(answers) == len(requests)
-    return answers
+    found = iter(json.loads(done.stdout))
+    result = {name: [next(found) for _ in requests] for name, requests in REQUESTS.items()}
+    assert next(found, None) is None
+    return result
 
 
-def check(requests: list[tuple[str, list[str]]], folder: Path) -> None:
-    """Check that each source ends in UntrustedError, at once, and leaves nothing behind."""
+@pytest.mark.parametrize("name", ["attacks", "other Python", "trusted", "state"])
+def test_attacks_are_refused_at_once_and_leave_nothing_behind(
+    answers: dict[str, list[Any]], name: str
+) -> None:
     wrong = []
-    for (source, _), (kind, message, seconds, _, events) in zip(
-        requests, outcomes(requests, folder), strict=True
-    ):
+    for (source, _), answer in zip(REQUESTS[name], answers[name], strict=True):
+        kind, message, seconds, _, events = answer
         if kind != "UntrustedError" or events or seconds > SECONDS or len(str(message)) > 2000:
             wrong.append(f"{source[-150:]!r}: {kind} {seconds:.1f} s {events} {message!r:.150}")
     assert not wrong, "\n".join(wrong)
 
 
-def test_attacks_are_refused(tmp_path: Path) -> None:
-    check([(source, []) for source in attacks.ATTACKS], tmp_path)
-
-
-def test_all_other_python_is_refused(tmp_path: Path) -> None:
-    check([(source, []) for source in attacks.OUTSIDE_THE_GRAMMAR], tmp_path)
-
-
-def test_trust_reaches_no_further_than_it_says(tmp_path: Path) -> None:
-    check([(source, trusted) for trusted, source in attacks.TRUSTED_ATTACKS], tmp_path)
-
-
-def test_state_is_checked_although_its_class_is_trusted(tmp_path: Path) -> None:
-    requests = [(source, ["sklearn."]) for source in attacks.STATES]
-    requests += [(source, attacks.INDEX_NAMES) for source in attacks.INDEXES]
-    check(requests, tmp_path)
-
-
-def test_sound_state_of_the_same_form_is_read(tmp_path: Path) -> None:
-    sound = [(attacks.SOUND_STATE, ["sklearn."]), (attacks.SOUND_INDEX, attacks.INDEX_NAMES)]
-    assert [(kind, message) for kind, message, *_ in outcomes(sound, tmp_path)] == [("", "")] * 2
+def test_sound_state_of_the_same_form_is_read(answers: dict[str, list[Any]]) -> None:
+    assert [(kind, message) for kind, message, *_ in answers["sound"]] == [("", "")] * 2

@@ -24,7 +24,7 @@ from tests.security.samples import KINDS
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
-MUTATIONS = 300 if IS_SHORT else 2 * EXAMPLES
+MUTATIONS = 150 if IS_SHORT else 2 * EXAMPLES
 
 # Words that mean something to Python, numpy or the interpreter.
 _WORDS = [

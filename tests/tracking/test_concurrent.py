@@ -17,7 +17,7 @@ pytest.importorskip("duckdb")
 
 from persist.tracking import WorkspaceStore
 
-WRITERS, READERS = (3, 1) if IS_SHORT else (8, 4)
+WRITERS, READERS = (2, 1) if IS_SHORT else (8, 4)
 PIPELINES = 2 if IS_SHORT else 4
 PREDICTIONS = 10
 LONGEST = 300 if IS_SHORT else 1200  # s

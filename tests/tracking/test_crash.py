@@ -202,7 +202,7 @@ def test_a_writer_killed_at_any_statement_leaves_a_whole_store(root, name):
         trial.check(folder)
         shutil.rmtree(folder)
         ends += 1
-        number += 11 if IS_SHORT else 4
+        number += 17 if IS_SHORT else 4
     assert ends > 1
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
 from tests.dataset.crashes import KILLED, kill_points, record, run_killed
-from tests.effort import IS_SHORT
+from tests.effort import IS_SHORT, some_of
 from tests.workspace.kinds import contents, listing, sample
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -160,7 +160,7 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(folder, na
     after = check_pair(path, [state(AnalysisWorkspace.load(path))])
     wanted = [*states_between(start, name), after]
     outcomes = []
-    for number, kill in enumerate(kill_points(calls, changed)):
+    for number, kill in enumerate(some_of(kill_points(calls, changed), 20)):
         path = copy()
         assert run_killed(functools.partial(act, path), kill) == KILLED
         with explained(f"killed at {kill}", path.parent):
@@ -173,9 +173,10 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(folder, na
     assert [wanted.index(outcome) for outcome in outcomes] == sorted(
         wanted.index(outcome) for outcome in outcomes
     )
-    assert {wanted.index(outcome) for outcome in outcomes} == {
-        wanted.index(outcome) for outcome in wanted
-    }
+    met = {wanted.index(outcome) for outcome in outcomes}
+    # A short run may pass over a state between.
+    assert met == {wanted.index(outcome) for outcome in wanted} or IS_SHORT
+    assert met >= {0, wanted.index(after)}
 
 
 def test_a_first_save_that_is_killed_leaves_a_workspace_or_none(folder):
