@@ -36,6 +36,7 @@ from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.views import shared_buffers
 from persist.errors import DamagedError
 from persist.hdf5.content import Content, Numbers, Texts
+from persist.hdf5.extras import dataset_layout
 from persist.hdf5.vocabulary import are_texts, marked, text_of
 
 STRINGS = "__string_array__"
@@ -43,6 +44,9 @@ DTYPE = "encoding-dtype"
 ORDER = "encoding-order"
 READ_ONLY = "encoding-readonly"
 MEMORY = "encoding-memory"
+
+ARRAY_WORDS = (STRINGS, DTYPE, ORDER, READ_ONLY, MEMORY)
+ARRAY = dataset_layout(*ARRAY_WORDS)
 
 _NUMBER_KINDS = "biufcV"
 

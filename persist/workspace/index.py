@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from persist.errors import ArgumentTypeError, InvalidKeyError, PersistError
+from persist.hdf5.vocabulary import NAME_ATTRIBUTE
 from persist.names import group_name, is_encodable
 from persist.progress import ItemReport
 
@@ -45,8 +46,6 @@ def missing_namespace(namespace: str) -> KeyError:
     return ItemNotFoundError(f"workspace namespace not found: {namespace!r}")
 
 
-# The attribute of a group whose name in the file is not that of the item.
-NAME_ATTRIBUTE = "encoding-name"
 # The key in which a package keeps what is no item, and one that looks like a spelled one.
 RESERVED_KEYS = frozenset(["named", "workspace_info"])
 

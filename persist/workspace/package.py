@@ -180,7 +180,7 @@ class SavedPackage:
                 )
         return index
 
-    def read(self, namespace: str, key: str, handles: Any = None) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Any = None) -> Any:
         """Return an object, with maps of files in place of its arrays if handles are wanted."""
         space = self._space(namespace)
         if _spelled(key) not in space:

@@ -42,14 +42,16 @@ from persist.workspace.index import Index
 _LISTING = "index"
 _GROUPS = "groups"
 _MODIFIED = "modified"
+_IS_PLAIN = "plain"
 
 Unreadable = dict[tuple[str, str], str]
 
 
-def write_listing(file: Any, index: Index, unreadable: Unreadable) -> None:
+def write_listing(file: Any, index: Index, unreadable: Unreadable, is_plain: bool = False) -> None:
     """Keep the index in a file; when that is closed, it is to be sealed.
 
-    Where items cannot be read, none is kept: whoever opens the file finds them anew.
+    Where items cannot be read, none is kept: whoever opens the file finds them anew. `is_plain`
+    says that nothing of other software is in the file.
     """
     group = file.require_group(OWN_GROUP)
     drop_listing(file)
@@ -60,6 +62,7 @@ def write_listing(file: Any, index: Index, unreadable: Unreadable) -> None:
         _LISTING, data=text, dtype=h5py.string_dtype(), track_times=False
     )
     dataset.attrs[_GROUPS] = _group_count(file)
+    dataset.attrs[_IS_PLAIN] = is_plain
     # In whole seconds: when somebody else changes the file, it is at some fraction of one.
     dataset.attrs[_MODIFIED] = int(time.time())
 
@@ -111,6 +114,14 @@ def read_listing(file: Any) -> Index | None:
         if isinstance(found, dict) and all(isinstance(keys, dict) for keys in found.values()):
             return found
     return None
+
+
+def is_plain(file: Any) -> bool:
+    """Return True if a file with a current index holds nothing of other software."""
+    with contextlib.suppress(DamagedError, OSError, RuntimeError):
+        attributes = member(member(file, OWN_GROUP), _LISTING).attrs
+        return bool(attributes.get(_IS_PLAIN)) and _is_current(file, file.filename)
+    return False
 
 
 def _is_current(file: Any, path: str) -> bool:

@@ -46,6 +46,7 @@ from persist.workspace.package import (
 from persist.workspace.pair import (
     Pair,
     Unreadable,
+    is_plain,
     read_index,
     read_mark,
     write_listing,
@@ -86,7 +87,7 @@ class Saved:
 
     def foreign(self, index: Index) -> Foreign | None:
         """Return what else is in the file than the items of an index."""
-        if not isinstance(self.source, SavedFile):
+        if not isinstance(self.source, SavedFile) or self.source.is_plain:
             return None
         return Foreign.of_file(self.source.file, [item[:2] for item in listed(index)])
 
@@ -136,7 +137,7 @@ def open_saved(path: _Path, *, summaries: bool = True, timeout: float = TIMEOUT)
     except BaseException:
         file.close()
         raise
-    return Saved(header, SavedFile(file), index, unreadable, pair)
+    return Saved(header, SavedFile(file, is_plain(file)), index, unreadable, pair)
 
 
 def load_one(path: _Path, namespace: str, key: str, timeout: float = TIMEOUT) -> Any:
@@ -233,6 +234,7 @@ def fill_file(
     copy: Callable[[Any, str, str, Entry], None],
     copy_foreign: Callable[[Any], None],
     report: ItemReport,
+    copies_nothing: bool,
 ) -> Index:
     """Write all items to a new file, with what else is to be kept, and return the index.
 
@@ -248,6 +250,8 @@ def fill_file(
         Takes the open file, and writes what else is to be kept.
     report : callable
         Called after each item.
+    copies_nothing : bool
+        Whether nothing is copied that other software may have written.
     """
     items = list(listed(index))
     with h5py.File(path, "w", track_order=True) as file:
@@ -256,7 +260,7 @@ def fill_file(
             copy(file, namespace, key, entry)
             report(done, len(items), namespace, key)
         copy_foreign(file)
-        write_listing(file, index, unreadable)
+        write_listing(file, index, unreadable, copies_nothing)
     return index
 
 

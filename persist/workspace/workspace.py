@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
 from persist.display import View
-from persist.errors import ArgumentError, ArgumentTypeError, PersistError
+from persist.errors import ArgumentError, ArgumentTypeError, PersistError, PersistWarning
 from persist.files import TIMEOUT, check_path
 from persist.hdf5 import summarize
 from persist.progress import ItemReport, Progress, item_reporter
@@ -33,7 +33,7 @@ from persist.workspace.index import (
     missing_namespace,
     new_entry,
 )
-from persist.workspace.pair import Unreadable
+from persist.workspace.pair import Pair, Unreadable
 from persist.workspace.saving import (
     Saved,
     check_errors,
@@ -362,7 +362,7 @@ class AnalysisWorkspace:
                         f"cannot save a package: {len(self.unreadable)} item(s) cannot be read, "
                         "and only HDF5 keeps them as they are; save in HDF5, or delete them"
                     )
-                header, read = self._header, self._read
+                header, read = self._header, self._reader_for_package(path, replace)
                 save_to_package(
                     check_path(path, "a workspace"),
                     header,
@@ -424,14 +424,14 @@ class AnalysisWorkspace:
         self.unreadable = saved.unreadable
         for namespace, key, entry in listed(saved.index):
             try:
-                obj = saved.source.read(namespace, key)
+                self._backend.take(saved.source, (namespace, key), (namespace, key), entry)
             except Exception as error:
                 if errors == "raise":
                     raise
                 self.unreadable[namespace, key] = f"{type(error).__name__}: {error}"
                 continue
-            known = new_entry(self._make_summary(obj), entry["created_at"], entry.get("note"))
-            self._backend.put(namespace, key, obj, known)
+            summary = self._make_summary(self._backend.read(namespace, key))
+            known = new_entry(summary, entry["created_at"], entry.get("note"))
             self._index.setdefault(namespace, {})[key] = known
         self._foreign = saved.foreign(self._index)
         if not self.unreadable:
@@ -537,10 +537,30 @@ class AnalysisWorkspace:
         """Return where an item is, and its names there."""
         return self._places.get((namespace, key), (self._backend, namespace, key))
 
-    def _read(self, namespace: str, key: str) -> Any:
-        source, own_namespace, own_key = self._place(namespace, key)
-        with reading(self._trusted):
-            return source.read(own_namespace, own_key)
+    def _reader_for_package(self, path: _Path, replace: bool) -> Callable[[str, str], Any]:
+        """Return what reads an item, and says of what beside it a package has no place for."""
+        is_erasing = replace and os.path.exists(Pair.at(path).data)
+
+        def leave_out(what: str) -> None:
+            text = f"what other software has put into {what} has no place in a package"
+            if is_erasing:
+                raise UnsavableError(
+                    f"cannot replace {Pair.at(path).data}: {text}; save to another path"
+                )
+            warnings.warn(f"{text}, and stays in the HDF5 file only", PersistWarning, stacklevel=4)
+
+        def read(namespace: str, key: str) -> Any:
+            source, own_namespace, own_key = self._place(namespace, key)
+            extras: list[Foreign] = []
+            with reading(self._trusted):
+                found = source.read(own_namespace, own_key, extras=extras)
+            if extras:
+                leave_out(f"({namespace!r}, {key!r})")
+            return found
+
+        if Foreign.filled(self._copy_foreign) is not None:
+            leave_out("the file")
+        return read
 
     def _handles(self, namespace: str, key: str, entry: Entry, source: Source) -> Any:
         """Return what makes handles of the arrays of an item; None where they are in memory."""
@@ -593,7 +613,10 @@ class AnalysisWorkspace:
         def fill(path: str) -> Index:
             header, index, unreadable = self._header, self._index, self.unreadable
             foreign = self._copy_foreign
-            return fill_file(path, header, index, unreadable, self._copy_to, foreign, report)
+            backend, copy = self._backend, self._copy_to
+            is_own = isinstance(backend, MemoryBackend) and not backend.extras
+            is_own = is_own and self._foreign is None
+            return fill_file(path, header, index, unreadable, copy, foreign, report, is_own)
 
         return fill
 
@@ -631,7 +654,7 @@ class AnalysisWorkspace:
             }
             if isinstance(self._backend, MemoryBackend):
                 items = {namespace: dict(keys) for namespace, keys in self._backend.items.items()}
-                state["_backend"] = MemoryBackend(items)
+                state["_backend"] = MemoryBackend(items, dict(self._backend.extras))
             return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
