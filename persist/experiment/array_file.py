@@ -68,14 +68,7 @@ class ArrayFile:
 
     It is locked as HDF5 locks what it writes, until `unlock`.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    durable : bool
-        Whether to wait until the disk holds a new file.
-    timeout : float, optional
-        How long to wait for other programs that have it open, in s.
+    `durable` says whether to wait until the disk holds a new file; `timeout` is in s.
 
     Raises
     ------

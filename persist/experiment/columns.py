@@ -42,12 +42,7 @@ class Kind:
 class Table:
     """Rows of values, by column.
 
-    Parameters
-    ----------
-    columns : dict of str to list
-        The values of each column, as many in each; None where one is missing.
-    n_rows : int
-        How many rows there are.
+    A value that is missing is None.
     """
 
     columns: dict[str, list[Value]] = field(default_factory=dict)

@@ -71,14 +71,7 @@ def reading(folder: str, *, always: bool = False, timeout: float = TIMEOUT) -> I
 
     Where nobody has written with a lock, and where nothing can be written, nothing is done.
 
-    Parameters
-    ----------
-    folder : str
-        The folder.
-    always : bool, optional
-        Take the lock also where nobody has written so far: somebody may begin to.
-    timeout : float, optional
-        How long to wait for a writer, in s.
+    With `always`, the lock is taken also where nobody has written so far: somebody may begin to.
 
     Raises
     ------

@@ -35,14 +35,7 @@ class LinkLoopError(PersistError, OSError):
 class Folder(NamedTuple):
     """A folder of a storage.
 
-    Parameters
-    ----------
-    parts : tuple of str
-        The names that lead to it from the root.
-    path : str
-        Where it is.
-    is_empty : bool
-        Whether there is nothing in it.
+    `parts` are the names that lead to it from the root.
     """
 
     parts: tuple[str, ...]
@@ -53,14 +46,7 @@ class Folder(NamedTuple):
 class TreeFile(NamedTuple):
     """A file of a storage.
 
-    Parameters
-    ----------
-    parts : tuple of str
-        The names that lead to it from the root.
-    path : str
-        Where it is.
-    size : int
-        Its size in bytes.
+    `parts` are the names that lead to it from the root; the size is in bytes.
     """
 
     parts: tuple[str, ...]

@@ -46,13 +46,7 @@ class TrialArrays(Protocol):
 
 
 class SeparateArrays:
-    """Arrays that are a dataset each.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        The datasets, each called by the number of its row.
-    """
+    """Arrays that are a dataset each."""
 
     def __init__(self, group: Any) -> None:
         self._group = group
@@ -215,13 +209,7 @@ def write_joined(group: Any, rows: Sequence[int], datasets: Sequence[Any]) -> No
 
 
 class JoinedArrays:
-    """Arrays that are parts of one dataset.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        What `write_joined` wrote.
-    """
+    """Arrays that are parts of one dataset."""
 
     def __init__(self, group: Any) -> None:
         self._data = member(group, RESULT)
@@ -285,13 +273,7 @@ Source: TypeAlias = Callable[[], AbstractContextManager[TrialArrays]]
 
 
 class LazyArray(ArrayHandle):
-    """The array of one trial, read when it is indexed or made an array.
-
-    Attributes
-    ----------
-    shape : tuple of int
-    dtype : numpy.dtype
-    """
+    """The array of one trial, read when it is indexed or made an array."""
 
     def __init__(self, source: Source, name: str, row: int) -> None:
         def read(selection: Any) -> Any:

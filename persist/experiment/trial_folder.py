@@ -41,16 +41,7 @@ class TrialFolder:
 
     Files stay open between trials. When somebody else has changed one, it is opened anew.
 
-    Parameters
-    ----------
-    folder : str
-        A folder that exists.
-    durable : bool
-        Whether to wait until the disk holds each trial.
-    table : str, optional
-        The name of the file of attributes.
-    timeout : float, optional
-        How long to wait for others, in s.
+    `durable` says whether to wait until the disk holds each trial; `timeout` is in s.
     """
 
     def __init__(
@@ -92,17 +83,7 @@ class TrialFolder:
     def append(self, fields: Mapping[str, str], arrays: Mapping[str, Prepared]) -> int:
         """Add a trial, while others are kept out.
 
-        Parameters
-        ----------
-        fields : mapping of str to str
-            The fields of the row, by column.
-        arrays : mapping of str to Prepared
-            The arrays.
-
-        Returns
-        -------
-        int
-            The number of its row.
+        Return the number of its row.
 
         Raises
         ------

@@ -118,22 +118,8 @@ _TEXT: DType = numpy.dtype("U")
 class Stored:
     """The array that a dataset represents.
 
-    Parameters
-    ----------
-    dataset : h5py.Dataset
-        An open dataset, with its data in its file: see `persist.hdf5.opening.member`.
-
-    Attributes
-    ----------
-    attributes : dict of str to object
-        The attributes of the dataset.
-    shape : tuple of int
-        The shape of the array, which is that of the dataset.
-    is_text : bool
-        Whether the array is of text.
-    dtype : numpy.dtype
-        The dtype of the array. The width of texts that other software wrote is not in the header:
-        it is 0.
+    The dataset has its data in its file: see `persist.hdf5.opening.member`. The width of texts that
+    other software wrote is not in its header: it is 0 in `dtype`.
     """
 
     def __init__(self, dataset: Any) -> None:

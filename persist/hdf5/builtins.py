@@ -66,16 +66,8 @@ def archive_content(
 ) -> Content:
     """Return the content for any object.
 
-    Parameters
-    ----------
-    obj : object
-        The object.
-    summary : dict of str to object
-        Its summary.
-    path : str
-        What leads from the item to the object, for errors: ``['a']['b']``.
-    found : sequence of (numpy.ndarray, BlockArray)
-        Arrays in the object, and what they stand for.
+    `path` leads from the item to the object, for errors: ``['a']['b']``. `found` are arrays in the
+    object, and what they stand for.
 
     Raises
     ------
@@ -323,13 +315,7 @@ class BlockEncoding(ArrayEncoding):
 
 @dataclass(frozen=True)
 class SequenceEncoding(_Plain):
-    """Lists, tuples and sets of numbers or texts of exactly one type: one dataset.
-
-    Parameters
-    ----------
-    cls : type
-        The class.
-    """
+    """Lists, tuples and sets of numbers or texts of exactly one type: one dataset."""
 
     cls: type
     layout: ClassVar[Layout] = group_layout(members={_DATA: ARRAY})

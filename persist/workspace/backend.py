@@ -67,12 +67,7 @@ class Backend(Source, Protocol):
 class MemoryBackend:
     """Objects in memory: the very objects that were stored.
 
-    Attributes
-    ----------
-    items : dict
-        The objects by namespace and key.
-    extras : dict
-        What other software had put into the groups that objects were read from.
+    `extras` is what other software had put into the groups that objects were read from.
     """
 
     def __init__(
@@ -144,12 +139,7 @@ class MemoryBackend:
 class SavedFile:
     """Objects in an open HDF5 file.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The file, open for reading.
-    is_plain : bool, optional
-        Whether nothing of other software is in the file.
+    `is_plain` says that nothing of other software is in the file.
     """
 
     is_plain = False

@@ -37,10 +37,7 @@ _OURS = {*HEADER_ATTRIBUTES, CREATED_AT}
 class Foreign:
     """What is copied, held in memory.
 
-    Parameters
-    ----------
-    image : bytes
-        The content of an HDF5 file that holds nothing else.
+    `image` is the content of an HDF5 file that holds nothing else.
     """
 
     def __init__(self, image: bytes) -> None:
@@ -136,14 +133,8 @@ def copy_foreign(
 ) -> None:
     """Copy what a file holds besides its items to another file, which may hold items already.
 
-    Parameters
-    ----------
-    source, target : h5py.File
-        The open files.
-    items : iterable of (str, str)
-        The namespaces and keys of the items that can be read.
-    dropped : iterable of (str, str), optional
-        Those of items that cannot be read, and are not to be copied either.
+    `items` are those that can be read; `dropped` are some that cannot, and are not to be copied
+    either.
 
     Raises
     ------

@@ -51,14 +51,7 @@ class NotAWorkspaceError(PersistError, ValueError):
 class Header:
     """What a file says of its workspace as a whole.
 
-    Parameters
-    ----------
-    workspace_id : str
-        A UUID.
-    name : str or None
-        The name.
-    created_at : float
-        When the workspace was made, POSIX, in s.
+    `created_at` is POSIX, in s.
     """
 
     workspace_id: str
@@ -81,12 +74,7 @@ def write_header(file: Any, header: Header) -> None:
 def read_header(file: Any, path: str | None = None) -> Header:
     """Return what a file says of its workspace.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    path : str, optional
-        Where it is, if h5py does not know.
+    `path` is where the file is, if h5py does not know.
 
     Raises
     ------
@@ -178,13 +166,8 @@ def _member(parent: Any, name: str) -> Any | None:
 def groups_of(file: Any, index: Index | None = None) -> Iterator[tuple[str, str, Any]]:
     """Yield the namespace, the key and the group of each item; the object where it is not a group.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    index : dict, optional
-        In the order of which they come; otherwise in that of the file, where what was replaced
-        comes last.
+    They come in the order of `index`; without one in that of the file, where what was replaced
+    comes last.
     """
     for outer in _in_order(member_names(file), index):
         if outer.startswith(RESERVED):

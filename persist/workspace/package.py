@@ -50,20 +50,7 @@ def save_package(
 ) -> None:
     """Write a workspace as a package, which replaces that of another that is there.
 
-    Parameters
-    ----------
-    path : str
-        The folder of the package.
-    header, index
-        What to say of the workspace, and of its items.
-    read : callable
-        Takes a namespace and a key, and returns the object.
-    report : callable
-        Called after each item.
-    replace : bool, optional
-        Replace, too, a package of a workspace to which others have added values.
-    timeout : float, optional
-        How long to wait for another writer, in s.
+    With `replace`, also that to which others have added values. `timeout` is in s.
 
     Raises
     ------
@@ -131,11 +118,6 @@ def settle_package(path: str) -> None:
 
 class SavedPackage:
     """Objects in a package.
-
-    Parameters
-    ----------
-    path : str
-        Its folder.
 
     Raises
     ------

@@ -89,14 +89,8 @@ def read_index(
 ) -> tuple[Index, Unreadable]:
     """Return the index of a file, and what of it cannot be read.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    path : str, optional
-        Where it is, if h5py does not know.
-    summaries : bool, optional
-        Whether to read, where the file does not list it, what each item is.
+    `path` is where the file is, if h5py does not know. With `summaries`, those of items that the
+    file does not list are read from their groups.
     """
     found = read_listing(file)
     path = file.filename if path is None else path
@@ -181,10 +175,7 @@ def read_mark(file: Any) -> str | None:
 class Pair:
     """The files of a workspace.
 
-    Parameters
-    ----------
-    base : str
-        Their path without its extension.
+    `base` is their path without its extension.
     """
 
     base: str
@@ -225,32 +216,12 @@ class Pair:
             )
         return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)
 
-    def replace(
-        self, fill: Callable[[str], Index], header: Header, timeout: float = TIMEOUT
-    ) -> None:
-        """Write new files, and put them in the place of the old ones.
-
-        Parameters
-        ----------
-        fill : callable
-            Writes the data to the path that it is given, and returns the index.
-        header : Header
-            What to say of the workspace.
-        timeout : float, optional
-            How long to wait for another writer, in s.
-
-        Raises
-        ------
-        LockTimeout
-            If another writer does not finish.
-        OSError
-            If the disk fails; the old files are whole.
-        """
-        with self.lock(timeout):
-            self.replace_locked(fill, header)
-
     def replace_locked(self, fill: Callable[[str], Index], header: Header) -> None:
-        """Do as `replace`, for a caller that holds the lock."""
+        """Write new files, and put them in the place of the old ones; the caller holds the lock.
+
+        `fill` writes the data to the path that it is given, and returns the index. If the disk
+        fails, the old files are whole.
+        """
         self.settle()
         data, sidecar = os.path.realpath(self.data), os.path.realpath(self.sidecar)
         news = f"{data}.tmp", f"{sidecar}.tmp"

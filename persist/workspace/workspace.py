@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import threading
@@ -11,6 +12,8 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
+
+import h5py
 
 from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
@@ -21,23 +24,22 @@ from persist.hdf5 import summarize
 from persist.progress import ItemReport, Progress, item_reporter
 from persist.workspace.backend import Backend, MemoryBackend, Source
 from persist.workspace.foreign import Foreign
-from persist.workspace.groups import Header
+from persist.workspace.groups import Header, write_header
 from persist.workspace.index import (
     Entry,
     Index,
+    KeyTakenError,
     OnConflict,
     check_name,
     listed,
-    merge,
     missing_item,
     missing_namespace,
     new_entry,
 )
-from persist.workspace.pair import Pair, Unreadable
+from persist.workspace.pair import Pair, Unreadable, write_listing
 from persist.workspace.saving import (
     Saved,
     check_errors,
-    fill_file,
     load_one,
     open_saved,
     raise_unreadable,
@@ -300,10 +302,41 @@ class AnalysisWorkspace:
             # Also of a workspace of spikelab.
             index = other.describe()
 
-        def take(namespace: str, key: str, entry: Entry, name: str) -> None:
-            self._take_over(other, namespace, key, entry, name)
+        report = item_reporter(progress)
+        skipped: list[tuple[str, str]] = []
+        items = list(listed(index))
+        for done, (namespace, key, entry) in enumerate(items, start=1):
+            name = self._key_for(namespace, key, entry, overwrite, on_conflict)
+            if name is None:
+                skipped.append((namespace, key))
+            else:
+                self._take_over(other, namespace, key, entry, name)
+            report(done, len(items), namespace, key)
+        merged = len(items) - len(skipped)
+        return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
 
-        return merge(index, self.get_info, take, overwrite, on_conflict, item_reporter(progress))
+    def _key_for(
+        self,
+        namespace: str,
+        key: str,
+        entry: Entry,
+        overwrite: bool,
+        on_conflict: OnConflict | None,
+    ) -> str | None:
+        """Return the key that an item of another workspace gets, or None if it is skipped."""
+        mine = self.get_info(namespace, key)
+        if mine is None:
+            return key
+        chosen = overwrite if on_conflict is None else on_conflict(namespace, key, mine, entry)
+        if not isinstance(chosen, str):
+            return key if chosen else None
+        chosen = check_name("key", chosen)
+        if self.get_info(namespace, chosen) is not None:
+            raise KeyTakenError(
+                f"on_conflict chose the key {chosen!r} for ({namespace!r}, {key!r}), which is "
+                "taken too"
+            )
+        return chosen
 
     def save(
         self,
@@ -352,7 +385,7 @@ class AnalysisWorkspace:
                 save_hdf5(
                     check_path(path, "a workspace"),
                     self._header,
-                    self._filler(report),
+                    functools.partial(self._fill, report=report),
                     replace,
                     timeout,
                 )
@@ -607,18 +640,20 @@ class AnalysisWorkspace:
         """What a thread holds while it reads or changes the workspace."""
         return self._lock
 
-    def _filler(self, report: ItemReport) -> Callable[[str], Index]:
-        """Return what writes the workspace to a new HDF5 file."""
-
-        def fill(path: str) -> Index:
-            header, index, unreadable = self._header, self._index, self.unreadable
-            foreign = self._copy_foreign
-            backend, copy = self._backend, self._copy_to
-            is_own = isinstance(backend, MemoryBackend) and not backend.extras
-            is_own = is_own and self._foreign is None
-            return fill_file(path, header, index, unreadable, copy, foreign, report, is_own)
-
-        return fill
+    def _fill(self, path: str, report: ItemReport | None = None) -> Index:
+        """Write the workspace to a new HDF5 file, with what else is to be kept."""
+        items = list(listed(self._index))
+        with h5py.File(path, "w", track_order=True) as file:
+            write_header(file, self._header)
+            for done, (namespace, key, entry) in enumerate(items, start=1):
+                self._copy_to(file, namespace, key, entry)
+                if report is not None:
+                    report(done, len(items), namespace, key)
+            self._copy_foreign(file)
+            is_plain = isinstance(self._backend, MemoryBackend) and not self._backend.extras
+            is_plain = is_plain and self._foreign is None
+            write_listing(file, self._index, self.unreadable, is_plain)
+        return self._index
 
     def _copy_to(self, file: Any, namespace: str, key: str, entry: Entry) -> None:
         source, own_namespace, own_key = self._place(namespace, key)

@@ -260,13 +260,7 @@ def _length(windows: Any) -> Any:
 class Codec(NamedTuple):
     """How one attribute of an object is stored.
 
-    Parameters
-    ----------
-    add : callable
-        Takes the content, the name and the value; adds the value to the content, and returns True
-        if it comes back the same.
-    read : callable
-        Takes the group and the name, and returns the value.
+    `add` adds a value to the content under a name, and returns True if it comes back the same.
     """
 
     add: Callable[[Content, str, Any], bool]
