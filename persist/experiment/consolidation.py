@@ -23,9 +23,7 @@ from persist.experiment.tree import (
     default_target,
     existing_file,
     files_in,
-    settle_tree,
-    total_size,
-    tree_folders,
+    settled_folders,
 )
 from persist.experiment.trial_arrays import (
     RESULT,
@@ -116,9 +114,7 @@ def storage_to_hdf5(
     check_outside(target, root)
     if not overwrite:
         _refuse_extended(target, timeout)
-    settle_tree(root)
-    folders = tree_folders(root)
-    meter = Meter(progress, total_size(folders))
+    folders, meter = settled_folders(root, progress)
     with (
         temporary_beside(target) as temporary,
         disk_errors(target),
@@ -155,13 +151,8 @@ class _Copy:
         self._layout = layout
         self._meter = meter
         self._timeout = timeout
-        # What is hidden is no subject and no task.
-        self._depth = 0
-        for name in folder.parts[:2]:
-            if name.startswith("."):
-                break
-            self._depth += 1
-        self._place = "/" + group_path(*folder.parts[: self._depth])
+        self._depth = len(folder.place)
+        self._place = "/" + group_path(*folder.place)
         self._n_rows = 0
 
     def run(self) -> None:

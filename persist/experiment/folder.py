@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from persist.files import TIMEOUT, FolderLock
 from persist.files.journal import is_pending, recover
@@ -13,6 +14,19 @@ from persist.files.journal import is_pending, recover
 JOURNAL = ".persist-journal"
 _LOCK = ".lock"
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+Identity: TypeAlias = tuple[int, int, int] | None
+"""The inode, size and time of a file, by which a change by others is noticed."""
+
+
+def identity(file: str | int) -> Identity:
+    """Return the identity of a path or descriptor; None if it is missing."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def journal_of(folder: str) -> str:

@@ -13,18 +13,14 @@ from persist.workspace.index import Entry, missing_item
 
 Place: TypeAlias = tuple[str, str]
 """A namespace and a key."""
+Extras: TypeAlias = list[Foreign] | None
+"""To which is added what other software has put into an item."""
 
 
 class Source(Protocol):
     """Objects that can be read, each under a namespace and a key."""
 
-    def read(
-        self,
-        namespace: str,
-        key: str,
-        handles: Any = None,
-        extras: list[Foreign] | None = None,
-    ) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made.
 
         What is kept of other software beside the object is added to `extras`.
@@ -78,13 +74,7 @@ class MemoryBackend:
         self.items: dict[str, dict[str, Any]] = {} if items is None else items
         self.extras: dict[Place, Foreign] = {} if extras is None else extras
 
-    def read(
-        self,
-        namespace: str,
-        key: str,
-        handles: Any = None,
-        extras: list[Foreign] | None = None,
-    ) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object."""
         if extras is not None and (namespace, key) in self.extras:
             extras.append(self.extras[namespace, key])
@@ -92,7 +82,9 @@ class MemoryBackend:
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Write an object under other names to an open HDF5 file."""
-        write_new(file, *to, prepare(self._known(namespace, key)), entry)
+        if key not in self.items.get(namespace, {}):
+            raise missing_item(namespace, key)
+        write_new(file, *to, prepare(self.items[namespace][key]), entry)
         if (namespace, key) in self.extras:
             self.extras[namespace, key].add_to(existing_group(file, *to))
 
@@ -129,12 +121,6 @@ class MemoryBackend:
         if not self.items[namespace]:
             del self.items[namespace]
 
-    def _known(self, namespace: str, key: str) -> Any:
-        try:
-            return self.items[namespace][key]
-        except KeyError:
-            raise missing_item(namespace, key) from None
-
 
 class SavedFile:
     """Objects in an open HDF5 file.
@@ -153,13 +139,7 @@ class SavedFile:
         """The file, open."""
         return self._file
 
-    def read(
-        self,
-        namespace: str,
-        key: str,
-        handles: Any = None,
-        extras: list[Foreign] | None = None,
-    ) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made."""
         group = item_group(self.file, namespace, key)
         if group is None:

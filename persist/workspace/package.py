@@ -28,7 +28,7 @@ from persist.files import (
 from persist.hdf5 import prepare
 from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
-from persist.workspace.backend import Place
+from persist.workspace.backend import Extras, Place
 from persist.workspace.groups import Header, write_new
 from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
 
@@ -162,7 +162,7 @@ class SavedPackage:
                 )
         return index
 
-    def read(self, namespace: str, key: str, handles: Any = None, extras: Any = None) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with maps of files in place of its arrays if handles are wanted."""
         space = self._space(namespace)
         if _spelled(key) not in space:
