@@ -13,6 +13,7 @@ import h5py
 import numpy
 
 from persist.errors import ArgumentError
+from persist.hdf5.extras import Layout, dataset_layout
 from persist.hdf5.handles import ArrayHandle
 from persist.hdf5.masked import read_prepared
 from persist.hdf5.opening import member
@@ -156,6 +157,12 @@ _AXIS = "axis"
 _INDEX = "index"
 _SHAPES = "shapes"
 _FLAT = -1
+_PARTS = {RESULT: Layout(), _INDEX: dataset_layout("columns"), _SHAPES: Layout()}
+JOINED = Layout(
+    frozenset([_LAYOUT.encode(), _AXIS.encode()]),
+    {name.encode(): part for name, part in _PARTS.items()},
+)
+"""What is read of a group of joined arrays."""
 
 
 def is_joined(group: Any) -> bool:

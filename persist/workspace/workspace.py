@@ -203,7 +203,12 @@ class AnalysisWorkspace:
             if old_key not in keys:
                 raise missing_item(namespace, old_key)
             if new_key in keys and not overwrite:
-                _warn_taken(namespace, new_key)
+                warnings.warn(
+                    f"Key {new_key!r} already exists in namespace {namespace!r}. "
+                    "Use overwrite=True to replace it.",
+                    UserWarning,
+                    stacklevel=2,
+                )
                 return False
             if new_key != old_key:
                 self._move(namespace, old_key, new_key)
@@ -722,14 +727,6 @@ class _Lock:
     def _is_lent(self) -> bool:
         waiting = computing_for()
         return waiting == self._holder and waiting != threading.get_ident()
-
-
-def _warn_taken(namespace: str, key: str) -> None:
-    warnings.warn(
-        f"Key {key!r} already exists in namespace {namespace!r}. Use overwrite=True to replace it.",
-        UserWarning,
-        stacklevel=3,
-    )
 
 
 def __getattr__(name: str) -> Any:
