@@ -231,7 +231,7 @@ def hdf5_to_storage(
     """Make a storage of a working dataset: the inverse of `storage_to_hdf5`.
 
     What else was put into the file, groups and datasets of any names, becomes HDF5 files at their
-    place in the storage. A warning names attributes and columns for which there is no place.
+    place in the storage. A warning names attributes and columns that a storage cannot hold.
 
     Parameters
     ----------
