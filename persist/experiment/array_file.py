@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 
 from persist.errors import ArgumentError, UnknownKeyError
-from persist.experiment.folder import changing, journal_of, reading
+from persist.experiment.folder import changing, identity, journal_of, reading
 from persist.experiment.names import check_dataset
 from persist.files import TIMEOUT, temporary_beside
 from persist.files.hdf5_heaps import check_heaps
@@ -68,14 +68,7 @@ class ArrayFile:
 
     It is locked as HDF5 locks what it writes, until `unlock`.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    durable : bool
-        Whether to wait until the disk holds a new file.
-    timeout : float, optional
-        How long to wait for other programs that have it open, in s.
+    `durable` says whether to wait until the disk holds a new file; `timeout` is in s.
 
     Raises
     ------
@@ -130,15 +123,11 @@ class ArrayFile:
 
     def is_current(self) -> bool:
         """Return True if nobody else has changed the file since this one did."""
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            return False
-        return (found.st_ino, found.st_size, found.st_mtime_ns) == self._found
+        return identity(self.path) == self._found
 
     def note_commit(self) -> None:
         """Note how the file is now, to notice when somebody else changes it."""
-        self._found = self._identity()
+        self._found = identity(self.overlay.fileno())
 
     def add(self, name: str, prepared: Prepared) -> None:
         """Add a dataset, for a commit to make it last: see `Prepared.write`."""
@@ -156,11 +145,6 @@ class ArrayFile:
     def _check(self) -> None:
         if self.overlay.failure is not None:
             raise self.overlay.failure
-
-    def _identity(self) -> tuple[int, int, int]:
-        """Return the inode, size and time of the file, by which a change by others is noticed."""
-        found = os.fstat(self.overlay.fileno())
-        return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _rewrite(path: str, timeout: float) -> None:

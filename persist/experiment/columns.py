@@ -21,6 +21,7 @@ from persist.experiment.csv_text import (
     values_of,
 )
 from persist.hdf5.content import Numbers, Texts
+from persist.hdf5.extras import Layout, dataset_layout
 from persist.hdf5.opening import member
 from persist.names import group_name
 
@@ -42,12 +43,7 @@ class Kind:
 class Table:
     """Rows of values, by column.
 
-    Parameters
-    ----------
-    columns : dict of str to list
-        The values of each column, as many in each; None where one is missing.
-    n_rows : int
-        How many rows there are.
+    A value that is missing is None.
     """
 
     columns: dict[str, list[Value]] = field(default_factory=dict)
@@ -169,6 +165,15 @@ _FILLS: dict[str, tuple[str, Value]] = {
     Kind.FLOAT: ("float64", math.nan),
     Kind.EMPTY: ("float64", math.nan),
 }
+
+
+COLUMN = dataset_layout(_KIND, _MISSING_ROWS, _INTEGERS)
+
+
+def table_layout(table: Table) -> Layout:
+    """Return what `read_table` reads of a group."""
+    columns = {group_name(name).encode(): COLUMN for name in table.columns}
+    return Layout(frozenset([_COLUMNS.encode(), _ROWS.encode()]), columns)
 
 
 def write_table(group: Any, table: Table) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from typing import Any
 
 import h5py
 import numpy
 
-from persist.errors import ArgumentError, DamagedError, PathExistsError
-from persist.experiment.columns import Table, read_table, write_table
+from persist.errors import ArgumentError, DamagedError, PathExistsError, PersistWarning
+from persist.experiment.columns import Table, read_table, table_layout, write_table
 from persist.experiment.folder import reading
 from persist.experiment.names import is_own_file, plain_name
 from persist.experiment.task_writer import PICKLE
@@ -23,11 +24,10 @@ from persist.experiment.tree import (
     default_target,
     existing_file,
     files_in,
-    settle_tree,
-    total_size,
-    tree_folders,
+    settled_folders,
 )
 from persist.experiment.trial_arrays import (
+    JOINED,
     RESULT,
     JoinedArrays,
     can_join,
@@ -42,6 +42,7 @@ from persist.experiment.working import (
     FILES,
     OUTER_FILES,
     PICKLES,
+    ROOT,
     TABLE,
     VERSIONS,
     check_format,
@@ -51,6 +52,7 @@ from persist.experiment.working import (
 )
 from persist.files import TIMEOUT, open_regular, temporary_beside
 from persist.files.folder import new_folder
+from persist.hdf5.extras import Extra, attributes_but, extras_of
 from persist.hdf5.opening import disk_errors, member, open_hdf5
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
@@ -59,6 +61,7 @@ LAYOUTS = ("trials", "joined")
 
 _Path = str | os.PathLike[str]
 _PIECE = 1 << 22  # bytes
+_ATTRIBUTES = frozenset(map(str.encode, ["format", "format_version", ROOT, EXTENDED]))
 
 
 def storage_to_hdf5(
@@ -116,9 +119,7 @@ def storage_to_hdf5(
     check_outside(target, root)
     if not overwrite:
         _refuse_extended(target, timeout)
-    settle_tree(root)
-    folders = tree_folders(root)
-    meter = Meter(progress, total_size(folders))
+    folders, meter = settled_folders(root, progress)
     with (
         temporary_beside(target) as temporary,
         disk_errors(target),
@@ -155,13 +156,8 @@ class _Copy:
         self._layout = layout
         self._meter = meter
         self._timeout = timeout
-        # What is hidden is no subject and no task.
-        self._depth = 0
-        for name in folder.parts[:2]:
-            if name.startswith("."):
-                break
-            self._depth += 1
-        self._place = "/" + group_path(*folder.parts[: self._depth])
+        self._depth = len(folder.place)
+        self._place = "/" + group_path(*folder.place)
         self._n_rows = 0
 
     def run(self) -> None:
@@ -235,7 +231,7 @@ def hdf5_to_storage(
     """Make a storage of a working dataset: the inverse of `storage_to_hdf5`.
 
     What else was put into the file, groups and datasets of any names, becomes HDF5 files at their
-    place in the storage.
+    place in the storage. A warning names attributes and columns that a storage cannot hold.
 
     Parameters
     ----------
@@ -287,6 +283,36 @@ def _write_root(file: Any, root: str, progress: Progress) -> None:
     for subject, task, folder in tasks:
         _write_task(member(member(file, subject), task), folder)
         meter.advance(1, f"{name_of_group(subject)}/{name_of_group(task)}")
+    left = _extras(file, [subject for subject, _ in subjects], [task[:2] for task in tasks])
+    if left:
+        warnings.warn(
+            f"{', '.join(left)} has no place in a storage, and stays in the HDF5 file only",
+            PersistWarning,
+            stacklevel=3,
+        )
+
+
+def _extras(file: Any, subjects: list[str], tasks: list[tuple[str, str]]) -> list[str]:
+    """Return what other software has put into a working dataset, and a storage has no place for."""
+    found = [Extra(file, attributes_but(file, _ATTRIBUTES), [])]
+    for subject in subjects:
+        group = member(file, subject)
+        found.append(Extra(group, attributes_but(group, frozenset()), []))
+    for subject, task in tasks:
+        group = member(member(file, subject), task)
+        found.append(Extra(group, attributes_but(group, frozenset()), []))
+        if TABLE in group:
+            table = member(group, TABLE)
+            found += extras_of(table, table_layout(read_table(table)))
+        arrays = member(group, ARRAYS) if ARRAYS in group else {}
+        for joined in (member(arrays, name) for name in arrays):
+            if is_joined(joined):
+                found += extras_of(joined, JOINED)
+    return [
+        f"{name.decode(errors='replace')} of {owner.name}"
+        for owner, attributes, members in found
+        for name in attributes + members
+    ]
 
 
 def _write_level(group: Any, folder: str) -> list[tuple[str, str]]:

@@ -38,15 +38,7 @@ _FLOAT = re.compile(
 
 
 class Field(NamedTuple):
-    """A field as it is in a file.
-
-    Parameters
-    ----------
-    text : str
-        Its text, without quotes.
-    is_quoted : bool
-        Whether it was in quotes.
-    """
+    """A field as it is in a file."""
 
     text: str
     is_quoted: bool
@@ -182,16 +174,8 @@ _SPECIAL = re.compile(r'[,"\r\n]|\A\s|\s\Z')
 class CSV(NamedTuple):
     """What a file holds.
 
-    Parameters
-    ----------
-    columns : list of str
-        The names of the columns.
-    rows : list of list of Field
-        The rows; short ones are filled up with empty fields.
-    end : int
-        Where the last whole line ends, in bytes.
-    rest : str
-        What follows it: a row that was not written to its end.
+    Short rows are filled up with empty fields. `end` is where the last whole line ends, in bytes,
+    and `rest` what follows it: a row that was not written to its end.
     """
 
     columns: list[str]
@@ -239,12 +223,8 @@ def row_line(fields: Iterable[str]) -> str:
 def widened(data: bytes, names: bytes) -> bytes:
     """Return a file with more columns, in which no row has a value yet.
 
-    Parameters
-    ----------
-    data : bytes
-        The whole lines of a file, the first of which names the columns; nothing for a new file.
-    names : bytes
-        What is added to the first line, as it is in a file.
+    `data` is whole lines, the first of which names the columns; nothing for a new file. `names` is
+    what is added to the first line, as it is in a file.
     """
     if not data:
         return names + b"\n"

@@ -20,9 +20,7 @@ from persist.experiment.tree import (
     check_outside,
     check_root,
     files_in,
-    settle_tree,
-    total_size,
-    tree_folders,
+    settled_folders,
 )
 from persist.experiment.trial_arrays import SeparateArrays
 from persist.experiment.trial_folder import EXTENSION, TRIALS
@@ -90,9 +88,7 @@ def storage_to_dataset(
     check_identifier(os.path.basename(os.path.abspath(target)), "name of the package")
     with contextlib.suppress(IsADirectoryError):
         check_outside(target, root)
-    settle_tree(root)
-    folders = tree_folders(root)
-    meter = Meter(progress, total_size(folders))
+    folders, meter = settled_folders(root, progress)
     with new_folder(target) as temporary:
         options: dict[str, Any] = {"array_threshold": _THRESHOLD, "durable": False}
         with open_data_set(temporary, "w", **options) as dataset:
@@ -117,29 +113,16 @@ class _Export:
     def run(self) -> None:
         """Write all."""
         for folder in self._folders:
-            place = self._place(folder)
-            if place == folder.parts:
-                self._open_space(place)
+            place = folder.place
+            if place and place == folder.parts:
+                outer = place[:-1]
+                key = self._key(outer, place[-1])
+                self._spaces[place] = self._spaces[outer].group(key)
             with reading(folder.path, timeout=self._timeout):
                 self._write(folder, place)
         for place, files in self._other.items():
             self._spaces[place][_FILES] = files
         self._root[_NAMES] = self._names
-
-    def _place(self, folder: Folder) -> tuple[str, ...]:
-        """Return the subject or task in which the files of a folder are."""
-        place: list[str] = []
-        for name in folder.parts[:2]:
-            if name.startswith("."):
-                break
-            place.append(name)
-        return tuple(place)
-
-    def _open_space(self, place: tuple[str, ...]) -> None:
-        if place:
-            outer = place[:-1]
-            key = self._key(outer, place[-1])
-            self._spaces[place] = self._spaces[outer].group(key)
 
     def _key(self, place: tuple[str, ...], name: str) -> str:
         key = key_spelling(name, _RESERVED)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from persist.files import TIMEOUT, FolderLock
 from persist.files.journal import is_pending, recover
@@ -13,6 +14,19 @@ from persist.files.journal import is_pending, recover
 JOURNAL = ".persist-journal"
 _LOCK = ".lock"
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+Identity: TypeAlias = tuple[int, int, int] | None
+"""The inode, size and time of a file, by which a change by others is noticed."""
+
+
+def identity(file: str | int) -> Identity:
+    """Return the identity of a path or descriptor; None if it is missing."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def journal_of(folder: str) -> str:
@@ -71,14 +85,7 @@ def reading(folder: str, *, always: bool = False, timeout: float = TIMEOUT) -> I
 
     Where nobody has written with a lock, and where nothing can be written, nothing is done.
 
-    Parameters
-    ----------
-    folder : str
-        The folder.
-    always : bool, optional
-        Take the lock also where nobody has written so far: somebody may begin to.
-    timeout : float, optional
-        How long to wait for a writer, in s.
+    With `always`, the lock is taken also where nobody has written so far: somebody may begin to.
 
     Raises
     ------

@@ -20,13 +20,6 @@ _OWN = re.compile(
 def check_name(what: str, name: object) -> str:
     """Return the name of a subject, task or array if every system can have a file of that name.
 
-    Parameters
-    ----------
-    what : str
-        What is named, for the message.
-    name : object
-        The name.
-
     Raises
     ------
     TypeError

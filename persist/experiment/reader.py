@@ -245,15 +245,16 @@ class Reader(abc.ABC):
         """
         return pickle.loads(self._pickled(name))
 
-    @abc.abstractmethod
     def load(self, name: str) -> Any:
-        """Return an object that `store` has written. This runs its source.
+        """Return an object that `TaskWriter.store` has written. This runs its source.
 
         Raises
         ------
         MissingRecordError
             If there is none; it is both a KeyError and a FileNotFoundError.
         """
+        self._check_open()
+        return self._stored(check_object_name(name))
 
     def close(self) -> None:
         """Forget what was read. Further calls raise `ClosedError`."""
@@ -304,6 +305,10 @@ class Reader(abc.ABC):
     @abc.abstractmethod
     def _pickled(self, name: str) -> bytes:
         """Return a pickle."""
+
+    @abc.abstractmethod
+    def _stored(self, name: str) -> Any:
+        """Return an object that was stored as source."""
 
 
 def _selected(trials: Rows, count: int) -> list[int]:

@@ -17,7 +17,6 @@ from persist.experiment.reader import (
     MissingRecordError,
     Reader,
     UnknownArrayError,
-    check_object_name,
     load_object,
 )
 from persist.experiment.task_writer import PICKLE
@@ -77,16 +76,7 @@ class TaskReader(Reader):
             n_rows = len(_read_csv(self._folder).rows)
             refuse_orphans(self._folder, n_rows, self._orphans(n_rows))
 
-    def load(self, name: str) -> Any:
-        """Return an object that `TaskWriter.store` has written. This runs its source.
-
-        Raises
-        ------
-        MissingRecordError
-            If there is none; it is both a KeyError and a FileNotFoundError.
-        """
-        self._check_open()
-        check_object_name(name)
+    def _stored(self, name: str) -> Any:
         self._check_there(name, SOURCE)
         with reading(self._folder, timeout=self._timeout):
             return load_object(self._folder, name)

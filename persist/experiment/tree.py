@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from persist.errors import (
@@ -18,6 +19,7 @@ from persist.experiment.names import is_own_file
 from persist.experiment.trial_folder import TRIALS
 from persist.files import check_path, settle_folders
 from persist.files.regular import check_regular
+from persist.progress import Meter, Progress
 
 
 class InsideError(PersistError, ValueError):
@@ -35,32 +37,23 @@ class LinkLoopError(PersistError, OSError):
 class Folder(NamedTuple):
     """A folder of a storage.
 
-    Parameters
-    ----------
-    parts : tuple of str
-        The names that lead to it from the root.
-    path : str
-        Where it is.
-    is_empty : bool
-        Whether there is nothing in it.
+    `parts` are the names that lead to it from the root.
     """
 
     parts: tuple[str, ...]
     path: str
     is_empty: bool
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The subject, and the task, in which it is; what is hidden is in none."""
+        return tuple(takewhile(lambda name: not name.startswith("."), self.parts[:2]))
+
 
 class TreeFile(NamedTuple):
     """A file of a storage.
 
-    Parameters
-    ----------
-    parts : tuple of str
-        The names that lead to it from the root.
-    path : str
-        Where it is.
-    size : int
-        Its size in bytes.
+    `parts` are the names that lead to it from the root; the size is in bytes.
     """
 
     parts: tuple[str, ...]
@@ -202,9 +195,12 @@ def files_in(folder: Folder) -> list[TreeFile]:
     return found
 
 
-def total_size(folders: Iterable[Folder]) -> int:
-    """Return how many bytes the files in folders have."""
-    return sum(file.size for folder in folders for file in files_in(folder))
+def settled_folders(root: str, progress: Progress) -> tuple[list[Folder], Meter]:
+    """Return `tree_folders` of a settled root, and the meter of the bytes in them."""
+    settle_tree(root)
+    folders = tree_folders(root)
+    size = sum(file.size for folder in folders for file in files_in(folder))
+    return folders, Meter(progress, size)
 
 
 def _walk(path: str, parts: tuple[str, ...], above: tuple[str, ...]) -> Iterator[Folder]:

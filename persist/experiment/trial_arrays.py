@@ -13,6 +13,7 @@ import h5py
 import numpy
 
 from persist.errors import ArgumentError
+from persist.hdf5.extras import Layout, dataset_layout
 from persist.hdf5.handles import ArrayHandle
 from persist.hdf5.masked import read_prepared
 from persist.hdf5.opening import member
@@ -46,13 +47,7 @@ class TrialArrays(Protocol):
 
 
 class SeparateArrays:
-    """Arrays that are a dataset each.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        The datasets, each called by the number of its row.
-    """
+    """Arrays that are a dataset each."""
 
     def __init__(self, group: Any) -> None:
         self._group = group
@@ -162,6 +157,12 @@ _AXIS = "axis"
 _INDEX = "index"
 _SHAPES = "shapes"
 _FLAT = -1
+_PARTS = {RESULT: Layout(), _INDEX: dataset_layout("columns"), _SHAPES: Layout()}
+JOINED = Layout(
+    frozenset([_LAYOUT.encode(), _AXIS.encode()]),
+    {name.encode(): part for name, part in _PARTS.items()},
+)
+"""What is read of a group of joined arrays."""
 
 
 def is_joined(group: Any) -> bool:
@@ -215,13 +216,7 @@ def write_joined(group: Any, rows: Sequence[int], datasets: Sequence[Any]) -> No
 
 
 class JoinedArrays:
-    """Arrays that are parts of one dataset.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        What `write_joined` wrote.
-    """
+    """Arrays that are parts of one dataset."""
 
     def __init__(self, group: Any) -> None:
         self._data = member(group, RESULT)
@@ -285,13 +280,7 @@ Source: TypeAlias = Callable[[], AbstractContextManager[TrialArrays]]
 
 
 class LazyArray(ArrayHandle):
-    """The array of one trial, read when it is indexed or made an array.
-
-    Attributes
-    ----------
-    shape : tuple of int
-    dtype : numpy.dtype
-    """
+    """The array of one trial, read when it is indexed or made an array."""
 
     def __init__(self, source: Source, name: str, row: int) -> None:
         def read(selection: Any) -> Any:

@@ -21,7 +21,7 @@ from persist.experiment.csv_text import (
     row_line,
     widened,
 )
-from persist.experiment.folder import held, journal_of, lock_of, reading
+from persist.experiment.folder import Identity, held, identity, journal_of, lock_of, reading
 from persist.experiment.names import check_column
 from persist.experiment.trial_arrays import row_names
 from persist.files import TIMEOUT, open_regular
@@ -41,16 +41,7 @@ class TrialFolder:
 
     Files stay open between trials. When somebody else has changed one, it is opened anew.
 
-    Parameters
-    ----------
-    folder : str
-        A folder that exists.
-    durable : bool
-        Whether to wait until the disk holds each trial.
-    table : str, optional
-        The name of the file of attributes.
-    timeout : float, optional
-        How long to wait for others, in s.
+    `durable` says whether to wait until the disk holds each trial; `timeout` is in s.
     """
 
     def __init__(
@@ -60,7 +51,7 @@ class TrialFolder:
         self.durable = durable
         self.columns: list[str] = []
         self.n_rows = 0
-        self._table = os.path.join(folder, table)
+        self.table = os.path.join(folder, table)
         self.timeout = timeout
         self._lock = lock_of(folder, timeout)
         self._is_closed = False
@@ -68,14 +59,9 @@ class TrialFolder:
         self._journal = Journal(journal_of(folder), durable=durable)
         self._files: dict[str, ArrayFile] = {}
         self._handle: Handle | None = None
-        self._found: tuple[int, int, int] | None = None
+        self._found: Identity = None
         self._end = 0
         self._is_line_open = False
-
-    @property
-    def table(self) -> str:
-        """The path of the file of attributes."""
-        return self._table
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
@@ -92,17 +78,7 @@ class TrialFolder:
     def append(self, fields: Mapping[str, str], arrays: Mapping[str, Prepared]) -> int:
         """Add a trial, while others are kept out.
 
-        Parameters
-        ----------
-        fields : mapping of str to str
-            The fields of the row, by column.
-        arrays : mapping of str to Prepared
-            The arrays.
-
-        Returns
-        -------
-        int
-            The number of its row.
+        Return the number of its row.
 
         Raises
         ------
@@ -148,36 +124,29 @@ class TrialFolder:
 
     def _refresh(self) -> None:
         """Look at what is there, unless it is what this object wrote last."""
-        if self._found is not None and self._identity() == self._found:
+        if self._found is not None and identity(self.table) == self._found:
             return
         self.close()
-        self._handle = Handle(self._table)
-        data, csv = read_csv(self._table)
+        self._handle = Handle(self.table)
+        data, csv = read_csv(self.table)
         if "\n" in csv.rest.rstrip("\n"):
             raise DamagedError(
-                f"cannot add to {self._table}: several lines from row {len(csv.rows)} on cannot be "
+                f"cannot add to {self.table}: several lines from row {len(csv.rows)} on cannot be "
                 "read, perhaps for a quote that is not closed; correct the file first"
             )
         self._refuse_orphans(len(csv.rows))
         if csv.rest:
-            _log.warning("%s: dropping a row that is not whole: %r", self._table, csv.rest)
+            _log.warning("%s: dropping a row that is not whole: %r", self.table, csv.rest)
             os.ftruncate(self._handle.number, csv.end)
             if self.durable:
                 # Else a replay after a loss of power would leave the rest of the torn row.
                 sync_data(self._handle.number)
         self.columns, self.n_rows, self._end = csv.columns, len(csv.rows), csv.end
         self._is_line_open = bool(csv.columns) and data[csv.end - 1 : csv.end] != b"\n"
-        self._found = self._identity()
-
-    def _identity(self) -> tuple[int, int, int] | None:
-        try:
-            found = os.stat(self._table)
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        self._found = identity(self.table)
 
     def _refuse_orphans(self, n_rows: int) -> None:
-        if os.path.basename(self._table) != TRIALS:
+        if os.path.basename(self.table) != TRIALS:
             return
         found = {
             name: [row for row in row_names(self._array_file(name).file) if row >= n_rows]
@@ -202,10 +171,10 @@ class TrialFolder:
         handle = self._handle
         assert handle is not None
         change = self._row_change(handle.number, columns, fields)
-        table = Part(os.path.basename(self._table), handle.number, self._end, [change], True)
+        table = Part(os.path.basename(self.table), handle.number, self._end, [change], True)
         # The table is the only file that grows, and so the first: a disk can be full.
         commit_arrays(self._journal, list(self._files.values()), [table])
-        self._found = self._identity()
+        self._found = identity(self.table)
         self.columns = columns
         self._end = change.offset + len(change.new)
         self._is_line_open = False

@@ -44,7 +44,6 @@ from persist.experiment.reader import (
     MissingRecordError,
     Reader,
     UnknownArrayError,
-    check_object_name,
     load_object,
 )
 from persist.experiment.tree import existing_file
@@ -127,15 +126,7 @@ class WorkingTask(Reader):
         with self._opened() as file:
             return self._array_names(file)
 
-    def load(self, name: str) -> Any:
-        """Return an object that `TaskWriter.store` has written. This runs its source.
-
-        Raises
-        ------
-        MissingRecordError
-            If there is none; it is both a KeyError and a FileNotFoundError.
-        """
-        check_object_name(name)
+    def _stored(self, name: str) -> Any:
         with tempfile.TemporaryDirectory() as folder:
             with self._opened() as file:
                 files = self._member(file, FILES)

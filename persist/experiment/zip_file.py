@@ -22,9 +22,7 @@ from persist.experiment.tree import (
     default_target,
     existing_file,
     files_in,
-    settle_tree,
-    total_size,
-    tree_folders,
+    settled_folders,
 )
 from persist.files import TIMEOUT, open_regular, temporary_beside
 from persist.files.folder import new_folder
@@ -124,9 +122,7 @@ def _write_all(
     archive: zipfile.ZipFile, root: str, top: str, progress: Progress, timeout: float
 ) -> None:
     plain_name("root with a name", top)
-    settle_tree(root)
-    folders = tree_folders(root)
-    meter = Meter(progress, total_size(folders))
+    folders, meter = settled_folders(root, progress)
     for folder in folders:
         with reading(folder.path, timeout=timeout):
             files = files_in(folder)

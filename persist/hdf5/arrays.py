@@ -36,6 +36,7 @@ from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.views import shared_buffers
 from persist.errors import DamagedError
 from persist.hdf5.content import Content, Numbers, Texts
+from persist.hdf5.extras import dataset_layout
 from persist.hdf5.vocabulary import are_texts, marked, text_of
 
 STRINGS = "__string_array__"
@@ -43,6 +44,9 @@ DTYPE = "encoding-dtype"
 ORDER = "encoding-order"
 READ_ONLY = "encoding-readonly"
 MEMORY = "encoding-memory"
+
+ARRAY_WORDS = (STRINGS, DTYPE, ORDER, READ_ONLY, MEMORY)
+ARRAY = dataset_layout(*ARRAY_WORDS)
 
 _NUMBER_KINDS = "biufcV"
 
@@ -114,22 +118,8 @@ _TEXT: DType = numpy.dtype("U")
 class Stored:
     """The array that a dataset represents.
 
-    Parameters
-    ----------
-    dataset : h5py.Dataset
-        An open dataset, with its data in its file: see `persist.hdf5.opening.member`.
-
-    Attributes
-    ----------
-    attributes : dict of str to object
-        The attributes of the dataset.
-    shape : tuple of int
-        The shape of the array, which is that of the dataset.
-    is_text : bool
-        Whether the array is of text.
-    dtype : numpy.dtype
-        The dtype of the array. The width of texts that other software wrote is not in the header:
-        it is 0.
+    The dataset has its data in its file: see `persist.hdf5.opening.member`. The width of texts that
+    other software wrote is not in its header: it is 0 in `dtype`.
     """
 
     def __init__(self, dataset: Any) -> None:

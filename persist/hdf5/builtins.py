@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 
@@ -24,12 +24,14 @@ from persist.archive import Archive, reduce
 from persist.archive.array_source import without_padding
 from persist.archive.arrays import Array
 from persist.archive.arrays.blocks import Standing, block_array, named_blocks
-from persist.archive.arrays.hdf5 import read_dataset
+from persist.archive.arrays.hdf5 import DTYPE as ARRAY_DTYPE
+from persist.archive.arrays.hdf5 import ORDER, read_dataset
 from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.safe.policy import restore_as_trusted
 from persist.errors import DamagedError, UnsupportedObjectError
-from persist.hdf5.arrays import STRINGS, Stored, array_content, read_array
+from persist.hdf5.arrays import ARRAY, STRINGS, Stored, array_content, read_array
 from persist.hdf5.content import Blocks, Content, Dataset, External, Numbers, Text, Texts
+from persist.hdf5.extras import SEEN, Layout, dataset_layout, group_layout
 from persist.hdf5.opening import member
 from persist.hdf5.registry import Encoding, by_tag, registry
 from persist.hdf5.vocabulary import (
@@ -50,6 +52,10 @@ SUMMARY = "encoding-summary"
 _NAME = "value"
 _SOURCE = "source"
 _ARRAYS = "arrays"
+_DATA = "data"
+_STORED = dataset_layout(ORDER, ARRAY_DTYPE)
+_MEMBERS = {_SOURCE: Layout(), _ARRAYS: Layout(rest=_STORED), _DATA: ARRAY}
+ARCHIVED = group_layout([SUMMARY], _MEMBERS)
 
 # Arrays of fewer elements are read more easily among the source.
 THRESHOLD = 20
@@ -60,16 +66,8 @@ def archive_content(
 ) -> Content:
     """Return the content for any object.
 
-    Parameters
-    ----------
-    obj : object
-        The object.
-    summary : dict of str to object
-        Its summary.
-    path : str
-        What leads from the item to the object, for errors: ``['a']['b']``.
-    found : sequence of (numpy.ndarray, BlockArray)
-        Arrays in the object, and what they stand for.
+    `path` leads from the item to the object, for errors: ``['a']['b']``. `found` are arrays in the
+    object, and what they stand for.
 
     Raises
     ------
@@ -113,6 +111,16 @@ def read_archive(group: Any) -> Any:
     if _NAME not in found:
         raise DamagedError(f"{group.name} is damaged: its {_SOURCE} defines no {_NAME!r}")
     return found[_NAME]
+
+
+def archive_layout(group: Any) -> Layout:
+    """Return the layout of a group that holds a source, which names the arrays that are its own."""
+    if _ARRAYS not in group:
+        return ARCHIVED
+    source = text_of(member(group, _SOURCE)[()])
+    names = [name for name in member(group, _ARRAYS) if f"[{name!r}]" in source]
+    own = Layout(members={name.encode(): _STORED for name in names})
+    return group_layout([SUMMARY], {**_MEMBERS, _ARRAYS: own})
 
 
 class _Arrays(dict[str, Array]):
@@ -167,6 +175,7 @@ class NumberEncoding(_Plain):
     """Numbers; one of numpy is marked, and ``encoding-value`` is the number in its own type."""
 
     tag = "scalar"
+    layout = group_layout([VALUE, KIND, NUMPY_VALUE])
 
     def content(self, obj: Any) -> Content | None:
         """Return what the group of a number holds, or None if it does not fit."""
@@ -201,6 +210,7 @@ class TextEncoding(_Plain):
     """Text, of Python or of numpy."""
 
     tag = "scalar_str"
+    layout = group_layout([VALUE])
 
     def content(self, obj: Any) -> Content | None:
         """Return what the group of a text holds, or None if HDF5 would cut it."""
@@ -221,6 +231,7 @@ class NoneEncoding(_Plain):
     """None."""
 
     tag = "none"
+    layout = group_layout()
 
     def content(self, obj: None) -> Content:
         """Return what the group of None holds."""
@@ -238,6 +249,7 @@ class DictEncoding(_Plain):
     """Dicts with names as keys: a group for each value. They are read by `persist.hdf5.reading`."""
 
     tag = "dict"
+    layout = group_layout(rest=SEEN)
 
     def content(self, obj: dict[Any, Any]) -> Content | None:
         """Return what the group of a dict holds, or None if HDF5 has no such names."""
@@ -254,6 +266,7 @@ class ArrayEncoding:
     """Arrays, and maps of files; also the lists that have the same tag."""
 
     tag = "ndarray"
+    layout = group_layout(members={_DATA: ARRAY})
 
     def content(self, obj: Any) -> Content | None:
         """Return what the group of an array holds, or None if HDF5 lacks its type."""
@@ -302,15 +315,10 @@ class BlockEncoding(ArrayEncoding):
 
 @dataclass(frozen=True)
 class SequenceEncoding(_Plain):
-    """Lists, tuples and sets of numbers or texts of exactly one type: one dataset.
-
-    Parameters
-    ----------
-    cls : type
-        The class.
-    """
+    """Lists, tuples and sets of numbers or texts of exactly one type: one dataset."""
 
     cls: type
+    layout: ClassVar[Layout] = group_layout(members={_DATA: ARRAY})
 
     @property
     def tag(self) -> str:

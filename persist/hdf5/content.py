@@ -32,17 +32,7 @@ class Dataset(Protocol):
 
 @dataclass
 class Numbers:
-    """An array of a type that HDF5 has, in C order whatever its order in memory.
-
-    Parameters
-    ----------
-    array : numpy.ndarray
-        The array.
-    dtype : numpy.dtype, optional
-        What it is converted to.
-    attributes : dict of str to object
-        Attributes of the dataset.
-    """
+    """An array of a type that HDF5 has, in C order whatever its order in memory."""
 
     array: Array
     dtype: DType | None = None
@@ -75,15 +65,7 @@ class Numbers:
 
 @dataclass
 class Joined:
-    """Arrays of one axis, one after the other, as 64-bit floats.
-
-    Parameters
-    ----------
-    parts : sequence of numpy.ndarray
-        The arrays.
-    attributes : dict of str to object
-        Attributes of the dataset.
-    """
+    """Arrays of one axis, one after the other, as 64-bit floats."""
 
     parts: Sequence[Array]
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -115,12 +97,7 @@ class Joined:
 class Texts:
     """Texts of any number of axes, as variable-length UTF-8.
 
-    Parameters
-    ----------
-    array : numpy.ndarray
-        Of type U or S, or of str objects.
-    attributes : dict of str to object
-        Attributes of the dataset.
+    The array is of type U or S, or of str objects.
     """
 
     array: Array
@@ -158,15 +135,7 @@ class External:
 
 @dataclass
 class Blocks:
-    """An array that is written block by block, as the HDF5 files of archives hold it.
-
-    Parameters
-    ----------
-    array : BlockArray
-        The array.
-    attributes : dict of str to object
-        Attributes of the dataset.
-    """
+    """An array that is written block by block, as the HDF5 files of archives hold it."""
 
     array: BlockArray
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -217,14 +186,7 @@ class Content:
 def write_content(group: Any, content: Content, created_at: float) -> None:
     """Fill a group that is empty.
 
-    Parameters
-    ----------
-    group : h5py.Group
-        Made with ``track_order=True`` if the content is ordered.
-    content : Content
-        What it is to hold.
-    created_at : float
-        The time of the item, POSIX, in s.
+    It was made with ``track_order=True`` if the content is ordered. `created_at` is POSIX, in s.
     """
     made: dict[int, str] = {}
     work = [(group, content)]

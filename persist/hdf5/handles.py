@@ -15,14 +15,7 @@ from persist.errors import ArgumentError, ArgumentTypeError
 class ArrayHandle:
     """An array in a file; an index reads that part of it.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        The lengths of its axes.
-    dtype : numpy.dtype
-        The type of its elements.
-    read : callable
-        Returns the part for an index.
+    `read` returns the part for an index.
     """
 
     def __init__(

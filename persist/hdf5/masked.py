@@ -33,16 +33,8 @@ _EARLY.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
 class Prepared:
     """An array that HDF5 can hold.
 
-    Parameters
-    ----------
-    array : numpy.ndarray
-        In C order.
-    kind : h5py.h5t.TypeID
-        Its type in the file.
-    mask : Prepared, optional
-        The mask of a masked array; without axes where nothing was ever masked.
-    fill_value : numpy.generic, optional
-        What the user has chosen to fill a masked array with.
+    It is in C order. The mask has no axes where nothing was ever masked, and there is a
+    `fill_value` where the user has chosen one.
     """
 
     array: Any

@@ -83,17 +83,8 @@ def format_errors(path: str) -> Iterator[None]:
 def damage_of(group: Any, error: Exception) -> Exception:
     """Return what to raise for an error that the content of a group has caused.
 
-    Parameters
-    ----------
-    group : h5py.Group
-        What was read.
-    error : Exception
-        What numpy, h5py or the class of the object has raised for it.
-
-    Returns
-    -------
-    Exception
-        A DamagedError; the error itself if it is one of persist, or does not come of the content.
+    That is a DamagedError, or the error itself if it is one of persist, or does not come of the
+    content.
     """
     is_other = isinstance(error, (PersistError, ImportError, MemoryError))
     if is_other or getattr(error, "errno", None):
@@ -129,12 +120,7 @@ def disk_errors(path: str) -> Iterator[None]:
 def member(group: Any, name: str) -> Any:
     """Return what a hard link in a group leads to, or raise DamagedError.
 
-    Parameters
-    ----------
-    group : h5py.Group
-        An open group.
-    name : str
-        The name of a member, in which a slash is a part of the name of none.
+    A slash is a part of the name of no member.
 
     Raises
     ------

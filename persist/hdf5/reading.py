@@ -8,15 +8,17 @@ from typing import Any, TypeAlias
 import h5py
 
 from persist.errors import DamagedError
-from persist.hdf5.arrays import MEMORY, Memory, Stored
+from persist.hdf5.arrays import ARRAY, MEMORY, Memory, Stored
 from persist.hdf5.builtins import (
     ARCHIVE,
     LIST,
     ArrayEncoding,
     DictEncoding,
+    archive_layout,
     archive_summary,
     read_archive,
 )
+from persist.hdf5.extras import SEEN, Extra, extras_of, group_layout
 from persist.hdf5.opening import damage_of, member
 from persist.hdf5.registry import Encoding, by_tag
 from persist.hdf5.vocabulary import encoding_of, tag_of
@@ -25,11 +27,14 @@ Lazy: TypeAlias = Callable[[str, tuple[int, ...], Any], Any]
 """Takes the path of a dataset, the shape and the dtype of the array; returns a handle of it."""
 
 
+_ARRAY_GROUP = group_layout(members={"data": SEEN})
+
+
 class UnknownTypeError(DamagedError):
     """A group is of a type that no encoding reads."""
 
 
-def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
+def read_item(group: Any, *, lazy: Lazy | None = None, extras: list[Extra] | None = None) -> Any:
     """Return the object that a group represents.
 
     An object that HDF5 has no form for is kept as the source of an archive, and **reading it runs
@@ -43,6 +48,8 @@ def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
         Called with the path of the dataset, the shape and the dtype for each array of numbers that
         is the item, or a value in a dict; what it returns is used in place of the array, which is
         not read.
+    extras : list, optional
+        To which is added what the group holds that no encoding reads.
 
     Returns
     -------
@@ -66,14 +73,15 @@ def read_item(group: Any, *, lazy: Lazy | None = None) -> Any:
     ...     read_item(file["item"])
     {'rates': [1.5, 2.5], 'unit': 'Hz'}
     """
-    return _Reader(lazy).read(group)
+    return _Reader(lazy, extras).read(group)
 
 
 class _Reader:
     """The objects of one item that have several names, and the dicts that are still empty."""
 
-    def __init__(self, lazy: Lazy | None) -> None:
+    def __init__(self, lazy: Lazy | None, extras: list[Extra] | None) -> None:
         self._lazy = lazy
+        self._extras = extras
         self._memory = Memory()
         self._known: dict[Any, Any] = {}
         # With each dict that is still empty, the groups that it is in and that have several names.
@@ -106,10 +114,18 @@ class _Reader:
     def _decode(self, group: Any) -> Any:
         tag, mark = _kind(group)
         if mark == ARCHIVE:
-            return read_archive(group)
+            found = read_archive(group)
+            if self._extras is not None:
+                self._extras += extras_of(group, archive_layout(group))
+            return found
         encoding = _encoding(tag, group)
+        is_array = isinstance(encoding, ArrayEncoding) and mark != LIST
         try:
-            if isinstance(encoding, ArrayEncoding) and mark != LIST:
+            # Encodings of other packages may have no layout, and then all is theirs.
+            known = _ARRAY_GROUP if is_array else getattr(encoding, "layout", None)
+            if self._extras is not None and known is not None:
+                self._extras += extras_of(group, known)
+            if is_array:
                 return self._array(member(group, "data"))
             found = encoding.read(group)
         except Exception as error:
@@ -123,6 +139,8 @@ class _Reader:
 
     def _array(self, dataset: Any) -> Any:
         stored = Stored(dataset)
+        if self._extras is not None and stored.attributes:
+            self._extras += extras_of(dataset, ARRAY)
         if self._lazy is not None and not stored.is_text:
             return self._lazy(dataset.name, stored.shape, stored.dtype)
         if MEMORY in stored.attributes:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from persist.archive.registry import Registry
 from persist.errors import ArgumentError, MissingExtraError
 from persist.hdf5.content import Content
+from persist.hdf5.extras import Layout
 
 
 class Encoding(Protocol):
@@ -16,6 +17,11 @@ class Encoding(Protocol):
     @property
     def tag(self) -> str:
         """The ``__type__`` of the groups."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """What `read` reads of a group; all else that one holds is copied as it is."""
         ...
 
     def content(self, obj: Any) -> Content | None:

@@ -22,6 +22,11 @@ CREATED_AT = "__created_at__"
 NOTE = "__note__"
 ENCODING = "encoding-type"
 VERSION = "encoding-version"
+# Of the groups of a workspace: a note that is JSON, and a name that no group can have.
+JSON_NOTE = "encoding-note"
+NAME_ATTRIBUTE = "encoding-name"
+GROUP_WORDS = frozenset([TYPE, CREATED_AT, NOTE, ENCODING, VERSION, JSON_NOTE, NAME_ATTRIBUTE])
+"""The attributes that any group may have."""
 
 _CURRENT = "1.0"
 _UTF8_TEXT = h5py.check_string_dtype(h5py.string_dtype())

@@ -65,20 +65,6 @@ def summarize(obj: Any) -> dict[str, Any]:
     return summary
 
 
-def plan(obj: Any) -> Content:
-    """Return what the group of an object is to hold.
-
-    Raises
-    ------
-    UnsupportedObjectError
-        If the object, or one that it leads to, cannot be stored.
-    """
-    try:
-        return _Plan().build(obj)
-    except _NotNativeError:
-        return _archived(*without_blocks(obj, THRESHOLD), "")
-
-
 class _NotNativeError(Exception):
     """The item is to be one source."""
 
@@ -254,7 +240,11 @@ def prepare(obj: Any) -> Item:
     ValueError
         If the format of a registered class cannot hold what an object of it has.
     """
-    return Item(summarize(obj), plan(obj), obj)
+    try:
+        content = _Plan().build(obj)
+    except _NotNativeError:
+        content = _archived(*without_blocks(obj, THRESHOLD), "")
+    return Item(summarize(obj), content, obj)
 
 
 def write_item(

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 from persist.hdf5 import prepare
+from persist.hdf5.extras import Extra
+from persist.workspace.foreign import Foreign
 from persist.workspace.groups import copy_item, existing_group, item_group, read_group, write_new
 from persist.workspace.index import Entry, missing_item
 
 Place: TypeAlias = tuple[str, str]
 """A namespace and a key."""
+Extras: TypeAlias = list[Foreign] | None
+"""To which is added what other software has put into an item."""
 
 
 class Source(Protocol):
     """Objects that can be read, each under a namespace and a key."""
 
-    def read(self, namespace: str, key: str, handles: Any = None) -> Any:
-        """Return an object, with handles in place of its arrays if they are to be made."""
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
+        """Return an object, with handles in place of its arrays if they are to be made.
+
+        What is kept of other software beside the object is added to `extras`.
+        """
         ...
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
@@ -56,78 +63,92 @@ class Backend(Source, Protocol):
 class MemoryBackend:
     """Objects in memory: the very objects that were stored.
 
-    Attributes
-    ----------
-    items : dict
-        The objects by namespace and key.
+    `extras` is what other software had put into the groups that objects were read from.
     """
 
-    def __init__(self, items: dict[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        items: dict[str, dict[str, Any]] | None = None,
+        extras: dict[Place, Foreign] | None = None,
+    ) -> None:
         self.items: dict[str, dict[str, Any]] = {} if items is None else items
+        self.extras: dict[Place, Foreign] = {} if extras is None else extras
 
-    def read(self, namespace: str, key: str, handles: Any = None) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object."""
+        if extras is not None and (namespace, key) in self.extras:
+            extras.append(self.extras[namespace, key])
         return self.items.get(namespace, {}).get(key)
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Write an object under other names to an open HDF5 file."""
-        write_new(file, *to, prepare(self._known(namespace, key)), entry)
+        if key not in self.items.get(namespace, {}):
+            raise missing_item(namespace, key)
+        write_new(file, *to, prepare(self.items[namespace][key]), entry)
+        if (namespace, key) in self.extras:
+            self.extras[namespace, key].add_to(existing_group(file, *to))
 
     def close(self) -> None:
         """Forget all objects."""
-        self.items = {}
+        self.items, self.extras = {}, {}
 
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
         """Keep an object, in the place of what is there."""
         self.items.setdefault(namespace, {})[key] = obj
+        self.extras.pop((namespace, key), None)
 
     def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
         """Keep an object of another source, in the place of what is there."""
-        self.put(*to, source.read(*place), entry)
+        extras: list[Foreign] = []
+        self.put(*to, source.read(*place, extras=extras), entry)
+        self.extras.update((to, extra) for extra in extras)
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
         """Do nothing: notes are in the index."""
 
     def move(self, namespace: str, old_key: str, new_key: str) -> None:
         """Give an object another key, in the place of what is there."""
-        keys = self.items[namespace]
-        keys[new_key] = keys.pop(old_key)
+        extra = self.extras.pop((namespace, old_key), None)
+        self.put(namespace, new_key, self.items[namespace].pop(old_key), {})
+        if extra is not None:
+            self.extras[namespace, new_key] = extra
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects; no namespace stays empty."""
         for key in keys:
             del self.items[namespace][key]
+            self.extras.pop((namespace, key), None)
         if not self.items[namespace]:
             del self.items[namespace]
-
-    def _known(self, namespace: str, key: str) -> Any:
-        try:
-            return self.items[namespace][key]
-        except KeyError:
-            raise missing_item(namespace, key) from None
 
 
 class SavedFile:
     """Objects in an open HDF5 file.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The file, open for reading.
+    `is_plain` says that nothing of other software is in the file.
     """
 
-    def __init__(self, file: Any) -> None:
+    is_plain = False
+
+    def __init__(self, file: Any, is_plain: bool = False) -> None:
         self._file = file
+        self.is_plain = is_plain
 
     @property
     def file(self) -> Any:
         """The file, open."""
         return self._file
 
-    def read(self, namespace: str, key: str, handles: Any = None) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made."""
         group = item_group(self.file, namespace, key)
-        return None if group is None else read_group(group, namespace, key, handles)
+        if group is None:
+            return None
+        found: list[Extra] | None = None if extras is None or self.is_plain else []
+        obj = read_group(group, namespace, key, handles, found)
+        if found and extras is not None:
+            extras += filter(None, [Foreign.of_item(group, found)])
+        return obj
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Copy the group of an object to an open HDF5 file."""

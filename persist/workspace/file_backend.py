@@ -99,12 +99,7 @@ class FileBackend(SavedFile, abc.ABC):
 class TemporaryFile(FileBackend):
     """A file that is made when it is first used, and removed when it is closed.
 
-    Parameters
-    ----------
-    header : Header
-        What the file says of the workspace.
-    image : bytes, optional
-        The content of a file to begin with.
+    `image` is the content of a file to begin with.
     """
 
     def __init__(self, header: Header, image: bytes | None = None) -> None:
@@ -204,17 +199,9 @@ class TemporaryFile(FileBackend):
 class InPlaceFile(FileBackend):
     """A file that stays, and is changed through a journal.
 
-    Parameters
-    ----------
-    pair : Pair
-        The files.
-    header : Header
-        What a file that is made says of the workspace.
-    timeout : float
-        How long to wait for others that have the files open, in s.
-    refresh : callable
-        Called with the index and with what cannot be read after a change that failed, or was
-        interrupted, and may have been made.
+    `timeout` is how long to wait for others that have the files open, in s. `refresh` is called
+    with the index and with what cannot be read after a change that failed, or was interrupted, and
+    may have been made.
 
     Raises
     ------
@@ -248,7 +235,7 @@ class InPlaceFile(FileBackend):
                 pair.replace_locked(lambda new: _make(new, header), header)
             self._open()
         except BaseException:
-            self._release()
+            self._lock.release()
             raise
 
     @property
@@ -271,10 +258,6 @@ class InPlaceFile(FileBackend):
                 "and open it anew"
             )
         return self._file
-
-    def header(self) -> Header:
-        """Return what the file says of the workspace."""
-        return read_header(self.file, self.pair.data)
 
     def read_index(self) -> tuple[Index, Unreadable]:
         """Return the index of the file, and what of it cannot be read."""
@@ -336,7 +319,7 @@ class InPlaceFile(FileBackend):
         try:
             if self._pid != os.getpid() or self._file is None:
                 return
-            is_same = self.header() == header
+            is_same = read_header(self.file, self.pair.data) == header
             if self._is_listed and is_same:
                 return
             with self.changing() as file:
@@ -359,11 +342,8 @@ class InPlaceFile(FileBackend):
             with contextlib.suppress(OSError):
                 if not self._journal.is_pending():
                     self._journal.remove()
-            self._release()
-
-    def _release(self) -> None:
-        if self._lock.is_held:
-            self._lock.release()
+            if self._lock.is_held:
+                self._lock.release()
 
     def _open(self) -> None:
         recover(self.pair.journal)

@@ -1,11 +1,13 @@
 """What the HDF5 file of a workspace holds besides the items that can be read.
 
 Items of unknown types, members and attributes of other software, and links are copied as they are
-by whatever writes a file anew.
+by whatever writes a file anew. So is what other software has put into an item that can be read, as
+long as the object is not replaced by another.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
@@ -15,7 +17,8 @@ import h5py
 import numpy
 
 from persist.errors import DamagedError
-from persist.hdf5.vocabulary import CREATED_AT, make_group
+from persist.hdf5.extras import Extra, attributes_but
+from persist.hdf5.vocabulary import CREATED_AT, NAME_ATTRIBUTE, make_group
 from persist.names import group_name
 from persist.workspace.groups import (
     HEADER_ATTRIBUTES,
@@ -25,18 +28,16 @@ from persist.workspace.groups import (
     group_of,
     item_group,
 )
-from persist.workspace.index import NAME_ATTRIBUTE
 
+_PATH = "path"
+_KEPT = "kept"
 _OURS = {*HEADER_ATTRIBUTES, CREATED_AT}
 
 
 class Foreign:
     """What is copied, held in memory.
 
-    Parameters
-    ----------
-    image : bytes
-        The content of an HDF5 file that holds nothing else.
+    `image` is the content of an HDF5 file that holds nothing else.
     """
 
     def __init__(self, image: bytes) -> None:
@@ -60,6 +61,40 @@ class Foreign:
             fill(memory)
             is_empty = not len(memory) and not len(memory.attrs)
             return None if is_empty else cls(image_of(memory))
+
+    @classmethod
+    def of_item(cls, group: Any, extras: Iterable[Extra]) -> Foreign | None:
+        """Return what the group of an item holds besides its object, or None."""
+        extras = list(extras)
+        start = len(h5py.h5i.get_name(group.id))
+
+        def fill(memory: Any) -> None:
+            for number, (owner, attributes, members) in enumerate(extras):
+                place = memory.create_group(str(number))
+                path = h5py.h5i.get_name(owner.id)[start:].lstrip(b"/")
+                place.attrs[_PATH] = json.dumps(path.decode(errors="surrogateescape"))
+                kept = make_group(place, _KEPT, ordered=True)
+                for name in attributes:
+                    _copy_attribute(owner, kept, name)
+                for name in members:
+                    _copy_member(owner, kept, name)
+
+        return cls.filled(fill) if extras else None
+
+    def add_to(self, group: Any) -> None:
+        """Copy all of it to the group of the item that it is of, where there is still a place."""
+        with self._opened() as memory:
+            for place in memory.values():
+                path = json.loads(place.attrs[_PATH]).encode(errors="surrogateescape")
+                if path and path not in group:
+                    continue
+                owner, kept = group[path] if path else group, place[_KEPT]
+                for name in attributes_but(kept, frozenset()):
+                    if not h5py.h5a.exists(owner.id, name):
+                        _copy_attribute(kept, owner, name)
+                if isinstance(owner, h5py.Group):
+                    for name in _names(kept):
+                        _copy_member(kept, owner, name)
 
     def copy_to(self, file: Any, dropped: Iterable[tuple[str, str]] = ()) -> None:
         """Copy all of it to an open file, but for the items that were dropped."""
@@ -98,14 +133,8 @@ def copy_foreign(
 ) -> None:
     """Copy what a file holds besides its items to another file, which may hold items already.
 
-    Parameters
-    ----------
-    source, target : h5py.File
-        The open files.
-    items : iterable of (str, str)
-        The namespaces and keys of the items that can be read.
-    dropped : iterable of (str, str), optional
-        Those of items that cannot be read, and are not to be copied either.
+    `items` are those that can be read; `dropped` are some that cannot, and are not to be copied
+    either.
 
     Raises
     ------
@@ -134,7 +163,7 @@ def delete_unreadable(file: Any, namespace: str, key: str) -> None:
 
 def _copy(source: Any, target: Any, items: set[tuple[bytes, bytes]]) -> None:
     for name in _attributes(source, _OURS):
-        _copy_attribute(source, target, name)
+        _copy_attribute(source, target, name.encode())
     for outer, inner in _members(source, items):
         if not outer:
             _copy_member(source, target, inner)
@@ -144,7 +173,7 @@ def _copy(source: Any, target: Any, items: set[tuple[bytes, bytes]]) -> None:
         other = make_group(target, outer.decode(), ordered=True) if made else target[outer]
         for name in _attributes(group, {NAME_ATTRIBUTE} if not made else set()):
             if name not in other.attrs:
-                _copy_attribute(group, other, name)
+                _copy_attribute(group, other, name.encode())
         if inner:
             _copy_member(group, other, inner)
 
@@ -199,10 +228,11 @@ def _attributes(owner: Any, ours: set[str]) -> list[str]:
     return [name for name in owner.attrs if name not in ours] if len(owner.attrs) else []
 
 
-def _copy_attribute(source: Any, target: Any, name: str) -> None:
-    found = h5py.h5a.open(source.id, name.encode())
-    made = h5py.h5a.create(target.id, name.encode(), found.get_type(), found.get_space())
-    if found.shape is None:
+def _copy_attribute(source: Any, target: Any, name: bytes) -> None:
+    found = h5py.h5a.open(source.id, name)
+    made = h5py.h5a.create(target.id, name, found.get_type(), found.get_space())
+    # References are addresses in their file: as H5Ocopy does, they become null in another.
+    if found.shape is None or found.get_type().detect_class(h5py.h5t.REFERENCE):
         return
     data = numpy.empty(found.shape, found.dtype)
     found.read(data)

@@ -14,6 +14,8 @@ from persist.hdf5 import Item, read_item, read_summary
 from persist.hdf5.opening import member, member_names
 from persist.hdf5.vocabulary import (
     CREATED_AT,
+    JSON_NOTE,
+    NAME_ATTRIBUTE,
     NOTE,
     TYPE,
     make_group,
@@ -22,7 +24,6 @@ from persist.hdf5.vocabulary import (
 )
 from persist.names import group_name
 from persist.workspace.index import (
-    NAME_ATTRIBUTE,
     Entry,
     Index,
     keep_name,
@@ -34,7 +35,6 @@ from persist.workspace.index import (
 _ID = "__workspace_id__"
 _WORKSPACE_NAME = "__workspace_name__"
 _JSON_NAME = "encoding-workspace-name"
-_JSON_NOTE = "encoding-note"
 HEADER_ATTRIBUTES = (_ID, _WORKSPACE_NAME, _JSON_NAME)
 # At the root, what starts so is no namespace.
 RESERVED = "__"
@@ -51,14 +51,7 @@ class NotAWorkspaceError(PersistError, ValueError):
 class Header:
     """What a file says of its workspace as a whole.
 
-    Parameters
-    ----------
-    workspace_id : str
-        A UUID.
-    name : str or None
-        The name.
-    created_at : float
-        When the workspace was made, POSIX, in s.
+    `created_at` is POSIX, in s.
     """
 
     workspace_id: str
@@ -81,12 +74,7 @@ def write_header(file: Any, header: Header) -> None:
 def read_header(file: Any, path: str | None = None) -> Header:
     """Return what a file says of its workspace.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    path : str, optional
-        Where it is, if h5py does not know.
+    `path` is where the file is, if h5py does not know.
 
     Raises
     ------
@@ -178,13 +166,8 @@ def _member(parent: Any, name: str) -> Any | None:
 def groups_of(file: Any, index: Index | None = None) -> Iterator[tuple[str, str, Any]]:
     """Yield the namespace, the key and the group of each item; the object where it is not a group.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    index : dict, optional
-        In the order of which they come; otherwise in that of the file, where what was replaced
-        comes last.
+    They come in the order of `index`; without one in that of the file, where what was replaced
+    comes last.
     """
     for outer in _in_order(member_names(file), index):
         if outer.startswith(RESERVED):
@@ -241,14 +224,14 @@ def read_note(group: Any) -> Any:
         return None
     text = _text(found)
     # Other software sets another text, and leaves our mark.
-    if _JSON_NOTE in group.attrs and _text(group.attrs[_JSON_NOTE]) == text:
+    if JSON_NOTE in group.attrs and _text(group.attrs[JSON_NOTE]) == text:
         return json.loads(text)
     return text
 
 
 def write_note(group: Any, note: Any) -> None:
     """Put a note on the item of a group: text as it is, all else as JSON; None takes it away."""
-    for name in (NOTE, _JSON_NOTE):
+    for name in (NOTE, JSON_NOTE):
         if name in group.attrs:
             del group.attrs[name]
     if isinstance(note, str) and storable_text(note) == note:
@@ -256,7 +239,7 @@ def write_note(group: Any, note: Any) -> None:
     elif note is not None:
         text = json.dumps(note)
         set_attribute(group, NOTE, text)
-        set_attribute(group, _JSON_NOTE, text)
+        set_attribute(group, JSON_NOTE, text)
 
 
 def storable_text(text: str) -> str:
@@ -314,7 +297,7 @@ def copy_item(source: Any, file: Any, namespace: str, key: str, entry: Entry) ->
     _put_in_place(file, namespace, key)
 
 
-def read_group(group: Any, namespace: str, key: str, lazy: Any = None) -> Any:
+def read_group(group: Any, namespace: str, key: str, lazy: Any = None, extras: Any = None) -> Any:
     """Return the object of a group.
 
     Raises
@@ -323,7 +306,7 @@ def read_group(group: Any, namespace: str, key: str, lazy: Any = None) -> Any:
         If HDF5 finds the group damaged, or memory cannot hold it.
     """
     try:
-        return read_item(group, lazy=lazy)
+        return read_item(group, lazy=lazy, extras=extras)
     except (KeyError, RuntimeError, MemoryError) as error:  # HDF5 raises either of the first two.
         raise DamagedError(
             f"({namespace!r}, {key!r}) in {group.file.filename} cannot be read: {error}"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from persist.errors import ArgumentTypeError, InvalidKeyError, PersistError
+from persist.hdf5.vocabulary import NAME_ATTRIBUTE
 from persist.names import group_name, is_encodable
-from persist.progress import ItemReport
 
 Entry: TypeAlias = "dict[str, Any]"
 Index: TypeAlias = "dict[str, dict[str, Entry]]"
@@ -45,8 +45,6 @@ def missing_namespace(namespace: str) -> KeyError:
     return ItemNotFoundError(f"workspace namespace not found: {namespace!r}")
 
 
-# The attribute of a group whose name in the file is not that of the item.
-NAME_ATTRIBUTE = "encoding-name"
 # The key in which a package keeps what is no item, and one that looks like a spelled one.
 RESERVED_KEYS = frozenset(["named", "workspace_info"])
 
@@ -90,62 +88,3 @@ def keep_name(group: Any, name: str) -> None:
 
 
 OnConflict: TypeAlias = "Callable[[str, str, Entry, Entry], bool | str]"
-_GetInfo: TypeAlias = "Callable[[str, str], Entry | None]"
-
-
-def merge(
-    index: Index,
-    get_info: _GetInfo,
-    take: Callable[[str, str, Entry, str], None],
-    overwrite: bool,
-    on_conflict: OnConflict | None,
-    report: ItemReport,
-) -> dict[str, Any]:
-    """Take over items: see `AnalysisWorkspace.merge_from`.
-
-    Parameters
-    ----------
-    index : dict
-        The entries of the items.
-    get_info : callable
-        Returns the entry of the workspace that takes them, by namespace and key, or None.
-    take : callable
-        Takes an item over; called with its namespace, its key, its entry, and the key it gets.
-    overwrite, on_conflict, report
-        What to do about items that are there already, and what to call after each.
-    """
-    merged = 0
-    skipped: list[tuple[str, str]] = []
-    items = list(listed(index))
-    for done, (namespace, key, entry) in enumerate(items, start=1):
-        name = _name_for(get_info, namespace, key, entry, overwrite, on_conflict)
-        if name is None:
-            skipped.append((namespace, key))
-        else:
-            take(namespace, key, entry, name)
-            merged += 1
-        report(done, len(items), namespace, key)
-    return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
-
-
-def _name_for(
-    get_info: _GetInfo,
-    namespace: str,
-    key: str,
-    entry: Entry,
-    overwrite: bool,
-    on_conflict: OnConflict | None,
-) -> str | None:
-    """Return the key that an item gets, or None if it is skipped."""
-    mine = get_info(namespace, key)
-    if mine is None:
-        return key
-    chosen = overwrite if on_conflict is None else on_conflict(namespace, key, mine, entry)
-    if not isinstance(chosen, str):
-        return key if chosen else None
-    chosen = check_name("key", chosen)
-    if get_info(namespace, chosen) is not None:
-        raise KeyTakenError(
-            f"on_conflict chose the key {chosen!r} for ({namespace!r}, {key!r}), which is taken too"
-        )
-    return chosen

@@ -16,7 +16,6 @@ import numpy
 from persist.errors import ArgumentError, ClosedError
 from persist.files import TIMEOUT
 from persist.hdf5.handles import ArrayHandle
-from persist.progress import item_reporter
 from persist.workspace.backend import Backend, SavedFile, Source
 from persist.workspace.file_backend import InPlaceFile, TemporaryFile
 from persist.workspace.foreign import (
@@ -26,7 +25,7 @@ from persist.workspace.foreign import (
     image_of,
     memory_file,
 )
-from persist.workspace.groups import write_header
+from persist.workspace.groups import read_header, write_header
 from persist.workspace.index import Entry, Index, listed
 from persist.workspace.package import is_workspace_package
 from persist.workspace.pair import Pair, Unreadable
@@ -159,7 +158,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
 
         backend = InPlaceFile(pair, self._header, timeout, refresh)
         try:
-            header = backend.header()
+            header = read_header(backend.file, pair.data)
             index, unreadable = backend.read_index()
             if errors == "raise":
                 raise_unreadable(pair.data, unreadable)
@@ -176,7 +175,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         with self._lock:
             backend = self._backend
             if isinstance(backend, InPlaceFile):
-                backend.replace(self._filler(item_reporter(None)), self._header)
+                backend.replace(self._fill, self._header)
             elif isinstance(backend, TemporaryFile):
                 backend.compact(self._fill_with_own)
 

@@ -28,7 +28,7 @@ from persist.files import (
 from persist.hdf5 import prepare
 from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
-from persist.workspace.backend import Place
+from persist.workspace.backend import Extras, Place
 from persist.workspace.groups import Header, write_new
 from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
 
@@ -50,20 +50,7 @@ def save_package(
 ) -> None:
     """Write a workspace as a package, which replaces that of another that is there.
 
-    Parameters
-    ----------
-    path : str
-        The folder of the package.
-    header, index
-        What to say of the workspace, and of its items.
-    read : callable
-        Takes a namespace and a key, and returns the object.
-    report : callable
-        Called after each item.
-    replace : bool, optional
-        Replace, too, a package of a workspace to which others have added values.
-    timeout : float, optional
-        How long to wait for another writer, in s.
+    With `replace`, also that to which others have added values. `timeout` is in s.
 
     Raises
     ------
@@ -132,11 +119,6 @@ def settle_package(path: str) -> None:
 class SavedPackage:
     """Objects in a package.
 
-    Parameters
-    ----------
-    path : str
-        Its folder.
-
     Raises
     ------
     DataSetError
@@ -180,7 +162,7 @@ class SavedPackage:
                 )
         return index
 
-    def read(self, namespace: str, key: str, handles: Any = None) -> Any:
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with maps of files in place of its arrays if handles are wanted."""
         space = self._space(namespace)
         if _spelled(key) not in space:

@@ -42,14 +42,16 @@ from persist.workspace.index import Index
 _LISTING = "index"
 _GROUPS = "groups"
 _MODIFIED = "modified"
+_IS_PLAIN = "plain"
 
 Unreadable = dict[tuple[str, str], str]
 
 
-def write_listing(file: Any, index: Index, unreadable: Unreadable) -> None:
+def write_listing(file: Any, index: Index, unreadable: Unreadable, is_plain: bool = False) -> None:
     """Keep the index in a file; when that is closed, it is to be sealed.
 
-    Where items cannot be read, none is kept: whoever opens the file finds them anew.
+    Where items cannot be read, none is kept: whoever opens the file finds them anew. `is_plain`
+    says that nothing of other software is in the file.
     """
     group = file.require_group(OWN_GROUP)
     drop_listing(file)
@@ -60,6 +62,7 @@ def write_listing(file: Any, index: Index, unreadable: Unreadable) -> None:
         _LISTING, data=text, dtype=h5py.string_dtype(), track_times=False
     )
     dataset.attrs[_GROUPS] = _group_count(file)
+    dataset.attrs[_IS_PLAIN] = is_plain
     # In whole seconds: when somebody else changes the file, it is at some fraction of one.
     dataset.attrs[_MODIFIED] = int(time.time())
 
@@ -86,14 +89,8 @@ def read_index(
 ) -> tuple[Index, Unreadable]:
     """Return the index of a file, and what of it cannot be read.
 
-    Parameters
-    ----------
-    file : h5py.File
-        The open file.
-    path : str, optional
-        Where it is, if h5py does not know.
-    summaries : bool, optional
-        Whether to read, where the file does not list it, what each item is.
+    `path` is where the file is, if h5py does not know. With `summaries`, those of items that the
+    file does not list are read from their groups.
     """
     found = read_listing(file)
     path = file.filename if path is None else path
@@ -111,6 +108,14 @@ def read_listing(file: Any) -> Index | None:
         if isinstance(found, dict) and all(isinstance(keys, dict) for keys in found.values()):
             return found
     return None
+
+
+def is_plain(file: Any) -> bool:
+    """Return True if a file with a current index holds nothing of other software."""
+    with contextlib.suppress(DamagedError, OSError, RuntimeError):
+        attributes = member(member(file, OWN_GROUP), _LISTING).attrs
+        return bool(attributes.get(_IS_PLAIN)) and _is_current(file, file.filename)
+    return False
 
 
 def _is_current(file: Any, path: str) -> bool:
@@ -170,10 +175,7 @@ def read_mark(file: Any) -> str | None:
 class Pair:
     """The files of a workspace.
 
-    Parameters
-    ----------
-    base : str
-        Their path without its extension.
+    `base` is their path without its extension.
     """
 
     base: str
@@ -214,32 +216,12 @@ class Pair:
             )
         return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)
 
-    def replace(
-        self, fill: Callable[[str], Index], header: Header, timeout: float = TIMEOUT
-    ) -> None:
-        """Write new files, and put them in the place of the old ones.
-
-        Parameters
-        ----------
-        fill : callable
-            Writes the data to the path that it is given, and returns the index.
-        header : Header
-            What to say of the workspace.
-        timeout : float, optional
-            How long to wait for another writer, in s.
-
-        Raises
-        ------
-        LockTimeout
-            If another writer does not finish.
-        OSError
-            If the disk fails; the old files are whole.
-        """
-        with self.lock(timeout):
-            self.replace_locked(fill, header)
-
     def replace_locked(self, fill: Callable[[str], Index], header: Header) -> None:
-        """Do as `replace`, for a caller that holds the lock."""
+        """Write new files, and put them in the place of the old ones; the caller holds the lock.
+
+        `fill` writes the data to the path that it is given, and returns the index. If the disk
+        fails, the old files are whole.
+        """
         self.settle()
         data, sidecar = os.path.realpath(self.data), os.path.realpath(self.sidecar)
         news = f"{data}.tmp", f"{sidecar}.tmp"

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import h5py
-
 from persist.dataset.layout import is_data_set
 from persist.errors import (
     ArgumentError,
@@ -32,9 +30,8 @@ from persist.workspace.groups import (
     item_group,
     read_group,
     read_header,
-    write_header,
 )
-from persist.workspace.index import Entry, Index, ItemNotFoundError, listed
+from persist.workspace.index import Index, ItemNotFoundError, listed
 from persist.workspace.package import (
     Read,
     SavedPackage,
@@ -46,9 +43,9 @@ from persist.workspace.package import (
 from persist.workspace.pair import (
     Pair,
     Unreadable,
+    is_plain,
     read_index,
     read_mark,
-    write_listing,
 )
 
 _Path = str | os.PathLike[str]
@@ -66,16 +63,7 @@ class UnreadableError(DamagedError):
 class Saved:
     """A saved workspace, open for reading.
 
-    Attributes
-    ----------
-    header : Header
-        The id, the name, the time.
-    source : SavedFile or SavedPackage
-        The objects.
-    index : dict
-        The entries of the items.
-    unreadable : dict
-        The items that cannot be read, and why.
+    `unreadable` are the items that cannot be read, and why.
     """
 
     header: Header
@@ -86,17 +74,14 @@ class Saved:
 
     def foreign(self, index: Index) -> Foreign | None:
         """Return what else is in the file than the items of an index."""
-        if not isinstance(self.source, SavedFile):
+        if not isinstance(self.source, SavedFile) or self.source.is_plain:
             return None
         return Foreign.of_file(self.source.file, [item[:2] for item in listed(index)])
 
     def mend(self, index: Index) -> None:
         """Write the JSON file anew if it is lost or older than the data, and the folder lets us.
 
-        Parameters
-        ----------
-        index : dict
-            What was read of the data.
+        The index is what was read of the data.
         """
         pair = self.pair
         if pair is not None and isinstance(self.source, SavedFile) and pair.is_stale():
@@ -114,15 +99,8 @@ class Saved:
 def open_saved(path: _Path, *, summaries: bool = True, timeout: float = TIMEOUT) -> Saved:
     """Open a saved workspace.
 
-    Parameters
-    ----------
-    path : path
-        That of the files, or of a package.
-    summaries : bool, optional
-        Whether the index must say of each item what it is. Where a file does not list that, it
-        takes as long to find out as to read small items.
-    timeout : float, optional
-        How long to wait for a writer, in s.
+    Without `summaries`, the index may not say of each item what it is: where a file does not list
+    that, it takes as long to find out as to read small items. `timeout` is in s.
     """
     package = package_at(path)
     if package is not None:
@@ -136,7 +114,7 @@ def open_saved(path: _Path, *, summaries: bool = True, timeout: float = TIMEOUT)
     except BaseException:
         file.close()
         raise
-    return Saved(header, SavedFile(file), index, unreadable, pair)
+    return Saved(header, SavedFile(file, is_plain(file)), index, unreadable, pair)
 
 
 def load_one(path: _Path, namespace: str, key: str, timeout: float = TIMEOUT) -> Any:
@@ -225,41 +203,6 @@ def raise_unreadable(path: _Path, unreadable: Unreadable) -> None:
         )
 
 
-def fill_file(
-    path: str,
-    header: Header,
-    index: Index,
-    unreadable: Unreadable,
-    copy: Callable[[Any, str, str, Entry], None],
-    copy_foreign: Callable[[Any], None],
-    report: ItemReport,
-) -> Index:
-    """Write all items to a new file, with what else is to be kept, and return the index.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    header, index, unreadable
-        What to say of the workspace, and of its items.
-    copy : callable
-        Takes the open file, a namespace, a key and an entry, and writes the item to the file.
-    copy_foreign : callable
-        Takes the open file, and writes what else is to be kept.
-    report : callable
-        Called after each item.
-    """
-    items = list(listed(index))
-    with h5py.File(path, "w", track_order=True) as file:
-        write_header(file, header)
-        for done, (namespace, key, entry) in enumerate(items, start=1):
-            copy(file, namespace, key, entry)
-            report(done, len(items), namespace, key)
-        copy_foreign(file)
-        write_listing(file, index, unreadable)
-    return index
-
-
 def save_hdf5(
     path: str,
     header: Header,
@@ -279,7 +222,8 @@ def save_hdf5(
     has_package = is_workspace_package(pair.base)
     if has_package and not replace:
         raise _other_form("as a package", pair.base)
-    pair.replace(fill, header, timeout)
+    with pair.lock(timeout):
+        pair.replace_locked(fill, header)
     if has_package:
         remove_package(pair.base, timeout)
 

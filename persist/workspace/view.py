@@ -25,17 +25,8 @@ def workspace_view(
 ) -> View:
     """Return the items by namespace.
 
-    Parameters
-    ----------
-    headline : str
-        The first line.
-    index : dict
-        The entry of each item.
-    unreadable : mapping of (str, str) to str
-        The items that cannot be read, and why.
-    get : callable
-        Returns an item by namespace and key, its arrays as handles where they are on disk. Called
-        for arrays only.
+    `get` returns an item, its arrays as handles where they are on disk. It is called for arrays
+    only.
     """
     groups = {
         namespace: [

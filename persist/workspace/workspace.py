@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import threading
@@ -12,32 +13,33 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+import h5py
+
 from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
 from persist.display import View
-from persist.errors import ArgumentError, ArgumentTypeError, PersistError
+from persist.errors import ArgumentError, ArgumentTypeError, PersistError, PersistWarning
 from persist.files import TIMEOUT, check_path
 from persist.hdf5 import summarize
 from persist.progress import ItemReport, Progress, item_reporter
 from persist.workspace.backend import Backend, MemoryBackend, Source
 from persist.workspace.foreign import Foreign
-from persist.workspace.groups import Header
+from persist.workspace.groups import Header, write_header
 from persist.workspace.index import (
     Entry,
     Index,
+    KeyTakenError,
     OnConflict,
     check_name,
     listed,
-    merge,
     missing_item,
     missing_namespace,
     new_entry,
 )
-from persist.workspace.pair import Unreadable
+from persist.workspace.pair import Pair, Unreadable, write_listing
 from persist.workspace.saving import (
     Saved,
     check_errors,
-    fill_file,
     load_one,
     open_saved,
     raise_unreadable,
@@ -201,7 +203,12 @@ class AnalysisWorkspace:
             if old_key not in keys:
                 raise missing_item(namespace, old_key)
             if new_key in keys and not overwrite:
-                _warn_taken(namespace, new_key)
+                warnings.warn(
+                    f"Key {new_key!r} already exists in namespace {namespace!r}. "
+                    "Use overwrite=True to replace it.",
+                    UserWarning,
+                    stacklevel=2,
+                )
                 return False
             if new_key != old_key:
                 self._move(namespace, old_key, new_key)
@@ -300,10 +307,41 @@ class AnalysisWorkspace:
             # Also of a workspace of spikelab.
             index = other.describe()
 
-        def take(namespace: str, key: str, entry: Entry, name: str) -> None:
-            self._take_over(other, namespace, key, entry, name)
+        report = item_reporter(progress)
+        skipped: list[tuple[str, str]] = []
+        items = list(listed(index))
+        for done, (namespace, key, entry) in enumerate(items, start=1):
+            name = self._key_for(namespace, key, entry, overwrite, on_conflict)
+            if name is None:
+                skipped.append((namespace, key))
+            else:
+                self._take_over(other, namespace, key, entry, name)
+            report(done, len(items), namespace, key)
+        merged = len(items) - len(skipped)
+        return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
 
-        return merge(index, self.get_info, take, overwrite, on_conflict, item_reporter(progress))
+    def _key_for(
+        self,
+        namespace: str,
+        key: str,
+        entry: Entry,
+        overwrite: bool,
+        on_conflict: OnConflict | None,
+    ) -> str | None:
+        """Return the key that an item of another workspace gets, or None if it is skipped."""
+        mine = self.get_info(namespace, key)
+        if mine is None:
+            return key
+        chosen = overwrite if on_conflict is None else on_conflict(namespace, key, mine, entry)
+        if not isinstance(chosen, str):
+            return key if chosen else None
+        chosen = check_name("key", chosen)
+        if self.get_info(namespace, chosen) is not None:
+            raise KeyTakenError(
+                f"on_conflict chose the key {chosen!r} for ({namespace!r}, {key!r}), which is "
+                "taken too"
+            )
+        return chosen
 
     def save(
         self,
@@ -352,7 +390,7 @@ class AnalysisWorkspace:
                 save_hdf5(
                     check_path(path, "a workspace"),
                     self._header,
-                    self._filler(report),
+                    functools.partial(self._fill, report=report),
                     replace,
                     timeout,
                 )
@@ -362,7 +400,7 @@ class AnalysisWorkspace:
                         f"cannot save a package: {len(self.unreadable)} item(s) cannot be read, "
                         "and only HDF5 keeps them as they are; save in HDF5, or delete them"
                     )
-                header, read = self._header, self._read
+                header, read = self._header, self._reader_for_package(path, replace)
                 save_to_package(
                     check_path(path, "a workspace"),
                     header,
@@ -424,14 +462,14 @@ class AnalysisWorkspace:
         self.unreadable = saved.unreadable
         for namespace, key, entry in listed(saved.index):
             try:
-                obj = saved.source.read(namespace, key)
+                self._backend.take(saved.source, (namespace, key), (namespace, key), entry)
             except Exception as error:
                 if errors == "raise":
                     raise
                 self.unreadable[namespace, key] = f"{type(error).__name__}: {error}"
                 continue
-            known = new_entry(self._make_summary(obj), entry["created_at"], entry.get("note"))
-            self._backend.put(namespace, key, obj, known)
+            summary = self._make_summary(self._backend.read(namespace, key))
+            known = new_entry(summary, entry["created_at"], entry.get("note"))
             self._index.setdefault(namespace, {})[key] = known
         self._foreign = saved.foreign(self._index)
         if not self.unreadable:
@@ -537,10 +575,30 @@ class AnalysisWorkspace:
         """Return where an item is, and its names there."""
         return self._places.get((namespace, key), (self._backend, namespace, key))
 
-    def _read(self, namespace: str, key: str) -> Any:
-        source, own_namespace, own_key = self._place(namespace, key)
-        with reading(self._trusted):
-            return source.read(own_namespace, own_key)
+    def _reader_for_package(self, path: _Path, replace: bool) -> Callable[[str, str], Any]:
+        """Return what reads an item, and says of what beside it a package has no place for."""
+        is_erasing = replace and os.path.exists(Pair.at(path).data)
+
+        def leave_out(what: str) -> None:
+            text = f"what other software has put into {what} has no place in a package"
+            if is_erasing:
+                raise UnsavableError(
+                    f"cannot replace {Pair.at(path).data}: {text}; save to another path"
+                )
+            warnings.warn(f"{text}, and stays in the HDF5 file only", PersistWarning, stacklevel=4)
+
+        def read(namespace: str, key: str) -> Any:
+            source, own_namespace, own_key = self._place(namespace, key)
+            extras: list[Foreign] = []
+            with reading(self._trusted):
+                found = source.read(own_namespace, own_key, extras=extras)
+            if extras:
+                leave_out(f"({namespace!r}, {key!r})")
+            return found
+
+        if Foreign.filled(self._copy_foreign) is not None:
+            leave_out("the file")
+        return read
 
     def _handles(self, namespace: str, key: str, entry: Entry, source: Source) -> Any:
         """Return what makes handles of the arrays of an item; None where they are in memory."""
@@ -587,15 +645,20 @@ class AnalysisWorkspace:
         """What a thread holds while it reads or changes the workspace."""
         return self._lock
 
-    def _filler(self, report: ItemReport) -> Callable[[str], Index]:
-        """Return what writes the workspace to a new HDF5 file."""
-
-        def fill(path: str) -> Index:
-            header, index, unreadable = self._header, self._index, self.unreadable
-            foreign = self._copy_foreign
-            return fill_file(path, header, index, unreadable, self._copy_to, foreign, report)
-
-        return fill
+    def _fill(self, path: str, report: ItemReport | None = None) -> Index:
+        """Write the workspace to a new HDF5 file, with what else is to be kept."""
+        items = list(listed(self._index))
+        with h5py.File(path, "w", track_order=True) as file:
+            write_header(file, self._header)
+            for done, (namespace, key, entry) in enumerate(items, start=1):
+                self._copy_to(file, namespace, key, entry)
+                if report is not None:
+                    report(done, len(items), namespace, key)
+            self._copy_foreign(file)
+            is_plain = isinstance(self._backend, MemoryBackend) and not self._backend.extras
+            is_plain = is_plain and self._foreign is None
+            write_listing(file, self._index, self.unreadable, is_plain)
+        return self._index
 
     def _copy_to(self, file: Any, namespace: str, key: str, entry: Entry) -> None:
         source, own_namespace, own_key = self._place(namespace, key)
@@ -631,7 +694,7 @@ class AnalysisWorkspace:
             }
             if isinstance(self._backend, MemoryBackend):
                 items = {namespace: dict(keys) for namespace, keys in self._backend.items.items()}
-                state["_backend"] = MemoryBackend(items)
+                state["_backend"] = MemoryBackend(items, dict(self._backend.extras))
             return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -664,14 +727,6 @@ class _Lock:
     def _is_lent(self) -> bool:
         waiting = computing_for()
         return waiting == self._holder and waiting != threading.get_ident()
-
-
-def _warn_taken(namespace: str, key: str) -> None:
-    warnings.warn(
-        f"Key {key!r} already exists in namespace {namespace!r}. Use overwrite=True to replace it.",
-        UserWarning,
-        stacklevel=3,
-    )
 
 
 def __getattr__(name: str) -> Any:

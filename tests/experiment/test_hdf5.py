@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persist.errors import DamagedError, UnknownKeyError
+from persist.errors import DamagedError, PersistWarning, UnknownKeyError
 from persist.experiment import (
     Storage,
     TaskReader,
@@ -217,6 +217,27 @@ def test_attributes_filters_groups_and_other_members_come_back(data, tmp_path, l
     assert contents(root) == contents(data)
     with h5py.File(Path(root, "p0", "reach", "other.hdf5")) as file:
         assert (file["0"].compression, file["0"].chunks) == ("gzip", (5, 5))
+
+
+def test_what_a_storage_has_no_place_for_is_reported(data, tmp_path):
+    path = storage_to_hdf5(data, tmp_path / "one.hdf5", layout="joined")
+    with h5py.File(path, "r+") as file:
+        found = []
+        file.visititems(lambda _, group: found.append(group) if "layout" in group.attrs else None)
+        joined = found[0]
+        task = joined.parent.parent
+        owners = (file, task.parent, task, task["trials"], joined["data"])
+        for owner in owners:
+            owner.attrs["lab"] = "lab3"
+        task["trials/reviewed"] = [True]
+        names = [owner.name for owner in owners]
+    with pytest.warns(PersistWarning) as caught:
+        hdf5_to_storage(path, tmp_path / "back")
+    text = str(caught[0].message)
+    assert all(f"lab of {name}" in text for name in names)
+    assert f"reviewed of {names[3]}" in text
+    assert text.count(" of ") == 6
+    assert contents(tmp_path / "back") == contents(data)
 
 
 def test_many_missing_values_are_kept(tmp_path):

@@ -5,6 +5,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
+from persist.hdf5 import read_item
 from tests.same import assert_same
 from tests.workspace.kinds import KINDS
 
@@ -120,6 +121,43 @@ def test_what_the_original_saves_is_opened_and_changed_in_place(tmp_path):
     assert found.get("D0", "new").tolist() == [0, 1, 2]
     assert plain(found.get("D0", "renamed")) == plain(objects()["spikedata"])
     assert "rates" not in found.list_keys("D1")
+
+
+def extras_by_item(path):
+    """Return the names of what no encoding reads of the items of a file."""
+    found = {}
+    with h5py.File(f"{path}.h5", "r") as file:
+        for namespace in ("D0", "D1"):
+            for key, group in file[namespace].items():
+                extras = []
+                read_item(group, extras=extras)
+                found[key] = [name for extra in extras for name in extra.attributes + extra.members]
+    return found
+
+
+def test_all_that_either_library_writes_is_read(tmp_path):
+    filled(AnalysisWorkspace()).save(tmp_path / "ours")
+    filled(theirs.AnalysisWorkspace(name="theirs")).save(str(tmp_path / "theirs"))
+    for name in ("ours", "theirs"):
+        assert extras_by_item(tmp_path / name) == {key: [] for key in NAMES}, name
+
+
+@pytest.mark.parametrize("library", ["ours", "theirs"])
+def test_what_others_have_put_into_an_item_is_kept(tmp_path, library):
+    ws = AnalysisWorkspace() if library == "ours" else theirs.AnalysisWorkspace()
+    filled(ws).save(str(tmp_path / "ws"))
+    with h5py.File(tmp_path / "ws.h5", "r+") as file:
+        for name in (
+            *("D0/spikedata", "D0/spikedata/spike_times", "D0/spikedata/neuron_attributes/depth"),
+            *("D1/spike_stack/spike_stack/1", "D1/rates/times", "D1/matrices/labels"),
+        ):
+            file[name].attrs["unit"] = "ms"
+        file["D0/spikedata/quality"] = [0.5]
+    before = extras_by_item(tmp_path / "ws")
+    assert sum(map(len, before.values())) == 7
+    AnalysisWorkspace.load(tmp_path / "ws").save(tmp_path / "again")
+    assert extras_by_item(tmp_path / "again") == before
+    check_same(theirs.AnalysisWorkspace.load(str(tmp_path / "again")), ws)
 
 
 @pytest.mark.parametrize("name", NAMES)

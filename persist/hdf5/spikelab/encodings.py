@@ -10,10 +10,14 @@ import numpy
 
 from persist.archive.arrays import Array
 from persist.errors import UnsupportedObjectError
-from persist.hdf5.arrays import read_array, stored_array
+from persist.hdf5.arrays import ARRAY, ARRAY_WORDS, read_array, stored_array
+from persist.hdf5.builtins import ARCHIVED
 from persist.hdf5.content import Content, Joined, Numbers
+from persist.hdf5.extras import Layout, dataset_layout, group_layout
 from persist.hdf5.opening import member
 from persist.hdf5.spikelab.fields import (
+    EXACT,
+    METADATA_NAME,
     exact_as_float,
     floats,
     is_exact_metadata,
@@ -28,7 +32,13 @@ from persist.hdf5.spikelab.fields import (
     spikelab_class,
     times,
 )
-from persist.hdf5.spikelab.units import add_attributes, read_attributes
+from persist.hdf5.spikelab.units import (
+    KIND,
+    MISSING_UNITS,
+    NAME,
+    add_attributes,
+    read_attributes,
+)
 from persist.hdf5.vocabulary import attribute, marked, text_of
 
 TRAIN_DTYPES = "encoding-dtypes"
@@ -39,10 +49,25 @@ _KNOWN = {
 }
 
 
+_UNITS = Layout(rest=dataset_layout(*ARRAY_WORDS, KIND, MISSING_UNITS))
+_SPIKES = group_layout(
+    ["N", "length_ms", "start_time", METADATA_NAME, EXACT],
+    {
+        "spike_times": dataset_layout(*ARRAY_WORDS, TRAIN_DTYPES),
+        "spike_times_index": ARRAY,
+        "raw_data": ARRAY,
+        "raw_time": ARRAY,
+        NAME: _UNITS,
+        EXACT: ARCHIVED,
+    },
+)
+
+
 class SpikeDataEncoding:
     """How a SpikeData is a group."""
 
     tag = "SpikeData"
+    layout = _SPIKES
 
     def content(self, obj: Any) -> Content:
         """Return what the group of an object holds."""
@@ -171,6 +196,10 @@ class SpikeStackEncoding:
     """How a SpikeSliceStack is a group."""
 
     tag = "SpikeSliceStack"
+    layout = group_layout(
+        ["N", EXACT],
+        {"times": ARRAY, _SLICES: Layout(rest=_SPIKES), NAME: _UNITS, EXACT: ARCHIVED},
+    )
 
     def content(self, obj: Any) -> Content:
         """Return what the group of an object holds."""
@@ -231,13 +260,7 @@ def _length(windows: Any) -> Any:
 class Codec(NamedTuple):
     """How one attribute of an object is stored.
 
-    Parameters
-    ----------
-    add : callable
-        Takes the content, the name and the value; adds the value to the content, and returns True
-        if it comes back the same.
-    read : callable
-        Takes the group and the name, and returns the value.
+    `add` adds a value to the content under a name, and returns True if it comes back the same.
     """
 
     add: Callable[[Content, str, Any], bool]
@@ -309,6 +332,15 @@ class FieldsEncoding:
     fields: dict[str, Codec]
     arguments: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> Layout:
+        """What is read of a group."""
+        names = [METADATA_NAME if name == "metadata" else name for name in self.fields]
+        return group_layout(
+            [EXACT, *names],
+            {**dict.fromkeys(names, ARRAY), NAME: _UNITS, EXACT: ARCHIVED},
+        )
 
     def content(self, obj: Any) -> Content:
         """Return what the group of an object holds."""

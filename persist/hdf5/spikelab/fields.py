@@ -145,7 +145,7 @@ def read_labels(group: Any) -> list[Any] | None:
     return labels
 
 
-METADATA = "__metadata__"
+METADATA_NAME = "__metadata__"
 _ARRAY = "__ndarray__"
 _EXACT_DTYPES = "biufU"
 
@@ -159,7 +159,7 @@ def metadata_json(metadata: Any) -> dict[str, str]:
         If it holds what JSON cannot.
     """
     try:
-        return {METADATA: json.dumps(metadata, default=_plain)}
+        return {METADATA_NAME: json.dumps(metadata, default=_plain)}
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsupportedObjectError(
             "metadata contains non-JSON-serialisable values and cannot be saved to HDF5: "
@@ -180,7 +180,7 @@ def _plain(value: Any) -> Any:
 
 def read_metadata(group: Any) -> dict[str, Any]:
     """Return the metadata of a group, empty if it has none."""
-    text = text_of(group.attrs.get(METADATA, "{}"))
+    text = text_of(group.attrs.get(METADATA_NAME, "{}"))
     found: dict[str, Any] = json.loads(text, object_hook=_restored)
     return found
 
