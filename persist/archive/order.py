@@ -115,15 +115,14 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
                 yield Edge(field, index, part, cls is list, False)
     elif cls is dict:
         for index, (key, part) in enumerate(obj.items()):
-            if type(key) in ATOMS:
-                # A key that is NaN would be another key if it were written once more.
-                field, place = ("value", (index, key)) if key == key else ("values", index)
-            else:
-                field, place = "values", index
-                if id(key) in marked:
-                    yield Edge("keys", index, key, True, _hash_needs_state(key))
+            if id(key) in marked and type(key) not in ATOMS:
+                yield Edge("keys", index, key, True, _hash_needs_state(key))
             if id(part) in marked and type(part) not in ATOMS:
-                yield Edge(field, place, part, True, False)
+                # A key that is NaN would be another key if it were written once more.
+                if type(key) in ATOMS and key == key:
+                    yield Edge("value", (index, key), part, True, False)
+                else:
+                    yield Edge("values", index, part, True, False)
     else:
         reduced = graph.nodes[id(obj)]
         for part in reduced.parts():
@@ -317,9 +316,7 @@ class Ordering:
 
     def _definition(self, obj: Any, waiting: frozenset[tuple[str, Any]]) -> list[Define]:
         """Return the step that defines an object, if it has a name."""
-        if id(obj) in self._graph.named and not self._graph.is_reference(obj):
-            return [Define(obj, waiting)]
-        return []
+        return [Define(obj, waiting)] if id(obj) in self._graph.named else []
 
     def _push(self, part: _Late) -> None:
         part.started = True

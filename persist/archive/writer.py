@@ -14,7 +14,7 @@ from persist.archive import layout
 from persist.archive.array_source import array_reduction
 from persist.archive.bindings import Bindings
 from persist.archive.graph import Graph
-from persist.archive.layout import CONTAINERS, INDENT, WIDTH, PlainTexts, holds_atoms
+from persist.archive.layout import CONTAINERS, INDENT, MAX_ITEMS_A_LINE, WIDTH, PlainTexts
 from persist.archive.literals import ATOMS, literal, number_words, numbers_kind, split_text
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
 from persist.archive.template import MAX_ARGUMENTS
@@ -138,10 +138,24 @@ class ExpressionWriter:
     def build(self, obj: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression that builds `obj`, without the parts that are filled in later."""
         if type(obj) in CONTAINERS:
-            if not waiting and holds_atoms(obj) and (text := self._plain.one(obj, column)):
+            if not waiting and (text := self._quick_container(obj, column)):
                 return text
             return self._container(obj, indent, column, waiting)
         return self.reduced(self.graph.nodes[id(obj)], indent, column, waiting)
+
+    def _quick_container(self, obj: Any, column: int) -> str:
+        """Return numbers, text and variables in brackets, or nothing if that is not exact."""
+        is_dict = type(obj) is dict
+        if len(obj) > MAX_ITEMS_A_LINE or (is_dict and not ATOMS.issuperset(map(type, obj))):
+            return ""
+        values = obj.values() if is_dict else obj
+        if not ATOMS.issuperset(map(type, values)):
+            variable = self.variables.get
+            values = [v if type(v) in ATOMS else variable(id(v), Verbatim) for v in values]
+            if Verbatim in values:
+                return ""
+            obj = dict(zip(obj, values, strict=True)) if is_dict else type(obj)(values)
+        return self._plain.text(obj, column)
 
     def reduced(self, reduced: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression for what an object reduces to."""
