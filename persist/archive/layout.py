@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from persist.archive.literals import ATOMS
-
 __all__ = [
     "CONTAINERS",
     "INDENT",

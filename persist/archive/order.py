@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -106,28 +105,38 @@ class Fill(NamedTuple):
 
 
 def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
-    """Yield the references from `obj` to objects that are marked in `graph`."""
-    cls, marked = type(obj), graph.marked
+    """Return an iterator of the references from `obj` to objects that are marked in `graph`."""
+    reduced, marked = graph.nodes.get(id(obj)), graph.marked
+    if reduced is None:
+        return _container_edges(obj, marked)
+    edges = (
+        _edge(obj, reduced, part)
+        for part in reduced.parts()
+        if type(part[2]) not in ATOMS and id(part[2]) in marked
+    )
+    if type(reduced) is Reduction and not reduced.items is reduced.pairs is reduced.members is None:
+        return edges
+    # A short list takes less memory than what makes it, and a deep graph keeps one for each object.
+    return iter(list(edges))
+
+
+def _container_edges(obj: Any, marked: set[int]) -> Iterator[Edge]:
+    cls = type(obj)
     if cls is list or cls is tuple:
         field = "item" if cls is list else "element"
         for index, part in enumerate(obj):
-            if id(part) in marked and type(part) not in ATOMS:
+            if type(part) not in ATOMS and id(part) in marked:
                 yield Edge(field, index, part, cls is list, False)
-    elif cls is dict:
+    else:
         for index, (key, part) in enumerate(obj.items()):
-            if id(key) in marked and type(key) not in ATOMS:
+            if type(key) not in ATOMS and id(key) in marked:
                 yield Edge("keys", index, key, True, _hash_needs_state(key))
-            if id(part) in marked and type(part) not in ATOMS:
+            if type(part) not in ATOMS and id(part) in marked:
                 # A key that is NaN would be another key if it were written once more.
                 if type(key) in ATOMS and key == key:
                     yield Edge("value", (index, key), part, True, False)
                 else:
                     yield Edge("values", index, part, True, False)
-    else:
-        reduced = graph.nodes[id(obj)]
-        for part in reduced.parts():
-            if id(part[2]) in marked and type(part[2]) not in ATOMS:
-                yield _edge(obj, reduced, part)
 
 
 def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
@@ -162,13 +171,14 @@ def _runs_python(cls: Any, methods: tuple[str, ...]) -> bool:
 class _Frame:
     """An object that is being built, or filled with a part that had to wait."""
 
-    __slots__ = ("dead", "edge", "edges", "late", "obj", "rest", "waiting", "waits_for")
+    __slots__ = ("again", "dead", "edge", "edges", "late", "obj", "rest", "waiting", "waits_for")
 
     def __init__(self, obj: Any, edges: Iterator[Edge], late: _Late | None = None) -> None:
         self.obj = obj
         self.edges = edges
         self.late = late
         self.edge: Edge | None = None
+        self.again = False  # whether the edge is to be looked at once more
         # Empty in most of the many frames of a deep graph.
         self.waiting: set[tuple[str, Any]] | frozenset[tuple[str, Any]] = _NOTHING
         self.rest: dict[str, _Late] | None = None
@@ -268,7 +278,8 @@ class Ordering:
                 else:
                     self._settle(frame)
                 continue
-            edge = next(frame.edges, None)
+            edge = frame.edge if frame.again else next(frame.edges, None)
+            frame.again = False
             if edge is None:
                 yield from self._leave(frame)
                 continue
@@ -293,14 +304,15 @@ class Ordering:
             if part in self._done and part not in self._incomplete:
                 continue
             if part in self._done or part in self._depth or not self._is_leaf(edge.child):
-                edges = chain((edge,), edges)
                 break
             steps += self._finish(edge.child)
         else:
+            edge = None
             if id(obj) not in self._late:
                 return steps + self._finish(obj)
         self._depth[id(obj)] = len(self._stack)
         self._stack.append(_Frame(obj, edges))
+        self._stack[-1].edge, self._stack[-1].again = edge, edge is not None
         return steps
 
     def _is_leaf(self, obj: Any) -> bool:
@@ -378,7 +390,7 @@ class Ordering:
             if settling is not None:
                 if needed := self._needed(frame.edge, settling):
                     # Look at the edge once more when these are in.
-                    frame.edges = chain((frame.edge,), frame.edges)
+                    frame.again = True
                     for part in reversed(needed):
                         self._push(part)
                     return
@@ -406,7 +418,7 @@ class Ordering:
             part.forced = True
             self._push(part)
         if needed:
-            frame.edges = chain((frame.edge,), frame.edges)
+            frame.again = True
         return bool(needed)
 
     def _needed(self, edge: Edge, settling: _Settling) -> list[_Late]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from persist.archive.bindings import Bindings
 from persist.archive.collector import paused_collector
 from persist.archive.formats import FlatWriter, ScopedWriter
 from persist.archive.graph import Graph, is_value
@@ -16,7 +15,6 @@ from persist.archive.order import Define, Fill, Ordering
 from persist.archive.reduction import REDUCED, Data, Import, Reduction
 from persist.archive.writer import (
     NOTHING,
-    ExpressionWriter,
     External,
     Parts,
     Variable,
@@ -28,7 +26,9 @@ from persist.archive.writer import (
 )
 from persist.names import is_identifier
 
-__all__ = ["Source", "SourceOptions", "archive_text", "source_of"]
+__all__ = ["SourceOptions", "archive_text", "statements_of"]
+
+_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -59,70 +59,46 @@ class SourceOptions:
     closing: str = "__builtins__, _arrays"
 
 
-@dataclass(frozen=True)
-class Source:
-    """The parts of the source of an archive, in the order in which they stand.
-
-    Parameters
-    ----------
-    bindings : Bindings
-        The imports.
-    functions : list of str
-        The definitions of functions.
-    body : list of str
-        The statements that define the objects.
-    made : list of str
-        The names to delete at the end, besides those of imports.
-    closing : str
-        The names to delete at the very end if they exist.
-    """
-
-    bindings: Bindings
-    functions: list[str]
-    body: list[str]
-    made: list[str]
-    closing: str
-
-    def text(self) -> str:
-        """Return the whole source, without a newline at the end."""
-        imports = self.bindings.source()
-        if imports and self.functions and not imports[-1].endswith("\n"):
-            imports.append("")
-        return "\n".join(
-            [
-                *imports,
-                *self.functions,
-                *self.body,
-                *removal(self.bindings.bound.values()),
-                *removal(self.made),
-                f"try: del {self.closing}",
-                "except NameError: pass",
-            ]
-        )
-
-
-def source_of(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> Source:
-    """Return the source that defines `roots`, in parts."""
+def statements_of(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> Statements:
+    """Return the statements that define `roots`, which are yet to be written."""
     graph = Graph(roots, options.envs)
     kind = ScopedWriter if options.scoped else FlatWriter
     bindings = kind.bindings_class({"__builtins__", options.data_name, *dict(graph.roots)})
-    writer = kind(graph, bindings, options.external)
-    statements = Statements(graph, writer, options.prefix)
-    body = list(statements.body())
-    functions: list[str] = []
-    made: list[str] = []
-    if writer.functions is not None:
-        functions, made = writer.functions.source(), writer.functions.names
-    if writer.makes_objects:
-        functions.append(_OBJECT.format(writer.makes_objects))
-        made.insert(0, writer.makes_objects)
-    return Source(bindings, functions, body, made + statements.temporaries, options.closing)
+    return Statements(graph, kind(graph, bindings, options.external), options.prefix)
 
 
 def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:
     """Return the source that defines `roots`, without a newline at the end."""
     with paused_collector():
-        return source_of(roots, options).text()
+        statements = statements_of(roots, options)
+        # Joined some at a time, since many short texts take twice the memory of their sum.
+        lines = statements.body()
+        body = []
+        while joined := "\n".join(islice(lines, _BATCH)):
+            body.append(joined)
+        writer = statements.writer
+        functions: list[str] = []
+        made: list[str] = []
+        if writer.functions is not None:
+            functions, made = writer.functions.source(), writer.functions.names
+        if writer.makes_objects:
+            functions.append(_OBJECT.format(writer.makes_objects))
+            made.insert(0, writer.makes_objects)
+        imports = writer.bindings.source()
+        if imports and functions and not imports[-1].endswith("\n"):
+            imports.append("")
+        parts = [
+            *imports,
+            *functions,
+            *body,
+            *removal(writer.bindings.bound.values()),
+            *removal(made + statements.temporaries),
+            f"try: del {options.closing}",
+            "except NameError: pass",
+        ]
+        # The text may be as large as all that it was made from.
+        del statements, writer, body, lines
+        return "\n".join(parts)
 
 
 _OBJECT = """\
@@ -141,15 +117,15 @@ class Statements:
     ----------
     graph : Graph
         The graph.
-    writer : ExpressionWriter
+    writer : FlatWriter
         Writes the expressions, in one of the formats.
     prefix : str
         The beginning of the names of temporary objects.
     """
 
-    def __init__(self, graph: Graph, writer: ExpressionWriter, prefix: str) -> None:
+    def __init__(self, graph: Graph, writer: FlatWriter, prefix: str) -> None:
         self._graph = graph
-        self._writer = writer
+        self.writer = writer
         self._prefix = prefix
         self._count = 0
         self._names: dict[int, Variable] = {}
@@ -168,7 +144,7 @@ class Statements:
             if primary != name:
                 aliases.append(f"{name} = {primary}")
             elif id(obj) not in self._graph.marked or self._graph.is_reference(obj):
-                yield f"{name} = {self._writer.write(obj, 0, len(name) + 3)}"
+                yield f"{name} = {self.writer.write(obj, 0, len(name) + 3)}"
             elif ordering is None:
                 yield from self._define(obj, NOTHING)
             else:
@@ -183,10 +159,12 @@ class Statements:
         name = self._names.get(id(obj))
         if name is None:
             self._count += 1
-            name = Variable(self._writer.bindings.take(f"{self._prefix}{self._count}"))
+            name = Variable(f"{self._prefix}{self._count}")
+            taken = self.writer.bindings.take(name)
+            name = name if taken is name else Variable(taken)
             self.temporaries.append(name)
-        yield f"{name} = {self._writer.build(obj, 0, len(name) + 3, waiting)}"
-        self._writer.variables[id(obj)] = name
+        yield f"{name} = {self.writer.build(obj, 0, len(name) + 3, waiting)}"
+        self.writer.variables[id(obj)] = name
         reduced = self._graph.nodes.get(id(obj))
         if type(reduced) is Reduction:
             for field in reduced.unabsorbed():
@@ -224,12 +202,12 @@ class Statements:
         if type(obj).add is set.add:
             return self._call(f"{name}.add", [member])
         # The constructor, to which pickle hands the members, does not ask a method of the class.
-        builtin = self._writer.bindings.reference(Import("builtins", "set"))
+        builtin = self.writer.bindings.reference(Import("builtins", "set"))
         return self._call(f"{builtin}.add", [Verbatim(name), member])
 
     def _fill(self, step: Fill) -> Iterator[str]:
         """Yield the statements for a part that had to wait."""
-        name, field, index = self._writer.variables[id(step.obj)], step.field, step.index
+        name, field, index = self.writer.variables[id(step.obj)], step.field, step.index
         if field == "item":
             yield self._set(f"{name}[{index}]", step.obj[index])
         elif field == "value":
@@ -270,12 +248,12 @@ class Statements:
 
     def _set_items(self, name: str, pairs: Iterable[tuple[Any, Any]]) -> Iterator[str]:
         for key, value in pairs:
-            yield self._set(f"{name}[{self._writer.write(key, 0, len(name) + 1)}]", value)
+            yield self._set(f"{name}[{self.writer.write(key, 0, len(name) + 1)}]", value)
 
     def _set_state(self, name: str, reduced: Reduction) -> str:
         if reduced.setter is None:
             return self._call(f"{name}.__setstate__", [reduced.state])
-        setter = self._writer.write(reduced.setter, 0, 0)
+        setter = self.writer.write(reduced.setter, 0, 0)
         return self._call(setter, [Verbatim(name), reduced.state])
 
     def _set_attributes(
@@ -288,15 +266,15 @@ class Statements:
                 else:
                     yield self._call("setattr", [Verbatim(name), key, value])
         elif all(type(key) is str for key in parts):
-            yield self._writer.call(f"{name}.__dict__.update(", [], parts, 0, 0)
+            yield self.writer.call(f"{name}.__dict__.update(", [], parts, 0, 0)
         elif parts:
             yield self._call(f"{name}.__dict__.update", [Parts(parts)])
 
     def _set(self, target: str, value: Any) -> str:
-        return f"{target} = {self._writer.write(value, 0, len(target) + 3)}"
+        return f"{target} = {self.writer.write(value, 0, len(target) + 3)}"
 
     def _call(self, function: str, args: list[Any]) -> str:
-        return self._writer.call(f"{function}(", args, {}, 0, 0)
+        return self.writer.call(f"{function}(", args, {}, 0, 0)
 
 
 def removal(names: Iterable[str]) -> list[str]:
