@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from persist.archive.bindings import Bindings
 from persist.archive.collector import paused_collector
-from persist.archive.formats import FlatWriter, ScopedWriter
 from persist.archive.graph import Graph, is_value
 from persist.archive.layout import WIDTH
 from persist.archive.order import Define, Fill, Ordering
 from persist.archive.reduction import REDUCED, Data, Import, Reduction
 from persist.archive.writer import (
     NOTHING,
+    ExpressionWriter,
     External,
     Parts,
     Variable,
@@ -62,9 +63,9 @@ class SourceOptions:
 def statements_of(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> Statements:
     """Return the statements that define `roots`, which are yet to be written."""
     graph = Graph(roots, options.envs)
-    kind = ScopedWriter if options.scoped else FlatWriter
-    bindings = kind.bindings_class({"__builtins__", options.data_name, *dict(graph.roots)})
-    return Statements(graph, kind(graph, bindings, options.external), options.prefix)
+    taken = {"__builtins__", options.data_name, *dict(graph.roots)}
+    writer = ExpressionWriter(graph, Bindings(taken, options.scoped), options.external)
+    return Statements(graph, writer, options.prefix)
 
 
 def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:
@@ -77,14 +78,11 @@ def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> st
         while joined := "\n".join(islice(lines, _BATCH)):
             body.append(joined)
         writer = statements.writer
-        functions: list[str] = []
-        made: list[str] = []
-        if writer.functions is not None:
-            functions, made = writer.functions.source(), writer.functions.names
+        functions, made = writer.bindings.functions(), list(writer.bindings.held.values())
         if writer.makes_objects:
             functions.append(_OBJECT.format(writer.makes_objects))
             made.insert(0, writer.makes_objects)
-        imports = writer.bindings.source()
+        imports = writer.bindings.imports()
         if imports and functions and not imports[-1].endswith("\n"):
             imports.append("")
         parts = [
@@ -117,13 +115,13 @@ class Statements:
     ----------
     graph : Graph
         The graph.
-    writer : FlatWriter
+    writer : ExpressionWriter
         Writes the expressions, in one of the formats.
     prefix : str
         The beginning of the names of temporary objects.
     """
 
-    def __init__(self, graph: Graph, writer: FlatWriter, prefix: str) -> None:
+    def __init__(self, graph: Graph, writer: ExpressionWriter, prefix: str) -> None:
         self._graph = graph
         self.writer = writer
         self._prefix = prefix

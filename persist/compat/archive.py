@@ -191,7 +191,7 @@ def flat_definitions(
     statements = statements_of(roots, options)
     definitions = [_definition(statement) for statement in statements.body()]
     imports: Imports = []
-    for statement in statements.writer.bindings.source():
+    for statement in statements.writer.bindings.imports():
         match = _IMPORT.match(statement)
         assert match is not None, statement
         module, name = match["module"], match["name"]
