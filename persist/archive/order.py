@@ -141,9 +141,11 @@ def _container_edges(obj: Any, marked: set[int]) -> Iterator[Edge]:
 
 def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
     field, index, child = part
-    late = field in _LATE and not (field == "members" and _is_frozen(reduced.function))
+    late = field in _LATE
     if field in ("keys", "members"):
         whole = _hash_needs_state(child)
+        function = reduced.function if field == "members" else None
+        late = not (isinstance(function, type) and issubclass(function, frozenset))
     elif field in _METHODS:
         cls: Any = type(obj)
         whole = _runs_python(cls, _METHODS[field])
@@ -152,10 +154,6 @@ def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
     else:
         whole = field != "attributes"
     return Edge(field, index, child, late, whole)
-
-
-def _is_frozen(function: Any) -> bool:
-    return isinstance(function, type) and issubclass(function, frozenset)
 
 
 def _hash_needs_state(obj: Any) -> bool:

@@ -11,7 +11,7 @@ from persist.archive.bindings import Bindings
 from persist.archive.collector import paused_collector
 from persist.archive.graph import Graph, is_value
 from persist.archive.layout import WIDTH
-from persist.archive.order import Define, Fill, Ordering
+from persist.archive.order import Define, Ordering
 from persist.archive.reduction import REDUCED, Data, Import, Reduction
 from persist.archive.writer import (
     NOTHING,
@@ -150,7 +150,7 @@ class Statements:
                     if isinstance(step, Define):
                         yield from self._define(step.obj, step.waiting)
                     else:
-                        yield from self._fill(step)
+                        yield from self._fill(*step)
         yield from aliases
 
     def _define(self, obj: Any, waiting: Waiting) -> Iterator[str]:
@@ -179,22 +179,22 @@ class Statements:
             yield from self._append(obj, name, before_waiting(reduced, field, waiting))
         elif field == "pairs":
             yield from self._set_items(name, before_waiting(reduced, field, waiting))
-        elif field == "state":
-            if not late:
-                yield self._set_state(name, reduced)
         elif field == "members":
             for index, member in enumerate(members_of(reduced)):
                 if index not in late:
                     yield self._add(obj, name, member)
-        elif field == "slots":
-            parts = {key: part for key, part in (reduced.slots or {}).items() if key not in late}
+        elif field != "state":
+            parts = getattr(reduced, field)
+            if field == "slots":
+                parts = {key: part for key, part in parts.items() if key not in late}
+            else:
+                parts = with_placeholders(parts, late)
+                # A placeholder keeps the order of attributes; the last one needs none.
+                if next(reversed(parts)) in late:
+                    parts.popitem()
             yield from self._set_attributes(obj, name, field, parts)
-        else:
-            parts = with_placeholders(getattr(reduced, field), late)
-            # A placeholder keeps the order of attributes; the last one needs none.
-            if parts and next(reversed(parts)) in late:
-                parts.popitem()
-            yield from self._set_attributes(obj, name, field, parts)
+        elif not late:
+            yield self._set_state(name, reduced)
 
     def _add(self, obj: Any, name: str, member: Any) -> str:
         if type(obj).add is set.add:
@@ -203,30 +203,23 @@ class Statements:
         builtin = self.writer.bindings.reference(Import("builtins", "set"))
         return self._call(f"{builtin}.add", [Verbatim(name), member])
 
-    def _fill(self, step: Fill) -> Iterator[str]:
+    def _fill(self, obj: Any, field: str, index: Any) -> Iterator[str]:
         """Yield the statements for a part that had to wait."""
-        name, field, index = self.writer.variables[id(step.obj)], step.field, step.index
+        name = self.writer.variables[id(obj)]
         if field == "item":
-            yield self._set(f"{name}[{index}]", step.obj[index])
-        elif field == "value":
-            yield from self._set_items(name, [(index[1], step.obj[index[1]])])
-        elif type(step.obj) is dict:
-            yield from self._set_items(name, islice(step.obj.items(), index, None))
-        else:
-            reduced = self._graph.nodes[id(step.obj)]
-            assert type(reduced) is Reduction
-            yield from self._fill_reduced(step.obj, name, reduced, field, index)
-
-    def _fill_reduced(
-        self, obj: Any, name: str, reduced: Reduction, field: str, index: Any
-    ) -> Iterator[str]:
+            yield self._set(f"{name}[{index}]", obj[index])
+            return
+        if field == "value":
+            yield from self._set_items(name, [(index[1], obj[index[1]])])
+            return
+        reduced = self._graph.nodes.get(id(obj)) or Reduction(dict, pairs=obj.items())
+        assert type(reduced) is Reduction
         if field == "items":
             yield from self._append(obj, name, list(reduced.items or ())[index:])
         elif field == "pairs":
             yield from self._set_items(name, islice(reduced.pairs or (), index, None))
         elif field == "members":
-            assert isinstance(reduced.members, list)
-            yield self._add(obj, name, reduced.members[index])
+            yield self._add(obj, name, members_of(reduced)[index])
         elif field == "state":
             yield self._set_state(name, reduced)
         else:
