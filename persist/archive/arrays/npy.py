@@ -18,7 +18,7 @@ import numpy
 from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.dtypes import DType, npy_descr
 from persist.archive.arrays.pieces import PIECE, as_bytes, byte_pieces, is_contiguous
-from persist.archive.arrays.store import Array, Loader, Order, check_mode, choose_keys
+from persist.archive.arrays.store import Array, Loader, Order, Store, check_mode, choose_keys
 from persist.errors import DamagedError
 from persist.files import open_regular
 from persist.files.regular import check_regular
@@ -132,12 +132,12 @@ return {name: read(name) for name in names}
 )
 
 
-class NpyStore:
+class NpyStore(Store):
     """Arrays in a folder, as ``<name>.npy``; ``numpy.load`` opens each of them."""
 
     data_format = "npy"
     extension = ""
-    extensions: tuple[str, ...] = ()
+    extensions = ()
     is_folder = True
 
     def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
@@ -202,9 +202,6 @@ class NpyStore:
         mapped[region] = block
         # Another machine may take the digest of the file.
         mapped.flush()
-
-    def finish(self, path: str) -> None:
-        """Do nothing: each block is in its place."""
 
 
 def _load(filename: str, mmap_mode: str | None) -> Array:
