@@ -80,7 +80,7 @@ class Bindings:
 
     def functions(self) -> list[str]:
         """Return the definitions of the functions that hold an expression verbatim."""
-        return [_definition(name, *key) for key, name in self.held.items()]
+        return list(map(_definition, self.held.values(), self.held))
 
     def function(self, reduced: Expression) -> str:
         """Return the name of the function that holds the expression of an object."""
@@ -107,7 +107,8 @@ def _import_statement(found: tuple[str, str | None], bound: str) -> str:
     return f"from {module} import {name}" + ("" if name == bound else f" as {bound}")
 
 
-def _definition(name: str, rep: str, parameters: tuple[str, ...], imports: Imports) -> str:
+def _definition(name: str, key: tuple[str, tuple[str, ...], Imports]) -> str:
+    rep, parameters, imports = key
     lines = [f"    {_import_statement((module, n), bound)}\n" for module, n, bound in imports]
     rep = rep.strip()
     body = f"({rep})" if "\n" in rep else rep

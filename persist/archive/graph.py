@@ -12,7 +12,6 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby, islice, pairwise
-from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -68,6 +67,8 @@ class Graph:
 
     Attributes
     ----------
+    root_ids : set of int
+        The inserted objects that are not values.
     nodes : dict of int to Reduced
         What each object that is neither a value nor a plain container reduces to, by `id`. The
         reductions keep alive the temporary objects that they brought, so that no `id` is used
@@ -89,6 +90,7 @@ class Graph:
         self, roots: Iterable[tuple[str, Any]], envs: Mapping[str, Any] | None = None
     ) -> None:
         self.roots = list(roots)
+        self.root_ids: set[int] = set()
         self.nodes: dict[int, Reduced] = {}
         self.named: set[int] = set()
         self.marked: set[int] = set()
@@ -110,7 +112,8 @@ class Graph:
             for _, obj in group:
                 if not is_value(obj):
                     owned.append((obj, None))
-                    self.named.add(id(obj))
+                    self.root_ids.add(id(obj))
+            self.named |= self.root_ids
             self._visit(owned)
         self.arrays = list(self._arrays.values())
         if len(self.arrays) > 1:
@@ -338,8 +341,7 @@ class Graph:
         for owner in chain(owners, self._second_owners):
             if owner is not None and id(owner) not in marked:
                 self._mark_from(owner)
-        roots = set(map(id, map(itemgetter(1), self.roots)))
-        self.is_tree = not self._second_owners and self.marked <= roots
+        self.is_tree = not self._second_owners and self.marked <= self.root_ids
         self._parents, self._second_owners, self._arrays = {}, [], {}
 
     def _mark_from(self, owner: Any) -> None:

@@ -85,13 +85,7 @@ def rows(
 
 
 class PlainTexts:
-    """Writes small containers by `repr`, except where that is not exact.
-
-    Parameters
-    ----------
-    atoms : set of type
-        The types of the numbers and texts that the containers hold.
-    """
+    """Writes small containers by `repr`, except where that is not exact for their atoms."""
 
     def __init__(self, atoms: set[type]) -> None:
         self._has_odd_atoms = bool(atoms & _ODD_ATOMS)

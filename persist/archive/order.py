@@ -240,13 +240,7 @@ class _Settling:
 
 
 class Ordering:
-    """The steps that build the objects of a graph, one root after the other.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph. The objects that cycles need named are added to `graph.named`.
-    """
+    """The steps that build a graph; the objects that cycles need named join `graph.named`."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -442,14 +436,9 @@ class Ordering:
         return found
 
     def _postpone(self, target: int, exists: bool) -> None:
-        """Postpone a reference on the path from `target` to the top of the stack.
+        """Postpone a reference on the path from `target`, an id, to the top of the stack.
 
-        Parameters
-        ----------
-        target : int
-            The `id` of an object that is being built.
-        exists : bool
-            The part at the top of the stack is built, though it is not complete.
+        If `exists`, the part at the top is built, though it is not complete.
         """
         level = self._level(target, exists)
         frame = self._stack[level]

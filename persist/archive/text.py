@@ -9,7 +9,7 @@ from typing import Any
 
 from persist.archive.bindings import Bindings
 from persist.archive.collector import paused_collector
-from persist.archive.graph import Graph, is_value
+from persist.archive.graph import Graph
 from persist.archive.layout import WIDTH
 from persist.archive.order import Define, Ordering
 from persist.archive.reduction import REDUCED, Data, Import, Reduction
@@ -109,17 +109,7 @@ def {0}(*args, **attributes):
 
 
 class Statements:
-    """The statements that define the inserted objects of a graph.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph.
-    writer : ExpressionWriter
-        Writes the expressions, in one of the formats.
-    prefix : str
-        The beginning of the names of temporary objects.
-    """
+    """The statements that define a graph; names of temporary objects begin with `prefix`."""
 
     def __init__(self, graph: Graph, writer: ExpressionWriter, prefix: str) -> None:
         self._graph = graph
@@ -135,7 +125,7 @@ class Statements:
         aliases = []
         for name, obj in self._graph.roots:
             # None is one object wherever it stands; other equal values may or may not be.
-            if obj is None or not is_value(obj):
+            if obj is None or id(obj) in self._graph.root_ids:
                 self._names[id(obj)] = Variable(name)
         for name, obj in self._graph.roots:
             primary: str = self._names.get(id(obj), name)

@@ -479,15 +479,7 @@ def _call_template(opening: str, first: str, count: int, names: Iterable[str]) -
 
 
 class KeywordCall:
-    """A call of a function with keywords only.
-
-    Parameters
-    ----------
-    function : str
-        The function.
-    keywords : sequence of (str, int)
-        The keywords of the call, each with the position of its object.
-    """
+    """A call of a function with keywords only, each with the position of its object."""
 
     __slots__ = ("keywords", "opening", "positions", "template")
 
