@@ -7,7 +7,7 @@ from itertools import starmap
 from persist.archive.reduction import Expression, Import
 from persist.archive.template import parse_template
 
-__all__ = ["Bindings"]
+__all__ = ["Bindings", "function_source"]
 
 Imports = tuple[tuple[str, "str | None", str], ...]
 
@@ -78,10 +78,6 @@ class Bindings:
             )
         return texts
 
-    def functions(self) -> list[str]:
-        """Return the definitions of the functions that hold an expression verbatim."""
-        return list(map(_definition, self.held.values(), self.held))
-
     def function(self, reduced: Expression) -> str:
         """Return the name of the function that holds the expression of an object."""
         key = (reduced.rep, reduced.names, reduced.imports)
@@ -107,7 +103,8 @@ def _import_statement(found: tuple[str, str | None], bound: str) -> str:
     return f"from {module} import {name}" + ("" if name == bound else f" as {bound}")
 
 
-def _definition(name: str, key: tuple[str, tuple[str, ...], Imports]) -> str:
+def function_source(name: str, key: tuple[str, tuple[str, ...], Imports]) -> str:
+    """Return the definition of a function that holds an expression verbatim."""
     rep, parameters, imports = key
     lines = [f"    {_import_statement((module, n), bound)}\n" for module, n, bound in imports]
     rep = rep.strip()

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, groupby, islice, pairwise
+from itertools import chain, compress, groupby, islice, pairwise
 from types import ModuleType
 from typing import Any
 
@@ -191,8 +191,8 @@ class Graph:
         parents, known = self._parents, len(self._parents)
         objects, owners = zip(*owned, strict=True)
         if tuple in set(map(type, objects)):
-            owned = [(o, own) for o, own in owned if type(o) is not tuple or not is_constant(o)]
-            objects, owners = zip(*owned, strict=True) if owned else ((), ())
+            kept = [type(obj) is not tuple or not is_constant(obj) for obj in objects]
+            objects, owners = tuple(compress(objects, kept)), tuple(compress(owners, kept))
         # Most levels share nothing, which C finds out fast.
         deque(map(parents.setdefault, map(id, objects), owners), 0)
         if len(parents) == known + len(objects):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from persist.archive.bindings import Bindings
+from persist.archive.bindings import Bindings, function_source
 from persist.archive.collector import paused_collector
 from persist.archive.graph import Graph
 from persist.archive.layout import WIDTH
@@ -78,7 +78,8 @@ def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> st
         while joined := "\n".join(islice(lines, _BATCH)):
             body.append(joined)
         writer = statements.writer
-        functions, made = writer.bindings.functions(), list(writer.bindings.held.values())
+        held = writer.bindings.held
+        functions, made = list(map(function_source, held.values(), held)), list(held.values())
         if writer.makes_objects:
             functions.append(_OBJECT.format(writer.makes_objects))
             made.insert(0, writer.makes_objects)
