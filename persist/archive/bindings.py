@@ -7,7 +7,7 @@ from itertools import starmap
 from persist.archive.reduction import Expression, Import
 from persist.archive.template import parse_template
 
-__all__ = ["Bindings", "ExpressionFunctions", "FlatBindings", "ScopedBindings"]
+__all__ = ["Bindings", "function_source"]
 
 Imports = tuple[tuple[str, "str | None", str], ...]
 
@@ -22,16 +22,23 @@ class Bindings:
     ----------
     taken : set of str
         The names that are in use; those given out are added.
+    scoped : bool
+        Import inside functions, each of which is replaced by what it returns.
 
     Attributes
     ----------
     bound : dict of (module, name) to str
         The names of the imports, in the order of first use.
+    held : dict of (rep, names, imports) to str
+        The names of the functions that hold an expression of `get_persistent_rep` verbatim, in the
+        order of first use.
     """
 
-    def __init__(self, taken: set[str]) -> None:
+    def __init__(self, taken: set[str], scoped: bool) -> None:
         self._taken = taken
+        self.scoped = scoped
         self.bound: dict[tuple[str, str], str] = {}
+        self.held: dict[tuple[str, tuple[str, ...], Imports], str] = {}
 
     def reference(self, found: Import) -> str:
         """Return the expression for an imported object."""
@@ -56,33 +63,10 @@ class Bindings:
         self._taken.add(free)
         return free
 
-    def source(self) -> list[str]:
-        """Return the statements that import, in the order of first use."""
-        raise NotImplementedError
-
-    def _bind(self, module: str, name: str, wanted: str = "") -> str:
-        key = (module, name)
-        if key not in self.bound:
-            last = (name or module).rpartition(".")[2]
-            if not wanted or wanted in self._taken:
-                wanted = "_" + last.lstrip("_")
-            self.bound[key] = self.take(wanted)
-        return self.bound[key]
-
-
-class FlatBindings(Bindings):
-    """Imports at the top of the source."""
-
-    def source(self) -> list[str]:
-        """Return the statements that import, in the order of first use."""
-        return list(starmap(_import_statement, self.bound.items()))
-
-
-class ScopedBindings(Bindings):
-    """Imports inside functions, each of which is replaced by what it returns."""
-
-    def source(self) -> list[str]:
-        """Return the functions that import, in the order of first use, and their calls."""
+    def imports(self) -> list[str]:
+        """Return the statements that import, or functions of them with their calls."""
+        if not self.scoped:
+            return list(starmap(_import_statement, self.bound.items()))
         texts = []
         for (module, name), bound in self.bound.items():
             used = name or module.rpartition(".")[2]
@@ -94,37 +78,22 @@ class ScopedBindings(Bindings):
             )
         return texts
 
-
-class ExpressionFunctions:
-    """Functions that hold an expression of `get_persistent_rep` verbatim, each distinct one once.
-
-    Parameters
-    ----------
-    bindings : Bindings
-        Gives out the names.
-    """
-
-    def __init__(self, bindings: Bindings) -> None:
-        self._bindings = bindings
-        self._found: dict[tuple[str, tuple[str, ...], Imports], str] = {}
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the functions, in the order of first use."""
-        return list(self._found.values())
-
-    def source(self) -> list[str]:
-        """Return the definitions, in the order of first use."""
-        return [_definition(name, *key) for key, name in self._found.items()]
-
-    def name_of(self, reduced: Expression) -> str:
-        """Return the name of the function for an expression."""
+    def function(self, reduced: Expression) -> str:
+        """Return the name of the function that holds the expression of an object."""
         key = (reduced.rep, reduced.names, reduced.imports)
-        if key not in self._found:
-            template = parse_template(reduced.rep)
-            stem = template.call[0] if template.call else "build"
-            self._found[key] = self._bindings.take("_" + stem.lstrip("_"))
-        return self._found[key]
+        if key not in self.held:
+            call = parse_template(reduced.rep).call
+            self.held[key] = self.take("_" + (call[0] if call else "build").lstrip("_"))
+        return self.held[key]
+
+    def _bind(self, module: str, name: str, wanted: str = "") -> str:
+        key = (module, name)
+        if key not in self.bound:
+            last = (name or module).rpartition(".")[2]
+            if not wanted or wanted in self._taken:
+                wanted = "_" + last.lstrip("_")
+            self.bound[key] = self.take(wanted)
+        return self.bound[key]
 
 
 def _import_statement(found: tuple[str, str | None], bound: str) -> str:
@@ -134,7 +103,9 @@ def _import_statement(found: tuple[str, str | None], bound: str) -> str:
     return f"from {module} import {name}" + ("" if name == bound else f" as {bound}")
 
 
-def _definition(name: str, rep: str, parameters: tuple[str, ...], imports: Imports) -> str:
+def function_source(name: str, key: tuple[str, tuple[str, ...], Imports]) -> str:
+    """Return the definition of a function that holds an expression verbatim."""
+    rep, parameters, imports = key
     lines = [f"    {_import_statement((module, n), bound)}\n" for module, n, bound in imports]
     rep = rep.strip()
     body = f"({rep})" if "\n" in rep else rep

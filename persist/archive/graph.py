@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, groupby, pairwise
-from operator import itemgetter
+from itertools import chain, compress, groupby, islice, pairwise
 from types import ModuleType
 from typing import Any
 
@@ -47,7 +47,6 @@ _USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
 # Brackets nest at most 98 deep on Python 3.8, and each level of a long container is indented
 # further.
 _MAX_DEPTH = 18
-_MANY = 64
 
 
 def is_value(obj: Any) -> bool:
@@ -68,6 +67,8 @@ class Graph:
 
     Attributes
     ----------
+    root_ids : set of int
+        The inserted objects that are not values.
     nodes : dict of int to Reduced
         What each object that is neither a value nor a plain container reduces to, by `id`. The
         reductions keep alive the temporary objects that they brought, so that no `id` is used
@@ -89,6 +90,7 @@ class Graph:
         self, roots: Iterable[tuple[str, Any]], envs: Mapping[str, Any] | None = None
     ) -> None:
         self.roots = list(roots)
+        self.root_ids: set[int] = set()
         self.nodes: dict[int, Reduced] = {}
         self.named: set[int] = set()
         self.marked: set[int] = set()
@@ -110,7 +112,8 @@ class Graph:
             for _, obj in group:
                 if not is_value(obj):
                     owned.append((obj, None))
-                    self.named.add(id(obj))
+                    self.root_ids.add(id(obj))
+            self.named |= self.root_ids
             self._visit(owned)
         self.arrays = list(self._arrays.values())
         if len(self.arrays) > 1:
@@ -185,26 +188,25 @@ class Graph:
 
     def _meet(self, owned: list[tuple[Any, Any]]) -> list[Any]:
         """Return the objects that are met for the first time; name the others."""
-        parents, named, found = self._parents, self.named, []
-        if len(owned) > _MANY:
-            # Most levels share nothing, which C finds out faster.
-            objects, owners = zip(*owned, strict=True)
-            keys = list(map(id, objects))
-            fresh = set(keys)
-            is_fresh = len(fresh) == len(keys) and parents.keys().isdisjoint(fresh)
-            if is_fresh and tuple not in set(map(type, objects)):
-                parents.update(zip(keys, owners, strict=True))
-                return list(objects)
-        for obj, owner in owned:
+        parents, known = self._parents, len(self._parents)
+        objects, owners = zip(*owned, strict=True)
+        if tuple in set(map(type, objects)):
+            kept = [type(obj) is not tuple or not is_constant(obj) for obj in objects]
+            objects, owners = tuple(compress(objects, kept)), tuple(compress(owners, kept))
+        # Most levels share nothing, which C finds out fast.
+        deque(map(parents.setdefault, map(id, objects), owners), 0)
+        if len(parents) == known + len(objects):
+            return list(objects)
+        fresh = set(islice(reversed(parents), len(parents) - known))
+        found = []
+        for obj, owner in zip(objects, owners, strict=True):
             key = id(obj)
-            if key in parents:
-                named.add(key)
-                self._second_owners.append(owner)
-            elif type(obj) is tuple and is_constant(obj):
-                continue
-            else:
-                parents[key] = owner
+            if key in fresh:
+                fresh.remove(key)
                 found.append(obj)
+            else:
+                self.named.add(key)
+                self._second_owners.append(owner)
         return found
 
     def _children(self, found: list[Any], depth: int) -> list[tuple[Any, Any]]:
@@ -226,16 +228,20 @@ class Graph:
         if dicts:
             owned += _dict_children(dicts, self.atoms)
         for obj in nodes:
-            owned += self._node_children(obj, depth)
+            reduced = self.nodes[id(obj)] = self._reduce(obj)
+            if type(reduced) is Expression and ATOMS.issuperset(map(type, reduced.values)):
+                continue
+            owned += self._node_children(obj, reduced, depth)
         return owned
 
-    def _node_children(self, obj: Any, depth: int) -> list[tuple[Any, Any]]:
+    def _node_children(self, obj: Any, reduced: Reduced, depth: int) -> list[tuple[Any, Any]]:
         key = id(obj)
-        reduced = self.nodes[key] = self._reduce(obj)
         if type(reduced) is Expression:
-            self._name_arguments(reduced)
-            if ATOMS.issuperset(map(type, reduced.values)):
-                return []
+            # Arguments that are used more than once, or inside deep brackets, get a name.
+            template = parse_template(reduced.rep)
+            if template.repeated or template.is_deep:
+                named = template.names if template.is_deep else template.repeated
+                self.named.update(id(a) for n, a in reduced.args.items() if n in named)
         elif type(reduced) is Reduction:
             if reduced.unabsorbed():
                 self.named.add(key)
@@ -277,13 +283,6 @@ class Graph:
             self.nodes[key] = reduced
             self._references.add(key)
         return key in self._references
-
-    def _name_arguments(self, reduced: Expression) -> None:
-        """Name the arguments that an expression uses more than once, or inside deep brackets."""
-        template = parse_template(reduced.rep)
-        if template.repeated or template.is_deep:
-            named = template.names if template.is_deep else template.repeated
-            self.named.update(id(a) for n, a in reduced.args.items() if n in named)
 
     def _reduce(self, obj: Any) -> Reduced:
         if type(obj) in REDUCED:
@@ -336,12 +335,13 @@ class Graph:
         """Mark what has a name, what is reduced, and all that is above these."""
         marked = self.marked
         marked |= self.named
+        # An import path is written wherever it is used.
+        self.named -= self._references
         owners = map(self._parents.get, chain(self.nodes, self.named))
         for owner in chain(owners, self._second_owners):
             if owner is not None and id(owner) not in marked:
                 self._mark_from(owner)
-        roots = set(map(id, map(itemgetter(1), self.roots)))
-        self.is_tree = not self._second_owners and self.marked <= roots
+        self.is_tree = not self._second_owners and self.marked <= self.root_ids
         self._parents, self._second_owners, self._arrays = {}, [], {}
 
     def _mark_from(self, owner: Any) -> None:

@@ -48,7 +48,8 @@ _TOP_FIRST = frozenset(
 _NUMPY_SPACES = frozenset({"char", "emath", "rec"})
 
 # Where an object that does not name its module can be found: these do not depend on what is
-# loaded. The last two are private, and hold what is public nowhere.
+# loaded. The last three are private, and hold what is public nowhere. numpy 1.26 has the path of
+# numpy 2 too.
 _HOMES = (
     "builtins",
     "numpy",
@@ -58,6 +59,7 @@ _HOMES = (
     "shapely.lib",
     "numpy.linalg._umath_linalg",
     "scipy.special._ufuncs",
+    "numpy._core._multiarray_umath",
 )
 
 # Public packages that offer what their modules, or a private one, define.

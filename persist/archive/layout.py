@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from persist.archive.literals import ATOMS
-
 __all__ = [
     "CONTAINERS",
     "INDENT",
+    "MAX_ITEMS_A_LINE",
     "WIDTH",
     "PlainTexts",
     "bracket",
@@ -25,7 +24,7 @@ INDENT = 4
 CONTAINERS = frozenset([list, tuple, dict])
 
 _PER_ROW = 10
-_MAX_ITEMS_A_LINE = 34
+MAX_ITEMS_A_LINE = 34
 
 # What C writes in a way that Python does not read back exactly.
 _UNSAFE = re.compile(r"\b(?:infj?|nanj?|Ellipsis|NotImplemented)\b|[0-9]j\b")
@@ -86,21 +85,17 @@ def rows(
 
 
 class PlainTexts:
-    """Writes small containers by `repr`, except where that is not exact.
-
-    Parameters
-    ----------
-    atoms : set of type
-        The types of the numbers and texts that the containers hold.
-    """
+    """Writes small containers by `repr`, except where that is not exact for their atoms."""
 
     def __init__(self, atoms: set[type]) -> None:
         self._has_odd_atoms = bool(atoms & _ODD_ATOMS)
 
     def one(self, obj: Any, column: int) -> str:
         """Return the text of a container, empty if it is not exact or does not fit in its line."""
-        if _is_large(obj):
-            return ""
+        return "" if _is_large(obj) else self.text(obj, column)
+
+    def text(self, obj: Any, column: int) -> str:
+        """Return the text of a small container, as `one` does."""
         try:
             text = repr(obj)
         except ValueError:  # more digits than CPython prints
@@ -131,7 +126,7 @@ class PlainTexts:
 
 def _is_large(obj: Any) -> bool:
     """Return True if a container has more items, nested ones included, than a line may hold."""
-    budget, waiting = _MAX_ITEMS_A_LINE, [obj]
+    budget, waiting = MAX_ITEMS_A_LINE, [obj]
     while waiting:
         found = waiting.pop()
         budget -= len(found)
@@ -141,10 +136,3 @@ def _is_large(obj: Any) -> bool:
         if not CONTAINERS.isdisjoint(map(type, items)):
             waiting += [item for item in items if type(item) in CONTAINERS]
     return False
-
-
-def holds_atoms(obj: Any) -> bool:
-    """Return True if a list, tuple or dict holds only numbers and text."""
-    if type(obj) is dict and not ATOMS.issuperset(map(type, obj.values())):
-        return False
-    return ATOMS.issuperset(map(type, obj))

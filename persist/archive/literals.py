@@ -109,15 +109,7 @@ def literal(atom: Any) -> str | Reduction | Import:
 
 
 def split_text(atom: str | bytes, width: int) -> list[str]:
-    """Return literals that stand side by side for one long text, broken after its newlines.
-
-    Parameters
-    ----------
-    atom : str or bytes
-        The text.
-    width : int
-        The columns that a literal may take.
-    """
+    """Return literals, of at most `width` columns, that stand side by side for one long text."""
     width = max(width, _MIN_WIDTH)
     if isinstance(atom, bytes):
         step = width - len("b''")

@@ -144,15 +144,5 @@ class _Digest:
 
 
 def member_digest(member: Any, reduce: Reduce, limit: int = _MOST_OBJECTS) -> str:
-    """Return a text that equal graphs have in common, and different ones up to a limit have not.
-
-    Parameters
-    ----------
-    member : object
-        A member of a set, or a key of a dict.
-    reduce : callable
-        Tells what an object reduces to.
-    limit : int
-        How many objects are looked at.
-    """
+    """Return a text that equal graphs share, and others of up to `limit` objects do not."""
     return _Digest(reduce, limit).of(member)

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -129,20 +130,14 @@ class ModulePlace:
         return os.path.join(self.folder, self.stem + self.store.extension)
 
     def check_free(self, force: bool) -> None:
-        """Raise an error if something is in the way that `force` does not put out of it.
-
-        Raises
-        ------
-        ModuleExistsError
-            If there is.
-        """
+        """Raise ModuleExistsError if something is in the way that `force` does not replace."""
         if os.path.isfile(self.dirname):
             raise ModuleExistsError(f"File dirname={self.dirname} exists and is not a directory.")
         if not force and self.package and os.path.isfile(self.folder):
             raise ModuleExistsError(
                 f"File dirname/name={self.folder} exists and is not a directory."
             )
-        self._check_file(self.filename, force)
+        self.check_file(self.filename, force)
         beside = os.path.join(self.dirname, self.name)
         if not self.package and os.path.isfile(os.path.join(beside, "__init__.py")):
             warnings.warn(
@@ -151,16 +146,6 @@ class ModulePlace:
                 PersistWarning,
                 stacklevel=3,
             )
-
-    def check_arrays_free(self, force: bool) -> None:
-        """Do as `check_free`, for the arrays.
-
-        Raises
-        ------
-        ModuleExistsError
-            If something is where the arrays are to be.
-        """
-        self._check_file(self.arrays_path, force)
 
     def locations(self) -> set[str]:
         """Return the names of the files and folders of arrays that the saved module reads."""
@@ -181,7 +166,8 @@ class ModulePlace:
             paths.add(self.arrays_path)
         return sorted(filter(os.path.exists, paths))
 
-    def _check_file(self, path: str, force: bool) -> None:
+    def check_file(self, path: str, force: bool) -> None:
+        """Raise ModuleExistsError if `path` exists and `force` is false."""
         if not force and os.path.exists(path):
             raise ModuleExistsError(f"File {path} exists and force=False.")
 
@@ -201,34 +187,12 @@ def save_module(
     clear_on_reload: bool,
     keep: bool,
 ) -> None:
-    """Write the source of an archive, and its arrays beside it.
+    """Write the source of an archive, and its arrays beside it, as `Archive.save` says.
 
-    Parameters
-    ----------
-    place : ModulePlace
-        Where: a place that is free, or whose files may be replaced.
-    text : str
-        The source.
-    arrays : mapping of str to numpy.ndarray
-        The external arrays.
-    item : str or None
-        The name whose object takes the place of the module when it is imported.
-    data_name : str
-        The variable in which the source expects the arrays.
-    force, clear_on_reload
-        As for `Archive.save`.
-    keep : bool
-        Whether to keep what is replaced as ``.bak``.
-
-    Raises
-    ------
-    ModuleExistsError
-        If something is in the way, and `force` is false.
-    OSError
-        If the disk fails; the former version is whole.
+    If the disk fails, the former version is whole. What is replaced is kept as ``.bak`` if `keep`.
     """
     if arrays:
-        place.check_arrays_free(force)
+        place.check_file(place.arrays_path, force)
     old = place.old_arrays(bool(arrays))
     with contextlib.ExitStack() as undo:
         _make_folder(place, undo)
@@ -236,8 +200,9 @@ def save_module(
         if keep:
             for file in _files(old):
                 _keep(file, undo)
+        source = head + text + closing_source(item, clear_on_reload)
         with replace_files([place.filename], keep) as temporaries:
-            _write(temporaries[place.filename], head + text + closing_source(item, clear_on_reload))
+            Path(temporaries[place.filename]).write_bytes(source.encode())
         undo.pop_all()
     _clean(place, old)
 
@@ -255,19 +220,15 @@ def _make_folder(place: ModulePlace, undo: contextlib.ExitStack) -> None:
         aside = _keep(place.folder, undo)
         os.unlink(place.folder)
         undo.callback(os.replace, aside, place.folder)
-    for folder in _missing(place.folder):
+    missing: list[str] = []
+    folder = place.folder
+    while folder and not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    for folder in reversed(missing):
         os.mkdir(folder)
         undo.callback(_remove_empty, folder)
         sync_folder(os.path.dirname(folder))
-
-
-def _missing(folder: str) -> list[str]:
-    """Return the folders to be made for `folder` to exist, the outermost first."""
-    missing: list[str] = []
-    while folder and not os.path.isdir(folder):
-        missing.insert(0, folder)
-        folder = os.path.dirname(folder)
-    return missing
 
 
 def _write_arrays(
@@ -290,11 +251,6 @@ def _discard(place: ModulePlace, path: str) -> None:
     """Remove new arrays, unless the module was switched to them before something failed."""
     if os.path.basename(path) not in place.locations():
         remove_path(path)
-
-
-def _write(filename: str, text: str) -> None:
-    with open(filename, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
 
 
 def _files(paths: list[str]) -> Iterator[str]:
@@ -340,16 +296,7 @@ def _remove_empty(folder: str) -> None:
 
 
 def closing_source(item: str | None, clear_on_reload: bool = True) -> str:
-    """Return the last lines of a module.
-
-    Parameters
-    ----------
-    item : str or None
-        The name whose object takes the place of the module when it is imported.
-    clear_on_reload : bool, optional
-        Without an item, let ``importlib.reload`` of the module forget items that replaced
-        submodules.
-    """
+    """Return the last lines of a module, whose place `item` takes when it is imported."""
     if item is None:
         return _FORGET if clear_on_reload else ""
     if item == "sys":

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -106,36 +105,47 @@ class Fill(NamedTuple):
 
 
 def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
-    """Yield the references from `obj` to objects that are marked in `graph`."""
-    cls, marked = type(obj), graph.marked
+    """Return an iterator of the references from `obj` to objects that are marked in `graph`."""
+    reduced, marked = graph.nodes.get(id(obj)), graph.marked
+    if reduced is None:
+        return _container_edges(obj, marked)
+    edges = (
+        _edge(obj, reduced, part)
+        for part in reduced.parts()
+        if type(part[2]) not in ATOMS and id(part[2]) in marked
+    )
+    if type(reduced) is Reduction and not reduced.items is reduced.pairs is reduced.members is None:
+        return edges
+    # A short list takes less memory than what makes it, and a deep graph keeps one for each object.
+    return iter(list(edges))
+
+
+def _container_edges(obj: Any, marked: set[int]) -> Iterator[Edge]:
+    cls = type(obj)
     if cls is list or cls is tuple:
         field = "item" if cls is list else "element"
         for index, part in enumerate(obj):
-            if id(part) in marked and type(part) not in ATOMS:
+            if type(part) not in ATOMS and id(part) in marked:
                 yield Edge(field, index, part, cls is list, False)
-    elif cls is dict:
-        for index, (key, part) in enumerate(obj.items()):
-            if type(key) in ATOMS:
-                # A key that is NaN would be another key if it were written once more.
-                field, place = ("value", (index, key)) if key == key else ("values", index)
-            else:
-                field, place = "values", index
-                if id(key) in marked:
-                    yield Edge("keys", index, key, True, _hash_needs_state(key))
-            if id(part) in marked and type(part) not in ATOMS:
-                yield Edge(field, place, part, True, False)
     else:
-        reduced = graph.nodes[id(obj)]
-        for part in reduced.parts():
-            if id(part[2]) in marked and type(part[2]) not in ATOMS:
-                yield _edge(obj, reduced, part)
+        for index, (key, part) in enumerate(obj.items()):
+            if type(key) not in ATOMS and id(key) in marked:
+                yield Edge("keys", index, key, True, _hash_needs_state(key))
+            if type(part) not in ATOMS and id(part) in marked:
+                # A key that is NaN would be another key if it were written once more.
+                if type(key) in ATOMS and key == key:
+                    yield Edge("value", (index, key), part, True, False)
+                else:
+                    yield Edge("values", index, part, True, False)
 
 
 def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
     field, index, child = part
-    late = field in _LATE and not (field == "members" and _is_frozen(reduced.function))
+    late = field in _LATE
     if field in ("keys", "members"):
         whole = _hash_needs_state(child)
+        function = reduced.function if field == "members" else None
+        late = not (isinstance(function, type) and issubclass(function, frozenset))
     elif field in _METHODS:
         cls: Any = type(obj)
         whole = _runs_python(cls, _METHODS[field])
@@ -144,10 +154,6 @@ def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
     else:
         whole = field != "attributes"
     return Edge(field, index, child, late, whole)
-
-
-def _is_frozen(function: Any) -> bool:
-    return isinstance(function, type) and issubclass(function, frozenset)
 
 
 def _hash_needs_state(obj: Any) -> bool:
@@ -163,13 +169,14 @@ def _runs_python(cls: Any, methods: tuple[str, ...]) -> bool:
 class _Frame:
     """An object that is being built, or filled with a part that had to wait."""
 
-    __slots__ = ("dead", "edge", "edges", "late", "obj", "rest", "waiting", "waits_for")
+    __slots__ = ("again", "dead", "edge", "edges", "late", "obj", "rest", "waiting", "waits_for")
 
     def __init__(self, obj: Any, edges: Iterator[Edge], late: _Late | None = None) -> None:
         self.obj = obj
         self.edges = edges
         self.late = late
         self.edge: Edge | None = None
+        self.again = False  # whether the edge is to be looked at once more
         # Empty in most of the many frames of a deep graph.
         self.waiting: set[tuple[str, Any]] | frozenset[tuple[str, Any]] = _NOTHING
         self.rest: dict[str, _Late] | None = None
@@ -233,13 +240,7 @@ class _Settling:
 
 
 class Ordering:
-    """The steps that build the objects of a graph, one root after the other.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph. The objects that cycles need named are added to `graph.named`.
-    """
+    """The steps that build a graph; the objects that cycles need named join `graph.named`."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -269,7 +270,8 @@ class Ordering:
                 else:
                     self._settle(frame)
                 continue
-            edge = next(frame.edges, None)
+            edge = frame.edge if frame.again else next(frame.edges, None)
+            frame.again = False
             if edge is None:
                 yield from self._leave(frame)
                 continue
@@ -294,14 +296,15 @@ class Ordering:
             if part in self._done and part not in self._incomplete:
                 continue
             if part in self._done or part in self._depth or not self._is_leaf(edge.child):
-                edges = chain((edge,), edges)
                 break
             steps += self._finish(edge.child)
         else:
+            edge = None
             if id(obj) not in self._late:
                 return steps + self._finish(obj)
         self._depth[id(obj)] = len(self._stack)
         self._stack.append(_Frame(obj, edges))
+        self._stack[-1].edge, self._stack[-1].again = edge, edge is not None
         return steps
 
     def _is_leaf(self, obj: Any) -> bool:
@@ -317,9 +320,7 @@ class Ordering:
 
     def _definition(self, obj: Any, waiting: frozenset[tuple[str, Any]]) -> list[Define]:
         """Return the step that defines an object, if it has a name."""
-        if id(obj) in self._graph.named and not self._graph.is_reference(obj):
-            return [Define(obj, waiting)]
-        return []
+        return [Define(obj, waiting)] if id(obj) in self._graph.named else []
 
     def _push(self, part: _Late) -> None:
         part.started = True
@@ -381,7 +382,7 @@ class Ordering:
             if settling is not None:
                 if needed := self._needed(frame.edge, settling):
                     # Look at the edge once more when these are in.
-                    frame.edges = chain((frame.edge,), frame.edges)
+                    frame.again = True
                     for part in reversed(needed):
                         self._push(part)
                     return
@@ -409,7 +410,7 @@ class Ordering:
             part.forced = True
             self._push(part)
         if needed:
-            frame.edges = chain((frame.edge,), frame.edges)
+            frame.again = True
         return bool(needed)
 
     def _needed(self, edge: Edge, settling: _Settling) -> list[_Late]:
@@ -435,14 +436,9 @@ class Ordering:
         return found
 
     def _postpone(self, target: int, exists: bool) -> None:
-        """Postpone a reference on the path from `target` to the top of the stack.
+        """Postpone a reference on the path from `target`, an id, to the top of the stack.
 
-        Parameters
-        ----------
-        target : int
-            The `id` of an object that is being built.
-        exists : bool
-            The part at the top of the stack is built, though it is not complete.
+        If `exists`, the part at the top is built, though it is not complete.
         """
         level = self._level(target, exists)
         frame = self._stack[level]

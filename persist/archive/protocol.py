@@ -85,7 +85,11 @@ def reduce_by_protocol(obj: Any) -> Reduced:
         fills["pairs"] = list(pairs)
     function, args, kwargs, new = call
     # An empty list of members is left out, which only the constructor of the base allows.
-    if reducer is None and _reduces_as_set(cls) and (args[0] or _is_built_as_set(cls)):
+    if (
+        reducer is None
+        and _reduces_as_set(cls)
+        and (args[0] or any(_shares(cls, base, "__init__", "__new__") for base in (set, frozenset)))
+    ):
         return Reduction(function, absorb=True, members=args[0], **fills)
     if not args and not kwargs and _fills_by_constructor(function, fills):
         return Reduction(function, absorb=True, **fills)
@@ -188,10 +192,6 @@ def _reduces_as_set(cls: type) -> bool:
         cls.__reduce_ex__ is object.__reduce_ex__
         and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__)
     )
-
-
-def _is_built_as_set(cls: type) -> bool:
-    return any(_shares(cls, base, "__init__", "__new__") for base in (set, frozenset))
 
 
 def _fills_by_constructor(function: Any, fills: dict[str, Any]) -> bool:

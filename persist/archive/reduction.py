@@ -90,7 +90,8 @@ class Attribute:
         yield "owner", 0, self.owner
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as Reduction below.
+@dataclass(slots=True)
 class Expression:
     """An object that says in its own words how it is built: `get_persistent_rep`.
 

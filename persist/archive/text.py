@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from persist.archive.bindings import Bindings
+from persist.archive.bindings import Bindings, function_source
 from persist.archive.collector import paused_collector
-from persist.archive.formats import FlatWriter, ScopedWriter
-from persist.archive.graph import Graph, is_value
+from persist.archive.graph import Graph
 from persist.archive.layout import WIDTH
-from persist.archive.order import Define, Fill, Ordering
+from persist.archive.order import Define, Ordering
 from persist.archive.reduction import REDUCED, Data, Import, Reduction
 from persist.archive.writer import (
     NOTHING,
@@ -28,7 +27,9 @@ from persist.archive.writer import (
 )
 from persist.names import is_identifier
 
-__all__ = ["Source", "SourceOptions", "archive_text", "source_of"]
+__all__ = ["SourceOptions", "archive_text", "statements_of"]
+
+_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -59,70 +60,44 @@ class SourceOptions:
     closing: str = "__builtins__, _arrays"
 
 
-@dataclass(frozen=True)
-class Source:
-    """The parts of the source of an archive, in the order in which they stand.
-
-    Parameters
-    ----------
-    bindings : Bindings
-        The imports.
-    functions : list of str
-        The definitions of functions.
-    body : list of str
-        The statements that define the objects.
-    made : list of str
-        The names to delete at the end, besides those of imports.
-    closing : str
-        The names to delete at the very end if they exist.
-    """
-
-    bindings: Bindings
-    functions: list[str]
-    body: list[str]
-    made: list[str]
-    closing: str
-
-    def text(self) -> str:
-        """Return the whole source, without a newline at the end."""
-        imports = self.bindings.source()
-        if imports and self.functions and not imports[-1].endswith("\n"):
-            imports.append("")
-        return "\n".join(
-            [
-                *imports,
-                *self.functions,
-                *self.body,
-                *removal(self.bindings.bound.values()),
-                *removal(self.made),
-                f"try: del {self.closing}",
-                "except NameError: pass",
-            ]
-        )
-
-
-def source_of(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> Source:
-    """Return the source that defines `roots`, in parts."""
+def statements_of(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> Statements:
+    """Return the statements that define `roots`, which are yet to be written."""
     graph = Graph(roots, options.envs)
-    kind = ScopedWriter if options.scoped else FlatWriter
-    bindings = kind.bindings_class({"__builtins__", options.data_name, *dict(graph.roots)})
-    writer = kind(graph, bindings, options.external)
-    statements = Statements(graph, writer, options.prefix)
-    body = list(statements.body())
-    functions: list[str] = []
-    made: list[str] = []
-    if writer.functions is not None:
-        functions, made = writer.functions.source(), writer.functions.names
-    if writer.makes_objects:
-        functions.append(_OBJECT.format(writer.makes_objects))
-        made.insert(0, writer.makes_objects)
-    return Source(bindings, functions, body, made + statements.temporaries, options.closing)
+    taken = {"__builtins__", options.data_name, *dict(graph.roots)}
+    writer = ExpressionWriter(graph, Bindings(taken, options.scoped), options.external)
+    return Statements(graph, writer, options.prefix)
 
 
 def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:
     """Return the source that defines `roots`, without a newline at the end."""
     with paused_collector():
-        return source_of(roots, options).text()
+        statements = statements_of(roots, options)
+        # Joined some at a time, since many short texts take twice the memory of their sum.
+        lines = statements.body()
+        body = []
+        while joined := "\n".join(islice(lines, _BATCH)):
+            body.append(joined)
+        writer = statements.writer
+        held = writer.bindings.held
+        functions, made = list(map(function_source, held.values(), held)), list(held.values())
+        if writer.makes_objects:
+            functions.append(_OBJECT.format(writer.makes_objects))
+            made.insert(0, writer.makes_objects)
+        imports = writer.bindings.imports()
+        if imports and functions and not imports[-1].endswith("\n"):
+            imports.append("")
+        parts = [
+            *imports,
+            *functions,
+            *body,
+            *removal(writer.bindings.bound.values()),
+            *removal(made + statements.temporaries),
+            f"try: del {options.closing}",
+            "except NameError: pass",
+        ]
+        # The text may be as large as all that it was made from.
+        del statements, writer, body, lines
+        return "\n".join(parts)
 
 
 _OBJECT = """\
@@ -135,21 +110,11 @@ def {0}(*args, **attributes):
 
 
 class Statements:
-    """The statements that define the inserted objects of a graph.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph.
-    writer : ExpressionWriter
-        Writes the expressions, in one of the formats.
-    prefix : str
-        The beginning of the names of temporary objects.
-    """
+    """The statements that define a graph; names of temporary objects begin with `prefix`."""
 
     def __init__(self, graph: Graph, writer: ExpressionWriter, prefix: str) -> None:
         self._graph = graph
-        self._writer = writer
+        self.writer = writer
         self._prefix = prefix
         self._count = 0
         self._names: dict[int, Variable] = {}
@@ -161,14 +126,14 @@ class Statements:
         aliases = []
         for name, obj in self._graph.roots:
             # None is one object wherever it stands; other equal values may or may not be.
-            if obj is None or not is_value(obj):
+            if obj is None or id(obj) in self._graph.root_ids:
                 self._names[id(obj)] = Variable(name)
         for name, obj in self._graph.roots:
             primary: str = self._names.get(id(obj), name)
             if primary != name:
                 aliases.append(f"{name} = {primary}")
             elif id(obj) not in self._graph.marked or self._graph.is_reference(obj):
-                yield f"{name} = {self._writer.write(obj, 0, len(name) + 3)}"
+                yield f"{name} = {self.writer.write(obj, 0, len(name) + 3)}"
             elif ordering is None:
                 yield from self._define(obj, NOTHING)
             else:
@@ -176,17 +141,19 @@ class Statements:
                     if isinstance(step, Define):
                         yield from self._define(step.obj, step.waiting)
                     else:
-                        yield from self._fill(step)
+                        yield from self._fill(*step)
         yield from aliases
 
     def _define(self, obj: Any, waiting: Waiting) -> Iterator[str]:
         name = self._names.get(id(obj))
         if name is None:
             self._count += 1
-            name = Variable(self._writer.bindings.take(f"{self._prefix}{self._count}"))
+            name = Variable(f"{self._prefix}{self._count}")
+            taken = self.writer.bindings.take(name)
+            name = name if taken is name else Variable(taken)
             self.temporaries.append(name)
-        yield f"{name} = {self._writer.build(obj, 0, len(name) + 3, waiting)}"
-        self._writer.variables[id(obj)] = name
+        yield f"{name} = {self.writer.build(obj, 0, len(name) + 3, waiting)}"
+        self.writer.variables[id(obj)] = name
         reduced = self._graph.nodes.get(id(obj))
         if type(reduced) is Reduction:
             for field in reduced.unabsorbed():
@@ -203,54 +170,47 @@ class Statements:
             yield from self._append(obj, name, before_waiting(reduced, field, waiting))
         elif field == "pairs":
             yield from self._set_items(name, before_waiting(reduced, field, waiting))
-        elif field == "state":
-            if not late:
-                yield self._set_state(name, reduced)
         elif field == "members":
             for index, member in enumerate(members_of(reduced)):
                 if index not in late:
                     yield self._add(obj, name, member)
-        elif field == "slots":
-            parts = {key: part for key, part in (reduced.slots or {}).items() if key not in late}
+        elif field != "state":
+            parts = getattr(reduced, field)
+            if field == "slots":
+                parts = {key: part for key, part in parts.items() if key not in late}
+            else:
+                parts = with_placeholders(parts, late)
+                # A placeholder keeps the order of attributes; the last one needs none.
+                if next(reversed(parts)) in late:
+                    parts.popitem()
             yield from self._set_attributes(obj, name, field, parts)
-        else:
-            parts = with_placeholders(getattr(reduced, field), late)
-            # A placeholder keeps the order of attributes; the last one needs none.
-            if parts and next(reversed(parts)) in late:
-                parts.popitem()
-            yield from self._set_attributes(obj, name, field, parts)
+        elif not late:
+            yield self._set_state(name, reduced)
 
     def _add(self, obj: Any, name: str, member: Any) -> str:
         if type(obj).add is set.add:
             return self._call(f"{name}.add", [member])
         # The constructor, to which pickle hands the members, does not ask a method of the class.
-        builtin = self._writer.bindings.reference(Import("builtins", "set"))
+        builtin = self.writer.bindings.reference(Import("builtins", "set"))
         return self._call(f"{builtin}.add", [Verbatim(name), member])
 
-    def _fill(self, step: Fill) -> Iterator[str]:
+    def _fill(self, obj: Any, field: str, index: Any) -> Iterator[str]:
         """Yield the statements for a part that had to wait."""
-        name, field, index = self._writer.variables[id(step.obj)], step.field, step.index
+        name = self.writer.variables[id(obj)]
         if field == "item":
-            yield self._set(f"{name}[{index}]", step.obj[index])
-        elif field == "value":
-            yield from self._set_items(name, [(index[1], step.obj[index[1]])])
-        elif type(step.obj) is dict:
-            yield from self._set_items(name, islice(step.obj.items(), index, None))
-        else:
-            reduced = self._graph.nodes[id(step.obj)]
-            assert type(reduced) is Reduction
-            yield from self._fill_reduced(step.obj, name, reduced, field, index)
-
-    def _fill_reduced(
-        self, obj: Any, name: str, reduced: Reduction, field: str, index: Any
-    ) -> Iterator[str]:
+            yield self._set(f"{name}[{index}]", obj[index])
+            return
+        if field == "value":
+            yield from self._set_items(name, [(index[1], obj[index[1]])])
+            return
+        reduced = self._graph.nodes.get(id(obj)) or Reduction(dict, pairs=obj.items())
+        assert type(reduced) is Reduction
         if field == "items":
             yield from self._append(obj, name, list(reduced.items or ())[index:])
         elif field == "pairs":
             yield from self._set_items(name, islice(reduced.pairs or (), index, None))
         elif field == "members":
-            assert isinstance(reduced.members, list)
-            yield self._add(obj, name, reduced.members[index])
+            yield self._add(obj, name, members_of(reduced)[index])
         elif field == "state":
             yield self._set_state(name, reduced)
         else:
@@ -270,12 +230,12 @@ class Statements:
 
     def _set_items(self, name: str, pairs: Iterable[tuple[Any, Any]]) -> Iterator[str]:
         for key, value in pairs:
-            yield self._set(f"{name}[{self._writer.write(key, 0, len(name) + 1)}]", value)
+            yield self._set(f"{name}[{self.writer.write(key, 0, len(name) + 1)}]", value)
 
     def _set_state(self, name: str, reduced: Reduction) -> str:
         if reduced.setter is None:
             return self._call(f"{name}.__setstate__", [reduced.state])
-        setter = self._writer.write(reduced.setter, 0, 0)
+        setter = self.writer.write(reduced.setter, 0, 0)
         return self._call(setter, [Verbatim(name), reduced.state])
 
     def _set_attributes(
@@ -288,15 +248,15 @@ class Statements:
                 else:
                     yield self._call("setattr", [Verbatim(name), key, value])
         elif all(type(key) is str for key in parts):
-            yield self._writer.call(f"{name}.__dict__.update(", [], parts, 0, 0)
+            yield self.writer.call(f"{name}.__dict__.update(", [], parts, 0, 0)
         elif parts:
             yield self._call(f"{name}.__dict__.update", [Parts(parts)])
 
     def _set(self, target: str, value: Any) -> str:
-        return f"{target} = {self._writer.write(value, 0, len(target) + 3)}"
+        return f"{target} = {self.writer.write(value, 0, len(target) + 3)}"
 
     def _call(self, function: str, args: list[Any]) -> str:
-        return self._writer.call(f"{function}(", args, {}, 0, 0)
+        return self.writer.call(f"{function}(", args, {}, 0, 0)
 
 
 def removal(names: Iterable[str]) -> list[str]:

@@ -14,17 +14,16 @@ from persist.archive import layout
 from persist.archive.array_source import array_reduction
 from persist.archive.bindings import Bindings
 from persist.archive.graph import Graph
-from persist.archive.layout import CONTAINERS, INDENT, WIDTH, PlainTexts, holds_atoms
+from persist.archive.layout import CONTAINERS, INDENT, MAX_ITEMS_A_LINE, WIDTH, PlainTexts
 from persist.archive.literals import ATOMS, literal, number_words, numbers_kind, split_text
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
-from persist.archive.template import MAX_ARGUMENTS
+from persist.archive.template import MAX_ARGUMENTS, parse_template
 from persist.names import is_identifier
 
 __all__ = [
     "NOTHING",
     "ExpressionWriter",
     "External",
-    "KeywordCall",
     "Parts",
     "Variable",
     "Verbatim",
@@ -39,6 +38,7 @@ Waiting = frozenset[tuple[str, Any]]
 NOTHING: Waiting = frozenset()
 _BATCH = 256
 _MAX_HUGGED = 60
+_CLOSED = re.compile(r"[\w.]+|[\[({'\"].*|[\w.]+\(.*", re.DOTALL)
 # Atoms that need no second look.
 _SHORT = 24
 _SMALL = 10**15
@@ -138,10 +138,24 @@ class ExpressionWriter:
     def build(self, obj: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression that builds `obj`, without the parts that are filled in later."""
         if type(obj) in CONTAINERS:
-            if not waiting and holds_atoms(obj) and (text := self._plain.one(obj, column)):
+            if not waiting and (text := self._quick_container(obj, column)):
                 return text
             return self._container(obj, indent, column, waiting)
         return self.reduced(self.graph.nodes[id(obj)], indent, column, waiting)
+
+    def _quick_container(self, obj: Any, column: int) -> str:
+        """Return numbers, text and variables in brackets, or nothing if that is not exact."""
+        is_dict = type(obj) is dict
+        if len(obj) > MAX_ITEMS_A_LINE or (is_dict and not ATOMS.issuperset(map(type, obj))):
+            return ""
+        values = obj.values() if is_dict else obj
+        if not ATOMS.issuperset(map(type, values)):
+            variable = self.variables.get
+            values = [v if type(v) in ATOMS else variable(id(v), Verbatim) for v in values]
+            if Verbatim in values:
+                return ""
+            obj = dict(zip(obj, values, strict=True)) if is_dict else type(obj)(values)
+        return self._plain.text(obj, column)
 
     def reduced(self, reduced: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression for what an object reduces to."""
@@ -168,7 +182,55 @@ class ExpressionWriter:
 
     def expression(self, reduced: Expression, indent: int, column: int) -> str:
         """Return the expression of an object that says itself how it is built."""
-        raise NotImplementedError
+        key = (reduced.rep, reduced.names, reduced.imports)
+        if key in self.calls:
+            call = self.calls[key]
+        else:
+            call = self.calls[key] = self._keyword_call(reduced)
+        if call is not None:
+            return self._write_keywords(call, reduced.values, indent, column)
+        template = parse_template(reduced.rep)
+        if template.call is not None:
+            function, arguments = template.call
+            named = [(key, self._named(name, reduced)) for key, name in arguments]
+            args = [part for key, part in named if key is None]
+            kwargs = {key: part for key, part in named if key is not None}
+            opening = self._piece(function, reduced, indent) + "("
+            return self.call(opening, args, kwargs, indent, column)
+        text = template.pieces[0]
+        for name, piece in zip(template.names, template.pieces[1:], strict=True):
+            text += self._piece(name, reduced, indent) + piece
+        return f"({text})" if "\n" in text else text
+
+    def _keyword_call(self, reduced: Expression) -> KeywordCall | None:
+        """Return what is called for an expression, if that takes objects alone.
+
+        The scoped format writes each distinct expression verbatim into a function of what its names
+        stand for; the flat format puts these in their place.
+        """
+        template = parse_template(reduced.rep)
+        if template.is_opaque or (self.bindings.scoped and len(reduced.names) <= MAX_ARGUMENTS):
+            keywords = [(name, i) for i, name in enumerate(reduced.names)]
+            return KeywordCall(self.bindings.function(reduced), keywords)
+        if template.call is None or not template.takes_only(reduced.names):
+            return None
+        function, arguments = template.call
+        if function in reduced.names:
+            return None
+        keywords = [(keyword, reduced.names.index(name)) for keyword, name in arguments if keyword]
+        return KeywordCall(self._piece(function, reduced, 0), keywords)
+
+    def _piece(self, name: str, reduced: Expression, indent: int) -> str:
+        text = self.write(self._named(name, reduced), indent, 0)
+        return text if _CLOSED.fullmatch(text) else f"({text})"
+
+    def _named(self, name: str, reduced: Expression) -> Any:
+        if name in reduced.names:
+            return reduced.values[reduced.names.index(name)]
+        for module, iname, uiname in reduced.imports:
+            if uiname == name:
+                return Import(module, iname or "")
+        return Import("builtins", name)
 
     def _atom(self, obj: Any, indent: int, column: int) -> str:
         text = literal(obj)
@@ -381,7 +443,7 @@ class ExpressionWriter:
             first = self.write(args[0], inner, inner)
         return layout.bracket(opening, [first, *rest], ")", indent, column)
 
-    def keyword_call(
+    def _write_keywords(
         self, call: KeywordCall, objects: tuple[Any, ...], indent: int, column: int
     ) -> str:
         """Return the call of a function with each keyword for the object at its position."""
@@ -417,15 +479,7 @@ def _call_template(opening: str, first: str, count: int, names: Iterable[str]) -
 
 
 class KeywordCall:
-    """A call of a function with keywords only.
-
-    Parameters
-    ----------
-    function : str
-        The function.
-    keywords : sequence of (str, int)
-        The keywords of the call, each with the position of its object.
-    """
+    """A call of a function with keywords only, each with the position of its object."""
 
     __slots__ = ("keywords", "opening", "positions", "template")
 

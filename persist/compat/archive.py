@@ -15,7 +15,7 @@ from typing import Any
 
 from persist.archive.arrays import EXTENSIONS
 from persist.archive.template import parse_template
-from persist.archive.text import SourceOptions, source_of
+from persist.archive.text import SourceOptions, statements_of
 from persist.compat.expressions import Imports
 from persist.errors import ArchiveError, PersistError
 from persist.names import is_identifier
@@ -164,14 +164,14 @@ def flat_definitions(
     roots: Iterable[tuple[str, Any]], options: SourceOptions
 ) -> tuple[Imports, list[tuple[str, str]]]:
     """Return the imports and the (name, expression) pairs of the flat source."""
-    source = source_of(roots, options)
+    statements = statements_of(roots, options)
+    definitions = [_definition(statement) for statement in statements.body()]
     imports: Imports = []
-    for statement in source.bindings.source():
+    for statement in statements.writer.bindings.imports():
         match = _IMPORT.match(statement)
         assert match is not None, statement
         module, name = match["module"], match["name"]
         imports.append((module or name, name if module else None, match["bound"] or name))
-    definitions = [_definition(statement) for statement in source.body]
     return imports, definitions
 
 

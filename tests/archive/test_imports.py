@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import types
@@ -118,3 +119,16 @@ def test_module_that_cannot_be_imported_is_passed_over(
     cls = vars(private)["Class"]
     cls.__module__ = "_broken_twin"
     assert find_import(cls) == Import("_broken_twin", "Class")
+
+
+def test_private_ufunc_of_numpy_comes_back_as_pickle_brings_it_back() -> None:
+    home = getattr(numpy, "_core", None) or numpy.core
+    found = ufuncs(home._multiarray_umath)
+    assert any(find_import(ufunc).module.endswith("._multiarray_umath") for ufunc in found)
+    archive = Archive()
+    archive.insert(x=found)
+    restored = restore(str(archive))["x"]
+    assert all(
+        one is other is pickle.loads(pickle.dumps(other))
+        for one, other in zip(restored, found, strict=True)
+    )

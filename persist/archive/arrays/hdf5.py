@@ -18,7 +18,7 @@ import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy
 
@@ -30,6 +30,7 @@ from persist.archive.arrays.store import (
     Loader,
     Order,
     Run,
+    Store,
     check_mode,
     choose_keys,
 )
@@ -254,7 +255,7 @@ with h5py.File(opened(path), 'r') as file:
 
 
 @dataclass(frozen=True)
-class Hdf5Store:
+class Hdf5Store(Store):
     """Arrays in one HDF5 file.
 
     Parameters
@@ -266,14 +267,9 @@ class Hdf5Store:
 
     compression: str | None = None
 
-    data_format: ClassVar[str] = "hdf5"
-    extension: ClassVar[str] = ".hd5"
-    extensions: ClassVar[tuple[str, ...]] = (".hd5", ".hf5", ".hdf5", ".h5")
-    is_folder: ClassVar[bool] = False
-
-    def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
-        """Return the one file."""
-        return {path: dict(arrays)}
+    data_format = "hdf5"
+    extension = ".hd5"
+    extensions = (".hd5", ".hf5", ".hdf5", ".h5")
 
     def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
         """Write all arrays; the bytes depend on nothing else but the version of HDF5."""
@@ -282,9 +278,6 @@ class Hdf5Store:
         with h5py.File(filename, "w") as file:
             for name, array in arrays.items():
                 write_dataset(file, name, array, self.compression)
-
-    def content(self, arrays: Mapping[str, Array]) -> None:
-        """Return None: an HDF5 file is known when it is written."""
 
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
@@ -309,7 +302,9 @@ class Hdf5Store:
         """Return source that reads the file ``path``, with no more decoding than `arrays` need."""
         encoded = any(needs_dtype(array.dtype) for array in arrays.values())
         fortran = any(map(is_fortran, arrays.values()))
-        if not (encoded or fortran) and all(map(_is_simple, arrays.values())):
+        # What h5py gives by itself then owns its memory and has the usual byte order.
+        simple = (a.ndim and a.size and a.dtype.isnative for a in arrays.values())
+        if not (encoded or fortran) and all(simple):
             return Loader((), ("h5py",), _SIMPLE_BODY)
         parts = _DTYPE_BODY * encoded + _ORDER_BODY * fortran
         standard = ("ast",) if encoded else ()
@@ -352,8 +347,3 @@ class Hdf5Store:
     def finish(self, path: str) -> None:
         """Remove the lock that the writers of blocks have taken."""
         remove_path(f"{path}.lock")
-
-
-def _is_simple(array: Array) -> bool:
-    """Return True if h5py gives an array that owns its memory and has the usual byte order."""
-    return array.ndim > 0 and array.size > 0 and array.dtype.isnative

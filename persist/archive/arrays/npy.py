@@ -29,6 +29,7 @@ from persist.archive.arrays.store import (
     Loader,
     Order,
     Run,
+    Store,
     check_mode,
     choose_keys,
 )
@@ -145,12 +146,12 @@ return {name: read(name) for name in names}
 )
 
 
-class NpyStore:
+class NpyStore(Store):
     """Arrays in a folder, as ``<name>.npy``; ``numpy.load`` opens each of them."""
 
     data_format = "npy"
     extension = ""
-    extensions: tuple[str, ...] = ()
+    extensions = ()
     is_folder = True
 
     def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
@@ -219,9 +220,6 @@ class NpyStore:
         with open(filename, "rb") as file:
             shape, _, dtype = read_header(file)
             return Run(filename, file.tell(), shape, dtype)
-
-    def finish(self, path: str) -> None:
-        """Do nothing: each block is in its place."""
 
 
 def _load(filename: str, mmap_mode: str | None) -> Array:

@@ -10,9 +10,8 @@ from typing import IO
 
 import numpy
 
-from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.npy import read_array, read_header, write_array
-from persist.archive.arrays.store import Array, Loader, check_unchanged_mode, choose_keys
+from persist.archive.arrays.store import Array, Loader, Store, check_unchanged_mode, choose_keys
 from persist.errors import ArchiveError
 from persist.files import open_regular
 
@@ -39,17 +38,12 @@ with numpy.load(opened(path), allow_pickle=False) as file:
 )
 
 
-class NpzStore:
+class NpzStore(Store):
     """Arrays in one uncompressed zip, as ``<name>.npy``; ``numpy.load`` opens it."""
 
     data_format = "npz"
     extension = ".npz"
-    extensions: tuple[str, ...] = (".npz",)
-    is_folder = False
-
-    def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
-        """Return the one file."""
-        return {path: dict(arrays)}
+    extensions = (".npz",)
 
     def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
         """Write all arrays; the bytes depend on nothing else."""
@@ -58,9 +52,6 @@ class NpzStore:
                 info = _member(name, file.tell())
                 with archive.open(info, "w", force_zip64=True) as member:
                     write_array(member, array)
-
-    def content(self, arrays: Mapping[str, Array]) -> None:
-        """Return None: a zip is known when it is written."""
 
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
@@ -81,30 +72,16 @@ class NpzStore:
             }
             chosen = choose_keys(keys, members, path)
             if mmap_mode is None:
-                return {key: _read(archive, members[key]) for key in chosen}
+                found = {}
+                for key in chosen:
+                    with archive.open(members[key]) as member:
+                        found[key] = read_array(member)
+                return found
             return {key: _map(file, path, members[key], mmap_mode) for key in chosen}
 
     def loader(self, arrays: Mapping[str, Array]) -> Loader:
         """Return source that reads the zip ``path``."""
         return _LOADER
-
-    def begin(
-        self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
-    ) -> None:
-        """Raise ArchiveError: a check sum of all bytes is before them."""
-        raise ArchiveError(
-            "cannot store arrays block by block with data_format='npz': "
-            "choose 'npy', 'hdf5' or 'zarr'"
-        )
-
-    def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
-        """Do nothing: `begin` refuses."""
-
-    def run(self, path: str, name: str) -> None:
-        """Return None: `begin` refuses."""
-
-    def finish(self, path: str) -> None:
-        """Do nothing: `begin` refuses."""
 
 
 def _member(name: str, start: int) -> zipfile.ZipInfo:
@@ -115,11 +92,6 @@ def _member(name: str, start: int) -> zipfile.ZipInfo:
     padding = -(start + header) % _ALIGNMENT
     info.extra = _PADDING.pack(_PADDING_ID, padding) + bytes(padding)
     return info
-
-
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
-    with archive.open(info) as member:
-        return read_array(member)
 
 
 def _map(file: IO[bytes], path: str, info: zipfile.ZipInfo, mmap_mode: str) -> Array:

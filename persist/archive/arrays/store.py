@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy
 
@@ -91,31 +91,27 @@ class Store(Protocol):
 
     What is loaded equals what was saved in dtype, byte order, shape, memory order (C or Fortran;
     any other comes back as C) and bytes, and it owns its memory, unless a mode to map it is given.
+
+    Attributes
+    ----------
+    data_format : str
+        The name of the format.
+    extension : str
+        The extension that files get.
+    extensions : tuple of str
+        The extensions by which files are known.
+    is_folder : bool
+        There is a folder with a file for each array.
     """
 
-    @property
-    def data_format(self) -> str:
-        """The name of the format."""
-        ...
-
-    @property
-    def extension(self) -> str:
-        """The extension that files get."""
-        ...
-
-    @property
-    def extensions(self) -> tuple[str, ...]:
-        """The extensions by which files are known."""
-        ...
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether there is a folder with a file for each array."""
-        ...
+    data_format: ClassVar[str]
+    extension: ClassVar[str]
+    extensions: ClassVar[tuple[str, ...]]
+    is_folder: ClassVar[bool] = False
 
     def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
-        """Return which file holds which arrays, for a store at `path`."""
-        ...
+        """Return which file holds which arrays, for a store at `path`: by default the one file."""
+        return {path: dict(arrays)}
 
     def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
         """Write one of `files`: new, or over an empty one. The caller syncs it."""
@@ -123,7 +119,7 @@ class Store(Protocol):
 
     def content(self, arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview] | None:
         """Return the bytes of a file, in pieces, if they are known without writing it."""
-        ...
+        return None
 
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
@@ -153,22 +149,25 @@ class Store(Protocol):
         ArchiveError
             If the format is not written block by block.
         """
-        ...
+        raise ArchiveError(
+            f"cannot store arrays block by block with data_format={self.data_format!r}: "
+            "choose 'npy', 'hdf5' or 'zarr'"
+        )
 
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
         """Write a block to its place. Any number of processes may do so at the same time."""
-        ...
+        return  # of a format whose `begin` refuses
 
     def run(self, path: str, name: str) -> Run | None:
         """Return where blocks of an array go, if that is one run; None if they go elsewhere.
 
         What else is in that file does not change after `begin`.
         """
-        ...
+        return None
 
     def finish(self, path: str) -> None:
         """Complete the files when all blocks are written. The caller syncs them."""
-        ...
+        return  # by default, they are complete
 
 
 def plain_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -184,7 +183,8 @@ def plain_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """
     found = {}
     for name, array in arrays.items():
-        if not isinstance(name, str) or not _is_file_name(name):
+        is_printable = isinstance(name, str) and name.isprintable()
+        if not is_printable or name[:1] in ("", ".") or _SEPARATORS.intersection(name):
             raise ArchiveError(
                 f"An array cannot be named {name!r}: its name becomes that of a file. "
                 "Choose printable text that does not start with a dot and has no '/', '\\' or ':'."
@@ -244,7 +244,3 @@ def check_unchanged_mode(path: str, mmap_mode: str | None) -> None:
     check_mode(mmap_mode)
     if mmap_mode == "r+":
         raise ArchiveError(f"Arrays in {path} cannot be changed in place: use mmap_mode='c'")
-
-
-def _is_file_name(name: str) -> bool:
-    return name.isprintable() and name[:1] not in ("", ".") and not _SEPARATORS.intersection(name)

@@ -32,6 +32,7 @@ from persist.archive.arrays.store import (
     Array,
     Loader,
     Order,
+    Store,
     check_unchanged_mode,
     choose_keys,
 )
@@ -276,17 +277,12 @@ def decode_shard(
     return array
 
 
-class ZarrStore:
+class ZarrStore(Store):
     """Arrays in one zip, sharded and compressed."""
 
     data_format = "zarr"
     extension = ".zarr.zip"
-    extensions: tuple[str, ...] = (".zarr.zip", ".zip")
-    is_folder = False
-
-    def files(self, path: str, arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
-        """Return the one file."""
-        return {path: dict(arrays)}
+    extensions = (".zarr.zip", ".zip")
 
     def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
         """Write all arrays; the bytes depend on nothing else but the version of zarr."""
@@ -301,9 +297,6 @@ class ZarrStore:
                         _add(archive, key, [made.pop(key).as_numpy_array().data])
             for key in sorted(made):
                 _add(archive, key, [made[key].to_bytes()])
-
-    def content(self, arrays: Mapping[str, Array]) -> None:
-        """Return None: a zip is known when it is written."""
 
     def begin(
         self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
@@ -322,9 +315,6 @@ class ZarrStore:
         target = zarr.open_array(path + _PARTS, path=name, mode="r+", zarr_format=3)
         target = target.with_config({"write_empty_chunks": True})
         _put(target, region, block)
-
-    def run(self, path: str, name: str) -> None:
-        """Return None: each shard is a file, until the zip is made."""
 
     def finish(self, path: str) -> None:
         """Move the files of all shards into one zip."""

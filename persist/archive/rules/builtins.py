@@ -94,15 +94,13 @@ def reduce_class(cls: type) -> Reduced:
         if cls is type(singleton):
             return Reduction(type, (singleton,))
     if cls.__module__ == "builtins" and cls.__name__ not in vars(builtins):
-        return Import("types", _name_in_types(cls))
+        for name, value in sorted(vars(types).items()):
+            if value is cls:
+                return Import("types", name)
+        raise UnsupportedObjectError(
+            f"the builtin class {cls.__name__!r} has no name to import it by"
+        )
     return find_import(cls)
-
-
-def _name_in_types(cls: type) -> str:
-    for name, value in sorted(vars(types).items()):
-        if value is cls:
-            return name
-    raise UnsupportedObjectError(f"the builtin class {cls.__name__!r} has no name to import it by")
 
 
 registry.register_predicate(lambda cls: issubclass(cls, type), reduce_class)
@@ -246,10 +244,6 @@ def reduce_forward_reference(reference: Any) -> Reduced:
     return Reduction(typing.ForwardRef, (reference.__forward_arg__,), kwargs)
 
 
-def _is_typing_form(cls: type) -> bool:
-    return cls.__module__ == "typing" and hasattr(cls, "__getitem__") and hasattr(cls, "__reduce__")
-
-
 def reduce_form(form: Any) -> Reduced:
     """Reduce a form of typing with its arguments to the subscription that makes it."""
     reduced = reduce_by_protocol(form)
@@ -259,4 +253,6 @@ def reduce_form(form: Any) -> Reduced:
     return reduced
 
 
-registry.register_predicate(_is_typing_form, reduce_form)
+registry.register_predicate(
+    lambda cls: cls.__module__ == "typing" and hasattr(cls, "__getitem__"), reduce_form
+)

@@ -45,7 +45,8 @@ def _public_member(cls: type, member: Enum) -> Import | None:
 
 
 def _unnamed(cls: type[Enum], member: Enum) -> Reduced:
-    if isinstance(member, Flag) and _combines_plainly(cls):
+    combine = getattr(cls, "__or__", None)
+    if isinstance(member, Flag) and getattr(combine, "__module__", None) == "enum":
         flags = _flags(cls, member.value)
         if flags:
             args = {f"flag{i}": flag for i, flag in enumerate(flags)}
@@ -53,21 +54,13 @@ def _unnamed(cls: type[Enum], member: Enum) -> Reduced:
     return Reduction(cls, (member.value,))
 
 
-def _combines_plainly(cls: type[Enum]) -> bool:
-    return getattr(getattr(cls, "__or__", None), "__module__", None) == "enum"
-
-
 def _flags(cls: type[Enum], value: Any) -> list[Enum]:
     """Return the flags of one bit that together are `value`, or none if there are no such flags."""
-    flags = [
-        flag for flag in cls.__members__.values() if _is_bit(flag.value) and flag.value & value
-    ]
-    flags = list(dict.fromkeys(flags))
+    bits = (flag for flag in cls.__members__.values() if isinstance(flag.value, int))
+    # Of one bit, as 2**n & (2**n - 1) is zero.
+    found = (f for f in bits if f.value > 0 and not f.value & (f.value - 1) and f.value & value)
+    flags = list(dict.fromkeys(found))
     return flags if sum(flag.value for flag in flags) == value else []
-
-
-def _is_bit(value: Any) -> bool:
-    return isinstance(value, int) and value > 0 and not value & (value - 1)
 
 
 registry.register_predicate(lambda cls: issubclass(cls, Enum), reduce_member)

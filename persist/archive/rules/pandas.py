@@ -241,17 +241,7 @@ def reduce_moments(array: Any) -> Reduced:
 
 
 def _moments(array: Any, *, freq: Any = None, name: Any = None) -> Reduction:
-    """Return the reduction of an index of times or spans of time.
-
-    Parameters
-    ----------
-    array : DatetimeArray, TimedeltaArray or an index of these
-        The times.
-    freq : DateOffset, optional
-        The step between them.
-    name : object, optional
-        The name of the index.
-    """
+    """Return the reduction of an index of the times or spans in an array or index."""
     kind = "TimedeltaIndex" if array.dtype.kind == "m" else "DatetimeIndex"
     values = _copied(array.to_numpy(dtype=f"{array.dtype.kind}8[{array.unit}]"))
     if getattr(array, "tz", None) is None:

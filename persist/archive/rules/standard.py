@@ -231,13 +231,12 @@ def reduce_pattern(pattern: re.Pattern[Any]) -> Reduced:
 @rule(io.BytesIO, io.StringIO)
 def reduce_memory_file(file: Any) -> Reduced:
     """Reduce a file in memory that stands at its start to what it holds."""
-    if file.closed or file.tell() or vars(file) or not _keeps_newlines(file):
+    if file.closed or file.tell() or vars(file):
+        return reduce_by_protocol(file)
+    state: Any = file.__getstate__()
+    if isinstance(file, io.StringIO) and state[1] != "\n":
         return reduce_by_protocol(file)
     return Reduction(type(file), (file.getvalue(),))
-
-
-def _keeps_newlines(file: Any) -> bool:
-    return isinstance(file, io.BytesIO) or file.__getstate__()[1] == "\n"
 
 
 @rule(inspect.Parameter)

@@ -34,10 +34,6 @@ def reduce_matrix(matrix: Any) -> Reduced:
     return Reduction(type(matrix), (*matrix.shape, list(matrix.flat())))
 
 
-def _is_singleton(cls: type) -> bool:
-    return str(cls.__module__).startswith("sympy.") and type(cls).__name__ == "Singleton"
-
-
 def reduce_constant(constant: Any) -> Reduced:
     """Reduce a constant to its name: ``S.One``."""
     sympy: Any = sys.modules["sympy"]
@@ -47,7 +43,10 @@ def reduce_constant(constant: Any) -> Reduced:
     return Attribute(Import("sympy", "S"), name)
 
 
-registry.register_predicate(_is_singleton, reduce_constant)
+registry.register_predicate(
+    lambda cls: str(cls.__module__).startswith("sympy.") and type(cls).__name__ == "Singleton",
+    reduce_constant,
+)
 
 
 @rule("networkx.classes.graph.Graph", subclasses=True)

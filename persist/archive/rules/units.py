@@ -44,6 +44,16 @@ def reduce_unit(unit: Any) -> Reduced:
     return Reduction(Import(_UNITS, "Unit"), (text,))
 
 
+@rule("astropy.units.structured.StructuredUnit")
+def reduce_structured_unit(unit: Any) -> Reduced:
+    """Reduce a unit of records to the units of their fields, without what it has cached."""
+    names = tuple(unit.keys())
+    made = type(unit)(tuple(unit.values()), names)
+    if made != unit or made.field_names != unit.field_names:
+        return reduce_by_protocol(unit)
+    return Reduction(Import(_UNITS, "StructuredUnit"), (tuple(unit.values()), names))
+
+
 @rule("astropy.units.quantity.Quantity")
 def reduce_quantity(quantity: Any) -> Reduced:
     """Reduce a quantity to its value and its unit."""

@@ -165,12 +165,11 @@ def _is_same(made: Any, obj: Any) -> bool:
             for name, index in obj.xindexes.items()
             if hasattr(index, "index")
         )
-        and all(_is_same_variable(made[name].variable, obj[name].variable) for name in _names(obj))
+        and all(
+            _is_same_variable(made[name].variable, obj[name].variable)
+            for name in getattr(obj, "variables", obj.coords)
+        )
     )
-
-
-def _names(obj: Any) -> list[Any]:
-    return list(obj.variables if hasattr(obj, "variables") else obj.coords)
 
 
 def _is_same_index(one: Any, other: Any) -> bool:

@@ -18,6 +18,7 @@ from astropy import constants, units
 __all__ = ["OBJECTS", "check"]
 
 DEGREE = units.deg
+STATE = units.StructuredUnit((units.km, units.km / units.s), ("p", "v"))
 
 
 def table(cls: Any) -> Any:
@@ -55,6 +56,9 @@ OBJECTS = {
     "fraction power": lambda: units.m ** (1 / 3),
     "logarithmic": lambda: units.Magnitude(2.5, units.mag(units.ct / units.s)),
     "logarithmic unit": lambda: units.dex(units.cm / units.s**2),
+    "unit of records": lambda: STATE,
+    "unit of nested records": lambda: units.StructuredUnit((STATE, units.s), ("state", "t")),
+    "records": lambda: units.Quantity([(1.0, 2.0), (3.0, 4.5)], STATE),
     "constant": lambda: constants.c,
     "angle": lambda: astropy.coordinates.Angle([10.5, 20.5], "deg"),
     "longitude": lambda: astropy.coordinates.Longitude(370, "deg", wrap_angle=180 * DEGREE),
