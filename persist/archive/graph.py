@@ -223,8 +223,8 @@ class Graph:
                     dicts.append(obj)
                 elif type(obj) not in ATOMS:
                     nodes.append(obj)
-        if sequences:
-            owned += _sequence_children(sequences, self.atoms)
+        if _has_others(chain.from_iterable(sequences), self.atoms):
+            owned += [(item, own) for own in sequences for item in own if type(item) not in ATOMS]
         if dicts:
             owned += _dict_children(dicts, self.atoms)
         for obj in nodes:
@@ -351,13 +351,6 @@ class Graph:
             owner = parents.get(key)
 
 
-def _sequence_children(owners: list[Any], atoms: set[type]) -> list[tuple[Any, Any]]:
-    """Return (item, owner) for what lists and tuples hold besides atoms; add the types of these."""
-    if not _has_others(chain.from_iterable(owners), atoms):
-        return []
-    return [(item, owner) for owner in owners for item in owner if type(item) not in ATOMS]
-
-
 def _dict_children(owners: list[dict[Any, Any]], atoms: set[type]) -> list[tuple[Any, Any]]:
     """Return (part, owner) for what dicts hold besides atoms, as keys and as values."""
     found: list[tuple[Any, Any]] = []
@@ -369,6 +362,7 @@ def _dict_children(owners: list[dict[Any, Any]], atoms: set[type]) -> list[tuple
 
 
 def _has_others(parts: Iterator[Any], atoms: set[type]) -> bool:
+    """Return True if there are other parts than atoms; add the types of these to `atoms`."""
     kinds = set(map(type, parts))
     atoms |= kinds & ATOMS
     return not kinds <= ATOMS

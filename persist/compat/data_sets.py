@@ -37,7 +37,7 @@ from persist.dataset.writer import Change, Writer, package_records
 from persist.errors import DamagedError, DataSetError, PersistError
 from persist.files import open_regular
 from persist.files.create import remove_path
-from persist.files.sync import sync_folder
+from persist.files.write import sync_folder
 
 __all__ = [
     "counted_of_format_1",

@@ -32,7 +32,7 @@ from persist.errors import DataSetError, LockTimeout
 from persist.files import FolderLock, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file
 from persist.files.replace import temporary_name
-from persist.files.sync import sync_file
+from persist.files.write import sync_file
 
 if TYPE_CHECKING:
     from persist.dataset.value import Item

@@ -22,7 +22,8 @@ def settled(lines: list[Line]) -> list[Line]:
     for line in lines:
         if kept := history.kept(line):
             deleted = [key for key in line.content["delete"] if key not in kept]
-            line = line._replace(content={**line.content, "delete": deleted})
+            content = {**line.content, "delete": deleted}
+            line = Line(line.number, line.start, line.end, content, line.text)
         found.append(line)
     return found
 

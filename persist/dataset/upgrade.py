@@ -17,7 +17,7 @@ from persist.errors import DamagedError, DataSetError
 from persist.files import open_regular
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
-from persist.files.sync import sync_folder
+from persist.files.write import sync_folder
 
 __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 

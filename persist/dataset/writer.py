@@ -59,8 +59,7 @@ from persist.files import TIMEOUT, open_regular
 from persist.files.backup import keep_backup, move_aside
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file, digest_pieces
-from persist.files.sync import sync_file, sync_folder
-from persist.files.write import append_bytes, replace_bytes, write_bytes
+from persist.files.write import append_bytes, replace_bytes, sync_file, sync_folder, write_bytes
 from persist.names import is_device_name
 
 __all__ = ["Change", "Options", "Writer", "package_records", "unfinished"]
@@ -416,6 +415,12 @@ class Writer:
             except OSError:
                 return None
             records[name] = FileRecord(len(content), hashlib.sha256(content).hexdigest())
+        if self.options.durable:
+            # They may have been written by somebody who did not wait for the disk.
+            for name in records:
+                sync_file(self.path(name))
+            if store.is_folder:
+                sync_folder(self.path(data))
         return records
 
     def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:

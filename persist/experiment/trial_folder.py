@@ -27,7 +27,7 @@ from persist.experiment.trial_arrays import row_names
 from persist.files import TIMEOUT, open_regular
 from persist.files.journal import Change, Journal, Part, recover
 from persist.files.regular import Handle, read_at
-from persist.files.sync import sync_data
+from persist.files.write import sync_data
 from persist.hdf5.masked import Prepared
 
 TRIALS = "trials.csv"

@@ -7,23 +7,14 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from persist.files.sync import sync_file, sync_folder
+from persist.files.write import sync_file, sync_folder
 
-__all__ = ["claim_file", "create_file", "create_folder", "identity_of", "remove_path"]
+__all__ = ["claim_file", "create_file", "create_folder", "remove_path"]
 
 
 def claim_file(path: str) -> None:
     """Make an empty file with the permissions of a new file; FileExistsError if there is one."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-
-
-def identity_of(path: str, *, follow: bool = True) -> tuple[int, int] | None:
-    """Return the identity of a file, to notice that it was replaced; None if it is missing."""
-    try:
-        found = os.stat(path) if follow else os.lstat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager

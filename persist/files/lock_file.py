@@ -12,8 +12,7 @@ import warnings
 from typing import Any, NamedTuple
 
 from persist.errors import LostLockError, PersistError
-from persist.files.create import identity_of
-from persist.files.regular import open_for_writing, open_regular, write_at
+from persist.files.regular import identity_of, open_for_writing, open_regular, write_at
 
 # Windows has the one, other systems have the other.
 fcntl: Any = None

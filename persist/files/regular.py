@@ -13,6 +13,7 @@ from persist.errors import NotRegularError
 __all__ = [
     "Handle",
     "check_regular",
+    "identity_of",
     "leads_elsewhere",
     "open_descriptor",
     "open_for_writing",
@@ -28,6 +29,15 @@ _KINDS = {
     stat.S_IFIFO: "it is a pipe",
     stat.S_IFSOCK: "it is a socket",
 }
+
+
+def identity_of(path: str, *, follow: bool = True) -> tuple[int, int] | None:
+    """Return the identity of a file, to notice that it was replaced; None if it is missing."""
+    try:
+        found = os.stat(path) if follow else os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def open_regular(

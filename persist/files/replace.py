@@ -17,7 +17,7 @@ from typing import IO, Any
 from persist.errors import ArgumentError, IsAFolderError
 from persist.files.backup import keep_backup
 from persist.files.create import claim_file, remove_path
-from persist.files.sync import sync_file, sync_folder
+from persist.files.write import sync_file, sync_folder
 
 __all__ = [
     "finish_temporary",

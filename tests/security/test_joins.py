@@ -95,6 +95,7 @@ REASONED: dict[str, set[tuple[str, str]]] = {
     },
     "manifest.check_names has refused names that lead elsewhere, in each line and the snapshot": {
         ("dataset", "f'{folder}/{index.staging}'"),
+        ("dataset", "f'{self._folder}/{self.staging}'"),
         ("dataset", "f'{folder}/{key}.py'"),
         ("dataset", "f'{folder}/{self._single}.py'"),
         ("dataset", "f'{self.path}/{item_file(key)}'"),

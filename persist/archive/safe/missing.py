@@ -153,6 +153,10 @@ _SHOWN_FIELDS = (
 )
 
 
+def _record_of(missing: Missing) -> _Record:
+    return missing._record
+
+
 def called(
     missing: Missing, args: Sequence[Any], kwargs: Mapping[str, Any], *, how: str = "call"
 ) -> Missing:
@@ -161,8 +165,8 @@ def called(
     It is made by the call itself, by ``cls.__new__(cls, …)`` (`how` is 'new', or 'object' with the
     keywords as attributes), or by ``cls[key]`` ('item').
     """
-    made = Missing(missing._record.module, missing._record.path)
-    record = made._record
+    made = Missing(_record_of(missing).module, _record_of(missing).path)
+    record = _record_of(made)
     record.how, record.args = how, tuple(args)
     if how == "object":
         record.attributes = dict(kwargs)
@@ -177,7 +181,7 @@ def record_method(missing: Missing, name: str, args: list[Any], kwargs: dict[str
         raise UntrustedError(f"{name} of a missing class is not recorded with these arguments")
     (value,) = args
     if name == "__setstate__":
-        missing._record.given_state, missing._record.setter = value, None
+        _record_of(missing).given_state, _record_of(missing).setter = value, None
     elif name == "append":
         missing.items.append(value)
     elif name == "extend" and type(value) is list:
@@ -191,7 +195,7 @@ def record_method(missing: Missing, name: str, args: list[Any], kwargs: dict[str
 def set_attribute(missing: Missing, name: str, value: Any) -> None:
     """Record ``obj.name = value``."""
     # An attribute that is there already had to wait for its value.
-    record = missing._record
+    record = _record_of(missing)
     if name not in record.attributes:
         record.assigned.add(name)
     record.attributes[name] = value
@@ -199,7 +203,7 @@ def set_attribute(missing: Missing, name: str, value: Any) -> None:
 
 def update_attributes(missing: Missing, attributes: Mapping[Any, Any]) -> None:
     """Record ``obj.__dict__.update(attributes)``."""
-    missing._record.attributes.update(attributes)
+    _record_of(missing).attributes.update(attributes)
     missing.__class__ = _Updated
 
 
@@ -208,15 +212,18 @@ def record_statement(made: Missing) -> None:
 
     Such is ``_RandomState.set_state(x, state)``.
     """
-    record = made._record
+    record = _record_of(made)
     if record.how == "call" and len(record.args) == 2 and isinstance(record.args[0], Missing):
         of, state = record.args
-        of._record.given_state, of._record.setter = state, Missing(record.module, record.path)
+        _record_of(of).given_state, _record_of(of).setter = (
+            state,
+            Missing(record.module, record.path),
+        )
 
 
 def _reduce(missing: Missing) -> Reduced:
     """Return what the source said."""
-    record = missing._record
+    record = _record_of(missing)
     imported = Import(record.module, ".".join(record.path))
     if not record.how:
         return imported
