@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.errors import CommandError, one_line
+from persist.cli.stores import is_store
 
 if TYPE_CHECKING:
     from persist.dataset import Results
@@ -33,6 +34,8 @@ def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
             else ("there is nothing at that path")
         )
         raise CommandError(f"cannot open {path}: {reason}")
+    if is_store(path):
+        raise CommandError(f"cannot open {path}: it is a store of runs; run: persist runs {path}")
     return open_data_set(os.path.normpath(path), mode, **options)
 
 

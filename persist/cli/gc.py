@@ -16,7 +16,7 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands, "gc", run, "Remove the artifacts that no chain needs.", "persist gc"
     )
-    add_workspace(parser)
+    add_workspace(parser, positional=True)
     parser.add_argument(
         "--unreferenced",
         action="store_true",

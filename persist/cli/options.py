@@ -127,8 +127,8 @@ def in_options(message: str) -> str:
     return message.replace("trusted=True", "--trust-all")
 
 
-def add_workspace(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names a run store."""
+def add_workspace(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:
+    """Add the option that names a run store, and an argument that does where it is all there is."""
     parser.add_argument(
         "--workspace",
         metavar="FOLDER",
@@ -136,6 +136,14 @@ def add_workspace(parser: argparse.ArgumentParser) -> None:
         help="the folder of the run store, or the URL of its PostgreSQL database "
         "(default: workspace)",
     )
+    if positional:
+        parser.add_argument(
+            "workspace",
+            metavar="FOLDER",
+            nargs="?",
+            default=argparse.SUPPRESS,
+            help="the same as --workspace FOLDER",
+        )
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ def add_parser(commands: Commands) -> None:
         "List the runs of a store, newest first.",
         "persist runs --status failed",
     )
-    add_workspace(parser)
+    add_workspace(parser, positional=True)
     parser.add_argument("--status", choices=["running", "completed", "failed", "dead"])
     parser.add_argument(
         "--dataset", metavar="NAME", help="only runs of this data set; %% matches any text"

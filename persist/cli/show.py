@@ -12,7 +12,7 @@ from persist.cli.datasets import Described, describe_key, key_in, open_dataset
 from persist.cli.errors import CommandError, one_line
 from persist.cli.options import Commands, add_command, add_trust, add_workspace
 from persist.cli.output import is_plain, jsonable, print_document, print_text
-from persist.cli.stores import open_store
+from persist.cli.stores import is_store, open_store
 from persist.cli.workspaces import is_workspace, show_item
 from persist.display import aligned, human_size, shown
 from persist.urls import is_database, is_url
@@ -81,6 +81,11 @@ def _refuse_url(dataset: str) -> None:
 
 
 def _show_run(run: str, workspace: str, as_json: bool) -> int:
+    if is_store(run):
+        raise CommandError(
+            f"cannot show {run}: it is a store of runs; name the id of one, as persist runs {run} "
+            f"lists them, and --workspace {run}"
+        )
     if os.path.exists(run):
         raise CommandError(f"cannot show {run}: no KEY given; run persist ls to list keys")
     _refuse_url(run)

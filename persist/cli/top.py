@@ -29,7 +29,7 @@ def add_parser(commands: Commands) -> None:
         "ranked on its own.",
         "persist top -n 5",
     )
-    add_workspace(parser)
+    add_workspace(parser, positional=True)
     parser.add_argument(
         "-n", metavar="N", type=count, default=10, help="how many at most (default: 10)"
     )

@@ -123,6 +123,21 @@ def test_a_run_is_shown_and_done_again(command, monkeypatch, tmp_path):
     assert command("predict", "m.n4a", "comma.csv").out == whole
 
 
+def test_a_store_is_named_as_option_or_as_argument(command, result):
+    Path("workspace").rename("lab")
+    for name in ("runs", "top", "gc"):
+        assert command(name).status == 2
+        named = command(name, "lab")
+        assert (named.status, named.out) == (0, command(name, "--workspace", "lab").out)
+
+
+def test_commands_for_data_sets_name_those_for_stores(command, result):
+    for argv in (["ls", "workspace"], ["show", "workspace", "x"], ["show", "workspace"]):
+        done = command(*argv)
+        assert done.status == 2
+        assert "persist runs workspace" in done.err
+
+
 def test_what_nothing_needs_is_removed(command, result):
     Path("workspace/artifacts/00").mkdir(parents=True, exist_ok=True)
     assert command("gc").out == "removed 0 files\n"
