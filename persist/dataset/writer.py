@@ -434,26 +434,26 @@ class Writer:
             os.rename(item.written.path, path)
         elif store.is_folder:
             os.mkdir(path)
+        # Permissions come before syncs: set later, they would have to be synced on their own.
+        if store.is_folder and os.name != "nt":
+            os.chmod(path, stat.S_IMODE(os.stat(self.folder).st_mode))
         records = {}
         for file, arrays in store.files(path, item.arrays).items():
             name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
             try:
                 if item.written is None:
-                    records[name] = self._write_file(file, arrays)
+                    records[name] = self._write_file(file, arrays, mode)
                 else:
                     records[name] = item.written.records[name[len(data) :]]
-                    self._link_equal(file, records[name])
+                    if not self._link_equal(file, records[name]) and os.name != "nt":
+                        os.chmod(file, mode)
             except (OSError, RuntimeError) as error:
                 raise _disk_error(error, file) from error
-            if os.name != "nt" and os.stat(file).st_nlink == 1:
-                os.chmod(file, mode)
-        if store.is_folder and os.name != "nt":
-            os.chmod(path, stat.S_IMODE(os.stat(self.folder).st_mode))
-            if self.options.durable:
-                sync_folder(path)
+        if store.is_folder and self.options.durable:
+            sync_folder(path)
         return records
 
-    def _write_file(self, file: str, arrays: Mapping[str, Array]) -> FileRecord:
+    def _write_file(self, file: str, arrays: Mapping[str, Array], mode: int) -> FileRecord:
         store, durable = self.options.store, self.options.durable
         size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
         pieces = store.content(arrays)
@@ -461,6 +461,8 @@ class Writer:
             if self.options.compression is None:
                 _check_space(file, size)
             store.write_file(file, arrays)
+            if os.name != "nt":
+                os.chmod(file, mode)
             record = digest_beside(
                 lambda: sync_file(file) if durable else None, lambda: digest_file(file), size
             )
@@ -475,21 +477,21 @@ class Writer:
             data = b"".join(pieces)
             record = FileRecord(size, hashlib.sha256(data).hexdigest())
             if not self._link_equal(file, record, data):
-                write_bytes(file, data, durable=durable)
+                write_bytes(file, data, durable=durable, mode=mode)
             return record
+
+        def write() -> None:
+            store.write_file(file, arrays)
+            if os.name != "nt":
+                os.chmod(file, mode)
+            if durable:
+                sync_file(file)
+
         if size not in self._sizes:
-
-            def write() -> None:
-                store.write_file(file, arrays)
-                if durable:
-                    sync_file(file)
-
             return digest_beside(write, lambda: digest_pieces(pieces), size)
         record = digest_pieces(pieces)
         if not self._link_equal(file, record):
-            store.write_file(file, arrays)
-            if durable:
-                sync_file(file)
+            write()
         return record
 
 
