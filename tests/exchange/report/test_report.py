@@ -186,7 +186,7 @@ def test_a_damaged_run_does_not_hide_the_others(tmp_path):
     assert "Confusion matrix" in page.text
 
 
-def test_ten_thousand_keys_fit_into_a_page(tmp_path):
+def test_thousands_of_keys_fit_into_a_page(tmp_path):
     keys = 2500 if IS_SHORT else 10_000
     with persist.open(tmp_path / "results", "w", durable=False, array_threshold=1000) as results:
         wave = numpy.sin(numpy.arange(40))
