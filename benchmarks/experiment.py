@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import shutil
 import statistics
@@ -10,6 +11,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,15 @@ import numpy
 from benchmarks.compare import MEGABYTE, ratio, rounds
 from benchmarks.measure import medians, peak_memory
 from benchmarks.table import Row
-from persist.experiment import Design, Storage, TaskWriter, Trial, storage_to_hdf5, storage_to_zip
+from persist.experiment import (
+    Design,
+    Storage,
+    TaskWriter,
+    Trial,
+    TrialWriter,
+    storage_to_hdf5,
+    storage_to_zip,
+)
 
 __all__ = ["GROUPS"]
 
@@ -45,18 +55,58 @@ def attributes(number: int) -> dict[str, Any]:
 
 
 def growth_rows(quick: bool) -> Iterator[Row]:
-    """Compare the cost of the last of many trials with the tenth: the medians of 100 about each."""
+    """Write trials of a small and of a large task in turn, by us and by h5py alone.
+
+    What h5py alone takes grows too: HDF5 writes the names in a group anew with each of them.
+    """
     count = 2_000 if quick else 10_000
     emg = numpy.random.default_rng(0).random((CHANNELS, 20))
     for durable in (False, True):
         if durable and quick:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            times = write_times(folder, count, emg, durable=durable)
-        first, last = statistics.median(times[10:110]), statistics.median(times[-100:])
-        note = f"{last * 1e6:.0f} us, {first * 1e6:.0f} us"
+            times = write_in_turn(folder, count, emg, durable=durable)
+        small, large, plain_small, plain_large = map(statistics.median, times)
+        note = f"{large * 1e6:.0f} us, {small * 1e6:.0f} us; h5py {plain_large / plain_small:.2f} x"
         name = f"trial {count} beside trial 10{', durable' if durable else ''}"
-        yield Row(name, last / first, 1.3, None, " x", note)
+        yield Row(name, large / small, 1.2, None, " x", note)
+
+
+def write_in_turn(folder: str, count: int, emg: Any, *, durable: bool) -> list[list[float]]:
+    """Return how long trials take in s: of a small task and of a large one, by us and by h5py."""
+    times: list[list[float]] = [[], [], [], []]
+    for name in ("small", "large"):
+        os.mkdir(f"{folder}/{name}")
+    tasks = [TaskWriter(f"{folder}/{name}", durable=durable) for name in ("small", "large")]
+    files = [h5py.File(f"{folder}/{name}.h5", "w", libver="latest") for name in ("small", "large")]
+
+    def write(task: TaskWriter, number: int) -> None:
+        trial = Trial({**attributes(number), "block": 0, "trial": number})
+        trial.add_array("emg", data=emg)
+        task.write(trial)
+
+    def write_plainly(file: Any, number: int) -> None:
+        file.create_dataset(str(number), data=emg, track_times=False)
+        file.flush()
+
+    writes = [
+        *(partial(write, task) for task in tasks),
+        *(partial(write_plainly, f) for f in files),
+    ]
+    for number in range(10):
+        writes[0](number)
+        writes[2](number)
+    for number in range(count):
+        writes[1](number)
+        writes[3](number)
+    for number in range(100):
+        for act, start, found in zip(writes, (10, count, 10, count), times, strict=True):
+            begin = time.perf_counter()
+            act(start + number)
+            found.append(time.perf_counter() - begin)
+    for opened in (*tasks, *files):
+        opened.close()
+    return times
 
 
 def write_times(folder: str, count: int, emg: Any, *, durable: bool) -> list[float]:
@@ -70,6 +120,28 @@ def write_times(folder: str, count: int, emg: Any, *, durable: bool) -> list[flo
             writer.write(trial)
             times.append(time.perf_counter() - begin)
     return times
+
+
+def column_rows(quick: bool) -> Iterator[Row]:
+    """Measure what a new column of the table of trials costs, beside a copy of the file."""
+    rows = 20_000 if quick else 200_000
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "trials.csv")
+        lines = (f'0,{n},{n / 7},"text {n}"\n' for n in range(rows))
+        path.write_text("block,trial,x,label\n" + "".join(lines))
+        writer = TrialWriter(path, durable=False)
+        numbers = itertools.count()
+
+        def add() -> None:
+            number = next(numbers)
+            writer.write({"block": 1, "trial": number, f"new {number}": number})
+
+        contenders = {"ours": add, "copy": partial(shutil.copyfile, path, f"{folder}/copy")}
+        times = medians(contenders, rounds(quick))
+        writer.close()
+    note = f"{times['ours'] * 1e3:.3g} ms, {times['copy'] * 1e3:.3g} ms"
+    name = f"a new column of {rows} trials beside a copy of the file"
+    yield Row(name, times["ours"] / times["copy"], None, None, " x", note)
 
 
 def original_rows(quick: bool) -> Iterator[Row]:
@@ -234,6 +306,7 @@ def storage_to_hdf5_of_little(folder: str) -> None:
 
 GROUPS: dict[str, Group] = {
     "growth": growth_rows,
+    "columns": column_rows,
     "original": original_rows,
     "real_time": real_time_rows,
     "zip": zip_rows,
