@@ -33,24 +33,41 @@ SMALL = {"subject": "S07", "rates": [1.5, 2.25, 3.0], "trial": 4}
 
 
 def set_rows(quick: bool) -> Iterator[Row]:
-    """Compare storing a small value with pickling it to a file that is renamed."""
+    """Compare storing a value with pickling it to a file that is renamed.
+
+    The value is a small object under a new key, or an array under a known one: the one that is
+    there, or another.
+    """
+    array = numpy.arange(1000.0)
+    kinds: dict[str, Callable[[int], tuple[str, Any]]] = {
+        "a small object": lambda number: (f"k{number}", SMALL),
+        "the same array": lambda number: ("x", array),
+        "another array": lambda number: ("x", array + number),
+    }
     for durable in (True, False):
-        with tempfile.TemporaryDirectory() as folder:
-            ds = DataSet("results", "w", folder, durable=durable)
-            ds.first = 0
-            numbers = itertools.count()
-            contenders = {
-                "ours": lambda ds=ds, numbers=numbers: setattr(ds, f"k{next(numbers)}", SMALL),
-                "pickle": lambda folder=folder, numbers=numbers, durable=durable: save_pickle(
-                    f"{folder}/k{next(numbers)}", SMALL, durable
-                ),
-            }
-            times = medians(contenders, 100 if quick else 400)
-        word = "durable" if durable else "not durable"
-        note = f"{times['ours'] * 1e6:.0f} us, pickle {times['pickle'] * 1e6:.0f} us"
-        yield Row(
-            f"setting a small key, {word}", times["ours"] / times["pickle"], 2.5, 1.6, " x", note
-        )
+        for kind, make in kinds.items():
+            with tempfile.TemporaryDirectory() as folder:
+                ds = DataSet("results", "w", folder, durable=durable)
+                ds.first = 0
+                numbers = itertools.count()
+
+                def store(ds: Any = ds, make: Any = make, numbers: Any = numbers) -> None:
+                    setattr(ds, *make(next(numbers)))
+
+                def save(
+                    folder: str = folder,
+                    make: Any = make,
+                    numbers: Any = numbers,
+                    durable: bool = durable,
+                ) -> None:
+                    key, value = make(next(numbers))
+                    save_pickle(f"{folder}/{key}", value, durable)
+
+                times = medians({"ours": store, "pickle": save}, 100 if quick else 400)
+            word = "durable" if durable else "not durable"
+            note = f"{times['ours'] * 1e6:.0f} us, pickle {times['pickle'] * 1e6:.0f} us"
+            found = times["ours"] / times["pickle"]
+            yield Row(f"setting {kind}, {word}", found, 2.0 if durable else 4.0, None, " x", note)
 
 
 def save_pickle(path: str, value: Any, durable: bool) -> None:

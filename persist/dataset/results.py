@@ -862,7 +862,9 @@ class Results(MutableMapping[str, Any]):
     def _check_known(self, key: str) -> None:
         if key not in self:
             file = f"{self.path}/{item_file(key)}" if is_key(key) else ""
-            if file and key not in self._index.vanishing and os.path.lexists(file):
+            # A key that is about to be deleted still has its file.
+            is_listed = key in self._index.infos or key in self._index.vanishing
+            if file and not is_listed and os.path.lexists(file):
                 raise DamagedError(
                     f"cannot use {key!r}: {file} is there, and the manifest does not list it; "
                     f"run: persist accept {self.path} {key}"

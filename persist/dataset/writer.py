@@ -141,6 +141,8 @@ class Writer:
         self._clean_at: int | None = None
         self._unsnapped = 0
         self._equal: dict[FileRecord, str] = {}
+        # Array files, with their inodes, that the disk is known to hold.
+        self._synced: set[tuple[str, int]] = set()
         self._sizes: set[int] = set()
 
     def path(self, name: str) -> str:
@@ -369,7 +371,8 @@ class Writer:
             return False
         other, temporary = self.path(name), f"{file}.link"
         try:
-            if not stat.S_ISREG(os.lstat(other).st_mode):
+            found = os.lstat(other)
+            if not stat.S_ISREG(found.st_mode):
                 return False
             # A value may be stored again because its file was damaged.
             if data is None:
@@ -379,6 +382,8 @@ class Writer:
                     is_same = known.read(len(data) + 1) == data
             if not is_same:
                 return False
+            if self.options.durable and (name, found.st_ino) not in self._synced:
+                sync_file(other)
             # Some file systems have no links, or allow no more of one file.
             os.link(other, temporary)
         except OSError:
@@ -400,7 +405,7 @@ class Writer:
         data, store = (value or {}).get("data"), self.options.store
         if data is None or item.written is not None or not data.endswith(store.extension):
             return None
-        records = {}
+        records, found = {}, set()
         for file, arrays in store.files(self.path(data), item.arrays).items():
             name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
             size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
@@ -412,15 +417,17 @@ class Writer:
                 with open_regular(file) as known:
                     if known.read(len(content) + 1) != content:
                         return None
+                    found.add((name, os.fstat(known.fileno()).st_ino))
             except OSError:
                 return None
             records[name] = FileRecord(len(content), hashlib.sha256(content).hexdigest())
-        if self.options.durable:
+        if self.options.durable and not found <= self._synced:
             # They may have been written by somebody who did not wait for the disk.
             for name in records:
                 sync_file(self.path(name))
             if store.is_folder:
                 sync_folder(self.path(data))
+            self._synced |= found
         return records
 
     def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:
@@ -447,6 +454,8 @@ class Writer:
                     records[name] = item.written.records[name[len(data) :]]
                     if not self._link_equal(file, records[name]) and os.name != "nt":
                         os.chmod(file, mode)
+                if self.options.durable:
+                    self._synced.add((name, os.stat(file).st_ino))
             except (OSError, RuntimeError) as error:
                 raise _disk_error(error, file) from error
         if store.is_folder and self.options.durable:

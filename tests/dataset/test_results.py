@@ -14,6 +14,7 @@ from persist.archive import registry
 from persist.archive.reduction import Import, Reduction
 from persist.errors import (
     ClosedError,
+    DamagedError,
     DataSetError,
     InvalidKeyError,
     PersistError,
@@ -71,6 +72,24 @@ def test_groups_are_made_renamed_and_deleted(results):
     with pytest.raises(InvalidKeyError):
         results["D2"] = 1
     assert persist.verify(results.path).ok
+
+
+def test_a_key_that_a_batch_has_deleted_is_unknown_to_it(results):
+    results["x"] = numpy.arange(1000)
+    with results.batch():
+        del results["x"]
+        assert results.get("x", "nothing") == "nothing"
+        for use in (
+            lambda: results["x"],
+            lambda: results.info["x"],
+            lambda: results.rename("x", "y"),
+            lambda: results.pop("x"),
+        ):
+            with pytest.raises(KeyError) as caught:
+                use()
+            assert not isinstance(caught.value, DamagedError)
+        results["x"] = 1
+    assert results["x"] == 1
 
 
 def test_a_batch_is_one_commit_or_none(results):
