@@ -7,6 +7,7 @@ import errno
 import functools
 import hashlib
 import json
+import operator
 import os
 import socket
 import threading
@@ -438,7 +439,7 @@ class Results(MutableMapping[str, Any]):
             items.append(make_item(key, value, array_threshold=threshold, scoped=scoped))
         if not compute:
             return self._delayed(items, infos)
-        if not any(item.blocks for item in items):
+        if not any(map(operator.attrgetter("blocks"), items)):
             self._change(self._store, items, infos)
             return None
         store, durable = self.options.store, self.options.durable
@@ -691,11 +692,16 @@ class Results(MutableMapping[str, Any]):
             The commit; it is undone if the block raises.
         """
         self._check_writable()
+        index = self._index
         # Each release takes one call of C, which no signal interrupts: that of the `with` block.
         with self._held() as held:
             change = None
             try:
-                change = self._begin()
+                index.refresh()
+                is_own = index.generation is Generation.OWN and index.has_package
+                if not (is_own and index.number and index.format == 2):
+                    upgrade(self._writer)
+                change = self._writer.begin()
                 yield change
                 change.take_place()
             except BaseException:
@@ -705,14 +711,6 @@ class Results(MutableMapping[str, Any]):
             finally:
                 self._local.change = None
                 held.release()
-
-    def _begin(self) -> Change:
-        index = self._index
-        index.refresh()
-        is_own = index.generation is Generation.OWN and index.has_package
-        if not (is_own and index.number and index.format == 2):
-            upgrade(self._writer)
-        return self._writer.begin()
 
     def _held(self) -> Any:
         """Take the lock, or stand for the one that is held for the life of this object."""

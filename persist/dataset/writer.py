@@ -59,6 +59,7 @@ from persist.files import TIMEOUT, open_regular
 from persist.files.backup import keep_backup, move_aside
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file, digest_pieces
+from persist.files.regular import open_descriptor
 from persist.files.write import append_bytes, replace_bytes, sync_file, sync_folder, write_bytes
 from persist.names import is_device_name
 
@@ -369,23 +370,13 @@ class Writer:
         """
         if (name := self._equal.get(record)) is None:
             return False
-        other, temporary = self.path(name), f"{file}.link"
+        temporary = f"{file}.link"
+        # A value may be stored again because its file was damaged.
+        if not self._holds(name, record, None if data is None else [data]):
+            return False
         try:
-            found = os.lstat(other)
-            if not stat.S_ISREG(found.st_mode):
-                return False
-            # A value may be stored again because its file was damaged.
-            if data is None:
-                is_same = digest_file(other) == record
-            else:
-                with open(other, "rb") as known:
-                    is_same = known.read(len(data) + 1) == data
-            if not is_same:
-                return False
-            if self.options.durable and (name, found.st_ino) not in self._synced:
-                sync_file(other)
             # Some file systems have no links, or allow no more of one file.
-            os.link(other, temporary)
+            os.link(self.path(name), temporary)
         except OSError:
             return False
         try:
@@ -394,6 +385,35 @@ class Writer:
             remove_path(temporary)
             raise
         return True
+
+    def _holds(
+        self, name: str, record: FileRecord | None, pieces: Iterable[bytes | memoryview] | None
+    ) -> bool:
+        """Return True if an array file holds some content, and if durable, the disk does too.
+
+        It is compared with `pieces`, or else by its record. Somebody else may have written the
+        file, and not waited for the disk.
+        """
+        path = self.path(name)
+        try:
+            found = os.lstat(path)
+            if not stat.S_ISREG(found.st_mode):
+                return False
+            if pieces is None:
+                is_same = digest_file(path) == record
+            else:
+                with open(path, "rb", opener=open_descriptor) as file:
+                    for piece in pieces:
+                        if file.read(len(piece)) != piece:
+                            return False
+                    is_same = not file.read(1)
+            if is_same and self.options.durable and (name, found.st_ino) not in self._synced:
+                sync_file(path)
+                sync_folder(os.path.dirname(path))
+                self._synced.add((name, found.st_ino))
+        except OSError:
+            return False
+        return is_same
 
     def equal_arrays(
         self, item: Item, value: Mapping[str, Any] | None
@@ -405,29 +425,14 @@ class Writer:
         data, store = (value or {}).get("data"), self.options.store
         if data is None or item.written is not None or not data.endswith(store.extension):
             return None
-        records, found = {}, set()
+        records = {}
         for file, arrays in store.files(self.path(data), item.arrays).items():
             name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
             size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
             pieces = store.content(arrays) if size < _SMALL else None
-            if pieces is None:
+            if pieces is None or not self._holds(name, None, pieces):
                 return None
-            content = b"".join(pieces)
-            try:
-                with open_regular(file) as known:
-                    if known.read(len(content) + 1) != content:
-                        return None
-                    found.add((name, os.fstat(known.fileno()).st_ino))
-            except OSError:
-                return None
-            records[name] = FileRecord(len(content), hashlib.sha256(content).hexdigest())
-        if self.options.durable and not found <= self._synced:
-            # They may have been written by somebody who did not wait for the disk.
-            for name in records:
-                sync_file(self.path(name))
-            if store.is_folder:
-                sync_folder(self.path(data))
-            self._synced |= found
+            records[name] = digest_pieces(store.content(arrays) or ())
         return records
 
     def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:
@@ -452,8 +457,8 @@ class Writer:
                     records[name] = self._write_file(file, arrays, mode)
                 else:
                     records[name] = item.written.records[name[len(data) :]]
-                    if not self._link_equal(file, records[name]) and os.name != "nt":
-                        os.chmod(file, mode)
+                    if not self._link_equal(file, records[name]):
+                        _set_mode(file, mode)
                 if self.options.durable:
                     self._synced.add((name, os.stat(file).st_ino))
             except (OSError, RuntimeError) as error:
@@ -470,8 +475,7 @@ class Writer:
             if self.options.compression is None:
                 _check_space(file, size)
             store.write_file(file, arrays)
-            if os.name != "nt":
-                os.chmod(file, mode)
+            _set_mode(file, mode)
             record = digest_beside(
                 lambda: sync_file(file) if durable else None, lambda: digest_file(file), size
             )
@@ -491,8 +495,7 @@ class Writer:
 
         def write() -> None:
             store.write_file(file, arrays)
-            if os.name != "nt":
-                os.chmod(file, mode)
+            _set_mode(file, mode)
             if durable:
                 sync_file(file)
 
@@ -507,6 +510,12 @@ class Writer:
 def package_records() -> dict[str, Any]:
     """Return the records of the files that all data sets have in common."""
     return {name: digest_pieces([data]) for name, data in package_files().items()}
+
+
+def _set_mode(path: str, mode: int) -> None:
+    # Windows has other permissions.
+    if os.name != "nt":
+        os.chmod(path, mode)
 
 
 def _stat(path: str) -> os.stat_result | None:
