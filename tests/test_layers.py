@@ -13,7 +13,7 @@ import persist
 PACKAGE = Path(persist.__file__).parent
 LAYERS = [
     {"errors"},
-    {"names", "interfaces", "urls"},
+    {"environment", "names", "interfaces", "urls"},
     {"display"},
     {"progress", "files"},
     {"archive"},

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import os
 import platform
 import socket
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from persist import __version__
+from persist.environment import distributions_of, versions_of, work_tree
 from persist.tracking.times import as_utc, new_id, now
 from persist.urls import without_password
 
@@ -23,11 +21,9 @@ __all__ = [
     "is_dead",
     "leave_run",
     "this_process",
-    "version_of",
 ]
 
 _ALWAYS = ("numpy", "scipy", "sklearn", "duckdb", "joblib")
-_TIMEOUT = 5  # s
 
 
 def environment(modules: Iterable[str] = ()) -> dict[str, Any]:
@@ -75,39 +71,15 @@ def differences(
     }
 
 
-def version_of(module: str) -> str | None:
-    """Return the version of the package that a module comes from; None if nothing tells it."""
-    for distribution in _distributions().get(module, ()):
-        try:
-            return importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    found = getattr(sys.modules.get(module), "__version__", None)
-    return None if found is None else str(found)
-
-
 def _packages(modules: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for module in sorted(modules):
-        version = None if module in ("builtins", "__main__") else version_of(module)
-        if version is not None:
-            names = _distributions().get(module, [module])
-            found[names[0]] = version
-    return found
-
-
-@functools.lru_cache(maxsize=1)
-def _distributions() -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    found.update(importlib.metadata.packages_distributions())
-    # Python 3.10 knows only the packages of distributions that list them.
-    for distribution in importlib.metadata.distributions():
-        for file in distribution.files or ():
-            if len(file.parts) == 2 and file.name == "__init__.py":
-                names = found.setdefault(file.parts[0], [])
-                if distribution.metadata["Name"] not in names:
-                    names.append(distribution.metadata["Name"])
-    return found
+    modules = set(modules) - {"builtins", "__main__"}
+    found = versions_of(modules)
+    for name in modules:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        # A package that is used from its own folder.
+        if version is not None and not distributions_of(name):
+            found[name] = str(version)
+    return dict(sorted(found.items()))
 
 
 def _script() -> str | None:
@@ -128,26 +100,8 @@ def _script() -> str | None:
 
 
 def _git(folder: str) -> dict[str, Any] | None:
-    """Return the commit of a folder, and whether all of its files are committed; None if none."""
-    # A repository may name programs for git to run; none is needed here.
-    options = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-    command = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
-    try:
-        done = subprocess.run(
-            ["git", *options, "-C", folder or ".", *command],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_TIMEOUT,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    lines = done.stdout.splitlines()
-    commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
-    if not commits or commits == ["(initial)"]:
-        return None
-    return {"commit": commits[0], "clean": all(line.startswith("#") for line in lines)}
+    tree = work_tree(folder)
+    return None if tree is None else tree._asdict()
 
 
 def this_process() -> dict[str, Any]:
