@@ -1,5 +1,40 @@
-"""The files that pytest does not collect as modules with doctests."""
+"""What pytest collects, and how much of it a short run takes."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from tests.effort import IS_SHORT
 
 # Golden files are programs for the tests to read; objects of libraries that may be missing are
 # imported by the test that skips them.
 collect_ignore_glob = ["data/*", "libraries/objects/*"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker that thins out the cases of a test."""
+    config.addinivalue_line("markers", "cases(number): how many cases a short run takes of a test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out cases of tests that are marked so; ``PERSIST_EXAMPLES=ci`` runs them all.
+
+    So does a command line that names a test.
+    """
+    if not IS_SHORT or any("::" in word for word in config.args):
+        return
+    kept = []
+    for name, group in itertools.groupby(items, lambda item: item.nodeid.partition("[")[0]):
+        cases = list(group)
+        mark = cases[0].get_closest_marker("cases")
+        if mark is not None and mark.args[0] < len(cases):
+            # The same in every process and run, and of each parameter more than one value.
+            drawn = random.Random(name).sample(range(len(cases)), mark.args[0])
+            cases = [cases[number] for number in sorted(drawn)]
+        kept += cases
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = kept

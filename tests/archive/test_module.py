@@ -103,6 +103,7 @@ PRODUCT = list(
     PRODUCT,
     ids=lambda value: value if isinstance(value, str) else str(int(value)),
 )
+@pytest.mark.cases(32)
 def test_a_saved_archive_is_imported(
     importable, data_format, package, force, backup, single, scoped
 ):
@@ -135,6 +136,7 @@ def test_a_saved_archive_is_imported(
 
 @formats
 @both_kinds
+@pytest.mark.cases(3)
 def test_a_saved_archive_is_imported_without_persist(tmp_path, data_format, package):
     archive_of().save(tmp_path, "saved", package=package, data_format=data_format)
     archive_of(single_item_mode=True).save(tmp_path, package=package, data_format=data_format)
@@ -466,6 +468,7 @@ def test_an_interpreter_may_keep_no_compiled_modules(tmp_path, monkeypatch):
 @both_kinds
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt("^C")], ids=["fault", "interrupt"])
+@pytest.mark.cases(8)
 def test_a_failure_at_any_step_leaves_a_whole_version(
     tmp_path, monkeypatch, data_format, package, keep, error
 ):

@@ -132,6 +132,7 @@ def nested(wrap: Callable[[Any], Any]) -> Any:
 
 @both_formats
 @pytest.mark.parametrize("wrap", DEEP.values(), ids=DEEP)
+@pytest.mark.cases(4)
 def test_depth_is_no_limit(wrap: Callable[[Any], Any], scoped: bool) -> None:
     graph = nested(wrap)
     assert_same(execute(dump({"x": graph}, scoped=scoped)), {"x": graph})

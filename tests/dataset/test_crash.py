@@ -166,6 +166,7 @@ def check_verified(folder):
 
 
 @pytest.mark.parametrize(("data_format", "durable", "name"), KILLED_IN)
+@pytest.mark.cases(7)
 def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(
     root, name, data_format, durable
 ):
@@ -188,6 +189,7 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(
 
 @every_operation
 @every_format
+@pytest.mark.cases(15)
 def test_what_is_not_durable_is_done_in_the_same_order(root, name, data_format):
     changes = []
     for durable in (True, False):

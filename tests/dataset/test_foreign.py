@@ -452,6 +452,7 @@ def write_all(folder: Path, **options: Any) -> None:
 
 @pytest.mark.parametrize("backup_data", [False, True], ids=["", "backup"])
 @pytest.mark.parametrize("name", LINKS)
+@pytest.mark.cases(14)
 def test_writing_changes_nothing_behind_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, backup_data: bool
 ) -> None:

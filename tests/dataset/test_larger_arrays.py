@@ -49,6 +49,7 @@ def assert_whole(results):
 
 @formats
 @pytest.mark.parametrize("dtype", ["f4", ">f8", "c16", "?", "M8[s]", "U3", "S2", "u1"])
+@pytest.mark.cases(11)
 def test_blocks_come_back_as_one_array(results, dtype):
     wanted = (WHOLE % 7).astype("i8").astype(dtype)
     results["x"] = of_dask(wanted)
@@ -63,6 +64,7 @@ def test_blocks_come_back_as_one_array(results, dtype):
 
 @formats
 @pytest.mark.parametrize("chunks", [((20, 37, 3), (1, 98, 1)), (60, 100), (1, 100), (60, 1)])
+@pytest.mark.cases(5)
 def test_blocks_of_any_shape_are_stored(results, chunks):
     results["x"] = of_dask(chunks=chunks)
     assert results["x"].tobytes() == WHOLE.tobytes()
@@ -71,6 +73,7 @@ def test_blocks_of_any_shape_are_stored(results, chunks):
 @formats
 @pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
 @pytest.mark.parametrize("chunks", [(70, 1000), (170, 300)])
+@pytest.mark.cases(5)
 def test_digests_taken_while_blocks_are_written_are_those_of_the_files(results, scheduler, chunks):
     xarray = pytest.importorskip("xarray")
     # Larger than what is digested at once.
@@ -496,6 +499,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.cases(0)
 def test_two_workers_write_and_read_one_data_set(tmp_path):
     pytest.importorskip("distributed", reason="distributed is not installed")
     size = (32 if IS_SHORT else 1024) * MEGABYTE

@@ -273,6 +273,7 @@ FIRST_WRITES = [
 
 @some_samples
 @pytest.mark.parametrize("write", FIRST_WRITES)
+@pytest.mark.cases(12)
 def test_any_change_may_be_the_first(
     path: Path, write: Callable[[persist.DataSet], None], copied: Callable[[Path], Path]
 ) -> None:
@@ -368,6 +369,7 @@ def test_the_first_write_keeps_the_order_of_keys_whatever_their_infos_are(tmp_pa
 
 @each_sample
 @with_numpy
+@pytest.mark.cases(5)
 def test_after_the_first_write_a_bare_import_has_all(
     path: Path, interpreter: Interpreter, copied: Callable[[Path], Path]
 ) -> None:

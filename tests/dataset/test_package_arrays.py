@@ -62,6 +62,7 @@ def test_arrays_of_each_kind_are_loaded(
 @with_numpy
 @formats
 @pytest.mark.parametrize("mmap_mode", ["r", "c"])
+@pytest.mark.cases(3)
 def test_arrays_of_each_kind_are_mapped(
     arrays: Callable[[str], Path], data_format: str, interpreter: Interpreter, mmap_mode: str
 ) -> None:

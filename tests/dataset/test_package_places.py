@@ -87,6 +87,7 @@ def test_values_are_read_from_a_zip(
 @with_numpy
 @formats
 @pytest.mark.parametrize("place", ["absolute", "relative", "below", "environment"])
+@pytest.mark.cases(4)
 def test_arrays_are_read_from_a_zip(
     arrays: Callable[[str], Path],
     tmp_path: Path,

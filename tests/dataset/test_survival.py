@@ -159,6 +159,7 @@ def test_lost_values_are_errors(folder):
         ("data_y/array_0.npy", lambda data: b"", r"array_0\.npy is damaged"),
     ],
 )
+@pytest.mark.cases(3)
 def test_damaged_files_of_a_value_are_named_with_the_remedy(folder, file, change, reason):
     with open(f"d/{file}", "rb") as found:
         data = found.read()
@@ -339,6 +340,7 @@ MERGES = {
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("case", MERGES)
+@pytest.mark.cases(7)
 def test_a_union_merge_keeps_all_readable_and_names_each_conflict(folder, case, swapped):
     first, second, is_kept, expected = MERGES[case]
     shutil.copytree("d", "e")

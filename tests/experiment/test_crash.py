@@ -112,6 +112,7 @@ class Task:
 
 @pytest.mark.parametrize("name", STARTS)
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "quick"])
+@pytest.mark.cases(4)
 def test_a_trial_is_whole_or_absent_wherever_its_writer_is_killed(root, name, durable):
     task = Task(root, name, durable=durable)
     folder = task.copy()
@@ -126,6 +127,7 @@ def test_a_trial_is_whole_or_absent_wherever_its_writer_is_killed(root, name, du
 
 @pytest.mark.parametrize("name", STARTS)
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "quick"])
+@pytest.mark.cases(4)
 def test_a_trial_is_absent_if_any_call_fails_and_can_be_written_again(root, name, durable):
     task = Task(root, name, durable=durable)
     folder = task.copy()
@@ -218,6 +220,7 @@ def data(root):
     # A package is not replaced.
     [("zip", False), ("zip", True), ("hdf5", False), ("hdf5", True), ("dataset", False)],
 )
+@pytest.mark.cases(2)
 def test_a_consolidation_is_whole_or_absent_wherever_it_is_killed(root, data, name, is_there):
     consolidate, filename, read = CONSOLIDATIONS[name]
     out = root / "out"

@@ -119,6 +119,7 @@ def regression(store, **options):
     ("format", "first"),
     [("joblib", 0), ("archive", 1)] if IS_SHORT else [*product(FORMATS, [0, 1])],
 )
+@pytest.mark.cases(1)
 def test_a_chain_predicts_the_same_everywhere(store, tmp_path, format, first):
     chain, expected = regression(store, format=format, first=first)
     numpy.testing.assert_array_equal(replay_chain(store, chain, X), expected)
@@ -138,6 +139,7 @@ def test_a_chain_predicts_the_same_everywhere(store, tmp_path, format, first):
 # Older releases of scikit-learn warn of themselves.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["soft", "hard"])
+@pytest.mark.cases(1)
 def test_classifiers_vote(store, tmp_path, kind):
     model = LogisticRegression if kind == "soft" else LinearSVC
     models = {f"fold_{n}": model().fit(X[n::3], LABELS[n::3]) for n in range(3)}

@@ -113,6 +113,7 @@ def test_processes_give_the_numbers_of_one(tmp_path, serial):
     numpy.testing.assert_array_equal(predict(result.best, X), predict(serial.best, X))
 
 
+@pytest.mark.cases(0)
 def test_pipelines_and_folds_are_spread_alike(tmp_path, serial):
     # As many pipelines as workers need, one a task; few, one fold a task.
     whole = train(tmp_path, n_jobs=1, executor=None)
@@ -124,6 +125,7 @@ def test_pipelines_and_folds_are_spread_alike(tmp_path, serial):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.cases(0)
 def test_a_cluster_of_dask_gives_the_numbers_of_one(tmp_path, serial):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
@@ -233,6 +235,7 @@ def test_an_executor_that_fails_keeps_what_was_recorded(tmp_path, fault, number,
 
 
 @pytest.mark.parametrize("kind", ["threads", "spawned"])
+@pytest.mark.cases(1)
 def test_executors_of_the_standard_library_give_the_numbers_of_one(tmp_path, kind, serial):
     if kind == "threads":
         executor = concurrent.futures.ThreadPoolExecutor(3)

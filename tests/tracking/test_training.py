@@ -117,6 +117,7 @@ def arrays(result, **values):
     "cv", [KFold(4), KFold(3, shuffle=True, random_state=2), TimeSeriesSplit(4), LeaveOneOut()]
 )
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.cases(8)
 def test_scores_of_folds_are_those_of_scikit_learn(train, steps, estimator, cv):
     if isinstance(cv, LeaveOneOut) and len(steps) > 2:
         pytest.skip("the other cases are enough")
@@ -173,6 +174,7 @@ def test_no_part_is_held_out_unless_it_is_asked_for(train):
         ),
     ],
 )  # fmt: skip
+@pytest.mark.cases(3)
 def test_a_part_is_held_out_as_the_folds_are_made(train, cv, options, check):
     model = LogisticRegression() if isinstance(cv, StratifiedKFold) else Ridge()
     target = LABELS if isinstance(cv, StratifiedKFold) else Y
@@ -396,6 +398,7 @@ def test_columns_are_selected_by_type(train):
 
 @pytest.mark.parametrize("first", [StandardScaler(), FunctionTransformer(numpy.log1p), Offset()])
 @pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.cases(2)
 def test_frames_of_other_columns_are_refused(train, tmp_path, first, refit):
     result = train([first, Ridge()], (FRAME, Y), refit=refit)
     bundle = result.export(tmp_path / "m.n4a")
@@ -433,6 +436,7 @@ def test_frames_of_other_columns_are_refused(train, tmp_path, first, refit):
         GridSearchCV(Ridge(), {"alpha": [0.1, 1, 10]}, cv=KFold(3, shuffle=True)),
     ],
 )
+@pytest.mark.cases(2)
 def test_a_seed_reaches_nested_estimators(train, model):
     scores = {
         tuple(fold_scores(train([[model]], (X, Y), random_state=4), "rmse")) for _ in range(2)
@@ -643,6 +647,7 @@ def test_groups_reach_what_splits_by_them_inside_of_others(train, model, name):
         lambda cv: TransformedTargetRegressor(LassoCV(cv=cv), transformer=StandardScaler()),
     ],
 )
+@pytest.mark.cases(1)
 def test_models_that_take_no_groups_split_by_them(train, tmp_path, model):
     result = train([model(GroupKFold(3))], (X, Y), groups=GROUPS, cv=GroupKFold(4))
     expected = []

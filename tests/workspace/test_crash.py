@@ -143,6 +143,7 @@ def explained(what, folder):
 
 
 @pytest.mark.parametrize("name", SHORT if IS_SHORT else OPERATIONS)
+@pytest.mark.cases(1)
 def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(folder, name):
     act = OPERATIONS[name]
     start = sample(AnalysisWorkspace("start"))

@@ -316,6 +316,7 @@ FAILING = [
 
 
 @pytest.mark.parametrize(("change", "error"), FAILING)
+@pytest.mark.cases(1)
 def test_a_disk_that_fails_once_leaves_the_state_before_or_after(
     memory_folder, monkeypatch, change, error
 ):

@@ -220,6 +220,7 @@ except MemoryError:
 
 @pytest.mark.parametrize("kind", ["memory", "in_place"])
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits private memory")
+@pytest.mark.cases(1)
 def test_an_array_larger_than_the_memory_is_stored(tmp_path, kind):
     size = (128 if IS_SHORT else 1024) * MEGABYTE
     found = subprocess.run(

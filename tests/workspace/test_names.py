@@ -64,6 +64,7 @@ def check_loaded(path, ws):
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.cases(34)
 def test_a_name_is_kept_for_keys_and_namespaces(ws, tmp_path, name):
     text = ALL[name]
     ws.store("D0", text, numpy.arange(3), note="of a key")
@@ -78,6 +79,7 @@ def test_a_name_is_kept_for_keys_and_namespaces(ws, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.cases(34)
 def test_an_item_of_any_name_is_renamed_noted_and_deleted(ws, name):
     text = ALL[name]
     ws.store(text, "x", 1)
