@@ -54,6 +54,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("seed", ["0", "2024"] if IS_SHORT else ["0", "1", "2024"])
+@pytest.mark.cases(1)
 def test_the_gallery_is_written_byte_for_byte_whatever_the_hash_seed(
     seed: str, tmp_path: Path
 ) -> None:

@@ -298,6 +298,7 @@ def kill_a_writer(results, when="now"):
 
 
 @formats
+@pytest.mark.cases(1)
 def test_the_next_writer_removes_the_blocks_of_a_killed_one(results):
     results["y"] = 1
     staging = kill_a_writer(results)
@@ -455,6 +456,7 @@ persist.open(path + "-warm", chunks=(512, 1024))["x"].sum().compute()
 
 @formats
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits private memory")
+@pytest.mark.cases(1)
 def test_an_array_larger_than_the_memory_is_stored(tmp_path, data_format):
     size = (128 if IS_SHORT else 1024) * MEGABYTE
     program = PROGRAM.format(warm=WARM)

@@ -136,6 +136,7 @@ class Trial:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.cases(1)
 def test_a_writer_killed_at_any_call_of_the_system_leaves_a_whole_store(root, name):
     trial = Trial(root, name)
     folder = trial.copy()
@@ -192,6 +193,7 @@ def run_until_statement(trial, folder, number, after):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.cases(1)
 def test_a_writer_killed_at_any_statement_leaves_a_whole_store(root, name):
     trial = Trial(root, name)
     number = ends = 0
