@@ -29,13 +29,7 @@ _LONGEST = 1 << 30  # bytes of a file that lists others
 
 
 class PackageExistsError(PersistError, FileExistsError):
-    """A package would take the place of something.
-
-    Parameters
-    ----------
-    path : str
-        Where that is.
-    """
+    """A package would take the place of what is at a path."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -118,24 +112,10 @@ def check_files(
     allowed: Collection[str],
     progress: Progress = None,
 ) -> PackageReport:
-    """Compare files of a package with their sizes and digests, and look for others.
+    """Compare files of a package with their records, and look for others.
 
-    Parameters
-    ----------
-    folder : str
-        The package.
-    records : mapping of str to (int or None, str)
-        The size, if known, and the SHA-256 of each file, by its path.
-    allowed : collection of str
-        Files that need no record.
-    progress : bool or callable, optional
-        Called after each file with how many are done, of how many, and its path; True writes a line
-        to standard error.
-
-    Raises
-    ------
-    UnsafePathError
-        If a path leads out of the package.
+    `records` are the size, if known, and the SHA-256 of each file, by its path; UnsafePathError if
+    one leads out of the package. `allowed` files need no record.
     """
     found = PackageReport()
     meter = Meter(progress, len(records))
