@@ -66,7 +66,7 @@ def write_bag(
     DataSetError
         If there is nothing at `source` that can be exported.
     """
-    with new_package(out) as folder:
+    with new_package(out, source) as folder:
         os.mkdir(os.path.join(folder, "data"))
         payload = copy_payload(source, os.path.join(folder, "data"))
         records = {f"data/{name}": record for name, record in payload.records.items()}

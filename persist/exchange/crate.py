@@ -88,7 +88,7 @@ def write_crate(
         If an author is not a name.
     """
     people = [_person(author) for author in authors]
-    with new_package(out) as folder:
+    with new_package(out, source) as folder:
         payload = copy_payload(source, folder)
         title = name or f"{payload.name} ({payload.kind})"
         readme = f"{title}\n\n{description or f'The {payload.kind} {payload.name}.'}\n\n"

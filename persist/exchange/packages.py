@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from persist.dataset.layout import is_system_file
 from persist.display import View, check_view
-from persist.errors import DamagedError, PersistError
+from persist.errors import DamagedError, DataSetError, PersistError
 from persist.files import confine, open_regular, remove_path, sync_folder
 from persist.files.digest import digest_file
 from persist.files.replace import temporary_name
@@ -65,17 +65,19 @@ class PackageReport:
 
 
 @contextlib.contextmanager
-def new_package(out: str | os.PathLike[str]) -> Iterator[str]:
+def new_package(out: str | os.PathLike[str], source: str | os.PathLike[str]) -> Iterator[str]:
     """Context manager that builds a folder aside and moves it to `out` on success.
 
-    Raises
-    ------
-    PackageExistsError
-        If there is something at `out`; it is left alone.
+    PackageExistsError if there is something at `out`, which is left alone; DataSetError if that is
+    inside of what is exported, and would be a part of it.
     """
     path = os.path.abspath(out)
     if os.path.lexists(path):
         raise PackageExistsError(path)
+    if os.path.realpath(path).startswith(os.path.realpath(source) + os.sep):
+        raise DataSetError(
+            f"cannot export to {path}: it is inside {os.fspath(source)}; choose another folder"
+        )
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = temporary_name(path)
     try:

@@ -190,6 +190,16 @@ def test_a_bag_of_the_reference_implementation_is_verified(tmp_path, capsys):
     assert "damaged: data/a.txt" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("kind", ["data set", "storage"])
+def test_a_package_is_not_made_inside_of_what_it_holds(tmp_path, package, kind):
+    source = make(kind, tmp_path)
+    before = sorted(source.rglob("*"))
+    with pytest.raises(DataSetError, match=r"it is inside .*choose another folder"):
+        write(package, source, source / "archive" / "out")
+    assert sorted(source.rglob("*")) == before
+
+
 def test_links_in_a_storage_are_refused(tmp_path):
     path = make("storage", tmp_path)
     (tmp_path / "secret").write_text("secret")
