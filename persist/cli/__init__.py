@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status of the process: 0 on success; 1 if a check failed, such as data sets that
         differ; 2 if nothing could be done; 130 after Ctrl-C; 141 if nobody reads the output.
     """
+    _open_streams()
     parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:
         completion.complete(parser)
@@ -91,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except (PersistError, OSError, ValueError, KeyError, RuntimeError) as error:
         print_message(without_password(in_options(one_line(error))))
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         return _MISUSE
 
 
@@ -114,6 +119,13 @@ def make_parser() -> argparse.ArgumentParser:
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     if not is_quiet():
         print_message(f"warning: {' '.join(str(message).split())}")
+
+
+def _open_streams() -> None:
+    """Open the null device where the caller has closed stdout or stderr: Python has None there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _drop_output() -> None:

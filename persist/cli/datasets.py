@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persist.cli.errors import CommandError, one_line
 from persist.cli.stores import is_store
+from persist.display import human_size, shape_text, short_type
 
 if TYPE_CHECKING:
-    from persist.dataset import Results
+    from persist.dataset import Entry, Results
 
-__all__ = [
-    "Described",
-    "Unloadable",
-    "describe",
-    "describe_key",
-    "inner",
-    "key_in",
-    "open_dataset",
-]
+__all__ = ["Described", "describe", "info_of", "inner", "key_in", "open_dataset"]
 
 
 def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
@@ -59,71 +51,35 @@ def key_in(dataset: Results, dotted: str) -> tuple[Results, str]:
     raise CommandError(f"no such key: {dotted} (run `persist ls` to list keys)")
 
 
-class Unloadable:
-    """Stands for an info that cannot be loaded."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def __repr__(self) -> str:
-        return f"<cannot be loaded: {type(self._error).__name__}: {one_line(self._error)}>"
-
-
-@dataclass(frozen=True)
-class Described:
+class Described(NamedTuple):
     """A key as the manifest and the info tell of it."""
 
     key: str  # with its namespaces before it
-    entry: Any  # what the manifest says; None if an older release wrote the value
+    entry: Entry
     info: Any
 
-    @property
-    def type(self) -> str:
-        """The type of the value, short where it is a builtin one; empty if not known."""
-        found = self.entry.type if self.entry else None
-        return (found or "").removeprefix("builtins.")
-
-    @property
-    def shape(self) -> str:
-        """The shape of an array; else empty."""
-        shape = self.entry.shape if self.entry else None
-        return "" if shape is None else str(tuple(shape))
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of an array; else empty."""
-        return (self.entry.dtype if self.entry else None) or ""
-
-    @property
-    def size(self) -> int | None:
-        """The bytes of the files, if they are known."""
-        return self.entry.size if self.files else None
-
-    @property
-    def written(self) -> str:
-        """When the value was written, if that is known."""
-        return (self.entry.written if self.entry else None) or ""
-
-    @property
-    def files(self) -> dict[str, Any]:
-        """The record of each file, by its path in the data set."""
-        return self.entry.files if self.entry else {}
-
-    @property
-    def provenance(self) -> dict[str, Any] | None:
-        """What made the value, if that was recorded."""
-        return self.entry.provenance if self.entry else None
+    def cells(self) -> dict[str, str]:
+        """Return what is shown of it in one line, but for its info."""
+        entry = self.entry
+        return {
+            "key": self.key,
+            "type": short_type(entry.type),
+            "shape": shape_text(entry.shape),
+            "dtype": entry.dtype or "",
+            "size": human_size(entry.size) if entry.files else "",
+            "written": entry.written or "",
+        }
 
     def document(self) -> dict[str, Any]:
         """Return all of it for JSON."""
-        shape = self.entry.shape if self.entry else None
+        entry = self.entry
         return {
             "key": self.key,
-            "type": self.entry.type if self.entry else None,
-            "shape": None if shape is None else list(shape),
-            "dtype": self.dtype or None,
-            "size": self.size,
-            "written": self.written or None,
+            "type": entry.type,
+            "shape": entry.shape,
+            "dtype": entry.dtype,
+            "size": entry.size if entry.files else None,
+            "written": entry.written,
             "info": self.info,
         }
 
@@ -131,17 +87,13 @@ class Described:
 def describe(dataset: Results, prefix: str = "") -> list[Described]:
     """Return what is known of all keys, sorted, with `prefix` before them."""
     entries = dataset.entries()
-    return [Described(prefix + key, entries[key], _info(dataset, key)) for key in sorted(entries)]
+    return [Described(prefix + key, entries[key], info_of(dataset, key)) for key in sorted(entries)]
 
 
-def describe_key(dataset: Results, key: str, shown_as: str) -> Described:
-    """Return what is known of one key, under the name that it is shown as."""
-    return Described(shown_as, dataset.entries().get(key), _info(dataset, key))
-
-
-def _info(dataset: Results, key: str) -> Any:
+def info_of(dataset: Results, key: str) -> Any:
+    """Return the info of a key, or a text that says why it cannot be loaded."""
     try:
         return dataset.info[key]
     except Exception as error:
         # Infos may be of classes that are not installed here; all else can still be listed.
-        return Unloadable(error)
+        return f"<cannot be loaded: {type(error).__name__}: {one_line(error)}>"

@@ -11,7 +11,7 @@ from persist.cli.options import Commands, add_command
 from persist.cli.output import print_document, print_table, print_text
 from persist.cli.storages import is_experiment, list_tasks
 from persist.cli.workspaces import is_workspace, list_items
-from persist.display import human_size, summary
+from persist.display import summary
 
 if TYPE_CHECKING:
     from persist.dataset import Results
@@ -73,5 +73,4 @@ def _walk(dataset: Results, prefix: str, inside: bool) -> Iterator[Described | s
 def _row(item: Described | str) -> tuple[str, ...]:
     if isinstance(item, str):
         return (f"{item}.", "namespace", "", "", "", "", "")
-    size = "" if item.size is None else human_size(item.size)
-    return item.key, item.type, item.shape, item.dtype, size, item.written, summary(item.info)
+    return (*item.cells().values(), summary(item.info))

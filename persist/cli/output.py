@@ -106,9 +106,13 @@ def print_table(columns: Sequence[str], rows: Rows) -> None:
 
 def print_text(text: str, color: str = "") -> None:
     """Print `text`; escape what the encoding of the output lacks and what a terminal would obey."""
-    encoding = sys.stdout.encoding or "utf-8"
-    text = harmless(text).encode(encoding, "backslashreplace").decode(encoding)
+    text = _escaped(text)
     print(f"{_COLORS[color]}{text}\x1b[0m" if color and has_color(sys.stdout) else text)
+
+
+def _escaped(text: str) -> str:
+    encoding = sys.stdout.encoding or "utf-8"
+    return harmless(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def has_rich() -> bool:
@@ -125,10 +129,10 @@ def _print_rich(columns: Sequence[str], rows: Rows) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         # What is too wide goes on in the next line: no key is to be cut.
-        table.add_column(Text(harmless(column)), overflow="fold")
+        table.add_column(Text(_escaped(column)), overflow="fold")
     for row in rows:
         # Bare strings would be read as markup: "[mV]" is not a style.
-        table.add_row(*(Text(harmless(cell)) for cell in row))
+        table.add_row(*(Text(_escaped(cell)) for cell in row))
     color = has_color(sys.stdout)
     Console(
         file=sys.stdout, force_terminal=color or None, color_system="auto" if color else None

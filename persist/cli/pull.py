@@ -22,7 +22,7 @@ def add_parser(commands: Commands) -> None:
         "persist pull https://lab.example/recordings recordings",
     )
     parser.add_argument(
-        "url", metavar="URL", help="s3://…, https://…, or another that fsspec reads"
+        "url", metavar="URL", help="s3://..., https://..., or another that fsspec reads"
     )
     parser.add_argument("folder", metavar="DIR", help="the folder of the local data set")
     add_transfer(parser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import runpy
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -120,18 +121,32 @@ def _load_pipeline(path: str) -> Any:
     """Read a pipeline from JSON or YAML, or run a script that assigns ``pipeline``."""
     suffix = Path(path).suffix.lower()
     if suffix == ".py":
-        names = runpy.run_path(path)
+        try:
+            names = runpy.run_path(path)
+        except OSError:
+            raise
+        except Exception as error:
+            # The script raises what it likes.
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if frame.filename == path]
+            where = f" (line {lines[-1]})" if lines else ""
+            text = f"cannot run {path}: {type(error).__name__}: {error}{where}"
+            raise CommandError(text) from error
         if "pipeline" not in names:
             raise CommandError(
-                f"cannot train {path}: it does not assign pipeline; add pipeline = […]"
+                f"cannot train {path}: it does not assign pipeline; add pipeline = [...]"
             )
         return names["pipeline"]
-    text = Path(path).read_text(encoding="utf-8")
-    if suffix in (".yaml", ".yml"):
-        from persist.tracking.optional import import_optional
-
-        return import_optional("yaml").safe_load(text)
     try:
-        return json.loads(text)
+        text = Path(path).read_text(encoding="utf-8")
+        if suffix not in (".yaml", ".yml"):
+            return json.loads(text)
     except ValueError as error:
         raise CommandError(f"cannot read {path}: it is not JSON: {error}") from error
+    from persist.tracking.optional import import_optional
+
+    yaml = import_optional("yaml")
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CommandError(f"cannot read {path}: it is not YAML: {error}") from error

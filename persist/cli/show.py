@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.arrays import is_array, shown_array
-from persist.cli.datasets import Described, describe_key, key_in, open_dataset
+from persist.cli.datasets import Described, info_of, key_in, open_dataset
 from persist.cli.errors import CommandError, one_line
 from persist.cli.options import Commands, add_command, add_trust, add_workspace
 from persist.cli.output import is_plain, jsonable, print_document, print_text
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         return show_item(args.dataset, args.key, args.json)
     with open_dataset(args.dataset) as dataset:
         holder, key = key_in(dataset, args.key)
-        described = describe_key(holder, key, args.key)
+        described = Described(args.key, holder.entries()[key], info_of(holder, key))
         if args.json:
             print_document(_document(described, _load(holder, described, key)))
         else:
@@ -114,7 +114,7 @@ def _show_run(run: str, workspace: str, as_json: bool) -> int:
 def _load(dataset: Results, described: Described, key: str) -> Any:
     # Loading runs code of the classes of the value, which may raise anything.
     try:
-        return _mapped(dataset, key) if described.files else dataset.load(key)
+        return _mapped(dataset, key) if described.entry.files else dataset.load(key)
     except Exception as error:
         raise CommandError(
             f"the value cannot be loaded: {type(error).__name__}: {one_line(error)}"
@@ -133,8 +133,8 @@ def _mapped(dataset: Results, key: str) -> Any:
 def _document(described: Described, value: Any) -> dict[str, Any]:
     document = {
         **described.document(),
-        "files": {path: record.size for path, record in described.files.items()},
-        "provenance": described.provenance,
+        "files": {path: record.size for path, record in described.entry.files.items()},
+        "provenance": described.entry.provenance,
     }
     if is_plain(value) and len(json.dumps(jsonable(value))) <= _LARGEST:
         document["value"] = value
@@ -142,16 +142,14 @@ def _document(described: Described, value: Any) -> dict[str, Any]:
 
 
 def _description(described: Described) -> str:
-    files = [f"{path} ({human_size(record.size)})" for path, record in described.files.items()]
+    entry, cells = described.entry, described.cells()
+    written = cells.pop("written")
+    files = [f"{path} ({human_size(record.size)})" for path, record in entry.files.items()]
     lines = [
-        ("key", described.key),
-        ("type", described.type),
-        ("shape", described.shape),
-        ("dtype", described.dtype),
-        ("size", "" if described.size is None else human_size(described.size)),
+        *cells.items(),
         *_labelled("files", files),
-        ("written", described.written),
-        *_labelled("provenance", _several_lines(described.provenance)),
+        ("written", written),
+        *_labelled("provenance", _several_lines(entry.provenance)),
         *_labelled("info", _several_lines(described.info)),
     ]
     return aligned([(label and f"{label}:", text) for label, text in lines if text])

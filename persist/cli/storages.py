@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.output import is_quiet, print_document, print_table, print_text
@@ -25,7 +26,7 @@ def is_experiment(path: str) -> bool:
 def list_tasks(path: str, as_json: bool) -> int:
     """Print the tasks of each subject, and what their trials have."""
     tasks = [
-        _described(subject, task, open_task(task)) for subject, task, open_task in walk_tasks(path)
+        _described(subject, task, open_task()) for subject, task, open_task in walk_tasks(path)
     ]
     if as_json:
         print_document({"tasks": tasks})
@@ -56,7 +57,7 @@ def walk_tasks(path: str) -> Iterator[tuple[str, str, Any]]:
     for subject in list(storage.subject_ids):
         storage.subject_id = subject
         for task in list(storage.task_ids):
-            yield subject, task, storage.require_task
+            yield subject, task, partial(storage.require_task, task)
 
 
 def _described(subject: str, task: str, reader: Any) -> dict[str, Any]:

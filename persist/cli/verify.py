@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from persist.cli.errors import CommandError, one_line
@@ -134,33 +135,33 @@ def _verify_package(path: str) -> dict[str, Any] | None:
 
 def _verify_experiment(path: str) -> dict[str, Any]:
     checked, damaged = 0, []
-    for name, error in _read_experiment(path):
+    for name, read in _parts_of(path):
         checked += 1
-        if error is not None:
+        try:
+            read()
+        except Exception as error:
             damaged.append(f"{name}: {type(error).__name__}: {one_line(error)}")
     return {"ok": not damaged, "checked": checked, "damaged": damaged}
 
 
-def _read_experiment(path: str) -> Iterator[tuple[str, Exception | None]]:
-    """Read all of an experiment; yield the name of each part, and what is wrong with it."""
+def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the name of each part of an experiment, and a function that reads all of it."""
     for subject, task, open_task in walk_tasks(path):
-        try:
-            len(open_task(task))
-        except Exception as error:
-            yield f"{subject}/{task}", error
-        else:
-            yield f"{subject}/{task}", None
+        yield f"{subject}/{task}", partial(_read_task, open_task)
     if os.path.isfile(path):
-        yield from _read_hdf5(path, os.path.basename(path))
-        return
+        yield os.path.basename(path), partial(_read_hdf5, path)
     for folder, _, names in os.walk(path):
         for name in sorted(names):
             if name.endswith((".hdf5", ".h5")):
                 file = os.path.join(folder, name)
-                yield from _read_hdf5(file, os.path.relpath(file, path))
+                yield os.path.relpath(file, path), partial(_read_hdf5, file)
 
 
-def _read_hdf5(path: str, shown: str) -> Iterator[tuple[str, Exception | None]]:
+def _read_task(open_task: Callable[[], Any]) -> None:
+    len(open_task())
+
+
+def _read_hdf5(path: str) -> None:
     import h5py
 
     from persist.hdf5.opening import check_contained, open_hdf5
@@ -171,13 +172,8 @@ def _read_hdf5(path: str, shown: str) -> Iterator[tuple[str, Exception | None]]:
             check_contained(node)
             read_stored(node)
 
-    try:
-        with open_hdf5(path) as file:
-            file.visititems(read)
-    except Exception as error:
-        yield shown, error
-    else:
-        yield shown, None
+    with open_hdf5(path) as file:
+        file.visititems(read)
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:

@@ -48,45 +48,18 @@ _STYLE = (
 
 
 class Row(NamedTuple):
-    """One row of a view.
+    """One row of a view; what is called is called for the first rows only."""
 
-    Parameters
-    ----------
-    cells : sequence
-        A value for each column; see `cell`.
-    array : callable, optional
-        Returns the array whose thumbnail is shown, or None; called for the first rows only.
-    detail : callable, optional
-        Returns HTML that opens below a click, made by `code_html` or `table_html`, or nothing;
-        called for the first rows only.
-    detail_name : str
-        What is clicked.
-    """
-
-    cells: Sequence[Any]
-    array: Callable[[], Any] | None = None
+    cells: Sequence[Any]  # a value for each column; see `cell`
+    array: Callable[[], Any] | None = None  # returns what the thumbnail shows, or None
+    # Returns HTML that opens below a click, made by `code_html` or `table_html`, or nothing.
     detail: Callable[[], str] | None = None
-    detail_name: str = "source"
+    detail_name: str = "source"  # what is clicked
 
 
 @dataclass(frozen=True)
 class View:
     """Groups of rows under a headline.
-
-    Parameters
-    ----------
-    headline : str
-        The first line.
-    columns : sequence of str
-        The names of the columns. Those in which all cells are empty are left out.
-    groups : mapping of str to sequence of Row
-        The rows by group; those of the group "" belong to no other.
-    separator : str
-        What is between the name of a group and the first cell of a row, in text.
-    more : int
-        The number of rows that follow the last group and are not given.
-    source : callable, optional
-        Returns HTML of the source of all of it, made by `code_html`.
 
     Examples
     --------
@@ -99,11 +72,11 @@ class View:
     """
 
     headline: str
-    columns: Sequence[str]
-    groups: Mapping[str, Sequence[Row]]
-    separator: str = "/"
-    more: int = 0
-    source: Callable[[], str] | None = None
+    columns: Sequence[str]  # those in which all cells are empty are left out
+    groups: Mapping[str, Sequence[Row]]  # those of the group "" belong to no other
+    separator: str = "/"  # between the name of a group and the first cell of a row, in text
+    more: int = 0  # rows that follow the last group and are not given
+    source: Callable[[], str] | None = None  # returns HTML of all of it, made by `code_html`
 
     def text(self) -> str:
         """Return the headline and the first rows as aligned text."""

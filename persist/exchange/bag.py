@@ -30,6 +30,8 @@ _TAGS = "tagmanifest-sha256.txt"
 _INFO = "bag-info.txt"
 _DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _LINE = re.compile(r"([0-9a-fA-F]+)\s+\*?(.+)")
+_LIST = re.compile(r"(tag)?manifest-\w+\.txt")
+_CODES = re.compile("%(?:25|0[AaDd])")  # section 2.1.3: these and no others
 
 
 def write_bag(
@@ -64,7 +66,7 @@ def write_bag(
     DataSetError
         If there is nothing at `source` that can be exported.
     """
-    with new_package(out) as folder:
+    with new_package(out, source) as folder:
         os.mkdir(os.path.join(folder, "data"))
         payload = copy_payload(source, os.path.join(folder, "data"))
         records = {f"data/{name}": record for name, record in payload.records.items()}
@@ -83,19 +85,9 @@ def write_bag(
 def verify_bag(path: str | os.PathLike[str], *, progress: Progress = None) -> PackageReport:
     """Compare the files of a BagIt package with its manifests.
 
-    Parameters
-    ----------
-    path : path
-        The folder of the package.
-    progress : bool or callable, optional
-        See `check_files`.
-
-    Raises
-    ------
-    DamagedError
-        If a manifest is missing or is not one, or has digests that are not SHA-256.
-    UnsafePathError
-        If a manifest names a file outside of the package.
+    DamagedError if there is none of SHA-256, or it is damaged; UnsafePathError if one names a file
+    outside of the package. `progress` is called after each file with how many are done, of how
+    many, and its path.
     """
     folder = os.fspath(path)
     records: dict[str, tuple[int | None, str]] = {}
@@ -108,8 +100,10 @@ def verify_bag(path: str | os.PathLike[str], *, progress: Progress = None) -> Pa
             found = _LINE.fullmatch(line)
             if found is None or len(found[1]) != 64:
                 raise DamagedError(f"line {number} of {os.path.join(folder, manifest)} is damaged")
-            records[unquote(found[2])] = (None, found[1].lower())
-    return check_files(folder, records, allowed=(_TAGS, BAG, _INFO, _MANIFEST), progress=progress)
+            records[_CODES.sub(lambda code: unquote(code[0]), found[2])] = (None, found[1].lower())
+    # Bags may have manifests for several algorithms; those of tags are in no other list.
+    lists = [name for name in os.listdir(folder) if _LIST.fullmatch(name)]
+    return check_files(folder, records, allowed=(BAG, _INFO, *lists), progress=progress)
 
 
 def _lines(digests: Mapping[str, str]) -> str:
@@ -117,7 +111,7 @@ def _lines(digests: Mapping[str, str]) -> str:
 
 
 def _encoded(name: str) -> str:
-    # Section 2.1.3: these and no others.
+    # The other way round than `_CODES`.
     return name.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
 
 

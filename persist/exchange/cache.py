@@ -9,23 +9,17 @@ import sys
 from collections.abc import Callable
 from typing import IO
 
-from persist.errors import DamagedError
+from persist.errors import DamagedError, NoAccessError
 from persist.files import replace_file
 from persist.files.digest import FileRecord, digest_file
 
-__all__ = ["Cache", "cache_folder", "check_digest", "put_in_place"]
+__all__ = ["cache_folder", "check_digest", "fetched", "put_in_place", "view_folder"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def check_digest(digest: object) -> str:
-    """Return a SHA-256 in hexadecimal digits.
-
-    Raises
-    ------
-    DamagedError
-        If it is not one.
-    """
+    """Return a SHA-256 in hexadecimal digits; DamagedError if it is not one."""
     if not isinstance(digest, str) or _DIGEST.fullmatch(digest) is None:
         raise DamagedError(f"{digest!r} is not a SHA-256")
     return digest
@@ -49,42 +43,35 @@ def cache_folder() -> str:
     return os.path.join(base, "persist")
 
 
-class Cache:
-    """Files that were fetched, by digest, and views: folders made of them.
+def view_folder(digest: str) -> str:
+    """Return the folder for a version of a data set, which is made if it is missing."""
+    return _made(os.path.join(cache_folder(), "views", check_digest(digest)))
 
-    Parameters
-    ----------
-    folder : str, optional
-        Where they are, by default in `cache_folder`.
+
+def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
+    """Return the path of a file with a digest, which is fetched unless it is there and whole.
+
+    `write` is given a file, and raises an error if the content is not what the record says.
     """
-
-    def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder or cache_folder()
-
-    def view(self, digest: str) -> str:
-        """Return the folder for a version of a data set, which is made if it is missing."""
-        path = os.path.join(self.folder, "views", check_digest(digest))
-        os.makedirs(path, mode=0o700, exist_ok=True)
+    digest = check_digest(record.sha256)
+    path = os.path.join(cache_folder(), "files", digest[:2], digest)
+    if os.path.isfile(path) and digest_file(path) == record:
         return path
+    _made(os.path.dirname(path))
+    with replace_file(path, "wb") as file:
+        write(file)
+    return path
 
-    def fetch(self, record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
-        """Return the path of a file with a digest; it is fetched unless it is there and whole.
 
-        Parameters
-        ----------
-        record : FileRecord
-            Its size and digest.
-        write : callable
-            Writes the content into a file, and raises an error if it is not what the record says.
-        """
-        digest = check_digest(record.sha256)
-        path = os.path.join(self.folder, "files", digest[:2], digest)
-        if os.path.isfile(path) and digest_file(path) == record:
-            return path
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with replace_file(path, "wb") as file:
-            write(file)
-        return path
+def _made(folder: str) -> str:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise NoAccessError(
+            f"cannot make the folder {folder} of the cache: {error.strerror}; name another one for "
+            "the cache with the environment variable PERSIST_CACHE"
+        ) from error
+    return folder
 
 
 def put_in_place(source: str, target: str) -> None:

@@ -88,7 +88,7 @@ def write_crate(
         If an author is not a name.
     """
     people = [_person(author) for author in authors]
-    with new_package(out) as folder:
+    with new_package(out, source) as folder:
         payload = copy_payload(source, folder)
         title = name or f"{payload.name} ({payload.kind})"
         readme = f"{title}\n\n{description or f'The {payload.kind} {payload.name}.'}\n\n"
@@ -137,21 +137,9 @@ def write_crate(
 
 
 def verify_crate(path: str | os.PathLike[str], *, progress: Progress = None) -> PackageReport:
-    """Compare the files of an RO-Crate with the digests in its metadata.
+    """Compare the files of an RO-Crate with the digests in its metadata; see `verify_bag`.
 
-    Parameters
-    ----------
-    path : path
-        The folder of the package.
-    progress : bool or callable, optional
-        See `check_files`.
-
-    Raises
-    ------
-    DamagedError
-        If the metadata are not those of a crate, or no file in them has a digest.
-    UnsafePathError
-        If they name a file outside of the crate.
+    DamagedError if the metadata are not those of a crate, or no file in them has a digest.
     """
     folder = os.fspath(path)
     try:

@@ -270,13 +270,14 @@ def _record(
 def _files(store: WorkspaceStore, run: Run, done: MlflowImport) -> dict[str, str]:
     """Record the artifacts of a run that are not models; return their ids by name."""
     found = {}
-    for file in run.files:
+    for name, path in run.files.items():
         try:
-            content = file.read()
+            with open_regular(path) as file:
+                content = file.read()
         except (PersistError, OSError) as error:
-            done.not_stored.append((f"artifact {file.name!r} of {run.name}", str(error)))
+            done.not_stored.append((f"artifact {name!r} of {run.name}", str(error)))
             continue
-        found[file.name] = store.save_artifact(content, None, "file", "file")
+        found[name] = store.save_artifact(content, None, "file", "file")
         done.files += 1
     return found
 

@@ -16,13 +16,13 @@ import sqlite3
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from persist.errors import DamagedError, PersistError, UnsafePathError
 from persist.files import confine, open_regular
 from persist.tracking.optional import import_optional
 
-__all__ = ["File", "Model", "Point", "Run", "read_runs"]
+__all__ = ["Model", "Run", "read_runs"]
 
 _META = "meta.yaml"
 _MODEL = "MLmodel"
@@ -33,42 +33,20 @@ _TABLES = ("experiments", "runs", "params", "metrics", "tags")
 _READING = (PersistError, OSError, ValueError)
 
 
-@dataclass(frozen=True)
-class Point:
-    """A value of a metric.
-
-    Parameters
-    ----------
-    metric : str
-        Its name.
-    value : float
-        The value.
-    step : int
-        The step in which it was logged.
-    timestamp : int
-        When, in ms since 1970.
-    """
+class Point(NamedTuple):
+    """A value of a metric."""
 
     metric: str
     value: float
     step: int
-    timestamp: int
+    timestamp: int  # ms since 1970
 
 
-@dataclass(frozen=True)
-class Model:
-    """A model that a run has logged.
-
-    Parameters
-    ----------
-    name : str
-        What the run calls it.
-    folder : str
-        Where its file ``MLmodel`` is.
-    """
+class Model(NamedTuple):
+    """A model that a run has logged."""
 
     name: str
-    folder: str
+    folder: str  # of its file MLmodel
 
     def flavors(self) -> dict[str, dict[str, Any]]:
         """Return how it can be loaded, by library."""
@@ -77,34 +55,12 @@ class Model:
         return {str(name): value for name, value in flavors.items() if isinstance(value, dict)}
 
 
-@dataclass(frozen=True)
-class File:
-    """An artifact of a run that is not part of a model.
-
-    Parameters
-    ----------
-    name : str
-        Its path among the artifacts of the run, with slashes.
-    path : str
-        Where it is.
-    """
-
-    name: str
-    path: str
-
-    def read(self) -> bytes:
-        """Return its bytes; links are not followed."""
-        with open_regular(self.path) as file:
-            data: bytes = file.read()
-        return data
-
-
 @dataclass
 class Run:
     """A run, in the words of mlflow.
 
-    Where its artifacts are somewhere else, `models` and `files` are empty, and `is_partial` is
-    True.
+    `files` are the artifacts that are not part of a model: paths by their names among the artifacts
+    of the run, with slashes. Where all artifacts are somewhere else, `is_partial` is True.
     """
 
     run_id: str
@@ -121,7 +77,7 @@ class Run:
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[Point] = field(default_factory=list)
     models: list[Model] = field(default_factory=list)
-    files: list[File] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
     is_partial: bool = False
 
     def last_values(self) -> dict[str, float]:
@@ -131,24 +87,9 @@ class Run:
 
 
 def read_runs(source: str | os.PathLike[str]) -> Iterator[Run | tuple[str, str]]:
-    """Yield the runs in a folder ``mlruns`` or a database of mlflow.
+    """Yield the runs in a folder ``mlruns`` or a database of mlflow; see `import_mlflow`.
 
-    Parameters
-    ----------
-    source : path
-        The folder, or the file of an SQLite database; artifacts are looked for beside it.
-
-    Yields
-    ------
-    Run or (str, str)
-        A run; or what cannot be read, and why.
-
-    Raises
-    ------
-    DamagedError
-        If it is neither.
-    OSError
-        If it cannot be read.
+    What cannot be read is a tuple of its name and the reason.
     """
     path = os.fspath(source)
     if os.path.isdir(path):
@@ -190,7 +131,7 @@ def _of_folder(root: str) -> Iterator[Run | tuple[str, str]]:
                 yield f"{experiment}/{name}", str(error)
                 continue
             artifacts = os.path.join(path, "artifacts")
-            run.is_partial = not os.path.isdir(artifacts) and _is_remote(run.artifact_uri)
+            run.is_partial = not os.path.isdir(artifacts) and _is_elsewhere(run.artifact_uri)
             _add_artifacts(run, artifacts)
             run.models += models.get(name, ())
             yield run
@@ -281,7 +222,7 @@ def _add_artifacts(run: Run, folder: str) -> None:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(f"{inner}{entry.name}/")
             else:
-                run.files.append(File(f"{inner}{entry.name}", entry.path))
+                run.files[f"{inner}{entry.name}"] = entry.path
 
 
 def _folders(folder: str) -> list[str]:
@@ -393,16 +334,12 @@ def _beside(root: str, location: str) -> str | None:
     return None
 
 
-def _is_remote(location: str) -> bool:
-    scheme = urllib.parse.urlsplit(location).scheme
-    return len(scheme) > 1 and scheme != "file"  # one letter is a drive
-
-
 def _is_elsewhere(location: str) -> bool:
     """Return True if artifacts may be at a location; mlflow makes its folder with the first."""
     parts = urllib.parse.urlsplit(location)
-    path = urllib.parse.unquote(parts.path) if parts.scheme == "file" else location
-    return _is_remote(location) or (bool(path) and os.path.isdir(path))
+    if len(parts.scheme) > 1 and parts.scheme != "file":  # one letter is a drive
+        return True
+    return os.path.isdir(urllib.parse.unquote(parts.path) if parts.scheme == "file" else location)
 
 
 # Text.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from persist.dataset.layout import is_system_file
 from persist.display import View, check_view
-from persist.errors import DamagedError, PersistError
+from persist.errors import DamagedError, DataSetError, PersistError
 from persist.files import confine, open_regular, remove_path, sync_folder
 from persist.files.digest import digest_file
 from persist.files.replace import temporary_name
@@ -29,13 +29,7 @@ _LONGEST = 1 << 30  # bytes of a file that lists others
 
 
 class PackageExistsError(PersistError, FileExistsError):
-    """A package would take the place of something.
-
-    Parameters
-    ----------
-    path : str
-        Where that is.
-    """
+    """A package would take the place of what is at a path."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -71,17 +65,19 @@ class PackageReport:
 
 
 @contextlib.contextmanager
-def new_package(out: str | os.PathLike[str]) -> Iterator[str]:
+def new_package(out: str | os.PathLike[str], source: str | os.PathLike[str]) -> Iterator[str]:
     """Context manager that builds a folder aside and moves it to `out` on success.
 
-    Raises
-    ------
-    PackageExistsError
-        If there is something at `out`; it is left alone.
+    PackageExistsError if there is something at `out`, which is left alone; DataSetError if that is
+    inside of what is exported, and would be a part of it.
     """
     path = os.path.abspath(out)
     if os.path.lexists(path):
         raise PackageExistsError(path)
+    if os.path.realpath(path).startswith(os.path.realpath(source) + os.sep):
+        raise DataSetError(
+            f"cannot export to {path}: it is inside {os.fspath(source)}; choose another folder"
+        )
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = temporary_name(path)
     try:
@@ -118,24 +114,10 @@ def check_files(
     allowed: Collection[str],
     progress: Progress = None,
 ) -> PackageReport:
-    """Compare files of a package with their sizes and digests, and look for others.
+    """Compare files of a package with their records, and look for others.
 
-    Parameters
-    ----------
-    folder : str
-        The package.
-    records : mapping of str to (int or None, str)
-        The size, if known, and the SHA-256 of each file, by its path.
-    allowed : collection of str
-        Files that need no record.
-    progress : bool or callable, optional
-        Called after each file with how many are done, of how many, and its path; True writes a line
-        to standard error.
-
-    Raises
-    ------
-    UnsafePathError
-        If a path leads out of the package.
+    `records` are the size, if known, and the SHA-256 of each file, by its path; UnsafePathError if
+    one leads out of the package. `allowed` files need no record.
     """
     found = PackageReport()
     meter = Meter(progress, len(records))

@@ -17,16 +17,9 @@ def for_each(
     items: Iterable[_Item],
     done: Callable[[_Item], object] = lambda item: None,
 ) -> None:
-    """Do some work for each item, several at once.
+    """Do some work for each item in threads; after an error, what has not begun is not done.
 
-    Parameters
-    ----------
-    work : callable
-        The work, which threads do. After the first error, what has not begun is not done.
-    items : iterable
-        The items.
-    done : callable, optional
-        Is called in this thread with each item whose work is done.
+    `done` is called in this thread with each item whose work is done.
     """
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="transfer") as pool:
         futures = {pool.submit(work, item): item for item in items}

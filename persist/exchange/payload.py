@@ -47,26 +47,12 @@ _READ = {
 
 @dataclass
 class Payload:
-    """What was copied.
+    """What was copied; files go by their paths below the folder of the copy."""
 
-    Parameters
-    ----------
-    kind : str
-        ``data set``, ``workspace``, ``storage`` or ``run store``.
-    name : str
-        What it is called.
-    records : dict of str to FileRecord
-        The size and digest of each file, by its path below the folder of the copy.
-    made_by : dict of str to dict
-        What has made values, as data sets note it: by the paths of the files.
-    described : dict of str to str
-        Descriptions of files, by their paths.
-    """
-
-    kind: str
+    kind: str  # data set, workspace, storage or run store
     name: str
     records: dict[str, FileRecord] = field(default_factory=dict)
-    made_by: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made_by: dict[str, dict[str, Any]] = field(default_factory=dict)  # as data sets note it
     described: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -81,22 +67,10 @@ class Payload:
 
 
 def copy_payload(source: str | os.PathLike[str], folder: str) -> Payload:
-    """Copy what is at a path into a folder, under its own name.
+    """Copy what is at a path into a folder that exists, under its own name.
 
-    Parameters
-    ----------
-    source : path
-        A data set, the HDF5 file of a workspace or of a working dataset, a storage, or the folder
-        of a run store.
-    folder : str
-        A folder that exists.
-
-    Raises
-    ------
-    DataSetError
-        If it is none of these, or its last writer died.
-    DamagedError
-        If a file is not what was written.
+    It is a data set, the HDF5 file of a workspace or of a working dataset, a storage, or the folder
+    of a run store; DataSetError if it is none of these, or its last writer died.
     """
     path = os.path.abspath(source)
     # RFC 8493 encodes these in manifests, and its reference implementation does not read that.
@@ -125,7 +99,7 @@ def _copy_data_set(path: str, name: str, folder: str) -> Payload:
         with _created(folder, inside) as target:
             target.write(inner.manifest)
         found.records[inside] = digest_pieces([inner.manifest])
-        for key, entry in inner.entries().items():
+        for key, entry in inner.state.entries().items():
             info = inner.state.infos.get(key)
             shape = f", shape {entry.shape}" if entry.shape is not None else ""
             for file in entry.files:
@@ -164,9 +138,10 @@ def _copy_others(path: str, name: str, folder: str) -> Payload:
             if os.path.isfile(file):
                 _copy_file(file, os.path.basename(file), folder, found)
     else:
-        raise DataSetError(
-            f"cannot export {path}: it is not a data set, a workspace, a storage or a run store"
-        )
+        reason = "it is not a data set, a workspace, a storage or a run store"
+        if not os.path.lexists(path):
+            reason = "there is nothing at that path"
+        raise DataSetError(f"cannot export {path}: {reason}")
     return found
 
 

@@ -38,23 +38,11 @@ _Marks: TypeAlias = "Mapping[str, Mark]"
 def choose_unused(
     there: Mapping[str, str], used: Collection[str], marks: _Marks, now: float, grace: float
 ) -> tuple[list[str], dict[str, Mark]]:
-    """Choose which files to remove, and which to mark.
+    """Return the digests of what is to be removed, and the marks of other files that are unused.
 
-    Parameters
-    ----------
-    there : mapping of str to str
-        When each file was sent, by its digest.
-    used : collection of str
-        The digests that the present version needs.
-    marks : mapping of str to Mark
-        The files that were marked before.
-    now, grace : float
-        The time in s since 1970, and how old a mark must be in s.
-
-    Returns
-    -------
-    list of str, dict of str to Mark
-        The digests of what is to be removed, and the marks of other unused files.
+    Files are given by their digests: when each was sent, those that the present version needs, and
+    those that were marked before. Times are in s, `now` since 1970; `grace` is how old a mark must
+    be.
 
     Examples
     --------
@@ -86,13 +74,7 @@ def blobs_there(obstore: Any, store: Any) -> dict[str, str]:
 
 
 def read_marks(obstore: Any, store: Any) -> dict[str, Mark]:
-    """Return the marks of unused files, by their digests.
-
-    Raises
-    ------
-    DamagedError
-        If they are damaged, or were written by a later release.
-    """
+    """Return the marks of unused files, by their digests; DamagedError if they are damaged."""
     try:
         data = bytes(obstore.get(store, _MARKS).bytes())
     except FileNotFoundError:
@@ -114,17 +96,7 @@ def read_marks(obstore: Any, store: Any) -> dict[str, Mark]:
 def remove_unused(
     obstore: Any, store: Any, removed: Collection[str], marked: _Marks, there: Mapping[str, str]
 ) -> None:
-    """Write the marks, and remove files unless they were sent again meanwhile.
-
-    Parameters
-    ----------
-    obstore, store : object
-        The module, and where the files are.
-    removed, marked : collection of str, mapping of str to Mark
-        What `choose_unused` has chosen.
-    there : mapping of str to str
-        When each file was sent, by its digest.
-    """
+    """Write the marks, and remove what `choose_unused` has chosen unless it was sent again."""
     # A push that begins now must not count on what is about to be removed.
     _write_marks(obstore, store, {**marked, **{key: Mark(0.0, there[key]) for key in removed}})
 

@@ -8,25 +8,36 @@ one, and a pusher that dies leaves files that nobody refers to.
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from persist.dataset.layout import check_key
-from persist.dataset.manifest import Manifest
-from persist.errors import DamagedError, InvalidKeyError
+from persist.dataset.layout import check_key, package_files
+from persist.errors import DamagedError, InvalidKeyError, PersistError
 from persist.exchange.cache import check_digest
-from persist.exchange.snapshot import state_of
+from persist.exchange.snapshot import SetSnapshot
 from persist.files import check_name
-from persist.files.digest import FileRecord
+from persist.files.digest import FileRecord, digest_pieces
 
-__all__ = ["HEAD", "Head", "RemoteSet", "blob_name", "decode_head"]
+__all__ = [
+    "HEAD",
+    "Head",
+    "RemoteError",
+    "blob_name",
+    "decode_head",
+    "files_of_release",
+    "published_set",
+]
 
 HEAD = "_published.json"
 _KIND = "persist data set"
 _VERSION = 1
+
+
+class RemoteError(PersistError, OSError):
+    """A server cannot be reached, or refuses."""
 
 
 def blob_name(digest: str) -> str:
@@ -37,17 +48,12 @@ def blob_name(digest: str) -> str:
 
 @dataclass(frozen=True)
 class Head:
-    """What is published at a URL.
+    """What is published at a URL: the manifest of each data set, by its place.
 
-    Parameters
-    ----------
-    commit : str
-        A random mark of the push that has put it there, by which that recognizes itself.
-    sets : dict of str to FileRecord
-        The manifest of each data set, by its place: ``""``, ``"D0"``, ``"D0/D1"``.
+    Places are ``""``, ``"D0"``, ``"D0/D1"``.
     """
 
-    commit: str
+    commit: str  # a random mark, by which the push that has put it there recognizes itself
     sets: dict[str, FileRecord] = field(default_factory=dict)
 
     def encode(self) -> bytes:
@@ -60,70 +66,29 @@ class Head:
         }
         return json.dumps(document, indent=1).encode() + b"\n"
 
-    @property
-    def digest(self) -> str:
-        """A SHA-256 of what is published, whoever has pushed it."""
-        text = json.dumps(sorted((place, *record) for place, record in self.sets.items()))
-        return hashlib.sha256(text.encode()).hexdigest()
 
+def published_set(place: str, manifest: bytes, where: str) -> SetSnapshot:
+    """Return a data set by its manifest, once all names in that are confined.
 
-@dataclass(frozen=True)
-class RemoteSet:
-    """A data set of a version.
-
-    Parameters
-    ----------
-    place : str
-        Where it is in the outermost one.
-    manifest : bytes
-        Its manifest.
-    state : Manifest
-        What that says.
-    lines : frozenset of bytes
-        Its lines: another manifest that has all of them holds its history.
+    UnsafePathError if a name leads out of it, DamagedError if the manifest is damaged.
     """
+    found = SetSnapshot.of(place, manifest, where)
+    for name, record in found.records.items():
+        check_name(name, nested=True, devices=True)
+        check_digest(record.sha256)
+        if type(record.size) is not int or record.size < 0:
+            raise DamagedError(f"cannot read {where}: {record.size!r} is not a size")
+    return found
 
-    place: str
-    manifest: bytes
-    state: Manifest
-    lines: frozenset[bytes]
 
-    @classmethod
-    def of(cls, place: str, manifest: bytes, where: str) -> RemoteSet:
-        """Return a data set by its manifest, all names in which are confined.
-
-        Raises
-        ------
-        DamagedError
-            If the manifest is damaged, or names what cannot be in a data set.
-        UnsafePathError
-            If a name leads out of it.
-        """
-        state, lines = state_of(manifest, where)
-        found = cls(place, manifest, state, frozenset(line.text for line in lines))
-        for name, record in found.records().items():
-            check_name(name, nested=True, devices=True)
-            check_digest(record.sha256)
-            if type(record.size) is not int or record.size < 0:
-                raise DamagedError(f"cannot read {where}: {record.size!r} is not a size")
-        return found
-
-    def records(self) -> dict[str, FileRecord]:
-        """Return the size and digest of each file, by its name in the data set."""
-        found = {name: FileRecord(*record) for name, record in self.state.package.items()}
-        for value in self.state.values.values():
-            found.update({name: FileRecord(*record) for name, record in value["files"].items()})
-        return found
+@functools.cache
+def files_of_release() -> dict[FileRecord, bytes]:
+    """Return the files that all data sets of this release have, which need not be read."""
+    return {digest_pieces([data]): data for data in package_files().values()}
 
 
 def decode_head(data: bytes, where: str) -> Head:
-    """Return what is published, once its names are harmless.
-
-    Raises
-    ------
-    DamagedError
-        If it is damaged, or was written by a later release.
-    """
+    """Return what is published, once its names are harmless; DamagedError if they are not."""
     try:
         document = json.loads(data)
         if document["kind"] != _KIND:

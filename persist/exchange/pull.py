@@ -10,10 +10,9 @@ from typing import Any
 
 from persist.dataset.layout import LOCK, MANIFEST, MARKER, is_data_set
 from persist.errors import DamagedError, DataSetError
-from persist.exchange.cache import Cache
 from persist.exchange.parallel import for_each
 from persist.exchange.remote import Location, Version
-from persist.exchange.snapshot import copy_checked, snapshot_of, state_of
+from persist.exchange.snapshot import copy_checked, snapshot_of
 from persist.files import (
     TIMEOUT,
     FolderLock,
@@ -103,9 +102,15 @@ def pull(
     target = os.path.abspath(path)
     settle_folder(target)
     version = Version(Location(url, storage_options))
-    cache = Cache()
-    sets = {place: version.set_at(place, cache) for place in version.head.sets}
+    sets = {place: version.set_at(place) for place in version.head.sets}
+    parent, base = os.path.split(target)
+    staging = os.path.join(parent, f".{base}.pulling")
     with contextlib.ExitStack() as locks:
+        if not dry_run:
+            os.makedirs(parent, exist_ok=True)
+            # One pull at a time: what the others fetch would be in the same staging directory.
+            name = f"{os.path.basename(staging)}.lock"
+            locks.enter_context(FolderLock(parent, name=name, timeout=timeout, keep=False))
         if os.path.lexists(target):
             if not is_data_set(target):
                 raise DataSetError(
@@ -118,9 +123,8 @@ def pull(
         files = {
             f"{place}/{name}".lstrip("/"): (place, name, record)
             for place, found in sets.items()
-            for name, record in found.records().items()
+            for name, record in found.records.items()
         }
-        staging = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.pulling")
         lacking = {
             full: found
             for full, found in files.items()
@@ -172,17 +176,13 @@ def _present(
 ) -> dict[FileRecord, str]:
     """Return the files of the data set that is there, by what is in them.
 
-    Raises
-    ------
-    DataSetError
-        If it has changes that the published one lacks.
+    DataSetError if it has changes that the published one lacks.
     """
     if not is_data_set(target):
         return {}
     found = {}
     for inner in snapshot_of(target):
-        own = {line.text for line in state_of(inner.manifest, target)[1]}
-        if not force and not own <= lines.get(inner.place, frozenset()):
+        if not force and not inner.lines <= lines.get(inner.place, frozenset()):
             place = f" (in {inner.place})" if inner.place else ""
             raise DataSetError(
                 f"cannot pull into {target}: it has changes{place} that the published data set "

@@ -18,15 +18,24 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from persist.dataset.layout import MANIFEST, is_data_set, package_files
-from persist.errors import DataSetError, MissingExtraError, PersistError
+from persist.dataset.layout import MANIFEST, is_data_set
+from persist.errors import DamagedError, DataSetError, MissingExtraError, PersistError
 from persist.exchange.parallel import for_each
 from persist.exchange.prune import blobs_there, choose_unused, read_marks, remove_unused
-from persist.exchange.published import HEAD, Head, RemoteSet, blob_name, decode_head
-from persist.exchange.snapshot import ChangedError, SetSnapshot, retried, snapshot_of, state_of
+from persist.exchange.published import (
+    HEAD,
+    Head,
+    RemoteError,
+    blob_name,
+    decode_head,
+    files_of_release,
+    published_set,
+)
+from persist.exchange.snapshot import ChangedError, SetSnapshot, retried, snapshot_of
 from persist.files import open_regular
 from persist.files.digest import FileRecord, digest_file, digest_pieces
 from persist.progress import Meter, Progress
@@ -37,6 +46,8 @@ __all__ = ["PushReport", "RemoteError", "push"]
 _ATTEMPTS = 20
 _LONGEST_PAUSE = 2.0  # s
 _LARGE = 1 << 23  # bytes; larger files are sent in parts, from the disk
+# Where obstore looks for the credentials of a machine in the cloud when it knows no others.
+_INSTANCE = "http://169.254."
 # The options of fsspec for S3, as obstore calls them.
 _OPTIONS = {
     "key": "aws_access_key_id",
@@ -46,10 +57,6 @@ _OPTIONS = {
     "region_name": "aws_region",
     "anon": "aws_skip_signature",
 }
-
-
-class RemoteError(PersistError, OSError):
-    """A server cannot be reached, or refuses."""
 
 
 @dataclass(frozen=True)
@@ -135,26 +142,20 @@ def push(
     """
     if not is_data_set(os.fspath(path)):
         raise DataSetError(
-            f"cannot push {os.fspath(path)}: it is not a data set; of a workspace, a storage or a "
-            "run store make a folder with persist export --bag, and copy that to the bucket"
+            f"cannot push {os.fspath(path)}: no data set was found at that path; of a workspace, a "
+            "storage or a run store make a folder with persist export --bag, and copy that to the "
+            "bucket"
         )
     pusher = _Push(os.path.abspath(path), url, storage_options, force, progress)
     return pusher.run(dry_run, prune)
 
 
-@dataclass(frozen=True)
-class _ToSend:
-    """A file of a data set: where it is now, its name there, and what it has to be."""
+class _ToSend(NamedTuple):
+    """A file of a data set, and where it is now."""
 
-    path: str
     name: str
+    path: str
     record: FileRecord
-
-
-def _listed(found: SetSnapshot, name: str, record: FileRecord) -> FileRecord:
-    """Return what the manifest says of a file: users may have added to ``.gitattributes``."""
-    listed = found.state.package.get(name)
-    return record if listed is None else FileRecord(*listed)
 
 
 class _Push:
@@ -174,6 +175,7 @@ class _Push:
         self._folder = folder
         self._shown = without_password(url.partition("?")[0])
         self._store = self._open(url, dict(storage_options or {}))
+        self._sets: dict[FileRecord, SetSnapshot] = {}  # by their manifests
         self._force = force
         self._progress = progress
 
@@ -201,46 +203,58 @@ class _Push:
         try:
             report = retried(lambda: self._publish(dry_run), self._folder)
             return report if grace is None else replace(report, pruned=self._prune(grace, dry_run))
-        except self._errors.BaseError as error:
-            if isinstance(error, OSError):
+        except (self._errors.BaseError, OSError) as error:
+            # Errors of the disk have a number.
+            if isinstance(error, PersistError) or getattr(error, "errno", None) is not None:
                 raise
-            raise RemoteError(f"cannot push to {self._shown}: {_short(error)}") from error
+            text = _short(error)
+            if _INSTANCE in text:
+                text = "no credentials were found; put them in the environment, as for s3fs"
+            raise RemoteError(f"cannot push to {self._shown}: {text}") from error
 
     def _publish(self, dry_run: bool) -> PushReport:
         sets = snapshot_of(self._folder)
+        for found in sets:
+            # Users may have added to ``.gitattributes``; what the manifest lists is published.
+            package = found.state.package.items()
+            found.records.update({name: FileRecord(*record) for name, record in package})
         records = {found.place: digest_pieces([found.manifest]) for found in sets}
+        self._sets.update({records[found.place]: found for found in sets})
         mine = Head(secrets.token_hex(16), records)
-        files = {
-            found.full_name(name): _ToSend(found.paths[name], name, _listed(found, name, record))
+        files = [
+            _ToSend(found.full_name(name), found.paths[name], record)
             for found in sets
             for name, record in found.records.items()
-        }
+        ]
         known, etag = self._head()
-        if known is not None and self._is_contained(mine, sets, known):
-            return PushReport(known.commit, (), len(files) + len(sets), 0, False)
-        # Marked files may be removed before this is published.
+        contained = known if known and self._is_contained(mine, sets, known) else None
+        if contained and contained.sets != mine.sets:
+            return PushReport(contained.commit, (), len(files) + len(sets), 0, False)
+        # Marked files may be removed before this is published, unless they were sent again.
         marks = read_marks(self._obstore, self._store)
-        there = blobs_there(self._obstore, self._store).keys() - marks.keys()
-        # Equal files are sent once.
-        lacking = {
-            file.record.sha256: (full, file)
-            for full, file in files.items()
-            if file.record.sha256 not in there
+        there = {
+            digest
+            for digest, modified in blobs_there(self._obstore, self._store).items()
+            if digest not in marks or marks[digest].modified != modified
         }
+        # Equal files are sent once.
+        lacking = {file.record: file for file in files if file.record.sha256 not in there}
         manifests = [found for found in sets if records[found.place].sha256 not in there]
-        sizes = [file.record.size for _, file in lacking.values()]
-        total = sum([*sizes, *(len(found.manifest) for found in manifests)])
-        names = [full for full, _ in lacking.values()]
+        total = sum(record.size for record in lacking)
+        total += sum(len(found.manifest) for found in manifests)
+        names = [file.name for file in lacking.values()]
         names += [found.full_name(MANIFEST) for found in manifests]
         kept = len(files) + len(sets) - len(names)
+        if contained and not names:
+            return PushReport(contained.commit, (), kept, 0, False)
         if dry_run:
             return PushReport("", tuple(names), kept, total, True)
         self._probe()
         meter = Meter(self._progress, total)
         for_each(
-            lambda item: self._send(item[1]),
+            self._send,
             lacking.values(),
-            lambda item: meter.advance(item[1].record.size, item[0]),
+            lambda file: meter.advance(file.record.size, file.name),
         )
         for found in manifests:
             self._obstore.put(self._store, blob_name(records[found.place].sha256), found.manifest)
@@ -266,25 +280,34 @@ class _Push:
         used = {record.sha256 for record in known.sets.values()}
         for place, record in known.sets.items():
             found = self._published_set(place, record)
-            used.update(file.sha256 for file in found.records().values())
+            used.update(file.sha256 for file in found.records.values())
         removed, marked = choose_unused(there, used, marks, time.time(), grace)
         if not dry_run:
             remove_unused(self._obstore, self._store, removed, marked, there)
         return tuple(removed)
 
-    def _published_set(self, place: str, record: FileRecord) -> RemoteSet:
-        data = bytes(self._obstore.get(self._store, blob_name(record.sha256)).bytes())
-        if digest_pieces([data]) != record:
-            raise DataSetError(f"cannot push to {self._shown}: its manifest is damaged")
-        return RemoteSet.of(place, data, self._shown)
+    def _published_set(self, place: str, record: FileRecord) -> SetSnapshot:
+        """Return what a published manifest says, which is read once, and not if it is from here."""
+        if record not in self._sets:
+            data, state = b"", "damaged"
+            try:
+                data = bytes(self._obstore.get(self._store, blob_name(record.sha256)).bytes())
+            except FileNotFoundError:
+                state = "missing"
+            if digest_pieces([data]) != record:
+                raise DamagedError(
+                    f"cannot push to {self._shown}: the manifest there is {state}; replace what is "
+                    "there with --force (force=True)"
+                )
+            self._sets[record] = published_set(place, data, self._shown)
+        return self._sets[record]
 
     def _send(self, file: _ToSend) -> None:
         """Send a file, after it was compared with its record."""
-        path, record = file.path, file.record
+        _, path, record = file
         target = blob_name(record.sha256)
-        own = package_files().get(file.name)
-        if own is not None and digest_pieces([own]) == record:
-            self._obstore.put(self._store, target, own)
+        if (known := files_of_release().get(record)) is not None:
+            self._obstore.put(self._store, target, known)
             return
         try:
             if record.size > _LARGE:
@@ -337,29 +360,20 @@ class _Push:
     def _is_contained(self, mine: Head, sets: list[SetSnapshot], known: Head) -> bool:
         """Return True if what is published has all of this data set.
 
-        Raises
-        ------
-        DataSetError
-            If it has changes that this one lacks.
+        DataSetError if it has changes that this one lacks.
         """
-        if known.sets == mine.sets:
-            return True
-        own = {
-            found.place: {line.text for line in state_of(found.manifest, self._folder)[1]}
-            for found in sets
+        if self._force or known.sets == mine.sets:
+            return known.sets == mine.sets
+        own = {found.place: found.lines for found in sets}
+        published = {
+            place: self._published_set(place, record).lines for place, record in known.sets.items()
         }
-        published = {}
-        for place, record in known.sets.items():
-            if mine.sets.get(place) == record:
-                published[place] = own[place]
-                continue
-            published[place] = set(self._published_set(place, record).lines)
-        if all(own[place] <= published.get(place, set()) for place in own):
-            return not self._force
+        if all(lines <= published.get(place, set()) for place, lines in own.items()):
+            return True
         lacking = [
             place for place, lines in published.items() if not lines <= own.get(place, set())
         ]
-        if lacking and not self._force:
+        if lacking:
             place = f" (in {lacking[0]})" if lacking[0] else ""
             raise DataSetError(
                 f"cannot push to {self._shown}: what is published has changes{place} that "
@@ -368,30 +382,24 @@ class _Push:
         return False
 
     def _probe(self) -> None:
-        """Make sure that the server honours conditions.
-
-        Raises
-        ------
-        DataSetError
-            If it does not.
-        """
+        """Raise DataSetError if the server does not honour conditions."""
         name = f"_probe/{secrets.token_hex(8)}"
-        put = self._obstore.put
+        put = partial(self._obstore.put, self._store, name)
         refused = (self._errors.AlreadyExistsError, self._errors.PreconditionError)
+
+        def is_refused(content: bytes, mode: Any) -> bool:
+            try:
+                put(content, mode=mode)
+            except refused:
+                return True
+            return False
+
         try:
-            first = put(self._store, name, b"1", mode="create")
-            try:
-                put(self._store, name, b"2", mode="create")
-            except refused:
-                pass
-            else:
+            first = put(b"1", mode="create")
+            if not is_refused(b"2", "create"):
                 raise self._without_conditions("it creates what exists")
-            second = put(self._store, name, b"3", mode={"e_tag": first["e_tag"]})
-            try:
-                put(self._store, name, b"4", mode={"e_tag": first["e_tag"]})
-            except refused:
-                pass
-            else:
+            second = put(b"3", mode={"e_tag": first["e_tag"]})
+            if not is_refused(b"4", {"e_tag": first["e_tag"]}):
                 raise self._without_conditions("it replaces what was replaced meanwhile")
             if second["e_tag"] == first["e_tag"]:
                 raise self._without_conditions("its versions cannot be told apart")

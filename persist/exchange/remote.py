@@ -7,20 +7,36 @@ not run.
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import hashlib
 import importlib
+import io
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from persist.dataset import Entry, Results
-from persist.dataset.layout import MANIFEST, MARKER, is_key, package_files
+from persist.dataset.layout import MANIFEST, MARKER, is_key
 from persist.dataset.results import Options
-from persist.errors import DamagedError, DataSetError, MissingExtraError, UnknownKeyError
-from persist.exchange.cache import Cache, put_in_place
-from persist.exchange.published import HEAD, Head, RemoteSet, blob_name, decode_head
+from persist.errors import (
+    DamagedError,
+    DataSetError,
+    MissingExtraError,
+    NoAccessError,
+    UnknownKeyError,
+)
+from persist.exchange.cache import fetched, put_in_place, view_folder
+from persist.exchange.published import (
+    HEAD,
+    Head,
+    RemoteError,
+    blob_name,
+    decode_head,
+    files_of_release,
+    published_set,
+)
+from persist.exchange.snapshot import SetSnapshot
 from persist.files import confine, remove_path
 from persist.files.digest import FileRecord, digest_pieces
 from persist.files.write import write_bytes
@@ -29,21 +45,13 @@ from persist.urls import without_password
 __all__ = ["Location", "RemoteResults", "Version", "open_url"]
 
 _PIECE = 1 << 24  # bytes
-_ATTEMPTS = 5
-_PAUSE = 0.05  # s
+_FINAL = (401, 403, 404, 410)  # answers that are the same when asked again
+_PAUSES = (0.05, 0.15, 0.45, 1.35)  # s
 _LARGEST_LIST = 1 << 31  # bytes of a manifest
 
 
 class Location:
-    """A folder at a URL.
-
-    Parameters
-    ----------
-    url : str
-        Any URL that fsspec reads.
-    storage_options : mapping, optional
-        Options of its file system.
-    """
+    """A folder at any URL that fsspec reads, with the options of its file system."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self.url = url.rstrip("/")
@@ -63,102 +71,107 @@ class Location:
             raise DataSetError(without_password(f"cannot open {self.shown}: {error}")) from error
 
     def read(self, name: str, limit: int = _LARGEST_LIST) -> bytes:
-        """Return the content of a small file.
+        """Return the content of a small file."""
+        content = io.BytesIO()
 
-        Raises
-        ------
-        FileNotFoundError
-            If it is missing.
-        OSError
-            If it cannot be read.
-        """
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                pieces = []
-                size = 0
-                for piece in self._pieces(name):
-                    pieces.append(piece)
-                    size += len(piece)
-                    if size > limit:
-                        raise DamagedError(f"{self.shown}/{name} is larger than it may be")
-                return b"".join(pieces)
-            except (FileNotFoundError, PermissionError, NotADirectoryError):
-                raise
-            except OSError:
-                # s3fs asks for the version of a file first, and another may have come meanwhile.
-                if attempt == _ATTEMPTS:
-                    raise
-                time.sleep(_PAUSE)
+        def attempt() -> None:
+            content.seek(0)
+            for piece in self._pieces(name):
+                if content.tell() + len(piece) > limit:
+                    raise DamagedError(f"{self.shown}/{name} is larger than it may be")
+                content.write(piece)
+
+        _repeated(attempt)
+        return content.getvalue()[: content.tell()]
 
     def copy(self, name: str, record: FileRecord, target: IO[bytes]) -> None:
-        """Copy a file, and make sure that it is what its record says.
+        """Copy a file; DamagedError if it is not what its record says."""
 
-        Raises
-        ------
-        DamagedError
-            If it is not.
-        FileNotFoundError
-            If it is missing.
-        """
-        digest, size = hashlib.sha256(), 0
-        for piece in self._pieces(name, record.size):
-            digest.update(piece)
-            size += len(piece)
-            if size > record.size:
-                break
-            target.write(piece)
-        if FileRecord(size, digest.hexdigest()) != record:
-            raise DamagedError(
-                f"{self.shown}/{name} is not what the manifest says: it was replaced meanwhile, or "
-                "is damaged; open it again, or publish it again"
-            )
+        def attempt() -> None:
+            target.seek(0)
+            target.truncate()
+            digest, size = hashlib.sha256(), 0
+            for piece in self._pieces(name, record.size):
+                digest.update(piece)
+                size += len(piece)
+                if size > record.size:
+                    break
+                target.write(piece)
+            if FileRecord(size, digest.hexdigest()) != record:
+                raise DamagedError(
+                    f"{self.shown}/{name} is not what the manifest says: it was replaced "
+                    "meanwhile, or is damaged; open it again, or publish it again"
+                )
+
+        _repeated(attempt)
 
     def folders(self, place: str) -> list[str]:
         """Return the names that may be of folders at a place, where they can be listed."""
+        found: list[Any] = []
+
+        def attempt() -> None:
+            with self._translated(place), contextlib.suppress(NotImplementedError, ValueError):
+                found[:] = self._fs.ls(f"{self._root}/{place}".rstrip("/"), detail=True)
+
         try:
-            found = self._fs.ls(f"{self._root}/{place}".rstrip("/"), detail=True)
-        except (OSError, NotImplementedError, ValueError):
+            _repeated(attempt)
+        except RemoteError:
+            raise
+        except OSError:
             return []
         names = [str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found]
         return sorted({name for name in names if is_key(name)})
 
     def _pieces(self, name: str, size: int | None = None) -> Iterator[bytes]:
         path = f"{self._root}/{name}"
-        if size is not None and size <= _PIECE:
-            if size:
-                # One request, and one byte more shows that the file is longer.
-                yield self._fs.cat_file(path, start=0, end=size + 1)
+        with self._translated(name):
+            if size is not None and size <= _PIECE:
+                if size:
+                    # One request, and one byte more shows that the file is longer.
+                    yield self._fs.cat_file(path, start=0, end=size + 1)
+                return
+            # What was listed of a file that is replaced must not be kept.
+            self._fs.invalidate_cache(path)
+            with self._fs.open(path, "rb", cache_type="none") as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+
+    @contextlib.contextmanager
+    def _translated(self, name: str) -> Iterator[None]:
+        """Context manager that makes one of OSError of each error of the libraries for URLs."""
+        try:
+            yield
+        except Exception as error:
+            # fsspec takes all that aiohttp raises for the answer that a file is missing.
+            found = error.__cause__ or error
+            is_web = type(found).__module__.startswith("aiohttp")
+            is_final = is_web and getattr(found, "status", 0) in _FINAL
+            if isinstance(error, OSError) and (is_final or not is_web):
+                raise
+            text = without_password(
+                f"cannot read {self.shown}/{name}: {type(found).__name__}: {found}"
+            )
+            raise (NoAccessError(text) if is_final else RemoteError(text)) from error
+
+
+def _repeated(attempt: Callable[[], object]) -> None:
+    """Call a function again where a server fails: it may be busy, or a file may be replaced."""
+    for pause in _PAUSES:
+        try:
+            attempt()
             return
-        # What was listed of a file that is replaced must not be kept.
-        self._fs.invalidate_cache(path)
-        with self._fs.open(path, "rb", cache_type="none") as file:
-            while piece := file.read(_PIECE):
-                yield piece
+        except (FileNotFoundError, PermissionError, NotADirectoryError):
+            raise
+        except OSError:
+            time.sleep(pause)
+    attempt()
 
 
 class Version:
     """A version of what is published at a location, or a plain data set that is there.
 
-    Parameters
-    ----------
-    location : Location
-        The location.
-
-    Attributes
-    ----------
-    head : Head
-        Which manifests it has.
-    is_plain : bool
-        Whether it is a data set that was copied there as it is, file by file.
-
-    Raises
-    ------
-    DataSetError
-        If a data set is not found.
-    DamagedError
-        If what is there is not what persist writes.
+    The latter, `is_plain`, was copied there as it is, file by file. DataSetError if there is
+    neither, DamagedError if what is there is not what persist writes.
     """
 
     def __init__(self, location: Location) -> None:
@@ -167,7 +180,7 @@ class Version:
         self._plain: dict[str, bytes] = {}
         try:
             data = location.read(HEAD)
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             self.is_plain = True
             self._plain = self._plain_manifests()
             records = {place: digest_pieces([text]) for place, text in self._plain.items()}
@@ -195,33 +208,27 @@ class Version:
                 waiting.append(at)
         return found
 
-    def set_at(self, place: str, cache: Cache) -> RemoteSet:
+    def set_at(self, place: str) -> SetSnapshot:
         """Return the data set at a place."""
         where = f"{self.location.shown}/{place}".rstrip("/")
         if self.is_plain:
-            return RemoteSet.of(place, self._plain[place], where)
+            return published_set(place, self._plain[place], where)
         record = self.head.sets[place]
-        path = cache.fetch(
+        path = fetched(
             record, lambda file: self.location.copy(blob_name(record.sha256), record, file)
         )
         with open(path, "rb") as file:
-            return RemoteSet.of(place, file.read(), where)
+            return published_set(place, file.read(), where)
 
     def copy(self, place: str, name: str, record: FileRecord, target: IO[bytes]) -> None:
         """Copy a file of a data set; see `Location.copy`."""
-        own = _own_files().get(record)
+        own = files_of_release().get(record)
         if own is not None:
             target.write(own)
         elif self.is_plain:
             self.location.copy(f"{place}/{name}".lstrip("/"), record, target)
         else:
             self.location.copy(blob_name(record.sha256), record, target)
-
-
-@functools.cache
-def _own_files() -> dict[FileRecord, bytes]:
-    """Return the files that all data sets of this release have, which need no fetching."""
-    return {digest_pieces([data]): data for data in package_files().values()}
 
 
 def open_url(
@@ -233,7 +240,7 @@ def open_url(
 ) -> RemoteResults:
     """Open a data set at a URL as a mapping; see `persist.open`."""
     version = Version(Location(url, storage_options))
-    return RemoteResults(version, "", Cache(), mmap_mode=mmap_mode, trusted=trusted)
+    return RemoteResults(version, "", mmap_mode=mmap_mode, trusted=trusted)
 
 
 class RemoteResults(Mapping[str, Any]):
@@ -253,7 +260,6 @@ class RemoteResults(Mapping[str, Any]):
         self,
         version: Version,
         place: str,
-        cache: Cache,
         *,
         mmap_mode: str | None = None,
         trusted: bool | Iterable[str] = (),
@@ -262,11 +268,10 @@ class RemoteResults(Mapping[str, Any]):
         self.mode = "r"
         self._version = version
         self._place = place
-        self._cache = cache
         self._options: dict[str, Any] = {"mmap_mode": mmap_mode, "trusted": trusted}
-        self._set = version.set_at(place, cache)
+        self._set = version.set_at(place)
         # Each set has a view of its own, so that none is taken for a part of another version.
-        self._folder = cache.view(version.head.sets[place].sha256)
+        self._folder = view_folder(version.head.sets[place].sha256)
         write_bytes(os.path.join(self._folder, MARKER), b"", durable=False)
         # Not the package: a reader has no use for it, and it would say how older values are run.
         path = os.path.join(self._folder, MANIFEST)
@@ -298,7 +303,7 @@ class RemoteResults(Mapping[str, Any]):
         if name not in self.groups:
             raise UnknownKeyError(name, self.url)
         place = f"{self._place}/{name}".lstrip("/")
-        return RemoteResults(self._version, place, self._cache, **self._options)
+        return RemoteResults(self._version, place, **self._options)
 
     def entries(self) -> dict[str, Entry]:
         """Return what is known of each key without reading its value."""
@@ -331,7 +336,7 @@ class RemoteResults(Mapping[str, Any]):
         if os.path.isfile(path) and os.path.getsize(path) == record.size:
             return
         try:
-            fetched = self._cache.fetch(
+            found = fetched(
                 record, lambda file: self._version.copy(self._place, name, record, file)
             )
         except FileNotFoundError as error:
@@ -340,7 +345,7 @@ class RemoteResults(Mapping[str, Any]):
                 "again"
             ) from error
         remove_path(path)
-        put_in_place(fetched, path)
+        put_in_place(found, path)
 
     def __getitem__(self, key: str) -> Any:
         return self.load(key, self._options["mmap_mode"])

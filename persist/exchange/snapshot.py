@@ -20,11 +20,12 @@ from persist.dataset.layout import (
     LOCK,
     MANIFEST,
     MARKER,
+    PACKAGE,
     is_data_set,
     item_file,
     module_in,
 )
-from persist.dataset.manifest import Entry, Line, Manifest, split_lines
+from persist.dataset.manifest import Manifest, split_lines
 from persist.errors import DamagedError, DataSetError
 from persist.files import FolderLock, confine, open_regular
 from persist.files.digest import FileRecord, digest_file
@@ -35,7 +36,6 @@ __all__ = [
     "copy_checked",
     "retried",
     "snapshot_of",
-    "state_of",
 ]
 
 _Result = TypeVar("_Result")
@@ -50,46 +50,37 @@ class ChangedError(DamagedError):
 
 @dataclass
 class SetSnapshot:
-    """A data set at one moment.
+    """A data set at one moment; files go by the names that they have in it."""
 
-    Parameters
-    ----------
-    place : str
-        Where it is in the outermost data set: ``""``, ``"D0"``, ``"D0/D1"``.
-    manifest : bytes
-        The whole lines of its manifest.
-    state : Manifest
-        What they say.
-    paths : dict of str to str
-        Where each file is now, by the name that it has in the data set.
-    records : dict of str to FileRecord
-        The size and digest of each of them.
-    """
+    place: str  # in the outermost data set: "", "D0", "D0/D1"
+    manifest: bytes  # its whole lines
+    state: Manifest  # what they say
+    lines: frozenset[bytes]  # another manifest that has all of them holds its history
+    records: dict[str, FileRecord]
+    paths: dict[str, str] = field(default_factory=dict)  # where each file is now
 
-    place: str
-    manifest: bytes
-    state: Manifest
-    paths: dict[str, str] = field(default_factory=dict)
-    records: dict[str, FileRecord] = field(default_factory=dict)
+    @classmethod
+    def of(cls, place: str, manifest: bytes, where: str) -> SetSnapshot:
+        """Return what a manifest says."""
+        whole = split_lines(manifest, 0, where)
+        state = Manifest()
+        for line in whole.lines:
+            state.apply(line.content)
+        records = {name: FileRecord(*record) for name, record in state.package.items()}
+        for value in state.values.values():
+            records.update({name: FileRecord(*record) for name, record in value["files"].items()})
+        texts = frozenset(line.text for line in whole.lines)
+        return cls(place, manifest[: whole.end], state, texts, records)
 
     def full_name(self, name: str) -> str:
         """Return the name of a file in the outermost data set."""
         return f"{self.place}/{name}" if self.place else name
 
-    def entries(self) -> dict[str, Entry]:
-        """Return what is known of each key."""
-        return self.state.entries()
-
 
 def snapshot_of(folder: str) -> list[SetSnapshot]:
     """Return a data set and those inside it, the outermost first.
 
-    Raises
-    ------
-    DataSetError
-        If there is none, or an older release wrote it, which noted no digests.
-    DamagedError
-        If a manifest cannot be read.
+    DataSetError if there is none, or an older release wrote it, which noted no digests.
     """
     if not is_data_set(folder):
         raise DataSetError(f"cannot read {folder}: it is not a data set")
@@ -104,46 +95,43 @@ def snapshot_of(folder: str) -> list[SetSnapshot]:
         waiting += [
             f"{place}/{name}".lstrip("/")
             for name in sorted(inner, reverse=True)
-            if is_data_set(os.path.join(path, name))
+            if is_data_set(inside := os.path.join(path, name)) and not _is_empty(inside)
         ]
     return found
 
 
-def state_of(data: bytes, where: str) -> tuple[Manifest, list[Line]]:
-    """Return what the whole lines of a manifest say, and the lines."""
-    lines = split_lines(data, 0, where).lines
-    state = Manifest()
-    for line in lines:
-        state.apply(line.content)
-    return state, lines
+def _is_empty(path: str) -> bool:
+    """Return True if nothing has been stored in a data set since it was made."""
+    return not any(os.path.lexists(os.path.join(path, name)) for name in (MANIFEST, PACKAGE))
 
 
 def _set_in(path: str, place: str) -> SetSnapshot:
-    with open_regular(os.path.join(path, MANIFEST)) as file:
-        data: bytes = file.read()
-    data = data[: split_lines(data, 0, path).end]
-    state, lines = state_of(data, path)
-    if not lines or lines[-1].content["after"] == []:
+    if _is_empty(path):
+        raise DataSetError(f"cannot read {path}: nothing is stored in it; store a value first")
+    try:
+        with open_regular(os.path.join(path, MANIFEST)) as file:
+            found = SetSnapshot.of(place, file.read(), path)
+    except FileNotFoundError:
+        found = SetSnapshot.of(place, b"", path)
+    state = found.state
+    # Of format 1, no line follows another; of format 2, the first names the files of the package.
+    if not (state.last.get("after") or state.package):
         raise DataSetError(
             f"cannot read {path}: an older release wrote it, which noted no digests; open it for "
             "writing once"
         )
-    found = SetSnapshot(place, data, state)
     staged = state.last.get("staged")
     new = {item_file(key) for key in state.last.get("values", ())}
-    records = {name: FileRecord(*record) for name, record in state.package.items()}
-    records.setdefault(MARKER, FileRecord(0, hashlib.sha256().hexdigest()))
-    for value in state.values.values():
-        records.update({name: FileRecord(*record) for name, record in value["files"].items()})
-    for name, record in records.items():
+    found.records.setdefault(MARKER, FileRecord(0, hashlib.sha256().hexdigest()))
+    for name in found.records:
         at = confine(path, name, nested=True, devices=True)
         if staged and name in new:
             inside = confine(path, module_in(staged, name[:-3]), nested=True, devices=True)
             at = inside if os.path.isfile(inside) else at
         if name == ATTRIBUTES and os.path.isfile(at):
             # Users may add to it.
-            record = digest_file(at)
-        found.paths[name], found.records[name] = at, record
+            found.records[name] = digest_file(at)
+        found.paths[name] = at
     return found
 
 
@@ -165,12 +153,8 @@ def copy_checked(source: str, record: FileRecord, target: IO[bytes]) -> None:
 def retried(work: Callable[[], _Result], folder: str) -> _Result:
     """Return what `work` returns, after another attempt for each time that files had changed.
 
-    Where writers are quicker, the last attempt keeps them waiting.
-
-    Raises
-    ------
-    ChangedError
-        If files differ while nobody writes: they are damaged.
+    Where writers are quicker, the last attempt keeps them waiting: what differs while nobody writes
+    is damaged.
     """
     for _ in range(_ATTEMPTS):
         try:

@@ -112,6 +112,28 @@ def test_a_closed_pipe_is_quiet(tmp_path):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize(("name", "status"), [("x", 0), ("missing", 2)])
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+def test_streams_may_be_closed(tmp_path, closed, name, status):
+    DataSet("x", "w", tmp_path).a = 1
+    call = [f'"{sys.executable}" -m persist ls {name} {closed}']
+    done = subprocess.run(call, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert "cannot open" not in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
+def test_a_full_disk_is_one_line(tmp_path):
+    DataSet("x", "w", tmp_path).a = 1
+    with open("/dev/full", "w") as full:
+        call = [sys.executable, "-m", "persist", "ls", "x"]
+        done = subprocess.run(call, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_module_is_the_command(tmp_path):
     DataSet("x", "w", tmp_path).a = 1
     done = persist("ls", "x", cwd=tmp_path)

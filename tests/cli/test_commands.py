@@ -178,6 +178,8 @@ def test_help_has_an_example_that_parses_and_the_exit_statuses(name):
     parser = commands()[name]
     assert {"--json", "--quiet", "-q", "--color"} <= set(parser._option_string_actions)
     assert "exit status:\n  0 " in parser.epilog
+    # Any terminal can show it.
+    assert parser.format_help().isascii()
     assert examples(parser), f"persist {name} --help has no example"
     for line in examples(parser):
         words = shlex.split(line.removeprefix('eval "$(').replace(')"', ""), comments=True)

@@ -1,3 +1,4 @@
+import argparse
 import io
 import json
 import math
@@ -7,7 +8,14 @@ from collections import OrderedDict
 import numpy
 import pytest
 
-from persist.cli.output import is_plain, jsonable, print_document, print_table, print_text
+from persist.cli.output import (
+    is_plain,
+    jsonable,
+    output_options,
+    print_document,
+    print_table,
+    print_text,
+)
 from persist.display import human_size
 from tests.cli.terminals import terminal, without_rich
 
@@ -55,6 +63,16 @@ def test_characters_that_the_output_lacks_are_escaped(monkeypatch):
     print_text("µV")
     stream.flush()
     assert stream.buffer.getvalue().split() == [b"\\xb5V"]
+
+
+def test_a_coloured_table_escapes_what_the_output_lacks(monkeypatch):
+    pytest.importorskip("rich")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with output_options(argparse.Namespace(quiet=False, color="always")):
+        print_table(COLUMNS, [("µV", "")])
+    stream.flush()
+    assert b"\\xb5V" in stream.buffer.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -356,3 +356,8 @@ def test_a_failed_pack_leaves_nothing_behind(command):
     assert done.status == 2
     assert "bad.mat" in done.err
     assert not os.path.exists("results")
+
+
+def test_a_missing_file_is_not_one_of_an_unknown_format(command):
+    done = command("pack", "out", "nowhere")
+    assert done.err == "persist: cannot pack nowhere: there is nothing at that path\n"

@@ -1,5 +1,6 @@
 """Stores of runs on the command line."""
 
+import re
 from pathlib import Path
 
 import numpy
@@ -31,6 +32,23 @@ def test_runs_are_listed(command, result):
     assert command("runs", "--status", "failed").out == "nothing\n"
     (document,) = command("runs", "--json").document["rows"]
     assert document["run_id"] == row.split()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("p.yaml", "a: [b", "it is not YAML"),
+        ("p.json", "{", "it is not JSON"),
+        ("p.py", "x = 1\nx / 0\n", r"ZeroDivisionError: division by zero \(line 2\)"),
+        ("p.py", "x = (\n", "SyntaxError"),
+        ("p.py", "x = 1\n", "it does not assign pipeline"),
+    ],
+)
+def test_a_damaged_pipeline_is_one_line(command, result, name, text, reason):
+    Path(name).write_text(text)
+    done = command("run", "data.csv", name, "--target", "c")
+    assert (done.status, done.out) == (2, "")
+    assert re.fullmatch(rf"persist: cannot \w+ {name}: .*{reason}.*\n", done.err)
 
 
 def test_the_best_predictions_are_listed(command, result):

@@ -177,6 +177,29 @@ def test_what_is_there_is_left_alone(tmp_path, package):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_a_bag_of_the_reference_implementation_is_verified(tmp_path, capsys):
+    # It lists digests by SHA-256 and SHA-512, and leaves percent signs as they are.
+    bag = tmp_path / "bag"
+    bag.mkdir()
+    for name in ("a.txt", "50%41.txt", "ü.txt"):
+        (bag / name).write_text(name, encoding="utf-8")
+    pytest.importorskip("bagit").make_bag(str(bag))
+    assert main(["verify", str(bag)]) == 0
+    (bag / "data" / "a.txt").write_text("b")
+    assert main(["verify", str(bag)]) == 1
+    assert "damaged: data/a.txt" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("kind", ["data set", "storage"])
+def test_a_package_is_not_made_inside_of_what_it_holds(tmp_path, package, kind):
+    source = make(kind, tmp_path)
+    before = sorted(source.rglob("*"))
+    with pytest.raises(DataSetError, match=r"it is inside .*choose another folder"):
+        write(package, source, source / "archive" / "out")
+    assert sorted(source.rglob("*")) == before
+
+
 def test_links_in_a_storage_are_refused(tmp_path):
     path = make("storage", tmp_path)
     (tmp_path / "secret").write_text("secret")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 
 import persist
 from persist.cli import main
+from persist.dataset.layout import MANIFEST
 from persist.dataset.manifest import Commit, encode
 from persist.errors import DamagedError, DataSetError, ReadOnlyError, UntrustedError
 from persist.exchange.prune import Mark, choose_unused
-from persist.exchange.published import HEAD, decode_head
+from persist.exchange.published import HEAD, blob_name, decode_head
+from persist.files.digest import digest_file
 from tests.effort import IS_SHORT
 from tests.exchange import servers
 from tests.exchange.sources import KINDS, make, make_data_set
@@ -349,7 +352,7 @@ def test_the_commands_push_and_pull(tmp_path, url, endpoint, monkeypatch, capsys
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_only_data_sets_are_pushed(tmp_path, url, options, kind):
     path = make(kind, tmp_path)
-    with pytest.raises(DataSetError, match=r"cannot push .*not a data set; .*persist export --bag"):
+    with pytest.raises(DataSetError, match=r"no data set was found.*persist export --bag"):
         persist.push(path, url, storage_options=options)
     assert not objects(url, options)
 
@@ -492,6 +495,119 @@ def test_an_interrupted_push_goes_on(tmp_path, url, options):
     rest = persist.push(path, url, storage_options=options)
     assert 0 < len(rest.sent) < len(everything.sent)
     assert persist.open(url, storage_options=options)["x"].shape == (600,)
+
+
+def test_a_data_set_without_values_is_not_pushed_and_one_inside_is_left_out(tmp_path, url, options):
+    persist.open(tmp_path / "d", "w").close()
+    with pytest.raises(DataSetError, match="nothing is stored in it"):
+        persist.push(tmp_path / "d", url, storage_options=options)
+    persist.open(tmp_path / "d", "w")["x"] = 1
+    persist.open(tmp_path / "d" / "nothing", "w").close()
+    persist.push(tmp_path / "d", url, storage_options=options)
+    assert is_whole(url, tmp_path / "copy", options)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_web_server_that_is_busy_is_asked_again(tmp_path, status):
+    make_data_set(tmp_path / "d")
+    asked = {}
+
+    def refuse(method, place, forward):
+        asked[place] = asked.get(place, 0) + 1
+        return (status, [], b"") if asked[place] <= 2 else forward()
+
+    with servers.web_server(tmp_path) as address, servers.proxy(address, refuse) as busy:
+        assert persist.pull(f"{busy}/d", tmp_path / "copy").fetched
+    assert persist.verify(tmp_path / "copy").ok
+
+
+def test_a_server_that_fails_is_not_one_without_a_data_set(tmp_path, capsys, endpoint):
+    with servers.proxy(endpoint, lambda *_: (503, [], b"")) as busy:
+        assert main(["pull", f"{busy}/d", str(tmp_path / "copy")]) == 2
+    assert "_published.json: ClientResponseError: 503" in capsys.readouterr().err
+    for options in ([], ["--option", "key=a", "--option", "secret=b"]):
+        place = ["--option", "endpoint_url=http://127.0.0.1:1", *options]
+        assert main(["pull", "s3://lab/d", str(tmp_path / "copy"), *place]) == 2
+        assert "cannot read s3://lab/d/_published.json: " in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, url, options, monkeypatch):
+    persist.push(make_data_set(tmp_path / "d"), url, storage_options=options)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PERSIST_CACHE", str(tmp_path / "file"))
+    with pytest.raises(PermissionError, match="the environment variable PERSIST_CACHE"):
+        persist.open(url, storage_options=options)
+
+
+def test_pulls_into_one_new_folder_take_turns(tmp_path, url, endpoint):
+    path = tmp_path / "d"
+    with persist.open(path, "w") as results:
+        for number in range(20):
+            results[f"x_{number}"] = number
+    persist.push(path, url, storage_options=servers.options(endpoint))
+
+    def slow(method, place, forward):
+        time.sleep(0.02)
+        return forward()
+
+    with servers.proxy(endpoint, slow) as address, ThreadPoolExecutor(3) as pool:
+        options = servers.options(address)
+        pulls = [
+            pool.submit(persist.pull, url, tmp_path / "copy", storage_options=options)
+            for _ in range(3)
+        ]
+        reports = [pull.result() for pull in pulls]
+    assert sorted(len(report.fetched) for report in reports)[:2] == [0, 0]
+    assert persist.verify(tmp_path / "copy").ok
+    assert sorted(os.listdir(tmp_path)) == ["cache", "copy", "d"]
+
+
+def delete(url, options, digest):
+    from persist.exchange.push import _Push
+
+    obstore.delete(_Push("", url, options, False, None)._store, blob_name(digest))
+
+
+def test_what_was_lost_in_the_bucket_is_sent_again(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    lost = persist.open(path).entries()["x"].files
+    name, record = next((n, r) for n, r in lost.items() if n.endswith(".npy"))
+    delete(url, options, record.sha256)
+    with pytest.raises(DamagedError, match=f"{name} is missing there; publish it again"):
+        persist.pull(url, tmp_path / "copy", storage_options=options)
+    assert persist.push(path, url, storage_options=options).sent == (name,)
+    assert not persist.push(path, url, storage_options=options).changed
+    assert is_whole(url, tmp_path / "copy", options)
+
+
+def test_a_lost_manifest_is_replaced_by_force(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    delete(url, options, digest_file(path / MANIFEST).sha256)
+    persist.open(path, "w")["new"] = 5
+    with pytest.raises(DamagedError, match=r"manifest there is missing.*--force"):
+        persist.push(path, url, storage_options=options)
+    assert persist.push(path, url, storage_options=options, force=True).changed
+    assert is_whole(url, tmp_path / "copy", options)
+
+
+def test_a_push_reads_each_published_manifest_once(tmp_path, url, endpoint):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=servers.options(endpoint))
+    published = digest_file(path / MANIFEST).sha256
+    persist.open(path, "w")["new"] = 5
+    manifests = {published, digest_file(path / MANIFEST).sha256}
+    read = []
+
+    def count(method, place, forward):
+        if method == "GET" and place.rpartition("/")[2] in manifests:
+            read.append(place.rpartition("/")[2])
+        return forward()
+
+    with servers.proxy(endpoint, count) as address:
+        persist.push(path, url, storage_options=servers.options(address), prune=0)
+    assert read == [published]
 
 
 # Servers and networks that fail.

@@ -58,6 +58,8 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
     """
     found = _format_of(path)
     if found is None:
+        if not os.path.lexists(path):
+            raise CommandError(f"cannot pack {path}: there is nothing at that path")
         known = " ".join(EXTENSIONS)
         raise CommandError(
             f"{path}: its extension is not that of a format that can be packed: {known}"
