@@ -37,11 +37,6 @@ def array_content(array: Array) -> Content | None:
     return Content(attributes, {"data": data}, dated=True, array=array)
 
 
-def read_array(dataset: Any) -> Array:
-    """Read the array that a dataset represents into memory of its own."""
-    return Stored(dataset).read()
-
-
 Stretch = tuple[Array, list[Array]]
 """Memory, as an array, and the arrays that share it."""
 

@@ -38,8 +38,8 @@ from persist.archive.arrays.vocabulary import ITEM
 from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.safe.policy import restore_as_trusted
 from persist.errors import DamagedError, UnsupportedObjectError
-from persist.hdf5.arrays import ARRAY, array_content, read_array
-from persist.hdf5.content import Blocks, Content, Dataset, Text
+from persist.hdf5.arrays import ARRAY, array_content
+from persist.hdf5.content import Blocks, Content, Dataset
 from persist.hdf5.extras import SEEN, Layout, dataset_layout, group_layout
 from persist.hdf5.opening import member
 from persist.hdf5.registry import Encoding, by_tag, registry
@@ -86,7 +86,9 @@ def archive_content(
         source = f"{archive}\n"
         blocks = named_blocks(archive.data, found)
     attributes = {**marked(ARCHIVE, ARCHIVE), SUMMARY: json.dumps(summary)}
-    content = Content(attributes, {_SOURCE: Text(source)}, dated=True)
+    content = Content(
+        attributes, {_SOURCE: Encoded(numpy.array(source, object), STRING)}, dated=True
+    )
     if archive.data:
         arrays: dict[str, Any] = {
             name: Blocks(blocks[name]) if name in blocks else encode(array, EXTERNAL)
@@ -284,7 +286,7 @@ class ArrayEncoding:
 
     def read(self, group: Any) -> Any:
         """Return the array or the list that a group represents."""
-        array = read_array(member(group, "data"))
+        array = Stored(member(group, "data")).read()
         return array.tolist() if encoding_of(group) == LIST else array
 
     def summarize(self, obj: Any) -> dict[str, Any]:
@@ -342,7 +344,7 @@ class SequenceEncoding(_Plain):
 
     def read(self, group: Any) -> Any:
         """Return the sequence that a group represents."""
-        return self.cls(read_array(member(group, "data")).tolist())
+        return self.cls(Stored(member(group, "data")).read().tolist())
 
 
 def _portable(number: Any) -> Any:

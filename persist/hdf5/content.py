@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import h5py
 import numpy
 
 from persist.archive.arrays import Array
@@ -56,17 +55,6 @@ class Joined:
                 held, size = [], 0
         if held:
             yield numpy.concatenate(held, dtype="<f8", casting="unsafe")
-
-
-@dataclass(frozen=True)
-class Text:
-    """One text, as variable-length UTF-8."""
-
-    text: str
-
-    def write(self, group: Any, name: str) -> None:
-        """Write the text."""
-        group.create_dataset(name, data=self.text, dtype=h5py.string_dtype(), track_times=False)
 
 
 @dataclass

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy
 
 from persist.archive.arrays import Array
-from persist.archive.arrays.datasets import Encoded, encode, text_of
+from persist.archive.arrays.datasets import Encoded, Stored, encode, text_of
 from persist.archive.arrays.vocabulary import ITEM
 from persist.errors import UnsupportedObjectError
-from persist.hdf5.arrays import ARRAY, read_array
+from persist.hdf5.arrays import ARRAY
 from persist.hdf5.builtins import ARCHIVED
 from persist.hdf5.content import Content, Joined
 from persist.hdf5.extras import Layout, dataset_layout, group_layout
@@ -163,7 +163,7 @@ def _add_raw(content: Content, obj: Any, lost: dict[str, Any]) -> None:
 def read_spikes(group: Any) -> Any:
     """Return the SpikeData that a group represents."""
     raw: dict[str, Any] = {
-        n: read_array(member(group, n)) for n in ("raw_data", "raw_time") if n in group
+        n: Stored(member(group, n)).read() for n in ("raw_data", "raw_time") if n in group
     }
     late = raw if "raw_time" not in raw else {}
     if "raw_time" in raw:
@@ -183,7 +183,7 @@ def read_spikes(group: Any) -> Any:
 
 def _read_train(group: Any) -> list[Array]:
     times = member(group, "spike_times")
-    train = numpy.split(read_array(times), member(group, "spike_times_index")[()])[:-1]
+    train = numpy.split(Stored(times).read(), member(group, "spike_times_index")[()])[:-1]
     if TRAIN_DTYPES not in times.attrs:
         return train
     dtypes = text_of(times.attrs[TRAIN_DTYPES]).split(" ")
@@ -298,7 +298,7 @@ def _add_metadata(content: Content, name: str, value: Any) -> bool:
     return is_exact_metadata(value)
 
 
-FLOATS = Codec(_add_floats, lambda group, name: read_array(member(group, name)))
+FLOATS = Codec(_add_floats, lambda group, name: Stored(member(group, name)).read())
 TIMES = Codec(_add_times, lambda group, name: read_times(group))
 # Where a constructor makes no times of its own, none is what comes back.
 OPTIONAL_TIMES = Codec(lambda *given: given[2] is None or _add_times(*given), TIMES.read)

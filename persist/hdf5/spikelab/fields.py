@@ -17,16 +17,22 @@ from typing import Any
 import numpy
 
 from persist.archive.arrays import Array
-from persist.archive.arrays.datasets import STRING, Encoded, are_texts, layout_attributes, text_of
+from persist.archive.arrays.datasets import (
+    STRING,
+    Encoded,
+    Stored,
+    are_texts,
+    layout_attributes,
+    text_of,
+)
 from persist.archive.arrays.dtypes import dtype_literal
 from persist.archive.arrays.vocabulary import ITEM
 from persist.archive.literals import is_quiet_nan
 from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.safe.policy import restore_as_trusted
 from persist.errors import UnsupportedObjectError
-from persist.hdf5.arrays import read_array
 from persist.hdf5.builtins import archive_content, read_archive
-from persist.hdf5.content import Content, Dataset, Text
+from persist.hdf5.content import Content, Dataset
 from persist.hdf5.opening import member
 from persist.hdf5.registry import load_class
 
@@ -55,11 +61,11 @@ def keep_exact(content: Content, lost: dict[str, Any]) -> None:
     if not lost:
         return
     archived = archive_content(lost, {"type": "dict"})
-    source = archived.datasets["source"]
-    if archived.groups or not isinstance(source, Text):
+    source: Any = archived.datasets["source"]
+    if archived.groups:
         content.groups[EXACT] = archived
     else:
-        content.attributes[EXACT] = source.text
+        content.attributes[EXACT] = source.array[()]
 
 
 def set_exact(obj: Any, group: Any) -> Any:
@@ -142,7 +148,7 @@ def read_labels(group: Any) -> list[Any] | None:
     """Return the labels that a group holds, or None."""
     if "labels" not in group:
         return None
-    labels: list[Any] = read_array(member(group, "labels")).tolist()
+    labels: list[Any] = Stored(member(group, "labels")).read().tolist()
     return labels
 
 
