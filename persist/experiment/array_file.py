@@ -12,6 +12,7 @@ from typing import Any
 
 import h5py
 
+from persist.archive.arrays.datasets import Encoded
 from persist.errors import ArgumentError, UnknownKeyError
 from persist.experiment.folder import changing, identity, journal_of, reading
 from persist.experiment.names import check_dataset
@@ -26,7 +27,7 @@ from persist.files.overlay import (
     unlock,
 )
 from persist.files.write import replace_bytes
-from persist.hdf5.masked import Prepared, prepare_array, read_prepared
+from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
 from persist.hdf5.opening import format_errors, member, open_hdf5
 
 _PATIENCE = 1.0  # s
@@ -129,9 +130,9 @@ class ArrayFile:
         """Note how the file is now, to notice when somebody else changes it."""
         self._found = identity(self.overlay.fileno())
 
-    def add(self, name: str, prepared: Prepared) -> None:
-        """Add a dataset, for a commit to make it last: see `Prepared.write`."""
-        prepared.write(self.file, self.overlay, name)
+    def add(self, name: str, prepared: Encoded) -> None:
+        """Add a dataset, for a commit to make it last: see `write_prepared`."""
+        write_prepared(prepared, self.file, self.overlay, name)
         self._check()
 
     def remove(self, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy
 
+from persist.archive.arrays.datasets import STRING, Encoded
 from persist.errors import MissingExtraError
 from persist.experiment.csv_text import (
     CSV,
@@ -20,7 +21,6 @@ from persist.experiment.csv_text import (
     row_line,
     values_of,
 )
-from persist.hdf5.content import Numbers, Texts
 from persist.hdf5.extras import Layout, dataset_layout
 from persist.hdf5.opening import member
 from persist.names import group_name
@@ -207,11 +207,11 @@ def _write_column(group: Any, name: str, values: Sequence[Value]) -> None:
     if kind in _FILLS:
         dtype, fill = _FILLS[kind]
         data = numpy.array([fill if value is None else value for value in values], dtype)
-        Numbers(data, attributes=marks).write(group, name)
+        Encoded(data, attributes=marks).write(group, name)
     else:
         spelled = field_text if kind == Kind.MIXED else _dataset_text
         texts = numpy.array([spelled(value) for value in values], dtype=object)
-        Texts(texts, marks).write(group, name)
+        Encoded(texts, STRING, marks).write(group, name)
 
 
 def _read_column(dataset: Any) -> list[Value]:

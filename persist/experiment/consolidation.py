@@ -52,7 +52,7 @@ from persist.experiment.working import (
 )
 from persist.files import TIMEOUT, open_regular, temporary_beside
 from persist.files.folder import new_folder
-from persist.hdf5.extras import Extra, attributes_but, extras_of
+from persist.hdf5.extras import SEEN, Extra, Layout, attributes_but, extras_of
 from persist.hdf5.opening import disk_errors, member, open_hdf5
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
@@ -61,6 +61,7 @@ LAYOUTS = ("trials", "joined")
 
 _Path = str | os.PathLike[str]
 _PIECE = 1 << 22  # bytes
+_JOINED_ALONE = Layout(JOINED.attributes, dict.fromkeys(JOINED.members, SEEN))
 _ATTRIBUTES = frozenset(map(str.encode, ["format", "format_version", ROOT, EXTENDED]))
 
 
@@ -231,7 +232,8 @@ def hdf5_to_storage(
     """Make a storage of a working dataset: the inverse of `storage_to_hdf5`.
 
     What else was put into the file, groups and datasets of any names, becomes HDF5 files at their
-    place in the storage. A warning names attributes and columns that a storage cannot hold.
+    place in the storage, or stays in the file of the arrays that it is beside. A warning names
+    attributes and columns that a storage cannot hold; they stay in the file that was given.
 
     Parameters
     ----------
@@ -307,12 +309,31 @@ def _extras(file: Any, subjects: list[str], tasks: list[tuple[str, str]]) -> lis
         arrays = member(group, ARRAYS) if ARRAYS in group else {}
         for joined in (member(arrays, name) for name in arrays):
             if is_joined(joined):
-                found += extras_of(joined, JOINED)
+                for extra in extras_of(joined, JOINED):
+                    found += _not_kept(extra, joined)
     return [
         f"{name.decode(errors='replace')} of {owner.name}"
         for owner, attributes, members in found
         for name in attributes + members
     ]
+
+
+def _not_kept(extra: Extra, joined: Any) -> list[Extra]:
+    """Return what of an extra the file of joined arrays has no place for."""
+    if extra.owner != joined:
+        return [extra]
+    kept = _beside(joined).members
+    left = [name for name in extra.members if name not in kept]
+    return [Extra(joined, [], left)] if left else []
+
+
+def _beside(joined: Any) -> Extra:
+    """Return what other software has put beside joined arrays, and their file can hold."""
+    found = [*extras_of(joined, _JOINED_ALONE), Extra(joined, [], [])][0]
+    names = [name for name in found.members if not name.isdigit()]  # else it would be of a trial
+    kind = joined.id.links.get_info
+    hard = [name for name in names if kind(name).type == h5py.h5l.TYPE_HARD]
+    return Extra(joined, found.attributes, hard)
 
 
 def _write_level(group: Any, folder: str) -> list[tuple[str, str]]:
@@ -361,6 +382,12 @@ def _write_arrays(group: Any, path: str) -> None:
     with _new_file(path) as file:
         for row in arrays.rows():
             file.create_dataset(str(row), data=arrays.read(row), track_times=False)
+        _, attributes, members = _beside(group)
+        for name in attributes:
+            file.attrs[name] = group.attrs[name]
+        for name in members:
+            member(group, name.decode())  # refuses what has its data in another file
+            h5py.h5o.copy(group.id, name, file.id, name)
 
 
 def _write_datasets(group: Any, names: list[str], path: str) -> None:

@@ -168,6 +168,7 @@ _QUOTED = rb'"[^"]*(?:""[^"]*)*"[^,\r\n]*'
 _LINE = re.compile(
     rb"((?=[^\r\n])(?:%b|[^,\r\n]*)(?:,(?:%b|[^,\r\n]*))*)(\r\n|\n|\r)" % (_QUOTED, _QUOTED)
 )
+_MARKS = re.compile(r'[;\t"]+')
 _SPECIAL = re.compile(r'[,"\r\n]|\A\s|\s\Z')
 
 
@@ -190,7 +191,8 @@ def parse_csv(data: bytes) -> CSV:
     Raises
     ------
     ValueError
-        If it is not one: a row has more fields than there are columns, or it is not UTF-8.
+        If it is not one: a row has more fields than there are columns, or it is not UTF-8; or if
+        a spreadsheet has put semicolons or tabs between the columns of a task.
     """
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     text = _decoded(data[start:])
@@ -200,6 +202,9 @@ def parse_csv(data: bytes) -> CSV:
     if not lines:
         return CSV([], [], start, rest)
     columns = [field.text for field in lines[0]]
+    if len(columns) == 1 and {"block", "trial"} <= set(_MARKS.split(columns[0])):
+        # Each task has these: a spreadsheet wrote it where numbers have commas.
+        raise DamagedError("its columns are separated by semicolons or tabs; save it with commas")
     rows = [line for line in lines[1:] if line != [Field("", False)]]
     for number, row in enumerate(rows):
         if len(row) > len(columns):

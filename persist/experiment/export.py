@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy
 
+from persist.archive.arrays.vocabulary import TRIAL
 from persist.dataset import Results
 from persist.dataset import open as open_data_set
 from persist.experiment.columns import array_of
@@ -26,7 +27,7 @@ from persist.experiment.trial_arrays import SeparateArrays
 from persist.experiment.trial_folder import EXTENSION, TRIALS
 from persist.files import TIMEOUT, open_regular
 from persist.files.folder import new_folder
-from persist.hdf5.masked import MASK, read_prepared
+from persist.hdf5.masked import read_prepared
 from persist.hdf5.opening import member, open_hdf5
 from persist.names import check_identifier, key_spelling
 from persist.progress import Meter, Progress
@@ -177,7 +178,7 @@ def _mapped(file: Any, name: str, path: str) -> Any:
     dataset = member(file, name)
     offset = dataset.id.get_offset()
     dtype = dataset.dtype
-    is_plain = not (dtype.hasobject or dtype.names or MASK in dataset.attrs)
+    is_plain = not (dtype.hasobject or dtype.names or TRIAL.mask in dataset.attrs)
     if offset is None or not is_plain or not dataset.size or not dataset.ndim:
         return read_prepared(file, name)
     found = numpy.memmap(path, dtype, "r", offset, dataset.shape)

@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from persist.archive.arrays.datasets import Encoded
 from persist.errors import PersistError, UnsupportedObjectError
 from persist.experiment.folder import changing
 from persist.experiment.names import check_name
@@ -15,7 +16,7 @@ from persist.experiment.reader import check_object_name, store_object
 from persist.experiment.trial_folder import TRIALS, TrialFolder, TrialWriter, prepare_fields
 from persist.files import TIMEOUT, replace_file
 from persist.files.folder import begin_folder, commit_folder
-from persist.hdf5.masked import Prepared, prepare_array
+from persist.hdf5.masked import prepare_array
 
 PICKLE = ".pkl"
 
@@ -175,7 +176,7 @@ class TaskWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _prepared(self, name: str, array: ArrayLike) -> Prepared:
+    def _prepared(self, name: str, array: ArrayLike) -> Encoded:
         check_name("array", name)
         try:
             return prepare_array(array.data)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from persist.archive.arrays.datasets import Encoded
 from persist.errors import ArgumentError, ClosedError, DamagedError
 from persist.experiment.array_file import ArrayFile, commit_arrays
 from persist.experiment.columns import Table, frame_of
@@ -28,7 +29,6 @@ from persist.files import TIMEOUT, open_regular
 from persist.files.journal import Change, Journal, Part, recover
 from persist.files.regular import Handle, read_at
 from persist.files.write import sync_data
-from persist.hdf5.masked import Prepared
 
 TRIALS = "trials.csv"
 EXTENSION = ".hdf5"
@@ -75,7 +75,7 @@ class TrialFolder:
             recover(journal_of(self.folder))
             yield
 
-    def append(self, fields: Mapping[str, str], arrays: Mapping[str, Prepared]) -> int:
+    def append(self, fields: Mapping[str, str], arrays: Mapping[str, Encoded]) -> int:
         """Add a trial, while others are kept out.
 
         Return the number of its row.

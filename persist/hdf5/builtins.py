@@ -24,26 +24,32 @@ from persist.archive import Archive, reduce
 from persist.archive.array_source import without_padding
 from persist.archive.arrays import Array
 from persist.archive.arrays.blocks import Standing, block_array, named_blocks
-from persist.archive.arrays.hdf5 import DTYPE as ARRAY_DTYPE
-from persist.archive.arrays.hdf5 import ORDER, read_dataset
+from persist.archive.arrays.datasets import (
+    STRING,
+    Encoded,
+    Stored,
+    are_texts,
+    encode,
+    is_text,
+    text_of,
+)
+from persist.archive.arrays.vocabulary import ARCHIVE as EXTERNAL
+from persist.archive.arrays.vocabulary import ITEM
 from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.safe.policy import restore_as_trusted
 from persist.errors import DamagedError, UnsupportedObjectError
-from persist.hdf5.arrays import ARRAY, STRINGS, Stored, array_content, read_array
-from persist.hdf5.content import Blocks, Content, Dataset, External, Numbers, Text, Texts
+from persist.hdf5.arrays import ARRAY, array_content
+from persist.hdf5.content import Blocks, Content, Dataset
 from persist.hdf5.extras import SEEN, Layout, dataset_layout, group_layout
 from persist.hdf5.opening import member
 from persist.hdf5.registry import Encoding, by_tag, registry
 from persist.hdf5.vocabulary import (
-    are_texts,
     attribute,
     encoding_of,
     is_name,
-    is_text,
     marked,
     read_attribute,
     tag_of,
-    text_of,
 )
 
 ARCHIVE = "archive"
@@ -53,7 +59,7 @@ _NAME = "value"
 _SOURCE = "source"
 _ARRAYS = "arrays"
 _DATA = "data"
-_STORED = dataset_layout(ORDER, ARRAY_DTYPE)
+_STORED = dataset_layout(*EXTERNAL.names)
 _MEMBERS = {_SOURCE: Layout(), _ARRAYS: Layout(rest=_STORED), _DATA: ARRAY}
 ARCHIVED = group_layout([SUMMARY], _MEMBERS)
 
@@ -80,10 +86,12 @@ def archive_content(
         source = f"{archive}\n"
         blocks = named_blocks(archive.data, found)
     attributes = {**marked(ARCHIVE, ARCHIVE), SUMMARY: json.dumps(summary)}
-    content = Content(attributes, {_SOURCE: Text(source)}, dated=True)
+    content = Content(
+        attributes, {_SOURCE: Encoded(numpy.array(source, object), STRING)}, dated=True
+    )
     if archive.data:
-        arrays: dict[str, Dataset] = {
-            name: Blocks(blocks[name]) if name in blocks else External(array)
+        arrays: dict[str, Any] = {
+            name: Blocks(blocks[name]) if name in blocks else encode(array, EXTERNAL)
             for name, array in archive.data.items()
         }
         content.groups[_ARRAYS] = Content({}, arrays)
@@ -130,7 +138,8 @@ class _Arrays(dict[str, Array]):
         self._group = group
 
     def __missing__(self, name: str) -> Array:
-        array = self[name] = read_dataset(member(member(self._group, _ARRAYS), name))
+        dataset = member(member(self._group, _ARRAYS), name)
+        array = self[name] = Stored(dataset, EXTERNAL).read()
         return array
 
 
@@ -277,7 +286,7 @@ class ArrayEncoding:
 
     def read(self, group: Any) -> Any:
         """Return the array or the list that a group represents."""
-        array = read_array(member(group, "data"))
+        array = Stored(member(group, "data")).read()
         return array.tolist() if encoding_of(group) == LIST else array
 
     def summarize(self, obj: Any) -> dict[str, Any]:
@@ -335,7 +344,7 @@ class SequenceEncoding(_Plain):
 
     def read(self, group: Any) -> Any:
         """Return the sequence that a group represents."""
-        return self.cls(read_array(member(group, "data")).tolist())
+        return self.cls(Stored(member(group, "data")).read().tolist())
 
 
 def _portable(number: Any) -> Any:
@@ -356,15 +365,15 @@ def _python_type(group: Any) -> type:
 def _sequence_data(obj: Any) -> Dataset | None:
     kinds = set(map(type, obj))
     if not kinds:
-        return Numbers(numpy.zeros(0))
+        return Encoded(numpy.zeros(0))
     kind = kinds.pop()
     if kinds or kind not in (str, *_DTYPES):
         return None
     items = sorted(obj) if isinstance(obj, (set, frozenset)) else obj
     if kind is str:
-        return Texts(_objects(items), {STRINGS: True}) if are_texts(items) else None
+        return Encoded(_objects(items), STRING, {ITEM.text: True}) if are_texts(items) else None
     try:
-        return Numbers(numpy.array(items, _DTYPES[kind]))
+        return Encoded(numpy.array(items, _DTYPES[kind]))
     except OverflowError:
         return None
 
@@ -388,9 +397,9 @@ def portable_data(obj: Any) -> Dataset | None:
     if array is None or array.dtype.kind not in "biufcU":
         return None
     if array.dtype.kind != "U":
-        return Numbers(array)
+        return Encoded(array)
     texts = array.astype(object)
-    return Texts(texts, {STRINGS: True}) if are_texts(texts.flat) else None
+    return Encoded(texts, STRING, {ITEM.text: True}) if are_texts(texts.flat) else None
 
 
 def _holds_numbers(items: Any) -> bool:

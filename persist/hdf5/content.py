@@ -10,57 +10,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import h5py
 import numpy
 
-from persist.archive.array_source import without_padding
 from persist.archive.arrays import Array
 from persist.archive.arrays.blocks import BlockArray
-from persist.archive.arrays.dtypes import DType
-from persist.archive.arrays.hdf5 import BlockDataset, write_dataset
-from persist.archive.arrays.pieces import PIECE, boxes
-from persist.hdf5.vocabulary import CREATED_AT, make_dataset, make_group, set_attribute
+from persist.archive.arrays.datasets import BlockDataset
+from persist.archive.arrays.pieces import PIECE
+from persist.hdf5.vocabulary import CREATED_AT, make_group, set_attribute
 
 
 class Dataset(Protocol):
-    """What can be written as one dataset."""
+    """What can be written as one dataset: an `Encoded` array, and what is here."""
 
     def write(self, group: Any, name: str) -> None:
         """Write it as `name` into an open group."""
         ...
-
-
-@dataclass
-class Numbers:
-    """An array of a type that HDF5 has, in C order whatever its order in memory."""
-
-    array: Array
-    dtype: DType | None = None
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-    def write(self, group: Any, name: str) -> None:
-        """Write the array: as it lies in memory where that will do, else in pieces."""
-        array, dtype = self.array, self.array.dtype if self.dtype is None else self.dtype
-        if array.nbytes <= PIECE or self._is_as_stored(dtype):
-            data = numpy.asarray(without_padding(array), dtype, order="C")
-            if dtype.isbuiltin == 1 and dtype.kind in "biufc" and dtype.char not in "gG":
-                made = make_dataset(group, name, data)
-                if not self.attributes:
-                    return
-                dataset = h5py.Dataset(made)
-            else:
-                dataset = group.create_dataset(name, data=data, track_times=False)
-        else:
-            dataset = group.create_dataset(name, array.shape, dtype, track_times=False)
-            for box in boxes(array.shape, max(1, PIECE // array.itemsize)):
-                piece = numpy.asarray(without_padding(array[box]), dtype, order="C")
-                dataset.write_direct(piece, dest_sel=box)
-        if self.attributes:
-            dataset.attrs.update(self.attributes)
-
-    def _is_as_stored(self, dtype: DType) -> bool:
-        gaps = dtype.names is not None or dtype.type in (numpy.longdouble, numpy.clongdouble)
-        return self.array.flags.c_contiguous and dtype == self.array.dtype and not gaps
 
 
 @dataclass
@@ -91,46 +55,6 @@ class Joined:
                 held, size = [], 0
         if held:
             yield numpy.concatenate(held, dtype="<f8", casting="unsafe")
-
-
-@dataclass
-class Texts:
-    """Texts of any number of axes, as variable-length UTF-8.
-
-    The array is of type U or S, or of str objects.
-    """
-
-    array: Array
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-    def write(self, group: Any, name: str) -> None:
-        """Write the texts."""
-        texts = self.array.astype(object)
-        dtype = h5py.string_dtype()
-        dataset = group.create_dataset(name, data=texts, dtype=dtype, track_times=False)
-        dataset.attrs.update(self.attributes)
-
-
-@dataclass(frozen=True)
-class Text:
-    """One text, as variable-length UTF-8."""
-
-    text: str
-
-    def write(self, group: Any, name: str) -> None:
-        """Write the text."""
-        group.create_dataset(name, data=self.text, dtype=h5py.string_dtype(), track_times=False)
-
-
-@dataclass(frozen=True)
-class External:
-    """An external array of an archive, as the HDF5 files of archives hold it."""
-
-    array: Array
-
-    def write(self, group: Any, name: str) -> None:
-        """Write the array."""
-        write_dataset(group, name, self.array)
 
 
 @dataclass

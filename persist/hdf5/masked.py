@@ -6,21 +6,19 @@ if the user has chosen one. Text is variable-length UTF-8, and bytes are variabl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from typing import Any
 
 import h5py
 import numpy
 
+from persist.archive.arrays.datasets import TIMELESS, Encoded, encode, is_text, new_dataset, text_of
+from persist.archive.arrays.vocabulary import TRIAL
 from persist.errors import UnsupportedObjectError
 from persist.files.overlay import OverlayFile
 from persist.hdf5.opening import member
-from persist.hdf5.vocabulary import TIMELESS, file_type, is_text, new_dataset, text_of
 
-MASK = "mask"
-"""The attribute of a dataset that names the dataset of its mask, which is beside it."""
 MASK_ENDING = ".mask"
-FILL_VALUE = "fill_value"
 _LINKS = h5py.h5p.create(h5py.h5p.LINK_CREATE)
 _LINKS.set_create_intermediate_group(True)
 _LINKS.set_char_encoding(h5py.h5t.CSET_UTF8)
@@ -29,47 +27,33 @@ _EARLY.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
 _EARLY.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """An array that HDF5 can hold.
+def write_prepared(prepared: Encoded, file: Any, overlay: OverlayFile, name: str) -> None:
+    """Write an array, and its mask beside it, to the open file of an overlay.
 
-    It is in C order. The mask has no axes where nothing was ever masked, and there is a
-    `fill_value` where the user has chosen one.
+    Raises
+    ------
+    ValueError
+        If there is a dataset of that name.
+    OSError
+        If the disk fails.
     """
-
-    array: Any
-    kind: Any
-    mask: Prepared | None = None
-    fill_value: Any = None
-
-    def write(self, file: Any, overlay: OverlayFile, name: str) -> None:
-        """Write it as a dataset.
-
-        Raises
-        ------
-        ValueError
-            If there is a dataset of that name.
-        OSError
-            If the disk fails.
-        """
-        array = self.array
-        properties = TIMELESS if array.dtype.hasobject else _EARLY
-        dataset = new_dataset(file, name, self.kind, array.shape, properties, _LINKS)
-        if array.dtype.hasobject:
-            h5py.Dataset(dataset)[...] = array
-        elif array.nbytes:
-            # Past HDF5, which would hand it on in pieces.
-            overlay.write_behind(array.reshape(-1).view("u1").data, dataset.get_offset())
-        if self.mask is not None:
-            self.mask.write(file, overlay, name + MASK_ENDING)
-            attributes = h5py.Dataset(dataset).attrs
-            attributes[MASK] = name.rpartition("/")[2] + MASK_ENDING
-            if self.fill_value is not None:
-                attributes[FILL_VALUE] = self.fill_value
+    data, has_texts = prepared.data(), prepared.dtype.hasobject
+    properties = TIMELESS if has_texts else _EARLY
+    dataset = new_dataset(file, name, prepared.dtype, data.shape, properties, _LINKS)
+    if has_texts:
+        h5py.Dataset(dataset)[...] = data
+    elif data.nbytes:
+        # Past HDF5, which would hand it on in pieces.
+        overlay.write_behind(data.reshape(-1).view("u1").data, dataset.get_offset())
+    if prepared.mask is not None:
+        write_prepared(prepared.mask, file, overlay, name + MASK_ENDING)
+        attributes = h5py.Dataset(dataset).attrs
+        attributes[TRIAL.mask] = name.rpartition("/")[2] + MASK_ENDING
+        attributes.update(prepared.attributes)
 
 
-def prepare_array(data: Any) -> Prepared:
-    """Return an array as it is to be written.
+def prepare_array(data: Any) -> Encoded:
+    """Return an array as it is to be written, in C order.
 
     Raises
     ------
@@ -84,9 +68,9 @@ def prepare_array(data: Any) -> Prepared:
         plain = prepare_array(data.data)
         mask = numpy.False_ if data.mask is numpy.ma.nomask else data.mask
         # numpy tells only by this attribute whether the user has chosen one.
-        chosen = getattr(data, "_fill_value", None)
-        fill_value = None if chosen is None or plain.array.dtype.hasobject else data.fill_value
-        return Prepared(plain.array, plain.kind, prepare_array(mask), fill_value)
+        is_chosen = getattr(data, "_fill_value", None) is not None and not plain.dtype.hasobject
+        fill_value = {TRIAL.fill_value: data.fill_value} if is_chosen else {}
+        return dataclasses.replace(plain, mask=prepare_array(mask), attributes=fill_value)
     try:
         array = numpy.asarray(data, order="C")
     except ValueError as error:
@@ -94,19 +78,14 @@ def prepare_array(data: Any) -> Prepared:
             "its parts differ in shape, and numpy makes no array of them: write each as an array "
             "of its own, or one masked array that has all of them"
         ) from error
-    dtype = array.dtype
-    if dtype.isbuiltin == 1 and dtype.kind in "biufc":
-        return Prepared(array, file_type(dtype))
-    if dtype.kind == "O" and dtype.metadata is None:
-        dtype = _text_type(array)
-    try:
-        return Prepared(array, h5py.h5t.py_create(dtype, logical=True))
-    except TypeError as error:
-        raise UnsupportedObjectError(f"HDF5 has no type for {dtype}: {_advice(dtype)}") from error
+    found = encode(array, TRIAL)
+    if found is None:
+        raise UnsupportedObjectError(_refusal(array))
+    return found
 
 
 def read_prepared(group: Any, name: str, selection: Any = ()) -> Any:
-    """Return an array that was written by `Prepared.write`, or what an index selects of it.
+    """Return an array that was written by `write_prepared`, or what an index selects of it.
 
     Raises
     ------
@@ -118,40 +97,31 @@ def read_prepared(group: Any, name: str, selection: Any = ()) -> Any:
     is_text = kind is not None and kind.length is None and kind.encoding == "utf-8"
     data = (dataset.asstr() if is_text else dataset)[selection]
     attributes = dataset.attrs
-    if not len(attributes) or MASK not in attributes:
+    if not len(attributes) or TRIAL.mask not in attributes:
         return data
-    masks = member(group, text_of(attributes[MASK]))
+    masks = member(group, text_of(attributes[TRIAL.mask]))
     mask = masks[selection] if masks.shape == dataset.shape and masks.ndim else masks[()]
-    return numpy.ma.MaskedArray(data, mask, fill_value=attributes.get(FILL_VALUE))
+    return numpy.ma.MaskedArray(data, mask, fill_value=attributes.get(TRIAL.fill_value))
 
 
-def _text_type(array: Any) -> Any:
-    """Return the type of an array of objects, all of which are str or all bytes."""
-    for value in array.flat:
-        if not isinstance(value, (str, bytes)):
-            raise UnsupportedObjectError(
-                f"HDF5 has no arrays of Python objects such as {value!r}: convert it to a dtype"
-            )
-        text = value.decode("latin-1") if isinstance(value, bytes) else value
-        if not is_text(text):
-            raise UnsupportedObjectError(
-                f"HDF5 cannot hold the text {value!r}: it has a NUL or a surrogate"
-            )
-    kinds = {isinstance(value, bytes) for value in array.flat}
-    if len(kinds) > 1:
-        raise UnsupportedObjectError(
-            "HDF5 has no arrays of both str and bytes: convert all to one of them"
-        )
-    return h5py.string_dtype("ascii" if kinds == {True} else "utf-8")
-
-
-def _advice(dtype: Any) -> str:
-    """Return what to write instead of an array of a type that HDF5 lacks."""
+def _refusal(array: Any) -> str:
+    """Return why an array cannot be written, and what to write instead."""
+    dtype = array.dtype
+    if dtype.kind == "O":
+        for value in array.flat:
+            if not isinstance(value, (str, bytes)):
+                found = f"Python objects such as {value!r}"
+                return f"HDF5 has no arrays of {found}: convert it to a dtype"
+            if not is_text(value.decode("latin-1") if isinstance(value, bytes) else value):
+                return f"HDF5 cannot hold the text {value!r}: it has a NUL or a surrogate"
+        return "HDF5 has no arrays of both str and bytes: convert all to one of them"
+    advice = "convert it to another dtype, or write each field as an array of its own"
     if dtype.kind == "U":
-        return "write text as objects, astype(object)"
+        advice = "write text as objects, astype(object)"
     if dtype.kind in "mM":
-        return "write the numbers, astype('int64'), and keep the unit as an attribute of the trial"
-    return "convert it to another dtype, or write each field as an array of its own"
+        unit = "keep the unit as an attribute of the trial"
+        advice = f"write the numbers, astype('int64'), and {unit}"
+    return f"HDF5 has no type for {dtype}: {advice}"
 
 
 def _refuse_units(data: Any) -> None:

@@ -7,8 +7,10 @@ from typing import Any, TypeAlias
 
 import h5py
 
+from persist.archive.arrays.datasets import Stored
+from persist.archive.arrays.vocabulary import ITEM
 from persist.errors import DamagedError
-from persist.hdf5.arrays import ARRAY, MEMORY, Memory, Stored
+from persist.hdf5.arrays import ARRAY, Memory
 from persist.hdf5.builtins import (
     ARCHIVE,
     LIST,
@@ -143,7 +145,7 @@ class _Reader:
             self._extras += extras_of(dataset, ARRAY)
         if self._lazy is not None and not stored.is_text:
             return self._lazy(dataset.name, stored.shape, stored.dtype)
-        if MEMORY in stored.attributes:
+        if ITEM.memory in stored.attributes:
             return stored.fill(self._memory.view(stored))
         return stored.read()
 

@@ -7,15 +7,13 @@ them, in a third of the time.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable
 from typing import Any
 
 import h5py
 import numpy
 
+from persist.archive.arrays.datasets import UTF8_NAME, is_text, text_of
 from persist.errors import DamagedError
-from persist.names import is_encodable
 
 TYPE = "__type__"
 CREATED_AT = "__created_at__"
@@ -89,20 +87,6 @@ def _check_version(group: Any) -> None:
         )
 
 
-def text_of(value: Any) -> str:
-    """Return an attribute as text; other software writes bytes.
-
-    Raises
-    ------
-    DamagedError
-        If the bytes are not UTF-8.
-    """
-    try:
-        return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"the text {value!r:.80} is damaged: it is not in UTF-8") from error
-
-
 def attribute(owner: Any, name: str) -> Any:
     """Return an attribute, or raise DamagedError if it is missing."""
     found = read_attribute(owner, name)
@@ -115,23 +99,6 @@ def attribute(owner: Any, name: str) -> Any:
 
 # HDF5 takes names of up to 64 KB, and other software less.
 _LONGEST_NAME = 1000
-
-
-def is_text(text: str) -> bool:
-    r"""Return True if a variable-length string of HDF5 gives back the same.
-
-    Examples
-    --------
-    >>> is_text("é"), is_text("a\0b"), is_text("\ud800")
-    (True, False, False)
-    """
-    # C ends a string at the first NUL; lone surrogates are not UTF-8.
-    return "\0" not in text and (text.isascii() or is_encodable(text))
-
-
-def are_texts(texts: Iterable[str]) -> bool:
-    """Return True if `is_text` holds of all `texts`."""
-    return all(map(is_text, texts))
 
 
 def is_name(name: object) -> bool:
@@ -160,11 +127,6 @@ _DTYPES = {
 _ONE = h5py.h5s.create(h5py.h5s.SCALAR)
 _TYPES = {kind: h5py.h5t.py_create(dtype, logical=True) for kind, dtype in _DTYPES.items()}
 
-TIMELESS = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-"""The properties of datasets that do not say when they were made."""
-TIMELESS.set_obj_track_times(False)
-_UTF8_NAME = h5py.h5p.create(h5py.h5p.LINK_CREATE)
-_UTF8_NAME.set_char_encoding(h5py.h5t.CSET_UTF8)
 _ORDERED = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
 _ORDERED.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED | h5py.h5p.CRT_ORDER_INDEXED)
 
@@ -178,34 +140,7 @@ def make_group(parent: Any, name: str, *, ordered: bool) -> Any:
         If there is a member of that name.
     """
     properties = _ORDERED if ordered else None
-    return h5py.Group(h5py.h5g.create(parent.id, name.encode(), _UTF8_NAME, properties))
-
-
-@functools.cache
-def file_type(dtype: Any) -> Any:
-    """Return the type of a dataset for a builtin type of numbers."""
-    return h5py.h5t.py_create(dtype, logical=True)
-
-
-def new_dataset(
-    group: Any,
-    name: str,
-    kind: Any,
-    shape: tuple[int, ...],
-    properties: Any = TIMELESS,
-    links: Any = _UTF8_NAME,
-) -> Any:
-    """Make a dataset that is still to be written, and return its identifier."""
-    space = h5py.h5s.create_simple(shape) if shape else _ONE
-    return h5py.h5d.create(group.id, name.encode(), kind, space, properties, lcpl=links)
-
-
-def make_dataset(group: Any, name: str, data: Any) -> Any:
-    """Make a dataset of an array of a builtin type, in C order, and return its identifier."""
-    made = new_dataset(group, name, file_type(data.dtype), data.shape)
-    if data.size:
-        made.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
-    return made
+    return h5py.Group(h5py.h5g.create(parent.id, name.encode(), UTF8_NAME, properties))
 
 
 def set_attribute(owner: Any, name: str, value: Any, *, is_new: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -21,9 +22,10 @@ class Source(Protocol):
     """Objects that can be read, each under a namespace and a key."""
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
-        """Return an object, with handles in place of its arrays if they are to be made.
+        """Return an object; where it is on disk, with what `handles` makes in place of its arrays.
 
-        What is kept of other software beside the object is added to `extras`.
+        `handles` is called with what has the open file, and with the path, the shape and the dtype
+        of each. What is kept of other software beside the object is added to `extras`.
         """
         ...
 
@@ -145,7 +147,8 @@ class SavedFile:
         if group is None:
             return None
         found: list[Extra] | None = None if extras is None or self.is_plain else []
-        obj = read_group(group, namespace, key, handles, found)
+        lazy = None if handles is None else functools.partial(handles, self)
+        obj = read_group(group, namespace, key, lazy, found)
         if found and extras is not None:
             extras += filter(None, [Foreign.of_item(group, found)])
         return obj

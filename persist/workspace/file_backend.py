@@ -17,7 +17,7 @@ from persist.files.hdf5_heaps import check_heaps
 from persist.files.journal import Journal, recover
 from persist.files.overlay import OverlayFile, commit_overlays, lock_exclusively, unlock
 from persist.hdf5 import prepare
-from persist.hdf5.opening import disk_errors
+from persist.hdf5.opening import disk_errors, member_names
 from persist.workspace.backend import Place, SavedFile, Source
 from persist.workspace.groups import (
     Header,
@@ -155,14 +155,15 @@ class TemporaryFile(FileBackend):
             self._make(path)
         yield self._file
 
-    def compact(self, fill: Callable[[Any], None]) -> None:
-        """Write the file anew: `fill` is called with another one, open."""
-        path = self.path
+    def compact(self) -> None:
+        """Write the file anew without what was deleted or overwritten."""
+        path, old = self.path, self.file
         new = f"{path}.tmp"
         try:
             with h5py.File(new, "w", track_order=True) as file:
                 write_header(file, self._header)
-                fill(file)
+                for name in member_names(old):
+                    h5py.h5o.copy(old.id, name.encode(), file.id, name.encode())
             self._file.close()
             os.replace(new, path)
         finally:

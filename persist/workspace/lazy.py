@@ -16,8 +16,8 @@ import numpy
 from persist.errors import ArgumentError, ClosedError
 from persist.files import TIMEOUT
 from persist.hdf5.handles import ArrayHandle
-from persist.workspace.backend import Backend, SavedFile, Source
-from persist.workspace.file_backend import InPlaceFile, TemporaryFile
+from persist.workspace.backend import SavedFile
+from persist.workspace.file_backend import FileBackend, InPlaceFile, TemporaryFile
 from persist.workspace.foreign import (
     Foreign,
     copy_foreign,
@@ -27,6 +27,7 @@ from persist.workspace.foreign import (
 )
 from persist.workspace.groups import read_header, write_header
 from persist.workspace.index import Entry, Index, listed
+from persist.workspace.loaded import LoadedBackend
 from persist.workspace.package import is_workspace_package
 from persist.workspace.pair import Pair, Unreadable
 from persist.workspace.saving import (
@@ -69,8 +70,6 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     """
 
     def __init__(self, name: str | None = None) -> None:
-        # The saved file that items are read from, and those of its items that were loaded.
-        self._saved: tuple[Source, list[tuple[str, str]]] | None = None
         super().__init__(name)
         _OPEN.add(self)
 
@@ -176,14 +175,14 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             backend = self._backend
             if isinstance(backend, InPlaceFile):
                 backend.replace(self._fill, self._header)
-            elif isinstance(backend, TemporaryFile):
-                backend.compact(self._fill_with_own)
+            elif (added := self._temporary) is not None:
+                added.compact()
 
     def flush(self) -> None:
         """Write what is pending in memory to the temporary file; a given file never waits."""
         with self._lock:
-            if isinstance(self._backend, TemporaryFile):
-                self._backend.flush()
+            if (added := self._temporary) is not None:
+                added.flush()
 
     def close(self) -> None:
         """Remove the temporary file, or leave the given one whole; all is then forgotten."""
@@ -192,17 +191,11 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             self._backend.close()
             index, self._index = self._index, {}
             unreadable, self.unreadable = self.unreadable, {}
-            self._places.clear()
-            saved, self._saved = self._saved, None
             _OPEN.discard(self)
-            try:
-                if isinstance(backend, InPlaceFile):
-                    backend.finish(self._header, index, unreadable)
-                else:
-                    backend.close()
-            finally:
-                if saved is not None:
-                    saved[0].close()
+            if isinstance(backend, InPlaceFile):
+                backend.finish(self._header, index, unreadable)
+            else:
+                backend.close()
 
     def __enter__(self) -> Self:
         return self
@@ -237,17 +230,28 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     @property
     def _h5_path(self) -> str | None:
         """The file of the workspace, or None when it is closed."""
-        backend = self._backend
-        if isinstance(backend, TemporaryFile) and backend.is_closed:
-            return None
-        return backend.path  # type: ignore[attr-defined,no-any-return]
+        backend = self._file_backend
+        return None if isinstance(backend, TemporaryFile) and backend.is_closed else backend.path
 
     @property
     def _file(self) -> Any:
         """The same, open."""
-        return self._backend.file  # type: ignore[attr-defined]
+        return self._file_backend.file
 
-    def _new_backend(self) -> Backend:
+    @property
+    def _file_backend(self) -> FileBackend:
+        """Where new items go."""
+        backend: Any = self._backend
+        found: FileBackend = backend.added if isinstance(backend, LoadedBackend) else backend
+        return found
+
+    @property
+    def _temporary(self) -> TemporaryFile | None:
+        """The same, if it is a temporary file."""
+        backend = self._file_backend
+        return backend if isinstance(backend, TemporaryFile) else None
+
+    def _new_backend(self) -> TemporaryFile:
         return TemporaryFile(self._header)
 
     def _headline(self, backing: str = "") -> str:
@@ -255,10 +259,12 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             return super()._headline(f", kept in {self._backend.path}")
         return super()._headline(", backed by temp HDF5")
 
-    def _handles(self, namespace: str, key: str, entry: Entry, source: Any) -> Any:
+    def _handles(self, namespace: str, key: str, entry: Entry) -> Any:
         """Return what makes handles of the datasets of an item."""
 
-        def handle(path: str, shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> ArrayHandle:
+        def handle(
+            source: SavedFile, path: str, shape: tuple[int, ...], dtype: numpy.dtype[Any]
+        ) -> ArrayHandle:
             def read(index: Any) -> Any:
                 with self._lock:
                     if self.get_info(namespace, key) is not entry:
@@ -280,26 +286,17 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         self._index = saved.index
         self.unreadable = saved.unreadable
         items = [(namespace, key) for namespace, key, _ in listed(saved.index)]
-        self._saved = saved.source, items
-        self._places = {item: (saved.source, *item) for item in items}
+        self._backend = LoadedBackend(saved.source, items, self._new_backend())
         if not saved.unreadable:
             saved.mend(saved.index)
-
-    def _fill_with_own(self, file: Any) -> None:
-        """Write the items that are in the temporary file to another one."""
-        for namespace, key, entry in listed(self._index):
-            if (namespace, key) not in self._places:
-                self._copy_to(file, namespace, key, entry)
 
     def _copy_foreign(self, file: Any) -> None:
         super()._copy_foreign(file)
         if isinstance(self._backend, InPlaceFile):
             items = [(namespace, key) for namespace, key, _ in listed(self._index)]
             copy_foreign(self._backend.file, file, items)
-        elif self._saved is not None:
-            source, items = self._saved
-            if isinstance(source, SavedFile):
-                copy_foreign(source.file, file, items, self._dropped)
+        elif isinstance(self._backend, LoadedBackend):
+            self._backend.copy_foreign(file, self._dropped)
 
     def _remove_unreadable(self, namespace: str, key: str) -> None:
         if isinstance(self._backend, InPlaceFile):
@@ -308,9 +305,9 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         super()._remove_unreadable(namespace, key)
 
     def _is_saved_in_place(self, path: _Path, format: str) -> bool:
-        if isinstance(self._backend, TemporaryFile):
+        if (added := self._temporary) is not None:
             # Else what was forgotten when it was closed would replace what was saved.
-            self._backend.check_open()
+            added.check_open()
         data = Pair.at(path).data
         is_in_place = isinstance(self._backend, InPlaceFile) and format == "hdf5"
         return is_in_place and os.path.exists(data) and os.path.samefile(data, str(self._h5_path))
@@ -318,8 +315,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
             state = super().__getstate__()
-            for name in ("_backend", "_places", "_saved"):
-                del state[name]
+            del state["_backend"]
             if self._h5_path is not None:
                 state["_image"] = self._image()
                 state["_foreign"] = Foreign.filled(self._copy_foreign)
@@ -328,8 +324,6 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def __setstate__(self, state: dict[str, Any]) -> None:
         image = state.pop("_image", None)
         super().__setstate__(state)
-        self._places = {}
-        self._saved = None
         self._backend = TemporaryFile(self._header, image)
         if image is None:
             self._backend.close()

@@ -106,9 +106,7 @@ class AnalysisWorkspace:
         # What items that are read later may call; None lets them run.
         self._trusted: tuple[str, ...] | bool | None = None
         self._index: Index = {}
-        # Where new items go, and where those are that are elsewhere.
         self._backend: Backend = self._new_backend()
-        self._places: dict[tuple[str, str], tuple[Source, str, str]] = {}
         # What else is in the file that was loaded, and what of it is not to be kept.
         self._foreign: Foreign | None = None
         self._dropped: list[tuple[str, str]] = []
@@ -140,7 +138,6 @@ class AnalysisWorkspace:
             self._refuse_unreadable(namespace, key)
             entry = new_entry(self._make_summary(obj), time.time(), note)
             self._backend.put(namespace, key, obj, entry)
-            self._places.pop((namespace, key), None)
             self._index.setdefault(namespace, {})[key] = entry
 
     def get(self, namespace: str, key: str, *, lazy: bool = False) -> Any:
@@ -158,9 +155,8 @@ class AnalysisWorkspace:
             entry = self.get_info(namespace, key)
             if entry is None:
                 return None
-            source, own_namespace, own_key = self._place(namespace, key)
-            handles = self._handles(namespace, key, entry, source) if lazy else None
-            return source.read(own_namespace, own_key, handles)
+            handles = self._handles(namespace, key, entry) if lazy else None
+            return self._backend.read(namespace, key, handles)
 
     def get_info(self, namespace: str, key: str) -> Entry | None:
         """Return what is known of an item: type, shape, time, note; None if there is none."""
@@ -211,7 +207,7 @@ class AnalysisWorkspace:
                 )
                 return False
             if new_key != old_key:
-                self._move(namespace, old_key, new_key)
+                self._backend.move(namespace, old_key, new_key)
                 # The backend may have read the index anew.
                 keys = self._index[namespace]
                 keys[new_key] = keys.pop(old_key)
@@ -228,8 +224,7 @@ class AnalysisWorkspace:
         with self._lock:
             if key not in self._index.get(namespace, {}):
                 raise missing_item(namespace, key)
-            if (namespace, key) not in self._places:
-                self._backend.set_note(namespace, key, note)
+            self._backend.set_note(namespace, key, note)
             self._index[namespace][key]["note"] = note
 
     def delete(self, namespace: str, key: str | None = None) -> None:
@@ -253,11 +248,8 @@ class AnalysisWorkspace:
             elif known is None or key not in known:
                 raise missing_item(namespace, key)
             keys = list(known) if key is None else [key]
-            own = [each for each in keys if (namespace, each) not in self._places]
-            if own:
-                self._backend.remove(namespace, own)
+            self._backend.remove(namespace, keys)
             for each in keys:
-                self._places.pop((namespace, each), None)
                 del self._index[namespace][each]
             if not self._index[namespace]:
                 del self._index[namespace]
@@ -571,10 +563,6 @@ class AnalysisWorkspace:
     def _new_backend(self) -> Backend:
         return MemoryBackend()
 
-    def _place(self, namespace: str, key: str) -> tuple[Source, str, str]:
-        """Return where an item is, and its names there."""
-        return self._places.get((namespace, key), (self._backend, namespace, key))
-
     def _reader_for_package(self, path: _Path, replace: bool) -> Callable[[str, str], Any]:
         """Return what reads an item, and says of what beside it a package has no place for."""
         is_erasing = replace and os.path.exists(Pair.at(path).data)
@@ -588,10 +576,9 @@ class AnalysisWorkspace:
             warnings.warn(f"{text}, and stays in the HDF5 file only", PersistWarning, stacklevel=4)
 
         def read(namespace: str, key: str) -> Any:
-            source, own_namespace, own_key = self._place(namespace, key)
             extras: list[Foreign] = []
             with reading(self._trusted):
-                found = source.read(own_namespace, own_key, extras=extras)
+                found = self._backend.read(namespace, key, extras=extras)
             if extras:
                 leave_out(f"({namespace!r}, {key!r})")
             return found
@@ -600,19 +587,9 @@ class AnalysisWorkspace:
             leave_out("the file")
         return read
 
-    def _handles(self, namespace: str, key: str, entry: Entry, source: Source) -> Any:
+    def _handles(self, namespace: str, key: str, entry: Entry) -> Any:
         """Return what makes handles of the arrays of an item; None where they are in memory."""
         return None
-
-    def _move(self, namespace: str, old_key: str, new_key: str) -> None:
-        place = self._places.get((namespace, old_key))
-        if place is None:
-            self._backend.move(namespace, old_key, new_key)
-            self._places.pop((namespace, new_key), None)
-            return
-        if (namespace, new_key) not in self._places and new_key in self._index[namespace]:
-            self._backend.remove(namespace, [new_key])
-        self._places[namespace, new_key] = self._places.pop((namespace, old_key))
 
     def _take_over(self, other: Any, namespace: str, key: str, entry: Entry, name: str) -> None:
         """Keep an item of another workspace under the key `name`."""
@@ -629,16 +606,14 @@ class AnalysisWorkspace:
             other.lend(
                 namespace, key, lambda source, item: self._backend.take(source, item, to, new)
             )
-            self._places.pop(to, None)
             self._index.setdefault(namespace, {})[name] = new
 
     def lend(
         self, namespace: str, key: str, take: Callable[[Source, tuple[str, str]], None]
     ) -> None:
         """Call `take` with what holds an item, and its names there."""
-        source, own_namespace, own_key = self._place(namespace, key)
         with reading(self._trusted):
-            take(source, (own_namespace, own_key))
+            take(self._backend, (namespace, key))
 
     @property
     def lock(self) -> contextlib.AbstractContextManager[object]:
@@ -661,9 +636,8 @@ class AnalysisWorkspace:
         return self._index
 
     def _copy_to(self, file: Any, namespace: str, key: str, entry: Entry) -> None:
-        source, own_namespace, own_key = self._place(namespace, key)
         with reading(self._trusted):
-            source.copy_to(file, own_namespace, own_key, (namespace, key), entry)
+            self._backend.copy_to(file, namespace, key, (namespace, key), entry)
 
     def _copy_foreign(self, file: Any) -> None:
         """Write what was not understood of the file that was loaded to an open file."""

@@ -240,6 +240,30 @@ def test_what_a_storage_has_no_place_for_is_reported(data, tmp_path):
     assert contents(tmp_path / "back") == contents(data)
 
 
+def test_what_is_put_beside_joined_arrays_stays_in_their_file(data, tmp_path):
+    path = storage_to_hdf5(data, tmp_path / "one.hdf5", layout="joined")
+    with h5py.File(path, "r+") as file:
+        joined = file["p0/reach/arrays/emg"]
+        joined.attrs["rate"] = 2000.0
+        joined["electrodes/names"] = [b"a", b"b"]
+        joined["7"] = [1.0]  # would be of a trial
+        joined["elsewhere"] = h5py.ExternalLink("other.hdf5", "/")
+    with pytest.warns(PersistWarning, match="has no place") as caught:
+        hdf5_to_storage(path, tmp_path / "back")
+    text = str(caught[0].message)
+    assert sorted(text.partition(" has ")[0].split(", ")) == [
+        "7 of /p0/reach/arrays/emg",
+        "elsewhere of /p0/reach/arrays/emg",
+    ]
+    with (
+        h5py.File(tmp_path / "back/p0/reach/emg.hdf5") as file,
+        h5py.File(data / "p0/reach/emg.hdf5") as before,
+    ):
+        assert file.attrs["rate"] == 2000.0
+        assert file["electrodes/names"][()].tolist() == [b"a", b"b"]
+        assert set(file) == {*before, "electrodes"}
+
+
 def test_many_missing_values_are_kept(tmp_path):
     folder = tmp_path / "data" / "p0" / "t"
     folder.mkdir(parents=True)

@@ -290,6 +290,23 @@ def test_arrays_are_what_h5py_would_have_written(tmp_path, name):
     numpy.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("dtype", [numpy.longdouble, numpy.dtype("i1,f8", align=True)])
+def test_bytes_between_values_are_not_those_that_memory_happens_to_hold(tmp_path, dtype):
+    found = []
+    for filler in (0, 255):
+        memory = numpy.full(4 * numpy.dtype(dtype).itemsize, filler, "u1")
+        array = memory.view(dtype)
+        for name in array.dtype.names or ():
+            array[name] = 1
+        if array.dtype.names is None:
+            array[...] = 1
+        path = tmp_path / f"{filler}.hdf5"
+        write_hdf5(path, array)
+        found.append(path.read_bytes())
+        numpy.testing.assert_array_equal(read_hdf5(path), array)
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("shapes", [[(2, 3), (2, 3)], [(4,), (4,)], [(2, 3), (5, 3)], [(), ()]])
 def test_arrays_are_stacked_as_by_vstack(tmp_path, shapes):
     arrays = [numpy.random.default_rng(n).random(shape) for n, shape in enumerate(shapes)]
@@ -534,6 +551,23 @@ def test_files_are_closed_when_nobody_uses_the_writer(tmp_path):
     del writer
     if files:
         assert len(os.listdir("/proc/self/fd")) == files - 3
+
+
+@pytest.mark.parametrize("mark", [b";", b"\t"])
+@pytest.mark.parametrize("quote", [b"", b'"'])
+def test_a_table_that_a_spreadsheet_gave_other_separators_is_refused(tmp_path, mark, quote):
+    writer = TaskWriter(tmp_path)
+    writer.write(make_trial(0))
+    path = tmp_path / "trials.csv"
+    rows = [line.split(b",") for line in path.read_bytes().splitlines()]
+    data = b"".join(mark.join(quote + field + quote for field in row) + b"\r\n" for row in rows)
+    path.write_bytes(data)
+    with pytest.raises(DamagedError, match="semicolons or tabs; save it with commas"):
+        _ = TaskReader(tmp_path).columns
+    with pytest.raises(DamagedError, match="semicolons or tabs; save it with commas"):
+        writer.write(make_trial(1))
+    assert path.read_bytes() == data
+    writer.close()
 
 
 def test_rows_that_cannot_be_read_are_not_cut_off(tmp_path):

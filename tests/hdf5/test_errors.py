@@ -36,7 +36,7 @@ def test_nothing_is_left_behind_when_the_disk_fails(monkeypatch: pytest.MonkeyPa
     def fail(*_: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("persist.hdf5.content.Numbers.write", fail)
+    monkeypatch.setattr("persist.archive.arrays.datasets.Encoded.write", fail)
     with memory_file() as file:
         with pytest.raises(OSError, match="disk full"):
             write_item(file, "item", {"a": 1, "b": numpy.arange(3)}, created_at=0)

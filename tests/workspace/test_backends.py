@@ -13,6 +13,7 @@ from persist import AnalysisWorkspace
 from persist.workspace.backend import MemoryBackend, SavedFile
 from persist.workspace.file_backend import InPlaceFile, TemporaryFile
 from persist.workspace.groups import Header
+from persist.workspace.loaded import LoadedBackend
 from persist.workspace.package import SavedPackage
 from persist.workspace.pair import Pair
 from tests.same import assert_same
@@ -28,6 +29,7 @@ BACKENDS = {
     "memory": lambda folder: MemoryBackend(),
     "temporary": lambda folder: TemporaryFile(HEADER),
     "in place": lambda folder: InPlaceFile(Pair.at(folder / "ws"), HEADER, 0, lambda *_: None),
+    "loaded": lambda folder: loaded(folder),
 }
 
 
@@ -42,6 +44,11 @@ def saved(folder):
         ws.store("D0", key, obj)
     ws.save(folder / "saved")
     return SavedFile(h5py.File(folder / "saved.h5", "r"))
+
+
+def loaded(folder, *places):
+    (folder / "loaded").mkdir()
+    return LoadedBackend(saved(folder / "loaded"), places, TemporaryFile(HEADER))
 
 
 def package(folder):
@@ -122,7 +129,27 @@ def test_a_change_is_there_when_its_call_returns(backend):
     backend.remove("D0", ["y"])
     assert backend.read("D0", "y") is None
     if not isinstance(backend, MemoryBackend):
-        assert "D0" not in backend.file
+        assert "D0" not in getattr(backend, "added", backend).file
+
+
+def test_objects_that_were_loaded_make_way_for_new_ones_and_stay_in_their_file(tmp_path):
+    names = ["array", "dict", "a/b"]
+    backend = loaded(tmp_path, *(("D0", key) for key in names))
+    backend.set_note("D0", "array", "only in the index")
+    backend.put("D0", "dict", "new", entry())
+    backend.move("D0", "array", "dict")  # what was loaded in the place of what is new
+    assert_same(backend.read("D0", "dict"), OBJECTS["array"])
+    assert "D0" not in backend.added.file
+    backend.put("D0", "new", [1], entry())
+    backend.move("D0", "new", "a/b")  # and the reverse
+    backend.move("D0", "a/b", "c")
+    assert [backend.read("D0", key) for key in ("array", "new", "a/b")] == [None, None, None]
+    assert backend.read("D0", "c") == [1]
+    backend.remove("D0", ["c", "dict"])
+    assert "D0" not in backend.added.file
+    for key, obj in OBJECTS.items():
+        assert_same(backend.saved.read("D0", key), obj)
+    backend.close()
 
 
 @pytest.mark.parametrize("kind", ["temporary", "in place"])

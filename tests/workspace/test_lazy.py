@@ -454,7 +454,7 @@ def test_a_failing_write_leaves_the_old_item(ws, monkeypatch):
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("persist.hdf5.content.Numbers.write", refuse)
+        patch.setattr("persist.archive.arrays.datasets.Encoded.write", refuse)
         with pytest.raises(OSError, match="full"):
             ws.store("D0", "x", numpy.arange(5))
     assert ws.get("D0", "x").tolist() == [0, 1, 2]

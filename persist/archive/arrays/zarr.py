@@ -2,7 +2,7 @@
 
 Each array is sharded, and its chunks are compressed by zstd. Numbers are held natively, in the byte
 order of the machine. As in HDF5, the attributes ``memory_order`` and ``numpy_dtype`` tell the rest:
-see `persist.archive.arrays.hdf5`.
+see `persist.archive.arrays.vocabulary`.
 
 zarr runs on Python 3.11 or later, so this is the one format that no older Python reads.
 
@@ -26,7 +26,6 @@ import numpy
 
 from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.dtypes import DType, dtype_literal
-from persist.archive.arrays.hdf5 import DTYPE, ORDER, STORED_KINDS, as_stored, last_axis
 from persist.archive.arrays.pieces import grid_boxes, is_fortran, largest_box
 from persist.archive.arrays.store import (
     Array,
@@ -36,6 +35,7 @@ from persist.archive.arrays.store import (
     check_unchanged_mode,
     choose_keys,
 )
+from persist.archive.arrays.vocabulary import ARCHIVE, as_numbers, last_axis, number_type
 from persist.errors import DamagedError, MissingExtraError
 from persist.files import remove_path
 from persist.files.regular import check_regular
@@ -75,10 +75,7 @@ def is_number(dtype: DType) -> bool:
 
 def _numbers(dtype: DType) -> DType:
     """Return the numbers that stand for elements of a type, in its byte order."""
-    if is_number(dtype):
-        return dtype
-    kind = STORED_KINDS.get(dtype.kind, "u1") if dtype.itemsize else "u1"
-    return numpy.dtype(kind).newbyteorder(dtype.byteorder)
+    return dtype if is_number(dtype) else number_type(dtype)
 
 
 def _create(group: Any, name: str, array: Array, block: Sequence[int] | None = None) -> Any:
@@ -88,9 +85,9 @@ def _create(group: Any, name: str, array: Array, block: Sequence[int] | None = N
     inner = last_axis(array.dtype, numbers)
     shape = (array.shape[::-1] if fortran else array.shape) + inner
     shard, chunk = _shard_and_chunk(shape, numbers.itemsize, block and (*block, *inner))
-    attributes = {ORDER: "F"} if fortran else {}
+    attributes = {ARCHIVE.order: "F"} if fortran else {}
     if not (is_number(array.dtype) and array.dtype.isnative):
-        attributes[DTYPE] = dtype_literal(array.dtype)
+        attributes[ARCHIVE.dtype] = dtype_literal(array.dtype)
     return group.create_array(
         name,
         shape=shape,
@@ -133,7 +130,7 @@ def _divisor_near(number: int, wanted: int) -> int:
 
 def _put(target: Any, region: tuple[slice, ...], block: Array) -> None:
     """Write a block, in C order, to the part of an open array that has its place."""
-    numbers = as_stored(numpy.asarray(block, order="C"), _numbers(block.dtype))
+    numbers = as_numbers(numpy.asarray(block, order="C"), _numbers(block.dtype))
     if len(region) < target.ndim:
         region = (*region, slice(None))
     target[region] = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
@@ -151,10 +148,11 @@ def _put_all(target: Any, array: Array) -> Iterator[None]:
 def _describe(found: Any) -> tuple[tuple[int, ...], Order, DType]:
     """Return shape, memory order and dtype of the array that an array of zarr stands for."""
     shape, dtype = found.shape, numpy.dtype(found.dtype.str)
-    if DTYPE in found.attrs:
-        dtype = numpy.dtype(ast.literal_eval(found.attrs[DTYPE]))
+    if ARCHIVE.dtype in found.attrs:
+        dtype = numpy.dtype(ast.literal_eval(found.attrs[ARCHIVE.dtype]))
         shape = shape if dtype.itemsize == found.dtype.itemsize else shape[:-1]
-    return (shape[::-1], "F", dtype) if found.attrs.get(ORDER) == "F" else (shape, "C", dtype)
+    is_reversed = found.attrs.get(ARCHIVE.order) == "F"
+    return (shape[::-1], "F", dtype) if is_reversed else (shape, "C", dtype)
 
 
 def _read(found: Any) -> Array:
@@ -350,7 +348,8 @@ class ZarrStore(Store):
             arrays = dict(group.arrays())
             arrays = {key: arrays[key] for key in choose_keys(keys, arrays, path)}
             for key, found in arrays.items():
-                if mmap_mode == "r" and not found.attrs.keys() & {DTYPE, ORDER} and found.size:
+                is_plain = not found.attrs.keys() & set(ARCHIVE.names)
+                if mmap_mode == "r" and is_plain and found.size:
                     is_kept = True
                 else:
                     arrays[key] = _read(found)

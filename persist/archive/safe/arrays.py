@@ -13,9 +13,9 @@ from typing import IO, Any
 
 import numpy
 
-from persist.archive.arrays.hdf5 import DTYPE, ORDER, read_dataset
 from persist.archive.arrays.npy import read_array, read_header
 from persist.archive.arrays.pieces import grid_boxes
+from persist.archive.arrays.vocabulary import ARCHIVE
 from persist.archive.arrays.zarr import decode_shard, is_number, read_grid
 from persist.archive.safe.budget import Budget
 from persist.archive.safe.templates import ArraysTemplate
@@ -137,7 +137,7 @@ def _read_shards(archive: zipfile.ZipFile, name: str, budget: Budget) -> _Array:
     shape, attributes = tuple(about["shape"]), about["attributes"]
     if not is_number(numbers) or not all(type(n) is int and n >= 0 for n in shape):
         raise DamagedError(f"{name} has no shape {shape} of {numbers}")
-    dtype = numpy.dtype(ast.literal_eval(attributes.get(DTYPE, repr(numbers.str))))
+    dtype = numpy.dtype(ast.literal_eval(attributes.get(ARCHIVE.dtype, repr(numbers.str))))
     if dtype.hasobject:
         raise DamagedError(f"{name} is said to hold objects")
     budget.take(math.prod(shape) * numbers.itemsize + math.prod(shard) * numbers.itemsize)
@@ -150,7 +150,7 @@ def _read_shards(archive: zipfile.ZipFile, name: str, budget: Budget) -> _Array:
         ]
     if dtype.itemsize != numbers.itemsize:
         shape = shape[:-1]
-    order: Any = attributes.get(ORDER, "C")
+    order: Any = attributes.get(ARCHIVE.order, "C")
     array: _Array = numpy.ndarray(shape[::-1] if order == "F" else shape, dtype, order=order)
     if array.nbytes:
         array.reshape(-1, order="A").view(held.dtype)[...] = held.reshape(-1)
@@ -167,6 +167,8 @@ def read_dataset_checked(group: Any, name: str, budget: Budget) -> _Array:
     """
     import h5py
 
+    from persist.archive.arrays.datasets import Stored
+
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise DamagedError(f"{name} is a link, which persist does not write")
     dataset = group[name]
@@ -174,7 +176,8 @@ def read_dataset_checked(group: Any, name: str, budget: Budget) -> _Array:
         raise DamagedError(f"the data of {name} is not in its file")
     if dataset.dtype.hasobject:
         raise DamagedError(f"{name} holds references, which persist does not write")
-    if DTYPE in dataset.attrs and numpy.dtype(ast.literal_eval(dataset.attrs[DTYPE])).hasobject:
+    literal = dataset.attrs.get(ARCHIVE.dtype)
+    if literal is not None and numpy.dtype(ast.literal_eval(literal)).hasobject:
         raise DamagedError(f"{name} is said to hold objects")
     budget.take(dataset.size * dataset.dtype.itemsize)
-    return read_dataset(dataset)
+    return Stored(dataset, ARCHIVE).read()

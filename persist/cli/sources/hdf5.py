@@ -17,7 +17,8 @@ from typing import Any
 import h5py
 import numpy
 
-from persist.archive.arrays.hdf5 import DTYPE, ORDER, map_dataset
+from persist.archive.arrays.datasets import Stored
+from persist.archive.arrays.vocabulary import ARCHIVE
 from persist.cli.sources.source import Listed, Loaded, Source, SourceError
 from persist.errors import DamagedError
 from persist.hdf5.opening import check_contained, open_hdf5
@@ -118,7 +119,7 @@ def _value(path: str, dataset: Any) -> Any:
         text = dataset.asstr()[()]
         return text if isinstance(text, str) else numpy.asarray(text).astype(numpy.str_)
     if _is_ours(dataset):
-        return numpy.asarray(map_dataset(path, dataset, "c"))
+        return numpy.asarray(Stored(dataset, ARCHIVE).map(path, "c"))
     value = dataset[()]
     is_number = isinstance(value, (numpy.number, numpy.bool_))
     return value.item() if is_number else numpy.asarray(value)
@@ -127,21 +128,21 @@ def _value(path: str, dataset: Any) -> Any:
 def _is_ours(dataset: Any) -> bool:
     """Return True if the attributes of a dataset are those of an array that persist stored."""
     attributes = dataset.attrs
-    if DTYPE in attributes:
+    if ARCHIVE.dtype in attributes:
         try:
-            numpy.dtype(ast.literal_eval(attributes[DTYPE]))
+            numpy.dtype(ast.literal_eval(attributes[ARCHIVE.dtype]))
         except (ValueError, SyntaxError, TypeError):
             return False
         return True
-    order = attributes.get(ORDER)
+    order = attributes.get(ARCHIVE.order)
     return isinstance(order, str) and order == "F"
 
 
 def _attributes(dataset: Any) -> dict[str, Any]:
     attributes = _plain_attributes(dataset)
     if _is_ours(dataset):
-        attributes.pop(DTYPE, None)
-        attributes.pop(ORDER, None)
+        attributes.pop(ARCHIVE.dtype, None)
+        attributes.pop(ARCHIVE.order, None)
     return attributes
 
 

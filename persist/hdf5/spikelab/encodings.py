@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy
 
 from persist.archive.arrays import Array
+from persist.archive.arrays.datasets import Encoded, Stored, encode, text_of
+from persist.archive.arrays.vocabulary import ITEM
 from persist.errors import UnsupportedObjectError
-from persist.hdf5.arrays import ARRAY, ARRAY_WORDS, read_array, stored_array
+from persist.hdf5.arrays import ARRAY
 from persist.hdf5.builtins import ARCHIVED
-from persist.hdf5.content import Content, Joined, Numbers
+from persist.hdf5.content import Content, Joined
 from persist.hdf5.extras import Layout, dataset_layout, group_layout
 from persist.hdf5.opening import member
 from persist.hdf5.spikelab.fields import (
@@ -39,7 +41,7 @@ from persist.hdf5.spikelab.units import (
     add_attributes,
     read_attributes,
 )
-from persist.hdf5.vocabulary import attribute, marked, text_of
+from persist.hdf5.vocabulary import attribute, marked
 
 TRAIN_DTYPES = "encoding-dtypes"
 
@@ -49,11 +51,11 @@ _KNOWN = {
 }
 
 
-_UNITS = Layout(rest=dataset_layout(*ARRAY_WORDS, KIND, MISSING_UNITS))
+_UNITS = Layout(rest=dataset_layout(*ITEM.names, KIND, MISSING_UNITS))
 _SPIKES = group_layout(
     ["N", "length_ms", "start_time", METADATA_NAME, EXACT],
     {
-        "spike_times": dataset_layout(*ARRAY_WORDS, TRAIN_DTYPES),
+        "spike_times": dataset_layout(*ITEM.names, TRAIN_DTYPES),
         "spike_times_index": ARRAY,
         "raw_data": ARRAY,
         "raw_time": ARRAY,
@@ -105,7 +107,7 @@ def spikes_content(obj: Any) -> Content:
         **metadata_json(obj.metadata),
     }
     ends = numpy.cumsum([len(times) for times in train], dtype="<i8")
-    content = Content(attributes, {"spike_times_index": Numbers(ends)})
+    content = Content(attributes, {"spike_times_index": Encoded(ends)})
     lost = keep_others(obj, _KNOWN)
     exact = _is_exact_train(obj.train)
     content.datasets["spike_times"] = Joined(train, _train_dtypes(train) if exact else {})
@@ -144,7 +146,7 @@ def _add_raw(content: Content, obj: Any, lost: dict[str, Any]) -> None:
     for name, value in (("raw_data", obj.raw_data), ("raw_time", obj.raw_time)):
         if numpy.size(value):
             array = numpy.asarray(value)
-            dataset = stored_array(array)
+            dataset = encode(array, ITEM)
             if dataset is None:
                 raise UnsupportedObjectError(f"{name} of dtype {array.dtype} has no form in HDF5")
             content.datasets[name] = dataset
@@ -161,7 +163,7 @@ def _add_raw(content: Content, obj: Any, lost: dict[str, Any]) -> None:
 def read_spikes(group: Any) -> Any:
     """Return the SpikeData that a group represents."""
     raw: dict[str, Any] = {
-        n: read_array(member(group, n)) for n in ("raw_data", "raw_time") if n in group
+        n: Stored(member(group, n)).read() for n in ("raw_data", "raw_time") if n in group
     }
     late = raw if "raw_time" not in raw else {}
     if "raw_time" in raw:
@@ -181,7 +183,7 @@ def read_spikes(group: Any) -> Any:
 
 def _read_train(group: Any) -> list[Array]:
     times = member(group, "spike_times")
-    train = numpy.split(read_array(times), member(group, "spike_times_index")[()])[:-1]
+    train = numpy.split(Stored(times).read(), member(group, "spike_times_index")[()])[:-1]
     if TRAIN_DTYPES not in times.attrs:
         return train
     dtypes = text_of(times.attrs[TRAIN_DTYPES]).split(" ")
@@ -296,7 +298,7 @@ def _add_metadata(content: Content, name: str, value: Any) -> bool:
     return is_exact_metadata(value)
 
 
-FLOATS = Codec(_add_floats, lambda group, name: read_array(member(group, name)))
+FLOATS = Codec(_add_floats, lambda group, name: Stored(member(group, name)).read())
 TIMES = Codec(_add_times, lambda group, name: read_times(group))
 # Where a constructor makes no times of its own, none is what comes back.
 OPTIONAL_TIMES = Codec(lambda *given: given[2] is None or _add_times(*given), TIMES.read)

@@ -17,17 +17,24 @@ from typing import Any
 import numpy
 
 from persist.archive.arrays import Array
+from persist.archive.arrays.datasets import (
+    STRING,
+    Encoded,
+    Stored,
+    are_texts,
+    layout_attributes,
+    text_of,
+)
 from persist.archive.arrays.dtypes import dtype_literal
+from persist.archive.arrays.vocabulary import ITEM
 from persist.archive.literals import is_quiet_nan
 from persist.archive.rules.numpy_types import same_dtype
 from persist.archive.safe.policy import restore_as_trusted
 from persist.errors import UnsupportedObjectError
-from persist.hdf5.arrays import DTYPE, layout_attributes, read_array
 from persist.hdf5.builtins import archive_content, read_archive
-from persist.hdf5.content import Content, Dataset, Numbers, Text, Texts
+from persist.hdf5.content import Content, Dataset
 from persist.hdf5.opening import member
 from persist.hdf5.registry import load_class
-from persist.hdf5.vocabulary import are_texts, text_of
 
 
 def spikelab_class(name: str) -> Any:
@@ -54,11 +61,11 @@ def keep_exact(content: Content, lost: dict[str, Any]) -> None:
     if not lost:
         return
     archived = archive_content(lost, {"type": "dict"})
-    source = archived.datasets["source"]
-    if archived.groups or not isinstance(source, Text):
+    source: Any = archived.datasets["source"]
+    if archived.groups:
         content.groups[EXACT] = archived
     else:
-        content.attributes[EXACT] = source.text
+        content.attributes[EXACT] = source.array[()]
 
 
 def set_exact(obj: Any, group: Any) -> Any:
@@ -74,13 +81,13 @@ _FLOAT = numpy.dtype("<f8")
 _LARGEST = 2**53  # beyond it, not every integer is a float
 
 
-def floats(value: Any) -> tuple[Numbers, bool]:
+def floats(value: Any) -> tuple[Encoded, bool]:
     """Return the dataset for an array of numbers, and whether it comes back the same."""
     array = numpy.asarray(value)
     if type(value) is not numpy.ndarray or not exact_as_float(array):
-        return Numbers(array.astype(_FLOAT)), False
-    literal = {} if array.dtype == _FLOAT else {DTYPE: dtype_literal(array.dtype)}
-    return Numbers(array, _FLOAT, {**literal, **layout_attributes(array)}), True
+        return Encoded(array.astype(_FLOAT)), False
+    literal = {} if array.dtype == _FLOAT else {ITEM.dtype: dtype_literal(array.dtype)}
+    return Encoded(array, _FLOAT, {**literal, **layout_attributes(array)}), True
 
 
 def exact_as_float(array: Array) -> bool:
@@ -93,13 +100,13 @@ def exact_as_float(array: Array) -> bool:
     return kind in "biu" or (kind == "f" and size <= 8)
 
 
-def times(windows: Any) -> tuple[Numbers, bool]:
+def times(windows: Any) -> tuple[Encoded, bool]:
     """Return the dataset for a list of pairs of times, and whether it comes back the same."""
     exact = type(windows) is list and all(
         type(pair) is tuple and len(pair) == 2 and type(pair[0]) is type(pair[1]) is float
         for pair in windows
     )
-    return Numbers(numpy.array(windows, _FLOAT)), exact
+    return Encoded(numpy.array(windows, _FLOAT)), exact
 
 
 def read_times(group: Any) -> list[tuple[float, float]] | None:
@@ -127,21 +134,21 @@ def labels_dataset(labels: Any) -> tuple[Dataset | None, bool]:
         texts = list(map(str, labels))
         if not are_texts(texts):
             raise UnsupportedObjectError("labels with NUL characters have no form in HDF5")
-        return Texts(numpy.array(texts, object)), type(labels) is list and kinds == {str}
+        return Encoded(numpy.array(texts, object), STRING), type(labels) is list and kinds == {str}
     array = numpy.array(labels)
     if array.dtype.kind not in "biufc":
         raise UnsupportedObjectError(
             f"labels must be numbers or texts, got {sorted(kind.__name__ for kind in kinds)}"
         )
     alike = len(kinds) == 1 and kinds <= {bool, int, float} and array.dtype.kind in "bif"
-    return Numbers(array), type(labels) is list and alike
+    return Encoded(array), type(labels) is list and alike
 
 
 def read_labels(group: Any) -> list[Any] | None:
     """Return the labels that a group holds, or None."""
     if "labels" not in group:
         return None
-    labels: list[Any] = read_array(member(group, "labels")).tolist()
+    labels: list[Any] = Stored(member(group, "labels")).read().tolist()
     return labels
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy
 
 from persist.archive.arrays import Array
+from persist.archive.arrays.datasets import STRING, Encoded, Stored, are_texts, text_of
 from persist.archive.rules.numpy_types import same_dtype
 from persist.errors import PersistWarning, UnsupportedObjectError
-from persist.hdf5.arrays import Stored
-from persist.hdf5.content import Content, Dataset, Numbers, Texts
+from persist.hdf5.content import Content, Dataset
 from persist.hdf5.opening import member
-from persist.hdf5.vocabulary import are_texts, is_name, text_of
+from persist.hdf5.vocabulary import is_name
 
 MISSING: Any = object()
 """The value of a unit that lacks the attribute."""
@@ -89,7 +89,7 @@ def _arrays(name: str, values: list[Any], present: list[Any]) -> Dataset:
         if value is not None:
             table[unit] = value
     marks = {MISSING_UNITS: numpy.array(missing, "<i8")} if missing else {}
-    return Numbers(table, attributes=marks)
+    return Encoded(table, attributes=marks)
 
 
 def _texts(name: str, values: list[Any]) -> Dataset:
@@ -98,7 +98,7 @@ def _texts(name: str, values: list[Any]) -> Dataset:
         raise UnsupportedObjectError(
             f"Neuron attribute {name!r} has texts with NUL characters, which have no form in HDF5"
         )
-    return Texts(numpy.array(texts, object))
+    return Encoded(numpy.array(texts, object), STRING)
 
 
 def _numbers(name: str, values: list[Any], present: list[Any]) -> Dataset:
@@ -115,7 +115,7 @@ def _numbers(name: str, values: list[Any], present: list[Any]) -> Dataset:
     elif present and isinstance(present[0], (int, numpy.integer)):
         marks = {KIND: "int"}
     numbers = [math.nan if value is None else float(value) for value in values]
-    return Numbers(numpy.array(numbers), attributes=marks)
+    return Encoded(numpy.array(numbers), attributes=marks)
 
 
 def read_column(dataset: Any) -> list[Any]:

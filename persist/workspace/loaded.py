@@ -1,0 +1,99 @@
+"""Objects of a saved workspace that is never changed, and new ones in a temporary file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from persist.workspace.backend import Extras, Place, SavedFile, Source
+from persist.workspace.file_backend import TemporaryFile
+from persist.workspace.foreign import copy_foreign
+from persist.workspace.index import Entry, missing_item
+
+
+class LoadedBackend:
+    """Objects that were saved, until others take their places.
+
+    Parameters
+    ----------
+    saved : Source
+        The saved workspace.
+    places : iterable of (str, str)
+        The namespace and key of each object in it.
+    added : TemporaryFile
+        Where new objects go.
+    """
+
+    def __init__(self, saved: Source, places: Iterable[Place], added: TemporaryFile) -> None:
+        self.saved = saved
+        self.added = added
+        self._items = list(places)
+        self._places: dict[Place, tuple[Source, Place]] = {
+            place: (saved, place) for place in self._items
+        }
+
+    def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
+        """Return an object, with handles in place of its arrays if they are to be made."""
+        found = self._places.get((namespace, key))
+        return None if found is None else found[0].read(*found[1], handles, extras)
+
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+        """Write an object under other names to an open HDF5 file."""
+        source, place = self._place(namespace, key)
+        source.copy_to(file, *place, to, entry)
+
+    def copy_foreign(self, file: Any, dropped: Iterable[Place]) -> None:
+        """Copy what else is in the saved file to an open HDF5 file."""
+        if isinstance(self.saved, SavedFile):
+            copy_foreign(self.saved.file, file, self._items, dropped)
+
+    def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
+        """Keep an object, in the place of what is there."""
+        self.added.put(namespace, key, obj, entry)
+        self._places[namespace, key] = self.added, (namespace, key)
+
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
+        """Keep an object of another source, in the place of what is there."""
+        self.added.take(source, place, to, entry)
+        self._places[to] = self.added, to
+
+    def set_note(self, namespace: str, key: str, note: Any) -> None:
+        """Set or replace the note on a new object; those on others are in the index."""
+        if self._is_added((namespace, key)):
+            self.added.set_note(namespace, key, note)
+
+    def move(self, namespace: str, old_key: str, new_key: str) -> None:
+        """Give an object another key, in the place of what is there."""
+        old, new = (namespace, old_key), (namespace, new_key)
+        held = self._place(*old)
+        if held[0] is self.added:
+            self.added.move(namespace, old_key, new_key)
+            held = self.added, new
+        elif self._is_added(new):
+            self.added.remove(namespace, [new_key])
+        self._places[new] = held
+        del self._places[old]
+
+    def remove(self, namespace: str, keys: Sequence[str]) -> None:
+        """Remove objects."""
+        added = [key for key in keys if self._is_added((namespace, key))]
+        if added:
+            self.added.remove(namespace, added)
+        for key in keys:
+            del self._places[namespace, key]
+
+    def close(self) -> None:
+        """Remove the temporary file, and close the saved one."""
+        try:
+            self.added.close()
+        finally:
+            self.saved.close()
+
+    def _place(self, namespace: str, key: str) -> tuple[Source, Place]:
+        found = self._places.get((namespace, key))
+        if found is None:
+            raise missing_item(namespace, key)
+        return found
+
+    def _is_added(self, place: Place) -> bool:
+        return self._places.get(place, (None, place))[0] is self.added
