@@ -19,6 +19,8 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
+import numpy
+
 from persist.archive.graph import Graph, Mark, Variable
 from persist.archive.literals import ATOMS
 from persist.archive.reduction import NO_STATE, Part, Reduction
@@ -151,6 +153,8 @@ def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
         whole = _runs_python(cls, _METHODS[field])
         if field == "values":
             index = index[0]
+            # Setting a field copies the objects in it, so those which come later would be lost.
+            whole = whole or (isinstance(obj, numpy.ndarray) and obj.dtype.names is not None)
     else:
         whole = field != "attributes"
     return Edge(field, index, child, late, whole)
