@@ -326,6 +326,12 @@ class Graph:
             if error.path:
                 raise
             raise UnsupportedObjectError(error.reason, self._path(obj)) from error
+        except RecursionError as error:
+            reason = (
+                f"taking an object of class {type(obj).__qualname__} apart never ends; give its "
+                "class a get_persistent_rep() method, or store what it holds"
+            )
+            raise UnsupportedObjectError(reason, self._path(obj)) from error
 
     def _path(self, wanted: Any) -> str:
         """Return how an expression leads from an inserted object to another."""

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy
+import pandas
 import pytest
 
 from persist.archive import Archive, restore
@@ -202,6 +203,12 @@ def test_a_slot_that_answers_with_a_new_object_each_time_is_asked_once(scoped: b
     archive = Archive(scoped=scoped)
     archive.insert(x=[thing, thing])
     assert_same(restore(str(archive)), pickle.loads(pickle.dumps({"x": [thing, thing]})))
+
+
+def test_a_frame_whose_attributes_hold_it_is_refused_with_its_path() -> None:
+    frame = pandas.DataFrame({"a": [1]})
+    frame.attrs["holder"] = [frame]
+    assert fails(x={"key": frame}).path == "x['key']"
 
 
 def test_the_path_is_found_beside_objects_that_cannot_be_stored_either() -> None:
