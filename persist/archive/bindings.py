@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import starmap
 
 from persist.archive.reduction import Expression, Import
@@ -24,6 +25,8 @@ class Bindings:
         The names that are in use; those given out are added.
     scoped : bool
         Import inside functions, each of which is replaced by what it returns.
+    prefix : str
+        The beginning of the names of temporary objects, followed by a number.
 
     Attributes
     ----------
@@ -34,8 +37,11 @@ class Bindings:
         order of first use.
     """
 
-    def __init__(self, taken: set[str], scoped: bool) -> None:
+    def __init__(self, taken: set[str], scoped: bool, prefix: str) -> None:
         self._taken = taken
+        self._prefix = prefix
+        self._is_temporary = re.compile(re.escape(prefix) + "[0-9]+").fullmatch
+        self._temporaries = 0
         self.scoped = scoped
         self.bound: dict[tuple[str, str], str] = {}
         self.held: dict[tuple[str, tuple[str, ...], Imports], str] = {}
@@ -57,11 +63,17 @@ class Bindings:
     def take(self, name: str) -> str:
         """Take `name`, or it with the first number that makes it free."""
         free, number = name, 0
-        while free in self._taken:
+        while free in self._taken or self._is_temporary(free):
             number += 1
             free = f"{name}_{number}"
         self._taken.add(free)
         return free
+
+    def temporary(self) -> str:
+        """Return the name of the next temporary object."""
+        self._temporaries += 1
+        name = f"{self._prefix}{self._temporaries}"
+        return name if name not in self._taken else self.take(name)
 
     def imports(self) -> list[str]:
         """Return the statements that import, or functions of them with their calls."""

@@ -11,15 +11,17 @@ import dataclasses
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, compress, groupby, islice, pairwise
+from enum import Enum
+from itertools import chain, groupby, islice, repeat
 from types import ModuleType
 from typing import Any
 
 import numpy
 
+from persist.archive.layout import CONTAINERS
 from persist.archive.literals import ATOMS, is_constant
 from persist.archive.members import in_stable_order
-from persist.archive.reduce import reduce
+from persist.archive.reduce import reduce, reduces_alike
 from persist.archive.reduction import (
     REDUCED,
     Attribute,
@@ -31,14 +33,14 @@ from persist.archive.reduction import (
     Reduction,
     dtype_argument,
     label,
+    pair_parts,
 )
 from persist.archive.template import parse_template
 from persist.archive.views import shared_buffers, view_of
 from persist.errors import UnsupportedObjectError
 
-__all__ = ["Graph", "is_value"]
+__all__ = ["Graph", "Mark", "Variable", "is_value"]
 
-_DICTS = frozenset([dict])
 _SEQUENCES = frozenset([list, tuple])
 
 # The fields of parts that are hashed, or handed to code that may hash them.
@@ -53,6 +55,21 @@ def is_value(obj: Any) -> bool:
     """Return True if `obj` is a number, text, or a tuple of such, which has no identity to keep."""
     cls = type(obj)
     return cls in ATOMS or (cls is tuple and is_constant(obj))
+
+
+class Mark(Enum):
+    """What is to become of an object whose place in the order of definitions matters."""
+
+    BELOW = "a node or a name is below it"
+    NAMED = "it needs a name: it is inserted, referenced twice, or too deep for one expression"
+    DONE = "it is built, or about to be"
+
+
+class Variable(str):
+    """The name of an object that is defined, which ``%r`` writes as it is."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 class Graph:
@@ -72,18 +89,16 @@ class Graph:
     nodes : dict of int to Reduced
         What each object that is neither a value nor a plain container reduces to, by `id`. The
         reductions keep alive the temporary objects that they brought, so that no `id` is used
-        twice.
-    named : set of int
-        The objects that need a name: inserted, referenced twice, or too deep for one expression.
-    marked : set of int
-        The objects whose place in the order of definitions matters, since they or something below
-        them has a name, and the containers that C cannot write, since a node is below them.
+        twice. What reduces to the same parts each time is left out: it is reduced when asked for.
+    state : dict of int to Mark or Variable
+        What C cannot write, since a node or a name is in it or below it; the name of what is
+        defined.
     atoms : set of type
         The types of the numbers and texts in containers.
     arrays : list of numpy.ndarray
         The arrays that were met, before those that share memory are built upon one buffer.
     is_tree : bool
-        Nothing is referenced twice, and only inserted objects are marked.
+        Nothing is referenced twice, and only inserted objects have a state.
     """
 
     def __init__(
@@ -91,18 +106,18 @@ class Graph:
     ) -> None:
         self.roots = list(roots)
         self.root_ids: set[int] = set()
-        self.nodes: dict[int, Reduced] = {}
-        self.named: set[int] = set()
-        self.marked: set[int] = set()
+        self.nodes: dict[int, Reduced | None] = {}
+        self.state: dict[int, Mark | Variable] = {}
         self.atoms: set[type] = set()
         self._arrays: dict[int, numpy.ndarray[Any, Any]] = {}
         self._references: set[int] = set()
-        self._parents: dict[int, Any] = {}
-        self._second_owners: list[Any] = []
+        # The containers that were met, each with what it was met in.
+        self._owners: dict[int, Any] = {}
+        self._alike: dict[type, bool] = {}
         self._sets: list[tuple[Any, Reduction, int]] = []
         self._env: Any = None
         self._nans_of_their_own: bool | None = None
-        self.is_tree = False
+        self.is_tree = True
         groups: Iterable[tuple[Any, Any]] = [(None, self.roots)]
         if envs:
             groups = groupby(self.roots, lambda root: envs.get(root[0]))
@@ -113,12 +128,18 @@ class Graph:
                 if not is_value(obj):
                     owned.append((obj, None))
                     self.root_ids.add(id(obj))
-            self.named |= self.root_ids
+                    self.state[id(obj)] = Mark.NAMED
             self._visit(owned)
         self.arrays = list(self._arrays.values())
         if len(self.arrays) > 1:
             self._share_buffers()
         self._mark()
+
+    def reduced(self, obj: Any) -> Reduced | None:
+        """Return what a node reduces to, or None for a container."""
+        if (found := self.nodes.get(id(obj))) is not None:
+            return found
+        return None if type(obj) in CONTAINERS else self._reduce(obj)
 
     def is_reference(self, obj: Any) -> bool:
         """Return True if `obj` is written as an import path wherever it is used."""
@@ -152,12 +173,24 @@ class Graph:
         """Visit objects, each with its owner, and all below them, level by level."""
         depth = 0
         while owned:
-            found = self._meet(owned)
+            kinds = {type(obj) for obj, _ in owned}
+            if tuple in kinds:
+                owned = [
+                    pair for pair in owned if type(pair[0]) is not tuple or not is_constant(pair[0])
+                ]
+            nodes = []
+            if not kinds <= CONTAINERS:
+                nodes = [pair for pair in owned if type(pair[0]) not in CONTAINERS]
+                owned = [pair for pair in owned if type(pair[0]) in CONTAINERS]
+            containers = self._meet(owned, self._owners)
+            nodes = self._meet(nodes, self.nodes)
             owned = []  # before the next level is made, which is as large
-            owned = self._children(found, depth)
+            owned = self._items(containers)
+            for obj in nodes:
+                owned += self._parts_of_node(obj, depth)
             depth += 1
             if depth % _MAX_DEPTH == 0:
-                self.named.update(id(owner) for _, owner in owned)
+                self.state.update((id(owner), Mark.NAMED) for _, owner in owned)
             if not owned and self._sets:
                 owned = list(self._members(depth))
 
@@ -171,118 +204,117 @@ class Graph:
 
         def rank(member: Any) -> float:
             if not ranks:
-                ranks.update((key, i) for i, key in enumerate(self._parents))
+                ranks.update((key, i) for i, key in enumerate(chain(self._owners, self.nodes)))
             return ranks.get(id(member), math.inf)
 
         for obj, reduced, met in sets:
             if met // _MAX_DEPTH != depth // _MAX_DEPTH:
-                self.named.add(id(obj))
+                self.state[id(obj)] = Mark.NAMED
             assert reduced.members is not None
             try:
-                members = in_stable_order(reduced.members, self._reduce_member, rank)
+                members = in_stable_order(reduced.members, self.reduced, rank)
             except UnsupportedObjectError:
                 # It is raised again, with its path, when that object is visited.
                 members = list(reduced.members)
             self.nodes[id(obj)] = dataclasses.replace(reduced, members=members)
             yield from ((member, obj) for member in members if type(member) not in ATOMS)
 
-    def _meet(self, owned: list[tuple[Any, Any]]) -> list[Any]:
+    def _meet(self, owned: list[tuple[Any, Any]], known: dict[int, Any]) -> list[Any]:
         """Return the objects that are met for the first time; name the others."""
-        parents, known = self._parents, len(self._parents)
-        objects, owners = zip(*owned, strict=True)
-        if tuple in set(map(type, objects)):
-            kept = [type(obj) is not tuple or not is_constant(obj) for obj in objects]
-            objects, owners = tuple(compress(objects, kept)), tuple(compress(owners, kept))
+        count = len(known)
+        are_nodes = known is self.nodes
+        owners = repeat(None) if are_nodes else (owner for _, owner in owned)
         # Most levels share nothing, which C finds out fast.
-        deque(map(parents.setdefault, map(id, objects), owners), 0)
-        if len(parents) == known + len(objects):
-            return list(objects)
-        fresh = set(islice(reversed(parents), len(parents) - known))
+        deque(map(known.setdefault, (id(obj) for obj, _ in owned), owners), 0)
+        if are_nodes:
+            for _, owner in owned:
+                if owner is not None and id(owner) not in self.state:
+                    self._mark_from(owner)
+        if len(known) == count + len(owned):
+            return [obj for obj, _ in owned]
+        self.is_tree = False
+        fresh = set(islice(reversed(known), len(known) - count))
         found = []
-        for obj, owner in zip(objects, owners, strict=True):
+        for obj, owner in owned:
             key = id(obj)
             if key in fresh:
                 fresh.remove(key)
                 found.append(obj)
             else:
-                self.named.add(key)
-                self._second_owners.append(owner)
+                self.state[key] = Mark.NAMED
+                self._mark_from(owner)
         return found
 
-    def _children(self, found: list[Any], depth: int) -> list[tuple[Any, Any]]:
-        kinds = set(map(type, found))
+    def _items(self, containers: list[Any]) -> list[tuple[Any, Any]]:
+        """Return (part, owner) for what containers hold besides atoms."""
+        sequences = [obj for obj in containers if type(obj) is not dict]
+        dicts = [obj for obj in containers if type(obj) is dict]
         owned: list[tuple[Any, Any]] = []
-        sequences = found if kinds <= _SEQUENCES else []
-        dicts = found if kinds <= _DICTS else []
-        nodes = []
-        if not sequences and not dicts:
-            for obj in found:
-                if type(obj) in _SEQUENCES:
-                    sequences.append(obj)
-                elif type(obj) is dict:
-                    dicts.append(obj)
-                elif type(obj) not in ATOMS:
-                    nodes.append(obj)
         if _has_others(chain.from_iterable(sequences), self.atoms):
-            owned += [(item, own) for own in sequences for item in own if type(item) not in ATOMS]
-        if dicts:
-            owned += _dict_children(dicts, self.atoms)
-        for obj in nodes:
-            reduced = self.nodes[id(obj)] = self._reduce(obj)
-            if type(reduced) is Expression and ATOMS.issuperset(map(type, reduced.values)):
-                continue
-            owned += self._node_children(obj, reduced, depth)
+            owned = [(item, own) for own in sequences for item in own if type(item) not in ATOMS]
+        if _has_others(chain.from_iterable(dicts), self.atoms):
+            owned += [(key, own) for own in dicts for key in own if type(key) not in ATOMS]
+        if _has_others(chain.from_iterable(map(dict.values, dicts)), self.atoms):
+            owned += [
+                (part, own) for own in dicts for part in own.values() if type(part) not in ATOMS
+            ]
         return owned
 
-    def _node_children(self, obj: Any, reduced: Reduced, depth: int) -> list[tuple[Any, Any]]:
+    def _parts_of_node(self, obj: Any, depth: int) -> Iterable[tuple[Any, Any]]:
+        """Return (part, owner) for what a node is made of, once it is reduced."""
         key = id(obj)
+        reduced = self._reduce(obj)
+        if type(reduced) is not Reduction or not self._is_alike(type(obj)):
+            self.nodes[key] = reduced
         if type(reduced) is Expression:
+            if ATOMS.issuperset(map(type, reduced.values)):
+                return ()
             # Arguments that are used more than once, or inside deep brackets, get a name.
             template = parse_template(reduced.rep)
             if template.repeated or template.is_deep:
                 named = template.names if template.is_deep else template.repeated
-                self.named.update(id(a) for n, a in reduced.args.items() if n in named)
+                args = (arg for name, arg in reduced.args.items() if name in named)
+                self.state.update((id(arg), Mark.NAMED) for arg in args)
         elif type(reduced) is Reduction:
             if reduced.unabsorbed():
-                self.named.add(key)
+                self.state[key] = Mark.NAMED
         elif type(reduced) is Data:
             self._arrays[key] = reduced.array
             if not reduced.array.flags.writeable:
-                self.named.add(key)
+                self.state[key] = Mark.NAMED
             if reduced.array.dtype.kind in "cV":
                 self.atoms.add(complex)
             if type(dtype_argument(reduced.array.dtype)) is str:
-                return []
+                return ()
         elif _leads_to(reduced, obj):
             self._references.add(key)
         if type(obj) is numpy.ndarray:
             self._arrays.setdefault(key, obj)
-        owned = [
-            (part, obj)
-            for field, _, part in reduced.parts()
-            if type(part) not in ATOMS and field != "members" and not self._is_path(part, obj)
-        ]
         if type(reduced) is Reduction and reduced.members is not None:
             self._sets.append((obj, reduced, depth))
-            self.marked.add(key)
-        elif owned:
-            self.marked.add(key)
-        return owned
+        return [
+            (part, obj)
+            for field, _, part in reduced.parts()
+            if type(part) not in ATOMS and field != "members" and not self._is_path(part)
+        ]
 
-    def _is_path(self, part: Any, owner: Any) -> bool:
+    def _is_path(self, part: Any) -> bool:
         """Return True if a part is an import path, and note so: most are classes, met often."""
         if not isinstance(part, type):
             return type(part) is Import
         key = id(part)
-        if key not in self.nodes and key not in self._parents:
-            self._parents[key] = owner
+        if key not in self.nodes:
             reduced = self._reduce(part)
             if type(reduced) is not Import:
-                del self._parents[key]
                 return False
             self.nodes[key] = reduced
             self._references.add(key)
         return key in self._references
+
+    def _is_alike(self, cls: type) -> bool:
+        if cls not in self._alike:
+            self._alike[cls] = reduces_alike(cls)
+        return self._alike[cls]
 
     def _reduce(self, obj: Any) -> Reduced:
         if type(obj) in REDUCED:
@@ -294,28 +326,40 @@ class Graph:
             if error.path:
                 raise
             raise UnsupportedObjectError(error.reason, self._path(obj)) from error
+        except RecursionError as error:
+            reason = (
+                f"taking an object of class {type(obj).__qualname__} apart never ends; give its "
+                "class a get_persistent_rep() method, or store what it holds"
+            )
+            raise UnsupportedObjectError(reason, self._path(obj)) from error
 
-    def _path(self, obj: Any) -> str:
-        way = [obj]
-        while (owner := self._parents.get(id(way[-1]))) is not None:
-            way.append(owner)
-        path = next((name for name, root in self.roots if root is way[-1]), "")
-        for owner, part in pairwise(way[::-1]):
-            labels = (label(field, i) for field, i, value in self.parts(owner) if value is part)
-            path += next(labels, "")
-        return path
+    def _path(self, wanted: Any) -> str:
+        """Return how an expression leads from an inserted object to another."""
+        met = {id(obj): (name, None) for name, obj in reversed(self.roots)}
+        waiting = deque(obj for _, obj in self.roots)
+        while waiting and id(wanted) not in met:
+            owner = waiting.popleft()
+            is_known = type(owner) in CONTAINERS or self.nodes.get(id(owner)) is not None
+            if not is_known and not self._is_alike(type(owner)):
+                continue  # it is not reduced yet
+            for field, index, part in self.parts(owner):
+                if type(part) not in ATOMS and id(part) not in met:
+                    met[id(part)] = (field, index), owner
+                    waiting.append(part)
+        path, step = "", met.get(id(wanted))
+        while step is not None and step[1] is not None:
+            path = label(*step[0]) + path
+            step = met[id(step[1])]
+        return (step[0] if step else "") + path
 
     def parts(self, obj: Any) -> Iterator[Part]:
         """Yield what a container or a node is made of."""
         if type(obj) in _SEQUENCES:
             yield from (("items", i, item) for i, item in enumerate(obj))
         elif type(obj) is dict:
-            yield from Reduction(dict, pairs=obj.items()).parts()
-        elif (reduced := self.nodes.get(id(obj))) is not None:
+            yield from pair_parts(obj.items())
+        elif (reduced := self.reduced(obj)) is not None:
             yield from reduced.parts()
-
-    def _reduce_member(self, obj: Any) -> Reduced:
-        return self.nodes.get(id(obj)) or reduce(obj, self._env)
 
     def _share_buffers(self) -> None:
         """Build arrays that share memory upon one buffer."""
@@ -326,39 +370,29 @@ class Graph:
             for view in views:
                 key = keys[id(view)]
                 reduced = self.nodes[key] = view_of(view, buffer)
-                self.marked.add(key)
+                self.state.setdefault(key, Mark.BELOW)
                 if reduced.unabsorbed():
-                    self.named.add(key)
-                self._visit([(part, reduced) for _, _, part in reduced.parts()])
+                    self.state[key] = Mark.NAMED
+                parts = (part for _, _, part in reduced.parts() if type(part) not in ATOMS)
+                self._visit([(part, reduced) for part in parts])
 
     def _mark(self) -> None:
-        """Mark what has a name, what is reduced, and all that is above these."""
-        marked = self.marked
-        marked |= self.named
-        # An import path is written wherever it is used.
-        self.named -= self._references
-        owners = map(self._parents.get, chain(self.nodes, self.named))
-        for owner in chain(owners, self._second_owners):
-            if owner is not None and id(owner) not in marked:
+        """Mark what is above a named container; what is above a node is marked when it is met."""
+        for key in [key for key, mark in self.state.items() if mark is Mark.NAMED]:
+            if (owner := self._owners.get(key)) is not None:
                 self._mark_from(owner)
-        self.is_tree = not self._second_owners and self.marked <= self.root_ids
-        self._parents, self._second_owners, self._arrays = {}, [], {}
+        # An import path is written wherever it is used.
+        for key in self._references & self.state.keys():
+            self.state[key] = Mark.BELOW
+        self.is_tree = self.is_tree and self.state.keys() <= self.root_ids
+        if any(self._alike.values()):
+            self.nodes = {key: found for key, found in self.nodes.items() if found is not None}
+        self._owners, self._arrays = {}, {}
 
     def _mark_from(self, owner: Any) -> None:
-        marked, parents = self.marked, self._parents
-        while owner is not None and (key := id(owner)) not in marked:
-            marked.add(key)
-            owner = parents.get(key)
-
-
-def _dict_children(owners: list[dict[Any, Any]], atoms: set[type]) -> list[tuple[Any, Any]]:
-    """Return (part, owner) for what dicts hold besides atoms, as keys and as values."""
-    found: list[tuple[Any, Any]] = []
-    if _has_others(chain.from_iterable(owners), atoms):
-        found = [(key, owner) for owner in owners for key in owner if type(key) not in ATOMS]
-    if _has_others(chain.from_iterable(map(dict.values, owners)), atoms):
-        found += [(part, own) for own in owners for part in own.values() if type(part) not in ATOMS]
-    return found
+        while owner is not None and (key := id(owner)) not in self.state:
+            self.state[key] = Mark.BELOW
+            owner = self._owners.get(key)
 
 
 def _has_others(parts: Iterator[Any], atoms: set[type]) -> bool:

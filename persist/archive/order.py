@@ -14,12 +14,14 @@ cycle itself makes that impossible, objects are handed over in the order of pick
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from persist.archive.graph import Graph
+import numpy
+
+from persist.archive.graph import Graph, Mark, Variable
 from persist.archive.literals import ATOMS
 from persist.archive.reduction import NO_STATE, Part, Reduction
 from persist.errors import CycleError
@@ -105,8 +107,8 @@ class Fill(NamedTuple):
 
 
 def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
-    """Return an iterator of the references from `obj` to objects that are marked in `graph`."""
-    reduced, marked = graph.nodes.get(id(obj)), graph.marked
+    """Return an iterator of the references from `obj` to objects that have a state in `graph`."""
+    reduced, marked = graph.reduced(obj), graph.state
     if reduced is None:
         return _container_edges(obj, marked)
     edges = (
@@ -120,7 +122,7 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
     return iter(list(edges))
 
 
-def _container_edges(obj: Any, marked: set[int]) -> Iterator[Edge]:
+def _container_edges(obj: Any, marked: Container[int]) -> Iterator[Edge]:
     cls = type(obj)
     if cls is list or cls is tuple:
         field = "item" if cls is list else "element"
@@ -151,6 +153,8 @@ def _edge(obj: Any, reduced: Any, part: Part) -> Edge:
         whole = _runs_python(cls, _METHODS[field])
         if field == "values":
             index = index[0]
+            # Setting a field copies the objects in it, so those which come later would be lost.
+            whole = whole or (isinstance(obj, numpy.ndarray) and obj.dtype.names is not None)
     else:
         whole = field != "attributes"
     return Edge(field, index, child, late, whole)
@@ -240,7 +244,7 @@ class _Settling:
 
 
 class Ordering:
-    """The steps that build a graph; the objects that cycles need named join `graph.named`."""
+    """The steps that build a graph; `graph.state` tells what is built and what needs a name."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -249,7 +253,6 @@ class Ordering:
         self._settling: dict[int, _Settling] = {}
         self._late: dict[int, list[_Late]] = {}
         self._incomplete: dict[int, int] = {}
-        self._done: set[int] = set()
 
     def run(self, root: Any) -> Iterator[Define | Fill]:
         """Yield the steps that build `root` and all below it that is not built yet.
@@ -259,8 +262,8 @@ class Ordering:
         CycleError
             If each reference of a cycle is an argument of a constructor.
         """
-        stack, done, depth = self._stack, self._done, self._depth
-        if id(root) not in done:
+        stack, depth = self._stack, self._depth
+        if not self._is_done(id(root)):
             yield from self._enter(root)
         while stack:
             frame = stack[-1]
@@ -280,7 +283,7 @@ class Ordering:
                 continue
             frame.edge = edge
             key = id(edge.child)
-            if key in done:
+            if self._is_done(key):
                 self._arrive(frame, self._incomplete.get(key))
             elif key in depth:
                 self._postpone(key, exists=False)
@@ -293,15 +296,16 @@ class Ordering:
         edges = edges_of(self._graph, obj)
         for edge in edges:
             part = id(edge.child)
-            if part in self._done and part not in self._incomplete:
+            is_done = self._is_done(part)
+            if is_done and part not in self._incomplete:
                 continue
-            if part in self._done or part in self._depth or not self._is_leaf(edge.child):
+            if is_done or part in self._depth or not self._is_leaf(edge.child):
                 break
-            steps += self._finish(edge.child)
+            steps += self._definition(edge.child, _NOTHING)
         else:
             edge = None
             if id(obj) not in self._late:
-                return steps + self._finish(obj)
+                return steps + self._definition(obj, _NOTHING)
         self._depth[id(obj)] = len(self._stack)
         self._stack.append(_Frame(obj, edges))
         self._stack[-1].edge, self._stack[-1].again = edge, edge is not None
@@ -311,16 +315,18 @@ class Ordering:
         if id(obj) in self._late:
             return False
         if type(obj) is list:
-            return self._graph.marked.isdisjoint(map(id, obj))
+            return self._graph.state.keys().isdisjoint(map(id, obj))
         return next(edges_of(self._graph, obj), None) is None
 
-    def _finish(self, obj: Any) -> list[Define]:
-        self._done.add(id(obj))
-        return self._definition(obj, _NOTHING)
+    def _is_done(self, key: int) -> bool:
+        mark = self._graph.state[key]
+        return mark is Mark.DONE or type(mark) is Variable
 
     def _definition(self, obj: Any, waiting: frozenset[tuple[str, Any]]) -> list[Define]:
-        """Return the step that defines an object, if it has a name."""
-        return [Define(obj, waiting)] if id(obj) in self._graph.named else []
+        """Return the step that defines an object, if it has a name; it is done then."""
+        needs_name = self._graph.state[id(obj)] is Mark.NAMED
+        self._graph.state[id(obj)] = Mark.DONE
+        return [Define(obj, waiting)] if needs_name else []
 
     def _push(self, part: _Late) -> None:
         part.started = True
@@ -337,7 +343,6 @@ class Ordering:
         frame.rest = None
         key = id(frame.obj)
         depth = self._depth.pop(key)
-        self._done.add(key)
         yield from self._definition(frame.obj, frozenset(frame.waiting))
         if late := self._late.pop(key, None):
             self._settling[key] = settling = _Settling(key, depth, late)
@@ -462,11 +467,13 @@ class Ordering:
         assert edge is not None
         field = _GROUPS.get(edge.field, edge.field)
         self._wait(frame, Fill(frame.obj, field, edge.index), target, [edge], whole)
-        reduced = self._graph.nodes.get(id(frame.obj))
+        reduced = self._graph.reduced(frame.obj)
         if field in _BEFORE_STATE and type(reduced) is Reduction and reduced.state is not NO_STATE:
             # The state comes last, also where it needs none of the objects that wait.
             self._wait(frame, Fill(frame.obj, "state", 0), target, [], True)
-        self._graph.named.update((id(frame.obj), target))
+        for key in (id(frame.obj), target):
+            if not self._is_done(key):
+                self._graph.state[key] = Mark.NAMED
         frame.waits_for = self._shallower(frame.waits_for, target)
 
     def _wait(self, frame: _Frame, step: Fill, target: int, edges: list[Edge], whole: bool) -> None:

@@ -14,7 +14,7 @@ import inspect
 import operator
 from collections.abc import Mapping
 from functools import lru_cache
-from types import GetSetDescriptorType, MappingProxyType
+from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -31,6 +31,7 @@ from persist.names import is_identifier
 
 __all__ = [
     "attributes_of",
+    "has_default_protocol",
     "has_same",
     "is_plain_call",
     "is_plain_subclass",
@@ -108,17 +109,29 @@ class _Simple:
 @lru_cache(maxsize=1024)
 def _is_plain(cls: Any) -> bool:
     """Return True if the state of objects of a class is their ``__dict__``, as object has it."""
+    return (
+        has_default_protocol(cls)
+        and cls.__dictoffset__ != 0
+        and cls.__basicsize__ == _Simple.__basicsize__
+        and not any(vars(base).get("__slots__") for base in cls.__mro__)
+        and isinstance(inspect.getattr_static(cls, "__dict__"), GetSetDescriptorType)
+    )
+
+
+def has_default_protocol(cls: Any) -> bool:
+    """Return True if `cls` has no method that answers pickle, or the lookup of attributes."""
     inherited = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__getattribute__")
     hooks = ("__getnewargs__", "__getnewargs_ex__", "__setstate__", "__getattr__")
     return (
         type(cls) is type
-        and cls.__dictoffset__ != 0
-        and cls.__basicsize__ == _Simple.__basicsize__
-        and all(getattr(cls, n, None) is getattr(object, n, None) for n in inherited)
+        and has_same(cls, object, *inherited)
         and not any(hasattr(cls, name) for name in hooks)
-        and not any(vars(base).get("__slots__") for base in cls.__mro__)
-        and isinstance(inspect.getattr_static(cls, "__dict__"), GetSetDescriptorType)
+        and all(_is_slot(cls, name) for name in copyreg._slotnames(cls))  # type: ignore[attr-defined]
     )
+
+
+def _is_slot(cls: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(cls, name, None), MemberDescriptorType)
 
 
 def is_plain_call(cls: Any) -> bool:

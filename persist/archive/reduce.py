@@ -16,14 +16,15 @@ from functools import lru_cache
 from typing import Any
 
 from persist.archive import rules
-from persist.archive.protocol import reduce_by_protocol
+from persist.archive.protocol import has_default_protocol, reduce_by_protocol
 from persist.archive.reduction import Expression, Reduced, Reduction
 from persist.archive.registry import dotted_name, registry
+from persist.archive.rules.classes import reduce_dataclass
 from persist.archive.template import parse_template
 from persist.errors import ArchiveError, PersistWarning
 from persist.interfaces import IArchivable
 
-__all__ = ["reduce"]
+__all__ = ["reduce", "reduces_alike"]
 
 rules.load()
 
@@ -62,6 +63,19 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
     ):
         reduced.read_iterators()
     return reduced
+
+
+def reduces_alike(cls: type) -> bool:
+    """Return True if an object of `cls` reduces to the same parts each time that it is asked.
+
+    These parts are its class and what its attributes and slots hold.
+    """
+    return (
+        _own_method(cls) is None
+        and registry.found[cls] in (None, reduce_dataclass)
+        and cls not in copyreg.dispatch_table
+        and has_default_protocol(cls)
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -30,6 +30,7 @@ __all__ = [
     "Rule",
     "dtype_argument",
     "label",
+    "pair_parts",
 ]
 
 Part = tuple[str, Any, Any]
@@ -221,7 +222,7 @@ class Reduction:
         if self.items is not None:
             found.append(zip(repeat("items"), count(), self.items, strict=False))
         if self.pairs is not None:
-            found.append(_pair_parts(self.pairs))
+            found.append(pair_parts(self.pairs))
         if self.members is not None:
             found.append(zip(repeat("members"), count(), self.members, strict=False))
         if self.attributes:
@@ -257,7 +258,8 @@ def _named_parts(field: str, parts: Mapping[str, Any]) -> Iterable[Part]:
     return zip(repeat(field), parts, parts.values(), strict=False)
 
 
-def _pair_parts(pairs: Iterable[tuple[Any, Any]]) -> Iterator[Part]:
+def pair_parts(pairs: Iterable[tuple[Any, Any]]) -> Iterator[Part]:
+    """Yield the keys and values of pairs, in turn."""
     for i, (key, value) in enumerate(pairs):
         yield "keys", i, key
         yield "values", (i, key), value

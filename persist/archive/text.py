@@ -9,7 +9,7 @@ from typing import Any
 
 from persist.archive.bindings import Bindings, function_source
 from persist.archive.collector import paused_collector
-from persist.archive.graph import Graph
+from persist.archive.graph import Graph, Variable
 from persist.archive.layout import WIDTH
 from persist.archive.order import Define, Ordering
 from persist.archive.reduction import REDUCED, Data, Import, Reduction
@@ -18,7 +18,6 @@ from persist.archive.writer import (
     ExpressionWriter,
     External,
     Parts,
-    Variable,
     Verbatim,
     Waiting,
     before_waiting,
@@ -64,8 +63,8 @@ def statements_of(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> S
     """Return the statements that define `roots`, which are yet to be written."""
     graph = Graph(roots, options.envs)
     taken = {"__builtins__", options.data_name, *dict(graph.roots)}
-    writer = ExpressionWriter(graph, Bindings(taken, options.scoped), options.external)
-    return Statements(graph, writer, options.prefix)
+    bindings = Bindings(taken, options.scoped, options.prefix)
+    return Statements(graph, ExpressionWriter(graph, bindings, options.external))
 
 
 def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> str:
@@ -91,7 +90,7 @@ def archive_text(roots: Iterable[tuple[str, Any]], options: SourceOptions) -> st
             *functions,
             *body,
             *removal(writer.bindings.bound.values()),
-            *removal(made + statements.temporaries),
+            *removal([*made, *statements.temporaries]),
             f"try: del {options.closing}",
             "except NameError: pass",
         ]
@@ -110,15 +109,13 @@ def {0}(*args, **attributes):
 
 
 class Statements:
-    """The statements that define a graph; names of temporary objects begin with `prefix`."""
+    """The statements that define a graph."""
 
-    def __init__(self, graph: Graph, writer: ExpressionWriter, prefix: str) -> None:
+    def __init__(self, graph: Graph, writer: ExpressionWriter) -> None:
         self._graph = graph
         self.writer = writer
-        self._prefix = prefix
-        self._count = 0
         self._names: dict[int, Variable] = {}
-        self.temporaries: list[str] = []
+        self.temporaries: list[Variable] = []
 
     def body(self) -> Iterator[str]:
         """Yield the statements, the definitions first, then second names of objects."""
@@ -132,7 +129,7 @@ class Statements:
             primary: str = self._names.get(id(obj), name)
             if primary != name:
                 aliases.append(f"{name} = {primary}")
-            elif id(obj) not in self._graph.marked or self._graph.is_reference(obj):
+            elif id(obj) not in self._graph.state or self._graph.is_reference(obj):
                 yield f"{name} = {self.writer.write(obj, 0, len(name) + 3)}"
             elif ordering is None:
                 yield from self._define(obj, NOTHING)
@@ -147,14 +144,11 @@ class Statements:
     def _define(self, obj: Any, waiting: Waiting) -> Iterator[str]:
         name = self._names.get(id(obj))
         if name is None:
-            self._count += 1
-            name = Variable(f"{self._prefix}{self._count}")
-            taken = self.writer.bindings.take(name)
-            name = name if taken is name else Variable(taken)
+            name = Variable(self.writer.bindings.temporary())
             self.temporaries.append(name)
         yield f"{name} = {self.writer.build(obj, 0, len(name) + 3, waiting)}"
-        self.writer.variables[id(obj)] = name
-        reduced = self._graph.nodes.get(id(obj))
+        self._graph.state[id(obj)] = name
+        reduced = self._graph.reduced(obj)
         if type(reduced) is Reduction:
             for field in reduced.unabsorbed():
                 yield from self._fill_field(obj, name, reduced, field, waiting)
@@ -196,14 +190,15 @@ class Statements:
 
     def _fill(self, obj: Any, field: str, index: Any) -> Iterator[str]:
         """Yield the statements for a part that had to wait."""
-        name = self.writer.variables[id(obj)]
+        name = self._graph.state[id(obj)]
+        assert isinstance(name, Variable)
         if field == "item":
             yield self._set(f"{name}[{index}]", obj[index])
             return
         if field == "value":
             yield from self._set_items(name, [(index[1], obj[index[1]])])
             return
-        reduced = self._graph.nodes.get(id(obj)) or Reduction(dict, pairs=obj.items())
+        reduced = self._graph.reduced(obj) or Reduction(dict, pairs=obj.items())
         assert type(reduced) is Reduction
         if field == "items":
             yield from self._append(obj, name, list(reduced.items or ())[index:])

@@ -13,7 +13,7 @@ import numpy
 from persist.archive import layout
 from persist.archive.array_source import array_reduction
 from persist.archive.bindings import Bindings
-from persist.archive.graph import Graph
+from persist.archive.graph import Graph, Variable
 from persist.archive.layout import CONTAINERS, INDENT, MAX_ITEMS_A_LINE, WIDTH, PlainTexts
 from persist.archive.literals import ATOMS, literal, number_words, numbers_kind, split_text
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
@@ -25,7 +25,6 @@ __all__ = [
     "ExpressionWriter",
     "External",
     "Parts",
-    "Variable",
     "Verbatim",
     "Waiting",
 ]
@@ -43,6 +42,7 @@ _CLOSED = re.compile(r"[\w.]+|[\[({'\"].*|[\w.]+\(.*", re.DOTALL)
 _SHORT = 24
 _SMALL = 10**15
 _QUICK_ATOMS = frozenset([int, str, float, bool, type(None)])
+_LITERALS = ATOMS | {Variable}
 
 
 class Parts:
@@ -63,13 +63,6 @@ class Verbatim:
         self.text = text
 
 
-class Variable(str):
-    """The name of an object that is defined, which ``%r`` writes as it is."""
-
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
 class ExpressionWriter:
     """Writes objects as expressions.
 
@@ -84,8 +77,6 @@ class ExpressionWriter:
 
     Attributes
     ----------
-    variables : dict of int to Variable
-        The names of the objects that are defined so far, by `id`.
     makes_objects : str
         The name of the function that makes an object of a class and attributes, once it is used.
     calls : dict
@@ -95,7 +86,6 @@ class ExpressionWriter:
     def __init__(self, graph: Graph, bindings: Bindings, external: External | None) -> None:
         self.graph = graph
         self.bindings = bindings
-        self.variables: dict[int, Variable] = {}
         self.makes_objects = ""
         self._external = external
         self._plain = PlainTexts(graph.atoms)
@@ -125,15 +115,17 @@ class ExpressionWriter:
             ):
                 return repr(obj)
             return self._atom(obj, indent, column)
-        if id(obj) in self.graph.marked:
-            return self.variables.get(id(obj)) or self.build(obj, indent, column, NOTHING)
+        if (mark := self.graph.state.get(id(obj))) is not None:
+            if type(mark) is Variable:
+                return mark
+            return self.build(obj, indent, column, NOTHING)
         if cls in CONTAINERS:
             return self._plain.one(obj, column) or self._container(obj, indent, column, NOTHING)
         if cls is Parts:
             return self._container(obj.parts, indent, column, NOTHING)
         if cls is Verbatim:
             return str(obj.text)
-        return self.reduced(self.graph.nodes.get(id(obj), obj), indent, column, NOTHING)
+        return self.reduced(self.graph.reduced(obj), indent, column, NOTHING)
 
     def build(self, obj: Any, indent: int, column: int, waiting: Waiting) -> str:
         """Return the expression that builds `obj`, without the parts that are filled in later."""
@@ -141,7 +133,7 @@ class ExpressionWriter:
             if not waiting and (text := self._quick_container(obj, column)):
                 return text
             return self._container(obj, indent, column, waiting)
-        return self.reduced(self.graph.nodes[id(obj)], indent, column, waiting)
+        return self.reduced(self.graph.reduced(obj), indent, column, waiting)
 
     def _quick_container(self, obj: Any, column: int) -> str:
         """Return numbers, text and variables in brackets, or nothing if that is not exact."""
@@ -150,9 +142,9 @@ class ExpressionWriter:
             return ""
         values = obj.values() if is_dict else obj
         if not ATOMS.issuperset(map(type, values)):
-            variable = self.variables.get
-            values = [v if type(v) in ATOMS else variable(id(v), Verbatim) for v in values]
-            if Verbatim in values:
+            state = self.graph.state
+            values = [v if type(v) in ATOMS else state.get(id(v), Verbatim) for v in values]
+            if not _LITERALS.issuperset(map(type, values)):
                 return ""
             obj = dict(zip(obj, values, strict=True)) if is_dict else type(obj)(values)
         return self._plain.text(obj, column)
@@ -283,7 +275,7 @@ class ExpressionWriter:
 
     def _batches(self, items: Sequence[Any], indent: int) -> Iterator[list[str]]:
         """Yield the expressions of items, from C where they are small and nothing is shared."""
-        marked = self.graph.marked
+        marked = self.graph.state
         for start in range(0, len(items), _BATCH):
             part = items[start : start + _BATCH]
             plain = [type(item) in CONTAINERS and id(item) not in marked for item in part]
@@ -373,9 +365,9 @@ class ExpressionWriter:
         """Return a call with numbers, text and variables in one line, or nothing if not exact."""
         values: Any = (*args, *kwargs.values())
         if not _QUICK_ATOMS.issuperset(map(type, values)):
-            variable = self.variables.get
-            values = [v if type(v) in _QUICK_ATOMS else variable(id(v), Verbatim) for v in values]
-            if Verbatim in values:
+            state = self.graph.state
+            values = [v if type(v) in _QUICK_ATOMS else state.get(id(v), Verbatim) for v in values]
+            if not _LITERALS.issuperset(map(type, values)):
                 return ""
             values = tuple(values)
         key = (opening, first, len(args), *kwargs)

@@ -17,6 +17,7 @@ import numpy
 from persist.archive.arrays import Array
 from persist.archive.arrays.blocks import Standing, without_blocks
 from persist.archive.graph import Graph, is_value
+from persist.archive.reduction import Import
 from persist.errors import ArgumentError
 from persist.hdf5.arrays import mark_memory, stretches
 from persist.hdf5.builtins import TAGS, THRESHOLD, archive_content, portable_data, refusals_of
@@ -160,8 +161,7 @@ def _reached(graph: Graph, root: Any) -> Iterator[Any]:
             continue
         seen.add(id(obj))
         # A dtype or an import path is the same wherever it is met, without being stored once.
-        is_path = id(obj) not in graph.nodes and type(obj) not in (list, tuple, dict)
-        if not (is_path or isinstance(obj, numpy.dtype) or graph.is_reference(obj)):
+        if not (isinstance(obj, (Import, numpy.dtype)) or graph.is_reference(obj)):
             yield obj
         waiting += [part for _, _, part in graph.parts(obj)]
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import threading
 from types import ModuleType
 from typing import Any
 
 import numpy
+import pandas
 import pytest
 
 from persist.archive import Archive, restore
 from persist.errors import ArchiveError, PersistWarning, UnsupportedObjectError
 from persist.objects import Archivable
-from tests.classes import Plain
+from tests.classes import Plain, Slotted
+from tests.same import assert_same
 
 
 def fails(**items: Any) -> UnsupportedObjectError:
@@ -177,3 +180,49 @@ class BrokenItems(Archivable):
 
     def items(self) -> Any:
         raise TypeError("broken")
+
+
+class Shadowing(Slotted):
+    """Has a property in place of a slot, which answers with a new object each time."""
+
+    __slots__ = ("seen",)
+
+    @property
+    def left(self) -> Any:
+        return [len(self.seen)]
+
+    @left.setter
+    def left(self, value: Any) -> None:
+        self.seen = [value, value]
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_a_slot_that_answers_with_a_new_object_each_time_is_asked_once(scoped: bool) -> None:
+    thing = Shadowing()
+    thing.left = 0
+    archive = Archive(scoped=scoped)
+    archive.insert(x=[thing, thing])
+    assert_same(restore(str(archive)), pickle.loads(pickle.dumps({"x": [thing, thing]})))
+
+
+def test_a_frame_whose_attributes_hold_it_is_refused_with_its_path() -> None:
+    frame = pandas.DataFrame({"a": [1]})
+    frame.attrs["holder"] = [frame]
+    assert fails(x={"key": frame}).path == "x['key']"
+
+
+def test_the_path_is_found_beside_objects_that_cannot_be_stored_either() -> None:
+    wrong = [threading.Lock(), threading.Lock()]
+    assert fails(x=[[0, {"a": wrong}], [Plain()]]).path == "x[0][1]['a'][0]"
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_a_temporary_name_is_never_that_of_an_import(scoped: bool) -> None:
+    shared = [1]
+    archive = Archive(scoped=scoped, gname_prefix="_numpy", allowed_names=["_numpy1"])
+    archive.insert(x=[shared, shared], _numpy1=numpy.float32(1), y=numpy.dtype("f4").type)
+    found = restore(str(archive))
+    assert found["x"] == [[1], [1]]
+    assert found["x"][0] is found["x"][1]
+    assert found["_numpy1"] == 1
+    assert found["y"] is numpy.float32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import numpy
 import pytest
 
 from persist.archive import Archive, restore
@@ -334,3 +335,13 @@ def test_a_state_that_the_hash_needs_comes_before_what_it_refers_to_is_complete(
     (member,) = found
     assert member.made[0].whole is found
     assert member in found
+
+
+@both_formats
+def test_a_field_of_structures_that_hold_their_array_is_set_when_it_is_complete(
+    scoped: bool,
+) -> None:
+    array = numpy.zeros(2, [("number", "i2"), ("inner", [("pair", object, (2,))])])
+    array[1]["inner"]["pair"][0] = array
+    found = back(scoped, x=array)["x"]
+    assert found["inner"]["pair"][1, 0] is found

@@ -252,3 +252,10 @@ def test_long_source_takes_memory_in_proportion(kind: str, scoped: bool) -> None
     # The tree of the whole source would take some two hundred times its length.
     assert peak - held < 40 * len(source)
     assert_same(found["x"], restore(source)["x"])
+
+
+@both_formats
+def test_a_reversed_list_is_read_up_to_where_it_was(scoped: bool) -> None:
+    items = reversed([1, 2, 3])
+    next(items)
+    assert list(persist.load(written({"x": items}, scoped=scoped))["x"]) == [2, 1]

@@ -128,6 +128,7 @@ def standard() -> st.SearchStrategy[Any]:
         st.builds(random.Random, st.integers()),
         st.builds(collections.UserString, st.text(max_size=3)),
         st.builds(lambda seed: iter([seed]), st.integers()),
+        st.builds(lambda seed: reversed([seed, 1]), st.integers()),
     )
 
 

@@ -38,7 +38,7 @@ __all__ = ["make_slice"]
 
 _SIZED = (list, tuple, dict, set, frozenset, range, str, bytes, bytearray, collections.deque)
 _ITERABLES: list[Any] = [[], (), "", "\xe9", b"", bytearray(), range(0), {}, set()]
-_ITERATORS = tuple(dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES))
+_ITERATORS = (*dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES), type(reversed([])))
 _KEYED = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
 _MAX_PATTERN = 100_000
 _MAX_NUMBER_BITS = 1 << 17
