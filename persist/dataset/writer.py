@@ -31,6 +31,7 @@ from typing import Any
 
 from persist.archive.arrays import Array, Store, get_store
 from persist.dataset.blocks import remove_abandoned
+from persist.dataset.history import History
 from persist.dataset.index import Index, InfoSource
 from persist.dataset.layout import (
     ATTRIBUTES,
@@ -47,7 +48,15 @@ from persist.dataset.layout import (
     package_files,
     staging_names,
 )
-from persist.dataset.manifest import MEMBERS, Commit, encode, line_digest, read_manifest, tip_line
+from persist.dataset.manifest import (
+    MEMBERS,
+    Commit,
+    encode,
+    line_digest,
+    read_lines,
+    read_manifest,
+    tip_line,
+)
 from persist.dataset.value import Item, Place, data_of_source
 from persist.errors import (
     ArgumentError,
@@ -149,6 +158,8 @@ class Writer:
         self.options = options
         self._clean_at: int | None = None
         self._unsnapped = 0
+        # How many lines the manifest had when conflicts kept it from being compacted.
+        self._in_conflict = 0
         self._equal: dict[FileRecord, str] = {}
         # Array files, with their inodes, that the disk is known to hold.
         self._synced: set[tuple[str, int]] = set()
@@ -293,7 +304,7 @@ class Writer:
             self._clean_at = commit.number
             keys = len(index.infos)
             self._unsnapped += max(1, len(commit.info))
-            if index.lines > (1 + _SPARE_PART) * keys + _SPARE:
+            if index.lines > max((1 + _SPARE_PART) * keys, self._in_conflict) + _SPARE:
                 self.compact()
             # The more infos there are, the longer a snapshot takes, and the rarer it is.
             elif self._unsnapped > _UNSNAPPED + keys // _UNSNAPPED_PART:
@@ -355,13 +366,16 @@ class Writer:
         return stat.S_IMODE(os.stat(self.folder).st_mode) & 0o666
 
     def compact(self) -> None:
-        """Rewrite the manifest without outdated lines."""
+        """Rewrite the manifest without outdated lines, once no key is in conflict."""
+        if History(read_lines(self.folder).lines).conflicts():
+            # The lines of both histories are all that tells of them.
+            self._in_conflict = self.index.lines
+            return
         manifest = read_manifest(self.folder)
-        manifest.package = package_records()
         self.rewrite(list(manifest.lines()))
         self.index.refresh()
         self.index.write_snapshot(durable=self.options.durable)
-        self._unsnapped, self._clean_at = 0, self.index.number
+        self._unsnapped, self._in_conflict, self._clean_at = 0, 0, self.index.number
 
     def rewrite(self, lines: list[bytes]) -> None:
         """Replace the lines of the manifest by others, numbered from 1."""
