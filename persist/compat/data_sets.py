@@ -37,7 +37,6 @@ from persist.dataset.writer import Change, Writer, package_records
 from persist.errors import DamagedError, DataSetError, PersistError
 from persist.files import open_regular
 from persist.files.create import remove_path
-from persist.files.write import sync_folder
 
 __all__ = [
     "counted_of_format_1",
@@ -202,8 +201,8 @@ def upgrade_release(writer: Writer) -> None:
     last = Commit(len(lines) + 1, [line_digest(lines[-1][:-1])], staged=staged, removes=removes)
     last.values = manifest.values if staged else {}
     lines.append(encode(last))
-    if writer.options.durable and staged and not staged.endswith(".py"):
-        sync_folder(writer.path(staged))
+    if writer.options.durable and change is not None:
+        writer.sync_files(change.commit)
     writer.rewrite(lines)
     remove_path(writer.path(_SNAPSHOT))
     writer.write_package()

@@ -103,7 +103,10 @@ class Line(NamedTuple):
 
 @dataclass
 class Commit:
-    """What a commit changes: the members of a line, and whether `_tip` is to name it."""
+    """What a commit changes: the members of a line, and whether `_tip` is to name it.
+
+    `written` has the names of the arrays that were written for it.
+    """
 
     number: int
     after: list[str] = field(default_factory=list)
@@ -116,6 +119,7 @@ class Commit:
     provenance: dict[str, Any] = field(default_factory=dict)
     removes: list[str] = field(default_factory=list)
     is_tip: bool = False
+    written: list[str] = field(default_factory=list)
 
     @property
     def gone(self) -> set[str]:

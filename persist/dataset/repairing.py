@@ -28,7 +28,7 @@ from persist.dataset.layout import (
 from persist.dataset.manifest import Manifest, decode, is_sound, line_digest
 from persist.dataset.results import Results
 from persist.dataset.upgrade import value_record
-from persist.dataset.value import data_of_source
+from persist.dataset.value import Item, data_of_source
 from persist.dataset.writer import Options, Writer, package_records
 from persist.errors import DamagedError, DataSetError, UnknownKeyError
 from persist.files import TIMEOUT, FolderLock, open_regular
@@ -334,5 +334,6 @@ def _accept(folder: str, key: str, change: Any) -> None:
     except Exception as error:
         raise DamagedError(f"cannot accept {path}: {type(error).__name__}: {error}") from error
     if record is None:
-        raise DamagedError(f"cannot accept {path}: it leaves no value; end it as other modules end")
+        ending = Item(key, "", {}, {}).source(Options().store, None).decode().replace("\n", "; ")
+        raise DamagedError(f"cannot accept {path}: it leaves no value; end it with: {ending}")
     change.record_value(key, record)

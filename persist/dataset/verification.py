@@ -374,9 +374,9 @@ class _Check:
             self._found["damaged"].add(shown)
 
     def _check_tip(self) -> None:
-        # A writer that was killed may have left it behind the manifest, never empty.
-        data = self._read(TIP)
-        if data is not None and not (data and all(map(is_tip, data.splitlines()))):
+        # It is not synced: it may be behind the manifest, or empty after a power failure.
+        data = (self._read(TIP) or b"").strip(b"\0")
+        if not all(map(is_tip, data.splitlines())):
             self._found["damaged"].add(self._shown(TIP))
 
     def _check_names(self, known: dict[str, FileRecord], staging: str | None) -> None:

@@ -31,6 +31,7 @@ from typing import Any
 
 from persist.archive.arrays import Array, Store, get_store
 from persist.dataset.blocks import remove_abandoned
+from persist.dataset.history import History
 from persist.dataset.index import Index, InfoSource
 from persist.dataset.layout import (
     ATTRIBUTES,
@@ -40,13 +41,22 @@ from persist.dataset.layout import (
     SNAPSHOT,
     TIP,
     check_portable,
+    is_data_name,
     is_data_set,
     item_file,
     module_in,
     package_files,
     staging_names,
 )
-from persist.dataset.manifest import MEMBERS, Commit, encode, line_digest, read_manifest, tip_line
+from persist.dataset.manifest import (
+    MEMBERS,
+    Commit,
+    encode,
+    line_digest,
+    read_lines,
+    read_manifest,
+    tip_line,
+)
 from persist.dataset.value import Item, Place, data_of_source
 from persist.errors import (
     ArgumentError,
@@ -60,7 +70,14 @@ from persist.files.backup import keep_backup, move_aside
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file, digest_pieces
 from persist.files.regular import open_descriptor
-from persist.files.write import append_bytes, replace_bytes, sync_file, sync_folder, write_bytes
+from persist.files.write import (
+    append_bytes,
+    replace_bytes,
+    set_mode,
+    sync_file,
+    sync_folder,
+    write_bytes,
+)
 from persist.names import is_device_name
 
 __all__ = ["Change", "Options", "Writer", "package_records", "unfinished"]
@@ -141,6 +158,8 @@ class Writer:
         self.options = options
         self._clean_at: int | None = None
         self._unsnapped = 0
+        # How many lines the manifest had when conflicts kept it from being compacted.
+        self._in_conflict = 0
         self._equal: dict[FileRecord, str] = {}
         # Array files, with their inodes, that the disk is known to hold.
         self._synced: set[tuple[str, int]] = set()
@@ -220,7 +239,19 @@ class Writer:
         if os.path.exists(path) and os.path.getsize(path) > self.index.end:
             # The line goes first: without its staging folder it would count as damage.
             append_bytes(path, b"", at=self.index.end, durable=False)
-        self.discard_staged(staging_names(self.index.number + 1))
+        # The disk may hold the names of arrays, and not which modules were to load them.
+        number = self.index.number + 1
+        for name in os.listdir(self.folder):
+            key, _, version = name.removeprefix("data_").partition(".")
+            if version.partition(".")[0] == str(number) and is_data_name(name):
+                self._discard_data(name, self.path(item_file(key)))
+        self.discard_staged(staging_names(number))
+
+    def _discard_data(self, name: str, module: str) -> None:
+        """Remove arrays that a commit wrote, unless a value uses them."""
+        values = read_manifest(self.folder).values.values()
+        if name not in {value.get("data") for value in values} | set(self._named_data(module)):
+            remove_path(self.path(name))
 
     def discard_staged(self, names: Iterable[str]) -> None:
         """Remove staging files and folders, and the arrays that were written for their modules."""
@@ -232,16 +263,21 @@ class Writer:
         for path in map(self.path, staged):
             names = [f"{path}/{name}" for name in os.listdir(path)] if os.path.isdir(path) else []
             # An inner data set that was being created or deleted has folders, too.
-            for name in filter(os.path.isfile, names or [path]):
-                with open_regular(
-                    name, "r", follow=True, encoding="utf-8", errors="replace"
-                ) as file:
-                    found += data_of_source(file.read())
+            for name in names or [path]:
+                found += self._named_data(name)
         if not found:
             return []
         # A key that was being renamed keeps its arrays.
         used = {value.get("data") for value in read_manifest(self.folder).values.values()}
         return [name for name in found if name not in used] + [f"{name}.link" for name in found]
+
+    @staticmethod
+    def _named_data(module: str) -> list[str]:
+        """Return the names of the arrays that a loader module reads; none if it is missing."""
+        if not os.path.isfile(module):
+            return []
+        with open_regular(module, "r", follow=True, encoding="utf-8", errors="replace") as file:
+            return data_of_source(file.read())
 
     def commit(self, commit: Commit) -> None:
         """Append the line of a commit, from which on it counts, and move its modules into place.
@@ -251,9 +287,7 @@ class Writer:
         index, durable = self.index, self.options.durable
         commit.after = index.tips or [""]
         if durable:
-            if commit.staged and not commit.staged.endswith(".py"):
-                sync_folder(self.path(commit.staged))
-            sync_folder(self.folder)
+            self.sync_files(commit)
         line = encode(commit)
         if index.is_open:
             line = b"\n" + line
@@ -270,7 +304,7 @@ class Writer:
             self._clean_at = commit.number
             keys = len(index.infos)
             self._unsnapped += max(1, len(commit.info))
-            if index.lines > (1 + _SPARE_PART) * keys + _SPARE:
+            if index.lines > max((1 + _SPARE_PART) * keys, self._in_conflict) + _SPARE:
                 self.compact()
             # The more infos there are, the longer a snapshot takes, and the rarer it is.
             elif self._unsnapped > _UNSNAPPED + keys // _UNSNAPPED_PART:
@@ -280,6 +314,24 @@ class Writer:
             # The commit counts: readers find it in the staging folder; the next writer recovers.
             _log.warning("A commit in %s is left for the next writer: %s", self.folder, error)
             self._clean_at = None
+
+    def sync_files(self, commit: Commit) -> None:
+        """Wait until the disk holds all that the line of a commit will name.
+
+        Once all files are written: a file system with a journal then writes it for many of them at
+        once, and not for each.
+        """
+        folders = [self.folder]
+        for name in [*commit.written, *filter(None, [commit.staged])]:
+            files, path = [name], self.path(name)
+            if os.path.isdir(path):
+                files = [f"{name}/{file}" for file in os.listdir(path)]
+                folders.insert(0, path)
+            for file in files:
+                sync_file(self.path(file))
+                self._synced.add((file, os.stat(self.path(file)).st_ino))
+        for folder in folders:
+            sync_folder(folder)
 
     def _write_tip(self, number: int, digest: str) -> None:
         # The file must not be ahead of the manifest; it may be behind or missing, so it need not be
@@ -314,13 +366,16 @@ class Writer:
         return stat.S_IMODE(os.stat(self.folder).st_mode) & 0o666
 
     def compact(self) -> None:
-        """Rewrite the manifest without outdated lines."""
+        """Rewrite the manifest without outdated lines, once no key is in conflict."""
+        if History(read_lines(self.folder).lines).conflicts():
+            # The lines of both histories are all that tells of them.
+            self._in_conflict = self.index.lines
+            return
         manifest = read_manifest(self.folder)
-        manifest.package = package_records()
         self.rewrite(list(manifest.lines()))
         self.index.refresh()
         self.index.write_snapshot(durable=self.options.durable)
-        self._unsnapped, self._clean_at = 0, self.index.number
+        self._unsnapped, self._in_conflict, self._clean_at = 0, 0, self.index.number
 
     def rewrite(self, lines: list[bytes]) -> None:
         """Replace the lines of the manifest by others, numbered from 1."""
@@ -446,9 +501,8 @@ class Writer:
             os.rename(item.written.path, path)
         elif store.is_folder:
             os.mkdir(path)
-        # Permissions come before syncs: set later, they would have to be synced on their own.
-        if store.is_folder and os.name != "nt":
-            os.chmod(path, stat.S_IMODE(os.stat(self.folder).st_mode))
+        if store.is_folder:
+            set_mode(path, stat.S_IMODE(os.stat(self.folder).st_mode))
         records = {}
         for file, arrays in store.files(path, item.arrays).items():
             name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
@@ -458,27 +512,24 @@ class Writer:
                 else:
                     records[name] = item.written.records[name[len(data) :]]
                     if not self._link_equal(file, records[name]):
-                        _set_mode(file, mode)
-                if self.options.durable:
-                    self._synced.add((name, os.stat(file).st_ino))
+                        set_mode(file, mode)
             except (OSError, RuntimeError) as error:
                 raise _disk_error(error, file) from error
-        if store.is_folder and self.options.durable:
-            sync_folder(path)
         return records
 
     def _write_file(self, file: str, arrays: Mapping[str, Array], mode: int) -> FileRecord:
-        store, durable = self.options.store, self.options.durable
+        store = self.options.store
         size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
+        # The disk works on a large file while its digest is taken.
+        is_synced = self.options.durable and size >= _SMALL
         pieces = store.content(arrays)
         if pieces is None:
             if self.options.compression is None:
                 _check_space(file, size)
             store.write_file(file, arrays)
-            _set_mode(file, mode)
-            record = digest_beside(
-                lambda: sync_file(file) if durable else None, lambda: digest_file(file), size
-            )
+            set_mode(file, mode)
+            sync = functools.partial(sync_file, file) if is_synced else bool
+            record = digest_beside(sync, lambda: digest_file(file), size)
             self._link_equal(file, record)
             return record
         # The first piece is the header.
@@ -490,13 +541,13 @@ class Writer:
             data = b"".join(pieces)
             record = FileRecord(size, hashlib.sha256(data).hexdigest())
             if not self._link_equal(file, record, data):
-                write_bytes(file, data, durable=durable, mode=mode)
+                write_bytes(file, data, durable=False, mode=mode)
             return record
 
         def write() -> None:
             store.write_file(file, arrays)
-            _set_mode(file, mode)
-            if durable:
+            set_mode(file, mode)
+            if is_synced:
                 sync_file(file)
 
         if size not in self._sizes:
@@ -510,12 +561,6 @@ class Writer:
 def package_records() -> dict[str, Any]:
     """Return the records of the files that all data sets have in common."""
     return {name: digest_pieces([data]) for name, data in package_files().items()}
-
-
-def _set_mode(path: str, mode: int) -> None:
-    # Windows has other permissions.
-    if os.name != "nt":
-        os.chmod(path, mode)
 
 
 def _stat(path: str) -> os.stat_result | None:
@@ -557,7 +602,6 @@ class Change:
         self.commit = Commit(writer.index.number + 1)
         self.infos_set: dict[str, Any] = {}
         self._gone: set[str] = set()
-        self._written: list[str] = []
         self._single: str | None = None
         self._pid = os.getpid()
 
@@ -627,8 +671,11 @@ class Change:
         if kept is not None and before is not None:
             data = before["data"]
         source = item.source(options.store, data)
-        # The module is written first: whoever discards it learns from it what its arrays are.
-        write_bytes(path, source, durable=options.durable, mode=mode)
+        # The module is written first: whoever discards it learns from it what its arrays are, if
+        # their name does not have the number of the commit.
+        number = f".{self._index.number + 1}"
+        is_early = options.durable and data is not None and number not in data
+        write_bytes(path, source, durable=is_early, mode=mode)
         written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         value: dict[str, Any] = {"written": written, **item.description}
         if made_by:
@@ -637,7 +684,7 @@ class Change:
         if data is not None:
             value["data"] = data
             if kept is None:
-                self._written.append(data)
+                self.commit.written.append(data)
                 kept = writer.write_arrays(item, data, mode)
             files.update(kept)
         value["files"] = files
@@ -689,7 +736,7 @@ class Change:
         if text is not None:
             path = self._stage(new)
             data = text.encode()
-            write_bytes(path, data, durable=self._writer.options.durable, mode=self._mode(old))
+            write_bytes(path, data, durable=False, mode=self._mode(old))
             files = dict((record or {"files": {}})["files"])
             files.pop(item_file(old), None)
             files = {item_file(new): digest_pieces([data]), **files}
@@ -720,8 +767,7 @@ class Change:
                 self._single = self._single or key
                 return file
             os.mkdir(folder)
-            if os.name != "nt":
-                os.chmod(folder, stat.S_IMODE(os.stat(writer.folder).st_mode))
+            set_mode(folder, stat.S_IMODE(os.stat(writer.folder).st_mode))
             if self._single is not None:
                 os.rename(file, f"{folder}/{self._single}.py")
             remove_path(file)
@@ -736,8 +782,8 @@ class Change:
         if value is not None:
             data = value.get("data")
             self._writer.note_files(key, value)
-        if is_new and data in self._written:
-            self._written.remove(data)
+        if is_new and data in self.commit.written:
+            self.commit.written.remove(data)
             remove_path(self._writer.path(data))
         elif data is not None and data not in self.commit.removes:
             self.commit.removes.append(data)
@@ -801,6 +847,6 @@ class Change:
         writer.forget()
         writer.index.refresh()
         if writer.index.number < self.commit.number:
-            for name in self._written:
+            for name in self.commit.written:
                 remove_path(writer.path(name))
             writer.discard()

@@ -190,24 +190,6 @@ class LocksMissingError(PersistError, OSError):
     """The file system of a file has no locks."""
 
 
-def _lock(handle: int) -> None:
-    if hasattr(fcntl, "flock"):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    elif msvcrt is not None:
-        os.lseek(handle, _BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        raise LocksMissingError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-
-def _unlock(handle: int) -> None:
-    if hasattr(fcntl, "flock"):
-        fcntl.flock(handle, fcntl.LOCK_UN)
-    elif msvcrt is not None:
-        os.lseek(handle, _BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-
-
 class LockFile(io.FileIO):
     """An open file that is locked, until it is closed, against all who would lock it.
 
@@ -234,7 +216,11 @@ class LockFile(io.FileIO):
         try:
             os.ftruncate(self.fileno(), 0)
             # A child that has just inherited the handle would keep the lock if this only closed it.
-            _unlock(self.fileno())
+            if hasattr(fcntl, "flock"):
+                fcntl.flock(self.fileno(), fcntl.LOCK_UN)
+            elif msvcrt is not None:
+                os.lseek(self.fileno(), _BYTE, os.SEEK_SET)
+                msvcrt.locking(self.fileno(), msvcrt.LK_UNLCK, 1)
         finally:
             self.close()
 
@@ -257,7 +243,7 @@ def lock_file(path: str) -> LockFile | None:
             if found.st_size:
                 # A holder that was killed left its name.
                 os.ftruncate(file.fileno(), 0)
-            if file.is_intact():
+            if identity_of(path, follow=False) == file.identity:
                 try:  # noqa: SIM105 - suppress takes a microsecond, of thirty
                     write_at(file.fileno(), this_holder(file.pid), 0)
                 except OSError:
@@ -275,7 +261,13 @@ def lock_file(path: str) -> LockFile | None:
 def _is_locked(handle: int, path: str) -> bool:
     """Lock an open file; return True if it is locked now."""
     try:
-        _lock(handle)
+        if hasattr(fcntl, "flock"):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        elif msvcrt is not None:
+            os.lseek(handle, _BYTE, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     except OSError as error:
         if error.errno in _HELD_ERRORS:
             return False

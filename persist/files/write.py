@@ -12,6 +12,7 @@ from persist.files.regular import open_descriptor, open_regular, write_at
 __all__ = [
     "append_bytes",
     "replace_bytes",
+    "set_mode",
     "sync_data",
     "sync_file",
     "sync_folder",
@@ -32,8 +33,8 @@ def write_bytes(path: str, data: bytes, *, durable: bool, mode: int | None = Non
     """
     handle = open_descriptor(path, _FLAGS | os.O_TRUNC)
     try:
-        if mode is not None and hasattr(os, "fchmod"):
-            os.fchmod(handle, mode)
+        if mode is not None:
+            set_mode(handle, mode)
         write_at(handle, data, 0)
         if durable:
             os.fsync(handle)
@@ -75,8 +76,8 @@ def append_bytes(
     try:
         found = os.fstat(handle)
         if found.st_nlink == 1:
-            if not found.st_size and mode is not None and hasattr(os, "fchmod"):
-                os.fchmod(handle, mode)
+            if not found.st_size and mode is not None:
+                set_mode(handle, mode)
             if found.st_size > at:
                 os.ftruncate(handle, at)
             try:
@@ -94,6 +95,13 @@ def append_bytes(
     with open_regular(path, follow=True) as file:
         kept = file.read(at)
     replace_bytes(path, kept + data, durable=durable)
+
+
+def set_mode(path: str | int, mode: int) -> None:
+    """Set the permissions of a file or folder, which may be an open file, where it has others."""
+    # Windows has others. To set those that are there takes as long as a change.
+    if os.name != "nt" and stat.S_IMODE(os.stat(path).st_mode) != mode:
+        os.chmod(path, mode)
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import builtins
 import contextlib
 import errno
+import functools
 import io
+import itertools
 import os
+import stat
 import sys
 import traceback
 import warnings
@@ -20,7 +23,16 @@ from unittest import mock
 
 import h5py
 
-__all__ = ["KILLED", "Kill", "fail_at", "kill_points", "record", "run_in_child", "run_killed"]
+__all__ = [
+    "KILLED",
+    "Disk",
+    "Kill",
+    "fail_at",
+    "kill_points",
+    "record",
+    "run_in_child",
+    "run_killed",
+]
 
 KILLED = 137
 """What the shell says of a process that was killed with signal 9."""
@@ -111,6 +123,120 @@ def run_in_child(act: Callable[[], Any]) -> int:
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class Disk:
+    """All that a disk may hold of a folder after the power failed while something was done.
+
+    Names come to the disk in the order in which they were made, as in a file system that keeps a
+    journal of them; content comes in any order, or not at all. A file or a folder that was synced
+    is there as it was then, or later.
+
+    Parameters
+    ----------
+    folder : str
+        The folder, all of which the disk holds at first.
+
+    Attributes
+    ----------
+    count : int
+        How often it was looked at: after each call that may have changed it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._ids: dict[int, int] = {}
+        self._fresh = itertools.count()
+        # Per look: the names in each folder and the content of each file.
+        self._looks: list[tuple[dict[int, dict[str, int]], dict[int, bytes]]] = []
+        self._syncs: dict[int, list[int]] = {}
+        self.look()
+        self._syncs = {number: [0] for found in self._looks[0] for number in found}
+
+    @property
+    def count(self) -> int:
+        """See above."""
+        return len(self._looks)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look after each call of the block."""
+
+        def step(name: str, call: _Call, half: _Call | None) -> Any:
+            try:
+                return call()
+            finally:
+                self.look()
+
+        def synced(real: Callable[[int], None], handle: int) -> None:
+            real(handle)
+            if (number := self._ids.get(os.fstat(handle).st_ino)) is not None:
+                self._syncs.setdefault(number, []).append(self.count - 1)
+
+        with _intercepted(step), contextlib.ExitStack() as stack:
+            for name in ("fsync", "fdatasync"):
+                wrapped = functools.partial(synced, getattr(os, name))
+                stack.enter_context(mock.patch.object(os, name, wrapped))
+            yield
+
+    def look(self) -> None:
+        """Note what is in the folder."""
+        folders: dict[int, dict[str, int]] = {}
+        files: dict[int, bytes] = {}
+        live: dict[int, int] = {}
+
+        def visit(path: str) -> int:
+            status = os.lstat(path)
+            # A number is given again when its file is gone.
+            if (number := self._ids.get(status.st_ino)) is None:
+                number = live.get(status.st_ino, next(self._fresh))
+            live[status.st_ino] = number
+            if stat.S_ISDIR(status.st_mode):
+                with os.scandir(path) as entries:
+                    folders[number] = {entry.name: visit(entry.path) for entry in entries}
+            else:
+                with io.FileIO(path) as file:
+                    files[number] = file.read()
+            return number
+
+        self._root = visit(self._folder)
+        self._ids = live
+        self._looks.append((folders, files))
+
+    def rebuild(self, folder: str, after: int, names: int, keeps: Callable[[int], bool]) -> None:
+        """Make what the disk holds if the power fails after a look.
+
+        Parameters
+        ----------
+        folder : str
+            Where, which is made.
+        after : int
+            The last look.
+        names : int
+            The look up to which names have come to the disk.
+        keeps : callable
+            Takes a number; whether the content of a file that was not synced is there.
+        """
+
+        def synced(number: int) -> int:
+            return max((at for at in self._syncs.get(number, ()) if at <= after), default=-1)
+
+        def make(number: int, path: str) -> None:
+            if any(number in folders for folders, _ in self._looks[: after + 1]):
+                os.mkdir(path)
+                entries = self._looks[max(names, synced(number))][0].get(number, {})
+                for name, inner in entries.items():
+                    make(inner, os.path.join(path, name))
+                return
+            held = synced(number)
+            content = self._looks[held][1][number] if held >= 0 else b""
+            if keeps(number):
+                looks = self._looks[: after + 1]
+                content = [files[number] for _, files in looks if number in files][-1]
+            with open(path, "wb") as file:
+                file.write(content)
+
+        make(self._root, folder)
 
 
 def _killer(kill: Kill) -> _Step:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from persist.dataset.layout import SNAPSHOT, TIP, Generation, generation_of
 from persist.errors import DataSetError
 from tests.dataset.crashes import (
     KILLED,
+    Disk,
     fail_at,
     kill_points,
     record,
@@ -185,6 +187,44 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(
         outcomes.add(is_done)
         shutil.rmtree(folder)
     assert outcomes == {False, True}
+
+
+@every_operation
+def test_a_power_failure_loses_nothing_that_was_acknowledged(root, name):
+    trial = Trial(root, name, "npy", durable=True)
+    folder = trial.copy()
+    ds, disk = trial.open(folder), Disk(str(folder))
+    with disk.watched():
+        trial.operation.act(ds)
+        acknowledged = disk.count - 1
+        # Its syncs must not make durable half of what the commit before left to be done.
+        ds.extra = "extra"
+    states = [trial.before, trial.after, trial.after.with_value("extra", "extra")]
+    rng, outcomes, numbered = random.Random(name), set(), map("left_{}".format, itertools.count())
+    for after in [*some_of(range(acknowledged), 5), *some_of(range(acknowledged, disk.count), 5)]:
+        for names, kept in (
+            *((0, set()), (after, set()), (rng.randint(0, after), set(range(0, 1000, 2)))),
+            *((after, set(rng.sample(range(100), 50))), (0, set(range(1000)))),
+        ):
+            left = root / next(numbered)
+            disk.rebuild(str(left), after, names, kept.__contains__)
+            what = f"power failed after call {after}, names of {names}, content of {len(kept)}"
+            with explained(what, left):
+                found = read_data_set(left)
+                outcome = next(n for n, state in enumerate(states) if is_same(found, state))
+                outcomes.add(outcome)
+                is_done = (after >= acknowledged) + (after == disk.count - 1)
+                assert is_done <= outcome <= 1 + (after >= acknowledged)
+                if generation_of(left) is not Generation.PYTHON2:
+                    assert is_same(read_bare(left), states[outcome])
+                check_verified(left)
+                after_that = trial.open(left)
+                after_that.more = "more"
+                wanted = states[outcome].with_value("more", "more")
+                assert is_same(read_object(after_that), wanted)
+                assert persist.verify(left).ok
+            shutil.rmtree(left)
+    assert outcomes == {0, 1, 2}
 
 
 @every_operation

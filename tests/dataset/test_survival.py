@@ -17,6 +17,7 @@ import pytest
 
 import persist
 from persist import DataSet
+from persist.dataset import writer
 from persist.dataset.manifest import Commit, encode, line_digest
 from persist.errors import (
     DamagedError,
@@ -26,6 +27,7 @@ from persist.errors import (
     PersistWarning,
     UnknownKeyError,
 )
+from persist.files.digest import digest_file
 from tests.dataset.crashes import run_in_child
 from tests.dataset.states import bare_package
 
@@ -291,6 +293,57 @@ def test_a_union_merge_has_the_keys_of_both_sides_and_conflicts_are_named(folder
     report = persist.verify("d")
     assert report.ok, report
     assert bare("d._info_dict['x']")[0] == "'of theirs'"
+
+
+def test_a_conflict_survives_until_it_is_accepted_however_much_is_written(folder, monkeypatch):
+    shutil.copytree("d", "e")
+    base = lines()
+    DataSet("d", "w")["x"], DataSet("e", "w")["x"] = "of ours", "of theirs"
+    merge(base)
+    monkeypatch.setattr(writer, "_SPARE", 3)
+    ds = DataSet("d", "w")
+    for number in range(30):
+        ds["y"] = number
+    assert len(lines()) > 30
+    assert persist.verify("d").conflicts == ("x",)
+    assert persist.accept("d") == ("x",)
+    ds = DataSet("d", "w")
+    for number in range(30):
+        ds["y"] = number
+    assert len(lines()) < 30
+    report = persist.verify("d")
+    assert report.ok, report
+    assert (DataSet("d")["x"], DataSet("d")["y"]) == ("of theirs", 29)
+
+
+def test_a_package_of_an_older_release_is_as_recorded_after_the_manifest_was_compacted(
+    folder, monkeypatch
+):
+    monkeypatch.setattr(writer, "_SPARE", 3)
+    package = folder / "d" / "_rare.py"
+    package.write_bytes(package.read_bytes() + b"# older\n")
+    ds = DataSet("d", "w")
+    with ds._results.changing() as change:
+        change.commit.package["_rare.py"] = digest_file(package)
+    before = len(lines())
+    for number in range(30):
+        ds["y"] = number
+    assert len(lines()) < before + 30
+    report = persist.verify("d")
+    assert report.ok, report
+
+
+def test_accept_shows_how_a_module_must_end(folder):
+    (folder / "d" / "x.py").write_text("x = [3]\n")
+    (folder / "d" / "sys.py").write_text("sys = [4]\n")
+    for key in ("x", "sys"):
+        with pytest.raises(DamagedError, match="it leaves no value; end it with: ") as caught:
+            persist.accept("d", key)
+        ending = str(caught.value).partition("end it with: ")[2]
+        path = folder / "d" / f"{key}.py"
+        path.write_text(path.read_text() + ending + "\n")
+        assert persist.accept("d", key) == (key,)
+    assert (DataSet("d").x, DataSet("d").sys) == ([3], [4])
 
 
 def test_a_value_that_one_side_of_a_merge_deleted_and_the_other_set_is_there(folder):

@@ -39,13 +39,13 @@ from persist.files import FolderLock
 """
 
 _NO_LOCKS = """
-import errno
+import errno, types
 from persist.files import lock_file
 
-def refuse(handle):
+def refuse(handle, operation):
     raise OSError(errno.ENOLCK, "No locks available")
 
-lock_file._lock = refuse
+lock_file.fcntl = types.SimpleNamespace(flock=refuse, LOCK_EX=0, LOCK_NB=0, LOCK_UN=0)
 """
 
 
