@@ -182,10 +182,10 @@ class Connection(Transactional):
             return False
         return True
 
-    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
         """Insert rows, encoded as by `encode_row`, through Arrow.
 
-        All have the columns of the first one; a table of persist's own is created if it is missing.
+        A table of persist's own is created if it is missing.
         What happens to a row whose key exists is ``OR IGNORE`` or ``OR REPLACE``, or else an error.
         """
         if "." in table:
@@ -242,8 +242,8 @@ class Connection(Transactional):
         )
 
 
-def _arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return rows as a pyarrow.Table, with all columns that the first row has."""
+def _arrow_table(table: str, rows: Sequence[Sequence[Any]]) -> Any:
+    """Return rows as a pyarrow.Table."""
     pa = import_optional("pyarrow")
     types = {
         "VARCHAR": pa.string(),
@@ -255,16 +255,14 @@ def _arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
         "TIMESTAMP": pa.timestamp("us"),
     }
     columns = {}
-    for column in ALL_TABLES[table].columns:
-        if column.name in rows[0]:
-            values = [row[column.name] for row in rows]
-            element = column.type.removesuffix("[]")
-            convert = pa.array if element == column.type else _lists
-            columns[column.name] = convert(values, types[element])
+    for column, values in zip(ALL_TABLES[table].columns, zip(*rows, strict=True), strict=True):
+        element = column.type.removesuffix("[]")
+        convert = pa.array if element == column.type else _lists
+        columns[column.name] = convert(values, types[element])
     return pa.table(columns)
 
 
-def _lists(values: list[Any], element: Any) -> Any:
+def _lists(values: Sequence[Any], element: Any) -> Any:
     pa = import_optional("pyarrow")
     arrays = [value for value in values if value is not None]
     offsets = numpy.zeros(len(values) + 1, numpy.int64)
