@@ -19,7 +19,7 @@ import numpy
 from persist.errors import DamagedError, LockTimeout
 from persist.tracking.columns import ALL_TABLES
 from persist.tracking.dialect import Dialect, Statement, Transactional
-from persist.tracking.errors import StoreError
+from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
 from persist.tracking.schema import create_schema, has_schema
 from persist.tracking.sql import check_query
@@ -158,7 +158,11 @@ class Connection(Transactional):
 
     def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
         """Return the rows of a query of a user as a pyarrow.Table; see `check_query`."""
-        return self.arrow(Statement(check_query(self._raw, text, values, can_write), values))
+        try:
+            return self.arrow(Statement(check_query(self._raw, text, values, can_write), values))
+        except import_optional("duckdb").Error as error:
+            message = f"{self._path} refused a statement: {error}"
+            raise database_error(type(error).__name__, message) from error
 
     def begin(self) -> None:
         """Begin a transaction."""
