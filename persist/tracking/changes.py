@@ -33,10 +33,6 @@ _PLACES = {
     name: {column.name: place for place, column in enumerate(table.columns)}
     for name, table in ALL_TABLES.items()
 }
-_PARENTS = {
-    name: [(_PLACES[name][column], column, parent) for column, parent in parents]
-    for name, parents in PARENTS.items()
-}
 _natural_key = operator.itemgetter(*map(_PLACES["predictions"].__getitem__, _NATURAL_KEY))
 _values_of_prediction = operator.itemgetter(*list(_PLACES["predictions"])[1:])
 
@@ -338,7 +334,7 @@ class Batch:
         return key
 
     def _check_parents(self, table: str, row: Row) -> None:
-        for place, column, parent in _PARENTS[table]:
+        for place, column, parent in PARENTS[table]:
             key = row[place]
             if key is not None and not self.has(parent, key):
                 raise constraint_error(
