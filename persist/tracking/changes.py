@@ -17,17 +17,24 @@ from persist.tracking.encodings import FILE
 from persist.tracking.engine import Connection
 from persist.tracking.errors import ArgumentTypeError, StoreError, constraint_error
 from persist.tracking.statements import Statement, select
-from persist.tracking.values import encode_row
+from persist.tracking.values import encode_row, encode_values
 
 __all__ = ["Batch", "KnownArtifact", "finish_pending", "has_pending"]
 
-Row = dict[str, Any]
+Row = list[Any]
+"""The values of all columns of a table, in order."""
+
+Values = dict[str, Any]
 
 _NATURAL_KEY = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
 """The columns of a prediction of which no two have the same."""
 
-_NULLS = {name: dict.fromkeys(c.name for c in t.columns) for name, t in ALL_TABLES.items()}
-_natural_key = operator.itemgetter(*_NATURAL_KEY)
+_PLACES = {
+    name: {column.name: place for place, column in enumerate(table.columns)}
+    for name, table in ALL_TABLES.items()
+}
+_natural_key = operator.itemgetter(*map(_PLACES["predictions"].__getitem__, _NATURAL_KEY))
+_values_of_prediction = operator.itemgetter(*list(_PLACES["predictions"])[1:])
 
 # Each in a transaction of its own: rows go before those that they refer to.
 _STAGES = (
@@ -54,7 +61,7 @@ class Batch:
     ----------
     inserted : dict of str to dict of str to Row
         New rows by table and id.
-    updated : dict of (str, str) to dict
+    updated : dict of (str, str) to Values
         New values of existing rows, by table and id.
     deleted : dict of str to dict of str to None
         The ids of rows to delete before anything is inserted.
@@ -71,7 +78,7 @@ class Batch:
         self._contents: dict[tuple[str, bool], str] = {}
         self._shown: Batch | None = None
         self.inserted: dict[str, dict[str, Row]] = {name: {} for name in ALL_TABLES}
-        self.updated: dict[tuple[str, str], Row] = {}
+        self.updated: dict[tuple[str, str], Values] = {}
         self.deleted: dict[str, dict[str, None]] = {name: {} for name in ALL_TABLES}
         self.new_files: list[str] = []
         self.old_files: list[str] = []
@@ -88,19 +95,16 @@ class Batch:
         TypeError, ValueError
             If a column does not take its value.
         """
-        return self._insert(table, encode_row(table, {**_NULLS[table], **values}), is_new)
+        return self._insert(table, encode_row(table, [*map(values.get, _PLACES[table])]), is_new)
 
     def put_prediction(self, key: str | None, values: Mapping[str, Any], new_key: str) -> str:
         """Add a prediction, in the place of one like it or of the id `key`; return its id.
 
         It is `new_key` if no id is wanted. The values are all columns but the id.
         """
-        row = encode_row("predictions", {"prediction_id": key or new_key, **values})
+        row = encode_row("predictions", (key or new_key, *_values_of_prediction(values)))
         natural = _natural_key(row)
-        found = self._find_natural(natural)
-        if found is None:
-            found = key or new_key
-        row["prediction_id"] = found
+        found = row[0] = self._find_natural(natural) or row[0]
         is_new = found == new_key
         if not is_new and self.has("predictions", found):
             self._check_parents("predictions", row)
@@ -111,18 +115,18 @@ class Batch:
             self.delete("predictions", [found])
         self._insert("predictions", row, is_new)
         self._naturals[natural] = found
-        return found
+        return str(found)
 
     def put(self, table: str, values: Mapping[str, Any]) -> None:
         """Add a row to a table of persist's own, in the place of one of its id."""
-        row = encode_row(table, values)
-        self.inserted[table][row[ALL_TABLES[table].key]] = row
+        row = encode_row(table, [*map(values.get, _PLACES[table])])
+        self.inserted[table][row[0]] = row
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
         """Set columns of an existing or pending row; unknown ids are ignored."""
-        encoded = encode_row(table, values)
+        encoded = encode_values(table, values)
         if key in self.inserted[table]:
-            self.inserted[table][key].update(encoded)
+            self._set(table, key, encoded)
         elif self.has(table, key):
             self.updated.setdefault((table, key), {}).update(encoded)
 
@@ -174,12 +178,14 @@ class Batch:
                 return None
             key = self._contents[content] = keys[0]
         row = self.inserted["artifacts"].get(key)
-        if row is None:
-            [row] = self._connection.records(
+        if row is not None:
+            known = dict(zip(_PLACES["artifacts"], row, strict=True))
+        else:
+            [known] = self._connection.records(
                 select("artifacts", ["artifact_path", "ref_count"], {"artifact_id": key})
             )
-            row.update(self.updated.get(("artifacts", key), {}))
-        return KnownArtifact(key, row["artifact_path"], row["ref_count"] or 0)
+            known.update(self.updated.get(("artifacts", key), {}))
+        return KnownArtifact(key, known["artifact_path"], known["ref_count"] or 0)
 
     def show(self) -> None:
         """Apply the changes in a transaction that stays open, for queries of the batch.
@@ -225,7 +231,7 @@ class Batch:
         if is_staged and not self._connection.deletes_together:
             self._take_back()
             with self._connection.transaction():
-                self._connection.insert(PENDING, [{"number": 0, "content": self._to_json()}])
+                self._connection.insert(PENDING, [[0, self._to_json()]])
             finish_pending(self._connection, self._files)
             return
         self._revive()
@@ -309,28 +315,36 @@ class Batch:
         for updates in (shown.updated, later):
             for (name, key), row in updates.items():
                 if key in self.inserted[name]:
-                    self.inserted[name][key].update(row)
+                    self._set(name, key, row)
                 else:
                     self.updated.setdefault((name, key), {}).update(row)
 
     def _insert(self, table: str, row: Row, is_new: bool) -> str:
-        key: str = row[ALL_TABLES[table].key]
+        key: str = row[0]
         if is_new:
             self._new.add(key)
         elif self.has(table, key):
             raise constraint_error(f"{ALL_TABLES[table].key} {key!r} is in {table} already")
         self._check_parents(table, row)
         if table == "artifacts":
-            self._contents[row["content_hash"], row["format"] == FILE] = key
+            places = _PLACES[table]
+            content = row[places["content_hash"]], row[places["format"]] == FILE
+            self._contents[content] = key
         self.inserted[table][key] = row
         return key
 
     def _check_parents(self, table: str, row: Row) -> None:
-        for column, parent in PARENTS[table]:
-            if row[column] is not None and not self.has(parent, row[column]):
+        for place, column, parent in PARENTS[table]:
+            key = row[place]
+            if key is not None and not self.has(parent, key):
                 raise constraint_error(
-                    f"{table}.{column} must be the id of one of the {parent}, got {row[column]!r}"
+                    f"{table}.{column} must be the id of one of the {parent}, got {key!r}"
                 )
+
+    def _set(self, table: str, key: str, values: Values) -> None:
+        """Set columns of a pending row."""
+        for name, value in values.items():
+            self.inserted[table][key][_PLACES[table][name]] = value
 
     def _find_natural(self, natural: tuple[Any, ...]) -> str | None:
         """Return the id of the prediction with these values of `_NATURAL_KEY`."""
@@ -347,7 +361,11 @@ class Batch:
     def _to_json(self) -> str:
         content = {
             "deleted": {name: list(keys) for name, keys in self.deleted.items() if keys},
-            "inserted": {name: [*rows.values()] for name, rows in self.inserted.items() if rows},
+            "inserted": {
+                name: [dict(zip(_PLACES[name], row, strict=True)) for row in rows.values()]
+                for name, rows in self.inserted.items()
+                if rows
+            },
             "updated": [[*place, row] for place, row in self.updated.items()],
             "files": self.old_files,
         }
@@ -388,8 +406,10 @@ def _fill(changes: Batch, content: Any) -> None:
     for name, keys in content["deleted"].items():
         changes.deleted[ALL_TABLES[name].name] = dict.fromkeys(map(str, keys))
     for name, rows in content["inserted"].items():
-        table = ALL_TABLES[name]
-        changes.inserted[name] = {row[table.key]: _from_json(name, row) for row in rows}
+        found = [_from_json(name, row) for row in rows]
+        changes.inserted[name] = {
+            row[ALL_TABLES[name].key]: [*map(row.get, _PLACES[name])] for row in found
+        }
     for name, key, row in content["updated"]:
         changes.updated[name, str(key)] = _from_json(name, row)
     changes.old_files = [str(name) for name in content["files"]]
@@ -403,7 +423,7 @@ def _plain(value: Any) -> Any:
     raise ArgumentTypeError(f"a row holds a {type(value).__name__}")
 
 
-def _from_json(table: str, row: Row) -> Row:
+def _from_json(table: str, row: Values) -> Values:
     # The names of columns become part of statements: only those of the table.
     columns = {column.name: column for column in ALL_TABLES[table].columns}
     found = {}

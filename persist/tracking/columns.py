@@ -211,11 +211,11 @@ ALL_TABLES: dict[str, Table] = {
 }
 """The tables by name, those in the schema ``persist`` included."""
 
-PARENTS: dict[str, tuple[tuple[str, str], ...]] = {
-    name: tuple((c.name, c.refers_to) for c in table.columns if c.refers_to is not None)
+PARENTS: dict[str, list[tuple[int, str, str]]] = {
+    name: [(n, c.name, c.refers_to) for n, c in enumerate(table.columns) if c.refers_to is not None]
     for name, table in ALL_TABLES.items()
 }
-"""The columns of each table that refer to another, and to which."""
+"""The columns of each table that refer to another: their place, their name, and to which."""
 
 # The rows of a pipeline were written by whoever wrote that: ids of predictions may be given.
 ORIGINS = {"predictions": "pipeline_id"}

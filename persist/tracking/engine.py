@@ -19,7 +19,7 @@ import numpy
 from persist.errors import DamagedError, LockTimeout
 from persist.tracking.columns import ALL_TABLES
 from persist.tracking.dialect import Dialect, Statement, Transactional
-from persist.tracking.errors import StoreError
+from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
 from persist.tracking.schema import create_schema, has_schema
 from persist.tracking.sql import check_query
@@ -158,7 +158,11 @@ class Connection(Transactional):
 
     def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
         """Return the rows of a query of a user as a pyarrow.Table; see `check_query`."""
-        return self.arrow(Statement(check_query(self._raw, text, values, can_write), values))
+        try:
+            return self.arrow(Statement(check_query(self._raw, text, values, can_write), values))
+        except import_optional("duckdb").Error as error:
+            message = f"{self._path} refused a statement: {error}"
+            raise database_error(type(error).__name__, message) from error
 
     def begin(self) -> None:
         """Begin a transaction."""
@@ -182,10 +186,10 @@ class Connection(Transactional):
             return False
         return True
 
-    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
         """Insert rows, encoded as by `encode_row`, through Arrow.
 
-        All have the columns of the first one; a table of persist's own is created if it is missing.
+        A table of persist's own is created if it is missing.
         What happens to a row whose key exists is ``OR IGNORE`` or ``OR REPLACE``, or else an error.
         """
         if "." in table:
@@ -242,8 +246,8 @@ class Connection(Transactional):
         )
 
 
-def _arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return rows as a pyarrow.Table, with all columns that the first row has."""
+def _arrow_table(table: str, rows: Sequence[Sequence[Any]]) -> Any:
+    """Return rows as a pyarrow.Table."""
     pa = import_optional("pyarrow")
     types = {
         "VARCHAR": pa.string(),
@@ -255,16 +259,14 @@ def _arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
         "TIMESTAMP": pa.timestamp("us"),
     }
     columns = {}
-    for column in ALL_TABLES[table].columns:
-        if column.name in rows[0]:
-            values = [row[column.name] for row in rows]
-            element = column.type.removesuffix("[]")
-            convert = pa.array if element == column.type else _lists
-            columns[column.name] = convert(values, types[element])
+    for column, values in zip(ALL_TABLES[table].columns, zip(*rows, strict=True), strict=True):
+        element = column.type.removesuffix("[]")
+        convert = pa.array if element == column.type else _lists
+        columns[column.name] = convert(values, types[element])
     return pa.table(columns)
 
 
-def _lists(values: list[Any], element: Any) -> Any:
+def _lists(values: Sequence[Any], element: Any) -> Any:
     pa = import_optional("pyarrow")
     arrays = [value for value in values if value is not None]
     offsets = numpy.zeros(len(values) + 1, numpy.int64)

@@ -23,6 +23,7 @@ __all__ = [
     "UntrustedError",
     "VersionWarning",
     "constraint_error",
+    "database_error",
 ]
 
 
@@ -91,12 +92,24 @@ class VersionWarning(PersistWarning):
 
 def constraint_error(message: str) -> Exception:
     """Return an error for a row that refers to nothing, of the class that DuckDB raises too."""
-    return _constraint_class()(message)
+    return database_error("ConstraintException", message)
 
 
-@functools.lru_cache(maxsize=1)
-def _constraint_class() -> type[Exception]:
+def database_error(kind: str, message: str) -> Exception:
+    """Return a StoreError that is also the error of DuckDB which is called `kind`."""
+    return _database_class(kind)(message)
+
+
+@functools.lru_cache(maxsize=64)
+def _database_class(kind: str) -> type[Exception]:
     from persist.tracking.optional import import_optional
 
-    base = import_optional("duckdb").ConstraintException
-    return type("ConstraintError", (PersistError, base), {"__doc__": constraint_error.__doc__})
+    duckdb = import_optional("duckdb")
+
+    # A pickle cannot find a class that is made here by its name.
+    def reduce(self: Exception) -> tuple[object, ...]:
+        return database_error, (kind, str(self))
+
+    name = kind.replace("Exception", "Error")
+    bases = (StoreError, getattr(duckdb, kind, duckdb.Error))
+    return type(name, bases, {"__doc__": database_error.__doc__, "__reduce__": reduce})

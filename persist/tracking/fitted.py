@@ -119,30 +119,23 @@ class FittedChain:
         Raises
         ------
         DataError
-            If a frame has other columns, or in another order, than the chain was fitted to.
+            If the features are of another shape than those that the chain was fitted to, or a frame
+            has other columns, or in another order.
         """
-        self.check_names(X)
-        return prediction.predict_together(self._plain_steps(), *self.voters(), X, wavelengths)
+        steps = self._checked_steps(X)
+        return prediction.predict_together(steps, *self.voters(), X, wavelengths)
 
     def transform(self, X: Any, wavelengths: Any = None) -> Array:  # noqa: N803 - scikit-learn's
         """Return features as the models get them; see `predict`."""
-        self.check_names(X)
-        return prediction.transform(self._plain_steps(), X, wavelengths)
+        return prediction.transform(self._checked_steps(X), X, wavelengths)
 
-    def check_names(self, X: Any) -> None:  # noqa: N803 - scikit-learn's name
-        """Make sure that a frame has the columns that the chain was fitted to, in this order.
-
-        Raises
-        ------
-        DataError
-            If it has not.
-        """
-        mismatch = prediction.name_mismatch(self.feature_names, X)
+    def _checked_steps(self, X: Any) -> list[tuple[str, tuple[Any, ...]]]:  # noqa: N803
+        """Return the steps for `persist.tracking.prediction`, or refuse features; see `predict`."""
+        steps = [(step.kind.value, step.transformers) for step in self.steps]
+        mismatch = prediction.misfit(self.feature_names, steps, self.voters()[0], X)
         if mismatch is not None:
             raise DataError(mismatch)
-
-    def _plain_steps(self) -> list[tuple[str, tuple[Any, ...]]]:
-        return [(step.kind.value, step.transformers) for step in self.steps]
+        return steps
 
     def classes(self) -> Any:
         """Return the classes of the model, a list of those of each output; None if none."""

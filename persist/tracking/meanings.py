@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -15,17 +15,16 @@ _EXACT = 2**53
 _Arrays = dict[str, Array]
 
 
-class Meaning:
+class Meaning(NamedTuple):
     """Numbers for arrays of labels, and what tells the labels from the numbers.
 
     What is numeric is kept, and labels are their places among ``labels`` of the document, which is
     None if the numbers speak for themselves.
     """
 
-    def __init__(self, y_true: Array, y_pred: Array, document: dict[str, Any] | None) -> None:
-        self.y_true = y_true
-        self.y_pred = y_pred
-        self.document = document
+    y_true: Array
+    y_pred: Array
+    document: dict[str, Any] | None
 
 
 def meaning_of(
@@ -45,7 +44,7 @@ def meaning_of(
             [_listed(one) for one in proba_classes] if several else _listed(proba_classes)
         )
     if sample_ids is not None:
-        document["sample_ids"] = [_plain(one) for one in numpy.asarray(sample_ids).tolist()]
+        document["sample_ids"] = _listed(sample_ids)
     arrays = [None if values is None else numpy.asarray(values) for values in (y_true, y_pred)]
     given = [values for values in arrays if values is not None]
     if any(values.ndim == 2 for values in given):
@@ -127,7 +126,11 @@ def _unique(arrays: list[Array]) -> list[Any]:
 
 
 def _listed(values: Any) -> list[Any]:
-    return [_plain(one) for one in numpy.asarray(values).tolist()]
+    found = numpy.asarray(values)
+    # As dates, and not as how many nanoseconds they are after another one.
+    return [
+        _plain(one) for one in (found.astype(str) if found.dtype.kind in "mM" else found).tolist()
+    ]
 
 
 def _plain(value: Any) -> Any:

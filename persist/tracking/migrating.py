@@ -92,7 +92,7 @@ def _check_empty(opened: Opened) -> None:
         )
 
 
-def _pages(connection: Any, table: str) -> Iterator[list[dict[str, Any]]]:
+def _pages(connection: Any, table: str) -> Iterator[list[list[Any]]]:
     """Yield all rows of a table in lists, by their keys."""
     columns, key = ALL_TABLES[table].columns, ALL_TABLES[table].key
     names = ", ".join(f'"{column.name}"' for column in columns)
@@ -100,13 +100,13 @@ def _pages(connection: Any, table: str) -> Iterator[list[dict[str, Any]]]:
     after = ""
     while True:
         text = f"SELECT {names} FROM {table}{after} ORDER BY {key} LIMIT ?"
-        rows = connection.records(Statement(text, (*last, _ROWS)))
-        for row in rows:
-            for column in columns:
-                if row[column.name] is not None and column.dtype is not None:
-                    row[column.name] = numpy.asarray(row[column.name], column.dtype)
+        rows = [[*row] for row in connection.rows(Statement(text, (*last, _ROWS)))]
+        for place, column in enumerate(columns):
+            for row in rows if column.dtype is not None else ():
+                if row[place] is not None:
+                    row[place] = numpy.asarray(row[place], column.dtype)
         if rows:
             yield rows
         if len(rows) < _ROWS:
             return
-        last, after = (rows[-1][key],), f" WHERE {key} > ?"
+        last, after = (rows[-1][0],), f" WHERE {key} > ?"

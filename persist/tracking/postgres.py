@@ -164,9 +164,9 @@ class PostgresConnection(Transactional):
         self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._is_in_transaction = True
 
-    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
         """Insert rows; see `persist.tracking.engine.Connection.insert`."""
-        columns = [column for column in ALL_TABLES[table].columns if column.name in rows[0]]
+        columns = ALL_TABLES[table].columns
         names = ", ".join(f'"{column.name}"' for column in columns)
         text = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
         if conflict:
@@ -174,8 +174,7 @@ class PostgresConnection(Transactional):
             changed = ", ".join(f'"{c.name}" = EXCLUDED."{c.name}"' for c in columns)
             action = "NOTHING" if conflict == "OR IGNORE" else f"UPDATE SET {changed}"
             text += f" ON CONFLICT ({key}) DO {action}"
-        values = [tuple(row[column.name] for column in columns) for row in rows]
-        self._execute(text, values, many=True)
+        self._execute(text, [*map(tuple, rows)], many=True)
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
         """Set columns of the row of a key."""

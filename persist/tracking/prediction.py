@@ -13,6 +13,7 @@ __all__ = [
     "beside",
     "combine",
     "invert",
+    "misfit",
     "name_mismatch",
     "predict_named",
     "predict_together",
@@ -21,8 +22,8 @@ __all__ = [
 
 
 def predict_named(names: Any, steps: Any, models: Any, weights: Any, features: Any) -> Any:
-    """Return what models predict together, if a frame has the columns that they were fitted to."""
-    mismatch = name_mismatch(names, features)
+    """Return what models predict together, if features are such as they were fitted to."""
+    mismatch = misfit(names, steps, models, features)
     if mismatch is not None:
         raise ValueError(mismatch)
     return predict_together(steps, models, weights, features)
@@ -110,6 +111,21 @@ def invert(transformer: Any, predicted: Any) -> Any:
     if hasattr(transformer, "classes_") or predicted.ndim > 1:
         return transformer.inverse_transform(predicted)
     return transformer.inverse_transform(predicted.reshape(-1, 1)).reshape(predicted.shape)
+
+
+def misfit(names: Any, steps: Any, models: Any, features: Any) -> Any:
+    """Return why features are not such as models were fitted to, or None."""
+    shape = numpy.shape(features)
+    if len(shape) != 2:
+        return f"cannot predict: X must be of shape (n_samples, n_features), got {shape}"
+    mismatch = name_mismatch(names, features)
+    if mismatch is not None:
+        return mismatch
+    before = [one for kind, several in steps if kind != "y_processing" for one in several]
+    width = getattr((before + list(models))[0], "n_features_in_", None)
+    if width is None or shape[1] == width:
+        return None
+    return f"cannot predict: X has {shape[1]} features, and the model was fitted to {width}"
 
 
 def name_mismatch(wanted: Any, features: Any) -> Any:

@@ -275,9 +275,8 @@ class Queries:
         Raises
         ------
         StoreError
-            If it is anything but one statement that reads.
-        duckdb.Error
-            If DuckDB refuses it.
+            If it is anything but one statement that reads, or the database refuses it. The error of
+            DuckDB is one of its own, such as duckdb.CatalogException, too.
         """
         return self._opened.query(query, parameters, engine)
 

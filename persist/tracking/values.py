@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -14,13 +15,13 @@ import numpy
 from persist.tracking.columns import ALL_TABLES, Column
 from persist.tracking.errors import ArgumentError, ArgumentTypeError, constraint_error
 
-__all__ = ["encode_row"]
+__all__ = ["encode_row", "encode_values"]
 
 _LIMITS = {"INTEGER": 31, "BIGINT": 63}  # bits
 
 
-def encode_row(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of a table as it is stored.
+def encode_row(table: str, values: Sequence[Any]) -> list[Any]:
+    """Return a row of a table, given with all columns in order, as it is stored.
 
     Raises
     ------
@@ -29,17 +30,43 @@ def encode_row(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     ConstraintError
         If a value that is required is None.
     """
-    columns = _COLUMNS[table]
-    row = {**values}
-    for name, value in values.items():
-        column, encoder, plain = columns[name]
-        if value is None:
-            if column.required:
-                raise constraint_error(f"{table}.{name} must not be None")
-        # Most values: this is called for each of many rows.
-        elif type(value) is not plain or (plain is str and not value.isascii()):
-            row[name] = encoder(column, value)
+    row = [*values]
+    # This is called for each of many rows, most of which have values of the same types.
+    encoded, texts = _plan(table, tuple(map(type, row)))
+    for place, column, encoder in encoded:
+        row[place] = encoder(column, row[place])
+    for place in texts:
+        if not row[place].isascii():
+            _text(ALL_TABLES[table].columns[place], row[place])
     return row
+
+
+def encode_values(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return some values of a row of a table, by column, as they are stored; see `encode_row`."""
+    found = {}
+    for name, value in values.items():
+        column = ALL_TABLES[table].column(name)
+        _check_required(table, column, type(value))
+        found[name] = None if value is None else _ENCODERS[column.type](column, value)
+    return found
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(table: str, types: tuple[type, ...]) -> tuple[list[tuple[int, Column, Any]], list[int]]:
+    """Return which columns of a row with values of such types to encode, and which hold text."""
+    encoded, texts = [], []
+    for place, (column, kind) in enumerate(zip(ALL_TABLES[table].columns, types, strict=True)):
+        _check_required(table, column, kind)
+        if column.type == "VARCHAR" and kind is str:
+            texts.append(place)
+        elif kind is not type(None) and not (column.type == "DOUBLE" and kind is float):
+            encoded.append((place, column, _ENCODERS[column.type]))
+    return encoded, texts
+
+
+def _check_required(table: str, column: Column, kind: type) -> None:
+    if column.required and kind is type(None):
+        raise constraint_error(f"{table}.{column.name} must not be None")
 
 
 def _text(column: Column, value: Any) -> str:
@@ -148,16 +175,6 @@ _ENCODERS: dict[str, Callable[[Column, Any], Any]] = {
     "TIMESTAMP": _time,
     "DOUBLE[]": lambda column, value: _flat(column, value, numpy.float64),
     "INTEGER[]": _integers,
-}
-
-# What most values are, and are stored as.
-_PLAIN = {"VARCHAR": str, "DOUBLE": float}
-_COLUMNS: dict[str, dict[str, tuple[Column, Callable[[Column, Any], Any], Any]]] = {
-    table.name: {
-        column.name: (column, _ENCODERS[column.type], _PLAIN.get(column.type))
-        for column in table.columns
-    }
-    for table in ALL_TABLES.values()
 }
 
 

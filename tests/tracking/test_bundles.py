@@ -1,6 +1,7 @@
 """Bundles, scripts and packages: the same numbers everywhere, and no code of others."""
 
 import ast
+import importlib
 import inspect
 import json
 import os
@@ -29,7 +30,7 @@ from sklearn.svm import LinearSVC
 
 import persist
 from persist.errors import DamagedError
-from persist.tracking import BundleGenerator, BundleLoader, predict, prediction, replay_chain
+from persist.tracking import BundleGenerator, BundleLoader, predict, prediction, replay_chain, run
 from persist.tracking.errors import BundleError, UntrustedError
 
 FORMATS = ["joblib", "pickle", "archive"]
@@ -458,8 +459,6 @@ def spectra(tmp_path_factory):
     """A frame of named columns, and the run of a model of it."""
     import pandas
 
-    from persist.tracking import run
-
     frame = pandas.DataFrame(X, columns=["1100", "1102", "1104", "1106"])
     steps = [MinMaxScaler(), LinearRegression()]
     workspace = tmp_path_factory.mktemp("spectra")
@@ -518,8 +517,6 @@ def test_scripts_read_tables_as_instruments_write_them(
 def test_columns_of_text_stay_text_in_scripts(tmp_path):
     import pandas
 
-    from persist.tracking import run
-
     frame = pandas.DataFrame({"site": ["1", "b"] * 15, "x": X[:, 0]})
     encoder = ColumnTransformer([("site", OneHotEncoder(), ["site"]), ("x", "passthrough", ["x"])])
     steps = [encoder, LinearRegression()]
@@ -532,8 +529,6 @@ def test_columns_of_text_stay_text_in_scripts(tmp_path):
 
 
 def test_packages_check_names(spectra, tmp_path, monkeypatch):
-    import importlib
-
     frame, result = spectra
     result.export(tmp_path / "named_model", format="package")
     monkeypatch.syspath_prepend(tmp_path)
@@ -543,3 +538,32 @@ def test_packages_check_names(spectra, tmp_path, monkeypatch):
     numpy.testing.assert_allclose(function(frame), wanted, rtol=1e-13)
     with pytest.raises(ValueError, match="feature names"):
         function(frame[frame.columns[::-1]])
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((3, 2), "has 2 features, and the model was fitted to"),
+        ((4,), "must be of shape"),
+        ((2, 3, 4), "must be of shape"),
+    ],
+)
+def test_features_of_another_shape_are_refused_everywhere(
+    tmp_path, monkeypatch, shape, reason, refit
+):
+    steps = [{"y_processing": StandardScaler()}, StandardScaler(), LinearRegression()]
+    result = run(steps, (X, Y), workspace_path=tmp_path / "ws", verbose=0, cv=3, refit=refit)
+    script = runpy.run_path(str(result.export(tmp_path / "model.n4a.py")))["predict"]
+    package = result.export(tmp_path / f"shaped_{len(shape)}_{refit}", format="package")
+    monkeypatch.syspath_prepend(tmp_path)
+    functions = [
+        lambda data: predict(result.best, data),
+        lambda data: predict(result.export(tmp_path / "model.n4a"), data),
+        script,
+        importlib.import_module(package.name).predict,
+    ]
+    for function in functions:
+        with pytest.raises(ValueError, match=f"cannot predict: X {reason}"):
+            function(numpy.zeros(shape))
+        assert function(X).shape == (len(X),)

@@ -1,6 +1,7 @@
 """Many processes on one workspace."""
 
 import multiprocessing
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -9,6 +10,7 @@ import pytest
 
 from persist.errors import LockTimeout
 from persist.tracking.queue import Queue
+from persist.tracking.times import new_id
 from tests.dataset.crashes import run_in_child
 from tests.effort import IS_SHORT
 from tests.tracking.samples import Mean, predict_args
@@ -128,8 +130,6 @@ def test_a_writer_that_waits_comes_before_readers_that_come_later(tmp_path):
 
 @pytest.mark.skipif(not hasattr(multiprocessing, "get_context"), reason="needs processes")
 def test_the_turn_of_a_process_that_died_ends(tmp_path):
-    import os
-
     if not hasattr(os, "fork"):
         pytest.skip("needs fork")
 
@@ -156,3 +156,12 @@ def test_a_store_on_a_disk_that_is_read_only_is_read(tmp_path, monkeypatch):
         assert store.list_runs()["name"].to_list() == ["kept"]
         with pytest.raises(PermissionError):
             store.begin_run("new", {}, [])
+
+
+def test_a_child_process_draws_ids_of_its_own(tmp_path):
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    new_id()  # draws for the next ones too
+    assert run_in_child(lambda: (tmp_path / "id").write_text(new_id())) == 0
+    # All but the time, which differs.
+    assert (tmp_path / "id").read_text()[15:] != new_id()[15:]

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import pickle
 import sys
 
 import numpy
@@ -270,6 +271,26 @@ def test_sql_takes_values_and_returns_frames(store):
         assert store.sql(query, [0.5]).item() == 1
     with pytest.raises(StoreError, match="one SELECT statement, which only reads; got DELETE"):
         store.sql("DELETE FROM logs")
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "reason"),
+    [
+        ("SELEC 1", "ParserException", "syntax error"),
+        ("SELECT nothing FROM runs", "BinderException", "nothing"),
+        ("SELECT nothing(1)", "CatalogException", "nothing"),
+        ("SELECT CAST('a' AS INTEGER)", "ConversionException", "Could not convert string 'a'"),
+        ("SELECT ?", "InvalidInputException", "parameter"),
+    ],
+)
+def test_what_duckdb_refuses_is_an_error_of_both(file_store, query, kind, reason):
+    with pytest.raises(StoreError, match=reason) as caught:
+        file_store.sql(query)
+    assert isinstance(caught.value, getattr(duckdb, kind))
+    assert str(file_store.workspace_path) in str(caught.value)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is type(caught.value)
+    assert str(again) == str(caught.value)
 
 
 def test_variables_of_the_program_are_out_of_reach_of_sql(store):

@@ -14,13 +14,20 @@ import pandas
 import polars
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, StackingRegressor
+from sklearn.ensemble import (
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingRegressor,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LassoCV, LogisticRegression, Ridge
-from sklearn.metrics import make_scorer, max_error, root_mean_squared_error
+from sklearn.metrics import accuracy_score, make_scorer, max_error, root_mean_squared_error
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -31,6 +38,7 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
     StratifiedKFold,
     TimeSeriesSplit,
+    cross_val_predict,
     cross_validate,
 )
 from sklearn.naive_bayes import GaussianNB
@@ -38,7 +46,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 
 from persist.tracking import predict, run
-from persist.tracking.errors import PipelineError
+from persist.tracking.errors import DataError, PipelineError
 from tests.effort import IS_SHORT
 
 GENERATOR = numpy.random.default_rng(1)
@@ -695,3 +703,45 @@ def test_data_and_metrics_that_cannot_be_used_are_told_before_anything_is_record
     with pytest.raises(ValueError, match=message):
         run([Ridge()], dataset, workspace_path=tmp_path / "ws", verbose=0, **options)
     assert not (tmp_path / "ws").exists()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        KMeans(2),
+        GridSearchCV(KMeans(), {"n_clusters": [2, 3]}),
+        IsolationForest(n_estimators=5),
+        GaussianMixture(2),
+    ],
+)
+def test_models_that_do_not_predict_the_target_are_refused(tmp_path, model):
+    with pytest.raises(PipelineError, match="does not predict the target; end the pipeline with"):
+        run([StandardScaler(), model], (X, Y), workspace_path=tmp_path / "ws", verbose=0)
+    assert not (tmp_path / "ws").exists()
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float64", "string", "category"])
+def test_targets_of_pandas_own_types_are_those_of_numpy(train, dtype):
+    plain = CODES > 0 if dtype == "boolean" else CODES
+    y = pandas.Series(plain.astype(str) if dtype == "string" else plain).astype(dtype)
+    result = train([LogisticRegression()], (X, y), cv=StratifiedKFold(4))
+    wanted = cross_val_predict(LogisticRegression(), X, plain, cv=StratifiedKFold(4))
+    assert result.best_score == accuracy_score(plain, wanted)
+    [entry] = result.filter(partition="val", fold_id="avg")
+    found = result.store.get_prediction_arrays(entry["id"])
+    given = numpy.asarray(y).astype(str)[found["sample_indices"]]
+    numpy.testing.assert_array_equal(found["y_true"].astype(str), given)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (60, 0), (60,), (60, 5, 2)])
+def test_features_of_no_table_are_refused(tmp_path, shape):
+    with pytest.raises(DataError, match=r"one or more of both, got \("):
+        run([Ridge()], (numpy.zeros(shape), Y[: shape[0]]), workspace_path=tmp_path, verbose=0)
+
+
+def test_dates_that_name_samples_stay_dates(train):
+    days = pandas.date_range("2024-02-27", periods=len(X))
+    result = train([Ridge()], (pandas.DataFrame(X, index=days), Y))
+    [entry] = result.filter(partition="val", fold_id="avg")
+    found = result.store.get_prediction_arrays(entry["id"])["sample_ids"]
+    assert [*found.astype("datetime64[D]").astype(str)] == [*days.strftime("%Y-%m-%d")]

@@ -245,9 +245,10 @@ def _check_shapes(name: str, features: Array, y: Array) -> None:
             "own"
         )
     shape = features.shape
-    if len(shape) != 2 or not shape[0]:
+    if len(shape) != 2 or 0 in shape:
         raise DataError(
-            f"cannot use {name}: X must be of shape (n_samples, n_features), got {shape}"
+            f"cannot use {name}: X must be of shape (n_samples, n_features), with one or more of "
+            f"both, got {shape}"
         )
     if y.ndim not in (1, 2) or len(y) != shape[0]:
         raise DataError(

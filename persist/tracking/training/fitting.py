@@ -43,6 +43,11 @@ Array = Any
 FINAL = "final"
 """The name of the part that is all training data."""
 
+_NOT_SUPERVISED = {
+    "clusterer": "clusterer",
+    "outlier_detector": "detector of outliers",
+    "density_estimator": "density estimator",
+}
 _TYPES = {
     StepKind.FEATURES: "transformer",
     StepKind.AUGMENTATION: "transformer",
@@ -110,10 +115,26 @@ def reason_of(error: BaseException) -> str:
 
 
 def task_type_of(plan: Plan) -> str:
-    """Return whether the model of a pipeline is a classifier or a regressor."""
+    """Return whether the model of a pipeline is a classifier or a regressor.
+
+    Raises
+    ------
+    PipelineError
+        If it predicts something else than the target, as clusterers do.
+    """
     base = import_optional("sklearn.base")
-    is_classifier = base.is_classifier(plan.model.operators[0])
-    return "classification" if is_classifier else "regression"
+    model = plan.model.operators[0]
+    if base.is_classifier(model):
+        return "classification"
+    # Since scikit-learn 1.6 an estimator has tags, before it had an attribute.
+    tags = model.__sklearn_tags__() if hasattr(model, "__sklearn_tags__") else None
+    kind = getattr(tags, "estimator_type", getattr(model, "_estimator_type", None))
+    if kind in _NOT_SUPERVISED:
+        raise PipelineError(
+            f"cannot train {type(model).__name__}: a {_NOT_SUPERVISED[kind]} does not predict the "
+            "target; end the pipeline with a classifier or regressor"
+        )
+    return "regression"
 
 
 def fit_part(

@@ -360,11 +360,13 @@ def _targets(y: Any) -> tuple[Array, tuple[str, ...]]:
 
 
 def _plain(values: Array) -> Array:
-    """Return text of any library as text of numpy, which all estimators take."""
+    """Return text and numbers of any library as those of numpy, which all estimators take."""
     if values.dtype.kind in "biufcSUmM" or not values.size:
         return values
     flat = values.ravel().tolist()
-    if all(isinstance(value, str) for value in flat):
+    is_text = all(isinstance(value, str) for value in flat)
+    # Nullable integers and booleans of pandas are objects where none is missing, too.
+    if is_text or (len(set(map(type, flat))) == 1 and isinstance(flat[0], (bool, int, float))):
         return numpy.array(flat).reshape(values.shape)
     return values
 
