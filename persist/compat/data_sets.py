@@ -120,7 +120,9 @@ def upgrade_format_1(writer: Writer) -> None:
     # The package reads both formats.
     writer.write_package()
     index.refresh()
-    writer.compact()
+    manifest = read_manifest(writer.folder)
+    manifest.package = package_records()
+    writer.replace_manifest(manifest)
     remove_path(writer.path(_SNAPSHOT))
 
 

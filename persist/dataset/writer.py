@@ -51,6 +51,7 @@ from persist.dataset.layout import (
 from persist.dataset.manifest import (
     MEMBERS,
     Commit,
+    Manifest,
     encode,
     line_digest,
     read_lines,
@@ -370,8 +371,11 @@ class Writer:
         if History(read_lines(self.folder).lines).conflicts():
             # The lines of both histories are all that tells of them.
             self._in_conflict = self.index.lines
-            return
-        manifest = read_manifest(self.folder)
+        else:
+            self.replace_manifest(read_manifest(self.folder))
+
+    def replace_manifest(self, manifest: Manifest) -> None:
+        """Write a manifest without a line more than it needs, and its snapshot."""
         self.rewrite(list(manifest.lines()))
         self.index.refresh()
         self.index.write_snapshot(durable=self.options.durable)

@@ -103,8 +103,8 @@ def pull(
     settle_folder(target)
     version = Version(Location(url, storage_options))
     sets = {place: version.set_at(place) for place in version.head.sets}
-    parent, base = os.path.split(target)
-    staging = os.path.join(parent, f".{base}.pulling")
+    parent = os.path.dirname(target)
+    staging = os.path.join(parent, f".{os.path.basename(target)}.pulling")
     with contextlib.ExitStack() as locks:
         if not dry_run:
             os.makedirs(parent, exist_ok=True)
