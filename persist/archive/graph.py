@@ -116,6 +116,7 @@ class Graph:
         self._alike: dict[type, bool] = {}
         self._sets: list[tuple[Any, Reduction, int]] = []
         self._env: Any = None
+        self._recent: tuple[Any, Reduced] | None = None
         self._nans_of_their_own: bool | None = None
         self.is_tree = True
         groups: Iterable[tuple[Any, Any]] = [(None, self.roots)]
@@ -139,7 +140,12 @@ class Graph:
         """Return what a node reduces to, or None for a container."""
         if (found := self.nodes.get(id(obj))) is not None:
             return found
-        return None if type(obj) in CONTAINERS else self._reduce(obj)
+        if type(obj) in CONTAINERS:
+            return None
+        # Most are asked for several times in a row.
+        if self._recent is None or self._recent[0] is not obj:
+            self._recent = obj, self._reduce(obj)
+        return self._recent[1]
 
     def is_reference(self, obj: Any) -> bool:
         """Return True if `obj` is written as an import path wherever it is used."""
