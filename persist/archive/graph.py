@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import chain, groupby, islice, repeat
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -42,6 +43,8 @@ from persist.errors import UnsupportedObjectError
 __all__ = ["Graph", "Mark", "Variable", "is_value"]
 
 _SEQUENCES = frozenset([list, tuple])
+# Of a pair of an object and its owner.
+_OBJECT, _OWNER = map(itemgetter, range(2))
 
 # The fields of parts that are hashed, or handed to code that may hash them.
 _USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
@@ -179,13 +182,15 @@ class Graph:
         """Visit objects, each with its owner, and all below them, level by level."""
         depth = 0
         while owned:
-            kinds = {type(obj) for obj, _ in owned}
+            kinds = set(map(type, map(_OBJECT, owned)))
             if tuple in kinds:
                 owned = [
                     pair for pair in owned if type(pair[0]) is not tuple or not is_constant(pair[0])
                 ]
-            nodes = []
-            if not kinds <= CONTAINERS:
+            nodes: list[Any] = []
+            if kinds.isdisjoint(CONTAINERS):
+                nodes, owned = owned, nodes
+            elif not kinds <= CONTAINERS:
                 nodes = [pair for pair in owned if type(pair[0]) not in CONTAINERS]
                 owned = [pair for pair in owned if type(pair[0]) in CONTAINERS]
             containers = self._meet(owned, self._owners)
@@ -229,15 +234,15 @@ class Graph:
         """Return the objects that are met for the first time; name the others."""
         count = len(known)
         are_nodes = known is self.nodes
-        owners = repeat(None) if are_nodes else (owner for _, owner in owned)
+        owners = repeat(None) if are_nodes else map(_OWNER, owned)
         # Most levels share nothing, which C finds out fast.
-        deque(map(known.setdefault, (id(obj) for obj, _ in owned), owners), 0)
+        deque(map(known.setdefault, map(id, map(_OBJECT, owned)), owners), 0)
         if are_nodes:
             for _, owner in owned:
                 if owner is not None and id(owner) not in self.state:
                     self._mark_from(owner)
         if len(known) == count + len(owned):
-            return [obj for obj, _ in owned]
+            return list(map(_OBJECT, owned))
         self.is_tree = False
         fresh = set(islice(reversed(known), len(known) - count))
         found = []
@@ -253,8 +258,10 @@ class Graph:
 
     def _items(self, containers: list[Any]) -> list[tuple[Any, Any]]:
         """Return (part, owner) for what containers hold besides atoms."""
-        sequences = [obj for obj in containers if type(obj) is not dict]
-        dicts = [obj for obj in containers if type(obj) is dict]
+        sequences: list[Any] = []
+        dicts: list[Any] = []
+        for obj in containers:
+            (dicts if type(obj) is dict else sequences).append(obj)
         owned: list[tuple[Any, Any]] = []
         if _has_others(chain.from_iterable(sequences), self.atoms):
             owned = [(item, own) for own in sequences for item in own if type(item) not in ATOMS]
@@ -384,8 +391,8 @@ class Graph:
 
     def _mark(self) -> None:
         """Mark what is above a named container; what is above a node is marked when it is met."""
-        for key in [key for key, mark in self.state.items() if mark is Mark.NAMED]:
-            if (owner := self._owners.get(key)) is not None:
+        for key, mark in list(self.state.items()):
+            if mark is Mark.NAMED and (owner := self._owners.get(key)) is not None:
                 self._mark_from(owner)
         # An import path is written wherever it is used.
         for key in self._references & self.state.keys():
