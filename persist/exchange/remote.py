@@ -142,9 +142,8 @@ class Location:
         try:
             yield
         except Exception as error:
-            # fsspec takes all that aiohttp raises for the answer that a file is missing.
-            found = error.__cause__ or error
-            is_web = type(found).__module__.startswith("aiohttp")
+            found = _origin(error)
+            is_web = _is_web(found)
             is_final = is_web and getattr(found, "status", 0) in _FINAL
             if isinstance(error, OSError) and (is_final or not is_web):
                 raise
@@ -162,9 +161,21 @@ def _repeated(attempt: Callable[[], object]) -> None:
             return
         except (FileNotFoundError, PermissionError, NotADirectoryError):
             raise
-        except OSError:
+        except OSError as error:
+            # Clients of object stores have asked again themselves, for some seconds.
+            if isinstance(error, RemoteError) and not _is_web(_origin(error.__cause__ or error)):
+                raise
             time.sleep(pause)
     attempt()
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return what a library raised: fsspec takes all errors of the web for missing files."""
+    return error.__cause__ or error
+
+
+def _is_web(error: BaseException) -> bool:
+    return type(error).__module__.startswith("aiohttp")
 
 
 class Version:
