@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import sys
 import threading
@@ -9,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy
-import pandas
 import pytest
 
 from persist.archive import Archive, restore
@@ -205,10 +205,15 @@ def test_a_slot_that_answers_with_a_new_object_each_time_is_asked_once(scoped: b
     assert_same(restore(str(archive)), pickle.loads(pickle.dumps({"x": [thing, thing]})))
 
 
-def test_a_frame_whose_attributes_hold_it_is_refused_with_its_path() -> None:
-    frame = pandas.DataFrame({"a": [1]})
-    frame.attrs["holder"] = [frame]
-    assert fails(x={"key": frame}).path == "x['key']"
+class Endless:
+    """Takes itself apart to take itself apart, as a frame does whose ``attrs`` hold it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"copy": copy.deepcopy(self)}
+
+
+def test_an_object_that_is_taken_apart_without_end_is_refused_with_its_path() -> None:
+    assert fails(x={"key": Endless()}).path == "x['key']"
 
 
 def test_the_path_is_found_beside_objects_that_cannot_be_stored_either() -> None:
