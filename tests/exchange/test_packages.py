@@ -177,6 +177,7 @@ def test_what_is_there_is_left_alone(tmp_path, package):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
+@pytest.mark.filterwarnings("ignore:'count' is passed as positional:DeprecationWarning:bagit")
 def test_a_bag_of_the_reference_implementation_is_verified(tmp_path, capsys):
     # It lists digests by SHA-256 and SHA-512, and leaves percent signs as they are.
     bag = tmp_path / "bag"
