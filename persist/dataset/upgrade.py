@@ -17,7 +17,7 @@ from persist.errors import DamagedError, DataSetError
 from persist.files import open_regular
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
-from persist.files.write import sync_folder
+from persist.files.write import set_mode, sync_folder
 
 __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 
@@ -83,8 +83,7 @@ def make_group(folder: str, options: Options) -> None:
         If the disk fails; what was made is left for the caller to remove.
     """
     os.mkdir(folder)
-    if os.name != "nt":
-        os.chmod(folder, stat.S_IMODE(os.stat(os.path.dirname(folder)).st_mode))
+    set_mode(folder, stat.S_IMODE(os.stat(os.path.dirname(folder)).st_mode))
     claim_file(os.path.join(folder, MARKER))
     index = Index(folder)
     index.refresh()

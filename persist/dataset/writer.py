@@ -319,8 +319,8 @@ class Writer:
     def sync_files(self, commit: Commit) -> None:
         """Wait until the disk holds all that the line of a commit will name.
 
-        Once all files are written: a file system with a journal then writes it for many of them at
-        once, and not for each.
+        Call it once all files are written: a journaling file system then commits its journal for
+        many of them at once.
         """
         folders = [self.folder]
         for name in [*commit.written, *filter(None, [commit.staged])]:
@@ -330,7 +330,8 @@ class Writer:
                 folders.insert(0, path)
             for file in files:
                 sync_file(self.path(file))
-                self._synced.add((file, os.stat(self.path(file)).st_ino))
+                if name != commit.staged:
+                    self._synced.add((file, os.stat(self.path(file)).st_ino))
         for folder in folders:
             sync_folder(folder)
 
@@ -532,7 +533,7 @@ class Writer:
                 _check_space(file, size)
             store.write_file(file, arrays)
             set_mode(file, mode)
-            sync = functools.partial(sync_file, file) if is_synced else bool
+            sync = functools.partial(sync_file, file) if is_synced else lambda: None
             record = digest_beside(sync, lambda: digest_file(file), size)
             self._link_equal(file, record)
             return record

@@ -98,8 +98,8 @@ def append_bytes(
 
 
 def set_mode(path: str | int, mode: int) -> None:
-    """Set the permissions of a file or folder, which may be an open file, where it has others."""
-    # Windows has others. To set those that are there takes as long as a change.
+    """Set the permissions of a path or an open file, unless it has them already."""
+    # Windows has permissions of another kind. Setting the same ones again takes as long as others.
     if os.name != "nt" and stat.S_IMODE(os.stat(path).st_mode) != mode:
         os.chmod(path, mode)
 

@@ -101,7 +101,7 @@ def _script() -> str | None:
 
 def _git(folder: str) -> dict[str, Any] | None:
     tree = work_tree(folder)
-    return None if tree is None else tree._asdict()
+    return None if tree is None else {"commit": tree.commit, "clean": tree.clean}
 
 
 def this_process() -> dict[str, Any]:
