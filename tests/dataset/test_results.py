@@ -21,6 +21,7 @@ from persist.errors import (
     ReadOnlyError,
     UnknownKeyError,
 )
+from tests.dataset.states import bare_package
 
 
 @pytest.fixture
@@ -113,6 +114,21 @@ def test_a_batch_is_one_commit_or_none(results):
     assert list(results) == ["w", "x"]
     assert results["w"].sum() == 190
     assert persist.verify(results.path).ok
+
+
+def test_every_reader_has_the_keys_of_a_batch_in_the_order_of_their_first_use(tmp_path):
+    expected = {"first": 1}
+    with persist.open(tmp_path / "kept_in_order", "w") as results:
+        results["first"] = 1
+        with results.batch():
+            results["again"] = expected["again"] = 2
+            results.info["noted"] = expected["noted"] = "an info alone"
+            results["last"] = expected["last"] = 3
+            results["again"] = expected["again"] = 4
+        assert list(results) == list(expected)
+    assert list(persist.open(tmp_path / "kept_in_order")) == list(expected)
+    with bare_package(tmp_path / "kept_in_order") as package:
+        assert list(package._info_dict) == list(expected)
 
 
 def test_a_closed_one_reads_and_does_not_write(results):

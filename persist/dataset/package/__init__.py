@@ -90,9 +90,9 @@ def _read_infos():
         done = change.get("do", change)
         for name in done.get("delete", ()):
             infos.pop(name, None)
-        infos.update({n: infos.get(n) for n in change.get("values", ())})
         infos.update(change.get("info", {}))
         infos.update({n: _run_info(n, text) for n, text in done.get("source", {}).items()})
+        infos.update({n: infos.get(n) for n in change.get("values", ())})
     names = _os.listdir(_folder) if not _zipped and (torn or len(infos) <= 1000) else []
     files = [_os.fsencode(n).decode() for n in names if n.endswith(".py") and n[0] not in "_."]
     tips = (_optional("_tip") or b"").splitlines()

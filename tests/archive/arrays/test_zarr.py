@@ -26,7 +26,7 @@ class TestZarr(StoreSuite):
     libraries = ("numpy", "zarr")
     # A shard in several forms, and several chunks, at a time.
     saving_extra = 24 << 20
-    loading_extra = 4 << 20
+    loading_extra = 8 << 20
 
     def read_raw(self, path):
         return {name: array[...] for name, array in open_group(path).arrays()}
