@@ -36,6 +36,7 @@ def test_only_the_names_of_the_source_are_left():
     assert restore("import os\nx = __name__ and 1\ndel os") == {"x": 1}
 
 
+@pytest.mark.cases(1)
 @both_formats
 def test_long_source_is_restored_in_pieces(scoped):
     shared = [0]

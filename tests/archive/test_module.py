@@ -468,7 +468,7 @@ def test_an_interpreter_may_keep_no_compiled_modules(tmp_path, monkeypatch):
 @both_kinds
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt("^C")], ids=["fault", "interrupt"])
-@pytest.mark.cases(8)
+@pytest.mark.cases(4)
 def test_a_failure_at_any_step_leaves_a_whole_version(
     tmp_path, monkeypatch, data_format, package, keep, error
 ):

@@ -27,7 +27,7 @@ _KINDS = 40
 
 @pytest.mark.parametrize("cyclic", [False, True], ids=["without cycles", "with cycles"])
 @pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.cases(3)
+@pytest.mark.cases(2)
 def test_pickle_is_the_oracle(share: int, cyclic: bool, tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     # Whole modules, as each is imported in a process of its own.

@@ -112,6 +112,7 @@ def test_a_closed_pipe_is_quiet(tmp_path):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 @pytest.mark.parametrize(("name", "status"), [("x", 0), ("missing", 2)])
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell")

@@ -34,6 +34,7 @@ def test_runs_are_listed(command, result):
     assert document["run_id"] == row.split()[0]
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
@@ -168,6 +169,7 @@ def test_a_store_that_is_not_there_is_not_made(command):
     assert not Path("nowhere").exists()
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("text", ["", "a,b,c\n", "1,2\n3\n", "1,x\n2,y\n"])
 def test_a_file_that_is_no_table_of_numbers_is_misuse(command, result, text):
     Path("bad.csv").write_text(text)

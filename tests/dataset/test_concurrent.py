@@ -21,7 +21,7 @@ from tests.dataset import workers
 from tests.dataset.states import bare_package, read_bare, read_object
 from tests.effort import IS_SHORT
 
-WRITERS = 8
+WRITERS = 4 if IS_SHORT else 8
 KEYS = 100 if IS_SHORT else 1000
 HOLDER = """
 import sys, time
@@ -74,8 +74,9 @@ def test_nothing_is_lost_when_many_processes_write_and_others_read(pool, folder,
 def test_values_that_many_processes_replace_are_whole_at_any_time(pool, folder, tmp_path):
     keys = ["a", "b", "c"]
     workers.write_same_keys(folder, keys, 0, 1)
-    writers = [(workers.write_same_keys, folder, keys, writer, KEYS // 5) for writer in range(1, 5)]
-    readers = [(workers.read_by_objects, folder), (workers.read_by_package, folder)] * 2
+    half, count = WRITERS // 2, KEYS // 5
+    writers = [(workers.write_same_keys, folder, keys, number + 1, count) for number in range(half)]
+    readers = [(workers.read_by_objects, folder), (workers.read_by_package, folder)] * (half // 2)
     rounds = workers.run_together(pool, str(tmp_path / "stop"), writers, readers)
     assert min(rounds) > 2
     report = persist.verify(folder)

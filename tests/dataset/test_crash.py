@@ -168,7 +168,7 @@ def check_verified(folder):
 
 
 @pytest.mark.parametrize(("data_format", "durable", "name"), KILLED_IN)
-@pytest.mark.cases(7)
+@pytest.mark.cases(4)
 def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(
     root, name, data_format, durable
 ):
@@ -196,7 +196,7 @@ def spread(first: int, end: int) -> list[int]:
 
 
 @every_operation
-@pytest.mark.cases(5)
+@pytest.mark.cases(2)
 def test_a_power_failure_loses_nothing_that_was_acknowledged(root, name):
     trial = Trial(root, name, "npy", durable=True)
     folder = trial.copy()
@@ -319,6 +319,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.cases(2)
 @every_format
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "fast"])
 def test_a_full_disk_keeps_all_that_was_stored_and_goes_on_when_there_is_space(

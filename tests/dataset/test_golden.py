@@ -166,6 +166,7 @@ def test_every_python_reads_a_golden_data_set(path: Path, interpreter: Interpret
     assert snapshot(path) == before
 
 
+@pytest.mark.cases(2)
 @golden
 @with_numpy
 def test_numpy_of_any_age_reads_a_golden_data_set(path: Path, interpreter: Interpreter) -> None:

@@ -400,6 +400,7 @@ def test_a_bare_import_reads_the_arrays(results, data_format):
     assert found.split() == [str(WHOLE.sum()), "float64"]
 
 
+@pytest.mark.cases(2)
 @formats
 @pytest.mark.parametrize("dtype", ["f8", "M8[s]"])
 def test_a_bare_import_reads_the_arrays_from_a_zip(results, tmp_path, dtype):

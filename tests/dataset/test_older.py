@@ -369,7 +369,7 @@ def test_the_first_write_keeps_the_order_of_keys_whatever_their_infos_are(tmp_pa
 
 @each_sample
 @with_numpy
-@pytest.mark.cases(5)
+@pytest.mark.cases(2)
 def test_after_the_first_write_a_bare_import_has_all(
     path: Path, interpreter: Interpreter, copied: Callable[[Path], Path]
 ) -> None:

@@ -445,6 +445,7 @@ BUILTINS = sorted(
 )
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("names", [ODD, BUILTINS], ids=["odd", "builtins"])
 def test_a_key_of_any_name_leaves_the_others_alone(tmp_path: Path, names: list[str]) -> None:
     ds = persist.DataSet("results", "w", tmp_path, array_threshold=2, durable=False)

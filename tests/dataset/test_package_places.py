@@ -87,7 +87,7 @@ def test_values_are_read_from_a_zip(
 @with_numpy
 @formats
 @pytest.mark.parametrize("place", ["absolute", "relative", "below", "environment"])
-@pytest.mark.cases(4)
+@pytest.mark.cases(2)
 def test_arrays_are_read_from_a_zip(
     arrays: Callable[[str], Path],
     tmp_path: Path,
@@ -145,6 +145,7 @@ def test_a_copy_has_any_name_and_place(
     run_bare(interpreter, tmp_path / "moved", program)
 
 
+@pytest.mark.cases(1)
 @with_numpy
 @formats
 def test_a_copy_has_its_own_arrays(
@@ -176,6 +177,7 @@ def read_only(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
     change(tmp_path, stat.S_IWUSR)
 
 
+@pytest.mark.cases(1)
 @formats
 def test_to_read_changes_no_file(
     tmp_path: Path, data_format: str, read_only: Callable[[Path], None]

@@ -88,6 +88,7 @@ def test_each_line_is_json_with_its_number_and_the_digest_of_the_line_before(fol
         assert document["after"] == before
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("damage", ["missing", "empty", "half", "first line", "bytes", "markers"])
 def test_a_manifest_that_cannot_be_used_is_an_error_everywhere_until_it_is_repaired(folder, damage):
     found = lines()
@@ -393,7 +394,7 @@ MERGES = {
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("case", MERGES)
-@pytest.mark.cases(7)
+@pytest.mark.cases(4)
 def test_a_union_merge_keeps_all_readable_and_names_each_conflict(folder, case, swapped):
     first, second, is_kept, expected = MERGES[case]
     shutil.copytree("d", "e")
@@ -660,6 +661,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(folder, members):
     assert not persist.verify("d").ok
 
 
+@pytest.mark.cases(1)
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
 @pytest.mark.parametrize("name", ["w.py", "x.py", MANIFEST, "_snapshot.json"])
 def test_a_pipe_makes_nobody_wait(folder, name):

@@ -35,6 +35,7 @@ def test_what_was_written_is_in_order(tmp_path, data_format):
     assert report.checked == {"npy": 16, "npz": 15, "hdf5": 15}[data_format]
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("data_format", ["npy", "npz", "hdf5"])
 def test_a_flipped_bit_is_found_wherever_it_is(tmp_path, data_format):
     root = make(tmp_path, data_format)

@@ -112,7 +112,7 @@ class Task:
 
 @pytest.mark.parametrize("name", STARTS)
 @pytest.mark.parametrize("durable", [True, False], ids=["durable", "quick"])
-@pytest.mark.cases(4)
+@pytest.mark.cases(2)
 def test_a_trial_is_whole_or_absent_wherever_its_writer_is_killed(root, name, durable):
     task = Task(root, name, durable=durable)
     folder = task.copy()
@@ -220,7 +220,7 @@ def data(root):
     # A package is not replaced.
     [("zip", False), ("zip", True), ("hdf5", False), ("hdf5", True), ("dataset", False)],
 )
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 def test_a_consolidation_is_whole_or_absent_wherever_it_is_killed(root, data, name, is_there):
     consolidate, filename, read = CONSOLIDATIONS[name]
     out = root / "out"

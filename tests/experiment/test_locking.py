@@ -17,6 +17,7 @@ from persist.experiment import TaskReader, TaskWriter, WorkingDataset, storage_t
 from persist.experiment import array_file as array_file_module
 from persist.files import overlay
 from persist.files.overlay import OverlayFile
+from tests.effort import IS_SHORT
 from tests.experiment.samples import contents, make_storage, make_trial, signal
 
 pytest.importorskip("fcntl")
@@ -115,13 +116,15 @@ def read_all(folder, stop, failures):
 def test_a_plain_reader_sees_whole_trials_during_a_recording(tmp_path, monkeypatch):
     monkeypatch.setattr(array_file_module, "_PATIENCE", 5.0)
     stop, failures = CONTEXT.Event(), CONTEXT.Value("i", 0)
+    count = 60 if IS_SHORT else 150
     readers = [
-        CONTEXT.Process(target=read_all, args=(str(tmp_path), stop, failures)) for _ in range(2)
+        CONTEXT.Process(target=read_all, args=(str(tmp_path), stop, failures))
+        for _ in range(1 if IS_SHORT else 2)
     ]
     for reader in readers:
         reader.start()
     with TaskWriter(tmp_path, durable=False) as writer:
-        for number in range(150):
+        for number in range(count):
             writer.write(make_trial(number, emg=signal(number)))
             time.sleep(0.002)
     stop.set()
@@ -129,7 +132,7 @@ def test_a_plain_reader_sees_whole_trials_during_a_recording(tmp_path, monkeypat
         reader.join()
         assert reader.exitcode == 0
     assert failures.value == 0
-    check(tmp_path, 150)
+    check(tmp_path, count)
 
 
 def test_one_array_and_a_working_dataset_are_locked_too(tmp_path):

@@ -236,6 +236,7 @@ def test_no_count_of_a_thread_is_lost(tmp_path, shared):
     assert counter.read_text() == "200"
 
 
+@pytest.mark.cases(1)
 def test_no_count_of_a_process_is_lost(tmp_path, start, locks):
     (tmp_path / "counter").write_text("0")
     processes = [start(COUNT, tmp_path, locks=locks) for _ in range(4)]

@@ -74,6 +74,7 @@ else:
 """
 
 
+@pytest.mark.cases(2)
 @pytest.mark.skipif(sys.platform == "win32", reason="calls of POSIX are removed")
 @pytest.mark.parametrize("names", [["pwrite"], ["flock"], ["O_NOFOLLOW"], CALLS])
 def test_everything_is_written_and_read_without_a_call(tmp_path, names):

@@ -46,6 +46,7 @@ def bundle(tmp_path, monkeypatch):
     return make
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("name", MODELS)
 def test_model_of_a_stranger_predicts_by_the_names_that_it_needs(bundle, name) -> None:
     path, model = bundle(name)

@@ -92,6 +92,7 @@ def check(folder: Path, words: list[str]) -> None:
     assert not strange
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_command_runs_what_it_reads(kind: str, folder: Path, capsys: Any) -> None:
     if kind == "store":

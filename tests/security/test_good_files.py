@@ -234,7 +234,7 @@ def test_fitted_models_are_read_and_predict_the_same(name: str, scoped: bool) ->
 
 @both_formats
 @pytest.mark.parametrize("kind", ["records", "within an object", "dict", "set"])
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 def test_long_source_takes_memory_in_proportion(kind: str, scoped: bool) -> None:
     rows = [{"subject": f"S{i}", "rate": i / 7, "pair": (i, [i])} for i in range(SIZE)]
     by_kind: dict[str, Any] = {

@@ -161,7 +161,7 @@ def test_changed_npy_headers_raise_errors_of_persist_or_are_read(tmp_path) -> No
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "package"])
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 def test_changed_files_raise_errors_of_persist_or_are_read(kind: str, tmp_path: Path) -> None:
     if kind == "store":
         pytest.importorskip("duckdb")

@@ -34,6 +34,7 @@ def alarm() -> Any:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_command_waits_for_a_pipe(kind, tmp_path, monkeypatch, alarm, capsys) -> None:
     if kind == "store":

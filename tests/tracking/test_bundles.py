@@ -540,6 +540,7 @@ def test_packages_check_names(spectra, tmp_path, monkeypatch):
         function(frame[frame.columns[::-1]])
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("refit", [False, True])
 @pytest.mark.parametrize(
     ("shape", "reason"),

@@ -69,6 +69,7 @@ def read(site, writers):
             assert time.monotonic() < deadline, f"waited for {writers} runs, {completed} are there"
 
 
+@pytest.mark.cases(1)
 def test_nothing_is_lost_when_many_processes_record_and_query(site):
     site.open().close()
     context = multiprocessing.get_context("spawn")

@@ -172,6 +172,7 @@ def test_a_worker_that_sees_no_file_gets_the_data(tmp_path, monkeypatch):
     assert len(results) == 3
 
 
+@pytest.mark.cases(0)
 @pytest.mark.skipif(os.name == "nt", reason="processes end otherwise")
 def test_a_worker_that_is_lost_keeps_what_was_recorded(tmp_path):
     pipelines = [[Ridge()], [Ridge(2)], [Dying(os.getpid()), Ridge()], [Ridge(3)]]
@@ -287,6 +288,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.cases(0)
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT of this kind")
 def test_an_interrupt_keeps_what_was_recorded(tmp_path):
     script = tmp_path / "script.py"
@@ -328,6 +330,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.cases(0)
 def test_classes_of_a_script_train_everywhere_and_are_told(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(MAIN)

@@ -468,6 +468,7 @@ def record_many(site, writer, pipelines):
         store.complete_run(run_id, {})
 
 
+@pytest.mark.cases(0)
 def test_many_processes_record_pipelines_and_lose_none(site):
     processes, pipelines = (2, 5) if IS_SHORT else (8, 200)
     context = multiprocessing.get_context("spawn")

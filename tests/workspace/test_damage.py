@@ -142,6 +142,7 @@ def places(path):
 ORIGINAL = Path(__file__).parents[1] / "data/workspace-spikelab-0.1.2/all_types.h5"
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("kind", STRANGE)
 def test_whatever_is_strange_in_a_file_is_told_as_damage(tmp_path, kind):
     chosen = random.Random(kind).sample(places(ORIGINAL), 6 if IS_SHORT else 40)

@@ -160,7 +160,7 @@ OPENERS = {
 
 @pytest.mark.parametrize("through", PATHS)
 @pytest.mark.parametrize("opener", OPENERS)
-@pytest.mark.cases(8)
+@pytest.mark.cases(4)
 def test_extras_are_never_lost(path, made, opener, through):
     before = read_trees(path)
     ws = OPENERS[opener](path)

@@ -201,6 +201,7 @@ def analyse(kind, number):
     return ws
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("kind", ["memory", "lazy"])
 def test_workers_return_workspaces_that_are_merged(ws, kind):
     from multiprocessing import get_context

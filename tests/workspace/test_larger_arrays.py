@@ -53,6 +53,7 @@ def test_blocks_come_back_as_one_array(tmp_path, make, dtype):
         assert info["dtype"] == str(wanted.dtype)
 
 
+@pytest.mark.cases(2)
 @lazy
 @pytest.mark.parametrize("scheduler", ["threads", "sync", "processes"])
 def test_any_scheduler_of_dask_computes_the_blocks(tmp_path, make, scheduler):

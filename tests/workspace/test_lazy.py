@@ -117,6 +117,7 @@ def test_what_nobody_uses_any_more_removes_its_file():
     assert not os.path.exists(path)
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("ending", ["", "sys.exit(3)", "raise SystemError"])
 def test_the_end_of_the_interpreter_removes_the_file(tmp_path, ending):
     program = (

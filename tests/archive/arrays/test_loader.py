@@ -86,6 +86,7 @@ def test_a_variable_that_cannot_be_is_refused(name):
         loader_source(STORES["npy"], ARRAYS, location="x", arrays_name=name)
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("data_format", FORMATS)
 def test_many_names_stand_one_a_line(tmp_path, data_format):
     arrays = {f"array_{number}": numpy.arange(3) for number in range(300)}
@@ -156,6 +157,7 @@ def test_arrays_that_are_handed_in_are_not_loaded():
     assert run(source, _arrays="handed in")["_arrays"] == "handed in"
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
 # What zarr reads is itself in a zip, which it opens by path.
 @pytest.mark.parametrize("data_format", [name for name in STORES if name != "zarr"])
