@@ -223,3 +223,14 @@ def test_values_of_samples_in_another_order_are_refused(what):
     if what != "y":
         with pytest.raises(ValueError, match=f"cannot pair the frame and {what}"):
             load_data(frame, **{what: values[::-1]})
+
+
+def test_a_list_of_frames_is_several_data_sets_unless_they_are_features_and_targets():
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    first, second = load_data([frame, 2 * frame])
+    numpy.testing.assert_array_equal(second.y, 2 * first.y)
+    [data] = load_data([frame, pandas.DataFrame({"y": Y})])
+    numpy.testing.assert_array_equal(data.y, Y)
+    assert [data.target_names for data in load_data([frame, frame[["b", "a"]]], "a")] == [
+        ("a",)
+    ] * 2
