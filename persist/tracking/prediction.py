@@ -57,7 +57,7 @@ def predict_named(
     try:
         predicted = _combined(models, weights, transform(steps, features, wavelengths))
     except (ValueError, TypeError) as error:
-        found = _refused_cell(features, str(error))
+        found = _refused_cells(features, str(error))
         if found is None:
             raise
         raise FeatureError("cannot predict: " + found + "; " + str(error)) from error
@@ -157,29 +157,30 @@ def unmasked(values: Any) -> Any:
     return numpy.ma.filled(values.astype(object), None)
 
 
-def _refused_cell(features: Any, message: str) -> Any:
-    """Return which cell made a model raise an error with a message; None if it was none."""
+def _refused_cells(features: Any, message: str) -> Any:
+    """Return the first cell of each column that may have made a model raise an error, or None."""
     if hasattr(features, "tocsr"):
         return None
     is_frame = hasattr(features, "columns")
     features = features if is_frame else numpy.asarray(features)
-    names = list(features.columns) if is_frame else range(features.shape[1])
-    is_text = re.search("convert|numeric|string|number", message, re.IGNORECASE)
+    is_text = re.search("convert|numeric|to float|real number", message, re.IGNORECASE)
     is_missing = re.search("nan|infin|missing|none", message, re.IGNORECASE)
-    for number, name in enumerate(names):
+    found = []
+    for number, name in enumerate(list(features.columns) if is_frame else range(features.shape[1])):
         column = numpy.asarray(features[name] if is_frame else features[:, number])
         for row, cell in enumerate(column.tolist()):
-            where = "row " + str(row) + ", column " + str(name)
+            what = None
             try:
                 value = math.nan if cell is None else float(cell)
             except (TypeError, ValueError):
-                if is_text:
-                    return "the model takes numbers, and X has " + repr(cell) + " in " + where
-                continue
-            if is_missing and not math.isfinite(value):
-                found = "no value" if math.isnan(value) else "an infinite number"
-                return "the model takes finite numbers, and X has " + found + " in " + where
-    return None
+                what = repr(cell) if is_text else None
+            else:
+                if is_missing and not math.isfinite(value):
+                    what = "no value" if math.isnan(value) else "an infinite number"
+            if what is not None:
+                found.append(what + " in row " + str(row) + ", column " + str(name))
+                break
+    return "the model takes finite numbers, and X has " + _some(found, "; ") if found else None
 
 
 def name_mismatch(wanted: Any, features: Any) -> Any:
@@ -204,9 +205,9 @@ def name_mismatch(wanted: Any, features: Any) -> Any:
     )
 
 
-def _some(names: Any) -> Any:
+def _some(names: Any, mark: Any = ", ") -> Any:
     more = " and %d more" % (len(names) - 5) if len(names) > 5 else ""  # noqa: UP031 - Python 3.6
-    return ", ".join(names[:5]) + more
+    return mark.join(names[:5]) + more
 
 
 def _applied(transformer: Any, features: Any, wavelengths: Any) -> Any:

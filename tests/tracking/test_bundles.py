@@ -573,10 +573,10 @@ def test_features_of_another_shape_are_refused_everywhere(
 @pytest.mark.parametrize(
     ("cell", "found"),
     [
-        ("wet", "the model takes numbers, and X has .*wet.* in row 1, column 2"),
-        (numpy.nan, "the model takes finite numbers, and X has no value in row 1, column 2"),
-        (-numpy.inf, "the model takes finite numbers, and X has an infinite number in row 1"),
-        (None, "the model takes finite numbers, and X has no value in row 1, column 2"),
+        ("wet", "'wet'"),
+        (numpy.nan, "no value"),
+        (-numpy.inf, "an infinite number"),
+        (None, "no value"),
     ],
 )
 def test_cells_that_no_model_takes_are_told_everywhere(tmp_path, monkeypatch, cell, found):
@@ -584,14 +584,17 @@ def test_cells_that_no_model_takes_are_told_everywhere(tmp_path, monkeypatch, ce
     package = result.export(tmp_path / f"cells_{abs(hash(found))}", format="package")
     monkeypatch.syspath_prepend(tmp_path)
     features = X.astype(object)
-    features[1, 2] = cell
+    features[1, 2] = features[3, 0] = cell
     for function in (
         lambda data: predict(result.best, data),
         runpy.run_path(str(result.export(tmp_path / "model.n4a.py")))["predict"],
         importlib.import_module(package.name).predict,
     ):
-        with pytest.raises(ValueError, match=f"cannot predict: {found}"):
+        with pytest.raises(
+            ValueError, match="cannot predict: the model takes finite numbers"
+        ) as told:
             function(features)
+        assert f"X has {found} in row 3, column 0; {found} in row 1, column 2" in str(told.value)
 
 
 def test_classifiers_of_folds_vote_on_sparse_features_of_any_format(tmp_path):
