@@ -34,8 +34,6 @@ class Dialect:
         names.
     checksum : str
         One value for all columns of all rows of a table ``t``.
-    one_of : str
-        One of the values of ``{0}`` in a group that is not null, of the rows that pass ``{1}``.
     rowid : str or None
         The column by which rows of the same time are in the order in which they came; their key
         where there is none.
@@ -46,7 +44,6 @@ class Dialect:
     like: str
     dataset_names: str
     checksum: str
-    one_of: str
     rowid: str | None
     has_star: bool
 
@@ -66,10 +63,6 @@ class Dialect:
     def insertion_order(self, table: str) -> str:
         """Return SQL by which rows of the same time are in the order in which they came."""
         return self.rowid or f"{table}.{TABLES[table].key}"
-
-    def any_value(self, expression: str, where: str = "true") -> str:
-        """Return SQL for one of the values of a group that is not null."""
-        return self.one_of.format(expression, where)
 
 
 class Transactional(abc.ABC):

@@ -47,7 +47,6 @@ DIALECT = Dialect(
     dataset_names="SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
     "json_extract_string(datasets, '$[*]'))) AS name",
     checksum="bit_xor(hash(t))",
-    one_of="any_value({0}) FILTER (WHERE {1})",
     rowid="rowid",
     has_star=True,
 )

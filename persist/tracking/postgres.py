@@ -66,8 +66,6 @@ DIALECT = Dialect(
     "json_array_elements(CASE json_typeof(datasets) WHEN 'array' THEN datasets ELSE '[]' END) "
     "AS entry",
     checksum="bit_xor(hashtextextended(t::text, 0))",
-    # any_value came with version 16.
-    one_of="(array_agg({0}) FILTER (WHERE {0} IS NOT NULL AND {1}))[1]",
     rowid=None,
     has_star=False,
 )
