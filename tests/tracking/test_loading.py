@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("duckdb")
 
 import pandas
+import polars
 from sklearn.linear_model import Ridge
 
 from persist.tracking import load_data, run
@@ -234,3 +235,6 @@ def test_a_list_of_frames_is_several_data_sets_unless_they_are_features_and_targ
     assert [data.target_names for data in load_data([frame, frame[["b", "a"]]], "a")] == [
         ("a",)
     ] * 2
+    lazy = polars.from_pandas(frame).lazy()
+    for others in ([lazy, lazy], [lazy.collect().to_arrow(), frame]):
+        assert [data.name for data in load_data(others)] == ["dataset", "dataset_2"]

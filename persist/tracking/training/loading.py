@@ -147,6 +147,7 @@ class _Loader:
     def load(self, dataset: Any) -> list[Data]:
         if isinstance(dataset, Data):
             return [dataset]
+        dataset = [*map(_collected, dataset)] if isinstance(dataset, list) else dataset
         if isinstance(dataset, list) and dataset and self._are_data_sets(dataset):
             return [data for one in dataset for data in self.load(one)]
         if isinstance(dataset, (str, os.PathLike)):
