@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persist.tracking.bundle_reading import BundleLoader
-    from persist.tracking.chains import replay_chain
-    from persist.tracking.exporting import BundleGenerator
+    from persist.tracking.exporting import BundleGenerator, replay_chain
     from persist.tracking.library import PipelineLibrary
     from persist.tracking.predicting import PredictResult, predict
     from persist.tracking.ranking import higher_is_better
@@ -41,7 +40,7 @@ _HOMES = {
     "higher_is_better": "ranking",
     "load_data": "training.loading",
     "predict": "predicting",
-    "replay_chain": "chains",
+    "replay_chain": "exporting",
     "run": "training.running",
 }
 

@@ -21,8 +21,8 @@ from persist.tracking.values import encode_row, encode_values
 
 __all__ = ["Batch", "KnownArtifact", "finish_pending", "has_pending"]
 
-Row = list[Any]
-"""The values of all columns of a table, in order."""
+Row = tuple[Any, ...]
+"""The values of all columns, in order: a tuple, as the garbage collector looks at every list."""
 
 Values = dict[str, Any]
 
@@ -95,16 +95,18 @@ class Batch:
         TypeError, ValueError
             If a column does not take its value.
         """
-        return self._insert(table, encode_row(table, [*map(values.get, _PLACES[table])]), is_new)
+        row = tuple(encode_row(table, map(values.get, _PLACES[table])))
+        return self._insert(table, row, is_new)
 
     def put_prediction(self, key: str | None, values: Mapping[str, Any], new_key: str) -> str:
         """Add a prediction, in the place of one like it or of the id `key`; return its id.
 
         It is `new_key` if no id is wanted. The values are all columns but the id.
         """
-        row = encode_row("predictions", (key or new_key, *_values_of_prediction(values)))
-        natural = _natural_key(row)
-        found = row[0] = self._find_natural(natural) or row[0]
+        encoded = encode_row("predictions", (key or new_key, *_values_of_prediction(values)))
+        natural = _natural_key(encoded)
+        found = encoded[0] = self._find_natural(natural) or encoded[0]
+        row = tuple(encoded)
         is_new = found == new_key
         if not is_new and self.has("predictions", found):
             self._check_parents("predictions", row)
@@ -119,7 +121,7 @@ class Batch:
 
     def put(self, table: str, values: Mapping[str, Any]) -> None:
         """Add a row to a table of persist's own, in the place of one of its id."""
-        row = encode_row(table, [*map(values.get, _PLACES[table])])
+        row = tuple(encode_row(table, map(values.get, _PLACES[table])))
         self.inserted[table][row[0]] = row
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
@@ -343,8 +345,8 @@ class Batch:
 
     def _set(self, table: str, key: str, values: Values) -> None:
         """Set columns of a pending row."""
-        for name, value in values.items():
-            self.inserted[table][key][_PLACES[table][name]] = value
+        row = dict(zip(_PLACES[table], self.inserted[table][key], strict=True))
+        self.inserted[table][key] = tuple({**row, **values}.values())
 
     def _find_natural(self, natural: tuple[Any, ...]) -> str | None:
         """Return the id of the prediction with these values of `_NATURAL_KEY`."""
@@ -399,7 +401,7 @@ def finish_pending(connection: Connection, files: ArtifactFiles) -> None:
             ) from error
         changes.apply_in_stages()
         with connection.transaction():
-            connection.delete(PENDING, [0])
+            connection.rows(Statement(f"DELETE FROM {PENDING}"))
 
 
 def _fill(changes: Batch, content: Any) -> None:
@@ -408,7 +410,7 @@ def _fill(changes: Batch, content: Any) -> None:
     for name, rows in content["inserted"].items():
         found = [_from_json(name, row) for row in rows]
         changes.inserted[name] = {
-            row[ALL_TABLES[name].key]: [*map(row.get, _PLACES[name])] for row in found
+            row[ALL_TABLES[name].key]: tuple(map(row.get, _PLACES[name])) for row in found
         }
     for name, key, row in content["updated"]:
         changes.updated[name, str(key)] = _from_json(name, row)

@@ -123,7 +123,9 @@ class Opened:
 
     def changing(self) -> contextlib.AbstractContextManager[Batch]:
         """Context manager that commits the changes of its block, or none if it fails."""
-        return self.database.changing(self.timeout)
+        if self.is_closed:
+            raise StoreClosedError()
+        return self._shared.changing(self.timeout)
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
@@ -165,6 +167,7 @@ class Database(abc.ABC):
     dialect: Dialect
     files: ArtifactFiles
     _batch: Batch | None
+    _joined: _Joined | None
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -238,9 +241,9 @@ class Database(abc.ABC):
             If others do not finish in time.
         """
         # The thread of a batch has the mutex, and no other can get it.
-        if self._batch is not None and self._mutex.acquire(blocking=False):
-            if self._batch is not None:
-                return _Joined(self._mutex, self._batch)
+        if self._joined is not None and self._mutex.acquire(blocking=False):
+            if self._joined is not None:
+                return self._joined
             # That of another thread has just ended.
             self._mutex.release()
         return self._committing(timeout)
@@ -253,7 +256,7 @@ class Database(abc.ABC):
                 return
             with self._opened(True, timeout) as connection:
                 batch = Batch(connection, self.files)
-                self._batch = batch
+                self._batch, self._joined = batch, _Joined(self._mutex, batch)
                 try:
                     yield batch
                     batch.commit()
@@ -261,7 +264,7 @@ class Database(abc.ABC):
                     batch.discard()
                     raise
                 finally:
-                    self._batch = None
+                    self._batch = self._joined = None
 
     @property
     def is_in_batch(self) -> bool:
@@ -279,6 +282,7 @@ class Database(abc.ABC):
         self._connection: Any = None
         self._is_open = False
         self._batch = None
+        self._joined = None
 
     @abc.abstractmethod
     def _opened(self, writes: bool, timeout: float) -> contextlib.AbstractContextManager[Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from persist.tracking.columns import TABLES
+from persist.tracking.columns import ALL_TABLES, TABLES
 
 __all__ = ["Dialect", "Statement", "Transactional"]
 
@@ -34,8 +34,6 @@ class Dialect:
         names.
     checksum : str
         One value for all columns of all rows of a table ``t``.
-    one_of : str
-        One of the values of ``{0}`` in a group that is not null, of the rows that pass ``{1}``.
     rowid : str or None
         The column by which rows of the same time are in the order in which they came; their key
         where there is none.
@@ -46,7 +44,6 @@ class Dialect:
     like: str
     dataset_names: str
     checksum: str
-    one_of: str
     rowid: str | None
     has_star: bool
 
@@ -67,25 +64,38 @@ class Dialect:
         """Return SQL by which rows of the same time are in the order in which they came."""
         return self.rowid or f"{table}.{TABLES[table].key}"
 
-    def any_value(self, expression: str, where: str = "true") -> str:
-        """Return SQL for one of the values of a group that is not null."""
-        return self.one_of.format(expression, where)
-
 
 class Transactional(abc.ABC):
     """A connection whose changes take place together."""
 
     @abc.abstractmethod
+    def _execute(self, text: str, values: Sequence[Any] = ()) -> Any:
+        """Run a statement, and return what tells its rows."""
+
     def begin(self) -> None:
         """Begin a transaction."""
+        self._execute("BEGIN")
 
-    @abc.abstractmethod
     def commit(self) -> None:
         """Commit the transaction."""
+        self._execute("COMMIT")
 
-    @abc.abstractmethod
     def rollback(self) -> None:
         """Undo the transaction."""
+        self._execute("ROLLBACK")
+
+    def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
+        """Set columns of the row of a key."""
+        columns = ", ".join(f'"{name}" = ?' for name in values)
+        text = f"UPDATE {table} SET {columns} WHERE {ALL_TABLES[table].key} = ?"
+        self._execute(text, [*values.values(), key])
+
+    def delete(self, table: str, keys: Collection[str]) -> None:
+        """Delete the rows of some keys."""
+        if keys:
+            # No SQL is made of an id.
+            test = f"{ALL_TABLES[table].key} IN (SELECT unnest(?::VARCHAR[]))"
+            self._execute(f"DELETE FROM {table} WHERE {test}", [list(keys)])
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

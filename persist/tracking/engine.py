@@ -11,7 +11,7 @@ import os
 import re
 import time
 import zoneinfo
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy
@@ -47,7 +47,6 @@ DIALECT = Dialect(
     dataset_names="SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
     "json_extract_string(datasets, '$[*]'))) AS name",
     checksum="bit_xor(hash(t))",
-    one_of="any_value({0}) FILTER (WHERE {1})",
     rowid="rowid",
     has_star=True,
 )
@@ -129,6 +128,9 @@ class Connection(Transactional):
         """Close the connection."""
         self._raw.close()
 
+    def _execute(self, text: str, values: Sequence[Any] = ()) -> Any:
+        return self._raw.execute(text, list(values))
+
     @contextlib.contextmanager
     def telling_damage(self) -> Iterator[None]:
         """Context manager that raises DamagedError where DuckDB finds that its file is corrupt."""
@@ -142,12 +144,12 @@ class Connection(Transactional):
     def rows(self, statement: Statement) -> Rows:
         """Return the rows of a statement."""
         # DuckDB 2 wants each result to be read to its end before the next query.
-        found: Rows = self._raw.execute(*statement).fetchall()
+        found: Rows = self._execute(*statement).fetchall()
         return found
 
     def records(self, statement: Statement) -> list[dict[str, Any]]:
         """Return the rows of a statement as dicts."""
-        cursor = self._raw.execute(*statement)
+        cursor = self._execute(*statement)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -164,24 +166,16 @@ class Connection(Transactional):
             message = f"{self._path} refused a statement: {error}"
             raise database_error(type(error).__name__, message) from error
 
-    def begin(self) -> None:
-        """Begin a transaction."""
-        self._raw.execute("BEGIN TRANSACTION")
-
-    def commit(self) -> None:
-        """Commit the transaction."""
-        self._raw.execute("COMMIT")
-
     def rollback(self) -> None:
         """Undo the transaction."""
         self._tables.clear()
-        self._raw.execute("ROLLBACK")
+        super().rollback()
 
     def is_usable(self) -> bool:
         """Return False if a query that failed has ended the transaction."""
         try:
             # Committing such a transaction would roll it back without a word.
-            self._raw.execute("SELECT 1").fetchall()
+            self._execute("SELECT 1").fetchall()
         except import_optional("duckdb").Error:
             return False
         return True
@@ -196,31 +190,16 @@ class Connection(Transactional):
             self._create(table)
         self._raw.register(_INCOMING, _arrow_table(table, rows))
         try:
-            self._raw.execute(f"INSERT {conflict} INTO {table} BY NAME SELECT * FROM {_INCOMING}")
+            self._execute(f"INSERT {conflict} INTO {table} BY NAME SELECT * FROM {_INCOMING}")
         finally:
             self._raw.unregister(_INCOMING)
-
-    def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
-        """Set columns of the row of a key."""
-        columns = ", ".join(f'"{name}" = ?' for name in values)
-        self._raw.execute(
-            f"UPDATE {table} SET {columns} WHERE {ALL_TABLES[table].key} = ?",
-            [*values.values(), key],
-        )
-
-    def delete(self, table: str, keys: Collection[Any]) -> None:
-        """Delete the rows of some keys."""
-        if keys:
-            # No SQL is made of an id.
-            query = f"DELETE FROM {table} WHERE {ALL_TABLES[table].key} IN (SELECT unnest(?))"
-            self._raw.execute(query, [list(keys)])
 
     def has_table(self, name: str) -> bool:
         """Return True if a table of persist's own was created."""
         if name not in self._tables:
             # Not by a query that may fail, which would end the transaction of a batch.
             query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-            self._tables[name] = bool(self._raw.execute(query, name.split(".")).fetchall())
+            self._tables[name] = bool(self._execute(query, name.split(".")).fetchall())
         return self._tables[name]
 
     def has_schema(self) -> bool:
@@ -233,15 +212,15 @@ class Connection(Transactional):
 
     def vacuum(self) -> None:
         """Give free space back to the disk, as far as DuckDB does."""
-        self._raw.execute("VACUUM")
-        self._raw.execute("CHECKPOINT")
+        self._execute("VACUUM")
+        self._execute("CHECKPOINT")
 
     def _create(self, name: str) -> None:
         self._tables[name] = True
         key, *others = ALL_TABLES[name].columns
         columns = ", ".join(f"{column.name} {column.type} NOT NULL" for column in others)
-        self._raw.execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
-        self._raw.execute(
+        self._execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
+        self._execute(
             f"CREATE TABLE IF NOT EXISTS {name} ({key.name} {key.type} PRIMARY KEY, {columns})"
         )
 

@@ -7,11 +7,11 @@ import platform
 import socket
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from persist import __version__
 from persist.environment import distributions_of, versions_of, work_tree
-from persist.tracking.times import as_utc, new_id, now
 from persist.urls import without_password
 
 __all__ = [
@@ -37,7 +37,6 @@ def environment(modules: Iterable[str] = ()) -> dict[str, Any]:
         ``command_line``, ``folder``; and ``time``.
     """
     script = _script()
-    key = new_id()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -47,7 +46,7 @@ def environment(modules: Iterable[str] = ()) -> dict[str, Any]:
         "script": script,
         "command_line": [without_password(word) for word in sys.argv],
         "folder": os.getcwd(),
-        "time": as_utc(key, now(key)).isoformat(),
+        "time": datetime.now(timezone.utc).isoformat(),
     }
 
 

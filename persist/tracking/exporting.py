@@ -1,4 +1,4 @@
-"""What is written for people and other programs, when it is asked for."""
+"""Chains applied to new data, and what is written for people and other programs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persist.files import replace_file, temporary_beside
+from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.bundle_writing import Part, write_bundle
-from persist.tracking.chains import Chains, predicting_models
 from persist.tracking.columns import TABLES
 from persist.tracking.database import Opened
 from persist.tracking.errors import ArgumentError, RecordNotFoundError, StoreError
-from persist.tracking.fitted import step_artifacts
+from persist.tracking.fitted import (
+    FINAL_FOLDS,
+    FittedChain,
+    FittedStep,
+    feature_names,
+    fold_models,
+    step_artifacts,
+    step_kind,
+)
 from persist.tracking.optional import import_optional
 from persist.tracking.package import write_package
 from persist.tracking.queries import Queries
@@ -26,14 +34,13 @@ from persist.tracking.statements import select
 if TYPE_CHECKING:
     from persist.tracking.store import WorkspaceStore
 
-__all__ = ["FORMATS", "BundleGenerator", "Exports"]
+__all__ = ["FORMATS", "BundleGenerator", "Exports", "replay_chain"]
 
 _Path = str | os.PathLike[str]
 
 FORMATS = ("n4a", "n4a.py", "package")
 """What a chain can be exported as."""
 
-_OLDEST_FIRST = "created_at, rowid"
 _OF_RUN = (
     *("run_id", "name", "status", "created_at", "completed_at"),
     *("config", "datasets", "summary"),
@@ -45,19 +52,74 @@ _OF_PIPELINE = (
 
 
 class Exports:
-    """Exports chains, configurations, runs and predictions; see `WorkspaceStore`.
+    """Loads chains, and exports them, runs and predictions; see `WorkspaceStore`.
 
     All exports make folders that are missing, replace files that are there when the new ones are
     whole, and return the path. A suffix is added where there is none.
     """
 
-    def __init__(
-        self, opened: Opened, artifacts: Artifacts, queries: Queries, chains: Chains
-    ) -> None:
+    def __init__(self, opened: Opened, artifacts: Artifacts, queries: Queries) -> None:
         self._opened = opened
         self._artifacts = artifacts
         self._queries = queries
-        self._chains = chains
+
+    def replay_chain(
+        self,
+        chain_id: str,
+        X: Any,  # noqa: N803 - the name that its users know
+        wavelengths: Any = None,
+    ) -> Any:
+        """Return what a chain predicts.
+
+        The model that was fitted to all data predicts, if there is one, otherwise those of the
+        folds together. A target that was transformed is transformed back.
+
+        Parameters
+        ----------
+        chain_id : str
+            The chain.
+        X : array, (n_samples, n_features)
+            The features.
+        wavelengths : array, optional
+            Passed on to transformers whose ``transform`` takes it.
+
+        Raises
+        ------
+        KeyError
+            If the chain is unknown, or an artifact of it is not known.
+        RuntimeError
+            If it has no models, or no step for them.
+        FileNotFoundError, DamagedError
+            If the file of an artifact is gone or damaged.
+        """
+        return self.load_chain(chain_id).predict(X, wavelengths)
+
+    def load_chain(self, chain_id: str) -> FittedChain:
+        """Return a chain with its fitted steps and models; see `replay_chain`."""
+        with self._opened.reading():
+            chain = self._known_chain(chain_id)
+            models = _predicting_models(chain)
+            loaded: dict[str, tuple[bytes, str]] = {}
+            shared = step_artifacts(chain)
+            for key in [*models.values(), *(key for ids in shared.values() for key in ids)]:
+                loaded[key] = self._artifacts.read(key)
+        model_step = chain["model_step_idx"]
+        steps = [
+            FittedStep(
+                step["step_idx"],
+                tuple(encodings.decode(*loaded[key]) for key in shared[step["step_idx"]]),
+                step_kind(step.get("params")),
+            )
+            for step in sorted(chain["steps"], key=lambda step: step["step_idx"])
+            if step["step_idx"] < model_step and step["step_idx"] in shared
+        ]
+        return FittedChain(
+            tuple(steps),
+            {fold: encodings.decode(*loaded[key]) for fold, key in models.items()},
+            model_class=chain["model_class"],
+            model_step=model_step,
+            feature_names=feature_names(chain["steps"]),
+        )
 
     def export_chain(self, chain_id: str, output_path: _Path, format: str = "n4a") -> Path:
         """Export a chain, to predict without the workspace.
@@ -88,11 +150,11 @@ class Exports:
                 f"Unsupported bundle format: {format!r}; choose one of {', '.join(FORMATS)}"
             )
         with self._opened.reading():
-            chain = self._chains.known_chain(chain_id)
+            chain = self._known_chain(chain_id)
             if format == "n4a":
                 parts = self._parts(chain)
             else:
-                fitted = self._chains.load_chain(chain_id)
+                fitted = self.load_chain(chain_id)
             about = {
                 "chain_id": chain_id,
                 "model_class": chain["model_class"],
@@ -140,7 +202,8 @@ class Exports:
             run = self._queries.get_run(run_id)
             if run is None:
                 raise RecordNotFoundError(f"Run not found: {run_id}")
-            ids = select("pipelines", ("pipeline_id",), {"run_id": run_id}, order=_OLDEST_FIRST)
+            order = self._oldest_first("pipelines")
+            ids = select("pipelines", ("pipeline_id",), {"run_id": run_id}, order=order)
             pipelines = [self._pipeline_document(key) for key in self._opened.column(ids)]
         document = {name: _iso(run[name]) for name in _OF_RUN}
         document["pipelines"] = pipelines
@@ -171,6 +234,17 @@ class Exports:
             parquet.write_table(table, temporary)
         return path
 
+    def _known_chain(self, chain_id: str) -> dict[str, Any]:
+        """Return what is recorded of a chain that can predict; see `replay_chain`."""
+        chain = self._queries.get_chain(chain_id)
+        if chain is None:
+            raise RecordNotFoundError(f"Chain not found: {chain_id}")
+        if not fold_models(chain):
+            raise StoreError("Chain has no fold model artifacts")
+        if all(step.get("step_idx") != chain["model_step_idx"] for step in chain["steps"]):
+            raise StoreError("Chain has no model step")
+        return chain
+
     def _parts(self, chain: Mapping[str, Any]) -> list[Part]:
         found: list[tuple[str, int, str | None]] = [
             (key, step, None)
@@ -178,7 +252,7 @@ class Exports:
             if step < chain["model_step_idx"]
             for key in keys
         ]
-        models = predicting_models(dict(chain))
+        models = _predicting_models(chain)
         found += [(key, chain["model_step_idx"], fold) for fold, key in models.items()]
         artifacts = {"artifact_id": [key for key, _, _ in found]}
         classes = dict(
@@ -195,15 +269,29 @@ class Exports:
             for key, step, fold in found
         ]
 
+    def _oldest_first(self, table: str) -> str:
+        return f"created_at, {self._opened.dialect.insertion_order(table)}"
+
     def _pipeline_document(self, pipeline_id: str) -> dict[str, Any]:
         pipeline = self._queries.get_pipeline(pipeline_id)
         assert pipeline is not None
         names = [column.name for column in TABLES["chains"].columns]
-        chains = select("chains", names, {"pipeline_id": pipeline_id}, order=_OLDEST_FIRST)
+        order = self._oldest_first("chains")
+        chains = select("chains", names, {"pipeline_id": pipeline_id}, order=order)
         return {
             **{name: _iso(pipeline[name]) for name in _OF_PIPELINE},
             "chains": [dict(zip(names, row, strict=True)) for row in self._opened.rows(chains)],
         }
+
+
+def replay_chain(
+    store: WorkspaceStore,
+    chain_id: str,
+    X: Any,  # noqa: N803 - the name that its users know
+    wavelengths: Any = None,
+) -> Any:
+    """Return what a chain of a store predicts; see `WorkspaceStore.replay_chain`."""
+    return store.replay_chain(chain_id=chain_id, X=X, wavelengths=wavelengths)
 
 
 class BundleGenerator:
@@ -248,6 +336,13 @@ class BundleGenerator:
         if fmt not in FORMATS:
             raise ArgumentError(f"Unsupported bundle format: {fmt}")
         return self.store.export_chain(chain_id, Path(output_path), format=fmt)
+
+
+def _predicting_models(chain: Mapping[str, Any]) -> dict[str, str]:
+    """Return the artifacts of the models that predict, by fold: that of all data, or all."""
+    models = fold_models(chain)
+    final = {name: models[name] for name in FINAL_FOLDS if name in models}
+    return dict([next(iter(final.items()))]) if final else models
 
 
 def _prepared(output_path: _Path, suffix: str) -> Path:

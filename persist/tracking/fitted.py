@@ -119,23 +119,19 @@ class FittedChain:
         Raises
         ------
         DataError
-            If the features are of another shape than those that the chain was fitted to, or a frame
-            has other columns, or in another order.
+            If the features are of another shape than those that the chain was fitted to, a frame
+            has other columns, or in another order, or the model does not take a cell.
         """
-        steps = self._checked_steps(X)
-        return prediction.predict_together(steps, *self.voters(), X, wavelengths)
+        try:
+            return prediction.predict_named(
+                self.feature_names, self._steps(), *self.voters(), X, wavelengths
+            )
+        except prediction.FeatureError as error:
+            raise DataError(str(error)) from error
 
-    def transform(self, X: Any, wavelengths: Any = None) -> Array:  # noqa: N803 - scikit-learn's
-        """Return features as the models get them; see `predict`."""
-        return prediction.transform(self._checked_steps(X), X, wavelengths)
-
-    def _checked_steps(self, X: Any) -> list[tuple[str, tuple[Any, ...]]]:  # noqa: N803
-        """Return the steps for `persist.tracking.prediction`, or refuse features; see `predict`."""
-        steps = [(step.kind.value, step.transformers) for step in self.steps]
-        mismatch = prediction.misfit(self.feature_names, steps, self.voters()[0], X)
-        if mismatch is not None:
-            raise DataError(mismatch)
-        return steps
+    def _steps(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return the steps as `persist.tracking.prediction` takes them."""
+        return [(step.kind.value, step.transformers) for step in self.steps]
 
     def classes(self) -> Any:
         """Return the classes of the model, a list of those of each output; None if none."""
@@ -159,7 +155,7 @@ class FittedChain:
         models, _ = self.voters()
         if len(models) > 1 or not hasattr(models[0], method):
             return None
-        found = getattr(models[0], method)(self.transform(X))
+        found = getattr(models[0], method)(prediction.transform(self._steps(), X))
         return numpy.hstack(found) if isinstance(found, list) else found
 
     def voters(self) -> tuple[list[Any], list[float]]:

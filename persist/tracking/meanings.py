@@ -47,8 +47,12 @@ def meaning_of(
         document["sample_ids"] = _listed(sample_ids)
     arrays = [None if values is None else numpy.asarray(values) for values in (y_true, y_pred)]
     given = [values for values in arrays if values is not None]
-    if any(values.ndim == 2 for values in given):
-        document["n_outputs"] = max(v.shape[1] for v in given if v.ndim == 2)
+    widths = [values.shape[1] for values in given if values.ndim == 2]
+    if widths:
+        document["n_outputs"] = max(widths)
+    elif proba_classes is sample_ids is labels is None:
+        # Quickly, as most predictions are numbers.
+        return Meaning(arrays[0], arrays[1], None)
     if labels is not None and not all(map(_are_exact_as_floats, given)):
         known = _unique([*(values.ravel() for values in given), numpy.asarray(labels).ravel()])
         places = {label: place for place, label in enumerate(known)}
@@ -83,7 +87,7 @@ def with_meaning(arrays: _Arrays, document: Mapping[str, Any] | None) -> _Arrays
         if values is None:
             continue
         if "labels" in document:
-            values = numpy.array(document["labels"])[values.astype(int)]
+            values = _array(document["labels"])[values.astype(int)]
         elif "dtype" in document:
             values = values.astype(document["dtype"])
         if "n_outputs" in document and values.size % document["n_outputs"] == 0:
@@ -92,12 +96,12 @@ def with_meaning(arrays: _Arrays, document: Mapping[str, Any] | None) -> _Arrays
     classes = document.get("classes")
     if classes is not None:
         is_nested = any(isinstance(one, list) for one in classes)
-        found["classes"] = list(map(numpy.array, classes)) if is_nested else numpy.array(classes)
+        found["classes"] = list(map(_array, classes)) if is_nested else _array(classes)
         width = sum(map(len, classes)) if is_nested else len(classes)
         if found["y_proba"] is not None and width and found["y_proba"].size % width == 0:
             found["y_proba"] = found["y_proba"].reshape(-1, width)
     if "sample_ids" in document:
-        found["sample_ids"] = numpy.array(document["sample_ids"])
+        found["sample_ids"] = _array(document["sample_ids"])
     return found
 
 
@@ -131,6 +135,12 @@ def _listed(values: Any) -> list[Any]:
     return [
         _plain(one) for one in (found.astype(str) if found.dtype.kind in "mM" else found).tolist()
     ]
+
+
+def _array(values: list[Any]) -> Array:
+    # numpy would make text of numbers that are beside text, and numbers of booleans.
+    is_mixed = len({int if type(value) is float else type(value) for value in values}) > 1
+    return numpy.array(values, dtype=object if is_mixed else None)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import os
 import re
 import struct
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ _WRITERS = 0x70657273697374  # the key of the lock of the one who writes: "persi
 _CONNECT = 10  # s, for a server that is busy, however short one may wait for other writers
 _SECRET = ("password", "sslpassword")  # options of libpq
 _REFUSED = "sql takes one SELECT statement, which only reads"
+# PostgreSQL marks those as volatile that do something; these only return other values each time.
+_VOLATILE = ("clock_timestamp", "gen_random_uuid", "random", "random_normal", "timeofday", "uuidv7")
+_OF_FILES = {"pg_file_settings", "pg_hba_file_rules", "pg_ident_file_mappings"}
 _QUERY = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL
 )
@@ -63,8 +66,6 @@ DIALECT = Dialect(
     "json_array_elements(CASE json_typeof(datasets) WHEN 'array' THEN datasets ELSE '[]' END) "
     "AS entry",
     checksum="bit_xor(hashtextextended(t::text, 0))",
-    # any_value came with version 16.
-    one_of="(array_agg({0}) FILTER (WHERE {0} IS NOT NULL AND {1}))[1]",
     rowid=None,
     has_star=False,
 )
@@ -114,6 +115,7 @@ class PostgresConnection(Transactional):
         """
         if not _QUERY.match(text):
             raise StoreError(f"{_REFUSED}; got {text.strip()[:40] or 'nothing'}")
+        self._check_calls(text)
         if not self._is_in_transaction:
             self.begin_reading()
             try:
@@ -128,21 +130,40 @@ class PostgresConnection(Transactional):
             # A savepoint has its own answer to whether it can write.
             self._execute("ROLLBACK TO SAVEPOINT query")
 
+    def _check_calls(self, text: str) -> None:
+        """Refuse SQL with the name of a function that reads files, waits, or has other effects.
+
+        A superuser may call it in a transaction that cannot write, too. Every word may be its name,
+        as comments and quotes can hide what is a call.
+        """
+        words = {word.lower() for word in re.findall(r"[^\W\d][\w$]*", text)}
+        known = Statement(
+            "SELECT proname::text FROM pg_proc WHERE provolatile = 'v' "
+            "AND proname::text <> ALL(?::VARCHAR[]) AND proname::text = ANY(?::VARCHAR[]) "
+            "ORDER BY 1",
+            [list(_VOLATILE), sorted(words)],
+        )
+        found = [name for (name,) in self.rows(known)] + sorted(words & _OF_FILES)
+        if re.search('U&"', text, re.IGNORECASE):
+            found.append("an escaped name")
+        if found:
+            raise StoreError(f"{_REFUSED}; got one with {found[0]}")
+
     def begin(self) -> None:
         """Begin a transaction."""
-        self._execute("BEGIN")
+        super().begin()
         self._is_in_transaction = True
 
     def commit(self) -> None:
         """Commit the transaction."""
         self._is_in_transaction = False
-        self._execute("COMMIT")
+        super().commit()
 
     def rollback(self) -> None:
         """Undo the transaction, as the server does by itself if the connection is lost."""
         self._is_in_transaction = False
         if not self.is_lost:
-            self._execute("ROLLBACK")
+            super().rollback()
 
     @property
     def is_lost(self) -> bool:
@@ -175,18 +196,6 @@ class PostgresConnection(Transactional):
             action = "NOTHING" if conflict == "OR IGNORE" else f"UPDATE SET {changed}"
             text += f" ON CONFLICT ({key}) DO {action}"
         self._execute(text, [*map(tuple, rows)], many=True)
-
-    def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
-        """Set columns of the row of a key."""
-        columns = ", ".join(f'"{name}" = ?' for name in values)
-        text = f"UPDATE {table} SET {columns} WHERE {ALL_TABLES[table].key} = ?"
-        self._execute(text, [*values.values(), key])
-
-    def delete(self, table: str, keys: Collection[Any]) -> None:
-        """Delete the rows of some keys."""
-        if keys:
-            text = f"DELETE FROM {table} WHERE {ALL_TABLES[table].key} = ANY(?::VARCHAR[])"
-            self._execute(text, [list(keys)])
 
     def has_table(self, name: str) -> bool:
         """Return True if a table of persist's own was created: all are, but for one of DuckDB."""

@@ -5,37 +5,36 @@ on any Python since 3.6.
 """
 
 import inspect
+import math
+import re
 from typing import Any
 
 import numpy
 
 __all__ = [
+    "FeatureError",
     "beside",
-    "combine",
     "invert",
-    "misfit",
     "name_mismatch",
     "predict_named",
-    "predict_together",
     "transform",
+    "unmasked",
 ]
 
 
-def predict_named(names: Any, steps: Any, models: Any, weights: Any, features: Any) -> Any:
-    """Return what models predict together, if features are such as they were fitted to."""
-    mismatch = misfit(names, steps, models, features)
-    if mismatch is not None:
-        raise ValueError(mismatch)
-    return predict_together(steps, models, weights, features)
+class FeatureError(ValueError):
+    """Features are not such as models were fitted to."""
 
 
-def predict_together(
-    steps: Any, models: Any, weights: Any, features: Any, wavelengths: Any = None
+def predict_named(
+    names: Any, steps: Any, models: Any, weights: Any, features: Any, wavelengths: Any = None
 ) -> Any:
-    """Return what models predict together for features.
+    """Return what models predict together, if features are such as they were fitted to.
 
     Parameters
     ----------
+    names : list of str or None
+        The columns of a frame that models were fitted to.
     steps : list of tuple
         What each step before the models is for, and its fitted transformers, in order:
         ``features``, ``feature_augmentation`` or ``y_processing``.
@@ -45,8 +44,23 @@ def predict_together(
         The features, which are not changed.
     wavelengths : array, optional
         Passed on to transformers whose ``transform`` takes it.
+
+    Raises
+    ------
+    FeatureError
+        If the features have another shape or other names, or cells that a model does not take.
     """
-    predicted = combine(models, weights, transform(steps, features, wavelengths))
+    mismatch = _misfit(names, steps, models, features)
+    if mismatch is not None:
+        raise FeatureError(mismatch)
+    features = unmasked(features)
+    try:
+        predicted = _combined(models, weights, transform(steps, features, wavelengths))
+    except (ValueError, TypeError) as error:
+        found = _refused_cells(features, str(error))
+        if found is None:
+            raise
+        raise FeatureError("cannot predict: " + found + "; " + str(error)) from error
     for kind, transformers in reversed(steps):
         if kind == "y_processing":
             for transformer in reversed(transformers):
@@ -55,8 +69,11 @@ def predict_together(
 
 
 def transform(steps: Any, features: Any, wavelengths: Any = None) -> Any:
-    """Return features as models get them; see `predict_together`."""
-    if hasattr(features, "iloc") or hasattr(features, "tocsr"):
+    """Return features as models get them; see `predict_named`."""
+    if hasattr(features, "tocsr"):
+        # Not every format of sparse matrices gives rows.
+        features = features.tocsr(copy=True)
+    elif hasattr(features, "iloc"):
         features = features.copy()
     elif not hasattr(features, "columns"):
         features = numpy.array(features, copy=True)
@@ -79,7 +96,7 @@ def beside(parts: Any) -> Any:
     return numpy.hstack([numpy.asarray(part) for part in parts])
 
 
-def combine(models: Any, weights: Any, features: Any) -> Any:
+def _combined(models: Any, weights: Any, features: Any) -> Any:
     """Return what models predict together.
 
     Numbers are averaged. Classifiers vote: by their probabilities where all have them for the same
@@ -113,7 +130,7 @@ def invert(transformer: Any, predicted: Any) -> Any:
     return transformer.inverse_transform(predicted.reshape(-1, 1)).reshape(predicted.shape)
 
 
-def misfit(names: Any, steps: Any, models: Any, features: Any) -> Any:
+def _misfit(names: Any, steps: Any, models: Any, features: Any) -> Any:
     """Return why features are not such as models were fitted to, or None."""
     shape = numpy.shape(features)
     if len(shape) != 2:
@@ -126,6 +143,44 @@ def misfit(names: Any, steps: Any, models: Any, features: Any) -> Any:
     if width is None or shape[1] == width:
         return None
     return f"cannot predict: X has {shape[1]} features, and the model was fitted to {width}"
+
+
+def unmasked(values: Any) -> Any:
+    """Return a masked array with not-a-number, or None, where it is masked; others as they are."""
+    if not numpy.ma.isMaskedArray(values):
+        return values
+    if not numpy.ma.is_masked(values):
+        return values.data
+    if values.dtype.kind in "biuf":
+        kind = numpy.result_type(values.dtype, numpy.float16)
+        return numpy.ma.filled(values.astype(kind), numpy.nan)
+    return numpy.ma.filled(values.astype(object), None)
+
+
+def _refused_cells(features: Any, message: str) -> Any:
+    """Return the first cell of each column that may have made a model raise an error, or None."""
+    if hasattr(features, "tocsr"):
+        return None
+    is_frame = hasattr(features, "columns")
+    features = features if is_frame else numpy.asarray(features)
+    is_text = re.search("convert|numeric|to float|real number", message, re.IGNORECASE)
+    is_missing = re.search("nan|infin|missing|none", message, re.IGNORECASE)
+    found = []
+    for number, name in enumerate(list(features.columns) if is_frame else range(features.shape[1])):
+        column = numpy.asarray(features[name] if is_frame else features[:, number])
+        for row, cell in enumerate(column.tolist()):
+            what = None
+            try:
+                value = math.nan if cell is None else float(cell)
+            except (TypeError, ValueError):
+                what = repr(cell) if is_text else None
+            else:
+                if is_missing and not math.isfinite(value):
+                    what = "no value" if math.isnan(value) else "an infinite number"
+            if what is not None:
+                found.append(what + " in row " + str(row) + ", column " + str(name))
+                break
+    return "the model takes finite numbers, and X has " + _some(found, "; ") if found else None
 
 
 def name_mismatch(wanted: Any, features: Any) -> Any:
@@ -150,9 +205,9 @@ def name_mismatch(wanted: Any, features: Any) -> Any:
     )
 
 
-def _some(names: Any) -> Any:
+def _some(names: Any, mark: Any = ", ") -> Any:
     more = " and %d more" % (len(names) - 5) if len(names) > 5 else ""  # noqa: UP031 - Python 3.6
-    return ", ".join(names[:5]) + more
+    return mark.join(names[:5]) + more
 
 
 def _applied(transformer: Any, features: Any, wavelengths: Any) -> Any:

@@ -242,11 +242,10 @@ class Ranking:
                 )
                 values.append(value)
         average = "p.fold_id = 'avg'"
-        one = self._opened.dialect.any_value
         # The mean over folds that was recorded, or what the folds tell.
         columns = {
-            "model_name": one("p.model_name"),
-            "val_score": f"coalesce({one('p.val_score', average)}, avg(p.val_score) FILTER (WHERE "
+            "model_name": _one("p.model_name"),
+            "val_score": f"coalesce({_one('p.val_score', average)}, avg(p.val_score) FILTER (WHERE "
             f"{_FOLD}))",
             # A value that is not a number is greater than all.
             "val_std": "stddev_pop(CASE WHEN abs(p.val_score) < 'Infinity'::FLOAT8 "
@@ -255,22 +254,22 @@ class Ranking:
             "n_folds": f"count(*) FILTER (WHERE {_FOLD})",
             "metric": "p.metric",
             "dataset_name": "p.dataset_name",
-            "test_score": f"coalesce({one('r.test_score')}, {one('p.test_score', average)}, "
+            "test_score": f"coalesce({_one('r.test_score')}, {_one('p.test_score', average)}, "
             "avg(p.test_score))",
-            "train_score": f"coalesce({one('p.train_score', average)}, avg(p.train_score))",
-            "preprocessings": one("p.preprocessings"),
-            "best_params": f"coalesce({one('r.best_params')}, {one('p.best_params')})",
-            "task_type": one("p.task_type"),
-            "run_id": one("pl.run_id"),
+            "train_score": f"coalesce({_one('p.train_score', average)}, avg(p.train_score))",
+            "preprocessings": _one("p.preprocessings"),
+            "best_params": f"coalesce({_one('r.best_params')}, {_one('p.best_params::VARCHAR')})",
+            "task_type": _one("p.task_type"),
+            "run_id": _one("pl.run_id"),
             "pipeline_id": "p.pipeline_id",
-            "chain_id": f"coalesce({one('r.chain_id')}, p.chain_id)",
+            "chain_id": f"coalesce({_one('r.chain_id')}, p.chain_id)",
             "fold_chain_id": "p.chain_id",
-            "prediction_id": f"coalesce({one('p.prediction_id', average)}, min(p.prediction_id))",
+            "prediction_id": f"coalesce({_one('p.prediction_id', average)}, min(p.prediction_id))",
             "created_at": f"max({utc('predictions', 'created_at', 'p')})",
         }
         refitted = (
-            f"SELECT pipeline_id, model_name, {one('chain_id')} AS chain_id, "
-            f"{one('test_score')} AS test_score, {one('best_params')} AS best_params "
+            f"SELECT pipeline_id, model_name, {_one('chain_id')} AS chain_id, "
+            f"{_one('test_score')} AS test_score, {_one('best_params::VARCHAR')} AS best_params "
             "FROM predictions WHERE refit_context IS NOT NULL GROUP BY pipeline_id, model_name"
         )
         text = (
@@ -342,16 +341,10 @@ class Ranking:
 
         The rows have the numbers of folds and partitions, and the min, max and avg of the scores.
         """
-        statement = self._chain_scores(
-            "pipeline_id, chain_id, model_name, metric",
-            None,
-            run_id=run_id,
-            pipeline_id=pipeline_id,
-            chain_id=chain_id,
-            dataset_name=dataset_name,
-            model_class=model_class,
-            metric=metric,
-        )
+        filters = {**locals()}
+        del filters["self"], filters["engine"]
+        order = "pipeline_id, chain_id, model_name, metric"
+        statement = self._chain_scores(order, None, **filters)
         return self._opened.frame(statement, engine)
 
     def _chain_scores(
@@ -426,6 +419,11 @@ class Ranking:
             return [] if least is None else [least]
         query = f"SELECT DISTINCT metric FROM predictions{where} ORDER BY metric"
         return self._opened.column(Statement(query, values))
+
+
+def _one(expression: str, where: str = "true") -> str:
+    """Return SQL for the value that the rows of a group have in common, as far as they have one."""
+    return f"min({expression}) FILTER (WHERE {where})"
 
 
 def _directed(column: str, low_first: bool, has_nan: bool) -> str:

@@ -11,7 +11,7 @@ from persist.tracking.database import Opened
 from persist.tracking.meanings import meaning_of
 from persist.tracking.times import new_id, now
 
-__all__ = ["ChainRecord", "PredictionRecord", "PredictionRecords", "RunRecords"]
+__all__ = ["ChainRecord", "PredictionRecord", "Records"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,8 @@ class PredictionRecord:
     refit_context: str | None = None
 
 
-class RunRecords:
-    """Records runs, pipelines, chains and logs; see `WorkspaceStore`."""
+class Records:
+    """Records runs, pipelines, chains, predictions and logs; see `WorkspaceStore`."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -127,22 +127,15 @@ class RunRecords:
         str
             The id of the run.
         """
-        return self._insert(
-            "runs",
-            run_id=new_id(),
-            name=name,
-            config=config,
-            datasets=datasets,
-            status="running",
-        )
+        return self._insert("runs", locals(), status="running")
 
     def complete_run(self, run_id: str, summary: Any) -> None:
         """Record that a run has come to its end."""
-        self._update("runs", run_id, status="completed", completed_at=now(run_id), summary=summary)
+        self._end("runs", "completed", locals())
 
     def fail_run(self, run_id: str, error: str) -> None:
         """Record that a run has failed, and why."""
-        self._update("runs", run_id, status="failed", completed_at=now(run_id), error=error)
+        self._end("runs", "failed", locals())
 
     def begin_pipeline(
         self,
@@ -176,17 +169,7 @@ class RunRecords:
         duckdb.ConstraintException
             If the run is unknown.
         """
-        return self._insert(
-            "pipelines",
-            pipeline_id=new_id(),
-            run_id=run_id,
-            name=name,
-            expanded_config=expanded_config,
-            generator_choices=generator_choices,
-            dataset_name=dataset_name,
-            dataset_hash=dataset_hash,
-            status="running",
-        )
+        return self._insert("pipelines", locals(), status="running")
 
     def complete_pipeline(
         self,
@@ -197,22 +180,11 @@ class RunRecords:
         duration_ms: int | None,
     ) -> None:
         """Record that a pipeline has come to its end, with its best scores."""
-        self._update(
-            "pipelines",
-            pipeline_id,
-            status="completed",
-            completed_at=now(pipeline_id),
-            best_val=best_val,
-            best_test=best_test,
-            metric=metric,
-            duration_ms=duration_ms,
-        )
+        self._end("pipelines", "completed", locals())
 
     def fail_pipeline(self, pipeline_id: str, error: str) -> None:
         """Record that a pipeline has failed, and why; what it has recorded stays."""
-        self._update(
-            "pipelines", pipeline_id, status="failed", completed_at=now(pipeline_id), error=error
-        )
+        self._end("pipelines", "failed", locals())
 
     def save_chain(
         self,
@@ -239,13 +211,11 @@ class RunRecords:
         duckdb.ConstraintException
             If the pipeline is unknown.
         """
-        values = locals()
-        del values["self"]
-        return self._insert("chains", chain_id=new_id(), **values)
+        return self._insert("chains", locals())
 
     def add_chain(self, record: ChainRecord) -> str:
         """Record a chain, and return its id; see `save_chain`."""
-        return self._insert("chains", chain_id=new_id(), **vars(record))
+        return self._insert("chains", vars(record))
 
     def log_step(
         self,
@@ -284,34 +254,7 @@ class RunRecords:
         duckdb.ConstraintException
             If the pipeline is unknown.
         """
-        self._insert(
-            "logs",
-            log_id=new_id(),
-            pipeline_id=pipeline_id,
-            step_idx=step_idx,
-            operator_class=operator_class,
-            event=event,
-            duration_ms=duration_ms,
-            message=message,
-            details=details,
-            level=level,
-        )
-
-    def _insert(self, table: str, **values: Any) -> str:
-        key = values[TABLES[table].key]
-        with self._opened.changing() as changes:
-            return changes.insert(table, {**values, "created_at": now(key)}, is_new=True)
-
-    def _update(self, table: str, key: str, **values: Any) -> None:
-        with self._opened.changing() as changes:
-            changes.update(table, key, values)
-
-
-class PredictionRecords:
-    """Records predictions and their arrays; see `WorkspaceStore`."""
-
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+        self._insert("logs", locals())
 
     def save_prediction(
         self,
@@ -431,3 +374,18 @@ class PredictionRecords:
             if meaning.document is not None:
                 values = {"prediction_id": prediction_id, "document": meaning.document}
                 changes.put(LABELS, values)
+
+    def _insert(self, table: str, arguments: Mapping[str, Any], **others: Any) -> str:
+        """Insert a row, whose columns have the names of arguments, and return its new id."""
+        key = new_id()
+        values = {**arguments, **others, TABLES[table].key: key, "created_at": now(key)}
+        with self._opened.changing() as changes:
+            return changes.insert(table, values, is_new=True)
+
+    def _end(self, table: str, status: str, arguments: dict[str, Any]) -> None:
+        """Set columns, which have the names of arguments, of the row of the first of these."""
+        _, key, *names = arguments
+        values = {name: arguments[name] for name in names}
+        ended = {"status": status, "completed_at": now(arguments[key])}
+        with self._opened.changing() as changes:
+            changes.update(table, arguments[key], {**ended, **values})

@@ -14,14 +14,13 @@ from persist.display import Row, View
 from persist.files import TIMEOUT
 from persist.progress import Progress
 from persist.tracking.artifacts import Artifacts
-from persist.tracking.chains import Chains
 from persist.tracking.database import Opened
 from persist.tracking.deleting import Deletions
 from persist.tracking.exporting import Exports
 from persist.tracking.provenance import Provenance
 from persist.tracking.queries import Queries
 from persist.tracking.ranking import Ranking
-from persist.tracking.recording import PredictionRecords, RunRecords
+from persist.tracking.recording import Records
 from persist.tracking.statements import Statement, count_rows
 from persist.tracking.verification import Verification
 
@@ -119,30 +118,28 @@ class WorkspaceStore:
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         opened = self.opened = Opened(workspace_path, timeout, engine, artifacts, storage_options)
-        self._runs = RunRecords(opened)
-        self._predictions = PredictionRecords(opened)
+        self._records = Records(opened)
         self._artifacts = Artifacts(opened)
         self._queries = Queries(opened)
         self._ranking = Ranking(opened)
-        self._chains = Chains(opened, self._artifacts, self._queries)
-        self._exports = Exports(opened, self._artifacts, self._queries, self._chains)
+        self._exports = Exports(opened, self._artifacts, self._queries)
         self._deletions = Deletions(opened)
         self._provenance = Provenance(opened, self._artifacts, self._queries)
         self._verification = Verification(opened)
 
-    begin_run = _Delegated("_runs", RunRecords.begin_run)
-    complete_run = _Delegated("_runs", RunRecords.complete_run)
-    fail_run = _Delegated("_runs", RunRecords.fail_run)
-    begin_pipeline = _Delegated("_runs", RunRecords.begin_pipeline)
-    complete_pipeline = _Delegated("_runs", RunRecords.complete_pipeline)
-    fail_pipeline = _Delegated("_runs", RunRecords.fail_pipeline)
-    save_chain = _Delegated("_runs", RunRecords.save_chain)
-    add_chain = _Delegated("_runs", RunRecords.add_chain)
-    log_step = _Delegated("_runs", RunRecords.log_step)
+    begin_run = _Delegated("_records", Records.begin_run)
+    complete_run = _Delegated("_records", Records.complete_run)
+    fail_run = _Delegated("_records", Records.fail_run)
+    begin_pipeline = _Delegated("_records", Records.begin_pipeline)
+    complete_pipeline = _Delegated("_records", Records.complete_pipeline)
+    fail_pipeline = _Delegated("_records", Records.fail_pipeline)
+    save_chain = _Delegated("_records", Records.save_chain)
+    add_chain = _Delegated("_records", Records.add_chain)
+    log_step = _Delegated("_records", Records.log_step)
 
-    save_prediction = _Delegated("_predictions", PredictionRecords.save_prediction)
-    add_prediction = _Delegated("_predictions", PredictionRecords.add_prediction)
-    save_prediction_arrays = _Delegated("_predictions", PredictionRecords.save_prediction_arrays)
+    save_prediction = _Delegated("_records", Records.save_prediction)
+    add_prediction = _Delegated("_records", Records.add_prediction)
+    save_prediction_arrays = _Delegated("_records", Records.save_prediction_arrays)
 
     save_artifact = _Delegated("_artifacts", Artifacts.save_artifact)
     save_encoded_artifact = _Delegated("_artifacts", Artifacts.save_encoded_artifact)
@@ -178,8 +175,8 @@ class WorkspaceStore:
         "_ranking", Ranking.query_top_aggregated_predictions
     )
 
-    load_chain = _Delegated("_chains", Chains.load_chain)
-    replay_chain = _Delegated("_chains", Chains.replay_chain)
+    load_chain = _Delegated("_exports", Exports.load_chain)
+    replay_chain = _Delegated("_exports", Exports.replay_chain)
 
     export_chain = _Delegated("_exports", Exports.export_chain)
     export_pipeline_config = _Delegated("_exports", Exports.export_pipeline_config)
@@ -289,22 +286,10 @@ class WorkspaceStore:
         ValueError
             If the data are others.
         """
+        arguments = {**locals()}
         from persist.tracking.training.running import rerun
 
-        return rerun(
-            self,
-            run_id,
-            data,
-            groups=groups,
-            sample_weight=sample_weight,
-            test=test,
-            check_data=check_data,
-            workspace_path=workspace_path,
-            verbose=verbose,
-            n_jobs=n_jobs,
-            executor=executor,
-            progress=progress,
-        )
+        return rerun(arguments.pop("self"), **arguments)
 
     def __repr__(self) -> str:
         return self._view().text()

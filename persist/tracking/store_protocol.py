@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from persist.tracking.artifacts import Artifacts
-from persist.tracking.chains import Chains
 from persist.tracking.deleting import Deletions
 from persist.tracking.exporting import Exports
 from persist.tracking.queries import Queries
 from persist.tracking.ranking import Ranking
-from persist.tracking.recording import PredictionRecords, RunRecords
+from persist.tracking.recording import Records
 
 __all__ = ["WorkspaceStoreProtocol"]
 
@@ -43,16 +42,16 @@ class WorkspaceStoreProtocol(Protocol):
     (True, False)
     """
 
-    begin_run = _same(RunRecords.begin_run)
-    complete_run = _same(RunRecords.complete_run)
-    fail_run = _same(RunRecords.fail_run)
-    begin_pipeline = _same(RunRecords.begin_pipeline)
-    complete_pipeline = _same(RunRecords.complete_pipeline)
-    fail_pipeline = _same(RunRecords.fail_pipeline)
-    save_chain = _same(RunRecords.save_chain)
-    log_step = _same(RunRecords.log_step)
-    save_prediction = _same(PredictionRecords.save_prediction)
-    save_prediction_arrays = _same(PredictionRecords.save_prediction_arrays)
+    begin_run = _same(Records.begin_run)
+    complete_run = _same(Records.complete_run)
+    fail_run = _same(Records.fail_run)
+    begin_pipeline = _same(Records.begin_pipeline)
+    complete_pipeline = _same(Records.complete_pipeline)
+    fail_pipeline = _same(Records.fail_pipeline)
+    save_chain = _same(Records.save_chain)
+    log_step = _same(Records.log_step)
+    save_prediction = _same(Records.save_prediction)
+    save_prediction_arrays = _same(Records.save_prediction_arrays)
     save_artifact = _same(Artifacts.save_artifact)
     load_artifact = _same(Artifacts.load_artifact)
     get_artifact_path = _same(Artifacts.get_artifact_path)
@@ -71,7 +70,7 @@ class WorkspaceStoreProtocol(Protocol):
     export_pipeline_config = _same(Exports.export_pipeline_config)
     export_run = _same(Exports.export_run)
     export_predictions_parquet = _same(Exports.export_predictions_parquet)
-    replay_chain = _same(Chains.replay_chain)
+    replay_chain = _same(Exports.replay_chain)
     delete_run = _same(Deletions.delete_run)
     delete_prediction = _same(Deletions.delete_prediction)
     gc_artifacts = _same(Deletions.gc_artifacts)

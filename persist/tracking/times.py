@@ -16,7 +16,7 @@ _VERSION = 7
 _VERSION_DIGIT = 14  # of the text of a UUID
 _VARIANTS = {f"{digit:x}": "89ab"[digit % 4] for digit in range(16)}
 _EPOCH = datetime(1970, 1, 1)
-_DRAWS = 64
+_DRAWS = 1024
 
 _drawn: list[str] = []
 """Random digits for the next ids."""

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -17,10 +17,11 @@ from persist.tracking.errors import ArgumentError, ArgumentTypeError, constraint
 
 __all__ = ["encode_row", "encode_values"]
 
+_STORED_AS_THEY_ARE = {("DOUBLE", float), ("TIMESTAMP", datetime)}
 _LIMITS = {"INTEGER": 31, "BIGINT": 63}  # bits
 
 
-def encode_row(table: str, values: Sequence[Any]) -> list[Any]:
+def encode_row(table: str, values: Iterable[Any]) -> list[Any]:
     """Return a row of a table, given with all columns in order, as it is stored.
 
     Raises
@@ -35,8 +36,8 @@ def encode_row(table: str, values: Sequence[Any]) -> list[Any]:
     encoded, texts = _plan(table, tuple(map(type, row)))
     for place, column, encoder in encoded:
         row[place] = encoder(column, row[place])
-    for place in texts:
-        if not row[place].isascii():
+    if not "".join([row[place] for place in texts]).isascii():
+        for place in texts:
             _text(ALL_TABLES[table].columns[place], row[place])
     return row
 
@@ -59,7 +60,7 @@ def _plan(table: str, types: tuple[type, ...]) -> tuple[list[tuple[int, Column, 
         _check_required(table, column, kind)
         if column.type == "VARCHAR" and kind is str:
             texts.append(place)
-        elif kind is not type(None) and not (column.type == "DOUBLE" and kind is float):
+        elif kind is not type(None) and (column.type, kind) not in _STORED_AS_THEY_ARE:
             encoded.append((place, column, _ENCODERS[column.type]))
     return encoded, texts
 

@@ -21,6 +21,7 @@ from tests.tracking.samples import Doubler, Mean, Shifter, fill
 pytest.importorskip("duckdb")
 pytest.importorskip("sklearn")
 
+from scipy import sparse
 from sklearn.compose import ColumnTransformer
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.ensemble import RandomForestClassifier
@@ -568,3 +569,40 @@ def test_features_of_another_shape_are_refused_everywhere(
         with pytest.raises(ValueError, match=f"cannot predict: X {reason}"):
             function(numpy.zeros(shape))
         assert function(X).shape == (len(X),)
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("wet", "'wet'"),
+        (numpy.nan, "no value"),
+        (-numpy.inf, "an infinite number"),
+        (None, "no value"),
+    ],
+)
+def test_cells_that_no_model_takes_are_told_everywhere(tmp_path, monkeypatch, cell, found):
+    result = run([StandardScaler(), LinearRegression()], (X, Y), workspace_path=tmp_path, verbose=0)
+    package = result.export(tmp_path / f"cells_{abs(hash(found))}", format="package")
+    monkeypatch.syspath_prepend(tmp_path)
+    features = X.astype(object)
+    features[1, 2] = features[3, 0] = cell
+    for function in (
+        lambda data: predict(result.best, data),
+        runpy.run_path(str(result.export(tmp_path / "model.n4a.py")))["predict"],
+        importlib.import_module(package.name).predict,
+    ):
+        with pytest.raises(
+            ValueError, match="cannot predict: the model takes finite numbers"
+        ) as told:
+            function(features)
+        assert f"X has {found} in row 3, column 0; {found} in row 1, column 2" in str(told.value)
+
+
+def test_classifiers_of_folds_vote_on_sparse_features_of_any_format(tmp_path):
+    matrix = sparse.csr_matrix(numpy.where(X > 0.5, X, 0))
+    result = run(
+        [LogisticRegression()], (matrix, LABELS), workspace_path=tmp_path, verbose=0, refit=False
+    )
+    wanted = predict(result.best, matrix).values
+    for features in (matrix.tocoo(), matrix.tocsc(), sparse.coo_array(matrix)):
+        numpy.testing.assert_array_equal(predict(result.best, features).values, wanted)

@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("duckdb")
 
 import pandas
+import polars
 from sklearn.linear_model import Ridge
 
 from persist.tracking import load_data, run
@@ -223,3 +224,17 @@ def test_values_of_samples_in_another_order_are_refused(what):
     if what != "y":
         with pytest.raises(ValueError, match=f"cannot pair the frame and {what}"):
             load_data(frame, **{what: values[::-1]})
+
+
+def test_a_list_of_frames_is_several_data_sets_unless_they_are_features_and_targets():
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    first, second = load_data([frame, 2 * frame])
+    numpy.testing.assert_array_equal(second.y, 2 * first.y)
+    [data] = load_data([frame, pandas.DataFrame({"y": Y})])
+    numpy.testing.assert_array_equal(data.y, Y)
+    assert [data.target_names for data in load_data([frame, frame[["b", "a"]]], "a")] == [
+        ("a",)
+    ] * 2
+    lazy = polars.from_pandas(frame).lazy()
+    for others in ([lazy, lazy], [lazy.collect().to_arrow(), frame]):
+        assert [data.name for data in load_data(others)] == ["dataset", "dataset_2"]

@@ -17,11 +17,14 @@ pytest.importorskip("duckdb")
 pytest.importorskip("sklearn")
 
 import pandas
+import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.model_selection import KFold
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from persist.tracking import WorkspaceStore, predict, run
 from persist.tracking.errors import PipelineError
@@ -245,6 +248,21 @@ def test_executors_of_the_standard_library_give_the_numbers_of_one(tmp_path, kin
         executor = concurrent.futures.ProcessPoolExecutor(2, mp_context=context)
     with executor:
         assert recorded(train(tmp_path, executor=executor)) == recorded(serial)
+
+
+def test_scikit_learn_is_configured_in_workers_as_it_is_here(tmp_path):
+    named = make_column_transformer((StandardScaler(), ["a"]), remainder="passthrough")
+    steps = [named, make_column_transformer((MinMaxScaler(), ["standardscaler__a"])), Ridge()]
+    frame = pandas.DataFrame(X[:30, :2], columns=["a", "b"])
+    with sklearn.config_context(transform_output="pandas"):
+        wanted = cross_val_predict(make_pipeline(*steps), frame, Y[:30], cv=KFold(3))
+        with concurrent.futures.ThreadPoolExecutor(2) as executor:
+            result = train(
+                tmp_path, steps, (frame, Y[:30]), executor=executor, cv=KFold(3), test=None
+            )
+    [entry] = result.filter(partition="val", fold_id="avg")
+    found = result.store.get_prediction_arrays(entry["id"])["y_pred"]
+    numpy.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 def wait(data, values):

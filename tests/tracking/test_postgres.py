@@ -20,6 +20,7 @@ pytest.importorskip("sqlalchemy")
 pytest.importorskip("sklearn")
 
 import sqlalchemy
+import yaml
 from sklearn.linear_model import Ridge
 
 from persist.cli import main
@@ -311,6 +312,13 @@ def test_text_is_compared_by_its_bytes_and_patterns_take_backslashes(site):
         "/* SELECT */ DELETE FROM logs",
         "COPY logs TO STDOUT",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+        "SELECT pg_read_file('/etc/hostname')",
+        "SELECT pg_ls_dir/* /* */ */('/')",
+        'SELECT a$$, "pg_read_binary_file"(a$$) FROM (SELECT 1 AS a$$) AS x',
+        "SELECT U&\"pg\\005fread_file\"('/etc/hostname')",
+        "SELECT pg_advisory_unlock_all()",
+        "SELECT query_to_xml('SELECT 1', true, true, '')",
+        "TABLE pg_hba_file_rules",
     ],
 )
 @pytest.mark.parametrize("in_batch", [False, True])
@@ -322,6 +330,19 @@ def test_sql_changes_nothing(site, query, in_batch):
             with pytest.raises(StoreError):
                 store.sql(query)
         assert len(store.get_pipeline_log(ids.pipeline)) == 2
+
+
+def test_sql_calls_what_returns_another_value_each_time(site):
+    with site.open() as store:
+        query = "SELECT random() < 1 AND clock_timestamp() > '2020-01-01' AS found, 'U&' AS text"
+        assert store.sql(query).rows() == [(True, "U&")]
+
+
+def test_runs_are_exported(site, tmp_path):
+    with site.open() as store:
+        ids = fill(store)
+        text = store.export_run(ids.run, tmp_path / "run").read_text()
+    assert yaml.safe_load(text)["pipelines"][0]["chains"][0]["chain_id"] == ids.chain
 
 
 def test_columns_of_one_name_are_told_apart(site):

@@ -196,7 +196,7 @@ def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
         refit=False, random_state=0,
     )  # fmt: skip
     names = result.store.list_pipelines(result.run_id)["dataset_name"].to_list()
-    assert names == ["dataset", "dataset", "table", "mapped", "corn"]
+    assert names == ["dataset_2", "dataset", "table", "mapped", "corn"]
     corn, mapped = (result.filter(dataset_name=n, fold_id="0") for n in ("corn", "mapped"))
     assert [e["val_score"] for e in corn] == [e["val_score"] for e in mapped]
     tables = [result.filter(dataset_name=n, fold_id="avg")[0]["val_score"] for n in ("table",)]

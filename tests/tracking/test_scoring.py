@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge, RidgeClassifier
-from sklearn.metrics import make_scorer
+from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 
@@ -48,6 +48,18 @@ def test_the_direction_of_a_metric_is_recorded_and_ranks(tmp_path):
         assert best["model_name"].to_list() == ["Ridge"]
         again = store.rerun(result.run_id, (X, Y), verbose=0)
         assert (again.best["model_name"], again.best_score) == ("Ridge", result.best_score)
+
+
+def test_scorers_of_other_options_are_ranked_apart(tmp_path):
+    labels = numpy.where(numpy.median(Y) < Y, "a", "b")
+    for beta in (0.5, 2):
+        scorer = make_scorer(fbeta_score, beta=beta, pos_label="a")
+        result = train(tmp_path, [RidgeClassifier(10)], (X, labels), metric=scorer)
+        wanted = cross_val_score(RidgeClassifier(10), X, labels, cv=3, scoring=scorer)
+        [row] = result.store.ranking(run_id=result.run_id).to_dicts()
+        assert row["val_mean"] == pytest.approx(wanted.mean())
+        assert row["metric"] == f"scorer:fbeta_score(beta={beta}, pos_label='a')"
+    assert len(result.store.ranking(1)) == 2
 
 
 def test_a_function_is_an_error_by_default(tmp_path):

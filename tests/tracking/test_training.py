@@ -12,6 +12,7 @@ pytest.importorskip("sklearn")
 import joblib
 import pandas
 import polars
+import sklearn
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cluster import KMeans
@@ -697,6 +698,8 @@ def test_frozen_estimators_are_steps(train):
         ((FRAME, Y), {"test": (FRAME[NAMES[::-1]], Y)}, "X_test.*in another order"),
         ((FRAME, Y, FRAME.rename(columns={"1100": "a"}), Y), {}, "missing: 1100; not known: a"),
         ((FRAME.set_axis(list("aabcd"), axis=1), Y), {}, "more than one column is called 'a'"),
+        ((FRAME, pandas.Series(Y, range(1, 61))), {}, "cannot pair X and y.*their indexes differ"),
+        ((X, numpy.ma.masked_less(Y, Y.mean())), {}, "y has no value in row"),
         ((X, Y), {"metric": lambda model, X, y: 0}, "give a function of true and predicted values"),
     ],
 )
@@ -737,6 +740,44 @@ def test_targets_of_pandas_own_types_are_those_of_numpy(train, dtype):
     numpy.testing.assert_array_equal(found["y_true"].astype(str), given)
 
 
+def test_masked_cells_are_missing_ones(train):
+    masked = numpy.ma.masked_greater(X, 0.8)
+    result = train([SimpleImputer(), Ridge()], (masked, Y))
+    filled = masked.filled(numpy.nan)
+    model = make_pipeline(SimpleImputer(), Ridge())
+    found = arrays(result, partition="val", fold_id="avg")
+    wanted = cross_val_predict(model, filled, Y, cv=KFold(4))
+    numpy.testing.assert_allclose(found["y_pred"], wanted, rtol=1e-12)
+    predicted = predict(result.best, masked).values
+    numpy.testing.assert_allclose(predicted, model.fit(filled, Y).predict(filled), rtol=1e-12)
+
+
+def test_weights_reach_the_steps_that_ask_for_them(train):
+    weights = numpy.linspace(0.1, 3, 60)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        search = GridSearchCV(
+            Ridge().set_fit_request(sample_weight=True).set_score_request(sample_weight=False),
+            {"alpha": [0.1, 100]},
+            cv=3,
+        )
+        model = Ridge().set_fit_request(sample_weight=True)
+        for steps in ([scaler, model], [search]):
+            result = train(steps, (X, Y), sample_weight=weights)
+            for number, (rest, _) in enumerate(KFold(4).split(X)):
+                fitted = make_pipeline(*steps).fit(X[rest], Y[rest], sample_weight=weights[rest])
+                found = arrays(result, partition="train", fold_id=str(number))
+                numpy.testing.assert_allclose(found["y_pred"], fitted.predict(X[rest]), rtol=1e-12)
+
+
+def test_data_sets_of_one_name_are_ranked_apart(train):
+    datasets = [{"X": X, "y": Y}, {"X": X, "y": 1000 * Y}, {"X": X, "y": Y, "name": "dataset_2"}]
+    result = train([Ridge()], datasets)
+    scores = {entry["dataset_name"]: entry["val_score"] for entry in result.top(1)}
+    assert list(scores) == ["dataset", "dataset_3", "dataset_2"]
+    assert scores["dataset_3"] == pytest.approx(1000 * scores["dataset"])
+
+
 @pytest.mark.parametrize("shape", [(0, 5), (60, 0), (60,), (60, 5, 2)])
 def test_features_of_no_table_are_refused(tmp_path, shape):
     with pytest.raises(DataError, match=r"one or more of both, got \("):
@@ -748,4 +789,7 @@ def test_dates_that_name_samples_stay_dates(train):
     result = train([Ridge()], (pandas.DataFrame(X, index=days), Y))
     [entry] = result.filter(partition="val", fold_id="avg")
     found = result.store.get_prediction_arrays(entry["id"])["sample_ids"]
+    names = [number if number % 2 else f"s{number}" for number in range(len(X))]
+    mixed = train([Ridge()], (pandas.DataFrame(X, index=names), Y))
+    assert arrays(mixed, partition="val", fold_id="avg")["sample_ids"].tolist() == names
     assert [*found.astype("datetime64[D]").astype(str)] == [*days.strftime("%Y-%m-%d")]

@@ -183,7 +183,8 @@ class Data:
 
 def is_frame(values: Any) -> bool:
     """Return True if `values` is a table with named columns, of pandas or polars."""
-    return hasattr(values, "columns") and hasattr(values, "to_numpy")
+    # In this order, as a lazy frame warns where it is asked for its columns.
+    return hasattr(values, "to_numpy") and hasattr(values, "columns")
 
 
 def column_names(values: Any) -> list[str] | None:

@@ -10,7 +10,7 @@ import inspect
 import pickle
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +59,7 @@ _TYPES = {
 class LogEntry:
     """What happened in a step: ``end`` or ``error``, and how long it took in ms."""
 
-    step: int
+    step_idx: int
     operator_class: str
     event: str
     duration_ms: int
@@ -74,6 +74,7 @@ class Settings:
     metric: Metric
     seed: int  # of what is random and has none
     artifact_format: str
+    sklearn: Mapping[str, Any] = field(default_factory=dict)  # its configuration; see set_config
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ def fit_part(
     """
     found = Fitted(part)
     try:
-        with one_thread():
+        # Other threads and processes have scikit-learn configured as it is by default.
+        with one_thread(), import_optional("sklearn").config_context(**settings.sklearn):
             _Fitting(plan, data, settings, found).fit(rest, left_out)
     except Exception as error:
         found.error = reason_of(error)
@@ -247,7 +249,7 @@ class _Fitting:
                 for operator in step.operators:
                     fitted = seeded(operator, self._settings.seed)
                     self._split_groups(fitted, features, y, rows)
-                    transformed = _fit_transformed(fitted, features, y)
+                    transformed = _fit_transformed(fitted, features, y, self._routed(fitted, rows))
                     _restore_splitters(fitted)
                     operators.append(fitted)
                     if step.kind is StepKind.AUGMENTATION:
@@ -267,6 +269,15 @@ class _Fitting:
             )
             _restore_splitters(model)
         return steps, model
+
+    def _routed(self, transformer: Any, rows: Array) -> dict[str, Array]:
+        """Return the weights for a transformer that asks for them, as scikit-learn routes them."""
+        weights = self._data.sample_weight
+        if weights is None or not _is_routing() or not hasattr(transformer, "get_metadata_routing"):
+            return {}
+        requests = getattr(transformer.get_metadata_routing(), "fit", None)
+        is_asked = getattr(requests, "requests", {}).get("sample_weight") is True
+        return {"sample_weight": weights[rows]} if is_asked else {}
 
     def _fit_target(self, step: PlannedStep, y: Array) -> FittedStep:
         operators = []
@@ -342,6 +353,8 @@ def _weight_name(model: Any, prefix: str = "") -> str:
     PipelineError
         If that takes none.
     """
+    if _is_routing():
+        return "sample_weight"
     if getattr(model, "steps", None):
         name, last = model.steps[-1]
         return _weight_name(last, f"{prefix}{name}__")
@@ -360,11 +373,15 @@ def _weight_name(model: Any, prefix: str = "") -> str:
     return f"{prefix}sample_weight"
 
 
-def _fit_transformed(operator: Any, features: Any, y: Array) -> Any:
+def _is_routing() -> bool:
+    return bool(import_optional("sklearn").get_config().get("enable_metadata_routing"))
+
+
+def _fit_transformed(operator: Any, features: Any, y: Array, routed: dict[str, Array]) -> Any:
     """Fit a transformer and return what it makes of the features, as scikit-learn's Pipeline."""
     if not hasattr(operator, "fit_transform"):
-        return operator.fit(features, y).transform(features)
-    found = operator.fit_transform(features, y)
+        return operator.fit(features, y, **routed).transform(features)
+    found = operator.fit_transform(features, y, **routed)
     # Those of partial least squares return the transformed target beside.
     return found[0] if isinstance(found, tuple) else found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from persist.tracking import prediction
 from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError
 from persist.tracking.optional import import_optional
 from persist.tracking.training.data import Data, is_frame, row_count
@@ -98,7 +100,15 @@ def load_data(
     form = Form(separator, decimal, header, missing)
     given = {"groups": groups, "sample_weight": sample_weight}
     beside = {what: values for what, values in given.items() if values is not None}
-    return _Loader(form, target, beside, index).load(dataset)
+    found = _Loader(form, target, beside, index).load(dataset)
+    names = [data.name for data in found]
+    for place, name in enumerate(names):
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        if name in names[:place]:
+            # Those of one name would be ranked together.
+            names[place] = next(free for free in numbered if free not in names)
+            found[place] = replace(found[place], name=names[place])
+    return found
 
 
 def features_of(table: Table, names: Sequence[str] | None) -> Any:
@@ -137,7 +147,8 @@ class _Loader:
     def load(self, dataset: Any) -> list[Data]:
         if isinstance(dataset, Data):
             return [dataset]
-        if isinstance(dataset, list) and dataset and not all(map(_is_array_like, dataset)):
+        dataset = [*map(_collected, dataset)] if isinstance(dataset, list) else dataset
+        if isinstance(dataset, list) and dataset and self._are_data_sets(dataset):
             return [data for one in dataset for data in self.load(one)]
         if isinstance(dataset, (str, os.PathLike)):
             return [self._from_path(Path(dataset))]
@@ -152,6 +163,13 @@ class _Loader:
             "dataset must be (X, y), (X, y, X_test, y_test), a mapping of these, a frame, a CSV "
             f"file or a folder of them, got {type(dataset).__name__}"
         )
+
+    def _are_data_sets(self, values: list[Any]) -> bool:
+        """Return True if a list holds data sets, and not the parts of one."""
+        if not all(map(is_frame, values)):
+            return not all(map(_is_array_like, values))
+        first = list(values[0].columns)
+        return self.target is not None or all(list(one.columns) == first for one in values)
 
     def _from_path(self, path: Path) -> Data:
         if path.is_dir():
@@ -228,15 +246,9 @@ class _Loader:
                 f"cannot train on {name}: it has no column beside {', '.join(map(repr, chosen))} "
                 "to predict from"
             )
-        y, _ = _targets(frame[chosen])
-        return Data(
-            name,
-            _features(frame[rest], is_named),
-            y,
-            path=path,
-            ids=ids,
-            target_names=tuple(map(str, chosen)),
-            **{what: _column(values) for what, values in beside.items()},
+        loader = replace(self, index=None, beside=beside)
+        return loader.from_parts(
+            name, frame[rest], frame[chosen], path=path, ids=ids, is_named=is_named
         )
 
     def _taken(self, features: Any, is_test: bool = False) -> tuple[Any, Any, dict[str, Any]]:
@@ -320,13 +332,13 @@ class _Loader:
 
 
 def _collected(values: Any) -> Any:
-    """Return a lazy frame of polars collected, and a table of Arrow as a frame."""
+    """Return a lazy frame of polars collected, a table of Arrow as a frame, no masks."""
     # A lazy frame warns where it is asked for its columns.
     if hasattr(values, "collect") and hasattr(values, "lazy"):
         return values.collect()
     if hasattr(values, "column_names") and hasattr(values, "schema"):
         return import_optional("polars").from_arrow(values)
-    return values
+    return prediction.unmasked(values)
 
 
 def _is_array_like(value: Any) -> bool:
@@ -337,7 +349,7 @@ def _is_array_like(value: Any) -> bool:
 
 def _column(values: Any) -> Array:
     """Return one value for each sample, flat."""
-    found = numpy.asarray(values)
+    found = numpy.asarray(prediction.unmasked(values))
     return found.ravel() if found.ndim == 2 and found.shape[1] == 1 else found
 
 
@@ -382,17 +394,19 @@ def _index_of(frame: Any) -> Array:
 
 
 def _check_paired(name: str, whole: str, features: Any, beside: Mapping[str, Any]) -> None:
-    """Refuse values for each sample whose index has the labels of the features in another order."""
+    """Refuse values for each sample whose index has other labels than that of the features."""
     for what, values in beside.items():
         indexes: list[Any] = [getattr(one, "index", None) for one in (features, values)]
-        if not all(hasattr(index, "to_numpy") for index in indexes):
+        if not all(hasattr(index, "equals") for index in indexes):
             continue
-        labels, others = (index.to_numpy() for index in indexes)
-        is_same = len(labels) != len(others) or numpy.array_equal(labels, others)
-        if not is_same and set(labels.tolist()) == set(others.tolist()):
+        index, other = indexes
+        # Of another length, they are refused as such.
+        if len(index) == len(other) and not index.equals(other):
+            is_moved = bool(index.isin(other).all())
+            reason = "have the same labels in another order" if is_moved else "differ"
             raise DataError(
-                f"cannot pair {whole} and {what} of {name}: their indexes have the same labels in "
-                f"another order; give {what}.loc[index of {whole}]"
+                f"cannot pair {whole} and {what} of {name}: their indexes {reason}; give "
+                f"{what}.loc[index of {whole}], or {what}.to_numpy() to pair them by position"
             )
 
 

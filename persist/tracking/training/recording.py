@@ -97,15 +97,8 @@ class Recorder:
 
     def _log(self, pipeline_id: str, log: Sequence[LogEntry]) -> None:
         for entry in log:
-            self._store.log_step(
-                pipeline_id,
-                entry.step,
-                entry.operator_class,
-                entry.event,
-                entry.duration_ms,
-                entry.message,
-                level="error" if entry.event == "error" else "info",
-            )
+            level = "error" if entry.event == "error" else "info"
+            self._store.log_step(pipeline_id, **vars(entry), level=level)
 
     def _chain(
         self,

@@ -101,6 +101,10 @@ def _metric(metric: Any) -> Metric | None:
         raise PipelineError(f"cannot score by {metric!r}: give a name, a scorer or a function")
     if (function := getattr(metric, "_score_func", None)) is not None:
         name = getattr(function, "__name__", "scorer")
+        options = getattr(metric, "_kwargs", None)
+        if options:
+            # Or scores by other options would be ranked with these.
+            name += f"({', '.join(f'{key}={value!r:.40}' for key, value in options.items())})"
         return Metric(name if name.startswith("neg_") else f"scorer:{name}", metric)
     try:
         inspect.signature(metric).bind(None, None)

@@ -11,6 +11,7 @@ import numpy
 
 from persist.tracking.environment import environment, this_process
 from persist.tracking.errors import PipelineError
+from persist.tracking.optional import import_optional
 from persist.tracking.training.configuration import described
 from persist.tracking.training.data import Data
 from persist.tracking.training.fitting import (
@@ -183,7 +184,8 @@ class Session:
         """Return the folds of a pipeline, and all training data, as parts to be fitted."""
         plan, data, task = self._plans[p], self.datasets[d], self._tasks[p]
         metric = check_metric(self.metric, task)
-        settings = Settings(task, metric, self._seed, self._recipe["artifact_format"])
+        configured = import_optional("sklearn").get_config()
+        settings = Settings(task, metric, self._seed, self._recipe["artifact_format"], configured)
         is_classifier = task == "classification"
         if plan.splitter is not None:
             return settings, self._split(plan.splitter.operators[0], data, is_classifier, pool)
