@@ -110,10 +110,17 @@ class Artifacts:
         str
             The id.
         """
-        row = {**locals(), "artifact_path": path}
         self._opened.files.path(path)
         with self._opened.changing() as changes:
             if not changes.has("artifacts", artifact_id):
+                row = {
+                    "artifact_path": path,
+                    "content_hash": content_hash,
+                    "operator_class": operator_class,
+                    "artifact_type": artifact_type,
+                    "format": format,
+                    "size_bytes": size_bytes,
+                }
                 _insert(changes, artifact_id, row, is_new=False)
         return artifact_id
 

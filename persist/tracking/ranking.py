@@ -341,10 +341,16 @@ class Ranking:
 
         The rows have the numbers of folds and partitions, and the min, max and avg of the scores.
         """
-        filters = {**locals()}
-        del filters["self"], filters["engine"]
-        order = "pipeline_id, chain_id, model_name, metric"
-        statement = self._chain_scores(order, None, **filters)
+        statement = self._chain_scores(
+            "pipeline_id, chain_id, model_name, metric",
+            None,
+            run_id=run_id,
+            pipeline_id=pipeline_id,
+            chain_id=chain_id,
+            dataset_name=dataset_name,
+            model_class=model_class,
+            metric=metric,
+        )
         return self._opened.frame(statement, engine)
 
     def _chain_scores(

@@ -36,12 +36,6 @@ __all__ = ["rerun", "run"]
 _log = logging.getLogger(__name__)
 
 _SOURCE_FORMAT = "archive"
-# Arguments of `run` that tell how data are read, and those that numbers depend on beside the data.
-_LOADING = ("target", "index", "header", "separator", "decimal", "missing")
-_RECIPE = (
-    *("pipeline", "cv", "test", "metric", "greater_is_better", "random_state", "refit"),
-    "artifact_format",
-)
 
 
 def run(
@@ -148,15 +142,29 @@ def run(
     TypeError, ValueError
         If the pipeline or the data are of another form; nothing is recorded then.
     """
-    given = {**locals()}
     if test is not None and test_size is not None:
         raise PipelineError("cannot use test and test_size: they mean the same; give test")
-    loading = {name: given[name] for name in _LOADING} | {"missing": list(missing)}
+    loading = {
+        "target": target,
+        "index": index,
+        "header": header,
+        "separator": separator,
+        "decimal": decimal,
+        "missing": list(missing),
+    }
     beside = {"groups": groups, "sample_weight": sample_weight}
     columns = {what: value for what, value in beside.items() if isinstance(value, (str, int))}
-    split = {"cv": check_splitter(cv), "test": test_size if test is None else test}
     return _trained(
-        {name: given[name] for name in _RECIPE} | split,
+        {
+            "pipeline": pipeline,
+            "cv": check_splitter(cv),
+            "test": test_size if test is None else test,
+            "metric": metric,
+            "greater_is_better": greater_is_better,
+            "random_state": random_state,
+            "refit": refit,
+            "artifact_format": artifact_format,
+        },
         load_data(dataset, **loading, **beside),
         name=name or "run",
         # From the state that numpy.random.seed sets, so that it fixes a run too.
