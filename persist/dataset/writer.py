@@ -24,7 +24,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -423,17 +423,54 @@ class Writer:
                 self._equal[FileRecord(*record)] = name
                 self._sizes.add(record[0])
 
-    def _link_equal(self, file: str, record: FileRecord, data: bytes | None = None) -> bool:
+    def contents(self, item: Item) -> dict[str, tuple[bytes, FileRecord]]:
+        """Return the content and the record of each small array file, by what ends its name.
+
+        The others have to be written before it is known what is in them, or take much memory.
+        """
+        made: dict[str, tuple[bytes, FileRecord]] = {}
+        if item.written is not None:
+            return made
+        left = _SMALL
+        for end, arrays in self._files(item):
+            left -= sum(map(operator.attrgetter("nbytes"), arrays.values()))
+            pieces = self.options.store.content(arrays) if left > 0 else None
+            if pieces is not None:
+                data = b"".join(pieces)
+                made[end] = data, FileRecord(len(data), hashlib.sha256(data).hexdigest())
+        return made
+
+    def _files(self, item: Item) -> Iterator[tuple[str, dict[str, Array]]]:
+        """Yield what ends the name of each array file of an item, and its arrays."""
+        store = self.options.store
+        for file, arrays in store.files("", item.arrays).items():
+            yield (f"/{file}" if store.is_folder else file), arrays
+
+    def holds(
+        self, made: Mapping[str, tuple[bytes, FileRecord]], value: Mapping[str, Any] | None
+    ) -> bool:
+        """Return True if the array files of a value hold some contents, and no other file.
+
+        They are compared with what is in the files, which may be damaged.
+        """
+        data, files = (value or {}).get("data"), (value or {}).get("files", {})
+        records = {f"{data}{end}": record for end, (_, record) in made.items()}
+        return (
+            bool(records)
+            and len(records) == len(files) - 1
+            and all(record == FileRecord(*files.get(n, (0, ""))) for n, record in records.items())
+            and all(self._holds(name, record) for name, record in records.items())
+        )
+
+    def _link_equal(self, file: str, record: FileRecord) -> bool:
         """Make an array file a link to one that is known to hold the same; True on success.
 
-        There may be a file at the path. The content is given if it is small.
+        There may be a file at the path.
         """
-        if (name := self._equal.get(record)) is None:
+        # A value may be stored again because its file was damaged.
+        if (name := self._equal.get(record)) is None or not self._holds(name, record):
             return False
         temporary = f"{file}.link"
-        # A value may be stored again because its file was damaged.
-        if not self._holds(name, record, None if data is None else [data]):
-            return False
         try:
             # Some file systems have no links, or allow no more of one file.
             os.link(self.path(name), temporary)
@@ -446,56 +483,27 @@ class Writer:
             raise
         return True
 
-    def _holds(
-        self, name: str, record: FileRecord | None, pieces: Iterable[bytes | memoryview] | None
-    ) -> bool:
-        """Return True if an array file holds some content, and if durable, the disk does too.
+    def _holds(self, name: str, record: FileRecord) -> bool:
+        """Return True if an array file is what its record says, and if durable, on the disk.
 
-        It is compared with `pieces`, or else by its record. Somebody else may have written the
-        file, and not waited for the disk.
+        Somebody else may have written the file, and not waited for the disk.
         """
         path = self.path(name)
         try:
             found = os.lstat(path)
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(found.st_mode) or digest_file(path) != record:
                 return False
-            if pieces is None:
-                is_same = digest_file(path) == record
-            else:
-                with open(path, "rb", opener=open_descriptor) as file:
-                    for piece in pieces:
-                        if file.read(len(piece)) != piece:
-                            return False
-                    is_same = not file.read(1)
-            if is_same and self.options.durable and (name, found.st_ino) not in self._synced:
+            if self.options.durable and (name, found.st_ino) not in self._synced:
                 sync_file(path)
                 sync_folder(os.path.dirname(path))
                 self._synced.add((name, found.st_ino))
         except OSError:
             return False
-        return is_same
+        return True
 
-    def equal_arrays(
-        self, item: Item, value: Mapping[str, Any] | None
-    ) -> dict[str, FileRecord] | None:
-        """Return the records of the arrays of a value if those of an item are the same, and small.
-
-        They are compared with what is in the files, which may be damaged.
-        """
-        data, store = (value or {}).get("data"), self.options.store
-        if data is None or item.written is not None or not data.endswith(store.extension):
-            return None
-        records = {}
-        for file, arrays in store.files(self.path(data), item.arrays).items():
-            name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
-            size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
-            pieces = store.content(arrays) if size < _SMALL else None
-            if pieces is None or not self._holds(name, None, pieces):
-                return None
-            records[name] = digest_pieces(store.content(arrays) or ())
-        return records
-
-    def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:
+    def write_arrays(
+        self, item: Item, data: str, mode: int, made: Mapping[str, tuple[bytes, FileRecord]]
+    ) -> dict[str, FileRecord]:
         """Write the arrays of an item under an unused name; return their records.
 
         A file that equals one which this writer has written or replaces becomes a link to it. If
@@ -509,57 +517,52 @@ class Writer:
         if store.is_folder:
             set_mode(path, stat.S_IMODE(os.stat(self.folder).st_mode))
         records = {}
-        for file, arrays in store.files(path, item.arrays).items():
-            name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
+        for end, arrays in self._files(item):
+            file = path + end
             try:
-                if item.written is None:
-                    records[name] = self._write_file(file, arrays, mode)
-                else:
-                    records[name] = item.written.records[name[len(data) :]]
-                    if not self._link_equal(file, records[name]):
+                if end in made:
+                    content, record = made[end]
+                    if not self._link_equal(file, record):
+                        write_bytes(file, content, durable=False, mode=mode)
+                elif item.written is not None:
+                    record = item.written.records[end]
+                    if not self._link_equal(file, record):
                         set_mode(file, mode)
+                else:
+                    record = self._write_large(file, arrays, mode)
             except (OSError, RuntimeError) as error:
                 raise _disk_error(error, file) from error
+            records[data + end] = record
         return records
 
-    def _write_file(self, file: str, arrays: Mapping[str, Array], mode: int) -> FileRecord:
-        store = self.options.store
-        size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
-        # The disk works on a large file while its digest is taken.
+    def _write_large(self, file: str, arrays: Mapping[str, Array], mode: int) -> FileRecord:
+        """Write a file while its digest is taken, and the disk works on it."""
+        store, size = self.options.store, sum(map(operator.attrgetter("nbytes"), arrays.values()))
         is_synced = self.options.durable and size >= _SMALL
         pieces = store.content(arrays)
-        if pieces is None:
-            if self.options.compression is None:
-                _check_space(file, size)
-            store.write_file(file, arrays)
-            set_mode(file, mode)
-            sync = functools.partial(sync_file, file) if is_synced else lambda: None
-            record = digest_beside(sync, lambda: digest_file(file), size)
-            self._link_equal(file, record)
-            return record
-        # The first piece is the header.
-        header = next(pieces)
-        size += len(header)
-        pieces = itertools.chain([header], pieces)
-        if size < _SMALL:
-            # One pass: the bytes that are digested are those that are written.
-            data = b"".join(pieces)
-            record = FileRecord(size, hashlib.sha256(data).hexdigest())
-            if not self._link_equal(file, record, data):
-                write_bytes(file, data, durable=False, mode=mode)
-            return record
 
         def write() -> None:
             store.write_file(file, arrays)
             set_mode(file, mode)
-            if is_synced:
+            if is_synced and pieces is not None:
                 sync_file(file)
 
-        if size not in self._sizes:
-            return digest_beside(write, lambda: digest_pieces(pieces), size)
-        record = digest_pieces(pieces)
-        if not self._link_equal(file, record):
-            write()
+        if pieces is not None:
+            # The first piece is the header.
+            header = next(pieces)
+            pieces = itertools.chain([header], pieces)
+            if size + len(header) not in self._sizes:
+                return digest_beside(write, lambda: digest_pieces(pieces), size)
+            record = digest_pieces(pieces)
+            if not self._link_equal(file, record):
+                write()
+            return record
+        if self.options.compression is None:
+            _check_space(file, size)
+        write()
+        sync = functools.partial(sync_file, file) if is_synced else lambda: None
+        record = digest_beside(sync, lambda: digest_file(file), size)
+        self._link_equal(file, record)
         return record
 
 
@@ -667,19 +670,20 @@ class Change:
         self.check_process()
         writer, key, options = self._writer, item.key, self._writer.options
         path, before = self._stage(key), self.record(key)
-        kept = None
-        if item.arrays and key not in self.commit.values:
-            kept = writer.equal_arrays(item, before)
+        made = writer.contents(item)
+        is_kept = key not in self.commit.values and writer.holds(made, before)
         self._retire(key)
         mode = self._mode(key)
-        data = self._unused_data_name(key) if item.arrays and kept is None else None
-        if kept is not None and before is not None:
+        data = None
+        if is_kept and before is not None:
             data = before["data"]
+        elif item.arrays:
+            data = self._unused_data_name(key)
         source = item.source(options.store, data)
         # The module is written first: whoever discards it learns from it what its arrays are, if
         # their name does not have the number of the commit.
         number = f".{self._index.number + 1}"
-        is_early = options.durable and data is not None and number not in data
+        is_early = options.durable and data is not None and not is_kept and number not in data
         write_bytes(path, source, durable=is_early, mode=mode)
         written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         value: dict[str, Any] = {"written": written, **item.description}
@@ -688,10 +692,11 @@ class Change:
         files = {item_file(key): FileRecord(len(source), hashlib.sha256(source).hexdigest())}
         if data is not None:
             value["data"] = data
-            if kept is None:
+            if is_kept:
+                files.update({data + end: record for end, (_, record) in made.items()})
+            else:
                 self.commit.written.append(data)
-                kept = writer.write_arrays(item, data, mode)
-            files.update(kept)
+                files.update(writer.write_arrays(item, data, mode, made))
         value["files"] = files
         self.commit.values[key] = value
         writer.note_files(key, value)
