@@ -40,7 +40,7 @@ import operator
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,6 +62,7 @@ __all__ = [
     "decode",
     "encode",
     "is_cut",
+    "is_linear",
     "is_marred",
     "is_sound",
     "is_tip",
@@ -444,20 +445,24 @@ def entry_of(key: str, value: Mapping[str, Any] | None, provenance: Mapping[str,
     )
 
 
-def read_manifest(folder: str) -> Manifest:
-    """Return all that the manifest of a data set says."""
+def read_manifest(folder: str, lines: list[Line] | None = None) -> Manifest:
+    """Return all that the manifest of a data set says, or all that some lines of it say."""
     manifest = Manifest()
-    for line in counted(folder, read_lines(folder).lines):
+    for line in counted(folder, read_lines(folder).lines if lines is None else lines):
         manifest.apply(line.content)
     return manifest
+
+
+def is_linear(lines: Sequence[Line]) -> bool:
+    """Return True if lines are of one history: each of two has numbered its own."""
+    numbers = [line.content["n"] for line in lines]
+    return all(map(operator.lt, numbers, numbers[1:]))
 
 
 def counted(folder: str, lines: list[Line]) -> list[Line]:
     """Return what has taken place: in format 2 all lines, but for deletions that a merge lost."""
     if not lines or lines[-1].content["after"] != []:
-        # Each history has numbered its own lines.
-        numbers = [line.content["n"] for line in lines]
-        if all(map(operator.lt, numbers, numbers[1:])):
+        if is_linear(lines):
             return lines
         from persist.dataset.history import settled
 

@@ -24,10 +24,10 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from persist.archive.arrays import Array, Store, get_store
 from persist.dataset.blocks import remove_abandoned
@@ -42,7 +42,7 @@ from persist.dataset.layout import (
     TIP,
     check_portable,
     is_data_name,
-    is_data_set,
+    is_group,
     item_file,
     module_in,
     package_files,
@@ -53,6 +53,7 @@ from persist.dataset.manifest import (
     Commit,
     Manifest,
     encode,
+    is_linear,
     line_digest,
     read_lines,
     read_manifest,
@@ -123,6 +124,8 @@ class Options:
             raise ArgumentError(f"trusted must be a bool or a list of names, got {self.trusted!r}")
         if not isinstance(self.array_threshold, Real) or math.isnan(self.array_threshold):
             raise ArgumentError(f"array_threshold must be a number, got {self.array_threshold!r}")
+        if self.mmap_mode not in (None, "r", "c"):
+            raise ArgumentError(f"mmap_mode must be None, 'r' or 'c', got {self.mmap_mode!r}")
         if self.chunks is not None and self.mmap_mode is not None:
             raise ArgumentError("give mmap_mode or chunks, not both")
 
@@ -148,6 +151,20 @@ def unfinished(folder: str, index: Index) -> Unfinished:
     if index.torn or any(os.path.lexists(f"{folder}/{name}") for name in names):
         return Unfinished.ABANDONED
     return Unfinished.NOTHING
+
+
+class ArrayFile(NamedTuple):
+    """A file of arrays: what follows the name of all of them, and what is known before writing."""
+
+    ending: str
+    arrays: Mapping[str, Array]
+    record: FileRecord | None = None
+    content: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the arrays."""
+        return sum(map(operator.attrgetter("nbytes"), self.arrays.values()))
 
 
 class Writer:
@@ -239,7 +256,7 @@ class Writer:
         path = self.path(MANIFEST)
         if os.path.exists(path) and os.path.getsize(path) > self.index.end:
             # The line goes first: without its staging folder it would count as damage.
-            append_bytes(path, b"", at=self.index.end, durable=False)
+            append_bytes(path, b"", at=self.index.end, durable=self.options.durable)
         # The disk may hold the names of arrays, and not which modules were to load them.
         number = self.index.number + 1
         for name in os.listdir(self.folder):
@@ -326,7 +343,7 @@ class Writer:
         for name in [*commit.written, *filter(None, [commit.staged])]:
             files, path = [name], self.path(name)
             if os.path.isdir(path):
-                files = [f"{name}/{file}" for file in os.listdir(path)]
+                files = list(map(f"{name}/".__add__, os.listdir(path)))
                 folders.insert(0, path)
             for file in files:
                 sync_file(self.path(file))
@@ -369,11 +386,12 @@ class Writer:
 
     def compact(self) -> None:
         """Rewrite the manifest without outdated lines, once no key is in conflict."""
-        if History(read_lines(self.folder).lines).conflicts():
+        lines = read_lines(self.folder).lines
+        if not is_linear(lines) and History(lines).conflicts():
             # The lines of both histories are all that tells of them.
             self._in_conflict = self.index.lines
         else:
-            self.replace_manifest(read_manifest(self.folder))
+            self.replace_manifest(read_manifest(self.folder, lines))
 
     def replace_manifest(self, manifest: Manifest) -> None:
         """Write a manifest without a line more than it needs, and its snapshot."""
@@ -423,52 +441,48 @@ class Writer:
                 self._equal[FileRecord(*record)] = name
                 self._sizes.add(record[0])
 
-    def contents(self, item: Item) -> dict[str, tuple[bytes, FileRecord]]:
-        """Return the content and the record of each small array file, by what ends its name.
+    def array_files(self, item: Item) -> list[ArrayFile]:
+        """Return the files of the arrays of an item, with the content of those that are small.
 
         The others have to be written before it is known what is in them, or take much memory.
         """
-        made: dict[str, tuple[bytes, FileRecord]] = {}
-        if item.written is not None:
-            return made
-        left = _SMALL
-        for end, arrays in self._files(item):
-            left -= sum(map(operator.attrgetter("nbytes"), arrays.values()))
-            pieces = self.options.store.content(arrays) if left > 0 else None
-            if pieces is not None:
+        store, left = self.options.store, _SMALL
+        files = []
+        for name, arrays in store.files("", item.arrays).items():
+            ending = f"/{name}" if store.is_folder else name
+            file = ArrayFile(ending, arrays)
+            if item.written is not None:
+                file = file._replace(record=item.written.records[ending])
+            elif (left := left - file.size) > 0 and (pieces := store.content(arrays)) is not None:
                 data = b"".join(pieces)
-                made[end] = data, FileRecord(len(data), hashlib.sha256(data).hexdigest())
-        return made
+                record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+                file = ArrayFile(ending, arrays, record, data)
+            files.append(file)
+        return files
 
-    def _files(self, item: Item) -> Iterator[tuple[str, dict[str, Array]]]:
-        """Yield what ends the name of each array file of an item, and its arrays."""
-        store = self.options.store
-        for file, arrays in store.files("", item.arrays).items():
-            yield (f"/{file}" if store.is_folder else file), arrays
+    def holds(self, files: list[ArrayFile], value: Mapping[str, Any] | None) -> bool:
+        """Return True if a value has these array files and no others, which are small.
 
-    def holds(
-        self, made: Mapping[str, tuple[bytes, FileRecord]], value: Mapping[str, Any] | None
-    ) -> bool:
-        """Return True if the array files of a value hold some contents, and no other file.
-
-        They are compared with what is in the files, which may be damaged.
+        They are compared with what is on the disk, which may be damaged.
         """
-        data, files = (value or {}).get("data"), (value or {}).get("files", {})
-        records = {f"{data}{end}": record for end, (_, record) in made.items()}
-        return (
-            bool(records)
-            and len(records) == len(files) - 1
-            and all(record == FileRecord(*files.get(n, (0, ""))) for n, record in records.items())
-            and all(self._holds(name, record) for name, record in records.items())
-        )
+        if value is None or not files or len(files) != len(value["files"]) - 1:
+            return False
+        for file in files:
+            name = f"{value.get('data')}{file.ending}"
+            if file.content is None or tuple(value["files"].get(name, ())) != file.record:
+                return False
+            if not self._holds(name, file.record, file.content):
+                return False
+        return True
 
-    def _link_equal(self, file: str, record: FileRecord) -> bool:
+    def _link_equal(self, file: str, record: FileRecord, content: bytes | None = None) -> bool:
         """Make an array file a link to one that is known to hold the same; True on success.
 
         There may be a file at the path.
         """
         # A value may be stored again because its file was damaged.
-        if (name := self._equal.get(record)) is None or not self._holds(name, record):
+        name = self._equal.get(record)
+        if name is None or not self._holds(name, record, content):
             return False
         temporary = f"{file}.link"
         try:
@@ -483,15 +497,22 @@ class Writer:
             raise
         return True
 
-    def _holds(self, name: str, record: FileRecord) -> bool:
+    def _holds(self, name: str, record: FileRecord | None, content: bytes | None) -> bool:
         """Return True if an array file is what its record says, and if durable, on the disk.
 
-        Somebody else may have written the file, and not waited for the disk.
+        If the content is given, it is compared. Somebody else may have written the file, and not
+        waited for the disk.
         """
         path = self.path(name)
         try:
             found = os.lstat(path)
-            if not stat.S_ISREG(found.st_mode) or digest_file(path) != record:
+            if not stat.S_ISREG(found.st_mode):
+                return False
+            if content is not None:
+                with open(path, "rb", opener=open_descriptor) as file:
+                    if file.read(len(content) + 1) != content:
+                        return False
+            elif digest_file(path) != record:
                 return False
             if self.options.durable and (name, found.st_ino) not in self._synced:
                 sync_file(path)
@@ -501,51 +522,44 @@ class Writer:
             return False
         return True
 
-    def write_arrays(
-        self, item: Item, data: str, mode: int, made: Mapping[str, tuple[bytes, FileRecord]]
-    ) -> dict[str, FileRecord]:
-        """Write the arrays of an item under an unused name; return their records.
+    def write_arrays(self, item: Item, files: list[ArrayFile], data: str, mode: int) -> None:
+        """Write the arrays of an item under an unused name, and complete the records.
 
         A file that equals one which this writer has written or replaces becomes a link to it. If
         the disk fails, the caller removes what was written.
         """
-        store, path = self.options.store, self.path(data)
+        path = self.path(data)
         if item.written is not None:
             os.rename(item.written.path, path)
-        elif store.is_folder:
+        elif self.options.store.is_folder:
             os.mkdir(path)
-        if store.is_folder:
+        if self.options.store.is_folder:
             set_mode(path, stat.S_IMODE(os.stat(self.folder).st_mode))
-        records = {}
-        for end, arrays in self._files(item):
-            file = path + end
+        for number, file in enumerate(files):
+            place = path + file.ending
             try:
-                if end in made:
-                    content, record = made[end]
-                    if not self._link_equal(file, record):
-                        write_bytes(file, content, durable=False, mode=mode)
-                elif item.written is not None:
-                    record = item.written.records[end]
-                    if not self._link_equal(file, record):
-                        set_mode(file, mode)
+                if file.record is None:
+                    files[number] = file._replace(record=self._write_large(place, file, mode))
+                elif self._link_equal(place, file.record, file.content):
+                    continue
+                elif file.content is not None:
+                    write_bytes(place, file.content, durable=False, mode=mode)
                 else:
-                    record = self._write_large(file, arrays, mode)
+                    set_mode(place, mode)
             except (OSError, RuntimeError) as error:
-                raise _disk_error(error, file) from error
-            records[data + end] = record
-        return records
+                raise _disk_error(error, place) from error
 
-    def _write_large(self, file: str, arrays: Mapping[str, Array], mode: int) -> FileRecord:
+    def _write_large(self, path: str, file: ArrayFile, mode: int) -> FileRecord:
         """Write a file while its digest is taken, and the disk works on it."""
-        store, size = self.options.store, sum(map(operator.attrgetter("nbytes"), arrays.values()))
+        store, arrays, size = self.options.store, file.arrays, file.size
         is_synced = self.options.durable and size >= _SMALL
         pieces = store.content(arrays)
 
         def write() -> None:
-            store.write_file(file, arrays)
-            set_mode(file, mode)
+            store.write_file(path, arrays)
+            set_mode(path, mode)
             if is_synced and pieces is not None:
-                sync_file(file)
+                sync_file(path)
 
         if pieces is not None:
             # The first piece is the header.
@@ -554,15 +568,15 @@ class Writer:
             if size + len(header) not in self._sizes:
                 return digest_beside(write, lambda: digest_pieces(pieces), size)
             record = digest_pieces(pieces)
-            if not self._link_equal(file, record):
+            if not self._link_equal(path, record):
                 write()
             return record
         if self.options.compression is None:
-            _check_space(file, size)
+            _check_space(path, size)
         write()
-        sync = functools.partial(sync_file, file) if is_synced else lambda: None
-        record = digest_beside(sync, lambda: digest_file(file), size)
-        self._link_equal(file, record)
+        sync = functools.partial(sync_file, path) if is_synced else lambda: None
+        record = digest_beside(sync, lambda: digest_file(path), size)
+        self._link_equal(path, record)
         return record
 
 
@@ -651,7 +665,7 @@ class Change:
         """
         if key in self:
             return
-        if is_data_set(path := self._writer.path(key)):
+        if is_group(path := self._writer.path(key)):
             raise InvalidKeyError(key, "a data set inside this one has that name")
         folded = key.casefold()
         is_alone = (other := self._index.folded.get(folded)) in (None, key) or other not in self
@@ -670,8 +684,8 @@ class Change:
         self.check_process()
         writer, key, options = self._writer, item.key, self._writer.options
         path, before = self._stage(key), self.record(key)
-        made = writer.contents(item)
-        is_kept = key not in self.commit.values and writer.holds(made, before)
+        found = writer.array_files(item)
+        is_kept = key not in self.commit.values and writer.holds(found, before)
         self._retire(key)
         mode = self._mode(key)
         data = None
@@ -689,14 +703,15 @@ class Change:
         value: dict[str, Any] = {"written": written, **item.description}
         if made_by:
             value["by"] = made_by
-        files = {item_file(key): FileRecord(len(source), hashlib.sha256(source).hexdigest())}
+        files: dict[str, FileRecord | None] = {}
+        files[item_file(key)] = FileRecord(len(source), hashlib.sha256(source).hexdigest())
         if data is not None:
             value["data"] = data
-            if is_kept:
-                files.update({data + end: record for end, (_, record) in made.items()})
-            else:
+            if not is_kept:
                 self.commit.written.append(data)
-                files.update(writer.write_arrays(item, data, mode, made))
+                writer.write_arrays(item, found, data, mode)
+            for file in found:
+                files[data + file.ending] = file.record
         value["files"] = files
         self.commit.values[key] = value
         writer.note_files(key, value)
@@ -813,7 +828,10 @@ class Change:
 
     def _mode(self, key: str) -> int:
         """Return the permissions for the files of a key: those it has, or the folder's."""
-        found = _stat(self._writer.path(item_file(key)))
+        path = self._writer.path(item_file(key))
+        found = _stat(path)
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            raise DamagedError(f"cannot store {key!r}: {path} is a folder; move it away")
         return self._writer.file_mode() if found is None else stat.S_IMODE(found.st_mode)
 
     def _unused_data_name(self, key: str) -> str:
