@@ -40,7 +40,7 @@ import operator
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,7 +62,6 @@ __all__ = [
     "decode",
     "encode",
     "is_cut",
-    "is_linear",
     "is_marred",
     "is_sound",
     "is_tip",
@@ -453,16 +452,15 @@ def read_manifest(folder: str, lines: list[Line] | None = None) -> Manifest:
     return manifest
 
 
-def is_linear(lines: Sequence[Line]) -> bool:
-    """Return True if lines are of one history: each of two has numbered its own."""
-    numbers = [line.content["n"] for line in lines]
-    return all(map(operator.lt, numbers, numbers[1:]))
-
-
 def counted(folder: str, lines: list[Line]) -> list[Line]:
-    """Return what has taken place: in format 2 all lines, but for deletions that a merge lost."""
+    """Return what has taken place: in format 2 all lines, but for deletions that a merge lost.
+
+    The lines of one history are returned as they are.
+    """
     if not lines or lines[-1].content["after"] != []:
-        if is_linear(lines):
+        # Each history has numbered its own lines.
+        numbers = [line.content["n"] for line in lines]
+        if all(map(operator.lt, numbers, numbers[1:])):
             return lines
         from persist.dataset.history import settled
 

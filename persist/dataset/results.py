@@ -621,7 +621,7 @@ class Results(MutableMapping[str, Any]):
             if self.has_group(name):
                 return
             if name in change or os.path.lexists(f"{self.path}/{name}"):
-                raise InvalidKeyError(name, f"something of that name is in {self.path} already")
+                raise InvalidKeyError(name, self._taken(name))
             change.check_new(name, tells_case=self._tells_case)
             staged = f"{self.path}/{staging_names(change.commit.number)[0]}"
             remove_path(staged)
@@ -647,9 +647,12 @@ class Results(MutableMapping[str, Any]):
     def _rename_group(self, old: str, new: str) -> None:
         with self._changing_group(old) as change:
             if new in change or os.path.lexists(f"{self.path}/{new}"):
-                raise InvalidKeyError(new, f"something of that name is in {self.path} already")
+                raise InvalidKeyError(new, self._taken(new))
             os.rename(f"{self.path}/{old}", f"{self.path}/{new}")
             self._writer.sync()
+
+    def _taken(self, name: str) -> str:
+        return f"something of that name is in {self.path} already; remove it, or move it away"
 
     @contextlib.contextmanager
     def _changing_group(self, name: str) -> Iterator[Change]:

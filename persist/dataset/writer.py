@@ -52,8 +52,8 @@ from persist.dataset.manifest import (
     MEMBERS,
     Commit,
     Manifest,
+    counted,
     encode,
-    is_linear,
     line_digest,
     read_lines,
     read_manifest,
@@ -387,7 +387,7 @@ class Writer:
     def compact(self) -> None:
         """Rewrite the manifest without outdated lines, once no key is in conflict."""
         lines = read_lines(self.folder).lines
-        if not is_linear(lines) and History(lines).conflicts():
+        if counted(self.folder, lines) is not lines and History(lines).conflicts():
             # The lines of both histories are all that tells of them.
             self._in_conflict = self.index.lines
         else:
@@ -625,6 +625,8 @@ class Change:
         self.infos_set: dict[str, Any] = {}
         self._gone: set[str] = set()
         self._single: str | None = None
+        # Whether values are part of the commit whose modules are in place already.
+        self._has_recorded = False
         self._pid = os.getpid()
 
     def check_process(self) -> None:
@@ -721,6 +723,9 @@ class Change:
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
         self.check_process()
+        self._has_recorded = True
+        if self.commit.staged is not None:
+            self._stage(None)
         before = self.record(key)
         about = {"written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         if before is not None and before.get("data") not in (None, record.get("data")):
@@ -776,7 +781,8 @@ class Change:
         """Return where to write the loader module of a key; without a key, only begin staging.
 
         A commit with one module stages a file, which takes half as long as a folder; the second
-        module moves the first into a folder. Either shows that a commit was begun.
+        module moves the first into a folder. Either shows that a commit was begun. A file would be
+        taken for the module of any value, so it is no place beside values that are only recorded.
         """
         writer, commit = self._writer, self.commit
         folder, file = map(writer.path, staging_names(commit.number))
@@ -788,7 +794,7 @@ class Change:
             if key is None:
                 claim_file(file)
         if commit.staged.endswith(".py"):
-            if key is None or self._single in (None, key):
+            if not self._has_recorded and (key is None or self._single in (None, key)):
                 self._single = self._single or key
                 return file
             os.mkdir(folder)

@@ -977,3 +977,16 @@ def test_arrays_that_are_lost_are_named_though_those_of_another_version_are_ther
         with pytest.raises(PersistError, match=r"data_y.* is missing|run: persist accept"):
             persist.open("d").load("y", mmap_mode)
     assert persist.repair("d").aside == ("y.py",)
+
+
+@pytest.mark.parametrize("order", [("x", "y"), ("y", "x")])
+def test_an_edit_and_a_deletion_are_accepted_together(folder, order):
+    with open("d/x.py") as file:
+        text = file.read()
+    with open("d/x.py", "w") as file:
+        file.write(text.replace("[1, 2, 3]", "[1, 2, 4]"))
+    os.remove("d/y.py")
+    assert persist.accept("d", *order) == order
+    assert dict(persist.open("d")) == {"x": [1, 2, 4]}
+    assert bare("d.x")[0] == "[1, 2, 4]"
+    assert persist.verify("d").ok
