@@ -782,7 +782,7 @@ class Change:
 
         A commit with one module stages a file, which takes half as long as a folder; the second
         module moves the first into a folder. Either shows that a commit was begun. A file would be
-        taken for the module of any value, so it is no place beside values that are only recorded.
+        taken for the module of any value, so there is none if some values are only recorded.
         """
         writer, commit = self._writer, self.commit
         folder, file = map(writer.path, staging_names(commit.number))
