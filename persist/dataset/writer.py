@@ -452,7 +452,7 @@ class Writer:
             ending = f"/{name}" if store.is_folder else name
             file = ArrayFile(ending, arrays)
             if item.written is not None:
-                file = file._replace(record=item.written.records[ending])
+                file = ArrayFile(ending, arrays, item.written.records[ending])
             elif (left := left - file.size) > 0 and (pieces := store.content(arrays)) is not None:
                 data = b"".join(pieces)
                 record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
@@ -539,7 +539,8 @@ class Writer:
             place = path + file.ending
             try:
                 if file.record is None:
-                    files[number] = file._replace(record=self._write_large(place, file, mode))
+                    record = self._write_large(place, file, mode)
+                    files[number] = ArrayFile(file.ending, file.arrays, record)
                 elif self._link_equal(place, file.record, file.content):
                     continue
                 elif file.content is not None:
