@@ -32,7 +32,7 @@ from persist.dataset.layout import (
 )
 from persist.dataset.manifest import Commit, Line, Manifest, encode, line_digest, read_manifest
 from persist.dataset.upgrade import value_record
-from persist.dataset.value import data_of_source, make_item, stored_info
+from persist.dataset.value import make_item, stored_info
 from persist.dataset.writer import Change, Writer, package_records
 from persist.errors import DamagedError, DataSetError, PersistError
 from persist.files import open_regular
@@ -188,7 +188,10 @@ def upgrade_release(writer: Writer) -> None:
         if is_source:
             manifest.sources[key] = stored.text
     if generation is Generation.PYTHON2:
-        _discard_attempt(writer)
+        # An upgrade that did not come to its end has left these.
+        for name in (READY, MANIFEST):
+            remove_path(writer.path(name))
+        writer.discard_staged(list(filter(is_staging_name, os.listdir(writer.folder))))
         change = Change(writer)
         change.commit.number = len(infos) + 2
         _store_again(change, infos, writer)
@@ -210,28 +213,6 @@ def upgrade_release(writer: Writer) -> None:
     writer.write_package()
     writer.index.refresh()
     writer.recover()
-
-
-def _discard_attempt(writer: Writer) -> None:
-    """Remove what is left of an upgrade that did not come to its end."""
-    names: set[Any] = set()
-    with contextlib.suppress(PersistError, OSError):
-        names = {value.get("data") for value in read_manifest(writer.folder).values.values()}
-    staged = [name for name in os.listdir(writer.folder) if is_staging_name(name)]
-    for name in staged:
-        path = writer.path(name)
-        modules = [path]
-        if name[1:].isdecimal():
-            modules = [f"{path}/{inner}" for inner in os.listdir(path)]
-        for module in modules:
-            with open_regular(module, "r", follow=True, errors="replace") as file:
-                names.update(data_of_source(file.read()))
-    for name in names:
-        # Release 0.9 gives data no number.
-        if is_data_name(name) and "." in name.removesuffix(".npz").removesuffix(".hd5"):
-            remove_path(writer.path(name))
-    for name in (*staged, READY, MANIFEST):
-        remove_path(writer.path(name))
 
 
 def _store_again(change: Change, keys: Iterable[str], writer: Writer) -> None:

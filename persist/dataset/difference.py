@@ -11,7 +11,7 @@ from persist.dataset.dataset import DataSet
 from persist.dataset.results import Results
 from persist.dataset.upgrade import value_record
 from persist.dataset.view import diff_view
-from persist.errors import DataSetError, PersistError
+from persist.errors import PersistError
 
 __all__ = ["DataSetDiff", "diff"]
 
@@ -111,10 +111,7 @@ def _open(data_set: _DataSetOrPath) -> Results:
         return data_set._results
     if isinstance(data_set, Results):
         return data_set
-    path = os.fspath(data_set)
-    if os.path.isfile(path):
-        raise DataSetError(f"cannot compare {path}: it is a file, not the folder of a data set")
-    return Results(path)
+    return Results(data_set)
 
 
 def _items(prefix: str, owner: Results) -> Iterator[tuple[str, _Item]]:

@@ -139,7 +139,8 @@ class Index:
     def _refresh(self, seen: tuple[_Signature, _Signature]) -> None:
         if self._seen is None or seen[0] != self._seen[0]:
             self.generation = generation_of(self._folder)
-        self.has_package = seen[0] is not None
+        # One that was emptied imports as a package without names.
+        self.has_package = seen[0] is not None and seen[0][1] > 0
         if self.generation is not Generation.OWN:
             from persist.compat.data_sets import older_infos
 

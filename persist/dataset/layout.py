@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import unicodedata
 import warnings
 from collections.abc import Container
@@ -30,12 +31,14 @@ __all__ = [
     "SNAPSHOT",
     "TIP",
     "Generation",
+    "check_data_set",
     "check_key",
     "check_portable",
     "generation_of",
     "has_conflict_markers",
     "is_data_name",
     "is_data_set",
+    "is_group",
     "is_key",
     "is_own_package",
     "is_staging_name",
@@ -142,12 +145,40 @@ def is_data_set(folder: str) -> bool:
     return os.path.isfile(f"{folder}/{MARKER}")
 
 
+def check_data_set(folder: str, verb: str) -> None:
+    """Raise DataSetError, which says that one cannot `verb` it, if a folder is not a data set."""
+    try:
+        if stat.S_ISREG(os.stat(f"{folder}/{MARKER}").st_mode):
+            return
+    except PermissionError as error:
+        raise DataSetError(
+            f"cannot {verb} {folder}: you may not look into it; ask its owner for access"
+        ) from error
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    reason = f"it is not a data set: it lacks the file {MARKER}"
+    if not os.path.lexists(folder):
+        hint = "; give mode 'w' to create it" if verb == "open" else ""
+        reason = f"the folder does not exist{hint}"
+    elif os.path.isfile(folder):
+        reason = "it is a file, not the folder of a data set"
+    elif lacks_marker(folder):
+        reason += f"; bring that empty file back, or run: persist repair {folder}"
+    raise DataSetError(f"cannot {verb} {folder}: {reason}")
+
+
 def lacks_marker(folder: str) -> bool:
     """Return True if a folder is a data set of which only the marker was lost.
 
     The marker is an empty file, which some programs that copy folders leave out.
     """
     return not is_data_set(folder) and is_own_package(folder)
+
+
+def is_group(folder: str) -> bool:
+    """Return True if a folder inside a data set is one too, and hides a module of its name."""
+    is_folder = os.path.isdir(folder) and not os.path.islink(folder)
+    return is_folder and (is_data_set(folder) or lacks_marker(folder))
 
 
 def package_files() -> dict[str, bytes]:

@@ -444,16 +444,19 @@ def entry_of(key: str, value: Mapping[str, Any] | None, provenance: Mapping[str,
     )
 
 
-def read_manifest(folder: str) -> Manifest:
-    """Return all that the manifest of a data set says."""
+def read_manifest(folder: str, lines: list[Line] | None = None) -> Manifest:
+    """Return all that the manifest of a data set says, or all that some lines of it say."""
     manifest = Manifest()
-    for line in counted(folder, read_lines(folder).lines):
+    for line in counted(folder, read_lines(folder).lines if lines is None else lines):
         manifest.apply(line.content)
     return manifest
 
 
 def counted(folder: str, lines: list[Line]) -> list[Line]:
-    """Return what has taken place: in format 2 all lines, but for deletions that a merge lost."""
+    """Return what has taken place: in format 2 all lines, but for deletions that a merge lost.
+
+    The lines of one history are returned as they are.
+    """
     if not lines or lines[-1].content["after"] != []:
         # Each history has numbered its own lines.
         numbers = [line.content["n"] for line in lines]

@@ -11,27 +11,29 @@ from typing import Any
 
 from persist.archive import load_arrays
 from persist.dataset.blocks import remove_abandoned
+from persist.dataset.history import History, settled
 from persist.dataset.index import Index, read_snapshot
 from persist.dataset.layout import (
     ASIDE,
     LOCK,
     MANIFEST,
+    MARKER,
     Generation,
+    check_data_set,
     check_key,
     generation_of,
-    is_data_set,
     is_staging_name,
     item_file,
     key_of_file,
     lacks_marker,
 )
-from persist.dataset.manifest import Manifest, decode, is_sound, line_digest
+from persist.dataset.manifest import Line, Manifest, decode, is_sound, line_digest
 from persist.dataset.results import Results
 from persist.dataset.upgrade import value_record
 from persist.dataset.value import Item, data_of_source
 from persist.dataset.writer import Options, Writer, package_records
 from persist.errors import DamagedError, DataSetError, UnknownKeyError
-from persist.files import TIMEOUT, FolderLock, open_regular
+from persist.files import TIMEOUT, FolderLock, check_path, open_regular
 from persist.files.replace import temporary_name
 
 __all__ = ["RepairReport", "accept", "repair"]
@@ -56,7 +58,8 @@ class RepairReport:
     aside : tuple of str
         The files that could not be read; they are in the folder ``_set_aside`` now.
     doubtful : tuple of str
-        The keys whose info, type or date comes from a line that was changed or cut off.
+        The keys whose info, type or date comes from a line that was changed or cut off, and those
+        of which two merged histories say different things: what is in the folder was kept.
     """
 
     values: tuple[str, ...] = ()
@@ -102,9 +105,9 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     ...     report.values, persist.DataSet("results", path=folder).x
     (('x',), [1, 2])
     """
-    folder = os.path.normpath(os.fspath(path))
-    if not (is_data_set(folder) or lacks_marker(folder)):
-        raise DataSetError(f"cannot repair {folder}: it is not a data set")
+    folder = os.path.normpath(check_path(path, "a data set"))
+    if not lacks_marker(folder):
+        check_data_set(folder, "repair")
     if (generation := generation_of(folder)) is not Generation.OWN:
         raise DataSetError(
             f"cannot repair {folder}: {generation.value} wrote it, which has no manifest"
@@ -116,6 +119,8 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
 def _repair(folder: str) -> RepairReport:
     known, is_whole, doubtful = _readable(folder)
     aside: list[str] = []
+    if os.path.isdir(os.path.join(folder, MARKER)):
+        _set_aside(folder, MARKER, aside)
     staged = known.last.get("staged")
     if staged and os.path.lexists(os.path.join(folder, staged)):
         Writer(folder, Index(folder), Options()).apply(known.last)
@@ -170,19 +175,22 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
     sound = set(filter(is_sound, lines))
     tip = snapshot["tip"] if snapshot is not None else ""
     is_known = tip in map(line_digest, sound)
-    manifest, doubtful, is_whole = Manifest(), set[str](), True
-    contents = []
-    for line in lines:
+    manifest, doubtful = Manifest(), set[str]()
+    is_whole = not os.path.isdir(os.path.join(folder, MANIFEST))
+    found = []
+    for number, line in enumerate(lines, 1):
         try:
-            contents.append((line, decode(line if line in sound else _closed(line), MANIFEST)))
+            content = decode(line if line in sound else _closed(line), MANIFEST)
         except DamagedError:
             is_whole = False
-    highest = max((content["n"] for line, content in contents if line in sound), default=0)
+        else:
+            found.append(Line(number, 0, 0, content, line))
+    highest = max((line.content["n"] for line in found if line.text in sound), default=0)
     if snapshot is not None and not is_known and snapshot["n"] > highest:
         # Lines were lost that the snapshot knows.
         manifest.infos.update(snapshot["info"])
         manifest.sources.update(snapshot["source"])
-    for line, content in contents:
+    for _, _, _, content, line in settled(found):
         manifest.apply(content)
         keys = {*content.get("info", ()), *content.get("source", ()), *content.get("values", ())}
         doubtful = doubtful - keys if line in sound else doubtful | keys
@@ -191,7 +199,8 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
             # The snapshot is the state at this line, whatever happened to those before it.
             manifest.infos = {**snapshot["info"]}
             manifest.sources = {**snapshot["source"]}
-    return manifest, is_whole, doubtful
+    conflicts = History([line for line in found if line.text in sound]).conflicts()
+    return manifest, is_whole, doubtful | set(conflicts)
 
 
 def _closed(line: bytes) -> bytes:
@@ -229,6 +238,8 @@ def _check_value(folder: str, key: str) -> dict[str, Any] | None:
     compile(text, path, "exec", dont_inherit=True)
     found: set[str] = set()
     for name in data_of_source(text):
+        if not os.path.lexists(os.path.join(folder, name)):
+            raise DamagedError(f"its arrays in {name} are missing")
         found.update(load_arrays(os.path.join(folder, name), mmap_mode="r"))
     if lost := set(_ARRAY.findall(text)) - found:
         raise DamagedError(f"its arrays {', '.join(sorted(lost))} are missing")
@@ -296,9 +307,8 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
     """
     from persist.dataset.verification import verify
 
-    folder = os.path.normpath(os.fspath(path))
-    if not is_data_set(folder):
-        raise DataSetError(f"cannot accept values in {folder}: it is not a data set")
+    folder = os.path.normpath(check_path(path, "a data set"))
+    check_data_set(folder, "accept values in")
     for key in keys:
         check_key(key)
     with Results(folder, "w", Options(timeout=timeout), allow_unlisted=True) as results:

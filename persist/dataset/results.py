@@ -28,12 +28,12 @@ from persist.dataset.layout import (
     LOCK,
     MARKER,
     Generation,
+    check_data_set,
     check_key,
     has_conflict_markers,
-    is_data_set,
+    is_group,
     is_key,
     item_file,
-    lacks_marker,
     staging_names,
 )
 from persist.dataset.manifest import Entry, entry_of, read_manifest
@@ -135,22 +135,8 @@ def open(
     (19900, '250 Hz', ['D0'])
     >>> folder.cleanup()
     """
-    path = check_path(path, "a data set")
     if mode not in ("r", "w"):
         raise DataSetError(f"cannot open {path}: mode must be 'r' or 'w', got {mode!r}")
-    if not os.path.lexists(path) and mode == "r":
-        raise DataSetError(
-            f"cannot open {path}: the folder does not exist; give mode 'w' to create it"
-        )
-    if os.path.isfile(path):
-        raise DataSetError(f"cannot open {path}: it is a file, not the folder of a data set")
-    if mode == "r" and os.access(path, os.X_OK) and not is_data_set(path):
-        remedy = f"; run: persist repair {path}" if lacks_marker(path) else ""
-        raise DataSetError(
-            f"cannot open {path}: it is not a data set: it lacks the file {MARKER}{remedy}"
-        )
-    if mmap_mode not in (None, "r", "c"):
-        raise DataSetError(f"mmap_mode must be None, 'r' or 'c', got {mmap_mode!r}")
     options = Options(
         mmap_mode, trusted, data_format, array_threshold, durable, provenance, compression, timeout,
         chunks=chunks,
@@ -207,7 +193,12 @@ class Results(MutableMapping[str, Any]):
         # Wrong options are refused before anything is created.
         _ = self.options.store
         self._lock = FolderLock(self.path, name=LOCK, timeout=self.options.timeout)
-        create_data_set(self.path, mode, durable=self.options.durable)
+        if mode == "r" or os.path.lexists(self.path):
+            check_data_set(self.path, "open")
+        elif mode == "w":
+            create_data_set(self.path, durable=self.options.durable)
+        else:
+            raise NotImplementedError(f"mode={mode} not supported")
         self._local = _Local()
         self._is_exclusive = exclusive
         trusted = self.options.trusted
@@ -233,11 +224,9 @@ class Results(MutableMapping[str, Any]):
         self.store({key: value})
 
     def __delitem__(self, key: str) -> None:
-        self._change(self._delete, key)
-
-    def _delete(self, change: Change, key: str) -> None:
-        self._check_known(key)
-        change.delete(key)
+        with self.changing() as change:
+            self._check_known(key)
+            change.delete(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self.stored_infos()))
@@ -255,6 +244,25 @@ class Results(MutableMapping[str, Any]):
     def update(self, *args: Any, **named: Any) -> None:
         """Store many values as one commit: all, or none."""
         self.store(dict(*args, **named))
+
+    def __ior__(self, values: Mapping[str, Any]) -> Results:
+        self.update(values)
+        return self
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the last key, and return it with its value; KeyError if there is none."""
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise UnknownKeyError("", self.path)
+
+    def clear(self) -> None:
+        """Remove all keys as one commit; no value is read, and inner data sets stay."""
+        with self.changing() as change:
+            for key in self:
+                change.delete(key)
 
     def __enter__(self) -> Results:
         return self
@@ -345,15 +353,16 @@ class Results(MutableMapping[str, Any]):
                 remedy = conflict_of(self.path, key) or "restore it from a copy, or delete the key"
                 raise DamagedError(f"cannot load {key!r}: {missing}; {remedy}") from error
             except Exception as error:
+                self._follow()
+                if index.last is not last:
+                    # The module may be of one version, its record or its arrays of another.
+                    continue
                 # Where source is interpreted, a syntax error is the cause of another one.
                 is_source = isinstance(error.__cause__, SyntaxError)
                 reason = error.__cause__ if is_source else error
                 is_vague = isinstance(error, DamagedError) and f"{self.path}/" not in str(error)
                 if isinstance(reason, PersistError) and not is_vague:
                     raise
-                self._follow()
-                if index.last is not last:
-                    continue
                 self._check_files(key, (change or index).record(key), reason)
                 raise
 
@@ -440,11 +449,11 @@ class Results(MutableMapping[str, Any]):
         if not compute:
             return self._delayed(items, infos)
         if not any(map(operator.attrgetter("blocks"), items)):
-            self._change(self._store, items, infos)
+            self._store(items, infos)
             return None
         store, durable = self.options.store, self.options.durable
         with written_blocks(self.path, items, store, durable=durable) as written:
-            self._change(self._store, written, infos)
+            self._store(written, infos)
         return None
 
     def _delayed(self, items: list[Item], infos: Mapping[str, Any]) -> Any:
@@ -458,16 +467,15 @@ class Results(MutableMapping[str, Any]):
         commit = functools.partial(_commit, os.path.abspath(self.path), self.options, plan, infos)
         return import_dask().delayed(commit, pure=False)(begun, written)
 
-    def _store(self, change: Change, items: list[Item], infos: Mapping[str, Any]) -> None:
-        for item in items:
-            change.check_new(item.key, tells_case=self._tells_case)
-        for key in infos:
-            change.check_new(key, tells_case=self._tells_case)
-        made_by = self._maker(change) if self.options.provenance else ""
-        for item in items:
-            change.set_value(item, made_by)
-        for key, info in infos.items():
-            change.set_info(key, info)
+    def _store(self, items: list[Item], infos: Mapping[str, Any]) -> None:
+        with self.changing() as change:
+            for key in (*map(operator.attrgetter("key"), items), *infos):
+                change.check_new(key, tells_case=self._tells_case)
+            made_by = self._maker(change) if self.options.provenance else ""
+            for item in items:
+                change.set_value(item, made_by)
+            for key, info in infos.items():
+                change.set_info(key, info)
 
     def commit_delayed(
         self,
@@ -477,7 +485,7 @@ class Results(MutableMapping[str, Any]):
         written: list[str],
     ) -> None:
         """Commit items whose blocks are written; see `DelayedItems.finish`."""
-        self._change(self._store, plan.finish(begun, written), infos)
+        self._store(plan.finish(begun, written), infos)
 
     def insert(self, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
@@ -521,15 +529,13 @@ class Results(MutableMapping[str, Any]):
         check_key(new)
         if old not in self and self.has_group(old):
             self._rename_group(old, new)
-        else:
-            self._change(self._rename, old, new)
-
-    def _rename(self, change: Change, old: str, new: str) -> None:
-        self._check_known(old)
-        if new in change:
-            raise InvalidKeyError(new, "the key exists; delete it first")
-        change.check_new(new, tells_case=self._tells_case)
-        change.rename(old, new)
+            return
+        with self.changing() as change:
+            self._check_known(old)
+            if new in change:
+                raise InvalidKeyError(new, "the key exists; delete it first")
+            change.check_new(new, tells_case=self._tells_case)
+            change.rename(old, new)
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[Results]:
@@ -542,12 +548,7 @@ class Results(MutableMapping[str, Any]):
         Results
             This object.
         """
-        self._check_writable()
-        if self._local.change is not None:
-            yield self
-            return
-        with self.changing() as change:
-            self._local.change = change
+        with self.changing():
             yield self
 
     # Infos, and what is known without reading values.
@@ -585,9 +586,8 @@ class Results(MutableMapping[str, Any]):
         return sorted(name for name in names if name.isidentifier() and self.has_group(name))
 
     def has_group(self, name: str) -> bool:
-        """Return True if there is an inner data set of a name."""
-        folder = f"{self.path}/{name}"
-        return name.isidentifier() and is_data_set(folder) and not os.path.islink(folder)
+        """Return True if there is an inner data set of a name, be it one that lost its marker."""
+        return name.isidentifier() and is_group(f"{self.path}/{name}")
 
     def group(self, name: str) -> Results:
         """Return the data set of a name inside this one, which is a package inside the package.
@@ -621,7 +621,7 @@ class Results(MutableMapping[str, Any]):
             if self.has_group(name):
                 return
             if name in change or os.path.lexists(f"{self.path}/{name}"):
-                raise InvalidKeyError(name, f"something of that name is in {self.path} already")
+                raise InvalidKeyError(name, self._taken(name))
             change.check_new(name, tells_case=self._tells_case)
             staged = f"{self.path}/{staging_names(change.commit.number)[0]}"
             remove_path(staged)
@@ -647,40 +647,28 @@ class Results(MutableMapping[str, Any]):
     def _rename_group(self, old: str, new: str) -> None:
         with self._changing_group(old) as change:
             if new in change or os.path.lexists(f"{self.path}/{new}"):
-                raise InvalidKeyError(new, f"something of that name is in {self.path} already")
+                raise InvalidKeyError(new, self._taken(new))
             os.rename(f"{self.path}/{old}", f"{self.path}/{new}")
             self._writer.sync()
+
+    def _taken(self, name: str) -> str:
+        return f"something of that name is in {self.path} already; remove it, or move it away"
 
     @contextlib.contextmanager
     def _changing_group(self, name: str) -> Iterator[Change]:
         """Context manager that holds the locks of this data set and of an inner one."""
-        self._check_group(name)
+        if self._local.change is not None:
+            raise DataSetError(f"cannot change the inner data set {name!r} in a batch")
+        self._check_writable()
         lock = FolderLock(f"{self.path}/{name}", timeout=self.options.timeout)
         with self.changing() as change:
-            # Another writer may have been quicker.
-            self._check_group(name)
+            # Another writer may have removed it.
+            if not self.has_group(name):
+                raise UnknownKeyError(name, self.path)
             with lock.hold():
                 yield change
 
-    def _check_group(self, name: str) -> None:
-        self._check_writable()
-        if not self.has_group(name):
-            raise UnknownKeyError(name, self.path)
-        if self._local.change is not None:
-            raise DataSetError(f"cannot change the inner data set {name!r} in a batch")
-
     # The one path of all changes.
-
-    def _change(self, act: Callable[..., None], *args: Any) -> None:
-        """Make changes: in the open batch of this thread, or as one commit of their own."""
-        self._check_writable()
-        if (change := self._local.change) is not None:
-            change.check_process()
-            act(change, *args)
-            return
-        with self.changing() as change:
-            self._local.change = change
-            act(change, *args)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Change]:
@@ -689,19 +677,22 @@ class Results(MutableMapping[str, Any]):
         Yields
         ------
         Change
-            The commit; it is undone if the block raises.
+            The open batch of this thread; or a commit, which is undone if the block raises.
         """
         self._check_writable()
+        if (change := self._local.change) is not None:
+            change.check_process()
+            yield change
+            return
         index = self._index
         # Each release takes one call of C, which no signal interrupts: that of the `with` block.
         with self._held() as held:
-            change = None
             try:
                 index.refresh()
                 is_own = index.generation is Generation.OWN and index.has_package
                 if not (is_own and index.number and index.format == 2):
                     upgrade(self._writer)
-                change = self._writer.begin()
+                change = self._local.change = self._writer.begin()
                 yield change
                 change.take_place()
             except BaseException:
@@ -710,7 +701,8 @@ class Results(MutableMapping[str, Any]):
                 raise
             finally:
                 self._local.change = None
-                held.release()
+                if held is not None:
+                    held.release()
 
     def _held(self) -> Any:
         """Take the lock, or stand for the one that is held for the life of this object."""
@@ -722,7 +714,7 @@ class Results(MutableMapping[str, Any]):
                 raise
         if identity_of(f"{self.path}/{HELD}") != self._held_file or not self._lock.is_held:
             raise LostLockError(f"Lost lock on {self.path}/{HELD}!")
-        return _Kept()
+        return contextlib.nullcontext()
 
     def _check_access(self, error: OSError) -> None:
         if error.errno in _NO_ACCESS:
@@ -912,6 +904,22 @@ class Infos(MutableMapping[str, Any]):
     def __contains__(self, key: object) -> bool:
         return key in self._results
 
+    def update(self, *args: Any, **named: Any) -> None:
+        """Set many infos as one commit: all, or none."""
+        self._results.store({}, dict(*args, **named))
+
+    def popitem(self) -> tuple[str, Any]:
+        """Set the last info that is not None to None, and return it with its key, or KeyError."""
+        for key in reversed(self._results):
+            if (info := self[key]) is not None:
+                self[key] = None
+                return key, info
+        raise UnknownKeyError("", self._results.path)
+
+    def clear(self) -> None:
+        """Set all infos to None, as one commit; the keys stay."""
+        self.update(dict.fromkeys(self))
+
     def __repr__(self) -> str:
         return repr(self.as_dict())
 
@@ -949,19 +957,6 @@ class _Local(threading.local):
     """The batch that a thread is making, which no other thread sees."""
 
     change: Change | None = None
-
-
-class _Kept:
-    """Stands for a lock that is held beyond a change."""
-
-    def __enter__(self) -> _Kept:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def release(self) -> None:
-        """Keep it."""
 
 
 def _release(lock: FolderLock, path: str, file: tuple[int, int] | None, pid: int) -> None:

@@ -4,62 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from typing import Any
 
 from persist.dataset.index import Index
-from persist.dataset.layout import MARKER, Generation, is_data_set, item_file, lacks_marker
+from persist.dataset.layout import MARKER, Generation, is_data_set, item_file
 from persist.dataset.manifest import Commit
 from persist.dataset.value import data_of_source
 from persist.dataset.writer import Options, Writer, package_records
-from persist.errors import DamagedError, DataSetError
+from persist.errors import DamagedError
 from persist.files import open_regular
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
+from persist.files.replace import temporary_name
 from persist.files.write import set_mode, sync_folder
 
 __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 
 
-def create_data_set(folder: str, mode: str, *, durable: bool) -> None:
-    """Make a data set if it is missing and the mode allows it.
-
-    DataSetError if the folder exists and is not a data set, or is missing and may not be made.
-    """
-    try:
-        if stat.S_ISREG(os.stat(os.path.join(folder, MARKER)).st_mode):
-            return
-    except PermissionError as error:
-        raise DataSetError(
-            f"cannot open {folder}: you may not look into it; ask its owner for access"
-        ) from error
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    if lacks_marker(folder):
-        raise DataSetError(
-            f"cannot open {folder}: its marker {MARKER} is missing; bring that empty file back, "
-            f"or run: persist repair {folder}"
-        )
-    if os.path.lexists(folder):
-        raise DataSetError(
-            f"Directory {folder} exists and is not a DataSet repository. "
-            "Please choose a unique location. "
-        )
-    if mode == "r":
-        raise DataSetError(
-            f"Default mode is read-only but directory {folder} does not exist. "
-            "Please choose an existing DataSet or specify write mode with mode='w'."
-        )
-    if mode != "w":
-        raise NotImplementedError(f"mode={mode} not supported")
-    _create(folder, durable)
-
-
-def _create(folder: str, durable: bool) -> None:
-    parent, name = os.path.split(folder)
+def create_data_set(folder: str, *, durable: bool) -> None:
+    """Make an empty data set where nothing is; one that another process makes meanwhile will do."""
+    parent = os.path.dirname(folder)
     os.makedirs(parent or os.curdir, exist_ok=True)
-    temporary = os.path.join(parent, f".{name[:50]}.{secrets.token_hex(8)}.tmp")
+    temporary = temporary_name(folder)
     try:
         os.mkdir(temporary)
         claim_file(os.path.join(temporary, MARKER))

@@ -284,6 +284,9 @@ def _run_item(text: str, path: str, load: Callable[[str], dict[str, Any]] | None
         data = _OWN_DATA.search(text, 0, _HEAD)
         assert data is not None
         data_path = os.path.join(os.path.dirname(path), data[1])
+        if not os.path.lexists(data_path):
+            # Those of another version differ from it by what looks like an extension.
+            raise MissingFileError(2, "No such file or directory", data_path)
         env["_arrays"] = load(data_path)
         # What would load the arrays does nothing, and takes long to compile.
         text = text.partition(_LOADED)[2] or text

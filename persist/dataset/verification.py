@@ -21,13 +21,13 @@ from persist.dataset.layout import (
     SNAPSHOT,
     TIP,
     Generation,
+    check_data_set,
     generation_of,
     is_data_set,
     is_own_package,
     is_system_file,
     item_file,
     key_of_file,
-    lacks_marker,
     module_in,
     package_files,
     staging_names,
@@ -48,7 +48,7 @@ from persist.dataset.manifest import (
 )
 from persist.dataset.view import verify_view
 from persist.errors import DamagedError, DataSetError
-from persist.files import open_regular
+from persist.files import check_path, open_regular
 from persist.files.digest import FileRecord, digest_file
 from persist.progress import Progress, Report, reporter
 
@@ -157,18 +157,13 @@ def verify(path: str | os.PathLike[str], *, progress: Progress = None) -> Verify
     ...     before, verify(f"{folder}/results").damaged
     (True, ('x.py',))
     """
-    folder = os.path.normpath(os.fspath(path))
+    folder = os.path.normpath(check_path(path, "a data set"))
     try:
-        is_marked = stat.S_ISREG(os.stat(os.path.join(folder, MARKER)).st_mode)
-    except PermissionError:
-        return VerifyReport(unreadable=(os.curdir,), notes=(f"{folder}: no access",))
-    except (FileNotFoundError, NotADirectoryError):
-        is_marked = False
-    if not is_marked:
-        remedy = f"; run: persist repair {folder}" if lacks_marker(folder) else ""
-        raise DataSetError(
-            f"cannot verify {folder}: it is not a data set: it lacks the file {MARKER}{remedy}"
-        )
+        check_data_set(folder, "verify")
+    except DataSetError as error:
+        if isinstance(error.__cause__, PermissionError):
+            return VerifyReport(unreadable=(os.curdir,), notes=(f"{folder}: no access",))
+        raise
     kinds = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
     found: dict[str, set[str]] = {name: set() for name in kinds}
     notes: list[str] = []

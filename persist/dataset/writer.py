@@ -27,7 +27,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from persist.archive.arrays import Array, Store, get_store
 from persist.dataset.blocks import remove_abandoned
@@ -42,7 +42,7 @@ from persist.dataset.layout import (
     TIP,
     check_portable,
     is_data_name,
-    is_data_set,
+    is_group,
     item_file,
     module_in,
     package_files,
@@ -52,6 +52,7 @@ from persist.dataset.manifest import (
     MEMBERS,
     Commit,
     Manifest,
+    counted,
     encode,
     line_digest,
     read_lines,
@@ -123,6 +124,8 @@ class Options:
             raise ArgumentError(f"trusted must be a bool or a list of names, got {self.trusted!r}")
         if not isinstance(self.array_threshold, Real) or math.isnan(self.array_threshold):
             raise ArgumentError(f"array_threshold must be a number, got {self.array_threshold!r}")
+        if self.mmap_mode not in (None, "r", "c"):
+            raise ArgumentError(f"mmap_mode must be None, 'r' or 'c', got {self.mmap_mode!r}")
         if self.chunks is not None and self.mmap_mode is not None:
             raise ArgumentError("give mmap_mode or chunks, not both")
 
@@ -148,6 +151,20 @@ def unfinished(folder: str, index: Index) -> Unfinished:
     if index.torn or any(os.path.lexists(f"{folder}/{name}") for name in names):
         return Unfinished.ABANDONED
     return Unfinished.NOTHING
+
+
+class ArrayFile(NamedTuple):
+    """A file of arrays: what follows the name of all of them, and what is known before writing."""
+
+    ending: str
+    arrays: Mapping[str, Array]
+    record: FileRecord | None = None
+    content: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the arrays."""
+        return sum(map(operator.attrgetter("nbytes"), self.arrays.values()))
 
 
 class Writer:
@@ -239,7 +256,7 @@ class Writer:
         path = self.path(MANIFEST)
         if os.path.exists(path) and os.path.getsize(path) > self.index.end:
             # The line goes first: without its staging folder it would count as damage.
-            append_bytes(path, b"", at=self.index.end, durable=False)
+            append_bytes(path, b"", at=self.index.end, durable=self.options.durable)
         # The disk may hold the names of arrays, and not which modules were to load them.
         number = self.index.number + 1
         for name in os.listdir(self.folder):
@@ -326,7 +343,7 @@ class Writer:
         for name in [*commit.written, *filter(None, [commit.staged])]:
             files, path = [name], self.path(name)
             if os.path.isdir(path):
-                files = [f"{name}/{file}" for file in os.listdir(path)]
+                files = list(map(f"{name}/".__add__, os.listdir(path)))
                 folders.insert(0, path)
             for file in files:
                 sync_file(self.path(file))
@@ -369,11 +386,12 @@ class Writer:
 
     def compact(self) -> None:
         """Rewrite the manifest without outdated lines, once no key is in conflict."""
-        if History(read_lines(self.folder).lines).conflicts():
+        lines = read_lines(self.folder).lines
+        if counted(self.folder, lines) is not lines and History(lines).conflicts():
             # The lines of both histories are all that tells of them.
             self._in_conflict = self.index.lines
         else:
-            self.replace_manifest(read_manifest(self.folder))
+            self.replace_manifest(read_manifest(self.folder, lines))
 
     def replace_manifest(self, manifest: Manifest) -> None:
         """Write a manifest without a line more than it needs, and its snapshot."""
@@ -423,17 +441,50 @@ class Writer:
                 self._equal[FileRecord(*record)] = name
                 self._sizes.add(record[0])
 
-    def _link_equal(self, file: str, record: FileRecord, data: bytes | None = None) -> bool:
+    def array_files(self, item: Item) -> list[ArrayFile]:
+        """Return the files of the arrays of an item, with the content of those that are small.
+
+        The others have to be written before it is known what is in them, or take much memory.
+        """
+        store, left = self.options.store, _SMALL
+        files = []
+        for name, arrays in store.files("", item.arrays).items():
+            ending = f"/{name}" if store.is_folder else name
+            file = ArrayFile(ending, arrays)
+            if item.written is not None:
+                file = ArrayFile(ending, arrays, item.written.records[ending])
+            elif (left := left - file.size) > 0 and (pieces := store.content(arrays)) is not None:
+                data = b"".join(pieces)
+                record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+                file = ArrayFile(ending, arrays, record, data)
+            files.append(file)
+        return files
+
+    def holds(self, files: list[ArrayFile], value: Mapping[str, Any] | None) -> bool:
+        """Return True if a value has these array files and no others, which are small.
+
+        They are compared with what is on the disk, which may be damaged.
+        """
+        if value is None or not files or len(files) != len(value["files"]) - 1:
+            return False
+        for file in files:
+            name = f"{value.get('data')}{file.ending}"
+            if file.content is None or tuple(value["files"].get(name, ())) != file.record:
+                return False
+            if not self._holds(name, file.record, file.content):
+                return False
+        return True
+
+    def _link_equal(self, file: str, record: FileRecord, content: bytes | None = None) -> bool:
         """Make an array file a link to one that is known to hold the same; True on success.
 
-        There may be a file at the path. The content is given if it is small.
+        There may be a file at the path.
         """
-        if (name := self._equal.get(record)) is None:
+        # A value may be stored again because its file was damaged.
+        name = self._equal.get(record)
+        if name is None or not self._holds(name, record, content):
             return False
         temporary = f"{file}.link"
-        # A value may be stored again because its file was damaged.
-        if not self._holds(name, record, None if data is None else [data]):
-            return False
         try:
             # Some file systems have no links, or allow no more of one file.
             os.link(self.path(name), temporary)
@@ -446,120 +497,87 @@ class Writer:
             raise
         return True
 
-    def _holds(
-        self, name: str, record: FileRecord | None, pieces: Iterable[bytes | memoryview] | None
-    ) -> bool:
-        """Return True if an array file holds some content, and if durable, the disk does too.
+    def _holds(self, name: str, record: FileRecord | None, content: bytes | None) -> bool:
+        """Return True if an array file is what its record says, and if durable, on the disk.
 
-        It is compared with `pieces`, or else by its record. Somebody else may have written the
-        file, and not waited for the disk.
+        If the content is given, it is compared. Somebody else may have written the file, and not
+        waited for the disk.
         """
         path = self.path(name)
         try:
             found = os.lstat(path)
             if not stat.S_ISREG(found.st_mode):
                 return False
-            if pieces is None:
-                is_same = digest_file(path) == record
-            else:
+            if content is not None:
                 with open(path, "rb", opener=open_descriptor) as file:
-                    for piece in pieces:
-                        if file.read(len(piece)) != piece:
-                            return False
-                    is_same = not file.read(1)
-            if is_same and self.options.durable and (name, found.st_ino) not in self._synced:
+                    if file.read(len(content) + 1) != content:
+                        return False
+            elif digest_file(path) != record:
+                return False
+            if self.options.durable and (name, found.st_ino) not in self._synced:
                 sync_file(path)
                 sync_folder(os.path.dirname(path))
                 self._synced.add((name, found.st_ino))
         except OSError:
             return False
-        return is_same
+        return True
 
-    def equal_arrays(
-        self, item: Item, value: Mapping[str, Any] | None
-    ) -> dict[str, FileRecord] | None:
-        """Return the records of the arrays of a value if those of an item are the same, and small.
-
-        They are compared with what is in the files, which may be damaged.
-        """
-        data, store = (value or {}).get("data"), self.options.store
-        if data is None or item.written is not None or not data.endswith(store.extension):
-            return None
-        records = {}
-        for file, arrays in store.files(self.path(data), item.arrays).items():
-            name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
-            size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
-            pieces = store.content(arrays) if size < _SMALL else None
-            if pieces is None or not self._holds(name, None, pieces):
-                return None
-            records[name] = digest_pieces(store.content(arrays) or ())
-        return records
-
-    def write_arrays(self, item: Item, data: str, mode: int) -> dict[str, FileRecord]:
-        """Write the arrays of an item under an unused name; return their records.
+    def write_arrays(self, item: Item, files: list[ArrayFile], data: str, mode: int) -> None:
+        """Write the arrays of an item under an unused name, and complete the records.
 
         A file that equals one which this writer has written or replaces becomes a link to it. If
         the disk fails, the caller removes what was written.
         """
-        store, path = self.options.store, self.path(data)
+        path = self.path(data)
         if item.written is not None:
             os.rename(item.written.path, path)
-        elif store.is_folder:
+        elif self.options.store.is_folder:
             os.mkdir(path)
-        if store.is_folder:
+        if self.options.store.is_folder:
             set_mode(path, stat.S_IMODE(os.stat(self.folder).st_mode))
-        records = {}
-        for file, arrays in store.files(path, item.arrays).items():
-            name = f"{data}/{os.path.basename(file)}" if store.is_folder else data
+        for number, file in enumerate(files):
+            place = path + file.ending
             try:
-                if item.written is None:
-                    records[name] = self._write_file(file, arrays, mode)
+                if file.record is None:
+                    record = self._write_large(place, file, mode)
+                    files[number] = ArrayFile(file.ending, file.arrays, record)
+                elif self._link_equal(place, file.record, file.content):
+                    continue
+                elif file.content is not None:
+                    write_bytes(place, file.content, durable=False, mode=mode)
                 else:
-                    records[name] = item.written.records[name[len(data) :]]
-                    if not self._link_equal(file, records[name]):
-                        set_mode(file, mode)
+                    set_mode(place, mode)
             except (OSError, RuntimeError) as error:
-                raise _disk_error(error, file) from error
-        return records
+                raise _disk_error(error, place) from error
 
-    def _write_file(self, file: str, arrays: Mapping[str, Array], mode: int) -> FileRecord:
-        store = self.options.store
-        size = sum(map(operator.attrgetter("nbytes"), arrays.values()))
-        # The disk works on a large file while its digest is taken.
+    def _write_large(self, path: str, file: ArrayFile, mode: int) -> FileRecord:
+        """Write a file while its digest is taken, and the disk works on it."""
+        store, arrays, size = self.options.store, file.arrays, file.size
         is_synced = self.options.durable and size >= _SMALL
         pieces = store.content(arrays)
-        if pieces is None:
-            if self.options.compression is None:
-                _check_space(file, size)
-            store.write_file(file, arrays)
-            set_mode(file, mode)
-            sync = functools.partial(sync_file, file) if is_synced else lambda: None
-            record = digest_beside(sync, lambda: digest_file(file), size)
-            self._link_equal(file, record)
-            return record
-        # The first piece is the header.
-        header = next(pieces)
-        size += len(header)
-        pieces = itertools.chain([header], pieces)
-        if size < _SMALL:
-            # One pass: the bytes that are digested are those that are written.
-            data = b"".join(pieces)
-            record = FileRecord(size, hashlib.sha256(data).hexdigest())
-            if not self._link_equal(file, record, data):
-                write_bytes(file, data, durable=False, mode=mode)
-            return record
 
         def write() -> None:
-            store.write_file(file, arrays)
-            set_mode(file, mode)
-            if is_synced:
-                sync_file(file)
+            store.write_file(path, arrays)
+            set_mode(path, mode)
+            if is_synced and pieces is not None:
+                sync_file(path)
 
-        if size not in self._sizes:
-            return digest_beside(write, lambda: digest_pieces(pieces), size)
-        record = digest_pieces(pieces)
-        if not self._link_equal(file, record):
-            write()
+        if pieces is not None:
+            # The first piece is the header.
+            header = next(pieces)
+            pieces = itertools.chain([header], pieces)
+            if size + len(header) not in self._sizes:
+                return digest_beside(write, lambda: digest_pieces(pieces), size)
+            record = digest_pieces(pieces)
+            if not self._link_equal(path, record):
+                write()
+            return record
+        if self.options.compression is None:
+            _check_space(path, size)
+        write()
+        sync = functools.partial(sync_file, path) if is_synced else lambda: None
+        record = digest_beside(sync, lambda: digest_file(path), size)
+        self._link_equal(path, record)
         return record
 
 
@@ -608,6 +626,8 @@ class Change:
         self.infos_set: dict[str, Any] = {}
         self._gone: set[str] = set()
         self._single: str | None = None
+        # Whether values are part of the commit whose modules are in place already.
+        self._has_recorded = False
         self._pid = os.getpid()
 
     def check_process(self) -> None:
@@ -648,7 +668,7 @@ class Change:
         """
         if key in self:
             return
-        if is_data_set(path := self._writer.path(key)):
+        if is_group(path := self._writer.path(key)):
             raise InvalidKeyError(key, "a data set inside this one has that name")
         folded = key.casefold()
         is_alone = (other := self._index.folded.get(folded)) in (None, key) or other not in self
@@ -667,31 +687,34 @@ class Change:
         self.check_process()
         writer, key, options = self._writer, item.key, self._writer.options
         path, before = self._stage(key), self.record(key)
-        kept = None
-        if item.arrays and key not in self.commit.values:
-            kept = writer.equal_arrays(item, before)
+        found = writer.array_files(item)
+        is_kept = key not in self.commit.values and writer.holds(found, before)
         self._retire(key)
         mode = self._mode(key)
-        data = self._unused_data_name(key) if item.arrays and kept is None else None
-        if kept is not None and before is not None:
+        data = None
+        if is_kept and before is not None:
             data = before["data"]
+        elif item.arrays:
+            data = self._unused_data_name(key)
         source = item.source(options.store, data)
         # The module is written first: whoever discards it learns from it what its arrays are, if
         # their name does not have the number of the commit.
         number = f".{self._index.number + 1}"
-        is_early = options.durable and data is not None and number not in data
+        is_early = options.durable and data is not None and not is_kept and number not in data
         write_bytes(path, source, durable=is_early, mode=mode)
         written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         value: dict[str, Any] = {"written": written, **item.description}
         if made_by:
             value["by"] = made_by
-        files = {item_file(key): FileRecord(len(source), hashlib.sha256(source).hexdigest())}
+        files: dict[str, FileRecord | None] = {}
+        files[item_file(key)] = FileRecord(len(source), hashlib.sha256(source).hexdigest())
         if data is not None:
             value["data"] = data
-            if kept is None:
+            if not is_kept:
                 self.commit.written.append(data)
-                kept = writer.write_arrays(item, data, mode)
-            files.update(kept)
+                writer.write_arrays(item, found, data, mode)
+            for file in found:
+                files[data + file.ending] = file.record
         value["files"] = files
         self.commit.values[key] = value
         writer.note_files(key, value)
@@ -701,6 +724,9 @@ class Change:
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
         self.check_process()
+        self._has_recorded = True
+        if self.commit.staged is not None:
+            self._stage(None)
         before = self.record(key)
         about = {"written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         if before is not None and before.get("data") not in (None, record.get("data")):
@@ -756,7 +782,8 @@ class Change:
         """Return where to write the loader module of a key; without a key, only begin staging.
 
         A commit with one module stages a file, which takes half as long as a folder; the second
-        module moves the first into a folder. Either shows that a commit was begun.
+        module moves the first into a folder. Either shows that a commit was begun. A file would be
+        taken for the module of any value, so there is none if some values are only recorded.
         """
         writer, commit = self._writer, self.commit
         folder, file = map(writer.path, staging_names(commit.number))
@@ -768,7 +795,7 @@ class Change:
             if key is None:
                 claim_file(file)
         if commit.staged.endswith(".py"):
-            if key is None or self._single in (None, key):
+            if not self._has_recorded and (key is None or self._single in (None, key)):
                 self._single = self._single or key
                 return file
             os.mkdir(folder)
@@ -809,7 +836,10 @@ class Change:
 
     def _mode(self, key: str) -> int:
         """Return the permissions for the files of a key: those it has, or the folder's."""
-        found = _stat(self._writer.path(item_file(key)))
+        path = self._writer.path(item_file(key))
+        found = _stat(path)
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            raise DamagedError(f"cannot store {key!r}: {path} is a folder; move it away")
         return self._writer.file_mode() if found is None else stat.S_IMODE(found.st_mode)
 
     def _unused_data_name(self, key: str) -> str:

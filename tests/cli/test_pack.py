@@ -318,7 +318,7 @@ def test_a_folder_that_is_no_data_set_is_left_alone(command, files):
     os.mkdir("results")
     done = command("pack", "results", "meta.json")
     assert done.status == 2
-    assert "is not a DataSet repository" in done.err
+    assert "it is not a data set" in done.err
     assert os.listdir("results") == []
 
 

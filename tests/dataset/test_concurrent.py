@@ -292,3 +292,23 @@ def test_a_key_that_is_deleted_while_it_is_read_is_unknown(folder, monkeypatch):
         writer._delete("y")
         with pytest.raises(AttributeError, match="y was deleted after"):
             package._load("y")
+
+
+def test_arrays_are_mapped_while_another_thread_replaces_them(tmp_path):
+    ds = persist.DataSet("results", "w", tmp_path, durable=False)
+    ds.x = numpy.arange(200)
+    done = threading.Event()
+
+    def write():
+        for number in range(60):
+            ds.x = numpy.arange(201 + number)
+        done.set()
+
+    reader, found = persist.open(tmp_path / "results"), []
+    thread = threading.Thread(target=write)
+    thread.start()
+    while not done.is_set():
+        found.append(reader.load("x", "r"))
+    thread.join()
+    assert all(numpy.array_equal(array, numpy.arange(len(array))) for array in found)
+    assert len(reader.load("x", "r")) == 260

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import json
 import os
 import random
 import re
@@ -362,3 +363,23 @@ def check_full(ds, folder, wanted):
     report = persist.verify(folder)
     assert report.ok, report
     assert not report.unfinished
+
+
+def test_a_power_failure_after_a_torn_line_was_discarded_harms_nothing(root):
+    persist.DataSet("start", "w", root).x = 1
+    other = root / "other"
+    shutil.copytree(root / "start", other)
+    persist.DataSet("other", "w", root).y = 2
+    line = (other / "_manifest.jsonl").read_bytes().splitlines()[-1]
+    with open(root / "start" / "_manifest.jsonl", "ab") as file:
+        file.write(line[:-9])
+    (root / "start" / json.loads(line)["staged"]).write_bytes((other / "y.py").read_bytes())
+    disk = Disk(str(root / "start"))
+    with disk.watched():
+        persist.DataSet("start", "w", root).z = 3
+    for after in range(disk.count):
+        left = root / f"left_{after}"
+        # The disk holds all names, and no content that it was not made to hold.
+        disk.rebuild(str(left), after, after, set().__contains__)
+        assert persist.DataSet(left).x == 1
+        shutil.rmtree(left)

@@ -64,13 +64,13 @@ def test_it_can_be_imported_from_persist_archive():
 @pytest.mark.parametrize("mode", ["r", "w", "x"])
 def test_a_folder_without_the_mark_is_refused_in_any_mode(folder, mode):
     os.mkdir("other")
-    with pytest.raises(ValueError, match=r"Directory ./other exists and is not a DataSet rep"):
+    with pytest.raises(ValueError, match=r"cannot open ./other: it is not a data set"):
         DataSet("other", mode)
     assert os.listdir("other") == []
 
 
 def test_a_missing_data_set_is_not_made_for_reading(folder):
-    with pytest.raises(DataSetError, match=r"directory ./none does not exist\. Please choose an"):
+    with pytest.raises(DataSetError, match=r"cannot open ./none: the folder does not exist"):
         DataSet("none")
     assert os.listdir(".") == []
 

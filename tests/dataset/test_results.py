@@ -327,3 +327,52 @@ def test_an_inner_data_set_is_not_deleted_as_a_key(tmp_path):
         with pytest.raises(KeyError, match=r"delete_group\('D0'\)"):
             del results["D0"]
         assert results.group("D0")["x"] == 1
+
+
+def test_all_keys_and_all_infos_are_cleared_at_once(tmp_path):
+    with persist.open(tmp_path / "results", "w", durable=False) as results:
+        results.update(x=1, y=2)
+        results.info.update(x="of x", y="of y")
+        results.group("D0")["z"] = 3
+        (tmp_path / "results" / "x.py").write_text("damaged")
+        assert results.info.popitem() == ("y", "of y")
+        results.info.clear()
+        assert dict(results.info) == {"x": None, "y": None}
+        with pytest.raises(KeyError):
+            results.info.popitem()
+        results.clear()
+        assert (dict(results), results.groups) == ({}, ["D0"])
+        with pytest.raises(KeyError):
+            results.popitem()
+    assert persist.verify(tmp_path / "results").ok
+
+
+def test_keys_come_in_the_order_of_a_dict_whatever_is_done_to_them(tmp_path):
+    results, plain = persist.open(tmp_path / "results", "w", durable=False), {}
+    for mapping in (results, plain):
+        mapping |= {"x": 1, "y": 2, "z": 3}
+        mapping["x"] = 4
+        mapping["taken"] = mapping.popitem()[1]
+        mapping |= {"y": mapping.pop("y")}
+    assert list(results.items()) == list(plain.items())
+    assert list(reversed(results)) == list(reversed(plain))
+
+
+def test_an_inner_data_set_without_its_marker_is_not_passed_over(tmp_path):
+    results = persist.open(tmp_path / "results", "w", durable=False)
+    results.group("D0")["z"] = 3
+    (tmp_path / "results" / "D0" / "_this_dir_is_a_DataSet").unlink()
+    assert results.groups == ["D0"]
+    with pytest.raises(DataSetError, match=r"lacks the file .*persist repair .*D0"):
+        persist.diff(results, results)
+    with pytest.raises(InvalidKeyError, match="a data set inside this one has that name"):
+        results["D0"] = 1
+    persist.repair(tmp_path / "results" / "D0")
+    assert results.group("D0")["z"] == 3
+
+
+@pytest.mark.parametrize("act", [persist.verify, persist.repair, persist.accept])
+@pytest.mark.parametrize("path", ["", b"results", 5, "a\0b"])
+def test_what_is_no_path_is_refused(act, path):
+    with pytest.raises(PersistError, match=r"as the path of a data set|must be a str or a Path"):
+        act(path)

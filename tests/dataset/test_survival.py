@@ -920,3 +920,75 @@ def test_arrays_that_cannot_be_removed_stop_no_writer():
         # Nothing is wrong but that the former arrays are still there.
         assert persist.verify(folder).unexpected == ("data_x/array_0.npy",)
         assert not persist.verify(folder).damaged + persist.verify(folder).missing
+
+
+def test_repair_names_what_two_histories_have_set_and_keeps_what_one_has_deleted(folder):
+    shutil.copytree("d", "e")
+    base = lines()
+    ours, theirs = DataSet("d", "w"), DataSet("e", "w")
+    ours["x"], theirs["x"] = "of ours", "of theirs"
+    theirs["y"] = "of theirs"
+    del ours.y
+    shutil.copytree("e", "d", dirs_exist_ok=True, ignore=shutil.ignore_patterns("_*"))
+    merge(base)
+    os.remove("d/_tip")
+    report = persist.repair("d")
+    assert (report.lost, set(report.doubtful)) == ((), {"x", "y"})
+    assert dict(persist.open("d").info) == {"x": "of theirs", "y": "of theirs"}
+    assert persist.verify("d").ok
+
+
+@pytest.mark.parametrize("name", ["_manifest.jsonl", "_this_dir_is_a_DataSet"])
+def test_a_folder_in_place_of_a_file_is_set_aside_by_repair(folder, name):
+    os.remove(f"d/{name}")
+    os.mkdir(f"d/{name}")
+    with pytest.raises(PersistError, match="persist repair d"):
+        persist.open("d")
+    assert name in persist.repair("d").aside
+    assert DataSet("d").x == [1, 2, 3]
+    assert os.path.isdir(f"d/_set_aside/{name}")
+
+
+def test_a_folder_in_place_of_a_module_is_not_written_over(folder):
+    os.remove("d/x.py")
+    os.mkdir("d/x.py")
+    ds = DataSet("d", "w")
+    with pytest.raises(DamagedError, match=r"cannot store 'x': .*x.py is a folder; move it away"):
+        ds.x = 5
+    ds.z = 6
+    os.rmdir("d/x.py")
+    ds.x = 5
+    assert (DataSet("d").x, DataSet("d").z, persist.verify("d").ok) == (5, 6, True)
+
+
+def test_a_package_that_was_emptied_is_written_again(folder):
+    with open("d/__init__.py", "w"):
+        pass
+    DataSet("d", "w").z = 1
+    assert bare("d.x, d.z")[0] == "([1, 2, 3], 1)"
+    assert persist.verify("d").ok
+
+
+def test_arrays_that_are_lost_are_named_though_those_of_another_version_are_there(folder):
+    shutil.copy("d/y.py", "y.py")
+    DataSet("d", "w").y = numpy.arange(200)
+    shutil.copy("y.py", "d/y.py")
+    with pytest.raises(DamagedError, match=r"cannot accept d/y.py: .*arrays in data_y are missing"):
+        persist.accept("d", "y")
+    for mmap_mode in (None, "r"):
+        with pytest.raises(PersistError, match=r"data_y.* is missing|run: persist accept"):
+            persist.open("d").load("y", mmap_mode)
+    assert persist.repair("d").aside == ("y.py",)
+
+
+@pytest.mark.parametrize("order", [("x", "y"), ("y", "x")])
+def test_an_edit_and_a_deletion_are_accepted_together(folder, order):
+    with open("d/x.py") as file:
+        text = file.read()
+    with open("d/x.py", "w") as file:
+        file.write(text.replace("[1, 2, 3]", "[1, 2, 4]"))
+    os.remove("d/y.py")
+    assert persist.accept("d", *order) == order
+    assert dict(persist.open("d")) == {"x": [1, 2, 4]}
+    assert bare("d.x")[0] == "[1, 2, 4]"
+    assert persist.verify("d").ok

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import textwrap
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ __all__ = ["loader_source"]
 
 _WIDTH = 100  # columns
 _INDENT = " " * 8
+# Most data sets have one format, whose source is the same each time.
+_indent = functools.lru_cache(16)(functools.partial(textwrap.indent, prefix=_INDENT))
 
 _SOURCE = """\
 try:
@@ -92,9 +95,9 @@ def loader_source(
     relative = PurePath(location).as_posix()
     return _SOURCE.format(
         name=arrays_name,
-        imports=textwrap.indent(imports, _INDENT),
+        imports=_indent(imports),
         fallback=os.fspath(fallback or os.curdir),
         path="folder" if relative == os.curdir else f"os.path.join(folder, {relative!r})",
-        names=textwrap.indent(names, _INDENT),
-        body=textwrap.indent(loader.body, _INDENT),
+        names=_indent(names),
+        body=_indent(loader.body),
     )

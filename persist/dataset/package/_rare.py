@@ -209,7 +209,8 @@ def load_mapped(name, mmap_mode):
             return load_missing(name)
         try:
             return _run(name, source, mmap_mode)
-        except OSError:
+        except (OSError, MappingError):
+            # The module may be of one version, its record or its arrays of the next.
             if source == before:
                 raise
 
