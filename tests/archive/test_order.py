@@ -114,6 +114,22 @@ def test_a_cycle_of_constructors_is_refused() -> None:
 
 
 @both_formats
+def test_a_cycle_through_what_a_constructor_copies_is_refused(scoped: bool) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [None, 1], "b": [2, 3]}, dtype=object)
+    frame.iat[0, 0] = [frame]
+    assert pickle.loads(pickle.dumps(frame)).iat[1, 1] == 3
+    xarray = pytest.importorskip("xarray")
+    array = xarray.DataArray([1.0], dims="x", attrs={"unit": "m"})
+    array.attrs["itself"] = array
+    for obj in (frame, array):
+        archive = Archive(scoped=scoped)
+        archive.insert(x=obj)
+        with pytest.raises(CycleError):
+            str(archive)
+
+
+@both_formats
 def test_a_cycle_of_constructors_closes_through_a_list(scoped: bool) -> None:
     one = OnlyByConstructor([])
     one.part.append(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import collections.abc
 import functools
+import inspect
 import itertools
 import operator
 import sys
@@ -179,6 +180,8 @@ def reduce_exception(error: BaseException) -> Reduced:
         args = error.args
     elif function is not cls:
         return reduce_by_protocol(error)
+    elif isinstance(cls.__init__, types.FunctionType):
+        _check_takes(cls, args)
     return Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
 
 
@@ -196,6 +199,17 @@ def _is_small(cls: type[BaseException]) -> bool:
     """Return True if the builtin base holds nothing but `args`, which its ``__new__`` sets."""
     builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
     return builtin.__basicsize__ == BaseException.__basicsize__
+
+
+def _check_takes(cls: type[BaseException], args: tuple[Any, ...]) -> None:
+    """Refuse an exception whose constructor does not take its `args`, which pickle cannot load."""
+    try:
+        inspect.signature(cls).bind(*args)
+    except TypeError as error:
+        raise UnsupportedObjectError(
+            f"the constructor of {cls.__qualname__} does not take the args of the exception "
+            f"({error}), so pickle cannot load it; add a __reduce__ method to the class"
+        ) from error
 
 
 def _split(error: BaseException, state: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -234,6 +248,12 @@ def reduce_union(union: Any) -> Reduced:
         return reduce_by_protocol(union)
     args = {f"part{i}": part for i, part in enumerate(parts)}
     return Expression.of(" | ".join(args), args)
+
+
+@rule(typing.ParamSpecArgs, typing.ParamSpecKwargs)
+def reduce_parameters(parameters: Any) -> Reduced:
+    """Reduce the arguments of a parameter specification to an attribute of it."""
+    return Attribute(parameters.__origin__, type(parameters).__name__[len("ParamSpec") :].lower())
 
 
 @rule(typing.ForwardRef)

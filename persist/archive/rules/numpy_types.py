@@ -243,10 +243,18 @@ _LEAF_NAMES = frozenset(
 def reduce_ndarray(array: _Array) -> Reduced:
     """Reduce an array to its data, one with objects in it to its items or fields."""
     if not getattr(type(array.dtype), "_legacy", True):
-        return Reduction(Import("numpy", "array"), (array.tolist(),), {"dtype": array.dtype})
+        return _reduce_texts(array)
     if not array.dtype.hasobject:
         return Data(array)
     return _reduce_fields(array) if array.dtype.names else _reduce_objects(array)
+
+
+def _reduce_texts(array: _Array) -> Reduced:
+    """Reduce an array of texts of any length, which has no bytes of its own, to these."""
+    order = {"order": "F"} if array.flags.fnc else {}
+    name, content = ("array", array.tolist()) if array.size else ("empty", array.shape)
+    kwargs = {"dtype": array.dtype, **order}
+    return Reduction(Import("numpy", name), (content,), kwargs, **_locked(array))
 
 
 def _reduce_objects(array: _Array) -> Reduced:

@@ -21,10 +21,10 @@ def _spellings(module: str, *names: str, public: str = "pandas") -> list[str]:
 
 
 def _call(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
-    """Return a _call of what pandas offers as `name`, without keywords that are None."""
+    """Return a call of what pandas offers as `name`, without keywords that are None."""
     module, _, attribute = f"pandas.{name}".rpartition(".")
     given = {key: value for key, value in kwargs.items() if value is not None}
-    return Reduction(Import(module, attribute), args, given)
+    return Reduction(Import(module, attribute), args, given, copies=True)
 
 
 def _copied(values: Any) -> numpy.ndarray[Any, Any]:

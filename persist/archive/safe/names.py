@@ -170,8 +170,8 @@ class Names:
             raise ArchiveError(f"{token.dotted} has no member {key!r}")
         if token.module in ("builtins", "collections") and isinstance(owner, type):
             return types.GenericAlias(owner, key)
-        if token.module == "typing" and self._is_trusted(token):
-            return self.run(owner.__getitem__, token.dotted, [key], {})
+        if self._is_trusted(token) and (token.module == "typing" or isinstance(owner, type)):
+            return self.run(lambda: owner[key], token.dotted, [], {})
         raise UntrustedError(f"{token.dotted} cannot be subscripted")
 
     def array_class(self, cls: type, length: int) -> Any:

@@ -205,9 +205,12 @@ class Operations:
 def _check_names(state: Any) -> None:
     """Refuse state that would set an attribute which Python or numpy looks up."""
     for part in state if type(state) is tuple else (state,):
-        if type(part) is dict:
+        if isinstance(part, dict):
+            # pydantic has the attributes of a model below this name.
+            if "__dict__" in part:
+                _check_names(part["__dict__"])
             for name in part:
-                if type(name) is str:
+                if type(name) is str and name != "__dict__":
                     settable(name)
 
 

@@ -413,6 +413,27 @@ def test_object_that_cannot_be_stored_says_so(obj: Any) -> None:
         rebuild(obj)
 
 
+class GoneError(OSError):
+    def __init__(self, path: str) -> None:
+        super().__init__(2, "gone", path)
+
+
+def test_exception_that_pickle_cannot_load_is_refused() -> None:
+    with pytest.raises(TypeError):
+        pickle.loads(pickle.dumps(GoneError("f")))
+    with pytest.raises(UnsupportedObjectError, match="does not take the args"):
+        rebuild(GoneError("f"))
+
+
+PARAMETERS = typing.ParamSpec("PARAMETERS")
+
+
+def test_arguments_of_a_parameter_specification_are_attributes_of_it() -> None:
+    for obj in (PARAMETERS.args, PARAMETERS.kwargs):
+        assert rebuild(obj) == obj
+    assert source(PARAMETERS.args).endswith("PARAMETERS.args")
+
+
 def test_module_of_c_is_imported_by_its_public_name() -> None:
     found = [source(obj) for obj in (functools.reduce, operator.or_, io.BytesIO, os.getcwd)]
     assert found == ["functools.reduce", "operator.or_", "io.BytesIO", "os.getcwd"]
