@@ -122,7 +122,10 @@ def test_a_cycle_through_what_a_constructor_copies_is_refused(scoped: bool) -> N
     xarray = pytest.importorskip("xarray")
     array = xarray.DataArray([1.0], dims="x", attrs={"unit": "m"})
     array.attrs["itself"] = array
-    for obj in (frame, array):
+    members: list[Any] = []
+    group = ExceptionGroup("several", [ValueError(members)])
+    members.append(group)
+    for obj in (frame, array, group):
         archive = Archive(scoped=scoped)
         archive.insert(x=obj)
         with pytest.raises(CycleError):

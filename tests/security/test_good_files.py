@@ -310,3 +310,18 @@ def test_read_only_views_of_views_and_of_other_mappings_are_read(scoped: bool) -
     view = types.MappingProxyType(types.MappingProxyType({"a": [1]}))
     other = types.MappingProxyType(NamedDict(b=2))
     assert check(written({"x": view, "y": other}, scoped=scoped))["y"]["b"] == 2
+
+
+@both_formats
+def test_objects_of_libraries_are_read_with_the_methods_that_rules_call(scoped: bool) -> None:
+    names: dict[str, Any] = {}
+    polars = pytest.importorskip("polars")
+    names["s"] = polars.Series("s", [1, 2], polars.Datetime("ns")).set_sorted()
+    image = pytest.importorskip("PIL.Image")
+    names["i"] = image.new("RGB", (2, 2), (1, 2, 3))
+    source = written(names, scoped=scoped)
+    assert ".set_sorted()" in source
+    assert ".copy()" in source
+    found = check(source)
+    assert found["s"].flags == names["s"].flags
+    assert found["i"].tobytes() == names["i"].tobytes()

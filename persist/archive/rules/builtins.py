@@ -182,7 +182,9 @@ def reduce_exception(error: BaseException) -> Reduced:
         return reduce_by_protocol(error)
     elif isinstance(cls.__init__, types.FunctionType):
         _check_takes(cls, args)
-    return Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
+    made = Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
+    made.copies = issubclass(cls, BaseExceptionGroup)  # its members, into a tuple
+    return made
 
 
 def _reduces_plainly(cls: type[BaseException]) -> bool:

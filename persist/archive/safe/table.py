@@ -42,11 +42,11 @@ __all__ = [
 
 _LONGEST = 500  # characters of a name in a message
 # Attributes like any other: the notes of an exception, the arguments of a generic class, what
-# networkx has computed, and what pydantic keeps beside the fields of a model.
+# networkx has computed, and what matplotlib and pydantic add to a state.
 _PLAIN_DUNDERS = frozenset(
     [
         *("__builtins__", "__doc__", "__name__", "__notes__", "__orig_class__"),
-        "__networkx_cache__",
+        *("__networkx_cache__", "__mpl_version__"),
         *(f"__pydantic_{name}__" for name in ("extra", "fields_set", "private")),
     ]
 )
