@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import pickle
+import sys
 from typing import Any
 
 import numpy
@@ -122,14 +124,23 @@ def test_a_cycle_through_what_a_constructor_copies_is_refused(scoped: bool) -> N
     xarray = pytest.importorskip("xarray")
     array = xarray.DataArray([1.0], dims="x", attrs={"unit": "m"})
     array.attrs["itself"] = array
-    members: list[Any] = []
-    group = ExceptionGroup("several", [ValueError(members)])
-    members.append(group)
-    for obj in (frame, array, group):
+    for obj in (frame, array):
         archive = Archive(scoped=scoped)
         archive.insert(x=obj)
         with pytest.raises(CycleError):
             str(archive)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no exception groups")
+@both_formats
+def test_an_exception_group_that_holds_itself_is_refused(scoped: bool) -> None:
+    members: list[Any] = []
+    group = builtins.ExceptionGroup("several", [ValueError(members)])
+    members.append(group)
+    archive = Archive(scoped=scoped)
+    archive.insert(x=group)
+    with pytest.raises(CycleError):
+        str(archive)
 
 
 @both_formats

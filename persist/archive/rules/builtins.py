@@ -16,17 +16,15 @@ from typing import Any
 from persist.archive.imports import find_import, module_import
 from persist.archive.protocol import is_plain_subclass, reduce_by_protocol
 from persist.archive.reduction import NO_STATE, Attribute, Expression, Import, Reduced, Reduction
-from persist.archive.registry import registry, rule
+from persist.archive.registry import constant, registry, rule
 from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
 __all__: list[str] = []
 
 
-@rule(types.FunctionType)
-def reduce_function(function: Any) -> Reduced:
-    """Reduce a function to its import path."""
-    return find_import(function)
+rule(types.FunctionType)(find_import)
+rule(types.ModuleType)(module_import)
 
 
 @rule(types.BuiltinFunctionType, types.MethodType)
@@ -44,28 +42,14 @@ def reduce_method(method: Any) -> Reduced:
     return Attribute(owner, method.__name__)
 
 
-@rule(types.ModuleType)
-def reduce_module(module: types.ModuleType) -> Reduced:
-    """Reduce a module to its import."""
-    return module_import(module)
+for _singleton in (None, Ellipsis, NotImplemented):
+    constant("builtins", repr(_singleton), type(_singleton))
 
 
-@rule(type(None), type(Ellipsis), type(NotImplemented))
-def reduce_singleton(obj: Any) -> Reduced:
-    """Reduce a singleton to the name that it has everywhere."""
-    return Import("builtins", repr(obj))
-
-
-@rule(set)
-def reduce_set(members: set[Any]) -> Reduced:
+@rule(set, frozenset)
+def reduce_set(members: set[Any] | frozenset[Any]) -> Reduced:
     """Reduce a set to its members."""
-    return Reduction(set, absorb=True, members=members)
-
-
-@rule(frozenset)
-def reduce_frozenset(members: frozenset[Any]) -> Reduced:
-    """Reduce a frozenset to its members, which must be there when it is built."""
-    return Reduction(frozenset, absorb=True, members=members)
+    return Reduction(type(members), absorb=True, members=members)
 
 
 @rule(bytearray)
@@ -183,7 +167,8 @@ def reduce_exception(error: BaseException) -> Reduced:
     elif isinstance(cls.__init__, types.FunctionType):
         _check_takes(cls, args)
     made = Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
-    made.copies = issubclass(cls, BaseExceptionGroup)  # its members, into a tuple
+    # A group, which Python has since 3.11, copies its members into a tuple.
+    made.copies = issubclass(cls, getattr(builtins, "BaseExceptionGroup", ()))
     return made
 
 

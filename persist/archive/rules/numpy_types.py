@@ -24,7 +24,7 @@ from persist.archive.reduction import (
     Reduced,
     Reduction,
 )
-from persist.archive.registry import rule
+from persist.archive.registry import constant, rule
 from persist.errors import PersistWarning, UnsupportedObjectError
 
 __all__ = ["same_dtype"]
@@ -216,11 +216,7 @@ _ARGUMENTS: tuple[tuple[Any, Any], ...] = (
 )
 
 
-@rule(numpy.ufunc)
-def reduce_ufunc(function: Any) -> Reduced:
-    """Reduce a ufunc to its import path; most do not say which module they are from."""
-    return find_import(function)
-
+rule(numpy.ufunc)(find_import)
 
 # Values that numpy.array takes for one object each.
 _LEAF_NAMES = frozenset(
@@ -362,10 +358,7 @@ def reduce_memmap(array: Any) -> Reduced:
     return Data(numpy.asarray(array).view(numpy.ndarray))
 
 
-@rule("numpy.ma.core.MaskedConstant", "numpy.ma.MaskedConstant")
-def reduce_masked(_: Any) -> Reduced:
-    """Reduce the masked constant to its name."""
-    return Import("numpy.ma", "masked")
+constant("numpy.ma", "masked", "numpy.ma.core.MaskedConstant", "numpy.ma.MaskedConstant")
 
 
 _MASKED = frozenset(

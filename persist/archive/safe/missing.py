@@ -195,14 +195,16 @@ def _reduce(missing: Missing) -> Reduced:
     """Return what the source said."""
     made: Any = made_of(missing)
     if not missing._how:
-        return made.function
+        path: Import = made.function
+        return path
     if missing._how == "item":
         return Expression.of("cls[name]", {"cls": made.function, "name": made.args[0]})
     fills = {name: getattr(made, name) or None for name in _LISTED}
     for field, is_slot in (("attributes", False), ("slots", True)):
         part = {k: v for k, v in made.attributes.items() if (k in made.slots) is is_slot}
         fills[field] = part or None
-    return replace(made, **fills)
+    written: Reduction = replace(made, **fills)
+    return written
 
 
 def _short(value: Any) -> str:
