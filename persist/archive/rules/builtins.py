@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import collections.abc
+import copyreg
 import functools
 import inspect
 import itertools
@@ -164,8 +165,13 @@ def reduce_exception(error: BaseException) -> Reduced:
         args = error.args
     elif function is not cls:
         return reduce_by_protocol(error)
-    elif isinstance(cls.__init__, types.FunctionType):
-        _check_takes(cls, args)
+    elif isinstance(cls.__init__, types.FunctionType) and not _takes(cls, args):
+        if cls in copyreg.dispatch_table:
+            return reduce_by_protocol(error)
+        raise UnsupportedObjectError(
+            f"the constructor of {cls.__qualname__} does not take the args of the exception, so "
+            "pickle cannot load it; add a __reduce__ method to the class"
+        )
     made = Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
     # A group, which Python has since 3.11, copies its members into a tuple.
     made.copies = issubclass(cls, getattr(builtins, "BaseExceptionGroup", ()))
@@ -188,15 +194,13 @@ def _is_small(cls: type[BaseException]) -> bool:
     return builtin.__basicsize__ == BaseException.__basicsize__
 
 
-def _check_takes(cls: type[BaseException], args: tuple[Any, ...]) -> None:
-    """Refuse an exception whose constructor does not take its `args`, which pickle cannot load."""
+def _takes(cls: type, args: tuple[Any, ...]) -> bool:
+    """Return True if the constructor of a class can be called with these arguments."""
     try:
         inspect.signature(cls).bind(*args)
-    except TypeError as error:
-        raise UnsupportedObjectError(
-            f"the constructor of {cls.__qualname__} does not take the args of the exception "
-            f"({error}), so pickle cannot load it; add a __reduce__ method to the class"
-        ) from error
+    except TypeError:
+        return False
+    return True
 
 
 def _split(error: BaseException, state: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

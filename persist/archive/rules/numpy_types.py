@@ -14,7 +14,12 @@ import numpy
 from persist.archive.arrays.dtypes import fields_of, same_dtype, same_layout, struct_spec
 from persist.archive.imports import find_import
 from persist.archive.literals import is_leaf
-from persist.archive.protocol import attributes_of, is_plain_subclass, reduce_by_protocol
+from persist.archive.protocol import (
+    HEAP_TYPE,
+    attributes_of,
+    is_plain_subclass,
+    reduce_by_protocol,
+)
 from persist.archive.reduction import (
     NO_STATE,
     Attribute,
@@ -123,10 +128,7 @@ def reduce_scalar(scalar: Any) -> Reduced:
 
 def _base(cls: type) -> Any:
     """Return the class of numpy, or of a library that adds scalars, which `cls` extends."""
-    return next(c for c in cls.__mro__ if not c.__flags__ & _HEAP or c is numpy.record)
-
-
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes that are written in Python have it.
+    return next(c for c in cls.__mro__ if not c.__flags__ & HEAP_TYPE or c is numpy.record)
 
 
 def _arguments(scalar: Any) -> tuple[Any, ...] | None:
