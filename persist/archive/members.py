@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -55,17 +55,21 @@ def in_stable_order(
     return ordered
 
 
-def _groups(members: list[Any], reduce: Reduce, limit: int) -> list[list[Any]]:
-    """Return the members in the order of their keys, those of one key together."""
+def _groups(members: list[Any], reduce: Reduce, limit: int) -> Iterator[list[Any]]:
+    """Yield the members in the order of their keys, those of one key together."""
     if len(members) < 2:
-        return [members]
-    keyed = sorted(((_key(m, reduce, limit), m) for m in members), key=itemgetter(0))
-    return [[member for _, member in group] for _, group in groupby(keyed, itemgetter(0))]
+        yield members
+        return
+    # There may be many, so nothing is made for each of them but its key.
+    keys = [_key(member, reduce, limit) for member in members]
+    order = sorted(range(len(members)), key=keys.__getitem__)
+    for _, group in groupby(order, keys.__getitem__):
+        yield [members[i] for i in group]
 
 
 def _key(member: Any, reduce: Reduce, limit: int) -> tuple[str, float, str]:
     kind, digest = type(member).__name__, _Digest(reduce, limit).of(member)
-    number = member if type(member) in (int, float) and member == member else 0
+    number = member if type(member) in (int, float) and member == member else 0.0
     try:
         return kind, float(number), digest
     except OverflowError:

@@ -397,6 +397,9 @@ class Ordering:
                 try:
                     self._postpone(target, exists=True)
                 except CycleError:
+                    reduced = self._graph.reduced(frame.obj)
+                    if type(reduced) is Reduction and reduced.copies:
+                        raise
                     # Nothing else can wait: the part is handed over as pickle does, filled with
                     # what there is.
                     if not self._fill_now(frame, target):

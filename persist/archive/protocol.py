@@ -30,6 +30,7 @@ from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
 __all__ = [
+    "HEAP_TYPE",
     "attributes_of",
     "has_default_protocol",
     "has_same",
@@ -43,6 +44,10 @@ _PROTOCOL = 4
 # Classes with a __getattr__ or __getattribute__ that fails on an object that is not filled.
 _FAIL_UNFILLED: WeakSet[type] = WeakSet()
 
+HEAP_TYPE = 1 << 9
+"""The flag, Py_TPFLAGS_HEAPTYPE, of classes that are written in Python."""
+
+_UNSET = object()
 _NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -67,6 +72,10 @@ def reduce_by_protocol(obj: Any) -> Reduced:
     reducer = copyreg.dispatch_table.get(cls)
     if reducer is None and _is_plain(cls) and (attributes := obj.__dict__):
         return Reduction(cls, new=True, absorb=True, attributes=attributes)
+    if reducer is None and (names := _slot_names(cls)):
+        slots = {n: v for n in names if (v := getattr(obj, n, _UNSET)) is not _UNSET}
+        new = not is_plain_call(cls)
+        return Reduction(cls, new=new, absorb=new, slots=slots or None)
     if reducer is None and issubclass(cls, type):
         return find_import(obj)
     answer = _answer(obj, reducer)
@@ -116,6 +125,17 @@ def _is_plain(cls: Any) -> bool:
         and not any(vars(base).get("__slots__") for base in cls.__mro__)
         and isinstance(inspect.getattr_static(cls, "__dict__"), GetSetDescriptorType)
     )
+
+
+@lru_cache(maxsize=1024)
+def _slot_names(cls: Any) -> tuple[str, ...]:
+    """Return the slots of a class whose objects have nothing else, as object pickles them."""
+    is_plain = (
+        not cls.__dictoffset__
+        and all(base is object or base.__flags__ & HEAP_TYPE for base in cls.__mro__)
+        and has_default_protocol(cls)
+    )
+    return tuple(copyreg._slotnames(cls)) if is_plain else ()  # type: ignore[attr-defined]
 
 
 def has_default_protocol(cls: Any) -> bool:

@@ -170,6 +170,8 @@ class Reduction:
         The fills may be given to the constructor instead, where no cycle forbids it: items, pairs
         or members as one more positional argument (a list of them), attributes as keyword
         arguments.
+    copies : bool
+        The call copies what is in its arguments, so what a cycle would add to them later is lost.
     items : iterable or None
         Values to append, one by one.
     pairs : iterable of (key, value) or None
@@ -192,6 +194,7 @@ class Reduction:
     kwargs: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
     new: bool = False
     absorb: bool = False
+    copies: bool = False
     items: Iterable[Any] | None = None
     pairs: Iterable[tuple[Any, Any]] | None = None
     members: Iterable[Any] | None = None

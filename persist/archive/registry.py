@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, Generic, TypeVar
 
-from persist.archive.reduction import Rule
+from persist.archive.reduction import Import, Rule
 from persist.errors import ArchiveError
 
-__all__ = ["Registry", "dotted_name", "registry"]
+__all__ = ["Registry", "constant", "dotted_name", "registry", "rule"]
 
 Predicate = Callable[[type], bool]
 _T = TypeVar("_T")
@@ -158,3 +158,8 @@ def rule(*owners: type | str, subclasses: bool = False) -> Callable[[Callable[..
         return function
 
     return register
+
+
+def constant(module: str, name: str, *owners: type | str) -> None:
+    """Register the name by which the only object of a type is imported."""
+    rule(*owners)(lambda _: Import(module, name))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import pickle
+import sys
 from typing import Any
 
 import numpy
@@ -110,6 +112,34 @@ def test_a_cycle_of_constructors_is_refused() -> None:
     archive = Archive()
     archive.insert(x=one)
     with pytest.raises(CycleError, match=r"^Archive contains cyclic dependencies\.$"):
+        str(archive)
+
+
+@both_formats
+def test_a_cycle_through_what_a_constructor_copies_is_refused(scoped: bool) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [None, 1], "b": [2, 3]}, dtype=object)
+    frame.iat[0, 0] = [frame]
+    assert pickle.loads(pickle.dumps(frame)).iat[1, 1] == 3
+    xarray = pytest.importorskip("xarray")
+    array = xarray.DataArray([1.0], dims="x", attrs={"unit": "m"})
+    array.attrs["itself"] = array
+    for obj in (frame, array):
+        archive = Archive(scoped=scoped)
+        archive.insert(x=obj)
+        with pytest.raises(CycleError):
+            str(archive)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no exception groups")
+@both_formats
+def test_an_exception_group_that_holds_itself_is_refused(scoped: bool) -> None:
+    members: list[Any] = []
+    group = builtins.ExceptionGroup("several", [ValueError(members)])
+    members.append(group)
+    archive = Archive(scoped=scoped)
+    archive.insert(x=group)
+    with pytest.raises(CycleError):
         str(archive)
 
 

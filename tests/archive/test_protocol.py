@@ -529,3 +529,25 @@ def test_what_would_come_back_as_another_class_is_refused() -> None:
     message = "an object of class super would come back as one of class Guarded; store that object"
     with pytest.raises(UnsupportedObjectError, match=message):
         reduce(obj)
+
+
+class Point:
+    __slots__ = ("x", "y")
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+class Bare:
+    __slots__ = ("x", "y")
+
+
+@pytest.mark.parametrize("cls", [Point, Bare])
+@pytest.mark.parametrize("slots", [{}, {"y": 1}, {"x": 1, "y": [2]}], ids=str)
+def test_slots_that_are_set_are_all_that_is_stored(cls: Any, slots: dict[str, Any]) -> None:
+    obj = cls.__new__(cls)
+    for name, value in slots.items():
+        setattr(obj, name, value)
+    found = execute(dump({"x": obj}, scoped=False))["x"]
+    assert type(found) is cls
+    assert found.__reduce_ex__(4)[2] == obj.__reduce_ex__(4)[2]

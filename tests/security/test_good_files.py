@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import collections.abc
 import importlib
 import re
 import sys
@@ -11,7 +12,7 @@ import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy
 import pytest
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 
 import persist
 from persist.archive import Archive, restore
-from tests.classes import Plain
+from tests.classes import NamedDict, Plain
 from tests.effort import EXAMPLES, IS_SHORT
 from tests.gallery import GALLERY, is_available
 from tests.same import assert_same
@@ -259,3 +260,68 @@ def test_a_reversed_list_is_read_up_to_where_it_was(scoped: bool) -> None:
     items = reversed([1, 2, 3])
     next(items)
     assert list(persist.load(written({"x": items}, scoped=scoped))["x"]) == [2, 1]
+
+
+Item = TypeVar("Item")
+
+
+class Box(Generic[Item]):
+    """A generic class, which remembers its argument."""
+
+
+class Model(Plain):
+    """A class whose state is that of a model of pydantic."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"__dict__": vars(self), "__pydantic_extra__": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state["__dict__"])
+
+
+@both_formats
+def test_what_refers_to_generic_classes_is_read(scoped: bool) -> None:
+    names: dict[str, Any] = {
+        "x": Box[int],
+        "y": Box[int](),
+        "f": collections.abc.Callable[..., int],
+    }
+    found = check(written(names, scoped=scoped))
+    assert (found["x"], found["f"]) == (names["x"], names["f"])
+    assert found["y"].__orig_class__ == Box[int]
+
+
+@both_formats
+def test_state_with_the_dict_of_an_object_is_read(scoped: bool) -> None:
+    found = check(written({"x": Model(a=1, b=[2])}, scoped=scoped))
+    assert vars(found["x"]) == {"a": 1, "b": [2]}
+
+
+def test_names_that_are_never_set_are_not_below_a_dict_in_a_state() -> None:
+    source = written({"x": Model(a=1)}, scoped=False)
+    assert "'a': 1" in source
+    source = source.replace("'a': 1", "'__array_interface__': 1")
+    with pytest.raises(persist.UntrustedError, match="may not be set"):
+        persist.load(source, trusted=persist.untrusted_names(source))
+
+
+@both_formats
+def test_read_only_views_of_views_and_of_other_mappings_are_read(scoped: bool) -> None:
+    view = types.MappingProxyType(types.MappingProxyType({"a": [1]}))
+    other = types.MappingProxyType(NamedDict(b=2))
+    assert check(written({"x": view, "y": other}, scoped=scoped))["y"]["b"] == 2
+
+
+@both_formats
+def test_objects_of_libraries_are_read_with_the_methods_that_rules_call(scoped: bool) -> None:
+    names: dict[str, Any] = {}
+    polars = pytest.importorskip("polars")
+    names["s"] = polars.Series("s", [1, 2], polars.Datetime("ns")).set_sorted()
+    image = pytest.importorskip("PIL.Image")
+    names["i"] = image.new("RGB", (2, 2), (1, 2, 3))
+    source = written(names, scoped=scoped)
+    assert ".set_sorted()" in source
+    assert ".copy()" in source
+    found = check(source)
+    assert found["s"].flags == names["s"].flags
+    assert found["i"].tobytes() == names["i"].tobytes()

@@ -107,31 +107,17 @@ def reduce_chunks(array: Any) -> Reduced:
     return _arrow("chunked_array", array.chunks, type=array.type)
 
 
-@rule("pyarrow.lib.Table")
+@rule("pyarrow.lib.Table", "pyarrow.lib.RecordBatch")
 def reduce_table(table: Any) -> Reduced:
     """Reduce a table to its columns, and to its schema where these do not say it all."""
-    import pyarrow
-
-    columns = [c.chunk(0) if c.num_chunks == 1 else c for c in table.columns]
-    if _says_all(table.schema) and len(set(table.column_names)) == len(columns):
-        return _arrow("table", dict(zip(table.column_names, columns, strict=True)))
-    function = Attribute(Import("pyarrow", "Table"), "from_arrays")
-    assert isinstance(table, pyarrow.Table)
-    return Reduction(function, (columns,), {"schema": table.schema})
-
-
-@rule("pyarrow.lib.RecordBatch")
-def reduce_batch(batch: Any) -> Reduced:
-    """Reduce a batch of rows to its columns, and to its schema where these do not say it all."""
-    if _says_all(batch.schema) and len(set(batch.schema.names)) == len(batch.columns):
-        return _arrow("record_batch", dict(zip(batch.schema.names, batch.columns, strict=True)))
-    function = Attribute(Import("pyarrow", "RecordBatch"), "from_arrays")
-    return Reduction(function, (batch.columns,), {"schema": batch.schema})
-
-
-def _says_all(schema: Any) -> bool:
-    """Return True if the columns alone give this schema."""
-    return schema.metadata is None and all(f.nullable and f.metadata is None for f in schema)
+    schema, name = table.schema, type(table).__name__
+    columns = [c.chunk(0) if getattr(c, "num_chunks", 0) == 1 else c for c in table.columns]
+    says_all = schema.metadata is None and all(f.nullable and f.metadata is None for f in schema)
+    if says_all and len(set(schema.names)) == len(columns):
+        function = "table" if name == "Table" else "record_batch"
+        return _arrow(function, dict(zip(schema.names, columns, strict=True)))
+    from_arrays = Attribute(Import("pyarrow", name), "from_arrays")
+    return Reduction(from_arrays, (columns,), {"schema": schema})
 
 
 @rule("pyarrow.lib.Schema")

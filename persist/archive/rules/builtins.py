@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import collections.abc
+import copyreg
 import functools
+import inspect
 import itertools
 import operator
 import sys
@@ -15,17 +17,15 @@ from typing import Any
 from persist.archive.imports import find_import, module_import
 from persist.archive.protocol import is_plain_subclass, reduce_by_protocol
 from persist.archive.reduction import NO_STATE, Attribute, Expression, Import, Reduced, Reduction
-from persist.archive.registry import registry, rule
+from persist.archive.registry import constant, registry, rule
 from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
 __all__: list[str] = []
 
 
-@rule(types.FunctionType)
-def reduce_function(function: Any) -> Reduced:
-    """Reduce a function to its import path."""
-    return find_import(function)
+rule(types.FunctionType)(find_import)
+rule(types.ModuleType)(module_import)
 
 
 @rule(types.BuiltinFunctionType, types.MethodType)
@@ -43,28 +43,14 @@ def reduce_method(method: Any) -> Reduced:
     return Attribute(owner, method.__name__)
 
 
-@rule(types.ModuleType)
-def reduce_module(module: types.ModuleType) -> Reduced:
-    """Reduce a module to its import."""
-    return module_import(module)
+for _singleton in (None, Ellipsis, NotImplemented):
+    constant("builtins", repr(_singleton), type(_singleton))
 
 
-@rule(type(None), type(Ellipsis), type(NotImplemented))
-def reduce_singleton(obj: Any) -> Reduced:
-    """Reduce a singleton to the name that it has everywhere."""
-    return Import("builtins", repr(obj))
-
-
-@rule(set)
-def reduce_set(members: set[Any]) -> Reduced:
+@rule(set, frozenset)
+def reduce_set(members: set[Any] | frozenset[Any]) -> Reduced:
     """Reduce a set to its members."""
-    return Reduction(set, absorb=True, members=members)
-
-
-@rule(frozenset)
-def reduce_frozenset(members: frozenset[Any]) -> Reduced:
-    """Reduce a frozenset to its members, which must be there when it is built."""
-    return Reduction(frozenset, absorb=True, members=members)
+    return Reduction(type(members), absorb=True, members=members)
 
 
 @rule(bytearray)
@@ -179,7 +165,17 @@ def reduce_exception(error: BaseException) -> Reduced:
         args = error.args
     elif function is not cls:
         return reduce_by_protocol(error)
-    return Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
+    elif isinstance(cls.__init__, types.FunctionType) and not _takes(cls, args):
+        if cls in copyreg.dispatch_table:
+            return reduce_by_protocol(error)
+        raise UnsupportedObjectError(
+            f"the constructor of {cls.__qualname__} does not take the args of the exception, so "
+            "pickle cannot load it; add a __reduce__ method to the class"
+        )
+    made = Reduction(cls, args, new=new, absorb=new, attributes=attributes, slots=slots)
+    # A group, which Python has since 3.11, copies its members into a tuple.
+    made.copies = issubclass(cls, getattr(builtins, "BaseExceptionGroup", ()))
+    return made
 
 
 def _reduces_plainly(cls: type[BaseException]) -> bool:
@@ -196,6 +192,15 @@ def _is_small(cls: type[BaseException]) -> bool:
     """Return True if the builtin base holds nothing but `args`, which its ``__new__`` sets."""
     builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
     return builtin.__basicsize__ == BaseException.__basicsize__
+
+
+def _takes(cls: type, args: tuple[Any, ...]) -> bool:
+    """Return True if the constructor of a class can be called with these arguments."""
+    try:
+        inspect.signature(cls).bind(*args)
+    except TypeError:
+        return False
+    return True
 
 
 def _split(error: BaseException, state: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -234,6 +239,12 @@ def reduce_union(union: Any) -> Reduced:
         return reduce_by_protocol(union)
     args = {f"part{i}": part for i, part in enumerate(parts)}
     return Expression.of(" | ".join(args), args)
+
+
+@rule(typing.ParamSpecArgs, typing.ParamSpecKwargs)
+def reduce_parameters(parameters: Any) -> Reduced:
+    """Reduce the arguments of a parameter specification to an attribute of it."""
+    return Attribute(parameters.__origin__, type(parameters).__name__[len("ParamSpec") :].lower())
 
 
 @rule(typing.ForwardRef)

@@ -13,7 +13,7 @@ from persist.archive.imports import find_import
 from persist.archive.literals import is_leaf
 from persist.archive.protocol import attributes_of, has_same, reduce_by_protocol
 from persist.archive.reduction import Attribute, Expression, Import, Reduced, Reduction
-from persist.archive.registry import registry, rule
+from persist.archive.registry import constant, registry
 from persist.names import is_identifier
 
 __all__: list[str] = []
@@ -119,10 +119,7 @@ def reduce_dataclass(obj: Any) -> Reduced:
     return reduce_by_protocol(obj)
 
 
-@rule("dataclasses._MISSING_TYPE")
-def reduce_missing(_: Any) -> Reduced:
-    """Reduce the mark of a field without default to its name."""
-    return Import("dataclasses", "MISSING")
+constant("dataclasses", "MISSING", "dataclasses._MISSING_TYPE")
 
 
 def is_plain_named_tuple(cls: type) -> bool:

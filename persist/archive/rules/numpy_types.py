@@ -14,7 +14,12 @@ import numpy
 from persist.archive.arrays.dtypes import fields_of, same_dtype, same_layout, struct_spec
 from persist.archive.imports import find_import
 from persist.archive.literals import is_leaf
-from persist.archive.protocol import attributes_of, is_plain_subclass, reduce_by_protocol
+from persist.archive.protocol import (
+    HEAP_TYPE,
+    attributes_of,
+    is_plain_subclass,
+    reduce_by_protocol,
+)
 from persist.archive.reduction import (
     NO_STATE,
     Attribute,
@@ -24,7 +29,7 @@ from persist.archive.reduction import (
     Reduced,
     Reduction,
 )
-from persist.archive.registry import rule
+from persist.archive.registry import constant, rule
 from persist.errors import PersistWarning, UnsupportedObjectError
 
 __all__ = ["same_dtype"]
@@ -123,10 +128,7 @@ def reduce_scalar(scalar: Any) -> Reduced:
 
 def _base(cls: type) -> Any:
     """Return the class of numpy, or of a library that adds scalars, which `cls` extends."""
-    return next(c for c in cls.__mro__ if not c.__flags__ & _HEAP or c is numpy.record)
-
-
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes that are written in Python have it.
+    return next(c for c in cls.__mro__ if not c.__flags__ & HEAP_TYPE or c is numpy.record)
 
 
 def _arguments(scalar: Any) -> tuple[Any, ...] | None:
@@ -216,11 +218,7 @@ _ARGUMENTS: tuple[tuple[Any, Any], ...] = (
 )
 
 
-@rule(numpy.ufunc)
-def reduce_ufunc(function: Any) -> Reduced:
-    """Reduce a ufunc to its import path; most do not say which module they are from."""
-    return find_import(function)
-
+rule(numpy.ufunc)(find_import)
 
 # Values that numpy.array takes for one object each.
 _LEAF_NAMES = frozenset(
@@ -243,10 +241,18 @@ _LEAF_NAMES = frozenset(
 def reduce_ndarray(array: _Array) -> Reduced:
     """Reduce an array to its data, one with objects in it to its items or fields."""
     if not getattr(type(array.dtype), "_legacy", True):
-        return Reduction(Import("numpy", "array"), (array.tolist(),), {"dtype": array.dtype})
+        return _reduce_texts(array)
     if not array.dtype.hasobject:
         return Data(array)
     return _reduce_fields(array) if array.dtype.names else _reduce_objects(array)
+
+
+def _reduce_texts(array: _Array) -> Reduced:
+    """Reduce an array of texts of any length, which has no bytes of its own, to these."""
+    order = {"order": "F"} if array.flags.fnc else {}
+    name, content = ("array", array.tolist()) if array.size else ("empty", array.shape)
+    kwargs = {"dtype": array.dtype, **order}
+    return Reduction(Import("numpy", name), (content,), kwargs, **_locked(array))
 
 
 def _reduce_objects(array: _Array) -> Reduced:
@@ -354,10 +360,7 @@ def reduce_memmap(array: Any) -> Reduced:
     return Data(numpy.asarray(array).view(numpy.ndarray))
 
 
-@rule("numpy.ma.core.MaskedConstant", "numpy.ma.MaskedConstant")
-def reduce_masked(_: Any) -> Reduced:
-    """Reduce the masked constant to its name."""
-    return Import("numpy.ma", "masked")
+constant("numpy.ma", "masked", "numpy.ma.core.MaskedConstant", "numpy.ma.MaskedConstant")
 
 
 _MASKED = frozenset(

@@ -10,7 +10,7 @@ import numpy
 
 from persist.archive.protocol import has_same, reduce_by_protocol
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
-from persist.archive.registry import rule
+from persist.archive.registry import constant, rule
 
 __all__ = ["reduce_frame", "reduce_series"]
 
@@ -21,10 +21,10 @@ def _spellings(module: str, *names: str, public: str = "pandas") -> list[str]:
 
 
 def _call(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
-    """Return a _call of what pandas offers as `name`, without keywords that are None."""
+    """Return a call of what pandas offers as `name`, without keywords that are None."""
     module, _, attribute = f"pandas.{name}".rpartition(".")
     given = {key: value for key, value in kwargs.items() if value is not None}
-    return Reduction(Import(module, attribute), args, given)
+    return Reduction(Import(module, attribute), args, given, copies=True)
 
 
 def _copied(values: Any) -> numpy.ndarray[Any, Any]:
@@ -50,16 +50,9 @@ def _whole_zone(zone: Any) -> Any:
     return sys.modules["pytz"].timezone(zone.zone)
 
 
-@rule(*_spellings("_libs.missing", "NAType", public="pandas.api.typing"))
-def reduce_na(_: Any) -> Reduced:
-    """Reduce the missing value to its name."""
-    return Import("pandas", "NA")
-
-
-@rule(*_spellings("_libs.tslibs.nattype", "NaTType", public="pandas.api.typing"))
-def reduce_nat(_: Any) -> Reduced:
-    """Reduce the missing time to its name."""
-    return Import("pandas", "NaT")
+_TYPING = "pandas.api.typing"
+constant("pandas", "NA", *_spellings("_libs.missing", "NAType", public=_TYPING))
+constant("pandas", "NaT", *_spellings("_libs.tslibs.nattype", "NaTType", public=_TYPING))
 
 
 @rule(*_spellings("_libs.tslibs.timestamps", "Timestamp"))
@@ -130,53 +123,35 @@ def reduce_offset(offset: Any) -> Reduced:
     return Reduction(Import("pandas.tseries.offsets", cls.__name__), args, kwargs)
 
 
-@rule(*_spellings("core.dtypes.dtypes", "CategoricalDtype"))
-def reduce_categorical_dtype(dtype: Any) -> Reduced:
-    """Reduce a dtype of categories to these and to whether they are in order."""
-    return _call("CategoricalDtype", dtype.categories, ordered=dtype.ordered)
+def _by_attributes(names: list[str], *args: str, **kwargs: str) -> None:
+    """Register classes whose constructor takes these attributes, and no more is to be kept."""
+
+    @rule(*names)
+    def reduce_to_attributes(obj: Any) -> Reduced:
+        given = {key: getattr(obj, name) for key, name in kwargs.items()}
+        return _call(type(obj).__name__, *(getattr(obj, name) for name in args), **given)
 
 
-@rule(*_spellings("core.dtypes.dtypes", "IntervalDtype"))
-def reduce_interval_dtype(dtype: Any) -> Reduced:
-    """Reduce a dtype of intervals to that of their ends."""
-    return _call("IntervalDtype", dtype.subtype, closed=dtype.closed)
-
-
-@rule(*_spellings("core.dtypes.dtypes", "SparseDtype"))
-def reduce_sparse_dtype(dtype: Any) -> Reduced:
-    """Reduce a sparse dtype to that of its values and the value that is left out."""
-    return _call("SparseDtype", dtype.subtype, fill_value=dtype.fill_value)
-
-
-@rule(*_spellings("core.dtypes.dtypes", "DatetimeTZDtype"))
-def reduce_zoned_dtype(dtype: Any) -> Reduced:
-    """Reduce a dtype of times to their unit and time zone."""
-    return _call("DatetimeTZDtype", dtype.unit, dtype.tz)
+_DTYPES = "core.dtypes.dtypes"
+_by_attributes(_spellings(_DTYPES, "CategoricalDtype"), "categories", ordered="ordered")
+_by_attributes(_spellings(_DTYPES, "IntervalDtype"), "subtype", closed="closed")
+_by_attributes(_spellings(_DTYPES, "SparseDtype"), "subtype", fill_value="fill_value")
+_by_attributes(_spellings(_DTYPES, "DatetimeTZDtype"), "unit", "tz")
+_by_attributes(_spellings(_DTYPES, "ArrowDtype"), "pyarrow_dtype")
+_by_attributes(_spellings("core.indexes.range", "RangeIndex"), "start", "stop", "step", name="name")
+_by_attributes(_spellings("core.indexes.category", "CategoricalIndex"), "array", name="name")
+# What dtypes with missing values have cached is no part of them.
+_by_attributes(_spellings("core.arrays.boolean", "BooleanDtype"))
+_by_attributes(_spellings("core.arrays.floating", "Float32Dtype", "Float64Dtype"))
+for _kind in ("Int", "UInt"):
+    _sized = [f"{_kind}{bits}Dtype" for bits in (8, 16, 32, 64)]
+    _by_attributes(_spellings("core.arrays.integer", *_sized))
 
 
 @rule(*_spellings("core.dtypes.dtypes", "PeriodDtype"))
 def reduce_period_dtype(dtype: Any) -> Reduced:
     """Reduce a dtype of periods to their frequency."""
     return _call("PeriodDtype", dtype.name[len("period[") : -1])
-
-
-@rule(*_spellings("core.dtypes.dtypes", "ArrowDtype"))
-def reduce_arrow_dtype(dtype: Any) -> Reduced:
-    """Reduce a dtype of Arrow to the type there."""
-    return _call("ArrowDtype", dtype.pyarrow_dtype)
-
-
-@rule(
-    *_spellings("core.arrays.boolean", "BooleanDtype"),
-    *_spellings("core.arrays.floating", "Float32Dtype", "Float64Dtype"),
-    *_spellings(
-        "core.arrays.integer",
-        *(f"{kind}{bits}Dtype" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)),
-    ),
-)
-def reduce_masked_dtype(dtype: Any) -> Reduced:
-    """Reduce a dtype with missing values to its class: what it has cached is not part of it."""
-    return _call(type(dtype).__name__)
 
 
 @rule(*_spellings("core.dtypes.dtypes", "NumpyEADtype", "PandasDtype"))
@@ -310,12 +285,6 @@ def reduce_numpy(array: Any) -> Reduced:
     return _call(f"arrays.{type(array).__name__}", _copied(array.to_numpy()))
 
 
-@rule(*_spellings("core.indexes.range", "RangeIndex"))
-def reduce_range(index: Any) -> Reduced:
-    """Reduce an index of equal steps to these."""
-    return _call("RangeIndex", index.start, index.stop, index.step, name=index.name)
-
-
 @rule(*_spellings("core.indexes.base", "Index"))
 def reduce_index(index: Any) -> Reduced:
     """Reduce an index to its values, its name and its dtype."""
@@ -375,12 +344,6 @@ def reduce_interval_index(index: Any) -> Reduced:
     return Reduction(function, (index.left, index.right), kwargs)
 
 
-@rule(*_spellings("core.indexes.category", "CategoricalIndex"))
-def reduce_categories(index: Any) -> Reduced:
-    """Reduce an index of categories to an array of them."""
-    return _call("CategoricalIndex", index.array, name=index.name)
-
-
 @rule(*_spellings("core.series", "Series"))
 def reduce_series(series: Any) -> Reduced:
     """Reduce a series to its values, its index and its name."""
@@ -403,24 +366,13 @@ def reduce_frame(frame: Any) -> Reduced:
     return _with_flags(frame, made, **slots)
 
 
-@rule(*_spellings("core.frame", "DataFrame"), subclasses=True)
-def reduce_frame_subclass(frame: Any) -> Reduced:
-    """Reduce a frame of a subclass to the subclass around a plain one, with its metadata."""
+@rule(*_spellings("core.frame", "DataFrame"), *_spellings("core.series", "Series"), subclasses=True)
+def reduce_subclass(obj: Any) -> Reduced:
+    """Reduce a frame or series of a subclass to the subclass around a plain one, and metadata."""
     import pandas
 
-    return _around(frame, pandas.DataFrame)
-
-
-@rule(*_spellings("core.series", "Series"), subclasses=True)
-def reduce_series_subclass(series: Any) -> Reduced:
-    """Reduce a series of a subclass to the subclass around a plain one, with its metadata."""
-    import pandas
-
-    return _around(series, pandas.Series)
-
-
-def _around(obj: Any, base: Any) -> Reduced:
-    cls = type(obj)
+    cls: Any = type(obj)
+    base: Any = pandas.DataFrame if issubclass(cls, pandas.DataFrame) else pandas.Series
     if not has_same(cls, base, "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"):
         return reduce_by_protocol(obj)
     plain = base(obj)

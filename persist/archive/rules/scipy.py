@@ -160,23 +160,18 @@ def reduce_piecewise(polynomial: Any) -> Reduced:
     """Reduce a piecewise polynomial to its coefficients and breakpoints."""
     if not type(polynomial).__module__.startswith("scipy.interpolate."):
         return reduce_by_protocol(polynomial)
-    names = ("extrapolate", "axis")
-    return Reduction(
-        Attribute(type(polynomial), "construct_fast"),
-        (polynomial.c, polynomial.x),
-        {name: getattr(polynomial, name) for name in names},
-    )
+    return _constructed(polynomial, polynomial.c, polynomial.x)
 
 
 @rule("scipy.interpolate._bsplines.BSpline")
 def reduce_b_spline(spline: Any) -> Reduced:
     """Reduce a B-spline to its knots, coefficients and degree."""
-    names = ("extrapolate", "axis")
-    return Reduction(
-        Attribute(type(spline), "construct_fast"),
-        (spline.t, spline.c, spline.k),
-        {name: getattr(spline, name) for name in names},
-    )
+    return _constructed(spline, spline.t, spline.c, spline.k)
+
+
+def _constructed(curve: Any, *args: Any) -> Reduction:
+    kwargs = {name: getattr(curve, name) for name in ("extrapolate", "axis")}
+    return Reduction(Attribute(type(curve), "construct_fast"), args, kwargs)
 
 
 @rule("scipy.interpolate._rgi.RegularGridInterpolator")
@@ -187,6 +182,9 @@ def reduce_grid_interpolator(interpolator: Any) -> Reduced:
     if getattr(interpolator, "_spline", None) is not None or "values" not in dir(interpolator):
         return reduce_by_protocol(interpolator)
     return Reduction(type(interpolator), (tuple(interpolator.grid), interpolator.values), kwargs)
+
+
+_POLYNOMIAL = -2
 
 
 @rule("scipy.interpolate._fitpack2.UnivariateSpline", subclasses=True)
@@ -206,7 +204,9 @@ def reduce_smoothing_spline(spline: Any) -> Reduced:
             continue
         parts[i] = numpy.zeros_like(data[i])
         if smoothing:
-            parts[i][:end] = data[i][:end]
+            # One polynomial was enough: there are no sums over intervals yet.
+            if i != 11 or data[13] != _POLYNOMIAL:
+                parts[i][:end] = data[i][:end]
             parts[i][knots - 2 : knots] = data[i][knots - 2 : knots]
     return dataclasses.replace(reduced, attributes={**attributes, "_data": tuple(parts)})
 

@@ -141,19 +141,9 @@ def reduce_place(place: Any) -> Reduced:
     return Reduction(function, (*values, place.unit), slots=slots or None)
 
 
-@rule("astropy.utils.masked.core.MaskedNDArray")
-def reduce_masked_array(array: Any) -> Reduced:
-    """Reduce an array with a mask of astropy to both."""
-    return _masked(array)
-
-
-@rule("astropy.utils.masked.core.MaskedQuantity")
-def reduce_masked_quantity(quantity: Any) -> Reduced:
-    """Reduce a quantity with a mask to both."""
-    return _masked(quantity)
-
-
-def _masked(array: Any) -> Reduced:
+@rule("astropy.utils.masked.core.MaskedNDArray", "astropy.utils.masked.core.MaskedQuantity")
+def reduce_masked(array: Any) -> Reduced:
+    """Reduce an array or quantity with a mask of astropy to both."""
     function = Import("astropy.utils.masked", "Masked")
     return Reduction(function, (array.unmasked,), {"mask": numpy.array(array.mask)})
 
@@ -368,7 +358,4 @@ def reduce_registry(registry: Any) -> Reduced:
     return Reduction(Attribute(_APPLICATION, "get"))
 
 
-@rule("pint.registry.ApplicationRegistry")
-def reduce_application_registry(_: Any) -> Reduced:
-    """Reduce the registry of the application to its name."""
-    return _APPLICATION
+rule("pint.registry.ApplicationRegistry")(lambda _: _APPLICATION)

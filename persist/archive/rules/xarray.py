@@ -35,7 +35,7 @@ def reduce_variable(variable: Any) -> Reduced:
     """Reduce a variable to its dimensions, values and attributes."""
     if not _is_known(variable):
         return reduce_by_protocol(variable)
-    return Reduction(Import("xarray", "Variable"), _parts(variable))
+    return Reduction(Import("xarray", "Variable"), _parts(variable), copies=True)
 
 
 @rule("xarray.core.variable.IndexVariable", "xarray.IndexVariable")
@@ -118,7 +118,7 @@ def _checked(name: str, obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     slots = {"encoding": obj.encoding} if obj.encoding else None
     function = Import("xarray", name)
     if _makes_same(obj, args, kwargs):
-        return Reduction(function, args, kwargs, slots=slots)
+        return Reduction(function, args, kwargs, copies=True, slots=slots)
     import xarray
 
     # Indexes that xarray would not make, or would make where there is none, are written out.
@@ -127,7 +127,8 @@ def _checked(name: str, obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     )
     if not _makes_same(obj, args, {**kwargs, "coords": given}):
         return reduce_by_protocol(obj)
-    return Reduction(function, args, {**kwargs, "coords": _coordinates(obj)}, slots=slots)
+    kwargs["coords"] = _coordinates(obj)
+    return Reduction(function, args, kwargs, copies=True, slots=slots)
 
 
 def _coordinates(obj: Any) -> Reduction:

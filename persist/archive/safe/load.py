@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from persist.archive.collector import paused_collector
 from persist.archive.load import restore, run
 from persist.archive.safe import numpy_values, pandas_values, scipy_values, stdlib
 from persist.archive.safe.arrays import read_external
@@ -180,14 +180,10 @@ def _interpreted(
         return Interpreter(Names(names, renames, missing, load), given, arrays).run(parser)
 
     # Syntax trees are many objects and no cycles: looking for these takes a quarter of the time.
-    has_collector = gc.isenabled()
-    gc.disable()
     try:
-        return parse(source, read)
+        with paused_collector():
+            return parse(source, read)
     except RecursionError as error:
         raise UntrustedError("the source nests more deeply than can be read") from error
     except MemoryError as error:
         raise UntrustedError("the source takes more memory than there is") from error
-    finally:
-        if has_collector:
-            gc.enable()

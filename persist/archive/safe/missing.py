@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from persist.archive.reduction import NO_STATE, Expression, Import, Reduced, Reduction
@@ -60,10 +60,10 @@ class Missing:
     (<Missing lab_of_1998.Fit(slope=0.5)>, 'lab_of_1998.Fit', 0.5)
     """
 
-    __slots__ = ("_record",)
+    __slots__ = ("_how", "_made")
 
-    # What `__getattr__` finds in the record: a descriptor would be taken for one of the missing
-    # class, whose attributes may have these names.
+    # What `__getattr__` finds: a descriptor would be taken for one of the missing class, whose
+    # attributes may have these names.
     name: str
     is_called: bool
     args: tuple[Any, ...]
@@ -73,14 +73,27 @@ class Missing:
     pairs: list[tuple[Any, Any]]
     members: list[Any]
     state: Any
-    _record: _Record
+    _how: str
+    _made: Reduction
 
-    def __init__(self, module: str, path: Sequence[str]) -> None:
-        self._record = _Record(module, tuple(path))
+    def __init__(self, function: Import, how: str = "", **given: Any) -> None:
+        listed: dict[str, Any] = {name: [] for name in _LISTED}
+        self._how = how
+        self._made = Reduction(
+            function, **{"kwargs": {}, "attributes": {}, "slots": {}, **listed, **given}
+        )
 
     def __getattr__(self, name: str) -> Any:
+        made = self._made
+        match name:
+            case "name":
+                return f"{made.function.module}.{made.function.name}"
+            case "is_called":
+                return bool(self._how)
+            case "state":
+                return None if made.state is NO_STATE else made.state
         if name in _SHOWN_FIELDS:
-            return getattr(self._record, name)
+            return getattr(made, name)
         raise AttributeError(
             f"{self!r} has no attribute {name!r}: what was read of it is in its attributes "
             f"{', '.join(_SHOWN_FIELDS)}"
@@ -91,10 +104,14 @@ class Missing:
 
     @reprlib.recursive_repr("<Missing ...>")
     def __repr__(self) -> str:
-        record = self._record
-        if not record.how:
-            return f"<Missing {record.name}>"
-        return f"<Missing {record.name}({', '.join(record.shown())})>"
+        if not self._how:
+            return f"<Missing {self.name}>"
+        shown = [*map(_short, self.args)]
+        shown += [f"{name}={_short(v)}" for name, v in {**self.kwargs, **self.attributes}.items()]
+        shown += [f"{field}={_short(v)}" for field in _LISTED if (v := getattr(self, field))]
+        if self._made.state is not NO_STATE:
+            shown.append(f"state={_short(self.state)}")
+        return f"<Missing {self.name}({', '.join(shown)})>"
 
 
 class _Updated(Missing):
@@ -107,54 +124,13 @@ class _Updated(Missing):
         object.__setattr__(self, name, value)
 
 
-@dataclass
-class _Record:
-    """What a source says of a missing class, or of an object of one."""
-
-    module: str
-    path: tuple[str, ...]
-    how: str = ""
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict)
-    items: list[Any] = field(default_factory=list)
-    pairs: list[tuple[Any, Any]] = field(default_factory=list)
-    members: list[Any] = field(default_factory=list)
-    given_state: Any = NO_STATE
-    setter: Any = None
-    assigned: set[str] = field(default_factory=set)
-
-    @property
-    def name(self) -> str:
-        return ".".join((self.module, *self.path))
-
-    @property
-    def is_called(self) -> bool:
-        return bool(self.how)
-
-    @property
-    def state(self) -> Any:
-        return None if self.given_state is NO_STATE else self.given_state
-
-    def shown(self) -> Iterator[str]:
-        """Yield what the repr shows between its brackets."""
-        yield from map(_short, self.args)
-        for name, value in {**self.kwargs, **self.attributes}.items():
-            yield f"{name}={_short(value)}"
-        for listed in ("items", "pairs", "members"):
-            if getattr(self, listed):
-                yield f"{listed}={_short(getattr(self, listed))}"
-        if self.given_state is not NO_STATE:
-            yield f"state={_short(self.given_state)}"
+_LISTED = ("items", "pairs", "members")
+_SHOWN_FIELDS = ("name", "is_called", "args", "kwargs", "attributes", *_LISTED, "state")
 
 
-_SHOWN_FIELDS = (
-    *("name", "is_called", "args", "kwargs", "attributes", "items", "pairs", "members", "state"),
-)
-
-
-def _record_of(missing: Missing) -> _Record:
-    return missing._record
+def made_of(missing: Missing) -> Reduction:
+    """Return what a source says of a missing class, or of an object of one."""
+    return missing._made
 
 
 def called(
@@ -165,14 +141,10 @@ def called(
     It is made by the call itself, by ``cls.__new__(cls, …)`` (`how` is 'new', or 'object' with the
     keywords as attributes), or by ``cls[key]`` ('item').
     """
-    made = Missing(_record_of(missing).module, _record_of(missing).path)
-    record = _record_of(made)
-    record.how, record.args = how, tuple(args)
-    if how == "object":
-        record.attributes = dict(kwargs)
-    else:
-        record.kwargs = dict(kwargs)
-    return made
+    field = "attributes" if how == "object" else "kwargs"
+    given = {"args": tuple(args), field: dict(kwargs)}
+    is_new, absorb = how in ("new", "object"), how == "object"
+    return Missing(made_of(missing).function, how, new=is_new, absorb=absorb, **given)
 
 
 def record_method(missing: Missing, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -181,7 +153,7 @@ def record_method(missing: Missing, name: str, args: list[Any], kwargs: dict[str
         raise UntrustedError(f"{name} of a missing class is not recorded with these arguments")
     (value,) = args
     if name == "__setstate__":
-        _record_of(missing).given_state, _record_of(missing).setter = value, None
+        made_of(missing).state, made_of(missing).setter = value, None
     elif name == "append":
         missing.items.append(value)
     elif name == "extend" and type(value) is list:
@@ -194,58 +166,45 @@ def record_method(missing: Missing, name: str, args: list[Any], kwargs: dict[str
 
 def set_attribute(missing: Missing, name: str, value: Any) -> None:
     """Record ``obj.name = value``."""
+    made: Any = made_of(missing)
     # An attribute that is there already had to wait for its value.
-    record = _record_of(missing)
-    if name not in record.attributes:
-        record.assigned.add(name)
-    record.attributes[name] = value
+    if name not in made.attributes:
+        made.slots[name] = value
+    made.attributes[name] = value
 
 
 def update_attributes(missing: Missing, attributes: Mapping[Any, Any]) -> None:
     """Record ``obj.__dict__.update(attributes)``."""
-    _record_of(missing).attributes.update(attributes)
+    made: Any = made_of(missing)
+    made.attributes.update(attributes)
     missing.__class__ = _Updated
 
 
-def record_statement(made: Missing) -> None:
+def record_statement(call: Missing) -> None:
     """Record a call that is a statement, if it is that of a function which sets a state.
 
     Such is ``_RandomState.set_state(x, state)``.
     """
-    record = _record_of(made)
-    if record.how == "call" and len(record.args) == 2 and isinstance(record.args[0], Missing):
-        of, state = record.args
-        _record_of(of).given_state, _record_of(of).setter = (
-            state,
-            Missing(record.module, record.path),
-        )
+    made = made_of(call)
+    if call._how == "call" and len(made.args) == 2 and isinstance(made.args[0], Missing):
+        of = made_of(made.args[0])
+        of.state, of.setter = made.args[1], made.function
 
 
 def _reduce(missing: Missing) -> Reduced:
     """Return what the source said."""
-    record = _record_of(missing)
-    imported = Import(record.module, ".".join(record.path))
-    if not record.how:
-        return imported
-    if record.how == "item":
-        return Expression.of("cls[name]", {"cls": imported, "name": record.args[0]})
-    attributes = record.attributes
-    slots = {name: value for name, value in attributes.items() if name in record.assigned}
-    rest = {name: value for name, value in attributes.items() if name not in record.assigned}
-    return Reduction(
-        imported,
-        record.args,
-        record.kwargs,
-        new=record.how in ("new", "object"),
-        absorb=record.how == "object",
-        items=record.items or None,
-        pairs=record.pairs or None,
-        members=record.members or None,
-        attributes=rest or None,
-        slots=slots or None,
-        state=record.given_state,
-        setter=record.setter,
-    )
+    made: Any = made_of(missing)
+    if not missing._how:
+        path: Import = made.function
+        return path
+    if missing._how == "item":
+        return Expression.of("cls[name]", {"cls": made.function, "name": made.args[0]})
+    fills = {name: getattr(made, name) or None for name in _LISTED}
+    for field, is_slot in (("attributes", False), ("slots", True)):
+        part = {k: v for k, v in made.attributes.items() if (k in made.slots) is is_slot}
+        fills[field] = part or None
+    written: Reduction = replace(made, **fills)
+    return written
 
 
 def _short(value: Any) -> str:

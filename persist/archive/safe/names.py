@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 
+from persist.archive.reduction import Import
 from persist.archive.safe.missing import Missing, called
 from persist.archive.safe.table import (
     ENTRIES,
@@ -169,8 +170,8 @@ class Names:
             raise ArchiveError(f"{token.dotted} has no member {key!r}")
         if token.module in ("builtins", "collections") and isinstance(owner, type):
             return types.GenericAlias(owner, key)
-        if token.module == "typing" and self._is_trusted(token):
-            return self.run(owner.__getitem__, token.dotted, [key], {})
+        if self._is_trusted(token) and (token.module == "typing" or isinstance(owner, type)):
+            return self.run(lambda: owner[key], token.dotted, [], {})
         raise UntrustedError(f"{token.dotted} cannot be subscripted")
 
     def array_class(self, cls: type, length: int) -> Any:
@@ -204,7 +205,7 @@ class Names:
             found = _find(renamed, None if self._is_exact(token) else self._prefixes)
         except (ImportError, AttributeError) as error:
             if self._has_placeholders:
-                return Missing(token.module, token.path)
+                return _gap(token)
             raise ArchiveError(
                 f"cannot find {dotted}: {describe(error)}; give its present name as "
                 f"renames={{{token.dotted!r}: ...}}, or missing='placeholder' to see its data"
@@ -223,13 +224,13 @@ class Names:
         if owner.path and self._is_trusted(owner):
             cls = self.value(owner)
             if isinstance(cls, Missing):
-                return Missing(token.module, token.path)
+                return _gap(token)
             if isinstance(cls, type) and issubclass(cls, enum.Enum):
                 member = cls.__members__.get(token.path[-1])
                 if member is not None:
                     return member
         if self._has_placeholders and _is_gone(renamed):
-            return Missing(token.module, token.path)
+            return _gap(token)
         raise untrusted(token.dotted)
 
     def _is_callable(self, token: Token, function: Any) -> bool:
@@ -253,6 +254,10 @@ class Names:
                 module, _, name = new.rpartition(".")
                 return Token(module, (name, *token.path[end:])) if module else Token(name)
         return token
+
+
+def _gap(token: Token) -> Missing:
+    return Missing(Import(token.module, ".".join(token.path)))
 
 
 def _executes(module: str) -> bool:

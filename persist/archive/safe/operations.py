@@ -40,6 +40,15 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
 }
 
 
+# What rules call on objects of trusted classes.
+_WRITTEN = {
+    "PIL.Image.Image": ("copy",),
+    "polars.series.series.Series": ("cast", "set_sorted"),
+    "xarray.core.indexes.PandasIndex": ("create_variables",),
+    "xarray.core.indexes.PandasMultiIndex": ("create_variables",),
+}
+
+
 def _find(table: dict[tuple[type | str, str], Any], obj: Any, name: str) -> Any:
     cls = type(obj)
     found = table.get((cls, name))
@@ -97,6 +106,10 @@ class Operations:
         method = _find(METHODS, obj, name)
         if method is not None:
             return method(self._load, obj, *args, **kwargs)
+        cls = type(obj)
+        written = _WRITTEN.get(f"{cls.__module__}.{cls.__qualname__}", ())
+        if name in written and self._load.has_made(obj):
+            return self._load.add(_own(getattr(cls, name), obj, *args, **kwargs))
         if name in _FILLS and (type(obj) in _CONTAINERS or self._load.has_made(obj)):
             if kwargs or len(args) != 1:
                 raise UntrustedError(f"the method {name} is called with one argument")
@@ -205,9 +218,12 @@ class Operations:
 def _check_names(state: Any) -> None:
     """Refuse state that would set an attribute which Python or numpy looks up."""
     for part in state if type(state) is tuple else (state,):
-        if type(part) is dict:
+        if isinstance(part, dict):
+            # pydantic has the attributes of a model below this name.
+            if "__dict__" in part:
+                _check_names(part["__dict__"])
             for name in part:
-                if type(name) is str:
+                if type(name) is str and name != "__dict__":
                     settable(name)
 
 

@@ -190,7 +190,8 @@ def _namespace(load: Load, /, **attributes: Any) -> Any:
 
 @entry("types.MappingProxyType")
 def _proxy(load: Load, mapping: Any, /) -> Any:
-    if type(mapping) not in (dict, collections.OrderedDict):
+    known = (dict, collections.OrderedDict, types.MappingProxyType)
+    if type(mapping) not in known and not load.has_made(mapping):
         raise UntrustedError("MappingProxyType is read for a dict only")
     return types.MappingProxyType(mapping)
 

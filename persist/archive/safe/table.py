@@ -41,8 +41,15 @@ __all__ = [
 ]
 
 _LONGEST = 500  # characters of a name in a message
-# Attributes like any other: the notes of an exception, and what networkx has computed.
-_PLAIN_DUNDERS = frozenset(["__builtins__", "__name__", "__notes__", "__networkx_cache__"])
+# Attributes like any other: the notes of an exception, the arguments of a generic class, what
+# networkx has computed, and what matplotlib and pydantic add to a state.
+_PLAIN_DUNDERS = frozenset(
+    [
+        *("__builtins__", "__doc__", "__name__", "__notes__", "__orig_class__"),
+        *("__networkx_cache__", "__mpl_version__"),
+        *(f"__pydantic_{name}__" for name in ("extra", "fields_set", "private")),
+    ]
+)
 _UNSETTABLE = (
     type,
     types.ModuleType,

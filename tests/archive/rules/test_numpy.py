@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 import pytest
 
+from persist.archive import Archive, restore
 from persist.archive.reduce import reduce
 from persist.archive.reduction import Data, Expression, Import, Reduction
 from persist.errors import PersistWarning, UnsupportedObjectError
@@ -343,6 +344,18 @@ def test_array_of_variable_strings_comes_back() -> None:
     built = rebuild(array)
     assert built.dtype == array.dtype
     assert built.tolist() == array.tolist()
+
+
+@pytest.mark.skipif(numpy.lib.NumpyVersion(numpy.__version__) < "2.0.0", reason="needs numpy 2")
+@pytest.mark.parametrize("shape", [(), (0, 3), (3, 0), (2, 3)], ids=str)
+def test_array_of_variable_strings_keeps_its_shape_order_and_lock(shape: tuple[int, ...]) -> None:
+    array = numpy.full(shape, "é", numpy.dtypes.StringDType(), order="F")
+    array.flags.writeable = False
+    archive = Archive(scoped=False)
+    archive.insert(x=array)
+    found = restore(str(archive))["x"]
+    assert_same(found, array)
+    assert (found.flags.fnc, found.flags.writeable) == (array.flags.fnc, False)
 
 
 def test_limits_and_calendars_come_back() -> None:

@@ -112,6 +112,19 @@ def test_curve_comes_back(curve: Any) -> None:
     assert built(at).tolist() == curve(at).tolist()
 
 
+def test_unused_memory_of_a_spline_is_not_stored() -> None:
+    texts = set()
+    for unused in (1.0, 2.0):
+        # One polynomial is near enough, so there are no sums over intervals.
+        spline = interpolate.UnivariateSpline(range(6), range(6))
+        spline._data[11][:6] = unused
+        archive = Archive()
+        archive.insert(x=spline)
+        texts.add(str(archive))
+    (text,) = texts
+    assert restore(text)["x"]([0.5, 4]).tolist() == spline([0.5, 4]).tolist()
+
+
 def test_interpolator_on_a_grid_comes_back() -> None:
     grid = interpolate.RegularGridInterpolator(([1.0, 2.0], [0.0, 1.0]), [[1.0, 2.0], [3.0, 4.0]])
     assert rebuild(grid)([[1.5, 0.25]]) == grid([[1.5, 0.25]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import builtins
 import collections
+import copyreg
 import ctypes
 import dataclasses
 import datetime
@@ -411,6 +412,30 @@ def test_exception_group_keeps_its_members() -> None:
 def test_object_that_cannot_be_stored_says_so(obj: Any) -> None:
     with pytest.raises(UnsupportedObjectError):
         rebuild(obj)
+
+
+class GoneError(OSError):
+    def __init__(self, path: str) -> None:
+        super().__init__(2, "gone", path)
+
+
+def test_exception_that_pickle_cannot_load_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # tblib, where something has loaded it, teaches pickle all exceptions that there are.
+    monkeypatch.delitem(copyreg.dispatch_table, GoneError, raising=False)
+    function, args, *_ = GoneError("f").__reduce__()
+    with pytest.raises(TypeError):
+        function(*args)
+    with pytest.raises(UnsupportedObjectError, match="does not take the args"):
+        rebuild(GoneError("f"))
+
+
+PARAMETERS = typing.ParamSpec("PARAMETERS")
+
+
+def test_arguments_of_a_parameter_specification_are_attributes_of_it() -> None:
+    for obj in (PARAMETERS.args, PARAMETERS.kwargs):
+        assert rebuild(obj) == obj
+    assert source(PARAMETERS.args).endswith("PARAMETERS.args")
 
 
 def test_module_of_c_is_imported_by_its_public_name() -> None:
