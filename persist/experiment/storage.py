@@ -259,10 +259,17 @@ class Storage:
         try:
             os.mkdir(path)
         except FileExistsError:
-            return self._replacing(path, task_id)
-        if self.durable:
-            sync_folder(os.path.dirname(path))
-        return self._kept(TaskWriter(path, durable=self.durable, timeout=self.timeout))
+            if not self.allow_overwrite:
+                raise TaskError(
+                    f'Subject {self._subject_id} has already started "{task_id}". '
+                    "Only unique task names are allowed."
+                ) from None
+            writer: TaskWriter = ReplacingWriter(path, durable=self.durable, timeout=self.timeout)
+        else:
+            if self.durable:
+                sync_folder(os.path.dirname(path))
+            writer = TaskWriter(path, durable=self.durable, timeout=self.timeout)
+        return self._kept(writer)
 
     def require_task(self, task_id: str) -> TaskReader:
         """Return what reads a task of the current subject.
@@ -332,14 +339,6 @@ class Storage:
             f'Subject {self._subject_id} has not started "{task_id}" yet. '
             "Use `create_task` to create it first."
         )
-
-    def _replacing(self, path: str, task_id: str) -> TaskWriter:
-        if not self.allow_overwrite:
-            raise TaskError(
-                f'Subject {self._subject_id} has already started "{task_id}". '
-                "Only unique task names are allowed."
-            )
-        return self._kept(ReplacingWriter(path, durable=self.durable, timeout=self.timeout))
 
     def _kept(self, opened: _Opened) -> _Opened:
         self._opened.add(opened)
