@@ -3,7 +3,7 @@
 The data is in ``<path>.h5``. What ``<path>.json`` says can be told from it, and is for people and
 other programs. Both carry the same random mark. The new files are written as ``.h5.tmp`` and
 ``.json.tmp``, synced, and renamed, the data first. If the machine stops between the two, the next
-reader or writer finds that the mark in ``.json.tmp`` is that of the data, and renames it too.
+reader of all items finds that the marks differ, and writes the JSON anew.
 
 The data also holds its index, so that not every group has to be read for it.
 """
@@ -247,16 +247,8 @@ class Pair:
         if os.path.exists(self.data):
             recover(self.journal)
             Journal(self.journal).remove()
-        self.finish()
         for path in (self.data, self.sidecar):
             remove_path(f"{os.path.realpath(path)}.tmp")
-
-    def finish(self) -> None:
-        """Rename the second file of a writer that died before it could."""
-        new = f"{os.path.realpath(self.sidecar)}.tmp"
-        mark = (_read_sidecar(new) or {}).get(_MARK)
-        if mark is not None and mark == self._data_mark():
-            _rename_if_there(new, os.path.realpath(self.sidecar))
 
     def check_there(self) -> None:
         """Raise FileNotFoundError if the data was moved or removed while it was open."""

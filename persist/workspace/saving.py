@@ -178,8 +178,6 @@ def opened(pair: Pair, timeout: float = TIMEOUT) -> Any:
     if pair.has_journal():
         with pair.lock(timeout):
             pair.settle()
-    with contextlib.suppress(OSError):
-        pair.finish()
     return open_hdf5(pair.data, timeout)
 
 
