@@ -18,7 +18,7 @@ from persist.experiment.folder import changing, journal_of
 from persist.experiment.names import check_name, plain_name
 from persist.experiment.task_reader import TaskReader
 from persist.experiment.task_writer import ReplacingWriter, TaskWriter
-from persist.experiment.tree import check_root, folder_names, settle_tree
+from persist.experiment.tree import check_root, folder_names, free_name, settle_tree
 from persist.experiment.trial_arrays import row_names
 from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names, read_csv
 from persist.experiment.view import storage_view
@@ -114,10 +114,7 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
 def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str:
     """Copy datasets to a new file, and remove them from the other, for a commit to make it last."""
     source: Any = array_file.file
-    target, number = f"{name}{_ORPHANS}.h5", 0
-    while os.path.lexists(os.path.join(folder, target)):
-        number += 1
-        target = f"{name}{_ORPHANS}_{number}.h5"
+    target = free_name(folder, name + _ORPHANS, ".h5")
     members = [f"{row}{ending}" for row in rows for ending in ("", MASK_ENDING)]
     members = [found for found in members if found in source]
     path = os.path.join(folder, target)

@@ -294,7 +294,12 @@ class TrialWriter:
         self._is_line_open = False
 
     def _row_change(self, handle: int, columns: list[str], fields: Mapping[str, str]) -> Change:
-        line = row_line([fields.get(name, "") for name in columns]).encode()
+        # Other software may give a name to several columns, of which the first is meant.
+        firsts = {name: number for number, name in reversed(list(enumerate(columns)))}
+        texts = [""] * len(columns)
+        for name, text in fields.items():
+            texts[firsts[name]] = text
+        line = row_line(texts).encode()
         if columns == self._columns:
             return Change(self._end, b"\n" * self._is_line_open + line, b"")
         old = read_at(handle, self._end, 0)
