@@ -281,7 +281,7 @@ class AnalysisWorkspace:
         -------
         dict
             ``merged`` and ``skipped``, two numbers, and ``skipped_keys``, a list of (namespace,
-            key).
+            key), those that the other could not read among them.
 
         Raises
         ------
@@ -298,16 +298,17 @@ class AnalysisWorkspace:
             index = other.describe()
 
         report = item_reporter(progress)
-        skipped: list[tuple[str, str]] = []
-        items = list(listed(index))
+        # What the other could not read stays where it is.
+        skipped: list[tuple[str, str]] = list(getattr(other, "unreadable", ()))
+        items, merged = list(listed(index)), 0
         for done, (namespace, key, entry) in enumerate(items, start=1):
             name = self._key_for(namespace, key, entry, overwrite, on_conflict)
             if name is None:
                 skipped.append((namespace, key))
             else:
                 self._take_over(other, namespace, key, entry, name)
+                merged += 1
             report(done, len(items), namespace, key)
-        merged = len(items) - len(skipped)
         return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
 
     def _key_for(
@@ -357,7 +358,8 @@ class AnalysisWorkspace:
         progress : bool or callable, optional
             See `merge_from`.
         replace : bool, optional
-            Replace, too, a workspace that was saved under the path in the other format.
+            Replace, too, a workspace that was saved under the path in the other format, or a file
+            that is not of a workspace.
         timeout : float, optional
             How long to wait for another writer of the files, in s.
 
@@ -366,7 +368,8 @@ class AnalysisWorkspace:
         TypeError
             If an item cannot be stored, or a note cannot be written as JSON.
         FileExistsError
-            If a workspace was saved under the path in the other format, and is not to be replaced.
+            If a workspace was saved under the path in the other format, or a file that is there is
+            not of a workspace, and is not to be replaced.
         LockTimeout
             If another writer of the files does not finish.
         OSError
