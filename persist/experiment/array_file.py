@@ -27,6 +27,7 @@ from persist.files.overlay import (
     unlock,
 )
 from persist.files.write import replace_bytes
+from persist.hdf5.extras import Layout, copy_attribute, copy_member, extras_of
 from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
 from persist.hdf5.opening import format_errors, member, open_hdf5
 
@@ -155,10 +156,11 @@ def _rewrite(path: str, timeout: float) -> None:
         open_hdf5(path, timeout) as source,
         h5py.File(temporary, "w", libver=_VERSIONS) as target,
     ):
-        for name in source:
-            h5py.h5o.copy(source.id, name.encode(), target.id, name.encode())
-        for name, value in source.attrs.items():
-            target.attrs[name] = value
+        for _, attributes, members in extras_of(source, Layout()):
+            for name in members:
+                copy_member(source, target, name)
+            for name in attributes:
+                copy_attribute(source, target, name)
 
 
 def _close(file: Any, overlay: OverlayFile) -> None:

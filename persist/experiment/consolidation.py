@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
 import numpy
 
+from persist.archive.arrays.vocabulary import TRIAL
 from persist.errors import ArgumentError, DamagedError, PathExistsError, PersistWarning
-from persist.experiment.columns import Table, read_table, table_layout, write_table
+from persist.experiment.columns import COLUMN, Table, read_table, table_layout, write_table
 from persist.experiment.folder import reading
 from persist.experiment.names import is_own_file, plain_name
 from persist.experiment.task_writer import PICKLE
@@ -24,6 +27,7 @@ from persist.experiment.tree import (
     default_target,
     existing_file,
     files_in,
+    free_name,
     settled_folders,
 )
 from persist.experiment.trial_arrays import (
@@ -52,7 +56,17 @@ from persist.experiment.working import (
 )
 from persist.files import TIMEOUT, open_regular, temporary_beside
 from persist.files.folder import new_folder
-from persist.hdf5.extras import SEEN, Extra, Layout, attributes_but, extras_of
+from persist.hdf5.extras import (
+    SEEN,
+    Extra,
+    Layout,
+    attributes_but,
+    copy_attribute,
+    copy_member,
+    dataset_layout,
+    extras_of,
+    members_of,
+)
 from persist.hdf5.opening import disk_errors, member, open_hdf5
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
@@ -63,6 +77,15 @@ _Path = str | os.PathLike[str]
 _PIECE = 1 << 22  # bytes
 _JOINED_ALONE = Layout(JOINED.attributes, dict.fromkeys(JOINED.members, SEEN))
 _ATTRIBUTES = frozenset(map(str.encode, ["format", "format_version", ROOT, EXTENDED]))
+_WORDS = _ATTRIBUTES.union(
+    table_layout(Table()).attributes,
+    COLUMN.attributes,
+    JOINED.attributes,
+    dataset_layout(*TRIAL.names).attributes,
+)
+_TRIALS_PLACE = re.compile(f"/[^/]+/[^/]+/{ARRAYS}/[^/]+")
+_TRIAL = re.compile(r"[0-9]+(\.mask)?")
+_EXTRAS = "extras"
 
 
 def storage_to_hdf5(
@@ -89,7 +112,7 @@ def storage_to_hdf5(
         Whether the arrays of trials are a dataset each, or end to end in one with an index, where
         that loses nothing.
     overwrite : bool, optional
-        Replace a working dataset, too, to which something was added since it was made.
+        Replace, too, a working dataset that has what the storage does not have, or another file.
     progress, timeout
         See `storage_to_zip`.
 
@@ -103,7 +126,8 @@ def storage_to_hdf5(
     FileNotFoundError, NotADirectoryError
         If the storage is missing.
     FileExistsError
-        If the file has what the storage does not have, and is not to be replaced.
+        If the file has what the storage does not have, or is not a working dataset, and is not to
+        be replaced.
     ValueError
         If the file would be in the storage, or the layout is unknown.
     DamagedError
@@ -118,9 +142,9 @@ def storage_to_hdf5(
     root = check_root(path)
     target = default_target(path, EXTENSION) if outfile is None else os.fspath(outfile)
     check_outside(target, root)
-    if not overwrite:
-        _refuse_extended(target, timeout)
     folders, meter = settled_folders(root, progress)
+    if not overwrite:
+        _refuse_other_files(target)
     with (
         temporary_beside(target) as temporary,
         disk_errors(target),
@@ -130,20 +154,61 @@ def storage_to_hdf5(
         for folder in folders:
             with reading(folder.path, timeout=timeout):
                 _Copy(file, folder, layout, meter, timeout).run()
+        if not overwrite and os.path.exists(target) and os.path.getsize(target):
+            with open_hdf5(target, timeout) as former:
+                _refuse_losses(former, file, target)
     return target
 
 
-def _refuse_extended(target: str, timeout: float) -> None:
-    if not is_working_dataset(target):
-        return
-    with open_hdf5(target, timeout) as file:
-        if file.attrs.get(EXTENDED):
-            raise PathExistsError(
-                errno.EEXIST,
-                "Something was added to this working dataset, which would be lost: choose another "
-                "file, or give overwrite=True",
-                target,
-            )
+def _refuse_other_files(target: str) -> None:
+    """Raise FileExistsError if there is a file that is not a working dataset, nor empty."""
+    is_other = os.path.exists(target) and os.path.getsize(target) > 0
+    if is_other and not is_working_dataset(target):
+        raise PathExistsError(
+            errno.EEXIST,
+            "This file is not a working dataset, and would be lost: choose another file, or give "
+            "overwrite=True",
+            target,
+        )
+
+
+def _refuse_losses(former: Any, new: Any, target: str) -> None:
+    """Raise FileExistsError if a working dataset has what a new one does not have."""
+    lost = next(_lost(former, new), None)
+    if lost is not None:
+        raise PathExistsError(
+            errno.EEXIST,
+            f"The storage does not have {lost} of this working dataset, which would be lost: "
+            "choose another file, or give overwrite=True",
+            target,
+        )
+
+
+def _lost(former: Any, new: Any) -> Iterator[str]:
+    """Yield what a file holds by name, and another does not; trials may be fewer."""
+    seen: set[Any] = set()
+    pairs: list[tuple[Any, Any | None]] = [(former, new)]
+    while pairs:
+        old, there = pairs.pop()
+        info = h5py.h5o.get_info(old.id)
+        if (info.fileno, info.addr) in seen:
+            continue
+        seen.add((info.fileno, info.addr))
+        for attribute in attributes_but(old, _WORDS):
+            if there is None or not h5py.h5a.exists(there.id, attribute):
+                yield f"{attribute.decode(errors='replace')!r} of {old.name}"
+        if not isinstance(old, h5py.Group):
+            continue
+        joined = JOINED.members if is_joined(old) else {}
+        has_trials = _TRIALS_PLACE.fullmatch(old.name) is not None
+        for name in members_of(old):
+            text = name.decode(errors="replace")
+            is_there = there is not None and there.id.links.exists(name)
+            is_trial = has_trials and (name in joined or _TRIAL.fullmatch(text) is not None)
+            if not is_there and not is_trial:
+                yield f"{text!r} of {old.name}"
+            elif old.id.links.get_info(name).type == h5py.h5l.TYPE_HARD:
+                pairs.append((old[name], there[name] if there is not None and is_there else None))
 
 
 class _Copy:
@@ -232,8 +297,8 @@ def hdf5_to_storage(
     """Make a storage of a working dataset: the inverse of `storage_to_hdf5`.
 
     What else was put into the file, groups and datasets of any names, becomes HDF5 files at their
-    place in the storage, or stays in the file of the arrays that it is beside. A warning names
-    attributes and columns that a storage cannot hold; they stay in the file that was given.
+    place in the storage, or stays in the file of the arrays that it is beside. Attributes and
+    columns that a storage has no place for are kept in its file ``extras.hdf5``, with a warning.
 
     Parameters
     ----------
@@ -285,16 +350,29 @@ def _write_root(file: Any, root: str, progress: Progress) -> None:
     for subject, task, folder in tasks:
         _write_task(member(member(file, subject), task), folder)
         meter.advance(1, f"{name_of_group(subject)}/{name_of_group(task)}")
-    left = _extras(file, [subject for subject, _ in subjects], [task[:2] for task in tasks])
-    if left:
+    extras = _extras(file, [subject for subject, _ in subjects], [task[:2] for task in tasks])
+    if extras:
+        kept = free_name(root, _EXTRAS, EXTENSION)
+        with _new_file(os.path.join(root, kept)) as target:
+            for owner, attributes, members in extras:
+                place = target.require_group(owner.name)
+                for name in attributes:
+                    copy_attribute(owner, place, name)
+                for name in members:
+                    copy_member(owner, place, name)
+        left = ", ".join(
+            f"{name.decode(errors='replace')} of {owner.name}"
+            for owner, attributes, members in extras
+            for name in attributes + members
+        )
         warnings.warn(
-            f"{', '.join(left)} has no place in a storage, and stays in the HDF5 file only",
+            f"{left} has no place in a storage, and is kept in its file {kept}",
             PersistWarning,
             stacklevel=3,
         )
 
 
-def _extras(file: Any, subjects: list[str], tasks: list[tuple[str, str]]) -> list[str]:
+def _extras(file: Any, subjects: list[str], tasks: list[tuple[str, str]]) -> list[Extra]:
     """Return what other software has put into a working dataset, and a storage has no place for."""
     found = [Extra(file, attributes_but(file, _ATTRIBUTES), [])]
     for subject in subjects:
@@ -311,11 +389,7 @@ def _extras(file: Any, subjects: list[str], tasks: list[tuple[str, str]]) -> lis
             if is_joined(joined):
                 for extra in extras_of(joined, JOINED):
                     found += _not_kept(extra, joined)
-    return [
-        f"{name.decode(errors='replace')} of {owner.name}"
-        for owner, attributes, members in found
-        for name in attributes + members
-    ]
+    return [extra for extra in found if extra.attributes or extra.members]
 
 
 def _not_kept(extra: Extra, joined: Any) -> list[Extra]:
@@ -384,10 +458,10 @@ def _write_arrays(group: Any, path: str) -> None:
             file.create_dataset(str(row), data=arrays.read(row), track_times=False)
         _, attributes, members = _beside(group)
         for name in attributes:
-            file.attrs[name] = group.attrs[name]
+            copy_attribute(group, file, name)
         for name in members:
             member(group, name.decode())  # refuses what has its data in another file
-            h5py.h5o.copy(group.id, name, file.id, name)
+            copy_member(group, file, name)
 
 
 def _write_datasets(group: Any, names: list[str], path: str) -> None:
@@ -401,8 +475,8 @@ def _write_datasets(group: Any, names: list[str], path: str) -> None:
             target = RESULT if is_level else name
             h5py.h5o.copy(group.id, name.encode(), file.id, target.encode())
         if not is_level:
-            for name, value in group.attrs.items():
-                file.attrs[name] = value
+            for attribute in attributes_but(group, frozenset()):
+                copy_attribute(group, file, attribute)
 
 
 def _new_file(path: str) -> Any:

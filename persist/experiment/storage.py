@@ -18,7 +18,7 @@ from persist.experiment.folder import changing, journal_of
 from persist.experiment.names import check_name, plain_name
 from persist.experiment.task_reader import TaskReader
 from persist.experiment.task_writer import ReplacingWriter, TaskWriter
-from persist.experiment.tree import check_root, folder_names, settle_tree
+from persist.experiment.tree import check_root, folder_names, free_name, settle_tree
 from persist.experiment.trial_arrays import row_names
 from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names, read_csv
 from persist.experiment.view import storage_view
@@ -114,10 +114,7 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
 def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str:
     """Copy datasets to a new file, and remove them from the other, for a commit to make it last."""
     source: Any = array_file.file
-    target, number = f"{name}{_ORPHANS}.h5", 0
-    while os.path.lexists(os.path.join(folder, target)):
-        number += 1
-        target = f"{name}{_ORPHANS}_{number}.h5"
+    target = free_name(folder, name + _ORPHANS, ".h5")
     members = [f"{row}{ending}" for row in rows for ending in ("", MASK_ENDING)]
     members = [found for found in members if found in source]
     path = os.path.join(folder, target)
@@ -259,10 +256,17 @@ class Storage:
         try:
             os.mkdir(path)
         except FileExistsError:
-            return self._replacing(path, task_id)
-        if self.durable:
-            sync_folder(os.path.dirname(path))
-        return self._kept(TaskWriter(path, durable=self.durable, timeout=self.timeout))
+            if not self.allow_overwrite:
+                raise TaskError(
+                    f'Subject {self._subject_id} has already started "{task_id}". '
+                    "Only unique task names are allowed."
+                ) from None
+            writer: TaskWriter = ReplacingWriter(path, durable=self.durable, timeout=self.timeout)
+        else:
+            if self.durable:
+                sync_folder(os.path.dirname(path))
+            writer = TaskWriter(path, durable=self.durable, timeout=self.timeout)
+        return self._kept(writer)
 
     def require_task(self, task_id: str) -> TaskReader:
         """Return what reads a task of the current subject.
@@ -332,14 +336,6 @@ class Storage:
             f'Subject {self._subject_id} has not started "{task_id}" yet. '
             "Use `create_task` to create it first."
         )
-
-    def _replacing(self, path: str, task_id: str) -> TaskWriter:
-        if not self.allow_overwrite:
-            raise TaskError(
-                f'Subject {self._subject_id} has already started "{task_id}". '
-                "Only unique task names are allowed."
-            )
-        return self._kept(ReplacingWriter(path, durable=self.durable, timeout=self.timeout))
 
     def _kept(self, opened: _Opened) -> _Opened:
         self._opened.add(opened)

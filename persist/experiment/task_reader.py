@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from persist.experiment.columns import Table
@@ -20,8 +20,15 @@ from persist.experiment.reader import (
     load_object,
 )
 from persist.experiment.task_writer import PICKLE
-from persist.experiment.trial_arrays import SeparateArrays, row_names
-from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names, read_csv, refuse_orphans
+from persist.experiment.trial_arrays import SeparateArrays
+from persist.experiment.trial_folder import (
+    EXTENSION,
+    TRIALS,
+    array_names,
+    orphans,
+    read_csv,
+    refuse_orphans,
+)
 from persist.files import TIMEOUT, open_regular
 from persist.hdf5.opening import open_hdf5
 
@@ -66,27 +73,27 @@ class TaskReader(Reader):
         with reading(self._folder, timeout=self._timeout):
             csv = _read_csv(self._folder)
             found = [f"row {len(csv.rows)}: not whole: {csv.rest!r}"] if csv.rest else []
-            for name, rows in self._orphans(len(csv.rows)).items():
-                found += [f"row {row}: {name} without attributes" for row in rows]
+            with self._opening() as opened:
+                rows = orphans(self._folder, len(csv.rows), opened)
+            found += [
+                f"row {row}: {name} without attributes" for name in rows for row in rows[name]
+            ]
         return found
 
     def check_complete(self) -> None:
         """Raise DamagedError if there are arrays of trials that are not in the table."""
-        with reading(self._folder, timeout=self._timeout):
-            n_rows = len(_read_csv(self._folder).rows)
-            refuse_orphans(self._folder, n_rows, self._orphans(n_rows))
+        with reading(self._folder, timeout=self._timeout), self._opening() as opened:
+            refuse_orphans(self._folder, len(_read_csv(self._folder).rows), opened)
+
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[Callable[[str], Any]]:
+        with contextlib.ExitStack() as files:
+            yield lambda name: files.enter_context(self._open_file(name))
 
     def _stored(self, name: str) -> Any:
         self._check_there(name, SOURCE)
         with reading(self._folder, timeout=self._timeout):
             return load_object(self._folder, name)
-
-    def _orphans(self, n_rows: int) -> dict[str, list[int]]:
-        found = {}
-        for name in self.array_names:
-            with self._open_file(name) as file:
-                found[name] = [row for row in row_names(file) if row >= n_rows]
-        return found
 
     def _where(self) -> str:
         return self._folder

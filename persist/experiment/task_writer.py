@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from persist.archive.arrays.datasets import Encoded
@@ -13,7 +14,7 @@ from persist.errors import PersistError, UnsupportedObjectError
 from persist.experiment.folder import changing
 from persist.experiment.names import check_name
 from persist.experiment.reader import check_object_name, store_object
-from persist.experiment.trial_folder import TRIALS, TrialFolder, TrialWriter, prepare_fields
+from persist.experiment.trial_folder import TRIALS, TrialWriter, prepare_fields
 from persist.files import TIMEOUT, replace_file
 from persist.files.folder import begin_folder, commit_folder
 from persist.hdf5.masked import prepare_array
@@ -87,8 +88,10 @@ class TaskWriter:
     def __init__(
         self, root: str | os.PathLike[str], *, durable: bool = True, timeout: float = TIMEOUT
     ) -> None:
+        self.root = root
+        self._durable = durable
         self._timeout = timeout
-        self._set_root(root, durable)
+        self.trials = self._trials_in(os.fspath(root))
 
     def write(self, trial: TrialLike) -> None:
         """Write a trial, and clear its arrays. It is on disk when the call returns, as a whole.
@@ -122,13 +125,9 @@ class TaskWriter:
         if _log.isEnabledFor(logging.INFO):
             _log.info("saving trial %s:%s\n%s", block, number, trial)
         fields = prepare_fields(attrs)
-        arrays = {name: self._prepared(name, array) for name, array in trial.arrays.items()}
-
-        def write() -> None:
-            with self._folder.changing():
-                self._folder.append(fields, arrays)
-
-        self._do(write)
+        arrays = {name: _prepared(name, array) for name, array in trial.arrays.items()}
+        with self._writing():
+            self.trials.append(fields, arrays)
         for array in trial.arrays.values():
             array.clear()
 
@@ -140,15 +139,12 @@ class TaskWriter:
         """
         check_name("pickle", name)
         data = pickle.dumps(obj)
-
-        def write() -> None:
-            with (
-                changing(self._place, self._timeout),
-                replace_file(os.path.join(self._place, name + PICKLE), "wb") as file,
-            ):
-                file.write(data)
-
-        self._do(write)
+        with (
+            self._writing() as place,
+            changing(place, self._timeout),
+            replace_file(os.path.join(place, name + PICKLE), "wb") as file,
+        ):
+            file.write(data)
 
     def store(self, obj: Any, name: str) -> None:
         """Write any object as readable source, ``<name>.py``, with its large arrays beside it.
@@ -159,16 +155,12 @@ class TaskWriter:
             If the object cannot be stored; nothing has changed.
         """
         check_object_name(check_name("object", name))
-
-        def write() -> None:
-            with changing(self._place, self._timeout):
-                store_object(obj, self._place, name)
-
-        self._do(write)
+        with self._writing() as place, changing(place, self._timeout):
+            store_object(obj, place, name)
 
     def close(self) -> None:
         """Close all files. Further calls raise `ClosedError`."""
-        self._folder.finish()
+        self.trials.close()
 
     def __enter__(self) -> TaskWriter:
         return self
@@ -176,24 +168,15 @@ class TaskWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _prepared(self, name: str, array: ArrayLike) -> Encoded:
-        check_name("array", name)
-        try:
-            return prepare_array(array.data)
-        except TypeError as error:
-            raise UnsupportedObjectError(f"array {name!r} cannot be written: {error}") from error
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[str]:
+        """Context manager that gives the folder in which the block writes."""
+        self.trials.check_open()
+        yield os.fspath(self.root)
 
-    def _do(self, write: Callable[[], None]) -> None:
-        self._folder.check_open()
-        write()
-
-    def _set_root(self, root: str | os.PathLike[str], durable: bool) -> None:
-        self.root = root
-        self._place = os.fspath(root)
-        self.trials = TrialWriter(
-            os.path.join(self._place, TRIALS), durable=durable, timeout=self._timeout
-        )
-        self._folder: TrialFolder = self.trials.folder
+    def _trials_in(self, folder: str) -> TrialWriter:
+        path = os.path.join(folder, TRIALS)
+        return TrialWriter(path, durable=self._durable, timeout=self._timeout)
 
 
 class ReplacingWriter(TaskWriter):
@@ -201,18 +184,27 @@ class ReplacingWriter(TaskWriter):
 
     _has_replaced = False
 
-    def _do(self, write: Callable[[], None]) -> None:
-        if self._has_replaced:
-            super()._do(write)
-            return
-        self._folder.check_open()
-        root, durable = os.fspath(self.root), self._folder.durable
-        self._set_root(begin_folder(root), durable)
-        try:
-            write()
-            self._folder.close()
-            commit_folder(root)
-        finally:
-            self._folder.close()
-            self._set_root(root, durable)
-        self._has_replaced = True
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[str]:
+        with super()._writing() as folder:
+            if self._has_replaced:
+                yield folder
+                return
+            new = begin_folder(folder)
+            self.trials = self._trials_in(new)
+            try:
+                yield new
+                self.trials.release()
+                commit_folder(folder)
+            finally:
+                self.trials.release()
+                self.trials = self._trials_in(folder)
+            self._has_replaced = True
+
+
+def _prepared(name: str, array: ArrayLike) -> Encoded:
+    check_name("array", name)
+    try:
+        return prepare_array(array.data)
+    except TypeError as error:
+        raise UnsupportedObjectError(f"array {name!r} cannot be written: {error}") from error

@@ -127,6 +127,15 @@ def default_root(path: str, *extensions: str) -> str:
     return stem
 
 
+def free_name(folder: str, stem: str, extension: str) -> str:
+    """Return the name of a file that is not in a folder yet, with a number if need be."""
+    name, number = stem + extension, 0
+    while os.path.lexists(os.path.join(folder, name)):
+        number += 1
+        name = f"{stem}_{number}{extension}"
+    return name
+
+
 def existing_file(path: str | os.PathLike[str], extension: str) -> str:
     """Return the path of a file that may be given without its extension."""
     plain = os.fspath(path)

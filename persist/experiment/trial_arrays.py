@@ -129,7 +129,7 @@ def _common_dtype(arrays: TrialArrays, rows: Sequence[int]) -> Any:
     if common.kind not in "fc" or not wide:
         return common
     is_integer = all(dtype.kind in "iu" for dtype in dtypes.values())
-    parts = [numpy.ma.getdata(arrays.read(row)) for row in (rows if is_integer else wide)]
+    parts = [numpy.ma.compressed(arrays.read(row)) for row in (rows if is_integer else wide)]
     low = min((int(part.min()) for part in parts if part.size), default=0)
     high = max((int(part.max()) for part in parts if part.size), default=0)
     if is_integer and high < 1 << 63:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from persist.archive.arrays.datasets import Encoded
@@ -34,158 +34,6 @@ TRIALS = "trials.csv"
 EXTENSION = ".hdf5"
 
 _log = logging.getLogger(__name__)
-
-
-class TrialFolder:
-    """A folder to which trials are added, each as a whole.
-
-    Files stay open between trials. When somebody else has changed one, it is opened anew.
-
-    `durable` says whether to wait until the disk holds each trial; `timeout` is in s.
-    """
-
-    def __init__(
-        self, folder: str, *, durable: bool, table: str = TRIALS, timeout: float = TIMEOUT
-    ) -> None:
-        self.folder = folder
-        self.durable = durable
-        self.columns: list[str] = []
-        self.n_rows = 0
-        self.table = os.path.join(folder, table)
-        self.timeout = timeout
-        self._lock = lock_of(folder, timeout)
-        self._is_closed = False
-        self._pid = os.getpid()
-        self._journal = Journal(journal_of(folder), durable=durable)
-        self._files: dict[str, ArrayFile] = {}
-        self._handle: Handle | None = None
-        self._found: Identity = None
-        self._end = 0
-        self._is_line_open = False
-
-    @contextlib.contextmanager
-    def changing(self) -> Iterator[None]:
-        """Keep others out, and know what is there."""
-        self.check_open()
-        if self._pid != os.getpid():
-            # What is open is the parent's, and not to be shared.
-            self._pid = os.getpid()
-            self.close()
-        with held(self._lock):
-            recover(journal_of(self.folder))
-            yield
-
-    def append(self, fields: Mapping[str, str], arrays: Mapping[str, Encoded]) -> int:
-        """Add a trial, while others are kept out.
-
-        Return the number of its row.
-
-        Raises
-        ------
-        OSError
-            If the disk fails; the trial is absent.
-        """
-        try:
-            self._refresh()
-            row = self.n_rows
-            for name, prepared in arrays.items():
-                self._array_file(name).add(str(row), prepared)
-            self._commit(fields)
-        except BaseException:
-            self.close()
-            raise
-        for file in self._files.values():
-            file.unlock()
-        self.n_rows = row + 1
-        return row
-
-    def check_open(self) -> None:
-        """Raise ClosedError if the writer was closed."""
-        if self._is_closed:
-            raise ClosedError(
-                f"cannot write to {self.folder}: this writer was closed; make another, for a task "
-                "with resume_task"
-            )
-
-    def finish(self) -> None:
-        """Close all files, and take no more trials."""
-        self._is_closed = True
-        self.close()
-
-    def close(self) -> None:
-        """Close all files, without what was not committed; the next trial opens them again."""
-        files, self._files = self._files, {}
-        for file in files.values():
-            file.close()
-        if self._handle is not None:
-            self._handle.close()
-        self._handle = self._found = None
-        self._journal.close()
-
-    def _refresh(self) -> None:
-        """Look at what is there, unless it is what this object wrote last."""
-        if self._found is not None and identity(self.table) == self._found:
-            return
-        self.close()
-        self._handle = Handle(self.table)
-        data, csv = read_csv(self.table)
-        if "\n" in csv.rest.rstrip("\n"):
-            raise DamagedError(
-                f"cannot add to {self.table}: several lines from row {len(csv.rows)} on cannot be "
-                "read, perhaps for a quote that is not closed; correct the file first"
-            )
-        self._refuse_orphans(len(csv.rows))
-        if csv.rest:
-            _log.warning("%s: dropping a row that is not whole: %r", self.table, csv.rest)
-            os.ftruncate(self._handle.number, csv.end)
-            if self.durable:
-                # Else a replay after a loss of power would leave the rest of the torn row.
-                sync_data(self._handle.number)
-        self.columns, self.n_rows, self._end = csv.columns, len(csv.rows), csv.end
-        self._is_line_open = bool(csv.columns) and data[csv.end - 1 : csv.end] != b"\n"
-        self._found = identity(self.table)
-
-    def _refuse_orphans(self, n_rows: int) -> None:
-        if os.path.basename(self.table) != TRIALS:
-            return
-        found = {
-            name: [row for row in row_names(self._array_file(name).file) if row >= n_rows]
-            for name in array_names(self.folder)
-        }
-        refuse_orphans(self.folder, n_rows, found)
-
-    def _array_file(self, name: str) -> ArrayFile:
-        file = self._files.get(name)
-        if file is not None:
-            file.lock()
-            if not file.is_current():
-                file.close()
-                file = None
-        if file is None:
-            path = os.path.join(self.folder, name + EXTENSION)
-            file = self._files[name] = ArrayFile(path, durable=self.durable, timeout=self.timeout)
-        return file
-
-    def _commit(self, fields: Mapping[str, str]) -> None:
-        columns = self.columns + [name for name in fields if name not in self.columns]
-        handle = self._handle
-        assert handle is not None
-        change = self._row_change(handle.number, columns, fields)
-        table = Part(os.path.basename(self.table), handle.number, self._end, [change], True)
-        # The table is the only file that grows, and so the first: a disk can be full.
-        commit_arrays(self._journal, list(self._files.values()), [table])
-        self._found = identity(self.table)
-        self.columns = columns
-        self._end = change.offset + len(change.new)
-        self._is_line_open = False
-
-    def _row_change(self, handle: int, columns: list[str], fields: Mapping[str, str]) -> Change:
-        line = row_line([fields.get(name, "") for name in columns]).encode()
-        if columns == self.columns:
-            return Change(self._end, b"\n" * self._is_line_open + line, b"")
-        old = read_at(handle, self._end, 0)
-        names = header_line(columns[len(self.columns) :]).removesuffix("\n")
-        return Change(0, widened(old, names.encode()) + line, old)
 
 
 def read_csv(path: str) -> tuple[bytes, CSV]:
@@ -220,9 +68,21 @@ def array_names(folder: str) -> list[str]:
     )
 
 
-def refuse_orphans(folder: str, n_rows: int, rows: Mapping[str, Sequence[int]]) -> None:
-    """Raise DamagedError if there are arrays of rows that are not there, by their name."""
-    found = {name: numbers for name, numbers in rows.items() if numbers}
+def orphans(folder: str, n_rows: int, opened: Callable[[str], Any]) -> dict[str, list[int]]:
+    """Return the rows behind the table of a task that have an array, by the name of that.
+
+    `opened` returns the open file of a name.
+    """
+    found = {
+        name: [row for row in row_names(opened(name)) if row >= n_rows]
+        for name in array_names(folder)
+    }
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def refuse_orphans(folder: str, n_rows: int, opened: Callable[[str], Any]) -> None:
+    """Raise DamagedError if `orphans` finds any."""
+    found = orphans(folder, n_rows, opened)
     if found:
         listed = "; ".join(f"{name}: {', '.join(map(str, n))}" for name, n in found.items())
         raise DamagedError(
@@ -265,8 +125,22 @@ class TrialWriter:
         self, filepath: str | os.PathLike[str], *, durable: bool = True, timeout: float = TIMEOUT
     ) -> None:
         self.filepath = filepath
-        folder, name = os.path.split(os.fspath(filepath))
-        self.folder = TrialFolder(folder or os.curdir, durable=durable, table=name, timeout=timeout)
+        self._path = os.fspath(filepath)
+        self._folder = os.path.dirname(self._path) or os.curdir
+        self._durable = durable
+        self._timeout = timeout
+        self._columns: list[str] = []
+        self._n_rows = 0
+        self._lock = lock_of(self._folder, timeout)
+        self._is_closed = False
+        self._pid = os.getpid()
+        self._journal = Journal(journal_of(self._folder), durable=durable)
+        # Files stay open between rows. When somebody else has changed one, it is opened anew.
+        self._files: dict[str, ArrayFile] = {}
+        self._handle: Handle | None = None
+        self._found: Identity = None
+        self._end = 0
+        self._is_line_open = False
 
     @property
     def data(self) -> dict[str, list[Value]]:
@@ -300,12 +174,12 @@ class TrialWriter:
             If the disk fails; nothing has changed.
         """
         fields = prepare_fields(data)
-        with self.folder.changing():
-            self.folder.append(fields, {})
+        self.append(fields, {})
 
     def close(self) -> None:
         """Close the file. Further rows raise `ClosedError`."""
-        self.folder.finish()
+        self._is_closed = True
+        self.release()
 
     def __enter__(self) -> TrialWriter:
         return self
@@ -313,11 +187,124 @@ class TrialWriter:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def append(self, fields: Mapping[str, str], arrays: Mapping[str, Encoded]) -> None:
+        """Add a trial.
+
+        Raises
+        ------
+        OSError
+            If the disk fails; the trial is absent.
+        """
+        with self._changing():
+            for name, prepared in arrays.items():
+                self._array_file(name).add(str(self._n_rows), prepared)
+            self._commit(fields)
+
+    def check_open(self) -> None:
+        """Raise ClosedError if the writer was closed."""
+        if self._is_closed:
+            raise ClosedError(
+                f"cannot write to {self._folder}: this writer was closed; make another, for a task "
+                "with resume_task"
+            )
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep others out, and know what is there."""
+        self.check_open()
+        if self._pid != os.getpid():
+            # What is open is the parent's, and not to be shared.
+            self._pid = os.getpid()
+            self.release()
+        with held(self._lock):
+            recover(journal_of(self._folder))
+            try:
+                self._refresh()
+                yield
+            except BaseException:
+                self.release()
+                raise
+            for file in self._files.values():
+                file.unlock()
+
+    def release(self) -> None:
+        """Close all files, without what was not committed; the next trial opens them again."""
+        files, self._files = self._files, {}
+        for file in files.values():
+            file.close()
+        if self._handle is not None:
+            self._handle.close()
+        self._handle = self._found = None
+        self._journal.close()
+
     def _table(self) -> Table:
-        if not os.path.exists(self.folder.table):
+        if not os.path.exists(self._path):
             return Table()
-        with reading(self.folder.folder, timeout=self.folder.timeout):
-            return Table.of_csv(read_csv(self.folder.table)[1])
+        with reading(self._folder, timeout=self._timeout):
+            return Table.of_csv(read_csv(self._path)[1])
+
+    def _refresh(self) -> None:
+        """Look at what is there, unless it is what this object wrote last."""
+        if self._found is not None and identity(self._path) == self._found:
+            return
+        self.release()
+        self._handle = Handle(self._path)
+        data, csv = read_csv(self._path)
+        if "\n" in csv.rest.rstrip("\n"):
+            raise DamagedError(
+                f"cannot add to {self._path}: several lines from row {len(csv.rows)} on cannot be "
+                "read, perhaps for a quote that is not closed; correct the file first"
+            )
+        if os.path.basename(self._path) == TRIALS:
+            n_rows = len(csv.rows)
+            refuse_orphans(self._folder, n_rows, lambda name: self._array_file(name).file)
+        if csv.rest:
+            _log.warning("%s: dropping a row that is not whole: %r", self._path, csv.rest)
+            os.ftruncate(self._handle.number, csv.end)
+            if self._durable:
+                # Else a replay after a loss of power would leave the rest of the torn row.
+                sync_data(self._handle.number)
+        self._columns, self._n_rows, self._end = csv.columns, len(csv.rows), csv.end
+        self._is_line_open = bool(csv.columns) and data[csv.end - 1 : csv.end] != b"\n"
+        self._found = identity(self._path)
+
+    def _array_file(self, name: str) -> ArrayFile:
+        file = self._files.get(name)
+        if file is not None:
+            file.lock()
+            if not file.is_current():
+                file.close()
+                file = None
+        if file is None:
+            path = os.path.join(self._folder, name + EXTENSION)
+            file = self._files[name] = ArrayFile(path, durable=self._durable, timeout=self._timeout)
+        return file
+
+    def _commit(self, fields: Mapping[str, str]) -> None:
+        columns = self._columns + [name for name in fields if name not in self._columns]
+        handle = self._handle
+        assert handle is not None
+        change = self._row_change(handle.number, columns, fields)
+        table = Part(os.path.basename(self._path), handle.number, self._end, [change], True)
+        # The table is the only file that grows, and so the first: a disk can be full.
+        commit_arrays(self._journal, list(self._files.values()), [table])
+        self._found = identity(self._path)
+        self._columns, self._n_rows = columns, self._n_rows + 1
+        self._end = change.offset + len(change.new)
+        self._is_line_open = False
+
+    def _row_change(self, handle: int, columns: list[str], fields: Mapping[str, str]) -> Change:
+        # Other software may give a name to several columns, of which the first is meant.
+        firsts = {name: number for number, name in reversed(list(enumerate(columns)))}
+        texts = [""] * len(columns)
+        for name, text in fields.items():
+            texts[firsts[name]] = text
+        line = row_line(texts).encode()
+        if columns == self._columns:
+            return Change(self._end, b"\n" * self._is_line_open + line, b"")
+        old = read_at(handle, self._end, 0)
+        names = header_line(columns[len(self._columns) :]).removesuffix("\n")
+        return Change(0, widened(old, names.encode()) + line, old)
 
 
 def prepare_fields(data: Mapping[str, Any]) -> dict[str, str]:

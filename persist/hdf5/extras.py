@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import h5py
+import numpy
 
 from persist.errors import DamagedError
 from persist.hdf5.opening import member
@@ -20,9 +21,12 @@ __all__ = [
     "Extra",
     "Layout",
     "attributes_but",
+    "copy_attribute",
+    "copy_member",
     "dataset_layout",
     "extras_of",
     "group_layout",
+    "members_of",
 ]
 
 
@@ -93,14 +97,57 @@ def extras_of(owner: Any, known: Layout) -> list[Extra]:
     return found
 
 
+def members_of(group: Any) -> list[bytes]:
+    """Return the names of the members of a group."""
+    names: list[bytes] = []
+    group.id.links.iterate(names.append)
+    return names
+
+
 def _names_to_check(group: Any, known: Layout) -> list[bytes]:
     """Return the names of the members of a group that are not marked as seen."""
     if known.rest is SEEN:
         return []
     links = group.id.links
     seen = [name for name, part in known.members.items() if part is SEEN and links.exists(name)]
-    names: list[bytes] = []
     # To count is faster than to list.
-    if group.id.get_num_objs() > len(seen):
-        links.iterate(names.append)
+    names = members_of(group) if group.id.get_num_objs() > len(seen) else []
     return [name for name in names if name not in seen]
+
+
+def copy_attribute(source: Any, target: Any, name: bytes) -> None:
+    """Copy an attribute of an open object to another, as it is."""
+    found = h5py.h5a.open(source.id, name)
+    made = h5py.h5a.create(target.id, name, found.get_type(), found.get_space())
+    # References are addresses in their file: as H5Ocopy does, they become null in another.
+    if found.shape is None or found.get_type().detect_class(h5py.h5t.REFERENCE):
+        return
+    data = numpy.empty(found.shape, found.dtype)
+    found.read(data)
+    made.write(data)
+
+
+def copy_member(source: Any, target: Any, name: bytes) -> None:
+    """Copy a member of a group, or the link that it is, unless the other has one of its name.
+
+    Raises
+    ------
+    DamagedError
+        If HDF5 cannot copy it.
+    """
+    if name in target:
+        return
+    kind = source.id.links.get_info(name).type
+    try:
+        if kind == h5py.h5l.TYPE_HARD:
+            h5py.h5o.copy(source.id, name, target.id, name)
+        elif kind == h5py.h5l.TYPE_SOFT:
+            target.id.links.create_soft(name, source.id.links.get_val(name))
+        else:
+            file, path = source.id.links.get_val(name)
+            target.id.links.create_external(name, file, path)
+    except (KeyError, RuntimeError) as error:
+        raise DamagedError(
+            f"cannot copy {name.decode(errors='backslashreplace')!r} of {source.name} in "
+            f"{source.file.filename}: {error}"
+        ) from error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from persist.hdf5 import prepare
 from persist.hdf5.extras import Extra
-from persist.workspace.foreign import Foreign
+from persist.workspace.foreign import Foreign, copy_foreign
 from persist.workspace.groups import copy_item, existing_group, item_group, read_group, write_new
 from persist.workspace.index import Entry, missing_item
 
@@ -41,6 +41,11 @@ class Source(Protocol):
 class Backend(Source, Protocol):
     """Objects that can be read and changed. Each change is made as a whole, or raises."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing of other software is kept."""
+        ...
+
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
         """Keep an object, in the place of what is there."""
         ...
@@ -61,11 +66,20 @@ class Backend(Source, Protocol):
         """Remove objects."""
         ...
 
+    def copy_rest(self, file: Any, items: Iterable[Place]) -> None:
+        """Copy what is kept besides `items`, all that can be read, to an open HDF5 file."""
+        ...
+
+    def drop(self, namespace: str, key: str) -> None:
+        """Keep something no longer that cannot be read."""
+        ...
+
 
 class MemoryBackend:
     """Objects in memory: the very objects that were stored.
 
-    `extras` is what other software had put into the groups that objects were read from.
+    `extras` is what other software had put into the groups that objects were read from, and `rest`
+    what it had put beside them.
     """
 
     def __init__(
@@ -75,6 +89,20 @@ class MemoryBackend:
     ) -> None:
         self.items: dict[str, dict[str, Any]] = {} if items is None else items
         self.extras: dict[Place, Foreign] = {} if extras is None else extras
+        self.rest: Foreign | None = None
+        self._dropped: list[Place] = []
+
+    def copy(self) -> MemoryBackend:
+        """Return another that keeps the same objects."""
+        items = {namespace: dict(keys) for namespace, keys in self.items.items()}
+        found = MemoryBackend(items, dict(self.extras))
+        found.rest, found._dropped = self.rest, list(self._dropped)
+        return found
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing of other software is kept."""
+        return not self.extras and self.rest is None
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object."""
@@ -92,7 +120,7 @@ class MemoryBackend:
 
     def close(self) -> None:
         """Forget all objects."""
-        self.items, self.extras = {}, {}
+        self.items, self.extras, self.rest = {}, {}, None
 
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
         """Keep an object, in the place of what is there."""
@@ -122,6 +150,15 @@ class MemoryBackend:
             self.extras.pop((namespace, key), None)
         if not self.items[namespace]:
             del self.items[namespace]
+
+    def copy_rest(self, file: Any, items: Iterable[Place]) -> None:
+        """Copy what was beside the objects to an open HDF5 file."""
+        if self.rest is not None:
+            self.rest.copy_to(file, self._dropped)
+
+    def drop(self, namespace: str, key: str) -> None:
+        """Keep something no longer that cannot be read."""
+        self._dropped.append((namespace, key))
 
 
 class SavedFile:
@@ -156,6 +193,10 @@ class SavedFile:
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Copy the group of an object to an open HDF5 file."""
         copy_item(existing_group(self.file, namespace, key), file, *to, entry)
+
+    def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
+        """Copy what the file holds besides `items`, and what was dropped, to another."""
+        copy_foreign(self.file, file, items, dropped)
 
     def close(self) -> None:
         """Close the file."""

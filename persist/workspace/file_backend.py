@@ -6,7 +6,7 @@ import abc
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import h5py
@@ -19,6 +19,7 @@ from persist.files.overlay import OverlayFile, commit_overlays, lock_exclusively
 from persist.hdf5 import prepare
 from persist.hdf5.opening import disk_errors, member_names
 from persist.workspace.backend import Place, SavedFile, Source
+from persist.workspace.foreign import copy_foreign, delete_unreadable
 from persist.workspace.groups import (
     Header,
     delete_item,
@@ -95,16 +96,22 @@ class FileBackend(SavedFile, abc.ABC):
             for key in keys:
                 delete_item(file, namespace, key)
 
+    def drop(self, namespace: str, key: str) -> None:
+        """Remove something that cannot be read."""
+        with self.changing() as file:
+            delete_unreadable(file, namespace, key)
+
 
 class TemporaryFile(FileBackend):
     """A file that is made when it is first used, and removed when it is closed.
 
-    `image` is the content of a file to begin with.
+    `image` is the content of a file to begin with, which may hold more than objects.
     """
 
     def __init__(self, header: Header, image: bytes | None = None) -> None:
         self._header = header
         self._image = image
+        self._has_rest = image is not None
         self._path: str | None = None
         self._file: Any = None
         self._is_closed = False
@@ -164,11 +171,17 @@ class TemporaryFile(FileBackend):
                 write_header(file, self._header)
                 for name in member_names(old):
                     h5py.h5o.copy(old.id, name.encode(), file.id, name.encode())
+                copy_foreign(old, file, [])
             self._file.close()
             os.replace(new, path)
         finally:
             remove_path(new)
             self._file = self._file or h5py.File(path, "r+")
+
+    def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
+        """Copy what was in the image besides `items` to an open HDF5 file."""
+        if self._has_rest:
+            super().copy_rest(file, items)
 
     def flush(self) -> None:
         """Write what HDF5 has not written yet."""

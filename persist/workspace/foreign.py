@@ -14,10 +14,8 @@ from itertools import product
 from typing import Any
 
 import h5py
-import numpy
 
-from persist.errors import DamagedError
-from persist.hdf5.extras import Extra, attributes_but
+from persist.hdf5.extras import Extra, attributes_but, copy_attribute, copy_member, members_of
 from persist.hdf5.vocabulary import CREATED_AT, NAME_ATTRIBUTE, make_group
 from persist.names import group_name
 from persist.workspace.groups import (
@@ -75,9 +73,9 @@ class Foreign:
                 place.attrs[_PATH] = json.dumps(path.decode(errors="surrogateescape"))
                 kept = make_group(place, _KEPT, ordered=True)
                 for name in attributes:
-                    _copy_attribute(owner, kept, name)
+                    copy_attribute(owner, kept, name)
                 for name in members:
-                    _copy_member(owner, kept, name)
+                    copy_member(owner, kept, name)
 
         return cls.filled(fill) if extras else None
 
@@ -91,10 +89,10 @@ class Foreign:
                 owner, kept = group[path] if path else group, place[_KEPT]
                 for name in attributes_but(kept, frozenset()):
                     if not h5py.h5a.exists(owner.id, name):
-                        _copy_attribute(kept, owner, name)
+                        copy_attribute(kept, owner, name)
                 if isinstance(owner, h5py.Group):
-                    for name in _names(kept):
-                        _copy_member(kept, owner, name)
+                    for name in members_of(kept):
+                        copy_member(kept, owner, name)
 
     def copy_to(self, file: Any, dropped: Iterable[tuple[str, str]] = ()) -> None:
         """Copy all of it to an open file, but for the items that were dropped."""
@@ -163,19 +161,19 @@ def delete_unreadable(file: Any, namespace: str, key: str) -> None:
 
 def _copy(source: Any, target: Any, items: set[tuple[bytes, bytes]]) -> None:
     for name in _attributes(source, _OURS):
-        _copy_attribute(source, target, name.encode())
+        copy_attribute(source, target, name.encode())
     for outer, inner in _members(source, items):
         if not outer:
-            _copy_member(source, target, inner)
+            copy_member(source, target, inner)
             continue
         group = source[outer]
         made = outer not in target
         other = make_group(target, outer.decode(), ordered=True) if made else target[outer]
         for name in _attributes(group, {NAME_ATTRIBUTE} if not made else set()):
             if name not in other.attrs:
-                _copy_attribute(group, other, name.encode())
+                copy_attribute(group, other, name.encode())
         if inner:
-            _copy_member(group, other, inner)
+            copy_member(group, other, inner)
 
 
 def _members(file: Any, items: set[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
@@ -183,7 +181,7 @@ def _members(file: Any, items: set[tuple[bytes, bytes]]) -> Iterator[tuple[bytes
 
     For a namespace with attributes of other software, the second name is empty.
     """
-    for outer in _names(file):
+    for outer in members_of(file):
         if outer in (OWN_GROUP.encode(), STAGED.encode()):
             continue
         is_reserved = outer.startswith(RESERVED.encode())
@@ -195,7 +193,7 @@ def _members(file: Any, items: set[tuple[bytes, bytes]]) -> Iterator[tuple[bytes
             continue
         if _attributes(found, {NAME_ATTRIBUTE}):
             yield outer, b""
-        for inner in _names(found):
+        for inner in members_of(found):
             if (outer, inner) not in items:
                 yield outer, inner
 
@@ -203,19 +201,13 @@ def _members(file: Any, items: set[tuple[bytes, bytes]]) -> Iterator[tuple[bytes
 def _holds_only(file: Any, items: list[tuple[str, str]]) -> bool:
     """Return True if the numbers of members and attributes leave no room for anything else."""
     ours = {OWN_GROUP.encode(), STAGED.encode()}
-    outers = [name for name in _names(file) if name not in ours]
+    outers = [name for name in members_of(file) if name not in ours]
     if len(outers) != len({namespace for namespace, _ in items}) or _attributes(file, _OURS):
         return False
     groups = [file[name] for name in outers]
     return sum(map(len, groups)) == len(items) and not any(
         _attributes(group, {NAME_ATTRIBUTE}) for group in groups
     )
-
-
-def _names(group: Any) -> list[bytes]:
-    names: list[bytes] = []
-    group.id.links.iterate(names.append)
-    return names
 
 
 def _item_paths(file: Any, items: Iterable[tuple[str, str]]) -> set[tuple[bytes, bytes]]:
@@ -226,33 +218,3 @@ def _item_paths(file: Any, items: Iterable[tuple[str, str]]) -> set[tuple[bytes,
 
 def _attributes(owner: Any, ours: set[str]) -> list[str]:
     return [name for name in owner.attrs if name not in ours] if len(owner.attrs) else []
-
-
-def _copy_attribute(source: Any, target: Any, name: bytes) -> None:
-    found = h5py.h5a.open(source.id, name)
-    made = h5py.h5a.create(target.id, name, found.get_type(), found.get_space())
-    # References are addresses in their file: as H5Ocopy does, they become null in another.
-    if found.shape is None or found.get_type().detect_class(h5py.h5t.REFERENCE):
-        return
-    data = numpy.empty(found.shape, found.dtype)
-    found.read(data)
-    made.write(data)
-
-
-def _copy_member(source: Any, target: Any, name: bytes) -> None:
-    if name in target:
-        return
-    kind = source.id.links.get_info(name).type
-    try:
-        if kind == h5py.h5l.TYPE_HARD:
-            h5py.h5o.copy(source.id, name, target.id, name)
-        elif kind == h5py.h5l.TYPE_SOFT:
-            target.id.links.create_soft(name, source.id.links.get_val(name))
-        else:
-            file, path = source.id.links.get_val(name)
-            target.id.links.create_external(name, file, path)
-    except (KeyError, RuntimeError) as error:
-        raise DamagedError(
-            f"cannot copy {name.decode(errors='backslashreplace')!r} of {source.name} in "
-            f"{source.file.filename}: {error}"
-        ) from error

@@ -18,14 +18,8 @@ from persist.files import TIMEOUT
 from persist.hdf5.handles import ArrayHandle
 from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import FileBackend, InPlaceFile, TemporaryFile
-from persist.workspace.foreign import (
-    Foreign,
-    copy_foreign,
-    delete_unreadable,
-    image_of,
-    memory_file,
-)
-from persist.workspace.groups import read_header, write_header
+from persist.workspace.foreign import image_of, memory_file
+from persist.workspace.groups import read_header
 from persist.workspace.index import Entry, Index, listed
 from persist.workspace.loaded import LoadedBackend
 from persist.workspace.package import is_workspace_package
@@ -290,20 +284,6 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         if not saved.unreadable:
             saved.mend(saved.index)
 
-    def _copy_foreign(self, file: Any) -> None:
-        super()._copy_foreign(file)
-        if isinstance(self._backend, InPlaceFile):
-            items = [(namespace, key) for namespace, key, _ in listed(self._index)]
-            copy_foreign(self._backend.file, file, items)
-        elif isinstance(self._backend, LoadedBackend):
-            self._backend.copy_foreign(file, self._dropped)
-
-    def _remove_unreadable(self, namespace: str, key: str) -> None:
-        if isinstance(self._backend, InPlaceFile):
-            with self._backend.changing() as file:
-                delete_unreadable(file, namespace, key)
-        super()._remove_unreadable(namespace, key)
-
     def _is_saved_in_place(self, path: _Path, format: str) -> bool:
         if (added := self._temporary) is not None:
             # Else what was forgotten when it was closed would replace what was saved.
@@ -317,8 +297,9 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             state = super().__getstate__()
             del state["_backend"]
             if self._h5_path is not None:
-                state["_image"] = self._image()
-                state["_foreign"] = Foreign.filled(self._copy_foreign)
+                with memory_file() as file:
+                    self._write_to(file)
+                    state["_image"] = image_of(file)
             return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -328,14 +309,6 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         if image is None:
             self._backend.close()
         _OPEN.add(self)
-
-    def _image(self) -> bytes:
-        """Return all items as the content of an HDF5 file."""
-        with memory_file() as file:
-            write_header(file, self._header)
-            for namespace, key, entry in listed(self._index):
-                self._copy_to(file, namespace, key, entry)
-            return image_of(file)
 
 
 _OPEN: weakref.WeakSet[LazyAnalysisWorkspace] = weakref.WeakSet()

@@ -7,7 +7,6 @@ from typing import Any
 
 from persist.workspace.backend import Extras, Place, SavedFile, Source
 from persist.workspace.file_backend import TemporaryFile
-from persist.workspace.foreign import copy_foreign
 from persist.workspace.index import Entry, missing_item
 
 
@@ -24,10 +23,13 @@ class LoadedBackend:
         Where new objects go.
     """
 
+    is_plain = False
+
     def __init__(self, saved: Source, places: Iterable[Place], added: TemporaryFile) -> None:
         self.saved = saved
         self.added = added
         self._items = list(places)
+        self._dropped: list[Place] = []
         self._places: dict[Place, tuple[Source, Place]] = {
             place: (saved, place) for place in self._items
         }
@@ -42,10 +44,14 @@ class LoadedBackend:
         source, place = self._place(namespace, key)
         source.copy_to(file, *place, to, entry)
 
-    def copy_foreign(self, file: Any, dropped: Iterable[Place]) -> None:
+    def copy_rest(self, file: Any, items: Iterable[Place]) -> None:
         """Copy what else is in the saved file to an open HDF5 file."""
         if isinstance(self.saved, SavedFile):
-            copy_foreign(self.saved.file, file, self._items, dropped)
+            self.saved.copy_rest(file, self._items, self._dropped)
+
+    def drop(self, namespace: str, key: str) -> None:
+        """Leave something in the saved file that cannot be read."""
+        self._dropped.append((namespace, key))
 
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
         """Keep an object, in the place of what is there."""

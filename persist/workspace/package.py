@@ -222,7 +222,7 @@ def _check_replaceable(path: str, replace: bool) -> None:
         raise PathExistsError(
             errno.EEXIST, "No workspace was saved here: choose another path, or remove it", path
         )
-    others = [] if replace else [key for key in open_data_set(path) if key != _INFO]
+    others = [] if replace else list(_added_by_others(open_data_set(path, trusted=False)))
     if others:
         raise PathExistsError(
             errno.EEXIST,
@@ -230,6 +230,17 @@ def _check_replaceable(path: str, replace: bool) -> None:
             " which would be lost: move them, or give replace=True",
             path,
         )
+
+
+def _added_by_others(dataset: Results) -> Iterator[str]:
+    """Yield what is in a package and no workspace has stored, by its path."""
+    yield from (key for key in dataset if key != _INFO)
+    known = dataset.info[_INFO]["items"]
+    for name in dataset.groups:
+        space = dataset.group(name)
+        stored = known.get(spelled_name(name), {})
+        added = [key for key in space if spelled_name(key) not in stored]
+        yield from (f"{name}.{key}" for key in [*added, *space.groups])
 
 
 def _lock(folder: str, name: str, timeout: float = TIMEOUT) -> FolderLock:

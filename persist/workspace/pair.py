@@ -3,7 +3,7 @@
 The data is in ``<path>.h5``. What ``<path>.json`` says can be told from it, and is for people and
 other programs. Both carry the same random mark. The new files are written as ``.h5.tmp`` and
 ``.json.tmp``, synced, and renamed, the data first. If the machine stops between the two, the next
-reader or writer finds that the mark in ``.json.tmp`` is that of the data, and renames it too.
+reader of all items finds that the marks differ, and writes the JSON anew.
 
 The data also holds its index, so that not every group has to be read for it.
 """
@@ -17,7 +17,7 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,17 @@ from persist.files import (
     sync_folder,
 )
 from persist.files.journal import Journal, is_pending, recover
+from persist.files.overlay import lock_exclusively
 from persist.files.write import write_bytes
 from persist.hdf5.opening import disk_errors, member, open_hdf5
-from persist.workspace.groups import OWN_GROUP, Header, groups_of, read_entry
+from persist.workspace.groups import (
+    OWN_GROUP,
+    Header,
+    NotAWorkspaceError,
+    groups_of,
+    read_entry,
+    read_header,
+)
 from persist.workspace.index import Index
 
 _LISTING = "index"
@@ -239,7 +247,7 @@ class Pair:
             for path in news:
                 remove_path(path)
             raise
-        _rename_if_there(news[1], sidecar)
+        self._put_sidecar(news[1])
         sync_folder(os.path.dirname(data))
 
     def settle(self) -> None:
@@ -247,16 +255,8 @@ class Pair:
         if os.path.exists(self.data):
             recover(self.journal)
             Journal(self.journal).remove()
-        self.finish()
         for path in (self.data, self.sidecar):
             remove_path(f"{os.path.realpath(path)}.tmp")
-
-    def finish(self) -> None:
-        """Rename the second file of a writer that died before it could."""
-        new = f"{os.path.realpath(self.sidecar)}.tmp"
-        mark = (_read_sidecar(new) or {}).get(_MARK)
-        if mark is not None and mark == self._data_mark():
-            _rename_if_there(new, os.path.realpath(self.sidecar))
 
     def check_there(self) -> None:
         """Raise FileNotFoundError if the data was moved or removed while it was open."""
@@ -268,14 +268,55 @@ class Pair:
                 self.data,
             )
 
+    @contextlib.contextmanager
+    def kept_from_writers(self, timeout: float) -> Iterator[None]:
+        """Context manager that keeps the data from programs that would write to it by HDF5.
+
+        Raises
+        ------
+        FileInUseError
+            If one has it open for writing, and does not close it.
+        """
+        if not os.path.exists(self.data):
+            yield
+            return
+        with open_regular(self.data, follow=True) as file:
+            lock_exclusively(file.fileno(), self.data, timeout, patience=0.0)
+            yield
+
+    def others(self, timeout: float) -> list[str]:
+        """Return which of the files are there and were not written for a workspace."""
+        found = [self.sidecar] if self._has_other_json() else []
+        if os.path.exists(self.data) and os.path.getsize(self.data):
+            try:
+                with open_hdf5(self.data, timeout) as file:
+                    read_header(file)
+            except (NotAWorkspaceError, DamagedError):
+                found.insert(0, self.data)
+        return found
+
+    def _has_other_json(self) -> bool:
+        """Return True if JSON that no workspace has written is in the place of ours."""
+        document = _read_json(self.sidecar)
+        is_ours = isinstance(document, dict) and "workspace_id" in document
+        return bool(document) and not is_ours
+
+    def _put_sidecar(self, new: str) -> None:
+        """Put a JSON file in its place, but for one that no workspace has written."""
+        if self._has_other_json():
+            remove_path(new)
+        else:
+            os.replace(new, os.path.realpath(self.sidecar))
+
     def has_journal(self) -> bool:
         """Return True if a writer is changing the data in place, or died while it did."""
         return is_pending(self.journal)
 
     def is_stale(self) -> bool:
         """Return True if the JSON file is missing or damaged, or is not that of our data."""
-        document = _read_sidecar(self.sidecar)
-        return document is None or document.get(_MARK) != self._data_mark()
+        document = _read_json(self.sidecar)
+        is_ours = isinstance(document, dict) and document.get(_MARK) == self._data_mark()
+        return not is_ours and not self._has_other_json()
 
     def rebuild(self, header: Header, index: Index, mark: str | None) -> None:
         """Write the JSON file anew if the data still has this mark; the caller holds the lock."""
@@ -284,7 +325,7 @@ class Pair:
         new = f"{os.path.realpath(self.sidecar)}.tmp"
         try:
             self._write_sidecar(new, mark, header, index)
-            _rename_if_there(new, os.path.realpath(self.sidecar))
+            self._put_sidecar(new)
         finally:
             remove_path(new)
 
@@ -321,16 +362,10 @@ def create_like(path: str, *others: str) -> None:
         os.chmod(path, mode)
 
 
-def _read_sidecar(path: str) -> dict[str, Any] | None:
+def _read_json(path: str) -> Any:
+    """Return what is in a file; None if it is missing, or torn."""
     try:
         with open_regular(path, "r", follow=True, encoding="utf-8") as file:
-            document = json.load(file)
+            return json.load(file)
     except (OSError, ValueError):
         return None
-    return document if isinstance(document, dict) else None
-
-
-def _rename_if_there(new: str, path: str) -> None:
-    # A reader may have renamed it already.
-    with contextlib.suppress(FileNotFoundError):
-        os.replace(new, path)

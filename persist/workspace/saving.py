@@ -178,8 +178,6 @@ def opened(pair: Pair, timeout: float = TIMEOUT) -> Any:
     if pair.has_journal():
         with pair.lock(timeout):
             pair.settle()
-    with contextlib.suppress(OSError):
-        pair.finish()
     return open_hdf5(pair.data, timeout)
 
 
@@ -215,7 +213,8 @@ def save_hdf5(
     Raises
     ------
     FileExistsError
-        If a workspace was saved as a package at the path, and is not to be replaced.
+        If a workspace was saved as a package at the path, or a file there is not of a workspace,
+        and is not to be replaced.
     """
     pair = Pair.at(path)
     settle_package(pair.base)
@@ -223,7 +222,18 @@ def save_hdf5(
     if has_package and not replace:
         raise _other_form("as a package", pair.base)
     with pair.lock(timeout):
-        pair.replace_locked(fill, header)
+        others = pair.others(timeout)
+        if others and not replace:
+            raise PathExistsError(
+                errno.EEXIST,
+                "No workspace was saved in this file: choose another path, or give replace=True to "
+                "replace it",
+                others[0],
+            )
+        for other in others:
+            remove_path(other)
+        with pair.kept_from_writers(timeout):
+            pair.replace_locked(fill, header)
     if has_package:
         remove_package(pair.base, timeout)
 

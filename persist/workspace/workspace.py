@@ -107,9 +107,6 @@ class AnalysisWorkspace:
         self._trusted: tuple[str, ...] | bool | None = None
         self._index: Index = {}
         self._backend: Backend = self._new_backend()
-        # What else is in the file that was loaded, and what of it is not to be kept.
-        self._foreign: Foreign | None = None
-        self._dropped: list[tuple[str, str]] = []
 
     def store(self, namespace: str, key: str, obj: Any, note: Any = None) -> None:
         """Keep an object, in the place of what is there.
@@ -239,7 +236,8 @@ class AnalysisWorkspace:
         """
         with self._lock:
             if key is not None and (namespace, key) in self.unreadable:
-                self._remove_unreadable(namespace, key)
+                self._backend.drop(namespace, key)
+                del self.unreadable[namespace, key]
                 return
             known = self._index.get(namespace)
             if key is None:
@@ -283,7 +281,7 @@ class AnalysisWorkspace:
         -------
         dict
             ``merged`` and ``skipped``, two numbers, and ``skipped_keys``, a list of (namespace,
-            key).
+            key), those that the other could not read among them.
 
         Raises
         ------
@@ -300,16 +298,17 @@ class AnalysisWorkspace:
             index = other.describe()
 
         report = item_reporter(progress)
-        skipped: list[tuple[str, str]] = []
-        items = list(listed(index))
+        # What the other could not read stays where it is.
+        skipped: list[tuple[str, str]] = list(getattr(other, "unreadable", ()))
+        items, merged = list(listed(index)), 0
         for done, (namespace, key, entry) in enumerate(items, start=1):
             name = self._key_for(namespace, key, entry, overwrite, on_conflict)
             if name is None:
                 skipped.append((namespace, key))
             else:
                 self._take_over(other, namespace, key, entry, name)
+                merged += 1
             report(done, len(items), namespace, key)
-        merged = len(items) - len(skipped)
         return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
 
     def _key_for(
@@ -359,7 +358,8 @@ class AnalysisWorkspace:
         progress : bool or callable, optional
             See `merge_from`.
         replace : bool, optional
-            Replace, too, a workspace that was saved under the path in the other format.
+            Replace, too, a workspace that was saved under the path in the other format, or a file
+            that is not of a workspace.
         timeout : float, optional
             How long to wait for another writer of the files, in s.
 
@@ -368,7 +368,8 @@ class AnalysisWorkspace:
         TypeError
             If an item cannot be stored, or a note cannot be written as JSON.
         FileExistsError
-            If a workspace was saved under the path in the other format, and is not to be replaced.
+            If a workspace was saved under the path in the other format, or a file that is there is
+            not of a workspace, and is not to be replaced.
         LockTimeout
             If another writer of the files does not finish.
         OSError
@@ -463,7 +464,8 @@ class AnalysisWorkspace:
             summary = self._make_summary(self._backend.read(namespace, key))
             known = new_entry(summary, entry["created_at"], entry.get("note"))
             self._index.setdefault(namespace, {})[key] = known
-        self._foreign = saved.foreign(self._index)
+        assert isinstance(self._backend, MemoryBackend)
+        self._backend.rest = saved.foreign(self._index)
         if not self.unreadable:
             saved.mend(self._index)
 
@@ -583,7 +585,7 @@ class AnalysisWorkspace:
                 leave_out(f"({namespace!r}, {key!r})")
             return found
 
-        if Foreign.filled(self._copy_foreign) is not None:
+        if Foreign.filled(self._copy_rest) is not None:
             leave_out("the file")
         return read
 
@@ -622,27 +624,24 @@ class AnalysisWorkspace:
 
     def _fill(self, path: str, report: ItemReport | None = None) -> Index:
         """Write the workspace to a new HDF5 file, with what else is to be kept."""
-        items = list(listed(self._index))
         with h5py.File(path, "w", track_order=True) as file:
-            write_header(file, self._header)
-            for done, (namespace, key, entry) in enumerate(items, start=1):
-                self._copy_to(file, namespace, key, entry)
-                if report is not None:
-                    report(done, len(items), namespace, key)
-            self._copy_foreign(file)
-            is_plain = isinstance(self._backend, MemoryBackend) and not self._backend.extras
-            is_plain = is_plain and self._foreign is None
-            write_listing(file, self._index, self.unreadable, is_plain)
+            self._write_to(file, report)
+            write_listing(file, self._index, self.unreadable, self._backend.is_plain)
         return self._index
 
-    def _copy_to(self, file: Any, namespace: str, key: str, entry: Entry) -> None:
-        with reading(self._trusted):
-            self._backend.copy_to(file, namespace, key, (namespace, key), entry)
+    def _write_to(self, file: Any, report: ItemReport | None = None) -> None:
+        write_header(file, self._header)
+        items = list(listed(self._index))
+        for done, (namespace, key, entry) in enumerate(items, start=1):
+            with reading(self._trusted):
+                self._backend.copy_to(file, namespace, key, (namespace, key), entry)
+            if report is not None:
+                report(done, len(items), namespace, key)
+        self._copy_rest(file)
 
-    def _copy_foreign(self, file: Any) -> None:
+    def _copy_rest(self, file: Any) -> None:
         """Write what was not understood of the file that was loaded to an open file."""
-        if self._foreign is not None:
-            self._foreign.copy_to(file, self._dropped)
+        self._backend.copy_rest(file, [item[:2] for item in listed(self._index)])
 
     def _refuse_unreadable(self, namespace: str, key: str) -> None:
         reason = self.unreadable.get((namespace, key))
@@ -652,23 +651,17 @@ class AnalysisWorkspace:
                 f"({reason}); remove it with delete({namespace!r}, {key!r}), or choose another key"
             )
 
-    def _remove_unreadable(self, namespace: str, key: str) -> None:
-        self._dropped.append((namespace, key))
-        del self.unreadable[namespace, key]
-
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
             state = dict(vars(self))
             del state["_lock"]
             state["unreadable"] = dict(self.unreadable)
-            state["_dropped"] = list(self._dropped)
             state["_index"] = {
                 namespace: {key: dict(entry) for key, entry in keys.items()}
                 for namespace, keys in self._index.items()
             }
             if isinstance(self._backend, MemoryBackend):
-                items = {namespace: dict(keys) for namespace, keys in self._backend.items.items()}
-                state["_backend"] = MemoryBackend(items, dict(self._backend.extras))
+                state["_backend"] = self._backend.copy()
             return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import io
 import math
 
 import numpy
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -172,3 +173,13 @@ def test_what_is_no_csv_is_an_error_that_names_the_file(tmp_path, data):
     (tmp_path / "trials.csv").write_bytes(data)
     with pytest.raises(DamagedError, match=r"cannot read .*trials\.csv"):
         _ = TaskReader(tmp_path).columns
+
+
+def test_a_value_goes_into_the_first_of_two_columns_of_one_name(tmp_path):
+    path = tmp_path / "trials.csv"
+    path.write_text("block,trial,block\n0,0,5\n")
+    with TrialWriter(path) as trials:
+        trials.write({"block": 7, "trial": 1})
+        found = trials.data
+    assert found == {"block": [0, 7], "trial": [0, 1], "block.1": [5, None]}
+    assert pandas.read_csv(path)["block"].tolist() == [0, 7]

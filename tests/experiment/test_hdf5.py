@@ -237,6 +237,10 @@ def test_what_a_storage_has_no_place_for_is_reported(data, tmp_path):
     assert all(f"lab of {name}" in text for name in names)
     assert f"reviewed of {names[3]}" in text
     assert text.count(" of ") == 6
+    with h5py.File(tmp_path / "back/extras.hdf5") as file:
+        assert [file[name].attrs["lab"] for name in names] == ["lab3"] * 5
+        assert file[names[3]]["reviewed"][()].tolist() == [True]
+    (tmp_path / "back/extras.hdf5").unlink()
     assert contents(tmp_path / "back") == contents(data)
 
 
@@ -394,6 +398,44 @@ def test_a_file_is_made_anew_unless_something_was_added(dataset, data):
     assert Path(dataset.path).read_bytes() == before
     storage_to_hdf5(data, overwrite=True)
     assert "x" not in dataset.task("p0", "reach").array_names
+
+
+@pytest.mark.parametrize("layout", ["trials", "joined"])
+def test_what_plain_h5py_added_is_not_replaced(data, layout):
+    path = storage_to_hdf5(data, layout=layout)
+    changes = {
+        "p0/reach/own": lambda file: file.create_dataset("p0/reach/own", data=[1.0]),
+        "p0/reach/arrays/emg/own": lambda f: f.create_dataset("p0/reach/arrays/emg/own", data=[1]),
+        "age": lambda file: file["p0"].attrs.update(age=30),
+        "mine": lambda file: file.create_group("mine"),
+        "reviewed": lambda file: file.create_dataset("p0/reach/trials/reviewed", data=[True]),
+    }
+    for name, change in changes.items():
+        path = storage_to_hdf5(data, layout=layout, overwrite=True)
+        with h5py.File(path, "r+") as file:
+            change(file)
+        for other in ("trials", "joined"):
+            with pytest.raises(FileExistsError, match=name.rpartition("/")[2]):
+                storage_to_hdf5(data, layout=other)
+        with h5py.File(path) as file:
+            assert name in file or name in ("age", "reviewed")
+    storage_to_hdf5(data, overwrite=True)
+    # One layout has what the other has.
+    storage_to_hdf5(data, layout="joined")
+    storage_to_hdf5(data, layout="trials")
+
+
+def test_another_file_is_not_replaced(data, tmp_path):
+    path = tmp_path / "other.hdf5"
+    with h5py.File(path, "w") as file:
+        file["precious"] = [1.0]
+    with pytest.raises(FileExistsError, match="not a working dataset"):
+        storage_to_hdf5(data, path)
+    with h5py.File(path) as file:
+        assert list(file) == ["precious"]
+    storage_to_hdf5(data, path, overwrite=True)
+    path.write_bytes(b"")  # as the tempfile module makes it
+    assert is_working_dataset(storage_to_hdf5(data, path))
 
 
 def test_bad_arguments_are_refused(data, tmp_path):

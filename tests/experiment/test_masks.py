@@ -241,3 +241,15 @@ def test_nan_is_a_number_for_every_reader(tmp_path):
     assert pandas.read_csv(tmp_path / "trials.csv")["x"].dtype == float
     assert math.isnan(TaskReader(tmp_path).columns["x"][1])
     assert Table.of_csv(parse_csv(b"x\nnan\n")).columns["x"] != [None]
+
+
+def test_masked_numbers_do_not_decide_the_type_of_a_stack(tmp_path):
+    parts = [
+        numpy.ma.array([2**63, 5], mask=[1, 0], dtype="uint64"),
+        numpy.array([-1, 1]),
+    ]
+    with TaskWriter(tmp_path) as writer:
+        for number, part in enumerate(parts):
+            writer.write(make_trial(number, n=part))
+    found = TaskReader(tmp_path).array("n")
+    assert (found.dtype, found.tolist()) == (numpy.dtype("int64"), [[None, 5], [-1, 1]])

@@ -2,10 +2,12 @@
 
 import threading
 
+import h5py
 import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
+from persist.errors import PersistWarning
 from persist.workspace import groups, workspace
 from tests.same import assert_same
 from tests.workspace.kinds import KINDS, contents, notes, sample
@@ -215,3 +217,15 @@ def test_memory_that_is_shared_within_an_item_stays_shared(ws, make_kind):
     other.store("D0", "x", {"a": array, "b": array, "part": array[1:]})
     ws.merge_from(other)
     assert_same(ws.get("D0", "x"), {"a": array, "b": array, "part": array[1:]})
+
+
+def test_what_the_other_could_not_read_is_told(tmp_path):
+    other = AnalysisWorkspace()
+    other.store("D0", "x", 1)
+    other.save(tmp_path / "other")
+    with h5py.File(tmp_path / "other.h5", "r+") as file:
+        file.create_group("D0/future").attrs["__type__"] = "Future"
+    with pytest.warns(PersistWarning):
+        other = AnalysisWorkspace.load(tmp_path / "other", errors="skip")
+    found = AnalysisWorkspace().merge_from(other)
+    assert found == {"merged": 1, "skipped": 1, "skipped_keys": [("D0", "future")]}

@@ -289,3 +289,13 @@ def test_what_a_crash_after_the_renames_left_is_removed_by_the_next_writer(saved
     ws.save(path, format="package")
     assert listing(path.parent) == ["results"]
     assert contents(load(path)) == {"D0": {"x": 1}}
+
+
+def test_values_that_were_added_to_a_namespace_are_not_replaced(saved, path, load):
+    namespace = next(name for name in saved.list_namespaces() if name.isidentifier())
+    getattr(DataSet(path, "a"), namespace).added = [1.5]
+    with pytest.raises(FileExistsError, match=f"{namespace}.added"):
+        saved.save(path, format="package")
+    assert load(path).get(namespace, "added") == [1.5]
+    saved.save(path, format="package", replace=True)
+    assert load(path).get(namespace, "added") is None

@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.errors import LockTimeout
+from persist.errors import FileInUseError, LockTimeout
 from persist.workspace import pair
 from tests.same import assert_same
 from tests.workspace.kinds import assert_same_items, listing, sample
@@ -305,3 +305,57 @@ def test_progress_is_shown_on_one_line(make, path, capsys):
         "50 % D3/params",
         "75 % D0/labels",
     ]
+
+
+OTHERS = {"ws.json": '{"precious": 1}', "ws.h5": "text"}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_file_that_no_workspace_wrote_is_not_replaced(make, path, load, name):
+    other = path.parent / name
+    other.write_text(OTHERS[name])
+    ws = sample(make())
+    with pytest.raises(FileExistsError, match=f"No workspace was saved.*{name}"):
+        ws.save(path)
+    assert other.read_text() == OTHERS[name]
+    ws.save(path, replace=True)
+    assert load(path).workspace_id == ws.workspace_id
+    assert json.loads((path.parent / "ws.json").read_text("utf-8"))["name"] == ws.name
+
+
+def test_hdf5_of_another_program_is_not_replaced(ws, path):
+    with h5py.File(f"{path}.h5", "w") as file:
+        file["precious"] = 1
+    with pytest.raises(FileExistsError, match="replace=True"):
+        ws.save(path)
+    with h5py.File(f"{path}.h5") as file:
+        assert list(file) == ["precious"]
+
+
+def test_json_of_another_program_outlives_loading_and_changes_in_place(ws, path):
+    ws.save(path)
+    other = path.parent / "ws.json"
+    other.write_text('{"precious": 1}')
+    AnalysisWorkspace.load(path)
+    LazyAnalysisWorkspace.load(path).close()
+    with LazyAnalysisWorkspace.open(path) as opened:
+        opened.store("D0", "new", 1)
+        opened.compact()
+    assert other.read_text() == '{"precious": 1}'
+    assert AnalysisWorkspace.load(path).get("D0", "new") == 1
+
+
+def test_a_file_that_another_program_has_open_for_writing_is_not_replaced(ws, path):
+    fcntl = pytest.importorskip("fcntl")  # HDF5 locks no files on Windows
+    ws.save(path)
+    handle = os.open(f"{path}.h5", os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        ws.store("D0", "late", 1)
+        with pytest.raises(FileInUseError):
+            ws.save(path, timeout=0)
+    finally:
+        os.close(handle)
+    assert AnalysisWorkspace.load(path).get("D0", "late") is None
+    ws.save(path)
+    assert AnalysisWorkspace.load(path).get("D0", "late") == 1
