@@ -25,7 +25,7 @@ from persist.errors import DamagedError, DataSetError
 from persist.exchange.cache import put_in_place
 from persist.exchange.parallel import for_each
 from persist.exchange.remote import Location, Version
-from persist.exchange.snapshot import copy_checked, snapshot_of
+from persist.exchange.snapshot import ChangedError, copy_checked, snapshot_of
 from persist.files import (
     TIMEOUT,
     FolderLock,
@@ -168,8 +168,12 @@ def pull(
             os.makedirs(os.path.dirname(at), exist_ok=True)
             with replace_file(at, "wb") as file:
                 if record in present:
-                    copy_checked(present[record], record, file)
-                    return
+                    # What is damaged here is there as it was.
+                    with contextlib.suppress(ChangedError):
+                        copy_checked(present[record], record, file)
+                        return
+                    file.seek(0)
+                    file.truncate()
                 try:
                     version.copy(place, name, record, file)
                 except FileNotFoundError as error:

@@ -24,7 +24,13 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from persist.dataset.layout import MANIFEST, is_data_set
-from persist.errors import DamagedError, DataSetError, MissingExtraError, PersistError
+from persist.errors import (
+    ArgumentError,
+    DamagedError,
+    DataSetError,
+    MissingExtraError,
+    PersistError,
+)
 from persist.exchange.parallel import for_each
 from persist.exchange.prune import blobs_there, choose_unused, read_marks, remove_unused
 from persist.exchange.published import (
@@ -131,6 +137,8 @@ def push(
 
     Raises
     ------
+    ArgumentError
+        If `prune` is negative.
     DataSetError
         If `path` is not a data set, what is published has changes that it lacks, or the server
         makes puts without regard to their conditions, so that pushers would overwrite each other.
@@ -147,6 +155,8 @@ def push(
             "storage or a run store make a folder with persist export --bag, and copy that to the "
             "bucket"
         )
+    if prune is not None and not prune >= 0:
+        raise ArgumentError(f"prune must not be negative, got {prune}")
     pusher = _Push(os.path.abspath(path), url, storage_options, force, progress)
     return pusher.run(dry_run, prune)
 
@@ -187,6 +197,11 @@ class _Push:
                 "give an address such as s3://bucket/folder"
             )
         scheme, _, place = url.partition("://")
+        if ":" in place.partition("/")[0].rpartition("@")[0]:
+            raise DataSetError(
+                f"cannot push to {self._shown}: a bucket has no password; give key and secret in "
+                "the environment or with storage_options"
+            )
         if {"", ".", ".."}.intersection(place.rstrip("/").split("/")[1:]):
             raise DataSetError(
                 f"cannot push to {self._shown}: a part of the address is empty, or leads out of "

@@ -18,7 +18,7 @@ import persist
 from persist.cli import main
 from persist.dataset.layout import MANIFEST
 from persist.dataset.manifest import Commit, encode
-from persist.errors import DamagedError, DataSetError, ReadOnlyError, UntrustedError
+from persist.errors import ArgumentError, DamagedError, DataSetError, ReadOnlyError, UntrustedError
 from persist.exchange.prune import Mark, choose_unused
 from persist.exchange.published import HEAD, RemoteError, blob_name, decode_head
 from persist.files.digest import digest_file
@@ -181,6 +181,29 @@ def test_a_pull_keeps_what_is_not_of_the_data_set(tmp_path, url, options):
     assert {name: (folder / name).read_bytes() for name in kept} == kept
     assert os.readlink(folder / "link") == "README.md"
     assert persist.load(folder / "new.py") == {"new": 1}
+
+
+def test_a_pull_fetches_what_is_damaged_here(tmp_path, url, options):
+    persist.push(make_data_set(tmp_path / "d"), url, storage_options=options)
+    persist.pull(url, tmp_path / "copy", storage_options=options)
+    for path in [*(tmp_path / "copy").rglob("*.npy"), tmp_path / "copy" / "x.py"]:
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert not persist.verify(tmp_path / "copy").ok
+    assert is_whole(url, tmp_path / "copy", options)
+
+
+@pytest.mark.parametrize("prune", [-1, float("nan")])
+def test_a_negative_grace_period_is_refused(tmp_path, url, options, prune):
+    with pytest.raises(ArgumentError, match="prune must not be negative"):
+        persist.push(make_data_set(tmp_path / "d"), url, storage_options=options, prune=prune)
+
+
+def test_a_password_in_the_address_of_a_bucket_is_refused_and_not_shown(tmp_path, options):
+    with pytest.raises(DataSetError, match="a bucket has no password") as found:
+        persist.push(
+            make_data_set(tmp_path / "d"), "s3://ada:s3cret@lab/x", storage_options=options
+        )
+    assert "s3cret" not in str(found.value)
 
 
 def test_a_pull_replaces_no_file_that_is_not_of_the_data_set(tmp_path, url, options):
