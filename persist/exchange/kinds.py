@@ -48,8 +48,6 @@ def kind_of(path: str) -> Kind | None:
 
         return Kind.STORAGE if is_storage(path) else None
     if os.path.isfile(path):
-        if os.path.basename(path) == DATABASE:
-            return Kind.STORE
         from persist.experiment import is_working_dataset
 
         if is_working_dataset(path):

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from persist.errors import MissingExtraError, PersistError
-from persist.exchange.kinds import Kind, kind_of, why_unknown
+from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
 from persist.files.write import replace_bytes
 from persist.progress import Progress
 from persist.urls import is_url, without_password
@@ -83,7 +83,9 @@ def report(
     """
     # The path is looked at first: that it is wrong matters more than that jinja2 is missing.
     text = os.fspath(path)
-    kind = _PAGES.get(kind_of(text))  # type: ignore[arg-type]
+    # The database of a store may be named as well as its folder.
+    is_database = os.path.basename(text) == DATABASE and os.path.isfile(text)
+    kind = _PAGES.get(Kind.STORE if is_database else kind_of(text))  # type: ignore[arg-type]
     if kind is None:
         if is_url(text):
             raise ReportError(
