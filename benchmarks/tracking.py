@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import itertools
@@ -33,6 +34,7 @@ __all__ = ["GROUPS"]
 
 Group = Callable[[bool], Iterator[Row]]
 PREDICTIONS = 30  # of each pipeline
+FEW = 2  # of each pipeline, where many processes record
 SAMPLES = 100  # of each array
 CONFIG = {"storage_compatibility_version": "v1.0.0"}
 
@@ -88,38 +90,50 @@ def record_in_batch(path: str, count: int, arrays: Any) -> None:
         record(store, count, arrays)
 
 
-def record(store: Any, count: int, arrays: Any, predictions: int = PREDICTIONS) -> None:
-    """Record pipelines, each with a chain and predictions with arrays."""
+def record(
+    store: Any,
+    count: int,
+    arrays: Any,
+    predictions: int = PREDICTIONS,
+    together: Callable[[], Any] = contextlib.nullcontext,
+) -> None:
+    """Record pipelines, each with a chain and predictions with arrays, and each in a context."""
     run = store.begin_run("run", {}, [{"name": "d"}])
     for number in range(count):
-        pipeline = store.begin_pipeline(run, f"{number:04d}", [], [], "d", "h")
-        chain = store.save_chain(pipeline, [], 1, "PLS", "", "per_fold", {}, {})
-        for fold in range(predictions):
-            prediction = store.save_prediction(
-                pipeline_id=pipeline,
-                chain_id=chain,
-                dataset_name="d",
-                model_name="PLS",
-                model_class="PLS",
-                fold_id=str(fold),
-                partition="val",
-                val_score=0.1 * fold,
-                test_score=0.2,
-                train_score=0.3,
-                metric="rmse",
-                task_type="regression",
-                n_samples=SAMPLES,
-                n_features=10,
-                scores={"val": {"rmse": 0.1}},
-                best_params={},
-                branch_id=None,
-                branch_name=None,
-                exclusion_count=0,
-                exclusion_rate=0.0,
-            )
-            store.save_prediction_arrays(prediction, arrays[0], arrays[1])
-        store.complete_pipeline(pipeline, 0.1, 0.2, "rmse", 10)
+        with together():
+            record_pipeline(store, run, number, arrays, predictions)
     store.complete_run(run, {})
+
+
+def record_pipeline(store: Any, run: str, number: int, arrays: Any, predictions: int) -> None:
+    """Record one pipeline by three calls and two for each prediction."""
+    pipeline = store.begin_pipeline(run, f"{number:04d}", [], [], "d", "h")
+    chain = store.save_chain(pipeline, [], 1, "PLS", "", "per_fold", {}, {})
+    for fold in range(predictions):
+        prediction = store.save_prediction(
+            pipeline_id=pipeline,
+            chain_id=chain,
+            dataset_name="d",
+            model_name="PLS",
+            model_class="PLS",
+            fold_id=str(fold),
+            partition="val",
+            val_score=0.1 * fold,
+            test_score=0.2,
+            train_score=0.3,
+            metric="rmse",
+            task_type="regression",
+            n_samples=SAMPLES,
+            n_features=10,
+            scores={"val": {"rmse": 0.1}},
+            best_params={},
+            branch_id=None,
+            branch_name=None,
+            exclusion_count=0,
+            exclusion_rate=0.0,
+        )
+        store.save_prediction_arrays(prediction, arrays[0], arrays[1])
+    store.complete_pipeline(pipeline, 0.1, 0.2, "rmse", 10)
 
 
 def append_plainly(path: str, count: int, arrays: Any) -> None:
@@ -332,29 +346,44 @@ def machine_rows(quick: bool) -> Iterator[Row]:
         ProcessPoolExecutor(processes, mp_context=context) as pool,
     ):
 
-        def record_everywhere(location: str) -> None:
+        def record_everywhere(location: str, count: int, is_batch: bool) -> None:
             artifacts = f"{folder}/{next(numbers)}"
             WorkspaceStore(location, **artifacts_in(location, artifacts)).close()
             tasks = [
-                pool.submit(record_alone, location, artifacts, count) for _ in range(processes)
+                pool.submit(record_alone, location, artifacts, count, is_batch)
+                for _ in range(processes)
             ]
             for task in tasks:
                 task.result()
+            with WorkspaceStore(location, **artifacts_in(location, artifacts)) as store:
+                found = len(store.query_predictions(limit=2**31))
+            if found != processes * count * FEW:
+                raise RuntimeError(f"{location} has {found} predictions")
 
-        def on_a_server() -> None:
-            with server.database() as url:
-                record_everywhere(url)
+        # Starts all processes, which import what they need.
+        with server.database() as url:
+            record_everywhere(url, 1, True)
+        record_everywhere(tempfile.mkdtemp(dir=folder), 1, True)
+        # As `run` records them; and by single calls, each of which is a commit.
+        for is_batch, each in ((True, count), (False, max(1, count // 20))):
+            times = {}
+            for name, place in (("server", server.database()), ("file", file_in(folder))):
+                with place as location:
+                    start = time.perf_counter()
+                    record_everywhere(location, each, is_batch)
+                    times[name] = time.perf_counter() - start
+            commits = processes * (2 + each * (1 if is_batch else 3 + 2 * FEW))
+            rates = [f"{name} {commits / taken:.0f}/s" for name, taken in times.items()]
+            note = f"{commits} commits: {', '.join(rates)}"
+            label = "one commit each" if is_batch else f"{3 + 2 * FEW} commits each"
+            name = f"{processes} processes x {each} pipelines, {label}, PostgreSQL beside DuckDB"
+            yield Row(name, times["server"] / times["file"], None, None, " x", note)
 
-        contenders = {
-            "server": on_a_server,
-            "file": lambda: record_everywhere(f"{folder}/{next(numbers)}"),
-        }
-        # Starts all processes: a first round that is not counted would take minutes.
-        list(pool.map(time.sleep, [1] * processes))
-        times = medians(contenders, 1 if quick else 3, warm=False)
-        note = f"{times['server']:.1f} s, DuckDB {times['file']:.1f} s"
-        name = f"{processes} processes x {count} pipelines, PostgreSQL beside DuckDB"
-        yield Row(name, times["server"] / times["file"], None, None, " x", note)
+
+@contextlib.contextmanager
+def file_in(folder: str) -> Iterator[str]:
+    """Context manager that gives the path of a new store."""
+    yield tempfile.mkdtemp(dir=folder)
 
 
 def artifacts_in(location: str, artifacts: str) -> dict[str, str]:
@@ -362,11 +391,11 @@ def artifacts_in(location: str, artifacts: str) -> dict[str, str]:
     return {"artifacts": artifacts} if "://" in location else {}
 
 
-def record_alone(location: str, artifacts: str, count: int) -> None:
-    """Record pipelines, each in commits of its own."""
+def record_alone(location: str, artifacts: str, count: int, is_batch: bool) -> None:
+    """Record pipelines, each in one commit or each call in a commit of its own."""
     arrays = numpy.random.default_rng(0).random((2, SAMPLES))
     with WorkspaceStore(location, **artifacts_in(location, artifacts)) as store:
-        record(store, count, arrays, predictions=2)
+        record(store, count, arrays, FEW, store.batch if is_batch else contextlib.nullcontext)
 
 
 GROUPS: dict[str, Group] = {

@@ -9,10 +9,12 @@ __all__ = ["is_database", "is_url", "without_password"]
 
 # One letter is a drive of Windows. fsspec chains URLs with two colons.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
+# pathlib makes one slash of two.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?::/|::)")
 # Up to the last @, as a password that was not percent-encoded may hold one.
-_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://[^:@/\s]*):.*@")
+_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^:@/\s]*):.*@")
 # The user alone may be a token.
-_WEB_USER = re.compile(r"(https?://)[^@/\s]*@", re.IGNORECASE)
+_WEB_USER = re.compile(r"(https?:/{1,2})[^@/\s]*@", re.IGNORECASE)
 _OPTION = re.compile(
     r"((?:(?:passw|pwd|secret|token|key|credential)[\w-]*|sig|signature)=)[^&\s]+", re.IGNORECASE
 )
@@ -51,7 +53,9 @@ def without_password(text: str) -> str:
     '--workspace postgresql://lab:***@db/runs?sslpassword=***'
     >>> without_password("https://token@lab.org/x?version=2&X-Amz-Signature=ab12")
     'https://***@lab.org/x?version=2&X-Amz-Signature=***'
+    >>> without_password("cannot load postgresql:/lab:secret@db/runs")
+    'cannot load postgresql:/lab:***@db/runs'
     """
-    if not _URL.search(text):
+    if not _ADDRESS.search(text):
         return text
     return _OPTION.sub(r"\1***", _WEB_USER.sub(r"\1***@", _USER.sub(r"\1:***@", text)))

@@ -111,8 +111,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"persist {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add_parser(commands)
+    for module in _COMMANDS:
+        module.run.add_parser(commands)
     return parser
 
 

@@ -5,30 +5,25 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from persist.cli.options import Commands, add_command
+from persist.cli.options import argument, command
 from persist.cli.output import print_result
 from persist.errors import MissingExtraError
 
-__all__ = ["add_parser", "complete", "run"]
+__all__ = ["complete", "run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "completion",
-        run,
-        "Print the code that makes a shell complete commands, options and files. Add the line of "
-        "the example for your shell to its startup file. Needs the extra cli.",
-        'eval "$(persist completion bash)"     # in ~/.bashrc\n'
-        'eval "$(persist completion zsh)"      # in ~/.zshrc, after compinit\n'
-        "persist completion fish | source      # in ~/.config/fish/config.fish",
-    )
-    parser.add_argument("shell", metavar="SHELL", choices=["bash", "zsh", "fish"])
-
-
+@command(
+    "completion",
+    'eval "$(persist completion bash)"     # in ~/.bashrc\n'
+    'eval "$(persist completion zsh)"      # in ~/.zshrc, after compinit\n'
+    "persist completion fish | source      # in ~/.config/fish/config.fish",
+    argument("shell", metavar="SHELL", choices=["bash", "zsh", "fish"]),
+)
 def run(args: argparse.Namespace) -> int:
-    """Print the code."""
+    """Print the code that makes a shell complete commands, options and files.
+
+    Add the line of the example for your shell to its startup file. Needs the extra cli.
+    """
     script = _argcomplete().shellcode(["persist"], shell=args.shell)
     print_result(args, {"shell": args.shell, "script": script}, script)
     return 0

@@ -6,29 +6,35 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persist.cli.errors import CommandError, one_line
-from persist.cli.stores import is_store
 from persist.display import human_size, shape_text, short_type
+from persist.exchange.kinds import Kind, kind_of, why_unknown
+from persist.urls import is_url
 
 if TYPE_CHECKING:
     from persist.dataset import Entry, Results
 
-__all__ = ["Described", "describe", "info_of", "inner", "key_in", "open_dataset"]
+__all__ = ["Described", "check_local", "describe", "info_of", "inner", "key_in", "open_dataset"]
 
 
 def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
     """Open the data set at `path`."""
     from persist.dataset import open as open_data_set
 
+    if kind_of(path) is Kind.STORE:
+        # A password is hidden up to the last @ of a message: no URL is named twice.
+        command = "persist runs" if is_url(path) else f"persist runs {path}"
+        raise CommandError(f"cannot open {path}: it is a store of runs; run: {command}")
     if mode == "r" and not os.path.isdir(path):
-        reason = (
-            "it is a file, not the folder of a data set"
-            if os.path.exists(path)
-            else ("there is nothing at that path")
-        )
+        is_file = os.path.exists(path)
+        reason = "it is a file, not the folder of a data set" if is_file else why_unknown(path)
         raise CommandError(f"cannot open {path}: {reason}")
-    if is_store(path):
-        raise CommandError(f"cannot open {path}: it is a store of runs; run: persist runs {path}")
     return open_data_set(os.path.normpath(path), mode, **options)
+
+
+def check_local(path: str, verb: str) -> None:
+    """Refuse a URL where a command takes the path of a folder, which it would take it for."""
+    if is_url(path):
+        raise CommandError(f"cannot {verb} {path}: {why_unknown(path)}")
 
 
 def inner(dataset: Results, names: list[str]) -> Results:

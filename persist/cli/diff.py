@@ -7,50 +7,48 @@ from collections.abc import Iterator
 from typing import Any
 
 from persist.cli.errors import CommandError, one_line
-from persist.cli.options import Commands, add_command, add_trust, tolerance
+from persist.cli.options import TRUST, argument, command, tolerance
 from persist.cli.output import print_document, print_result, print_text
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 _COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "diff",
-        run,
-        "Compare the values and infos of two data sets. A line begins with + for a key of the "
-        "second only, - for a key of the first only, ~ for a key that changed.",
-        "persist diff results results_new --rtol 1e-9\npersist diff results results_new --html",
-        {0: "no difference", 1: "they differ"},
-    )
-    parser.add_argument("a", metavar="A", help="the folder of a data set")
-    parser.add_argument("b", metavar="B", help="the folder of the other")
-    for name, text in [("rtol", "relative"), ("atol", "absolute")]:
-        parser.add_argument(
+@command(
+    "diff",
+    "persist diff results results_new --rtol 1e-9\npersist diff results results_new --html",
+    argument("a", metavar="A", help="the folder of a data set"),
+    argument("b", metavar="B", help="the folder of the other"),
+    *(
+        argument(
             f"--{name}",
             type=tolerance,
             default=0.0,
             metavar="X",
             help=f"ignore {text} differences of floating-point numbers up to X (default: 0)",
         )
-    parser.add_argument(
+        for name, text in [("rtol", "relative"), ("atol", "absolute")]
+    ),
+    argument(
         "--html", action="store_true", help="write an HTML page instead of printing the differences"
-    )
-    parser.add_argument(
+    ),
+    argument(
         "-o",
         "--output",
         metavar="FILE",
         default="diff.html",
         help="the page of --html; a file there is replaced (default: diff.html)",
-    )
-    add_trust(parser)
-
-
+    ),
+    *TRUST,
+    statuses={0: "no difference", 1: "they differ"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Compare the data sets."""
+    """Compare the values and infos of two data sets.
+
+    A line begins with + for a key of the second only, - for a key of the first only, ~ for a key
+    that changed.
+    """
     from persist.cli.datasets import open_dataset
     from persist.dataset import diff
 

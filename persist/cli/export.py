@@ -5,61 +5,53 @@ from __future__ import annotations
 import argparse
 
 from persist.cli.errors import CommandError
-from persist.cli.options import Commands, add_command, add_workspace
+from persist.cli.options import WORKSPACE, argument, command
 from persist.cli.output import print_result
 from persist.cli.stores import open_store
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "export",
-        run,
-        "Write a chain to a file that predicts without the store; or, with --crate or --bag, a "
-        "data set, workspace, storage or run store as an archival package.",
-        "persist export 3f2a model.n4a\npersist export results --bag archive",
-    )
-    add_workspace(parser)
-    parser.add_argument(
+@command(
+    "export",
+    "persist export 3f2a model.n4a\npersist export results --bag archive",
+    WORKSPACE,
+    argument(
         "what",
         metavar="CHAIN|PATH",
         help="the id of a chain as persist top prints it, or its first characters; with --crate or "
         "--bag, the path of what to archive",
-    )
-    parser.add_argument(
-        "outfile",
-        metavar="FILE",
-        nargs="?",
-        help="the file for a chain; for a package, its folder",
-    )
-    parser.add_argument(
+    ),
+    argument(
+        "outfile", metavar="FILE", nargs="?", help="the file for a chain; for a package, its folder"
+    ),
+    argument(
         "--format",
         choices=["n4a", "n4a.py", "package"],
         default="n4a",
         help="a bundle, a script that needs numpy and joblib, or a package of readable source "
         "(default: n4a)",
-    )
-    parser.add_argument("--crate", metavar="OUT", help="make an RO-Crate in a new folder")
-    parser.add_argument("--bag", metavar="OUT", help="make a BagIt package in a new folder")
-    parser.add_argument(
+    ),
+    argument("--crate", metavar="OUT", help="make an RO-Crate in a new folder"),
+    argument("--bag", metavar="OUT", help="make a BagIt package in a new folder"),
+    argument(
         "--license", metavar="TEXT", help="of a crate: an address, an SPDX identifier, or words"
-    )
-    parser.add_argument("--title", metavar="TEXT", default="", help="of a crate")
-    parser.add_argument("--description", metavar="TEXT", default="", help="of a crate or bag")
-    parser.add_argument(
+    ),
+    argument("--title", metavar="TEXT", default="", help="of a crate"),
+    argument("--description", metavar="TEXT", default="", help="of a crate or bag"),
+    argument(
         "--author",
         metavar="NAME",
         action="append",
         default=[],
         help="of a crate or bag: 'Name', or 'Name <ORCID or mail>'; can be repeated",
-    )
-
-
+    ),
+)
 def run(args: argparse.Namespace) -> int:
-    """Export a chain or a package."""
+    """Write a chain that predicts without its store, or an archival package.
+
+    With --crate or --bag, what is exported is a data set, workspace, storage or run store.
+    """
     if args.crate or args.bag:
         return _package(args)
     if args.outfile is None:

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.options import Commands, add_command, add_workspace, tolerance
+from persist.cli.options import STORE, argument, command, tolerance
 from persist.cli.output import print_result
 from persist.cli.stores import open_store
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands, "gc", run, "Remove the artifacts that no chain needs.", "persist gc"
-    )
-    add_workspace(parser, positional=True)
-    parser.add_argument(
+@command(
+    "gc",
+    "persist gc",
+    *STORE,
+    argument(
         "--unreferenced",
         action="store_true",
         help="also remove saved artifacts without a chain; only safe while nothing trains",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--grace",
         metavar="HOURS",
         type=tolerance,
         help="keep what is younger (default: 24 where the artifacts are shared, 0 in a folder)",
-    )
-
-
+    ),
+)
 def run(args: argparse.Namespace) -> int:
-    """Remove the artifacts."""
+    """Remove the artifacts that no chain needs."""
     with open_store(args.workspace) as store:
         removed = store.gc_artifacts(
             unreferenced=args.unreferenced,

@@ -4,42 +4,36 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.options import Commands, add_command, add_workspace
+from persist.cli.options import WORKSPACE, argument, command
 from persist.cli.output import print_aside, print_result, shows_progress
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "import",
-        run,
-        "Record the runs of mlflow in a store, which is created if needed: parameters, tags, "
-        "metrics with their steps, models of scikit-learn, and other artifacts as files. Runs that "
-        "it already has are skipped. What cannot be recorded is reported, with exit status 1.",
-        "persist import mlruns --workspace runs",
-        {1: "something could not be recorded"},
-    )
-    parser.add_argument(
+@command(
+    "import",
+    "persist import mlruns --workspace runs",
+    argument(
         "source",
         metavar="SOURCE",
         help="the folder mlruns, or the SQLite database that mlflow was told to use",
-    )
-    add_workspace(parser)
-    parser.add_argument(
-        "--trust-pickle",
-        action="store_true",
-        help="read models, which run the code that they name",
-    )
-    parser.add_argument(
+    ),
+    WORKSPACE,
+    argument(
+        "--trust-pickle", action="store_true", help="read models, which run the code that they name"
+    ),
+    argument(
         "--metric", metavar="NAME", help="what ranks the runs (default: what most of them have)"
-    )
-
-
+    ),
+    statuses={1: "something could not be recorded"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Import runs."""
+    """Record the runs of mlflow in a store, which is created if needed.
+
+    They come with parameters, tags, metrics with their steps, models of scikit-learn, and other
+    artifacts as files. Runs that it already has are skipped. What cannot be recorded is reported,
+    with exit status 1.
+    """
     from persist.exchange.mlflow import import_mlflow
     from persist.exchange.mlflow_runs import read_runs
     from persist.tracking import WorkspaceStore

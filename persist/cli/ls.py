@@ -7,56 +7,49 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from persist.cli.datasets import Described, describe, open_dataset
-from persist.cli.options import Commands, add_command
-from persist.cli.output import print_document, print_table, print_text
-from persist.cli.storages import is_experiment, list_tasks
-from persist.cli.workspaces import is_workspace, list_items
+from persist.cli.options import argument, command
+from persist.cli.output import print_listing
+from persist.cli.storages import list_tasks
+from persist.cli.workspaces import list_items
 from persist.display import summary
+from persist.exchange.kinds import Kind, kind_of
 
 if TYPE_CHECKING:
     from persist.dataset import Results
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 _COLUMNS = ("key", "type", "shape", "dtype", "size", "written", "info")
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "ls",
-        run,
-        "List the keys of a data set, the items of a workspace or the tasks of an experiment, "
-        "without loading them.",
-        "persist ls results --all",
-        {1: "items of a workspace cannot be read"},
-    )
-    parser.add_argument(
+@command(
+    "ls",
+    "persist ls results --all",
+    argument(
         "dataset",
         metavar="DATASET",
         help="the folder of a data set or an experiment, or the HDF5 file of a workspace or of an "
         "experiment",
-    )
-    parser.add_argument("--all", action="store_true", help="list the keys of namespaces as well")
-
-
+    ),
+    argument("--all", action="store_true", help="list the keys of namespaces as well"),
+    statuses={1: "items of a workspace cannot be read"},
+)
 def run(args: argparse.Namespace) -> int:
-    """List the keys, items or tasks."""
-    if is_experiment(args.dataset):
+    """List what is in a data set, a workspace or an experiment, without loading it.
+
+    That is keys, items or tasks.
+    """
+    kind = kind_of(args.dataset)
+    if kind is Kind.STORAGE:
         return list_tasks(args.dataset, args.json)
-    if is_workspace(args.dataset):
+    if kind is Kind.WORKSPACE:
         return list_items(args.dataset, args.json)
     with open_dataset(args.dataset) as dataset:
         found = list(_walk(dataset, "", args.all))
     keys = [item for item in found if isinstance(item, Described)]
     names = [item for item in found if isinstance(item, str)]
-    if args.json:
-        print_document({"keys": [key.document() for key in keys], "namespaces": names})
-    elif found:
-        print_table(_COLUMNS, [_row(item) for item in found])
-    else:
-        print_text("no keys")
+    document = {"keys": [key.document() for key in keys], "namespaces": names}
+    print_listing(args.json, document, _COLUMNS, [_row(item) for item in found], "no keys")
     return 0
 
 

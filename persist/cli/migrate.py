@@ -5,45 +5,40 @@ from __future__ import annotations
 import argparse
 
 from persist.cli.errors import CommandError
-from persist.cli.options import Commands, add_command
+from persist.cli.options import argument, command
 from persist.cli.output import print_aside, print_result
-from persist.cli.stores import is_store, open_store
+from persist.cli.stores import open_store
+from persist.exchange.kinds import Kind, kind_of
+from persist.urls import is_url
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "migrate",
-        run,
-        "Copy a run store with its artifacts to another database: from a folder to PostgreSQL, or "
-        "back. The copy is empty until it has everything. Artifacts whose file is missing or "
-        "damaged are reported, and the exit status is 1.",
-        "persist migrate workspace postgresql+psycopg://lab@db/runs --artifacts s3://lab/runs\n"
-        "persist migrate postgresql+psycopg://lab@db/runs workspace",
-        {1: "the file of an artifact could not be copied"},
-    )
-    parser.add_argument("source", metavar="SOURCE", help="the folder or URL of the run store")
-    parser.add_argument(
-        "target", metavar="TARGET", help="a new folder, or the URL of an empty database"
-    )
-    parser.add_argument(
+@command(
+    "migrate",
+    "persist migrate workspace postgresql+psycopg://lab@db/runs --artifacts s3://lab/runs\n"
+    "persist migrate postgresql+psycopg://lab@db/runs workspace",
+    argument("source", metavar="SOURCE", help="the folder or URL of the run store"),
+    argument("target", metavar="TARGET", help="a new folder, or the URL of an empty database"),
+    argument(
         "--artifacts",
         metavar="PLACE",
         help="where a database on a server keeps artifacts: a folder that all machines share, or a "
         "URL",
-    )
-
-
+    ),
+    statuses={1: "the file of an artifact could not be copied"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Copy the store."""
+    """Copy a run store with its artifacts from a folder to PostgreSQL, or back.
+
+    The copy is empty until it has everything. Artifacts whose file is missing or damaged are
+    reported, and the exit status is 1.
+    """
     from persist.tracking import WorkspaceStore
     from persist.tracking.migrating import migrate
 
     with open_store(args.source) as source:
-        if is_store(args.target):
+        if not is_url(args.target) and kind_of(args.target) is Kind.STORE:
             raise CommandError(
                 f"cannot copy to {args.target}: it has a run store; name a new folder"
             )

@@ -5,25 +5,30 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 __all__ = [
+    "FORM",
+    "JOBS",
     "STATUSES",
-    "Commands",
-    "add_command",
-    "add_form",
-    "add_jobs",
-    "add_trust",
-    "add_workspace",
+    "STORE",
+    "TRUST",
+    "WORKSPACE",
+    "Command",
+    "argument",
+    "command",
     "count",
     "form_of",
     "in_options",
+    "one_of",
     "tolerance",
     "trusted_of",
 ]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Argument: TypeAlias = "Callable[[argparse._ActionsContainer], object]"
 
 STATUSES = {
     0: "success",
@@ -34,54 +39,72 @@ STATUSES = {
 _CALL = re.compile(r"call persist\.load\(\.\.\., trusted=\['([^']*)'\]\)")
 
 
-def add_command(
-    commands: Commands,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    text: str,
-    example: str = "",
-    statuses: Mapping[int, str] | None = None,
-) -> argparse.ArgumentParser:
-    """Add a command with the options that every command has, and return its parser.
+def argument(*names: str, **options: Any) -> Argument:
+    """Return what declares an argument; see `argparse.ArgumentParser.add_argument`."""
+    if not names[0].startswith("-"):
+        # An empty path would be the present folder.
+        options.setdefault("type", _given)
+    return lambda parser: parser.add_argument(*names, **options)
 
-    `run` takes the parsed arguments and returns the exit status: one of `STATUSES` or `statuses`.
-    The first sentence of `text` is shown in the list of commands; `example` has one command a line.
+
+def _given(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
+def one_of(*arguments: Argument) -> Argument:
+    """Return what declares options that exclude each other."""
+
+    def declare(parser: argparse._ActionsContainer) -> None:
+        group = parser.add_mutually_exclusive_group()
+        for each in arguments:
+            each(group)
+
+    return declare
+
+
+@dataclass(frozen=True)
+class Command:
+    """What `command` makes of a function."""
+
+    name: str
+    run: Callable[[argparse.Namespace], int]
+    example: str
+    arguments: Sequence[Argument]
+    statuses: Mapping[int, str]
+
+    def add_parser(self, commands: Commands) -> None:
+        """Add the parser of the command, with the options that every command has."""
+        text = " ".join((self.run.__doc__ or self.name).split())
+        first = text.partition(". ")[0].rstrip(".")
+        meanings = sorted({**STATUSES, **self.statuses}.items())
+        epilog = ["example:", *(f"  {line}" for line in self.example.splitlines()), ""]
+        epilog += ["exit status:", *(f"  {status:<3}  {meaning}" for status, meaning in meanings)]
+        parser = commands.add_parser(
+            self.name,
+            help=f"{first[0].lower()}{first[1:]}",
+            description=text,
+            epilog="\n".join(epilog),
+            formatter_class=_Formatter,
+        )
+        shared = parser.add_argument_group("output")
+        for each in _SHARED:
+            each(shared)
+        parser.set_defaults(run=self.run)
+        for each in self.arguments:
+            each(parser)
+
+
+def command(
+    name: str, example: str, *arguments: Argument, statuses: Mapping[int, str] | None = None
+) -> Callable[[Callable[[argparse.Namespace], int]], Command]:
+    """Decorate a function that takes the parsed arguments and returns the exit status.
+
+    Its docstring is the help, whose first sentence is shown in the list of commands. `example` has
+    one command a line; `statuses` are those besides `STATUSES`.
     """
-    first = text.partition(". ")[0].rstrip(".")
-    meanings = sorted({**STATUSES, **(statuses or {})}.items())
-    epilog = [
-        *(["example:", *(f"  {line}" for line in example.splitlines()), ""] if example else []),
-        "exit status:",
-        *(f"  {status:<3}  {meaning}" for status, meaning in meanings),
-    ]
-    parser = commands.add_parser(
-        name,
-        help=f"{first[0].lower()}{first[1:]}",
-        description=text,
-        epilog="\n".join(epilog),
-        formatter_class=_Formatter,
-    )
-    shared = parser.add_argument_group("output")
-    shared.add_argument(
-        "--json",
-        action="store_true",
-        help="print one JSON document; numbers that are not finite are the strings NaN, Infinity "
-        "and -Infinity",
-    )
-    shared.add_argument(
-        "-q",
-        "--quiet",
-        action="store_true",
-        help="print results and errors only: no progress, no confirmations, no warnings",
-    )
-    shared.add_argument(
-        "--color",
-        choices=["auto", "always", "never"],
-        default="auto",
-        help="use colors (default: auto, on a terminal unless NO_COLOR is set)",
-    )
-    parser.set_defaults(run=run)
-    return parser
+    return lambda run: Command(name, run, example, arguments, statuses or {})
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -93,25 +116,102 @@ class _Formatter(argparse.HelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
-def add_trust(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which classes and functions may be used to read values."""
-    parser.add_argument(
+def separator(text: str) -> str:
+    """Return the one character between cells, for argparse."""
+    found = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(f"must be one character, or tab, got {text}")
+    return found
+
+
+TRUST = (
+    argument(
         "--trust",
         metavar="NAME",
         action="append",
         default=[],
         help="a class or function that may be used to read values, such as lab.Fit, or everything "
         "in a package: lab. (with the dot); can be repeated",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--trust-all",
         action="store_true",
         help="execute the values as the Python programs they are",
-    )
+    ),
+)
+"""Which classes and functions may be used to read values."""
+
+WORKSPACE = argument(
+    "--workspace",
+    metavar="FOLDER",
+    default="workspace",
+    help="the folder of the run store, or the URL of its PostgreSQL database (default: workspace)",
+)
+"""The run store, for commands with other arguments."""
+
+STORE = (
+    WORKSPACE,
+    argument(
+        "workspace",
+        metavar="FOLDER",
+        nargs="?",
+        default=argparse.SUPPRESS,
+        help="the same as --workspace FOLDER",
+    ),
+)
+"""The run store, where it is all that a command needs."""
+
+JOBS = argument(
+    "--jobs", metavar="N", type=int, help="number of processes that train; -1: one per core"
+)
+
+FORM = (
+    one_of(
+        argument(
+            "--header",
+            action="store_const",
+            const=True,
+            help="the first line has names (default: detected)",
+        ),
+        argument(
+            "--no-header",
+            action="store_const",
+            const=False,
+            dest="header",
+            help="the first line is a sample",
+        ),
+    ),
+    argument(
+        "--separator", metavar="TEXT", type=separator, help="between cells (default: detected)"
+    ),
+    argument("--decimal", choices=[".", ","], help="decimal sign (default: detected)"),
+)
+"""How a file of samples is written."""
+
+_SHARED = (
+    argument(
+        "--json",
+        action="store_true",
+        help="print one JSON document; numbers that are not finite are the strings NaN, Infinity "
+        "and -Infinity",
+    ),
+    argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print results and errors only: no progress, no confirmations, no warnings",
+    ),
+    argument(
+        "--color",
+        choices=["auto", "always", "never"],
+        default="auto",
+        help="use colors (default: auto, on a terminal unless NO_COLOR is set)",
+    ),
+)
 
 
 def trusted_of(args: argparse.Namespace) -> list[str] | bool:
-    """Return what the options of `add_trust` allow, as `persist.load` takes it."""
+    """Return what the options `TRUST` allow, as `persist.load` takes it."""
     return getattr(args, "trust_all", False) or list(getattr(args, "trust", ()))
 
 
@@ -127,56 +227,9 @@ def in_options(message: str) -> str:
     return message.replace("trusted=True", "--trust-all")
 
 
-def add_workspace(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:
-    """Add the option that names a run store, and an argument that does where it is all there is."""
-    parser.add_argument(
-        "--workspace",
-        metavar="FOLDER",
-        default="workspace",
-        help="the folder of the run store, or the URL of its PostgreSQL database "
-        "(default: workspace)",
-    )
-    if positional:
-        parser.add_argument(
-            "workspace",
-            metavar="FOLDER",
-            nargs="?",
-            default=argparse.SUPPRESS,
-            help="the same as --workspace FOLDER",
-        )
-
-
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """Add the number of processes that train."""
-    parser.add_argument(
-        "--jobs", metavar="N", type=int, help="number of processes that train; -1: one per core"
-    )
-
-
-def add_form(parser: argparse.ArgumentParser) -> None:
-    """Add the options that describe a file of samples."""
-    header = parser.add_mutually_exclusive_group()
-    header.add_argument(
-        "--header",
-        action="store_const",
-        const=True,
-        help="the first line has names (default: detected)",
-    )
-    header.add_argument(
-        "--no-header",
-        action="store_const",
-        const=False,
-        dest="header",
-        help="the first line is a sample",
-    )
-    parser.add_argument("--separator", metavar="TEXT", help="between cells (default: detected)")
-    parser.add_argument("--decimal", choices=[".", ","], help="decimal sign (default: detected)")
-
-
 def form_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the values of the options of `add_form`."""
-    separator = {"tab": "\t", "\\t": "\t"}.get(args.separator, args.separator)
-    return {"header": args.header, "separator": separator, "decimal": args.decimal}
+    """Return the values of the options `FORM`."""
+    return {"header": args.header, "separator": args.separator, "decimal": args.decimal}
 
 
 def count(text: str) -> int:

@@ -29,6 +29,7 @@ __all__ = [
     "output_options",
     "print_aside",
     "print_document",
+    "print_listing",
     "print_message",
     "print_result",
     "print_table",
@@ -94,6 +95,18 @@ def has_color(stream: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def print_listing(
+    as_json: bool, document: Any, columns: Sequence[str], rows: Rows, nothing: str
+) -> None:
+    """Print `document` as JSON, or rows under the names of their columns, or that it is empty."""
+    if as_json:
+        print_document(document)
+    elif rows:
+        print_table(columns, rows)
+    else:
+        print_text(nothing)
 
 
 def print_table(columns: Sequence[str], rows: Rows) -> None:

@@ -7,89 +7,80 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.datasets import inner, open_dataset
+from persist.cli.datasets import check_local, inner, open_dataset
 from persist.cli.errors import CommandError
-from persist.cli.options import Commands, add_command, count
+from persist.cli.options import argument, command, count
 from persist.cli.output import print_aside, print_result
 from persist.errors import PersistError
 
 if TYPE_CHECKING:
     from persist.cli.packing import Plan, Planned
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "pack",
-        run,
-        "Store the contents of files of other formats in a data set, which is created if needed. "
-        "Keys come from the names inside the files; for files in folders, after those of the "
-        "folders and of the file. Either all files that are named are stored or none; of those in "
-        "folders, what can be stored, in one commit. What cannot is reported, and the exit status "
-        "is 1.",
-        "persist pack results recording.npz table.csv --namespace S01",
-        {1: "something in a folder could not be stored"},
-    )
-    parser.add_argument("dataset", metavar="DATASET", help="the folder of the data set")
-    parser.add_argument(
+@command(
+    "pack",
+    "persist pack results recording.npz table.csv --namespace S01",
+    argument("dataset", metavar="DATASET", help="the folder of the data set"),
+    argument(
         "files",
         metavar="FILE",
         nargs="+",
         help="npz, npy, HDF5 (.h5 .hdf5 .hd5 .hf5), CSV (.csv .tsv), JSON (.json .jsonl), MAT, "
         "Parquet, Arrow and Feather, netCDF (.nc), pickles (.pkl .pickle .joblib, also compressed) "
         "and shelves; or a folder, which is searched for them",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--trust-pickle",
         action="store_true",
         help="read pickles, joblib files and shelves, which run the code that they name",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--keep-going",
         action="store_true",
         help="also of files that are named, store what can be stored and report the rest",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--namespace", metavar="NAME", help="store the keys in this namespace of the data set"
-    )
-    parser.add_argument("--prefix", metavar="TEXT", default="", help="text before each name")
-    parser.add_argument(
+    ),
+    argument("--prefix", metavar="TEXT", default="", help="text before each name"),
+    argument(
         "--skip",
         metavar="PATTERN",
         action="append",
         default=[],
         help="names inside the files to leave out, such as 'raw/*'; can be repeated",
-    )
-    parser.add_argument("--replace", action="store_true", help="replace keys that exist")
-    parser.add_argument(
+    ),
+    argument("--replace", action="store_true", help="replace keys that exist"),
+    argument(
         "--format",
         choices=["npy", "npz", "hdf5"],
         default="npy",
         help="file format of large arrays (default: npy)",
-    )
-    parser.add_argument(
-        "--compression", choices=["gzip", "lzf"], help="how to compress arrays in HDF5"
-    )
-    parser.add_argument(
+    ),
+    argument("--compression", choices=["gzip", "lzf"], help="how to compress arrays in HDF5"),
+    argument(
         "--threshold",
         metavar="N",
         type=count,
         default=100,
         help="arrays of more than N elements get files of their own (default: 100)",
-    )
-    parser.add_argument(
-        "--provenance", action="store_true", help="record program, machine and versions"
-    )
-
-
+    ),
+    argument("--provenance", action="store_true", help="record program, machine and versions"),
+    statuses={1: "something in a folder could not be stored"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Pack the files."""
+    """Store the contents of files of other formats in a data set, which is created if needed.
+
+    Keys come from the names inside the files; for files in folders, after those of the folders and
+    of the file. Either all files that are named are stored or none; of those in folders, what can
+    be stored, in one commit. What cannot is reported, and the exit status is 1.
+    """
     from persist.cli.packing import plan, store
     from persist.dataset import open as open_results
 
+    check_local(args.dataset, "pack into")
     if args.compression and args.format != "hdf5":
         raise CommandError("--compression needs --format hdf5")
     planned = plan(

@@ -37,6 +37,9 @@ class File:
     name: str  # in infos and messages: without the folders that lead to what was given
     strict: bool  # whether nothing is packed if it cannot be; otherwise that is reported
 
+    def __str__(self) -> str:
+        return self.path
+
     def key_of(self, listed: Listed) -> str:
         """Return the text that the key for a name in the file is made of."""
         name = listed.key or listed.name
@@ -81,17 +84,15 @@ class Plan:
     items: list[Planned] = field(default_factory=list)
     not_stored: list[NotStored] = field(default_factory=list)
 
-    def refuse(
-        self,
-        item: File | Planned,
-        reason: str,
-        message: str,
-        error: BaseException | None = None,
-    ) -> None:
-        """Note what cannot be packed, or raise `message` where all of a file was to be stored."""
+    def refuse(self, item: File | Planned, why: str | Exception, advice: str = "") -> None:
+        """Note what cannot be packed, or raise it where all of a file was to be stored."""
         file, name = (item, "") if isinstance(item, File) else (item.file, item.name)
+        reason = why if isinstance(why, str) else one_line(why)
+        for verb in ("cannot pack ", "cannot read ", ""):
+            reason = reason.removeprefix(f"{verb}{file.path}: ")
         if file.strict:
-            raise CommandError(message) from error
+            error = CommandError(f"cannot pack {item}: {reason}{advice and f'; {advice}'}")
+            raise error from (None if isinstance(why, str) else why)
         self.not_stored.append(NotStored(file.name, name, reason))
 
 
@@ -122,7 +123,7 @@ def plan(
             # Some hold what they have read, which is too much for a folder of many.
             source = source if file.strict else open_source(file.path, trust_pickle=trust_pickle)
         except _READING as error:
-            _refuse_file(found, file, error)
+            found.refuse(file, error)
             continue
         for listed in names:
             if any(fnmatchcase(listed.name, pattern) for pattern in patterns):
@@ -134,7 +135,8 @@ def plan(
                 first[item.key] = item
                 found.items.append(item)
     if not found.items and not found.not_stored:
-        raise CommandError("nothing is left to pack: all names are skipped")
+        why = "all names are skipped" if patterns else "no file is in the folders"
+        raise CommandError(f"cannot pack: nothing is left, as {why}")
     return found
 
 
@@ -215,51 +217,39 @@ def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Ite
         waiting += reversed(folders)
 
 
-def _refuse_file(found: Plan, file: File, error: Exception) -> None:
-    message = reason = one_line(error)
-    if isinstance(error, (PersistError, OSError)) and file.path in reason:
-        # It begins with the path, which the report has.
-        reason = reason.removeprefix(f"cannot pack {file.path}: ").removeprefix(f"{file.path}: ")
-    else:
-        message = f"{file.path}: {reason}"
-    found.refuse(file, reason, message, error)
-
-
 def _may_be_packed(found: Plan, item: Planned, refusal: str, first: dict[str, Planned]) -> bool:
     """Return True if a name can be packed, and note or raise why not."""
-    other = first.get(item.key)
     if refusal:
-        message = f"{item} cannot be packed: {refusal}. Leave it out with --skip"
-        found.refuse(item, refusal, message)
-    elif other is not None:
+        found.refuse(item, refusal, "leave it out with --skip")
+        return False
+    if other := first.get(item.key):
         found.refuse(
             item,
             f"it makes the key {item.key}, as {other} does",
-            f"{other} and {item} both make the key {item.key}: pack them one after the other, "
-            "one of them with --prefix or --namespace, or leave one out with --skip",
+            "pack them one after the other, one of them with --prefix or --namespace, or leave one "
+            "out with --skip",
         )
-    else:
-        try:
-            check_key(item.key)
-        except PersistError as error:
-            found.refuse(item, one_line(error), one_line(error), error)
-        else:
-            return True
-    return False
+        return False
+    try:
+        check_key(item.key)
+    except PersistError as error:
+        found.refuse(item, error)
+        return False
+    return True
 
 
 def _is_free(item: Planned, plan: Plan, namespaces: set[str], keys: set[str]) -> bool:
+    makes = f"it makes the key {item.key}"
     if item.key in namespaces:
-        reason = "and a namespace has that name: choose another with --prefix"
+        plan.refuse(item, f"{makes}, and a namespace has that name", "choose another with --prefix")
     elif item.key in keys:
-        reason = (
-            "which exists already: replace it with --replace, or choose other names with --prefix "
-            "or --namespace"
+        plan.refuse(
+            item,
+            f"{makes}, which exists already",
+            "replace it with --replace, or choose other names with --prefix or --namespace",
         )
     else:
         return True
-    reason = f"makes the key {item.key}, {reason}"
-    plan.refuse(item, f"it {reason}", f"{item} {reason}")
     return False
 
 
@@ -267,7 +257,7 @@ def _store_next(results: Results, item: Planned, values: Iterator[Loaded], plan:
     try:
         loaded = next(values)
     except _READING as error:
-        plan.refuse(item, one_line(error), f"{item} cannot be read: {one_line(error)}", error)
+        plan.refuse(item, error)
         return False
     attributes = {"attributes": dict(loaded.attributes)} if loaded.attributes else {}
     info = {"source": item.file.name.replace(os.sep, "/"), "name": item.name, **attributes}
@@ -278,6 +268,6 @@ def _store_next(results: Results, item: Planned, values: Iterator[Loaded], plan:
         raise
     except Exception as error:
         # The classes of values raise what they like.
-        plan.refuse(item, one_line(error), f"{item} cannot be stored: {one_line(error)}", error)
+        plan.refuse(item, error)
         return False
     return True

@@ -6,44 +6,29 @@ import argparse
 from pathlib import Path
 
 from persist.cli.errors import CommandError
-from persist.cli.options import (
-    Commands,
-    add_command,
-    add_form,
-    add_trust,
-    form_of,
-    in_options,
-    trusted_of,
-)
+from persist.cli.options import FORM, TRUST, argument, command, form_of, in_options, trusted_of
 from persist.cli.output import print_document, print_text
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "predict",
-        run,
-        "Print the prediction of a bundle for each row of a CSV file.",
-        "persist predict model.n4a new_samples.csv",
-    )
-    parser.add_argument("bundle", metavar="BUNDLE", help="a .n4a file")
-    parser.add_argument(
+@command(
+    "predict",
+    "persist predict model.n4a new_samples.csv",
+    argument("bundle", metavar="BUNDLE", help="a .n4a file"),
+    argument(
         "data",
         metavar="FILE",
         help="CSV file with one sample per row; if it has a header, the columns the model was "
         "trained on are selected by name",
-    )
-    add_form(parser)
-    add_trust(parser)
+    ),
+    *FORM,
+    *TRUST,
     # The name of this option before release 4.
-    parser.add_argument("--trusted", action="store_true", dest="trust_all", help=argparse.SUPPRESS)
-
-
+    argument("--trusted", action="store_true", dest="trust_all", help=argparse.SUPPRESS),
+)
 def run(args: argparse.Namespace) -> int:
-    """Predict."""
+    """Print the prediction of a bundle for each row of a CSV file."""
     from persist.tracking import BundleLoader
     from persist.tracking.errors import UntrustedError
     from persist.tracking.training.loading import features_of

@@ -5,37 +5,32 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from persist.cli.options import Commands, add_command, tolerance
+from persist.cli.options import argument, command, tolerance
 from persist.cli.output import print_result
-from persist.cli.transfer import add_transfer, transferred
+from persist.cli.transfer import TRANSFER, transferred
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "push",
-        run,
-        "Publish a data set in an object store. Readers see the version before or this one; files "
-        "that are there already are not sent again.",
-        "persist push recordings s3://lab/recordings",
-    )
-    parser.add_argument("folder", metavar="DIR", help="the folder of the data set")
-    parser.add_argument("url", metavar="URL", help="where: s3://bucket/folder")
-    parser.add_argument(
+@command(
+    "push",
+    "persist push recordings s3://lab/recordings",
+    argument("folder", metavar="DIR", help="the folder of the data set"),
+    argument("url", metavar="URL", help="where: s3://bucket/folder"),
+    argument(
         "--prune",
         metavar="HOURS",
         type=tolerance,
         help="remove published files that a push with this option found unused so long ago; no "
         "push may take longer",
-    )
-    add_transfer(parser)
-
-
+    ),
+    *TRANSFER,
+)
 def run(args: argparse.Namespace) -> int:
-    """Push."""
+    """Publish a data set in an object store.
+
+    Readers see the version before or this one; files that are there already are not sent again.
+    """
     from persist.exchange.push import push
 
     grace = None if args.prune is None else args.prune * 3600

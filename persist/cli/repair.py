@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.options import Commands, add_command
+from persist.cli.datasets import check_local
+from persist.cli.options import argument, command
 from persist.cli.output import is_quiet, print_document, print_text
-from persist.cli.storages import is_experiment, repair_tasks
+from persist.cli.storages import repair_tasks
+from persist.exchange.kinds import Kind, kind_of
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 _KINDS = ("values", "infos", "lost", "aside", "doubtful")
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "repair",
-        run,
-        "Rebuild the manifest of a data set from its files, or move arrays of an experiment that "
-        "have no row in the table of their task to files of their own. Unreadable files are set "
-        "aside, and none is removed.",
-        "persist repair results",
-        {1: "values were lost"},
-    )
-    parser.add_argument("path", metavar="PATH", help="the folder of a data set or an experiment")
-
-
+@command(
+    "repair",
+    "persist repair results",
+    argument("path", metavar="PATH", help="the folder of a data set or an experiment"),
+    statuses={1: "values were lost"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Repair the data set or experiment."""
-    if is_experiment(args.path):
+    """Rebuild the manifest of a data set, or set arrays of an experiment without rows aside.
+
+    The manifest is rebuilt from the files of the data set. Arrays of an experiment that have no row
+    in the table of their task are moved to files of their own. Unreadable files are set aside, and
+    none is removed.
+    """
+    check_local(args.path, "repair")
+    if kind_of(args.path) is Kind.STORAGE:
         return repair_tasks(args.path, args.json)
     from persist.dataset import repair
 

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.options import Commands, add_command, add_jobs, add_workspace
+from persist.cli.options import JOBS, WORKSPACE, argument, command
 from persist.cli.output import is_quiet, print_document, print_text
 from persist.cli.stores import describe_result, open_store, result_document
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "rerun",
-        run,
-        "Train the pipelines of a run again and compare the scores. This runs the code that the "
-        "store has recorded.",
-        "persist rerun 3f2a samples.csv",
-        {1: "scores differ"},
-    )
-    add_workspace(parser)
-    parser.add_argument("run_id", metavar="RUN", help="the id of the run, or its first characters")
-    parser.add_argument("data", metavar="DATA", help="its data: a CSV file, or a folder of them")
-    parser.add_argument(
+@command(
+    "rerun",
+    "persist rerun 3f2a samples.csv",
+    WORKSPACE,
+    argument("run_id", metavar="RUN", help="the id of the run, or its first characters"),
+    argument("data", metavar="DATA", help="its data: a CSV file, or a folder of them"),
+    argument(
         "--any-data", action="store_true", help="train even if the data are not those of the run"
-    )
-    add_jobs(parser)
-
-
+    ),
+    JOBS,
+    statuses={1: "scores differ"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Train again; the exit status is 1 if scores differ."""
+    """Train the pipelines of a run again and compare the scores.
+
+    This runs the code that the store has recorded.
+    """
     with open_store(args.workspace) as store:
         run_id = store.find_id("run", args.run_id)
         result = store.rerun(

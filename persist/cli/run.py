@@ -9,76 +9,69 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from persist.cli.datasets import check_local
 from persist.cli.errors import CommandError
-from persist.cli.options import Commands, add_command, add_form, add_jobs, add_workspace, form_of
+from persist.cli.options import FORM, JOBS, WORKSPACE, argument, command, form_of
 from persist.cli.output import print_document, print_text
 from persist.cli.stores import describe_result, result_document
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "run",
-        run,
-        "Train pipelines on data and record the run.",
-        "persist run --check samples.csv\npersist run samples.csv pipeline.json --target y",
-        {1: "no pipeline could be trained"},
-    )
-    add_workspace(parser)
-    parser.add_argument(
+@command(
+    "run",
+    "persist run --check samples.csv\npersist run samples.csv pipeline.json --target y",
+    WORKSPACE,
+    argument(
         "--artifacts",
         metavar="PLACE",
         help="where a database on a server keeps artifacts, which it remembers: a folder that all "
         "machines share, or a URL",
-    )
-    parser.add_argument("data", metavar="DATA", help="a CSV file, or a folder of them")
-    parser.add_argument(
+    ),
+    argument("data", metavar="DATA", help="a CSV file, or a folder of them"),
+    argument(
         "pipeline",
         metavar="PIPELINE",
         nargs="?",
         help="a JSON or YAML file, or a Python script that assigns pipeline",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--check",
         action="store_true",
         help="train nothing; print shapes, names and first rows of the data",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--target", metavar="COLUMN", action="append", help="a column to predict; can be repeated"
-    )
-    parser.add_argument("--groups", metavar="COLUMN", help="column with the group of each sample")
-    parser.add_argument("--weights", metavar="COLUMN", help="column with the weight of each sample")
-    parser.add_argument("--index", metavar="COLUMN", help="column with the name of each sample")
-    add_form(parser)
-    parser.add_argument("--name", default="", help="name of the run")
-    parser.add_argument(
-        "--cv", metavar="N", type=int, default=5, help="the number of folds (default: 5)"
-    )
-    parser.add_argument(
+    ),
+    argument("--groups", metavar="COLUMN", help="column with the group of each sample"),
+    argument("--weights", metavar="COLUMN", help="column with the weight of each sample"),
+    argument("--index", metavar="COLUMN", help="column with the name of each sample"),
+    *FORM,
+    argument("--name", default="", help="name of the run"),
+    argument("--cv", metavar="N", type=int, default=5, help="the number of folds (default: 5)"),
+    argument(
         "--test",
         metavar="PART",
         type=float,
         help="fraction of the samples held out for a final score (default: none)",
-    )
-    parser.add_argument("--metric", help="metric to rank by")
-    parser.add_argument("--seed", metavar="N", type=int, help="random seed")
-    parser.add_argument(
+    ),
+    argument("--metric", help="metric to rank by"),
+    argument("--seed", metavar="N", type=int, help="random seed"),
+    argument(
         "--no-refit", action="store_true", help="do not train on all samples after cross-validation"
-    )
-    parser.add_argument(
+    ),
+    argument(
         "--tag", metavar="TEXT", action="append", help="text to keep with the run; can be repeated"
-    )
-    add_jobs(parser)
-
-
+    ),
+    JOBS,
+    statuses={1: "no pipeline could be trained"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Train, or show the data."""
+    """Train pipelines on data and record the run."""
     from persist.tracking import load_data
     from persist.tracking import run as train
 
+    check_local(args.data, "train on")
     target = args.target[0] if args.target and len(args.target) == 1 else args.target
     columns = {"groups": args.groups, "sample_weight": args.weights, "index": args.index}
     if args.check:

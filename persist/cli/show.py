@@ -10,51 +10,45 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.arrays import is_array, shown_array
 from persist.cli.datasets import Described, info_of, key_in, open_dataset
 from persist.cli.errors import CommandError, one_line
-from persist.cli.options import Commands, add_command, add_trust, add_workspace
+from persist.cli.options import TRUST, WORKSPACE, argument, command
 from persist.cli.output import is_plain, jsonable, print_document, print_text
-from persist.cli.stores import is_store, open_store
-from persist.cli.workspaces import is_workspace, show_item
+from persist.cli.stores import open_store
+from persist.cli.workspaces import show_item
 from persist.display import aligned, human_size, shown
+from persist.exchange.kinds import Kind, kind_of
 from persist.urls import is_database, is_url
 
 if TYPE_CHECKING:
     from persist.dataset import Results
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 _LARGEST = 10_000  # characters of JSON
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "show",
-        run,
-        "Print the description of a key and its value, or the provenance of a run.",
-        "persist show results S01.rate\npersist show workspace.h5 D0/counts\npersist show 3f2a",
-    )
-    parser.add_argument(
+@command(
+    "show",
+    "persist show results S01.rate\npersist show workspace.h5 D0/counts\npersist show 3f2a",
+    argument(
         "dataset",
         metavar="DATASET",
         help="the folder of a data set, the HDF5 file of a workspace, or the id of a run",
-    )
-    parser.add_argument(
+    ),
+    argument(
         "key",
         metavar="KEY",
         nargs="?",
         help="a key, or namespace.key; in a workspace, namespace/key; omit it for a run",
-    )
-    add_workspace(parser)
-    add_trust(parser)
-
-
+    ),
+    WORKSPACE,
+    *TRUST,
+)
 def run(args: argparse.Namespace) -> int:
-    """Print the key, item or run."""
+    """Print the description of a key and its value, or the provenance of a run."""
     if args.key is None:
         return _show_run(args.dataset, args.workspace, args.json)
     _refuse_url(args.dataset)
-    if is_workspace(args.dataset):
+    if kind_of(args.dataset) is Kind.WORKSPACE:
         return show_item(args.dataset, args.key, args.json)
     with open_dataset(args.dataset) as dataset:
         holder, key = key_in(dataset, args.key)
@@ -81,7 +75,7 @@ def _refuse_url(dataset: str) -> None:
 
 
 def _show_run(run: str, workspace: str, as_json: bool) -> int:
-    if is_store(run):
+    if kind_of(run) is Kind.STORE and not is_url(run):
         raise CommandError(
             f"cannot show {run}: it is a store of runs; name the id of one, as persist runs {run} "
             f"lists them, and --workspace {run}"

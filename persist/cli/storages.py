@@ -6,21 +6,28 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.output import is_quiet, print_document, print_table, print_text
+from persist.cli.errors import CommandError
+from persist.cli.output import is_quiet, print_document, print_listing, print_text
+from persist.exchange.kinds import Kind, kind_of
+from persist.urls import is_url, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_experiment", "list_tasks", "repair_tasks", "walk_tasks"]
+__all__ = ["check_storage", "list_tasks", "repair_tasks", "walk_tasks"]
 
 _COLUMNS = ("task", "trials", "attributes", "arrays", "dropped")
 
 
-def is_experiment(path: str) -> bool:
-    """Return True if there is a storage or a working dataset at a path."""
-    from persist.experiment import is_storage, is_working_dataset
-
-    return is_storage(path) or (os.path.isfile(path) and is_working_dataset(path))
+def check_storage(path: str, verb: str) -> None:
+    """Refuse what is there if it is anything but a storage, or a folder that may become one."""
+    kind = kind_of(path)
+    if is_url(path):
+        raise CommandError(f"cannot {verb} {without_password(path)}: it is a URL, not a folder")
+    if kind not in (Kind.STORAGE, None):
+        raise CommandError(
+            f"cannot {verb} {path}: it is a {kind.value}, not an experiment; name the folder of one"
+        )
 
 
 def list_tasks(path: str, as_json: bool) -> int:
@@ -28,12 +35,8 @@ def list_tasks(path: str, as_json: bool) -> int:
     tasks = [
         _described(subject, task, open_task()) for subject, task, open_task in walk_tasks(path)
     ]
-    if as_json:
-        print_document({"tasks": tasks})
-    elif tasks:
-        print_table(_COLUMNS, [_row(task) for task in tasks])
-    else:
-        print_text("no tasks")
+    rows = [_row(task) for task in tasks]
+    print_listing(as_json, {"tasks": tasks}, _COLUMNS, rows, "no tasks")
     return 0
 
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.errors import CommandError
-from persist.cli.output import print_document, print_table, print_text
+from persist.cli.output import print_listing, print_table, print_text
 from persist.display import summary
+from persist.exchange.kinds import DATABASE, Kind, kind_of
+from persist.urls import is_url
 
 if TYPE_CHECKING:
     from persist.tracking import RunResult, WorkspaceStore
 
-__all__ = ["DATABASE", "describe_result", "is_store", "open_store", "print_rows", "result_document"]
+__all__ = ["describe_result", "open_store", "print_rows", "result_document"]
 
-DATABASE = "store.duckdb"
 _BEST = ("model_name", "val_score", "val_std", "metric", "dataset_name", "chain_id")
-
-
-def is_store(path: str) -> bool:
-    """Return True if a folder holds the database of a store."""
-    return os.path.isfile(os.path.join(path, DATABASE))
 
 
 def open_store(folder: str) -> WorkspaceStore:
     """Open an existing store, in a folder or of a URL."""
     from persist.tracking import WorkspaceStore
-    from persist.urls import is_url
 
-    if not is_url(folder) and not is_store(folder):
+    if not is_url(folder) and kind_of(folder) is not Kind.STORE:
         raise CommandError(
             f"cannot open {folder}: it has no {DATABASE}; name the folder with --workspace"
         )
@@ -39,12 +33,8 @@ def open_store(folder: str) -> WorkspaceStore:
 def print_rows(columns: tuple[str, ...], table: Any, as_json: bool) -> None:
     """Print some columns of a table, or all of it as JSON."""
     rows = table.to_pylist()
-    if as_json:
-        print_document({"rows": rows})
-    elif rows:
-        print_table(columns, [tuple(_cell(row.get(name)) for name in columns) for row in rows])
-    else:
-        print_text("nothing")
+    cells = [tuple(_cell(row.get(name)) for name in columns) for row in rows]
+    print_listing(as_json, {"rows": rows}, columns, cells, "nothing")
 
 
 def describe_result(result: RunResult) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.options import Commands, add_command, add_workspace, count
+from persist.cli.options import STORE, argument, command, count, one_of
 from persist.cli.stores import open_store, print_rows
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 _COLUMNS = (
     *("model_name", "val_score", "val_std", "metric", "dataset_name", "preprocessings"),
@@ -19,51 +19,42 @@ _OF_FOLDS = (
 )
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "top",
-        run,
-        "List the best pipelines of a store by cross-validated score. Each data set and metric is "
-        "ranked on its own.",
-        "persist top -n 5",
-    )
-    add_workspace(parser, positional=True)
-    parser.add_argument(
-        "-n", metavar="N", type=count, default=10, help="how many at most (default: 10)"
-    )
-    parser.add_argument(
+@command(
+    "top",
+    "persist top -n 5",
+    *STORE,
+    argument("-n", metavar="N", type=count, default=10, help="how many at most (default: 10)"),
+    argument(
         "--metric", default="val_score", help="the column that ranks them (default: val_score)"
-    )
-    parser.add_argument("--dataset", metavar="NAME", help="only this data set; %% matches any text")
-    parser.add_argument("--run", metavar="RUN", dest="run_id", help="only this run")
-    parser.add_argument("--folds", action="store_true", help="rank the predictions of single folds")
-    parser.add_argument(
-        "--partition",
-        help="with --folds, the partition that is ranked (default: val)",
-    )
-    parser.add_argument(
+    ),
+    argument("--dataset", metavar="NAME", help="only this data set; %% matches any text"),
+    argument("--run", metavar="RUN", dest="run_id", help="only this run"),
+    argument("--folds", action="store_true", help="rank the predictions of single folds"),
+    argument("--partition", help="with --folds, the partition that is ranked (default: val)"),
+    argument(
         "--group-by",
         metavar="COLUMN",
         help="with --folds, the best of each value of a column (default: metric, if no direction "
         "is given)",
-    )
-    direction = parser.add_mutually_exclusive_group()
-    direction.add_argument(
-        "--lowest",
-        action="store_const",
-        const=True,
-        dest="ascending",
-        help="low is good (default: as the metric says)",
-    )
-    direction.add_argument(
-        "--highest", action="store_const", const=False, dest="ascending", help="high is good"
-    )
-
-
+    ),
+    one_of(
+        argument(
+            "--lowest",
+            action="store_const",
+            const=True,
+            dest="ascending",
+            help="low is good (default: as the metric says)",
+        ),
+        argument(
+            "--highest", action="store_const", const=False, dest="ascending", help="high is good"
+        ),
+    ),
+)
 def run(args: argparse.Namespace) -> int:
-    """List the pipelines."""
+    """List the best pipelines of a store by cross-validated score.
+
+    Each data set and metric is ranked on its own.
+    """
     is_of_folds = args.folds or args.partition is not None or args.group_by is not None
     with open_store(args.workspace) as store:
         if is_of_folds:

@@ -7,28 +7,30 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.errors import CommandError
+from persist.cli.options import argument
 from persist.cli.output import shows_progress
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_transfer", "transferred"]
+__all__ = ["TRANSFER", "transferred"]
 
 
-def add_transfer(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of a transfer."""
-    parser.add_argument(
+TRANSFER = (
+    argument(
         "--option",
         metavar="NAME=VALUE",
         action="append",
         default=[],
         help="an option for the place, such as endpoint_url=http://localhost:9000; values that are "
         "JSON are read as such; can be repeated. Keep passwords in the environment",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
-    parser.add_argument(
+    ),
+    argument("--dry-run", action="store_true", help="only tell what would be done"),
+    argument(
         "--force", action="store_true", help="also where changes are lost that the other side has"
-    )
+    ),
+)
+"""The options of a transfer."""
 
 
 def transferred(move: Callable[..., Any], args: argparse.Namespace, *ends: str) -> Any:

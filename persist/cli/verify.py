@@ -9,45 +9,41 @@ from functools import partial
 from typing import Any
 
 from persist.cli.errors import CommandError, one_line
-from persist.cli.options import Commands, add_command
+from persist.cli.options import argument, command
 from persist.cli.output import is_quiet, print_document, print_text, shows_progress
-from persist.cli.storages import is_experiment, walk_tasks
-from persist.cli.stores import DATABASE, is_store, open_store
-from persist.cli.workspaces import is_workspace
+from persist.cli.storages import walk_tasks
+from persist.cli.stores import open_store
 from persist.errors import PersistError
+from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
 from persist.urls import is_database, is_url, without_password
 
-__all__ = ["add_parser", "run"]
+__all__ = ["run"]
 
 _DAMAGE = ("missing", "unexpected", "damaged", "unreadable", "conflicts")
 _KINDS = (*_DAMAGE, "unfinished", "system", "notes")
 _SHOWN = {"conflicts": "conflict", "notes": "note"}
 
 
-def add_parser(commands: Commands) -> None:
-    """Declare the command."""
-    parser = add_command(
-        commands,
-        "verify",
-        run,
-        "Compare the files of data sets, RO-Crates and BagIt packages with their manifests, and "
-        "the artifacts of stores with their digests, and read all of workspaces and experiments. "
-        "Unfinished writes and files of the operating system are listed, but are not damage.",
-        "persist verify results",
-        {1: "something is missing, unexpected, damaged, unreadable or in conflict"},
-    )
-    parser.add_argument(
+@command(
+    "verify",
+    "persist verify results",
+    argument(
         "paths",
         metavar="PATH",
         nargs="+",
         help="the folder of a data set, an experiment, a store of runs, an RO-Crate or a BagIt "
         "package; the HDF5 file of a workspace or of an experiment; or the URL of a store in "
         "PostgreSQL",
-    )
-
-
+    ),
+    statuses={1: "something is missing, unexpected, damaged, unreadable or in conflict"},
+)
 def run(args: argparse.Namespace) -> int:
-    """Verify what is at each path."""
+    """Check data sets, workspaces, experiments, stores of runs and archival packages.
+
+    Files of data sets, RO-Crates and BagIt packages are compared with their manifests, and
+    artifacts of stores with their digests; all of workspaces and experiments is read. Unfinished
+    writes and files of the operating system are listed, but are not damage.
+    """
     documents: dict[str, dict[str, Any]] = {}
     status = 0
     for path in args.paths:
@@ -76,26 +72,30 @@ def run(args: argparse.Namespace) -> int:
 
 def _verify(path: str) -> dict[str, Any]:
     """Return what is found at a path."""
-    if is_database(path):
-        return _verify_store(path)
-    if is_url(path):
+    kind = kind_of(path)
+    if kind is None and is_url(path):
         raise CommandError(
             f"cannot verify {path}: it is not the URL of a PostgreSQL database; pull the data set "
             "with persist pull, and verify the copy"
         )
-    if not os.path.lexists(path) and not is_workspace(path):
-        raise CommandError(f"cannot verify {path}: there is nothing at that path")
-    if (package := _verify_package(path)) is not None:
-        return package
-    if is_experiment(path):
+    if kind is None and not os.path.lexists(path):
+        raise CommandError(f"cannot verify {path}: {why_unknown(path)}")
+    if kind is Kind.STORE:
+        return _verify_store(path)
+    if kind is Kind.STORAGE:
         return _verify_experiment(path)
-    if is_workspace(path):
+    if kind in (Kind.BAG, Kind.CRATE):
+        from persist.exchange.bag import verify_bag
+        from persist.exchange.crate import verify_crate
+
+        verify_package = verify_bag if kind is Kind.BAG else verify_crate
+        package = verify_package(path, progress=shows_progress())
+        return {"ok": package.ok, **vars(package)}
+    if kind is Kind.WORKSPACE:
         from persist.workspace.verification import verify_workspace
 
         items = verify_workspace(path, progress=shows_progress())
         return {"ok": items.ok, "checked": items.checked, "damaged": list(items.damaged)}
-    if is_store(path):
-        return _verify_store(path)
     from persist.dataset import verify
 
     report = verify(path, progress=shows_progress())
@@ -120,17 +120,6 @@ def _verify_store(path: str) -> dict[str, Any]:
         return {"ok": False, "checked": 0, "missing": [], "damaged": [text]}
     found = {name: list(getattr(report, name)) for name in ("missing", "damaged")}
     return {"ok": report.ok, "checked": report.checked, **found}
-
-
-def _verify_package(path: str) -> dict[str, Any] | None:
-    """Return what is found in an archival package; None if a path is not that of one."""
-    from persist.exchange.bag import BAG, verify_bag
-    from persist.exchange.crate import CRATE, verify_crate
-
-    for name, verify in ((BAG, verify_bag), (CRATE, verify_crate)):
-        if os.path.isfile(os.path.join(path, name)):
-            return {"ok": (report := verify(path, progress=shows_progress())).ok, **vars(report)}
-    return None
 
 
 def _verify_experiment(path: str) -> dict[str, Any]:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.arrays import is_array, shown_array
 from persist.cli.errors import CommandError, one_line
-from persist.cli.output import is_plain, print_document, print_table, print_text
+from persist.cli.output import is_plain, print_document, print_listing, print_text
 from persist.display import aligned, shown, summary
 
 if TYPE_CHECKING:
     from persist.workspace import LazyAnalysisWorkspace
 
-__all__ = ["is_workspace", "list_items", "show_item"]
+__all__ = ["list_items", "show_item"]
 
 _COLUMNS = ("item", "type", "shape", "dtype", "stored", "note")
-
-
-def is_workspace(path: str) -> bool:
-    """Return True if a path is that of an HDF5 file, with or without its extension."""
-    return not os.path.isdir(path) and os.path.isfile(path.removesuffix(".h5") + ".h5")
 
 
 def list_items(path: str, as_json: bool) -> int:
@@ -37,25 +31,19 @@ def list_items(path: str, as_json: bool) -> int:
             {"namespace": namespace, "key": key, "reason": reason}
             for (namespace, key), reason in ws.unreadable.items()
         ]
-        if as_json:
-            print_document(
-                {
-                    "workspace_id": ws.workspace_id,
-                    "name": ws.name,
-                    "created_at": ws.created_at,
-                    "items": [{"namespace": n, "key": k, **entry} for n, k, entry in items],
-                    "unreadable": unreadable,
-                }
-            )
-        elif items or unreadable:
-            rows = [_row(*item) for item in items]
-            rows += [
-                (f"{item['namespace']}/{item['key']}", "unreadable", "", "", "", item["reason"])
-                for item in unreadable
-            ]
-            print_table(_COLUMNS, rows)
-        else:
-            print_text("no items")
+        document = {
+            "workspace_id": ws.workspace_id,
+            "name": ws.name,
+            "created_at": ws.created_at,
+            "items": [{"namespace": n, "key": k, **entry} for n, k, entry in items],
+            "unreadable": unreadable,
+        }
+    rows = [_row(*item) for item in items]
+    rows += [
+        (f"{item['namespace']}/{item['key']}", "unreadable", "", "", "", item["reason"])
+        for item in unreadable
+    ]
+    print_listing(as_json, document, _COLUMNS, rows, "no items")
     return 1 if unreadable else 0
 
 

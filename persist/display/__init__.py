@@ -1,7 +1,6 @@
 """Tables, trees and thumbnails: text for terminals, HTML for notebooks and reports."""
 
-from persist.display.checks import check_view
-from persist.display.html import Row, View, code_html, table_html
+from persist.display.html import Row, View, check_view, code_html, table_html
 from persist.display.text import (
     aligned,
     cell,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from persist.display.text import aligned, cell
 from persist.display.thumbnails import thumbnail
 
-__all__ = ["Row", "View", "code_html", "table_html"]
+__all__ = ["Row", "View", "check_view", "code_html", "table_html"]
 
 _TEXT_ROWS = 60
 _HTML_ROWS = 1000
@@ -140,6 +140,25 @@ def code_html(text: str, lines: int = _LINES) -> str:
     # A line break is the one control character that source shows.
     safe = "\n".join(cell(line.expandtabs(), _LINE_WIDTH + 1) for line in shown)
     return f"<pre tabindex='0'>{escape(safe)}</pre>"
+
+
+def check_view(
+    ok: bool, checked: int, found: Mapping[str, Sequence[str]], noun: str = "files"
+) -> View:
+    """Return what is wrong with what was checked, by kind; `checked` are what was written.
+
+    Examples
+    --------
+    >>> print(check_view(False, 3, {"missing": ["x.py"], "damaged": []}).text())
+    <verify: damaged: 3 files checked, 1 missing>
+    kind     path
+    missing  x.py
+    """
+    counts = [f"{len(names)} {kind}" for kind, names in found.items() if names]
+    text = ", ".join([f"{checked} {noun} checked", *counts])
+    rows = [Row((kind, name)) for kind, names in found.items() for name in names]
+    state = "ok" if ok else "damaged"
+    return View(f"<verify: {state}: {text}>", ("kind", "path"), {"": rows})
 
 
 class _Budget:

@@ -15,15 +15,13 @@ from urllib.parse import unquote
 
 from persist import __version__
 from persist.errors import DamagedError
+from persist.exchange.kinds import BAG
 from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
 from persist.exchange.payload import Payload, copy_payload
 from persist.files.digest import digest_file
 from persist.progress import Progress
 
-__all__ = ["BAG", "verify_bag", "write_bag"]
-
-BAG = "bagit.txt"
-"""The file by which a bag is known."""
+__all__ = ["verify_bag", "write_bag"]
 
 _MANIFEST = "manifest-sha256.txt"
 _TAGS = "tagmanifest-sha256.txt"
@@ -119,7 +117,10 @@ def _info(payload: Payload, description: str, authors: Iterable[str]) -> str:
     oxum = f"{payload.size}.{len(payload.records)}"
     today = datetime.now(timezone.utc).date().isoformat()
     fields = [
-        *(("Contact-Name", author) for author in authors),
+        *(
+            ("Contact-Name", author)
+            for author in ([authors] if isinstance(authors, str) else authors)
+        ),
         ("External-Description", description or f"The {payload.kind} {payload.name}"),
         ("Internal-Sender-Description", payload.how_to_read),
         ("Bagging-Date", today),

@@ -18,20 +18,20 @@ from urllib.parse import quote, unquote
 
 from persist import __version__
 from persist.errors import DamagedError, InvalidNameError
+from persist.exchange.kinds import CRATE
 from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
 from persist.exchange.payload import Payload, copy_payload
 from persist.files.digest import digest_pieces
 from persist.progress import Progress
 
-__all__ = ["CRATE", "verify_crate", "write_crate"]
-
-CRATE = "ro-crate-metadata.json"
-"""The file by which a crate is known."""
+__all__ = ["verify_crate", "write_crate"]
 
 _CONTEXT = "https://w3id.org/ro/crate/1.2/context"
 _PROFILE = "https://w3id.org/ro/crate/1.2"
 _README = "README.txt"
 _SOFTWARE = "#persist"
+_LICENSE = "#license"
+_MADE = "#made-"
 _PERSON = re.compile(r"(?P<name>[^<>]+?)\s*(?:<(?P<id>[^<>\s]+)>)?")
 _TYPES = {
     ".py": "text/x-python",
@@ -87,9 +87,12 @@ def write_crate(
     InvalidNameError
         If an author is not a name.
     """
-    people = [_person(author) for author in authors]
+    if not license.strip():
+        raise InvalidNameError("cannot write a crate: its licence is empty; name one")
+    found = [_person(author) for author in ([authors] if isinstance(authors, str) else authors)]
+    people = list({person["@id"]: person for person in found}.values())
     with new_package(out, source) as folder:
-        payload = copy_payload(source, folder)
+        payload = copy_payload(source, folder, reserved=(CRATE, _README))
         title = name or f"{payload.name} ({payload.kind})"
         readme = f"{title}\n\n{description or f'The {payload.kind} {payload.name}.'}\n\n"
         readme += f"How to read it without persist\n\n{payload.how_to_read}\n"
@@ -199,7 +202,7 @@ def _actions(payload: Payload) -> list[dict[str, Any]]:
         if action is None:
             versions = about.get("versions") or {}
             action = actions[text] = {
-                "@id": f"#made-{len(actions) + 1}",
+                "@id": f"{_MADE}{len(actions) + 1}",
                 "@type": "CreateAction",
                 "name": " ".join(map(str, about.get("argv") or ["unknown"])),
                 "description": "; ".join(
@@ -224,23 +227,26 @@ def _license(text: str) -> dict[str, Any]:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", text):
         address = f"https://spdx.org/licenses/{text}"
         return {"@id": address, "@type": "CreativeWork", "name": text, "identifier": text}
-    return {"@id": "#license", "@type": "CreativeWork", "name": text, "description": text}
+    return {"@id": _LICENSE, "@type": "CreativeWork", "name": text, "description": text}
 
 
 def _person(text: str) -> dict[str, Any]:
     found = _PERSON.fullmatch(text.strip())
-    if found is None:
+    address = found["id"] or "" if found else ""
+    if re.fullmatch(r"(\d{4}-){3}\d{3}[\dX]", address):
+        address = f"https://orcid.org/{address}"
+    if found is None or (address and not re.search(r"^[A-Za-z][\w+.-]*:|@", address)):
         raise InvalidNameError(
             f"cannot name the author {text!r}: write Name, or Name <address>, with an ORCID or "
             "another address"
         )
-    address = found["id"] or ""
-    if re.fullmatch(r"(\d{4}-){3}\d{3}[\dX]", address):
-        address = f"https://orcid.org/{address}"
     person = {"@type": "Person", "name": found["name"]}
+    name = f"#{quote(found['name'])}"
+    if name in (_SOFTWARE, _LICENSE) or name.startswith(_MADE):
+        name = f"#person-{name[1:]}"
     if "@" in address and "://" not in address:
-        return {"@id": f"#{quote(found['name'])}", **person, "email": address}
-    return {"@id": address or f"#{quote(found['name'])}", **person}
+        return {"@id": name, **person, "email": address}
+    return {"@id": address or name, **person}
 
 
 def _listed(value: Any) -> list[Any]:

@@ -101,11 +101,11 @@ def open(
         raise ReadOnlyError(f"cannot open {shown} for writing: pull it, change it, and push it")
     if unknown := sorted(set(options) - {"mmap_mode"}):
         raise DataSetError(f"cannot open {shown}: {unknown[0]} is for paths, not for URLs")
-    from persist.exchange.remote import open_url
+    from persist.exchange.remote import Location, RemoteResults, Version
 
-    return open_url(
-        url,
-        storage_options=storage_options,
+    return RemoteResults(
+        Version(Location(url, storage_options)),
+        "",
         trusted=() if trusted is None else trusted,
         mmap_mode=options.get("mmap_mode"),
     )

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from persist.dataset.layout import MANIFEST, is_data_set, is_system_file
-from persist.errors import DataSetError
+from persist.dataset.layout import MANIFEST, is_system_file
+from persist.errors import DamagedError, DataSetError
+from persist.exchange.kinds import Kind, kind_of, why_unknown
 from persist.exchange.snapshot import copy_checked, retried, snapshot_of
 from persist.files import remove_path
 from persist.files.digest import FileRecord, digest_file, digest_pieces
 from persist.files.journal import is_pending
+from persist.urls import is_url, without_password
 
 __all__ = ["Payload", "copy_payload"]
 
-_STORE = "store.duckdb"
 _READ = {
     "data set": (
         "Each module holds one value. With the folder that this one is in on the path of Python, "
@@ -66,23 +67,54 @@ class Payload:
         return sum(record.size for record in self.records.values())
 
 
-def copy_payload(source: str | os.PathLike[str], folder: str) -> Payload:
-    """Copy what is at a path into a folder that exists, under its own name.
+def copy_payload(
+    source: str | os.PathLike[str], folder: str, reserved: Container[str] = ()
+) -> Payload:
+    """Copy what is at a path into a folder that exists, under its own name unless it is reserved.
 
     It is a data set, the HDF5 file of a workspace or of a working dataset, a storage, or the folder
     of a run store; DataSetError if it is none of these, or its last writer died.
     """
+    if is_url(source):
+        shown = without_password(str(source))
+        raise DataSetError(f"cannot export {shown}: {why_unknown(str(source))}")
     path = os.path.abspath(source)
-    # RFC 8493 encodes these in manifests, and its reference implementation does not read that.
-    name = re.sub(r"[%\r\n]", "_", os.path.basename(path))
+    # RFC 8493 encodes the first three in manifests, and its reference implementation does not read
+    # that. The others have a meaning on Windows.
+    name = re.sub(r"[%\r\n:\\]", "_", os.path.basename(path))
+    if name in reserved:
+        name += "_"
 
     def attempt() -> Payload:
         remove_path(os.path.join(folder, name))
-        if is_data_set(path):
+        kind = kind_of(path)
+        if kind is Kind.DATA_SET:
             return _copy_data_set(path, name, folder)
-        if os.path.isfile(os.path.join(path, _STORE)):
-            return _copy_store(path, name, folder)
-        return _copy_others(path, name, folder)
+        if kind is Kind.WORKSPACE:
+            from h5py import is_hdf5
+
+            data = path.removesuffix(".h5") + ".h5"
+            if not is_hdf5(data):
+                raise DamagedError(f"cannot export {data}: it is not an HDF5 file, or is damaged")
+            found = Payload(kind.value, name.removesuffix(".h5"))
+            for file in (data, data.removesuffix(".h5") + ".json"):
+                if os.path.isfile(file):
+                    _copy_file(file, os.path.basename(file), folder, found)
+            return found
+        if kind not in (Kind.STORAGE, Kind.STORE):
+            raise DataSetError(f"cannot export {path}: {why_unknown(path)}")
+        found = Payload(kind.value, name)
+        if os.path.isfile(path):
+            _copy_file(path, name, folder, found)
+        elif kind is Kind.STORAGE:
+            _copy_tree(path, name, folder, found)
+        else:
+            from persist.tracking import WorkspaceStore
+
+            # Nobody changes it meanwhile.
+            with WorkspaceStore(path) as store, store.batch():
+                _copy_tree(path, name, folder, found)
+        return found
 
     return retried(attempt, path)
 
@@ -108,40 +140,6 @@ def _copy_data_set(path: str, name: str, folder: str) -> Payload:
                 found.described[at] = text if info is None else f"{text}; {info}"
                 if entry.provenance:
                     found.made_by[at] = {**entry.provenance, "written": entry.written}
-    return found
-
-
-def _copy_store(path: str, name: str, folder: str) -> Payload:
-    from persist.tracking import WorkspaceStore
-
-    found = Payload("run store", name)
-    # Nobody changes it meanwhile.
-    with WorkspaceStore(path) as store, store.batch():
-        _copy_tree(path, name, folder, found)
-    return found
-
-
-def _copy_others(path: str, name: str, folder: str) -> Payload:
-    from persist.experiment import is_storage, is_working_dataset
-
-    if is_storage(path):
-        found = Payload("storage", name)
-        _copy_tree(path, name, folder, found)
-        return found
-    data = path.removesuffix(".h5") + ".h5"
-    if os.path.isfile(path) and is_working_dataset(path):
-        found = Payload("storage", name)
-        _copy_file(path, name, folder, found)
-    elif os.path.isfile(data) and not os.path.isdir(path):
-        found = Payload("workspace", name.removesuffix(".h5"))
-        for file in (data, data.removesuffix(".h5") + ".json"):
-            if os.path.isfile(file):
-                _copy_file(file, os.path.basename(file), folder, found)
-    else:
-        reason = "it is not a data set, a workspace, a storage or a run store"
-        if not os.path.lexists(path):
-            reason = "there is nothing at that path"
-        raise DataSetError(f"cannot export {path}: {reason}")
     return found
 
 

@@ -9,20 +9,18 @@ that was sent again does not count.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from persist.errors import DamagedError
 from persist.exchange.cache import check_digest
 from persist.exchange.parallel import for_each
-from persist.exchange.published import blob_name
+from persist.exchange.published import MALFORMED, blob_name, decode_document, encode_document
 
 __all__ = ["Mark", "blobs_there", "choose_unused", "read_marks", "remove_unused"]
 
 _MARKS = "_unused.json"
 _KIND = "persist unused files"
-_VERSION = 1
 
 
 class Mark(NamedTuple):
@@ -64,54 +62,51 @@ def choose_unused(
     return removed, marked
 
 
-def blobs_there(obstore: Any, store: Any) -> dict[str, str]:
+def blobs_there(store: Any) -> dict[str, str]:
     """Return when each published file was sent, by its digest."""
     return {
         entry["path"].rpartition("/")[2]: entry["last_modified"].isoformat()
-        for page in obstore.list(store, prefix="blobs")
+        for page in store.list(prefix="blobs")
         for entry in page
     }
 
 
-def read_marks(obstore: Any, store: Any) -> dict[str, Mark]:
+def read_marks(store: Any) -> dict[str, Mark]:
     """Return the marks of unused files, by their digests; DamagedError if they are damaged."""
     try:
-        data = bytes(obstore.get(store, _MARKS).bytes())
+        data = bytes(store.get(_MARKS).bytes())
     except FileNotFoundError:
         return {}
     try:
-        document = json.loads(data)
-        if (document["kind"], document["version"]) != (_KIND, _VERSION):
-            raise DamagedError("another release wrote it")
         return {
             check_digest(digest): Mark(float(since), str(modified))
-            for digest, (since, modified) in document["files"].items()
+            for digest, (since, modified) in decode_document(data, _KIND)["files"].items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         raise DamagedError(
             f"cannot read {_MARKS}: {error}; remove it from the bucket, or use a later release"
         ) from error
 
 
 def remove_unused(
-    obstore: Any, store: Any, removed: Collection[str], marked: _Marks, there: Mapping[str, str]
+    store: Any, removed: Collection[str], marked: _Marks, there: Mapping[str, str]
 ) -> None:
     """Write the marks, and remove what `choose_unused` has chosen unless it was sent again."""
     # A push that begins now must not count on what is about to be removed.
-    _write_marks(obstore, store, {**marked, **{key: Mark(0.0, there[key]) for key in removed}})
+    _write_marks(store, {**marked, **{key: Mark(0.0, there[key]) for key in removed}})
 
     def remove(digest: str) -> None:
         name = blob_name(digest)
         # Another prune may have removed it.
         with contextlib.suppress(FileNotFoundError):
-            if obstore.head(store, name)["last_modified"].isoformat() == there[digest]:
-                obstore.delete(store, name)
+            if store.head(name)["last_modified"].isoformat() == there[digest]:
+                store.delete(name)
 
     for_each(remove, removed)
     if removed:
-        _write_marks(obstore, store, marked)
+        _write_marks(store, marked)
 
 
-def _write_marks(obstore: Any, store: Any, marks: _Marks) -> None:
-    document = {"kind": _KIND, "version": _VERSION, "files": dict(sorted(marks.items()))}
-    obstore.put(store, _MARKS, json.dumps(document, indent=1).encode() + b"\n")
+def _write_marks(store: Any, marks: _Marks) -> None:
+    files = dict(sorted(marks.items()))
+    store.put(_MARKS, encode_document(_KIND, files=files))

@@ -23,10 +23,13 @@ from persist.files.digest import FileRecord, digest_pieces
 
 __all__ = [
     "HEAD",
+    "MALFORMED",
     "Head",
     "RemoteError",
     "blob_name",
+    "decode_document",
     "decode_head",
+    "encode_document",
     "files_of_release",
     "published_set",
 ]
@@ -34,6 +37,10 @@ __all__ = [
 HEAD = "_published.json"
 _KIND = "persist data set"
 _VERSION = 1
+
+
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What a document raises that is not what persist writes."""
 
 
 class RemoteError(PersistError, OSError):
@@ -44,6 +51,22 @@ def blob_name(digest: str) -> str:
     """Return the name of a file with a digest."""
     check_digest(digest)
     return f"blobs/{digest[:2]}/{digest}"
+
+
+def encode_document(kind: str, **content: object) -> bytes:
+    """Return a document as JSON, which says what it is."""
+    document = {"kind": kind, "version": _VERSION, **content}
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def decode_document(data: bytes, kind: str) -> Any:
+    """Return what `encode_document` has encoded; one of `MALFORMED` if it is not of this kind."""
+    document = json.loads(data)
+    if document["kind"] != kind:
+        raise DamagedError(f"its kind is {document['kind']!r}")
+    if document["version"] != _VERSION:
+        raise DamagedError(f"a later release wrote it (version {document['version']!r})")
+    return document
 
 
 @dataclass(frozen=True)
@@ -58,13 +81,7 @@ class Head:
 
     def encode(self) -> bytes:
         """Return it as JSON."""
-        document = {
-            "kind": _KIND,
-            "version": _VERSION,
-            "commit": self.commit,
-            "sets": {place: list(record) for place, record in sorted(self.sets.items())},
-        }
-        return json.dumps(document, indent=1).encode() + b"\n"
+        return encode_document(_KIND, commit=self.commit, sets=dict(sorted(self.sets.items())))
 
 
 def published_set(place: str, manifest: bytes, where: str) -> SetSnapshot:
@@ -90,19 +107,18 @@ def files_of_release() -> dict[FileRecord, bytes]:
 def decode_head(data: bytes, where: str) -> Head:
     """Return what is published, once its names are harmless; DamagedError if they are not."""
     try:
-        document = json.loads(data)
-        if document["kind"] != _KIND:
-            raise DamagedError(f"its kind is {document['kind']!r}")
-        if document["version"] != _VERSION:
-            raise DamagedError(f"a later release wrote it (version {document['version']!r})")
+        document = decode_document(data, _KIND)
         sets = {place: _record(record) for place, record in document["sets"].items()}
         for place in sets:
             _check_place(place, sets)
         if "" not in sets:
             raise DamagedError("it names no data set")
         return Head(str(document["commit"]), sets)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"cannot read {where}/{HEAD}: {error}") from error
+    except MALFORMED as error:
+        raise DamagedError(
+            f"cannot read {where}/{HEAD}: it is not what a push publishes ({error}); check the "
+            "address, or publish it again"
+        ) from error
 
 
 def _record(found: Any) -> FileRecord:

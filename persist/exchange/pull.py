@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from persist.dataset.layout import LOCK, MANIFEST, MARKER, is_data_set
+from persist.dataset.layout import (
+    HELD,
+    LOCK,
+    MANIFEST,
+    MARKER,
+    SNAPSHOT,
+    TIP,
+    is_data_name,
+    is_data_set,
+    is_staging_name,
+    package_files,
+)
 from persist.errors import DamagedError, DataSetError
+from persist.exchange.cache import put_in_place
 from persist.exchange.parallel import for_each
 from persist.exchange.remote import Location, Version
-from persist.exchange.snapshot import copy_checked, snapshot_of
+from persist.exchange.snapshot import ChangedError, copy_checked, snapshot_of
 from persist.files import (
     TIMEOUT,
     FolderLock,
@@ -28,6 +41,9 @@ from persist.files.write import write_bytes
 from persist.progress import Meter, Progress
 
 __all__ = ["PullReport", "pull"]
+
+
+_OWN = {MANIFEST, SNAPSHOT, TIP, LOCK, HELD, "__pycache__", *package_files()}
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,8 @@ def pull(
     LockTimeout
         If a writer does not finish in time.
     """
-    target = os.path.abspath(path)
+    # A link stays, and what it leads to is replaced.
+    target = os.path.realpath(path)
     settle_folder(target)
     version = Version(Location(url, storage_options))
     sets = {place: version.set_at(place) for place in version.head.sets}
@@ -121,10 +138,16 @@ def pull(
                 locks.enter_context(FolderLock(target, name=LOCK, timeout=timeout))
         present = _present(target, {place: found.lines for place, found in sets.items()}, force)
         files = {
-            f"{place}/{name}".lstrip("/"): (place, name, record)
+            found.full_name(name): (place, name, record)
             for place, found in sets.items()
             for name, record in found.records.items()
         }
+        others = _others(target)
+        if not force and (lost := sorted(others.keys() & _parts_of(files))):
+            raise DataSetError(
+                f"cannot pull into {target}: {lost[0]} is not of the data set that is there, and "
+                "would be replaced; move it away, or lose it with --force (force=True)"
+            )
         lacking = {
             full: found
             for full, found in files.items()
@@ -145,8 +168,12 @@ def pull(
             os.makedirs(os.path.dirname(at), exist_ok=True)
             with replace_file(at, "wb") as file:
                 if record in present:
-                    copy_checked(present[record], record, file)
-                    return
+                    # What is damaged here is there as it was.
+                    with contextlib.suppress(ChangedError):
+                        copy_checked(present[record], record, file)
+                        return
+                    file.seek(0)
+                    file.truncate()
                 try:
                     version.copy(place, name, record, file)
                 except FileNotFoundError as error:
@@ -167,6 +194,8 @@ def pull(
             write_bytes(os.path.join(folder, MARKER), b"", durable=True)
             write_bytes(os.path.join(folder, MANIFEST), found.manifest, durable=True)
             sync_folder(folder)
+        for name in others.keys() - _parts_of(files):
+            _link_tree(others[name], os.path.join(staging, *name.split("/")))
         commit_folder(target, staging)
     return report
 
@@ -190,6 +219,48 @@ def _present(
             )
         found.update({record: inner.paths[name] for name, record in inner.records.items()})
     return {record: path for record, path in found.items() if os.path.isfile(path)}
+
+
+def _others(target: str) -> dict[str, str]:
+    """Return the paths of what is not persist's in a data set and those inside it, by name.
+
+    Notes, a repository of git, modules that the manifest does not list: they stay.
+    """
+    if not is_data_set(target):
+        return {}
+    found = {}
+    snapshots = snapshot_of(target)
+    places = {inner.place for inner in snapshots}
+    for inner in snapshots:
+        known = {name.partition("/")[0] for name in inner.records} | _OWN
+        folder = os.path.join(target, *inner.place.split("/"))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = inner.full_name(entry.name)
+                is_own = is_data_name(entry.name) or is_staging_name(entry.name)
+                if not is_own and entry.name not in known and name not in places:
+                    found[name] = entry.path
+    return found
+
+
+def _parts_of(names: Iterable[str]) -> set[str]:
+    """Return names of files, and of the folders that they are in."""
+    found: set[str] = set()
+    for name in names:
+        while name:
+            found.add(name)
+            name = name.rpartition("/")[0]
+    return found
+
+
+def _link_tree(source: str, target: str) -> None:
+    """Give a file, or all files of a folder, a second name."""
+    if os.path.isdir(source) and not os.path.islink(source):
+        shutil.copytree(source, target, symlinks=True, copy_function=put_in_place)
+    elif os.path.islink(source):
+        os.symlink(os.readlink(source), target)
+    else:
+        put_in_place(source, target)
 
 
 def _is_there(staging: str, full: str, record: FileRecord) -> bool:

@@ -21,9 +21,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from persist.dataset.layout import MANIFEST, is_data_set
-from persist.errors import DamagedError, DataSetError, MissingExtraError, PersistError
+from persist.errors import (
+    ArgumentError,
+    DamagedError,
+    DataSetError,
+    MissingExtraError,
+    PersistError,
+)
 from persist.exchange.parallel import for_each
 from persist.exchange.prune import blobs_there, choose_unused, read_marks, remove_unused
 from persist.exchange.published import (
@@ -130,6 +137,8 @@ def push(
 
     Raises
     ------
+    ArgumentError
+        If `prune` is negative.
     DataSetError
         If `path` is not a data set, what is published has changes that it lacks, or the server
         makes puts without regard to their conditions, so that pushers would overwrite each other.
@@ -146,6 +155,8 @@ def push(
             "storage or a run store make a folder with persist export --bag, and copy that to the "
             "bucket"
         )
+    if prune is not None and not prune >= 0:
+        raise ArgumentError(f"prune must not be negative, got {prune}")
     pusher = _Push(os.path.abspath(path), url, storage_options, force, progress)
     return pusher.run(dry_run, prune)
 
@@ -168,7 +179,7 @@ class _Push:
         progress: Progress,
     ) -> None:
         try:
-            self._obstore: Any = importlib.import_module("obstore")
+            importlib.import_module("obstore")
             self._errors: Any = importlib.import_module("obstore.exceptions")
         except ImportError as error:
             raise MissingExtraError("obstore", "cloud") from error
@@ -185,6 +196,19 @@ class _Push:
                 f"cannot push to {self._shown}: only object stores make puts under a condition; "
                 "give an address such as s3://bucket/folder"
             )
+        scheme, _, place = url.partition("://")
+        if ":" in place.partition("/")[0].rpartition("@")[0]:
+            raise DataSetError(
+                f"cannot push to {self._shown}: a bucket has no password; give key and secret in "
+                "the environment or with storage_options"
+            )
+        if {"", ".", ".."}.intersection(place.rstrip("/").split("/")[1:]):
+            raise DataSetError(
+                f"cannot push to {self._shown}: a part of the address is empty, or leads out of "
+                "its folder; name the folder itself"
+            )
+        # obstore takes addresses for URLs, and the readers, s3fs and others, take them literally.
+        url = f"{scheme}://{quote(place)}"
         options.update(options.pop("client_kwargs", {}))
         given = {_OPTIONS.get(name, name): value for name, value in options.items()}
         client = dict(given.pop("client_options", {}))
@@ -231,10 +255,10 @@ class _Push:
         if contained and contained.sets != mine.sets:
             return PushReport(contained.commit, (), len(files) + len(sets), 0, False)
         # Marked files may be removed before this is published, unless they were sent again.
-        marks = read_marks(self._obstore, self._store)
+        marks = read_marks(self._store)
         there = {
             digest
-            for digest, modified in blobs_there(self._obstore, self._store).items()
+            for digest, modified in blobs_there(self._store).items()
             if digest not in marks or marks[digest].modified != modified
         }
         # Equal files are sent once.
@@ -257,7 +281,7 @@ class _Push:
             lambda file: meter.advance(file.record.size, file.name),
         )
         for found in manifests:
-            self._obstore.put(self._store, blob_name(records[found.place].sha256), found.manifest)
+            self._store.put(blob_name(records[found.place].sha256), found.manifest)
             meter.advance(len(found.manifest), found.full_name(MANIFEST))
         changed = self._commit(mine, sets, known, etag)
         return PushReport(changed.commit, tuple(names), kept, total, changed is mine)
@@ -265,14 +289,14 @@ class _Push:
     def _head(self) -> tuple[Head | None, str | None]:
         """Return what is published, and the mark by which the server knows it."""
         try:
-            found = self._obstore.get(self._store, HEAD)
+            found = self._store.get(HEAD)
         except FileNotFoundError:
             return None, None
         return decode_head(bytes(found.bytes()), self._shown), found.meta["e_tag"]
 
     def _prune(self, grace: float, dry_run: bool) -> tuple[str, ...]:
-        there = blobs_there(self._obstore, self._store)
-        marks = read_marks(self._obstore, self._store)
+        there = blobs_there(self._store)
+        marks = read_marks(self._store)
         # What is published after the list was made was sent after it, or not marked.
         known, _ = self._head()
         if known is None:
@@ -283,7 +307,7 @@ class _Push:
             used.update(file.sha256 for file in found.records.values())
         removed, marked = choose_unused(there, used, marks, time.time(), grace)
         if not dry_run:
-            remove_unused(self._obstore, self._store, removed, marked, there)
+            remove_unused(self._store, removed, marked, there)
         return tuple(removed)
 
     def _published_set(self, place: str, record: FileRecord) -> SetSnapshot:
@@ -291,7 +315,7 @@ class _Push:
         if record not in self._sets:
             data, state = b"", "damaged"
             try:
-                data = bytes(self._obstore.get(self._store, blob_name(record.sha256)).bytes())
+                data = bytes(self._store.get(blob_name(record.sha256)).bytes())
             except FileNotFoundError:
                 state = "missing"
             if digest_pieces([data]) != record:
@@ -307,14 +331,14 @@ class _Push:
         _, path, record = file
         target = blob_name(record.sha256)
         if (known := files_of_release().get(record)) is not None:
-            self._obstore.put(self._store, target, known)
+            self._store.put(target, known)
             return
         try:
             if record.size > _LARGE:
                 # Its name is never used for another version.
                 if digest_file(path) != record:
                     raise ChangedError(f"{path} is not what the manifest says")
-                self._obstore.put(self._store, target, Path(path))
+                self._store.put(target, Path(path))
                 return
             with open_regular(path) as content:
                 data = content.read(record.size + 1)
@@ -322,7 +346,7 @@ class _Push:
             raise ChangedError(f"{path} is missing; run: persist verify") from error
         if digest_pieces([data]) != record:
             raise ChangedError(f"{path} is not what the manifest says; run: persist verify")
-        self._obstore.put(self._store, target, data)
+        self._store.put(target, data)
 
     def _commit(
         self, mine: Head, sets: list[SetSnapshot], known: Head | None, etag: str | None
@@ -332,7 +356,7 @@ class _Push:
             mode: Any = "create" if etag is None else {"e_tag": etag}
             error: Exception | None = None
             try:
-                self._obstore.put(self._store, HEAD, mine.encode(), mode=mode, use_multipart=False)
+                self._store.put(HEAD, mine.encode(), mode=mode, use_multipart=False)
             except (self._errors.AlreadyExistsError, self._errors.PreconditionError) as found:
                 error = found
             except self._errors.BaseError as found:
@@ -384,7 +408,7 @@ class _Push:
     def _probe(self) -> None:
         """Raise DataSetError if the server does not honour conditions."""
         name = f"_probe/{secrets.token_hex(8)}"
-        put = partial(self._obstore.put, self._store, name)
+        put = partial(self._store.put, name)
         refused = (self._errors.AlreadyExistsError, self._errors.PreconditionError)
 
         def is_refused(content: bytes, mode: Any) -> bool:
@@ -410,7 +434,7 @@ class _Push:
         finally:
             # Nobody reads it.
             with contextlib.suppress(OSError, self._errors.BaseError):
-                self._obstore.delete(self._store, name)
+                self._store.delete(name)
 
     def _without_conditions(self, reason: str) -> DataSetError:
         return DataSetError(

@@ -8,13 +8,12 @@ not run.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
-import io
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from persist.dataset import Entry, Results
 from persist.dataset.layout import MANIFEST, MARKER, is_key
@@ -36,16 +35,19 @@ from persist.exchange.published import (
     files_of_release,
     published_set,
 )
-from persist.exchange.snapshot import SetSnapshot
+from persist.exchange.snapshot import SetSnapshot, copy_pieces
 from persist.files import confine, remove_path
-from persist.files.digest import FileRecord, digest_pieces
+from persist.files.digest import FileRecord, digest_file, digest_pieces
 from persist.files.write import write_bytes
 from persist.urls import without_password
 
-__all__ = ["Location", "RemoteResults", "Version", "open_url"]
+__all__ = ["Location", "RemoteResults", "Version"]
 
+_Result = TypeVar("_Result")
 _PIECE = 1 << 24  # bytes
-_FINAL = (401, 403, 404, 410)  # answers that are the same when asked again
+_ABSENT = (404, 410)
+_FINAL = (401, 403, *_ABSENT)  # answers that are the same when asked again
+_REFUSED = (FileNotFoundError, NotADirectoryError, PermissionError)
 _PAUSES = (0.05, 0.15, 0.45, 1.35)  # s
 _LARGEST_LIST = 1 << 31  # bytes of a manifest
 
@@ -54,7 +56,13 @@ class Location:
     """A folder at any URL that fsspec reads, with the options of its file system."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url, self._query = url, ""
+        if url.lower().startswith(("http://", "https://")):
+            # What follows the path is for each file: a token, say.
+            found = urlsplit(url)
+            self.url = urlunsplit((found.scheme, found.netloc, found.path, "", ""))
+            self._query = f"?{found.query}" if found.query else ""
+        self.url = self.url.rstrip("/")
         self.shown = without_password(self.url.partition("?")[0])
         try:
             core = importlib.import_module("fsspec.core")
@@ -67,22 +75,19 @@ class Location:
             scheme = self.url.partition("://")[0]
             package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme, scheme)
             raise MissingExtraError(package, "cloud") from error
-        except ValueError as error:
-            raise DataSetError(without_password(f"cannot open {self.shown}: {error}")) from error
+        except (ValueError, OSError) as error:
+            # Some file systems connect at once, and some are made of a file.
+            kind = (
+                DataSetError if isinstance(error, (ValueError, FileNotFoundError)) else RemoteError
+            )
+            raise kind(without_password(f"cannot open {self.shown}: {error}")) from error
 
-    def read(self, name: str, limit: int = _LARGEST_LIST) -> bytes:
+    def read(self, name: str) -> bytes:
         """Return the content of a small file."""
-        content = io.BytesIO()
-
-        def attempt() -> None:
-            content.seek(0)
-            for piece in self._pieces(name):
-                if content.tell() + len(piece) > limit:
-                    raise DamagedError(f"{self.shown}/{name} is larger than it may be")
-                content.write(piece)
-
-        _repeated(attempt)
-        return content.getvalue()[: content.tell()]
+        found = _repeated(lambda: b"".join(self._pieces(name)))
+        if len(found) > _LARGEST_LIST:
+            raise DamagedError(f"{self.shown}/{name} is larger than it may be")
+        return found
 
     def copy(self, name: str, record: FileRecord, target: IO[bytes]) -> None:
         """Copy a file; DamagedError if it is not what its record says."""
@@ -90,14 +95,7 @@ class Location:
         def attempt() -> None:
             target.seek(0)
             target.truncate()
-            digest, size = hashlib.sha256(), 0
-            for piece in self._pieces(name, record.size):
-                digest.update(piece)
-                size += len(piece)
-                if size > record.size:
-                    break
-                target.write(piece)
-            if FileRecord(size, digest.hexdigest()) != record:
+            if copy_pieces(self._pieces(name, record.size), target) != record:
                 raise DamagedError(
                     f"{self.shown}/{name} is not what the manifest says: it was replaced "
                     "meanwhile, or is damaged; open it again, or publish it again"
@@ -107,14 +105,14 @@ class Location:
 
     def folders(self, place: str) -> list[str]:
         """Return the names that may be of folders at a place, where they can be listed."""
-        found: list[Any] = []
 
-        def attempt() -> None:
+        def attempt() -> list[Any]:
             with self._translated(place), contextlib.suppress(NotImplementedError, ValueError):
-                found[:] = self._fs.ls(f"{self._root}/{place}".rstrip("/"), detail=True)
+                return list(self._fs.ls(f"{self._root}/{place}".rstrip("/"), detail=True))
+            return []
 
         try:
-            _repeated(attempt)
+            found = _repeated(attempt)
         except RemoteError:
             raise
         except OSError:
@@ -123,7 +121,7 @@ class Location:
         return sorted({name for name in names if is_key(name)})
 
     def _pieces(self, name: str, size: int | None = None) -> Iterator[bytes]:
-        path = f"{self._root}/{name}"
+        path = f"{self._root}/{name}{self._query}"
         with self._translated(name):
             if size is not None and size <= _PIECE:
                 if size:
@@ -133,7 +131,9 @@ class Location:
             # What was listed of a file that is replaced must not be kept.
             self._fs.invalidate_cache(path)
             with self._fs.open(path, "rb", cache_type="none") as file:
-                while piece := file.read(_PIECE):
+                left = _LARGEST_LIST if size is None else size
+                while left >= 0 and (piece := file.read(min(_PIECE, left + 1))):
+                    left -= len(piece)
                     yield piece
 
     @contextlib.contextmanager
@@ -145,28 +145,35 @@ class Location:
             found = _origin(error)
             is_web = _is_web(found)
             is_final = is_web and getattr(found, "status", 0) in _FINAL
-            if isinstance(error, OSError) and (is_final or not is_web):
+            # fsspec takes wrong options for missing files, too.
+            is_misuse = isinstance(found, (TypeError, ValueError)) and not is_web
+            is_plain = isinstance(error, _REFUSED) and not is_misuse
+            if is_plain and (is_final or not is_web):
                 raise
             text = without_password(
                 f"cannot read {self.shown}/{name}: {type(found).__name__}: {found}"
             )
+            if is_final and getattr(found, "status", 0) in _ABSENT:
+                raise FileNotFoundError(text) from error
             raise (NoAccessError(text) if is_final else RemoteError(text)) from error
 
 
-def _repeated(attempt: Callable[[], object]) -> None:
+def _repeated(attempt: Callable[[], _Result]) -> _Result:
     """Call a function again where a server fails: it may be busy, or a file may be replaced."""
     for pause in _PAUSES:
         try:
-            attempt()
-            return
-        except (FileNotFoundError, PermissionError, NotADirectoryError):
+            return attempt()
+        except _REFUSED:
             raise
         except OSError as error:
             # Clients of object stores have asked again themselves, for some seconds.
-            if isinstance(error, RemoteError) and not _is_web(_origin(error.__cause__ or error)):
+            cause = error.__cause__ or error
+            if isinstance(error, RemoteError) and not (
+                isinstance(cause, OSError) or _is_web(_origin(cause))
+            ):
                 raise
             time.sleep(pause)
-    attempt()
+    return attempt()
 
 
 def _origin(error: BaseException) -> BaseException:
@@ -191,7 +198,7 @@ class Version:
         self._plain: dict[str, bytes] = {}
         try:
             data = location.read(HEAD)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except _REFUSED:
             self.is_plain = True
             self._plain = self._plain_manifests()
             records = {place: digest_pieces([text]) for place, text in self._plain.items()}
@@ -202,10 +209,13 @@ class Version:
     def _plain_manifests(self) -> dict[str, bytes]:
         try:
             found = {"": self.location.read(MANIFEST)}
-        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        except _REFUSED as error:
+            found_error = _origin(error)
+            status = getattr(found_error, "status", 0)
+            reason = f"{status} {getattr(found_error, 'message', '')}".strip() if status else ""
             raise DataSetError(
                 f"cannot open {self.location.shown}: no data set was found at that address, or "
-                f"you may not read it ({type(error).__name__})"
+                f"you may not read it ({reason or type(error).__name__})"
             ) from error
         waiting = [""]
         while waiting:
@@ -225,9 +235,14 @@ class Version:
         if self.is_plain:
             return published_set(place, self._plain[place], where)
         record = self.head.sets[place]
-        path = fetched(
-            record, lambda file: self.location.copy(blob_name(record.sha256), record, file)
-        )
+        try:
+            path = fetched(
+                record, lambda file: self.location.copy(blob_name(record.sha256), record, file)
+            )
+        except FileNotFoundError as error:
+            raise DamagedError(
+                f"cannot read {where}: its manifest is missing there; publish it again"
+            ) from error
         with open(path, "rb") as file:
             return published_set(place, file.read(), where)
 
@@ -240,18 +255,6 @@ class Version:
             self.location.copy(f"{place}/{name}".lstrip("/"), record, target)
         else:
             self.location.copy(blob_name(record.sha256), record, target)
-
-
-def open_url(
-    url: str,
-    *,
-    storage_options: Mapping[str, Any] | None = None,
-    mmap_mode: str | None = None,
-    trusted: bool | Iterable[str] = (),
-) -> RemoteResults:
-    """Open a data set at a URL as a mapping; see `persist.open`."""
-    version = Version(Location(url, storage_options))
-    return RemoteResults(version, "", mmap_mode=mmap_mode, trusted=trusted)
 
 
 class RemoteResults(Mapping[str, Any]):
@@ -286,8 +289,9 @@ class RemoteResults(Mapping[str, Any]):
         write_bytes(os.path.join(self._folder, MARKER), b"", durable=False)
         # Not the package: a reader has no use for it, and it would say how older values are run.
         path = os.path.join(self._folder, MANIFEST)
-        if not os.path.isfile(path) or os.path.getsize(path) != len(self._set.manifest):
+        if not os.path.isfile(path) or digest_file(path) != digest_pieces([self._set.manifest]):
             write_bytes(path, self._set.manifest, durable=False)
+        self._checked: set[str] = set()
         self._results = Results(self._folder, "r", Options(**self._options))
         self.info: Mapping[str, Any] = self._results.info
 
@@ -342,9 +346,12 @@ class RemoteResults(Mapping[str, Any]):
         """Do nothing: nothing is kept open."""
 
     def _ensure(self, name: str, record: FileRecord) -> None:
-        """Fetch a file unless it is there."""
+        """Fetch a file unless it is there; it is compared with its record once."""
+        if name in self._checked:
+            return
         path = confine(self._folder, name, nested=True, devices=True)
-        if os.path.isfile(path) and os.path.getsize(path) == record.size:
+        if os.path.isfile(path) and digest_file(path) == record:
+            self._checked.add(name)
             return
         try:
             found = fetched(
@@ -357,6 +364,7 @@ class RemoteResults(Mapping[str, Any]):
             ) from error
         remove_path(path)
         put_in_place(found, path)
+        self._checked.add(name)
 
     def __getitem__(self, key: str) -> Any:
         return self.load(key, self._options["mmap_mode"])

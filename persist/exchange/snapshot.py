@@ -11,8 +11,9 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, TypeVar
 
 from persist.dataset.layout import (
@@ -28,12 +29,13 @@ from persist.dataset.layout import (
 from persist.dataset.manifest import Manifest, split_lines
 from persist.errors import DamagedError, DataSetError
 from persist.files import FolderLock, confine, open_regular
-from persist.files.digest import FileRecord, digest_file
+from persist.files.digest import FileRecord, digest_file, digest_pieces
 
 __all__ = [
     "ChangedError",
     "SetSnapshot",
     "copy_checked",
+    "copy_pieces",
     "retried",
     "snapshot_of",
 ]
@@ -137,17 +139,24 @@ def _set_in(path: str, place: str) -> SetSnapshot:
 
 def copy_checked(source: str, record: FileRecord, target: IO[bytes]) -> None:
     """Copy a file, and raise `ChangedError` if it is not what its record says."""
-    digest, size = hashlib.sha256(), 0
     try:
         with open_regular(source) as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                size += len(piece)
-                target.write(piece)
+            found = copy_pieces(iter(partial(file.read, _PIECE), b""), target)
     except FileNotFoundError as error:
         raise ChangedError(f"{source} is missing; run: persist verify") from error
-    if FileRecord(size, digest.hexdigest()) != record:
+    if found != record:
         raise ChangedError(f"{source} is not what the manifest says; run: persist verify")
+
+
+def copy_pieces(pieces: Iterable[bytes], target: IO[bytes]) -> FileRecord:
+    """Write pieces to a file, and return the record of all of them."""
+
+    def written() -> Iterator[bytes]:
+        for piece in pieces:
+            target.write(piece)
+            yield piece
+
+    return digest_pieces(written())
 
 
 def retried(work: Callable[[], _Result], folder: str) -> _Result:

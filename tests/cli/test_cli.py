@@ -140,3 +140,53 @@ def test_the_module_is_the_command(tmp_path):
     done = persist("ls", "x", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[1].split()[:2] == ["a", "int"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "ls URL",
+        "verify URL",
+        "repair URL",
+        "accept URL",
+        "diff URL URL",
+        "report URL",
+        "show URL key",
+        "export URL --bag out",
+        "export URL --crate out --license MIT",
+        "push URL memory:///x",
+        "pull URL out",
+        "pack URL numbers.npy",
+        "pack results URL",
+        "zip URL",
+        "hdf5 URL",
+        "runs URL",
+        "gc URL",
+        "run URL URL",
+    ],
+)
+@pytest.mark.parametrize("url", ["postgresql://ada:s3cret@127.0.0.1:1/x", "s4://ada:s3cret@lab/x"])
+def test_no_command_takes_a_url_for_a_path_or_shows_its_password(
+    argv, url, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(argv.replace("URL", url).split()) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("persist: cannot "), err
+    assert "s3cret" not in out + err
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_separator_has_one_character(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "--check", "s.csv", "--separator", "xx"])
+    assert stopped.value.code == 2
+    assert "must be one character, or tab, got xx" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["ls", "verify", "export", "report", "zip"])
+def test_an_empty_argument_is_not_taken_for_the_present_folder(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([name, ""])
+    assert stopped.value.code == 2
+    assert "must not be empty" in capsys.readouterr().err

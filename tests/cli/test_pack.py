@@ -116,8 +116,8 @@ def test_existing_keys_are_not_replaced(command, files):
     done = command("pack", "results", "meta.json")
     assert done.status == 2
     assert done.err == (
-        "persist: 'subject' of meta.json makes the key subject, which exists already: replace it "
-        "with --replace, or choose other names with --prefix or --namespace\n"
+        "persist: cannot pack 'subject' of meta.json: it makes the key subject, which exists "
+        "already; replace it with --replace, or choose other names with --prefix or --namespace\n"
     )
     assert keys() == ["blocks", "subject"]
     assert command("pack", "results", "meta.json", "--replace").status == 0
@@ -141,7 +141,9 @@ def test_one_name_in_two_files_is_refused_before_anything_is_written(command):
             json.dump({"x/y": 1}, file)
     done = command("pack", "results", "a.json", "b.json")
     assert done.status == 2
-    assert done.err.startswith("persist: 'x/y' of a.json and 'x/y' of b.json both make the key x_y")
+    assert done.err.startswith(
+        "persist: cannot pack 'x/y' of b.json: it makes the key x_y, as 'x/y' of a.json does"
+    )
     assert "--prefix" in done.err
     assert keys() is None
 
@@ -232,17 +234,31 @@ def test_what_cannot_be_packed_is_named_and_can_be_skipped(command):
     done = command("pack", "results", "x.h5")
     assert done.status == 2
     assert done.err == (
-        "persist: 'refs/b' of x.h5 cannot be packed: it holds references to other objects of the "
-        "file. Leave it out with --skip\n"
+        "persist: cannot pack 'refs/b' of x.h5: it holds references to other objects of the "
+        "file; leave it out with --skip\n"
     )
     assert keys() is None
     assert command("pack", "results", "x.h5", "--skip", "refs/*") == (0, "1 key stored\n", "")
     assert keys() == ["a"]
 
 
+def test_a_pipe_is_refused_without_waiting_for_a_writer(command):
+    os.mkfifo("pipe")
+    done = command("pack", "results", "pipe")
+    assert done.status == 2
+    assert done.err.startswith("persist: cannot pack pipe: its extension is not that of a format")
+
+
+def test_a_folder_without_files_is_not_said_to_be_skipped(command):
+    os.mkdir("empty")
+    assert command("pack", "results", "empty").err == (
+        "persist: cannot pack: nothing is left, as no file is in the folders\n"
+    )
+
+
 def test_something_has_to_be_left(command, files):
     assert command("pack", "results", "meta.json", "--skip", "*").err == (
-        "persist: nothing is left to pack: all names are skipped\n"
+        "persist: cannot pack: nothing is left, as all names are skipped\n"
     )
     assert keys() is None
 
@@ -251,7 +267,7 @@ def test_object_arrays_are_refused(command):
     numpy.savez("x.npz", a=1, b=numpy.array([{}], object))
     done = command("pack", "results", "x.npz")
     assert done.status == 2
-    assert done.err.startswith("persist: 'b' of x.npz cannot be packed: ")
+    assert done.err.startswith("persist: cannot pack 'b' of x.npz: ")
     assert keys() is None
 
 
@@ -280,7 +296,10 @@ def test_a_file_that_cannot_be_packed_is_one_line(command, files, name, content,
 
 
 def test_a_missing_file_is_named(command):
-    assert command("pack", "results", "x.npz").err == "persist: x.npz: No such file or directory\n"
+    assert (
+        command("pack", "results", "x.npz").err
+        == "persist: cannot pack x.npz: No such file or directory\n"
+    )
 
 
 def test_a_failure_while_loading_leaves_the_data_set_as_it_was(command, files):
@@ -290,7 +309,7 @@ def test_a_failure_while_loading_leaves_the_data_set_as_it_was(command, files):
         file.write(b"\xff" * 8)
     done = command("pack", "results", "2nd run.npy", "spikes.npz", "trials.csv")
     assert done.status == 2
-    assert done.err.startswith("persist: 'times' of spikes.npz cannot be read: damaged")
+    assert done.err.startswith("persist: cannot pack 'times' of spikes.npz: damaged")
     assert keys() == ["blocks", "subject"]
     report = verify("results")
     assert (report.ok, report.unfinished) == (True, ())

@@ -108,11 +108,12 @@ def test_accept_records_what_was_edited(command, dataset):
     assert DataSet("results").y == 5
 
 
-def test_a_data_set_is_not_converted_as_if_it_was_an_experiment(command, dataset):
-    done = command("hdf5", "results")
+@pytest.mark.parametrize("name", ["hdf5", "zip"])
+def test_a_data_set_is_not_converted_as_if_it_was_an_experiment(command, dataset, name):
+    done = command(name, "results")
     assert done.status == 2
     assert "it is a data set, not an experiment" in done.err
-    assert not os.path.exists("results.hdf5")
+    assert not os.path.exists(f"results.{name}")
 
 
 def test_what_would_control_a_terminal_is_written_out(command, dataset):

@@ -10,9 +10,10 @@ import pytest
 
 import persist
 from persist.cli import main
-from persist.errors import DamagedError, DataSetError, UnsafePathError
+from persist.errors import DamagedError, DataSetError, InvalidNameError, UnsafePathError
 from persist.exchange.bag import verify_bag, write_bag
 from persist.exchange.crate import verify_crate, write_crate
+from persist.exchange.kinds import CRATE
 from tests.exchange.sources import KINDS, make, make_data_set
 
 PLACES = {"bag": "data/", "crate": ""}
@@ -40,6 +41,56 @@ def test_bagit_takes_each_kind(tmp_path, kind):
     assert set(bag.payload_files()) == {f"data/{name}" for name in written.records}
     report = verify_bag(tmp_path / "out")
     assert (report.ok, report.checked) == (True, len(written.records) + 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("package", ["bag", "crate"])
+@pytest.mark.parametrize("name", ["a:b", "a\\b", "ro-crate-metadata.json", "README.txt"])
+def test_a_name_that_has_another_meaning_is_changed(tmp_path, package, name):
+    make_data_set(tmp_path / name)
+    written = write(package, tmp_path / name, tmp_path / "out")
+    assert verify(package, tmp_path / "out").ok
+    folder = PLACES[package] + written.name
+    assert persist.verify(tmp_path / "out" / folder).ok
+
+
+@pytest.mark.parametrize("author", ["persist", "license", "made-1", "Ada <mailto:ada@lab.org>"])
+def test_people_are_not_mixed_up_with_other_entities_of_a_crate(tmp_path, author):
+    rocrate = pytest.importorskip("rocrate.rocrate")
+    write_crate(
+        make_data_set(tmp_path / "d"), tmp_path / "out", license="my words", authors=[author] * 2
+    )
+    crate = rocrate.ROCrate(tmp_path / "out")
+    (person,) = crate.root_dataset["author"]
+    assert (person.type, person["name"]) == ("Person", author.partition(" <")[0])
+    assert crate.license.type == "CreativeWork"
+    graph = json.loads((tmp_path / "out" / CRATE).read_text(encoding="utf-8"))["@graph"]
+    ids = [entity["@id"] for entity in graph]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("author", ["Ada <./>", "Ada <#persist>", "Ada <README.txt>", " "])
+def test_the_address_of_a_person_is_not_in_the_crate(tmp_path, author):
+    with pytest.raises(InvalidNameError, match="cannot name the author"):
+        write_crate(make_data_set(tmp_path / "d"), tmp_path / "out", license="x", authors=[author])
+
+
+@pytest.mark.parametrize("package", ["bag", "crate"])
+def test_one_author_may_be_given_without_a_list(tmp_path, package):
+    source, out = make_data_set(tmp_path / "d"), tmp_path / "out"
+    if package == "bag":
+        write_bag(source, out, authors="Ada L")
+        assert "Contact-Name: Ada L\n" in (out / "bag-info.txt").read_text()
+    else:
+        write_crate(source, out, license="x", authors="Ada L")
+        assert '"name": "Ada L"' in (out / CRATE).read_text()
+
+
+def test_a_damaged_workspace_is_not_exported(tmp_path):
+    (tmp_path / "w.h5").write_bytes(b"")
+    with pytest.raises(DamagedError, match="it is not an HDF5 file"):
+        write_bag(tmp_path / "w", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", KINDS)

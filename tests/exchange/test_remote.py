@@ -18,9 +18,9 @@ import persist
 from persist.cli import main
 from persist.dataset.layout import MANIFEST
 from persist.dataset.manifest import Commit, encode
-from persist.errors import DamagedError, DataSetError, ReadOnlyError, UntrustedError
+from persist.errors import ArgumentError, DamagedError, DataSetError, ReadOnlyError, UntrustedError
 from persist.exchange.prune import Mark, choose_unused
-from persist.exchange.published import HEAD, blob_name, decode_head
+from persist.exchange.published import HEAD, RemoteError, blob_name, decode_head
 from persist.files.digest import digest_file
 from tests.effort import IS_SHORT
 from tests.exchange import servers
@@ -148,6 +148,79 @@ def test_only_what_is_new_is_sent_and_fetched(tmp_path, url, options):
     assert persist.verify(tmp_path / "copy").ok
 
 
+@pytest.mark.parametrize("name", ["50 % größe", "a%20b", "a#b", "a?b", "a+b&c=d"])
+def test_a_push_goes_where_readers_look(tmp_path, url, options, name):
+    path = make_data_set(tmp_path / "d")
+    assert persist.push(path, f"{url}/{name}/", storage_options=options).changed
+    assert persist.open(f"{url}/{name}", storage_options=options)["x"].shape == (600,)
+    assert {key.partition("/")[0] for key in objects(url, options)} == {name}
+
+
+@pytest.mark.parametrize("rest", ["..", "a/../b", ".", "a//b"])
+def test_a_push_to_a_place_that_libraries_do_not_agree_on_is_refused(tmp_path, url, options, rest):
+    with pytest.raises(DataSetError, match="name the folder itself"):
+        persist.push(make_data_set(tmp_path / "d"), f"{url}/{rest}", storage_options=options)
+
+
+def test_a_pull_keeps_what_is_not_of_the_data_set(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    folder = tmp_path / "real"
+    persist.pull(url, folder, storage_options=options)
+    kept = {".git/objects/ab": b"1", "README.md": b"2", "mine.py": b"x = 1", "D0/notes/a": b"3"}
+    for name, content in kept.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    (folder / "link").symlink_to("README.md")
+    (tmp_path / "copy").symlink_to(folder)
+    with persist.open(path, "w") as results:
+        results["new"] = 1
+    persist.push(path, url, storage_options=options)
+    persist.pull(url, tmp_path / "copy", storage_options=options)
+    assert (tmp_path / "copy").is_symlink()
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    assert os.readlink(folder / "link") == "README.md"
+    assert persist.load(folder / "new.py") == {"new": 1}
+
+
+def test_a_pull_fetches_what_is_damaged_here(tmp_path, url, options):
+    persist.push(make_data_set(tmp_path / "d"), url, storage_options=options)
+    persist.pull(url, tmp_path / "copy", storage_options=options)
+    for path in [*(tmp_path / "copy").rglob("*.npy"), tmp_path / "copy" / "x.py"]:
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert not persist.verify(tmp_path / "copy").ok
+    assert is_whole(url, tmp_path / "copy", options)
+
+
+@pytest.mark.parametrize("prune", [-1, float("nan")])
+def test_a_negative_grace_period_is_refused(tmp_path, url, options, prune):
+    with pytest.raises(ArgumentError, match="prune must not be negative"):
+        persist.push(make_data_set(tmp_path / "d"), url, storage_options=options, prune=prune)
+
+
+def test_a_password_in_the_address_of_a_bucket_is_refused_and_not_shown(tmp_path, options):
+    with pytest.raises(DataSetError, match="a bucket has no password") as found:
+        persist.push(
+            make_data_set(tmp_path / "d"), "s3://ada:s3cret@lab/x", storage_options=options
+        )
+    assert "s3cret" not in str(found.value)
+
+
+def test_a_pull_replaces_no_file_that_is_not_of_the_data_set(tmp_path, url, options):
+    path = make_data_set(tmp_path / "d")
+    persist.push(path, url, storage_options=options)
+    persist.pull(url, tmp_path / "copy", storage_options=options)
+    (tmp_path / "copy" / "new.py").write_text("x = 1")
+    with persist.open(path, "w") as results:
+        results["new"] = 1
+    persist.push(path, url, storage_options=options)
+    with pytest.raises(DataSetError, match=r"new\.py is not of the data set that is there"):
+        persist.pull(url, tmp_path / "copy", storage_options=options)
+    assert (tmp_path / "copy" / "new.py").read_text() == "x = 1"
+    persist.pull(url, tmp_path / "copy", storage_options=options, force=True)
+    assert is_whole(url, tmp_path / "copy", options)
+
+
 def test_nothing_is_changed_by_a_dry_run(tmp_path, url, options):
     path = make_data_set(tmp_path / "d")
     persist.push(path, url, storage_options=options, dry_run=True)
@@ -203,6 +276,67 @@ def test_memory_and_files_are_read_through_fsspec_too(tmp_path):
     assert persist.open(f"file://{path}")["x"].shape == (600,)
     with pytest.raises(DataSetError, match="only object stores"):
         persist.push(path, f"file://{tmp_path}/out")
+
+
+@pytest.mark.parametrize("pattern", ["array_0.npy", "x.py", "_manifest.jsonl"])
+def test_a_file_that_was_changed_in_the_cache_is_fetched_again(tmp_path, cache, pattern):
+    make_data_set(tmp_path / "web" / "d")
+    with servers.web_server(tmp_path / "web") as address:
+        wanted = persist.open(f"{address}/d")["x"]
+        (changed,) = (cache / "views").rglob(pattern)
+        content = bytearray(changed.read_bytes())
+        content[-2] ^= 1
+        # In place: it may have a second name among the cached files.
+        changed.write_bytes(content)
+        assert numpy.array_equal(persist.open(f"{address}/d")["x"], wanted)
+
+
+@pytest.mark.parametrize("rest", ["?token=a%20b", "/?token=a%20b#part"])
+def test_the_query_of_an_address_is_that_of_each_file(tmp_path, rest):
+    make_data_set(tmp_path / "web" / "d")
+
+    def check(method, place, forward):
+        return forward() if place.endswith("?token=a%20b") else (403, [], b"")
+
+    with servers.web_server(tmp_path / "web") as address, servers.proxy(address, check) as guarded:
+        assert persist.open(f"{guarded}/d{rest}")["x"].shape == (600,)
+        with pytest.raises(DataSetError, match=r"or you may not read it \(403 Forbidden\)"):
+            persist.open(f"{guarded}/d")
+
+
+def test_a_manifest_that_is_missing_where_it_was_published_is_named(tmp_path, url, endpoint):
+    persist.push(make_data_set(tmp_path / "d"), url, storage_options=servers.options(endpoint))
+
+    def lose(method, place, forward):
+        return (404, [], b"") if "blobs" in place else forward()
+
+    missing = pytest.raises(DamagedError, match="its manifest is missing there; publish it again")
+    with servers.proxy(endpoint, lose) as losing, missing:
+        persist.open(url, storage_options=servers.options(losing))
+
+
+@pytest.mark.parametrize(
+    ("place", "options", "error"),
+    [
+        ("ftp://127.0.0.1:1/x", {}, RemoteError),
+        ("http://127.0.0.1:99999/x", {}, RemoteError),
+        ("http://127.0.0.1:1/x", {"nope": 1}, RemoteError),
+        ("zip://x::file:///no/such.zip", {}, DataSetError),
+        ("nope://x", {}, DataSetError),
+    ],
+)
+def test_what_cannot_be_connected_to_is_not_taken_for_a_missing_data_set(place, options, error):
+    with pytest.raises(error) as found:
+        persist.open(place, storage_options=options)
+    assert str(found.value).startswith(("cannot open ", "cannot read "))
+    assert "no data set was found" not in str(found.value)
+
+
+def test_a_bucket_that_has_moved_is_an_error_of_the_server(url, endpoint):
+    moved = b"<Error><Code>PermanentRedirect</Code></Error>"
+    failure = pytest.raises(RemoteError, match="cannot read s3://lab/")
+    with servers.proxy(endpoint, lambda *_: (301, [], moved)) as proxy, failure:
+        persist.open(url, storage_options=servers.options(proxy))
 
 
 def test_nothing_is_run_unless_it_is_trusted(tmp_path):

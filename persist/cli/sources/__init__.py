@@ -12,42 +12,20 @@ from persist.files import open_regular
 
 __all__ = ["EXTENSIONS", "Listed", "Loaded", "Source", "is_known", "needs_trust", "open_source"]
 
-_HDF5 = ("hdf5", "Hdf5Source")
-_DELIMITED = ("delimited", "DelimitedSource")
-_PICKLE = ("pickle_file", "PickleSource")
-_SHELF = ("shelf", "ShelfSource")
-_ARROW = ("arrow", "ArrowSource")
-_NETCDF = ("netcdf", "NetcdfSource")
-
 # By name, because the formats import libraries that no other command needs.
-EXTENSIONS = {
-    ".npz": ("npz", "NpzSource"),
-    ".npy": ("npy", "NpySource"),
-    ".h5": _HDF5,
-    ".hdf5": _HDF5,
-    ".hd5": _HDF5,
-    ".hf5": _HDF5,
-    ".csv": _DELIMITED,
-    ".tsv": _DELIMITED,
-    ".json": ("json_file", "JsonSource"),
-    ".jsonl": ("json_file", "JsonSource"),
-    ".ndjson": ("json_file", "JsonSource"),
-    ".mat": ("mat", "MatSource"),
-    ".parquet": _ARROW,
-    ".pq": _ARROW,
-    ".arrow": _ARROW,
-    ".feather": _ARROW,
-    ".nc": _NETCDF,
-    ".nc4": _NETCDF,
-    ".cdf": _NETCDF,
-    ".pkl": _PICKLE,
-    ".pickle": _PICKLE,
-    ".joblib": _PICKLE,
-    ".shelf": _SHELF,
-    ".shelve": _SHELF,
-    ".db": _SHELF,
-    ".dir": _SHELF,
+_FORMATS = {
+    "npz.NpzSource": ".npz",
+    "npy.NpySource": ".npy",
+    "hdf5.Hdf5Source": ".h5 .hdf5 .hd5 .hf5",
+    "delimited.DelimitedSource": ".csv .tsv",
+    "json_file.JsonSource": ".json .jsonl .ndjson",
+    "mat.MatSource": ".mat",
+    "arrow.ArrowSource": ".parquet .pq .arrow .feather",
+    "netcdf.NetcdfSource": ".nc .nc4 .cdf",
+    (_PICKLE := "pickle_file.PickleSource"): ".pkl .pickle .joblib",
+    (_SHELF := "shelf.ShelfSource"): ".shelf .shelve .db .dir",
 }
+EXTENSIONS = {extension: name for name, all in _FORMATS.items() for extension in all.split()}
 
 
 def open_source(path: str, *, trust_pickle: bool = False) -> Source:
@@ -64,7 +42,7 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
         raise CommandError(
             f"{path}: its extension is not that of a format that can be packed: {known}"
         )
-    if found is not _SHELF or not dbm.whichdb(path):
+    if found != _SHELF or not dbm.whichdb(path):
         # The libraries of some formats have messages of their own, which do not name the file.
         open_regular(path, follow=True).close()
     if needs_trust(path) and not trust_pickle:
@@ -72,7 +50,7 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
             f"cannot pack {path}: reading a pickle runs the code that it names; if you trust it, "
             "give --trust-pickle"
         )
-    module, name = found
+    module, _, name = found.partition(".")
     source: Source = getattr(importlib.import_module(f"{__name__}.{module}"), name)(path)
     return source
 
@@ -87,14 +65,16 @@ def needs_trust(path: str) -> bool:
     return _format_of(path) in (_PICKLE, _SHELF)
 
 
-def _format_of(path: str) -> tuple[str, str] | None:
+def _format_of(path: str) -> str | None:
     stem, extension = os.path.splitext(path.lower())
     if extension in COMPRESSED:
         # Only pickles are read through a compression.
         inner = EXTENSIONS.get(os.path.splitext(stem)[1])
-        return _PICKLE if inner is _PICKLE else None
+        return _PICKLE if inner == _PICKLE else None
     if extension in EXTENSIONS:
         return EXTENSIONS[extension]
     # gdbm adds no extension, and others are asked for without theirs.
-    is_shelf = not extension and not os.path.isdir(path) and bool(dbm.whichdb(path))
+    # To open a pipe would wait for a writer.
+    may_be_shelf = not extension and (os.path.isfile(path) or not os.path.exists(path))
+    is_shelf = may_be_shelf and bool(dbm.whichdb(path))
     return _SHELF if is_shelf else None

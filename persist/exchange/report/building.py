@@ -7,9 +7,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from persist.errors import MissingExtraError, PersistError
+from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
 from persist.files.write import replace_bytes
 from persist.progress import Progress
-from persist.urls import is_database, is_url, without_password
+from persist.urls import is_url, without_password
 
 if TYPE_CHECKING:
     from persist.dataset import DataSetDiff
@@ -18,7 +19,12 @@ __all__ = ["ReportError", "report", "write_diff"]
 
 _Path = str | os.PathLike[str]
 _TEMPLATES = os.path.join(os.path.dirname(__file__), "templates")
-_DATABASE = "store.duckdb"
+_PAGES = {
+    Kind.DATA_SET: "datasets",
+    Kind.WORKSPACE: "workspaces",
+    Kind.STORAGE: "experiments",
+    Kind.STORE: "stores",
+}
 
 
 class ReportError(PersistError, ValueError):
@@ -77,7 +83,18 @@ def report(
     """
     # The path is looked at first: that it is wrong matters more than that jinja2 is missing.
     text = os.fspath(path)
-    kind = _kind(text)
+    # The database of a store may be named as well as its folder.
+    is_database = os.path.basename(text) == DATABASE and os.path.isfile(text)
+    kind = _PAGES.get(Kind.STORE if is_database else kind_of(text))  # type: ignore[arg-type]
+    if kind is None:
+        if is_url(text):
+            raise ReportError(
+                f"cannot report on {without_password(text)}: it is not the URL of a PostgreSQL "
+                "database; pull the data set, and report on the copy"
+            )
+        raise ReportError(
+            f"cannot report on {text}: {why_unknown(text)}; name the folder or file of one"
+        )
     environment = _environment()
     collect = importlib.import_module(f"persist.exchange.report.{kind}")
     # The path is shown as it was given: a page that is sent to others need not name its folders.
@@ -130,40 +147,6 @@ def _name_of(path: str) -> str:
     return os.path.basename(os.path.abspath(path))
 
 
-def _kind(path: str) -> str:
-    """Return the module that collects what the page of a path shows."""
-    from persist.dataset import is_data_set
-
-    if is_database(path):
-        return "stores"
-    if is_url(path):
-        raise ReportError(
-            f"cannot report on {without_password(path)}: it is not the URL of a PostgreSQL "
-            "database; pull the data set, and report on the copy"
-        )
-    if os.path.isdir(path):
-        if is_data_set(path):
-            return "datasets"
-        if os.path.isfile(os.path.join(path, _DATABASE)):
-            return "stores"
-    elif os.path.basename(path) == _DATABASE and os.path.isfile(path):
-        return "stores"
-    from persist.experiment import is_storage, is_working_dataset
-
-    if os.path.isdir(path) and is_storage(path):
-        return "experiments"
-    if os.path.isfile(path) and is_working_dataset(path):
-        return "experiments"
-    if os.path.isfile(path.removesuffix(".h5") + ".h5") and not os.path.isdir(path):
-        return "workspaces"
-    reason = (
-        "it is not a data set, a workspace, an experiment or a store of runs"
-        if os.path.lexists(path)
-        else "there is nothing at that path"
-    )
-    raise ReportError(f"cannot report on {path}: {reason}; name the folder or file of one")
-
-
 def _environment() -> Any:
     try:
         import jinja2
@@ -193,6 +176,8 @@ def _write(environment: Any, template: str, page: dict[str, Any], output: _Path)
     from persist import __version__
 
     target = os.fspath(output)
+    if not target or os.path.isdir(target):
+        raise ReportError(f"cannot write {target!r}: it is a folder; name the file of the page")
     text = environment.get_template(template).render(page, version=__version__)
     replace_bytes(target, text.encode("utf-8", "replace"), durable=False)
     return target

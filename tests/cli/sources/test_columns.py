@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persist.cli.sources.columns import column
+from persist.cli.sources.delimited import column
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 

@@ -266,3 +266,9 @@ def test_tokens_of_source_are_marked():
         *(("s", "&#x27;a&#x27;"), ("n", "1.5"), ("s", "&quot;b&quot;"), ("k", "None")),
         *(("c", "# &lt;c&gt;"), ("k", "def"), ("k", "return")),
     ]
+
+
+def test_a_page_is_not_written_in_place_of_a_folder(tmp_path):
+    folder = samples.make_data_set(tmp_path / "results")
+    with pytest.raises(ReportError, match="it is a folder; name the file of the page"):
+        persist.report(folder, tmp_path)
