@@ -81,15 +81,19 @@ class Index:
         trusted: bool | Iterable[str] = True,
         allow_unlisted: bool = False,
     ) -> None:
-        self._folder = folder
         self._trusted = None if trusted is True else trusted
         self._allow_unlisted = allow_unlisted
-        self._path = f"{folder}/{MANIFEST}"
-        self._package = f"{folder}/{PACKAGE}"
+        self.move(folder)
         self.deletions = 0
         self._reset()
         self.renew_guard()
         _INDEXES.add(self)
+
+    def move(self, folder: str) -> None:
+        """Use another path of the same folder."""
+        self._folder = folder
+        self._path = f"{folder}/{MANIFEST}"
+        self._package = f"{folder}/{PACKAGE}"
 
     def renew_guard(self) -> None:
         """Forget all, and who was at work on it: in a child, that thread does not exist."""

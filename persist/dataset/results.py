@@ -187,6 +187,7 @@ class Results(MutableMapping[str, Any]):
         text = check_path(path, "a data set")
         # Tab completion adds a slash: results/.
         self.path = text.rstrip("/" if os.sep == "/" else "/\\") or text or os.curdir
+        self._home = None if os.path.isabs(text) else (os.getcwd(), os.stat(os.curdir))
         self.mode = mode
         self.options = options or Options()
         self.closed = False
@@ -581,12 +582,14 @@ class Results(MutableMapping[str, Any]):
     @property
     def groups(self) -> list[str]:
         """The names of the data sets inside this one, sorted."""
+        self._keep_folder()
         with os.scandir(self.path) as found:
             names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
         return sorted(name for name in names if name.isidentifier() and self.has_group(name))
 
     def has_group(self, name: str) -> bool:
         """Return True if there is an inner data set of a name, be it one that lost its marker."""
+        self._keep_folder()
         return name.isidentifier() and is_group(f"{self.path}/{name}")
 
     def group(self, name: str) -> Results:
@@ -694,6 +697,8 @@ class Results(MutableMapping[str, Any]):
                     upgrade(self._writer)
                 change = self._local.change = self._writer.begin()
                 yield change
+                if self._home is not None:
+                    self._keep_folder()
                 change.take_place()
             except BaseException:
                 if change is not None:
@@ -741,7 +746,8 @@ class Results(MutableMapping[str, Any]):
             raise ClosedError("DataSet has been closed")
         if self._release is not None:
             raise NotImplementedError("Lock already established! (Reentry not supported)")
-        path = f"{self.path}/{HELD}"
+        self._keep_folder()
+        path = os.path.abspath(f"{self.path}/{HELD}")
         try:
             self._lock.acquire()
         except OSError as error:
@@ -762,6 +768,7 @@ class Results(MutableMapping[str, Any]):
 
     def release(self) -> None:
         """Release the lock that `acquire` has taken."""
+        self._keep_folder()
         release, self._release = self._release, None
         if release is not None:
             try:
@@ -775,6 +782,8 @@ class Results(MutableMapping[str, Any]):
             raise ReadOnlyError("DataSet opened in read-only mode.")
         if self.closed:
             raise ClosedError("DataSet has been closed")
+        if self._home is not None:
+            self._keep_folder()
 
     def _maker(self, change: Change) -> str:
         """Return what the commit calls what makes the values of this object."""
@@ -810,7 +819,17 @@ class Results(MutableMapping[str, Any]):
 
     # The state that this thread sees.
 
+    def _keep_folder(self) -> None:
+        """Stay in the opened folder when the process changes its working directory."""
+        if self._home is not None and not os.path.samestat(os.stat(os.curdir), self._home[1]):
+            self.path = os.path.join(self._home[0], self.path)
+            self._index.move(self.path)
+            self._writer.folder = self.path
+            self._home = None
+
     def _follow(self) -> None:
+        if self._home is not None:
+            self._keep_folder()
         if not self._is_exclusive:
             self._index.refresh()
 
@@ -841,6 +860,7 @@ class Results(MutableMapping[str, Any]):
     def _place(self) -> Place:
         change, index = self._local.change, self._index
         if change is not None:
+            self._keep_folder()
             return change.place()
         staging = index.staging
         if staging is None:

@@ -86,18 +86,18 @@ class MemoryBackend:
         self,
         items: dict[str, dict[str, Any]] | None = None,
         extras: dict[Place, Foreign] | None = None,
+        rest: Foreign | None = None,
+        dropped: Iterable[Place] = (),
     ) -> None:
         self.items: dict[str, dict[str, Any]] = {} if items is None else items
         self.extras: dict[Place, Foreign] = {} if extras is None else extras
-        self.rest: Foreign | None = None
-        self._dropped: list[Place] = []
+        self.rest = rest
+        self._dropped = list(dropped)
 
     def copy(self) -> MemoryBackend:
         """Return another that keeps the same objects."""
         items = {namespace: dict(keys) for namespace, keys in self.items.items()}
-        found = MemoryBackend(items, dict(self.extras))
-        found.rest, found._dropped = self.rest, list(self._dropped)
-        return found
+        return MemoryBackend(items, dict(self.extras), self.rest, self._dropped)
 
     @property
     def is_plain(self) -> bool:

@@ -116,6 +116,44 @@ def test_a_batch_is_one_commit_or_none(results):
     assert persist.verify(results.path).ok
 
 
+@pytest.mark.parametrize("moment", ["before all", "in a batch", "while it is held"])
+def test_it_stays_in_its_folder_when_the_process_goes_elsewhere(tmp_path, monkeypatch, moment):
+    home, other = tmp_path / "home", tmp_path / "other"
+    for number, folder in enumerate((home, other)):
+        with persist.open(folder / "results", "w", array_threshold=10) as made:
+            made.update({"x": number, "array": numpy.arange(20) + number})
+            made.group("inner")["y"] = number
+    monkeypatch.chdir(home)
+    results = persist.open("results", "w", array_threshold=10)
+    if moment == "before all":
+        monkeypatch.chdir(other)
+        assert (results["x"], results["array"][0], results.groups) == (0, 0, ["inner"])
+        results["z"] = numpy.arange(30)
+    elif moment == "in a batch":
+        with results.batch():
+            results["z"] = numpy.arange(10)
+            monkeypatch.chdir(other)
+            assert (results["x"], results["z"].size) == (0, 10)
+            results["z"] = numpy.arange(30)
+    else:
+        results.acquire()
+        monkeypatch.chdir(other)
+        results["z"] = numpy.arange(30)
+        results.release()
+    results.group("inner")["y"] = 2
+    results.make_group("another")
+    with persist.open(home / "results") as found:
+        assert (found["z"].size, found.group("inner")["y"], len(found.groups)) == (30, 2, 2)
+    with persist.open(other / "results") as found:
+        assert (sorted(found), found.group("inner")["y"], found.groups) == (
+            ["array", "x"],
+            1,
+            ["inner"],
+        )
+    assert persist.verify(home / "results").ok
+    assert persist.verify(other / "results").ok
+
+
 def test_every_reader_has_the_keys_of_a_batch_in_the_order_of_their_first_use(tmp_path):
     expected = {"first": 1}
     with persist.open(tmp_path / "kept_in_order", "w") as results:

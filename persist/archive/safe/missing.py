@@ -60,7 +60,7 @@ class Missing:
     (<Missing lab_of_1998.Fit(slope=0.5)>, 'lab_of_1998.Fit', 0.5)
     """
 
-    __slots__ = ("_how", "_made")
+    __slots__ = ("_record",)
 
     # What `__getattr__` finds: a descriptor would be taken for one of the missing class, whose
     # attributes may have these names.
@@ -73,23 +73,20 @@ class Missing:
     pairs: list[tuple[Any, Any]]
     members: list[Any]
     state: Any
-    _how: str
-    _made: Reduction
+    _record: tuple[str, Reduction]
 
     def __init__(self, function: Import, how: str = "", **given: Any) -> None:
         listed: dict[str, Any] = {name: [] for name in _LISTED}
-        self._how = how
-        self._made = Reduction(
-            function, **{"kwargs": {}, "attributes": {}, "slots": {}, **listed, **given}
-        )
+        given = {"kwargs": {}, "attributes": {}, "slots": {}, **listed, **given}
+        self._record = how, Reduction(function, **given)
 
     def __getattr__(self, name: str) -> Any:
-        made = self._made
+        how, made = self._record
         match name:
             case "name":
                 return f"{made.function.module}.{made.function.name}"
             case "is_called":
-                return bool(self._how)
+                return bool(how)
             case "state":
                 return None if made.state is NO_STATE else made.state
         if name in _SHOWN_FIELDS:
@@ -104,12 +101,13 @@ class Missing:
 
     @reprlib.recursive_repr("<Missing ...>")
     def __repr__(self) -> str:
-        if not self._how:
+        how, made = self._record
+        if not how:
             return f"<Missing {self.name}>"
         shown = [*map(_short, self.args)]
         shown += [f"{name}={_short(v)}" for name, v in {**self.kwargs, **self.attributes}.items()]
         shown += [f"{field}={_short(v)}" for field in _LISTED if (v := getattr(self, field))]
-        if self._made.state is not NO_STATE:
+        if made.state is not NO_STATE:
             shown.append(f"state={_short(self.state)}")
         return f"<Missing {self.name}({', '.join(shown)})>"
 
@@ -130,7 +128,13 @@ _SHOWN_FIELDS = ("name", "is_called", "args", "kwargs", "attributes", *_LISTED, 
 
 def made_of(missing: Missing) -> Reduction:
     """Return what a source says of a missing class, or of an object of one."""
-    return missing._made
+    made: Reduction = _record_of(missing)[1]
+    return made
+
+
+def _record_of(missing: Missing) -> tuple[str, Any]:
+    """Return how a missing object was made, and what its source says."""
+    return missing._record
 
 
 def called(
@@ -185,19 +189,19 @@ def record_statement(call: Missing) -> None:
 
     Such is ``_RandomState.set_state(x, state)``.
     """
-    made = made_of(call)
-    if call._how == "call" and len(made.args) == 2 and isinstance(made.args[0], Missing):
+    how, made = _record_of(call)
+    if how == "call" and len(made.args) == 2 and isinstance(made.args[0], Missing):
         of = made_of(made.args[0])
         of.state, of.setter = made.args[1], made.function
 
 
 def _reduce(missing: Missing) -> Reduced:
     """Return what the source said."""
-    made: Any = made_of(missing)
-    if not missing._how:
+    how, made = _record_of(missing)
+    if not how:
         path: Import = made.function
         return path
-    if missing._how == "item":
+    if how == "item":
         return Expression.of("cls[name]", {"cls": made.function, "name": made.args[0]})
     fills = {name: getattr(made, name) or None for name in _LISTED}
     for field, is_slot in (("attributes", False), ("slots", True)):
