@@ -36,7 +36,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @notebooks
 # Libraries of Jupyter warn of what changes in one another.
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 def test_a_notebook_runs_and_gives_the_outputs_that_it_keeps(
     path: Path, kernel: str, tmp_path: Path
 ) -> None:

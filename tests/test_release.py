@@ -128,6 +128,7 @@ def test_errors_name_extras_that_exist(setup):
     assert named <= set(setup["options.extras_require"])
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("library", CALLS)
 def test_a_missing_library_is_an_error_that_names_the_extra(library):
     statement, call, extra = CALLS[library]

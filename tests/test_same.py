@@ -328,6 +328,7 @@ def test_ints_that_python_refuses_to_print_can_differ() -> None:
         assert_same([10**5000], [1])
 
 
+@pytest.mark.cases(4)
 @pytest.mark.parametrize(
     "wrap",
     [lambda obj: [obj], lambda obj: (obj,), lambda obj: {"a": obj}, lambda obj: plain(a=obj)],

@@ -206,12 +206,14 @@ def sources(name: str) -> tuple[str, str]:
     return found[0], found[1]
 
 
+@pytest.mark.cases(4)
 @pytest.mark.parametrize("name", GRAPHS)
 def test_source_keeps_to_what_every_python_accepts(name: str) -> None:
     for source in sources(name):
         check_grammar(source)
 
 
+@pytest.mark.cases(12)
 @interpreters
 @pytest.mark.parametrize("name", GRAPHS)
 def test_every_python_makes_the_same_of_source(name: str, interpreter: Interpreter) -> None:

@@ -127,6 +127,7 @@ ODD_ITEMS = [
 ]
 
 
+@pytest.mark.cases(12)
 @pytest.mark.parametrize("items", ODD_ITEMS)
 def test_pieces_mean_what_they_mean_in_python(items):
     env = {"y": [5], "true": "T", "null": "N", "NaN": [1], "Infinity": 7, "_True": 1, "Nonesuch": 2}

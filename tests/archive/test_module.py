@@ -136,7 +136,7 @@ def test_a_saved_archive_is_imported(
 
 @formats
 @both_kinds
-@pytest.mark.cases(3)
+@pytest.mark.cases(1)
 def test_a_saved_archive_is_imported_without_persist(tmp_path, data_format, package):
     archive_of().save(tmp_path, "saved", package=package, data_format=data_format)
     archive_of(single_item_mode=True).save(tmp_path, package=package, data_format=data_format)

@@ -315,6 +315,7 @@ def test_a_failure_while_loading_leaves_the_data_set_as_it_was(command, files):
     assert (report.ok, report.unfinished) == (True, ())
 
 
+@pytest.mark.cases(0)
 def test_values_are_loaded_one_at_a_time(command, monkeypatch):
     numpy.savez("x.npz", **{f"x{number}": numpy.full(500, number) for number in range(5)})
     arrays, alive = [], []

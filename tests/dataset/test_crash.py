@@ -169,7 +169,7 @@ def check_verified(folder):
 
 
 @pytest.mark.parametrize(("data_format", "durable", "name"), KILLED_IN)
-@pytest.mark.cases(4)
+@pytest.mark.cases(3)
 def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(
     root, name, data_format, durable
 ):
@@ -197,7 +197,7 @@ def spread(first: int, end: int) -> list[int]:
 
 
 @every_operation
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 def test_a_power_failure_loses_nothing_that_was_acknowledged(root, name):
     trial = Trial(root, name, "npy", durable=True)
     folder = trial.copy()
@@ -237,7 +237,7 @@ def test_a_power_failure_loses_nothing_that_was_acknowledged(root, name):
 
 @every_operation
 @every_format
-@pytest.mark.cases(15)
+@pytest.mark.cases(6)
 def test_what_is_not_durable_is_done_in_the_same_order(root, name, data_format):
     changes = []
     for durable in (True, False):

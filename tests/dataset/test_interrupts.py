@@ -129,7 +129,7 @@ def copied(start: Path, path: Path) -> Any:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.cases(4)
+@pytest.mark.cases(3)
 def test_an_interrupt_anywhere_leaves_the_state_before_or_after_and_no_lock(
     tmp_path: Path, name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -216,6 +216,7 @@ def test_an_array_of_zarr_is_stored(results, tmp_path):
     assert_whole(results)
 
 
+@pytest.mark.cases(1)
 @formats
 def test_objects_of_xarray_keep_all_but_their_chunks(results):
     xarray = pytest.importorskip("xarray")
@@ -298,7 +299,7 @@ def kill_a_writer(results, when="now"):
 
 
 @formats
-@pytest.mark.cases(1)
+@pytest.mark.cases(0)
 def test_the_next_writer_removes_the_blocks_of_a_killed_one(results):
     results["y"] = 1
     staging = kill_a_writer(results)
@@ -364,6 +365,7 @@ def test_chunks_of_a_zip_of_npy_are_read(tmp_path):
     assert results.load("x", chunks=7).compute().tobytes() == WHOLE.tobytes()
 
 
+@pytest.mark.cases(1)
 @formats
 def test_what_is_read_in_chunks_can_be_stored_again(results):
     results["x"] = WHOLE
@@ -386,6 +388,7 @@ def test_maps_and_chunks_exclude_each_other(tmp_path):
 # Without persist, and without trust.
 
 
+@pytest.mark.cases(1)
 @formats
 def test_a_bare_import_reads_the_arrays(results, data_format):
     results["x"] = of_dask()

@@ -21,6 +21,7 @@ from tests.dataset.samples import make_arrays, make_plain
 from tests.grammar import check_grammar
 
 
+@pytest.mark.cases(2)
 @formats
 @pytest.mark.parametrize("scoped", [True, False], ids=["scoped", "flat"])
 def test_each_file_of_source_is_for_every_python(

@@ -147,7 +147,7 @@ def test_a_snapshot_is_held_against_the_manifest(tmp_path, monkeypatch):
     assert persist.verify(root).ok
     with open(path, "rb") as file:
         content = file.read()
-    for place in range(len(content)):
+    for place in range(0, len(content), 7 if IS_SHORT else 1):
         flipped = bytearray(content)
         flipped[place] ^= 1 << (place % 8)
         with open(path, "wb") as file:

@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
-@pytest.mark.cases(16)
+@pytest.mark.cases(8)
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_examples_of_a_page_print_what_it_says(path, folder, monkeypatch):

@@ -260,6 +260,7 @@ def test_links_in_a_storage_are_refused(tmp_path):
         write_bag(path, tmp_path / "out")
 
 
+@pytest.mark.cases(0)
 def test_writers_may_be_at_work(tmp_path):
     path = make_data_set(tmp_path / "d")
     code = (

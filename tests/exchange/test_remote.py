@@ -315,6 +315,7 @@ def test_a_manifest_that_is_missing_where_it_was_published_is_named(tmp_path, ur
         persist.open(url, storage_options=servers.options(losing))
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     ("place", "options", "error"),
     [
@@ -373,6 +374,7 @@ def test_infos_run_nothing_unless_they_are_trusted(tmp_path):
     assert marker.exists()
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("name", ["x.py", "data_x.5/array_0.npy"])
 @pytest.mark.parametrize("change", ["other", "longer", "gone"])
 def test_what_is_not_as_published_is_refused(tmp_path, name, change):
@@ -641,6 +643,7 @@ def test_a_data_set_without_values_is_not_pushed_and_one_inside_is_left_out(tmp_
     assert is_whole(url, tmp_path / "copy", options)
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_web_server_that_is_busy_is_asked_again(tmp_path, status):
     make_data_set(tmp_path / "d")
@@ -854,6 +857,7 @@ for number in range(4):
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+@pytest.mark.cases(0)
 def test_three_pushers_at_once_lose_nothing(tmp_path, url, endpoint):
     """They share a data set, so that each push has all that was pushed before, or more."""
     options = servers.options(endpoint)

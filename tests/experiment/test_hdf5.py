@@ -400,6 +400,7 @@ def test_a_file_is_made_anew_unless_something_was_added(dataset, data):
     assert "x" not in dataset.task("p0", "reach").array_names
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("layout", ["trials", "joined"])
 def test_what_plain_h5py_added_is_not_replaced(data, layout):
     path = storage_to_hdf5(data, layout=layout)

@@ -49,7 +49,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     return result
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("name", ["attacks", "other Python", "trusted", "state"])
 def test_attacks_are_refused_at_once_and_leave_nothing_behind(
     answers: dict[str, list[Any]], name: str

@@ -81,6 +81,7 @@ def test_manifest_that_is_not_one_ends_in_an_own_error(bundle, manifest) -> None
         BundleLoader(path).load()
 
 
+@pytest.mark.cases(0)
 def test_zip_is_not_expanded_beyond_measure(bundle) -> None:
     path, _ = bundle("tree")
     rewritten(path, artifacts__x=bytes(300 << 20))

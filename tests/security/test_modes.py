@@ -129,7 +129,7 @@ def modes(folder: Path) -> dict[str, int]:
     }
 
 
-@pytest.mark.cases(8)
+@pytest.mark.cases(4)
 @pytest.mark.parametrize("kept", [0o600, 0o640])
 @pytest.mark.parametrize("kind", WRITERS)
 def test_file_that_is_replaced_keeps_its_permissions(

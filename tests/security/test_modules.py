@@ -331,6 +331,7 @@ def test_reading_a_value_takes_as_many_calls_beside_many_others(
     assert calls[2] <= calls[1]
 
 
+@pytest.mark.cases(0)
 def test_reading_the_same_arrays_often_takes_memory_each_time(tmp_path: Path) -> None:
     archive = Archive(scoped=False, array_threshold=10)
     archive.insert(x=numpy.zeros(1 << 20))

@@ -39,6 +39,7 @@ def test_fractions_of_many_digits_are_refused(source) -> None:
         persist.load(f"from fractions import Fraction as F\nx = {source}\n")
 
 
+@pytest.mark.cases(0)
 def test_compressed_arrays_are_64_times_their_file_plus_128_mb(tmp_path) -> None:
     archive = Archive(array_threshold=0)
     archive.insert(x=numpy.zeros(1))

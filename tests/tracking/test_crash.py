@@ -193,7 +193,7 @@ def run_until_statement(trial, folder, number, after):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.cases(1)
+@pytest.mark.cases(0)
 def test_a_writer_killed_at_any_statement_leaves_a_whole_store(root, name):
     trial = Trial(root, name)
     number = ends = 0
@@ -230,6 +230,7 @@ def test_a_log_of_duckdb_that_is_cut_off_anywhere_leaves_a_whole_store(root):
         shutil.rmtree(folder)
 
 
+@pytest.mark.cases(0)
 def test_a_log_of_duckdb_that_is_damaged_is_told_and_kept(root):
     trial = Trial(root, "save")
     folder = trial.copy()

@@ -14,6 +14,7 @@ import polars
 from sklearn.linear_model import Ridge
 
 from persist.tracking import load_data, run
+from tests.effort import IS_SHORT
 
 GENERATOR = numpy.random.default_rng(4)
 X = GENERATOR.random((30, 6)).round(4)
@@ -84,7 +85,7 @@ def test_what_cannot_be_found_out_can_be_given(tmp_path):
 
 
 def test_rows_of_samples_are_never_taken_for_a_header(tmp_path):
-    for number in range(200):
+    for number in range(40 if IS_SHORT else 200):
         rows = numpy.random.default_rng(number).random((8, 5)) * 10.0 ** (number % 4)
         path = tmp_path / "data.csv"
         numpy.savetxt(path, rows, delimiter=";")

@@ -223,6 +223,7 @@ def test_results_that_come_in_another_order_are_recorded_in_that_of_the_plan(tmp
 
 
 # Up to 64 tasks are submitted before the first result is taken.
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(("fault", "number", "count"), [("submit", 66, 70), ("lose", 3, 8)])
 def test_an_executor_that_fails_keeps_what_was_recorded(tmp_path, fault, number, count):
     pipelines = [[Ridge(alpha)] for alpha in range(1, count + 1)]
@@ -239,7 +240,7 @@ def test_an_executor_that_fails_keeps_what_was_recorded(tmp_path, fault, number,
 
 
 @pytest.mark.parametrize("kind", ["threads", "spawned"])
-@pytest.mark.cases(1)
+@pytest.mark.cases(0)
 def test_executors_of_the_standard_library_give_the_numbers_of_one(tmp_path, kind, serial):
     if kind == "threads":
         executor = concurrent.futures.ThreadPoolExecutor(3)
@@ -375,6 +376,7 @@ class Refusing(Ridge):
         raise Particular("lamp", "it is cold")
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("kind", ["n_jobs", "executor"])
 def test_what_cannot_travel_is_trained_here_and_the_run_goes_on(tmp_path, kind):
     pipelines = [

@@ -301,6 +301,7 @@ def test_text_is_compared_by_its_bytes_and_patterns_take_backslashes(site):
         assert ordered.to_list() == ["B", "a\\b", "a_b", "b", "wheat"]
 
 
+@pytest.mark.cases(8)
 @pytest.mark.parametrize(
     "query",
     [

@@ -91,6 +91,7 @@ def test_metrics_of_both_directions_cannot_be_ranked_together(scored):
     assert len(scored.top_predictions(3, ascending=True)) == 3
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("bad", ["rmse", "1; DROP TABLE runs", 'val_score" DESC --', None, 3])
 def test_only_columns_rank_and_group(scored, bad):
     with pytest.raises(ValueError, match="Invalid metric column"):
@@ -103,6 +104,7 @@ def test_only_columns_rank_and_group(scored, bad):
     assert len(scored.list_runs()) == 1
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("bad", [-1, 1.5, "3", True, None])
 def test_numbers_of_rows_are_checked(scored, bad):
     with pytest.raises(ValueError, match="must be an integer of 0 or more"):
@@ -320,7 +322,7 @@ def test_arrays_given_are_copied(store):
     assert store.get_prediction_arrays(key)["y_true"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.cases(10)
+@pytest.mark.cases(6)
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize(
     "query",

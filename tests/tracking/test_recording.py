@@ -209,6 +209,7 @@ def test_an_error_that_is_caught_in_a_batch_loses_nothing(store):
     assert len(store.query_predictions()) == 2
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     ("change", "error"),
     [

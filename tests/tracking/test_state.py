@@ -253,7 +253,7 @@ class TestStores(Stores.TestCase):
     """The state machine on a file."""
 
     settings = settings(
-        max_examples=6 if IS_SHORT else 20,
+        max_examples=3 if IS_SHORT else 20,
         stateful_step_count=25 if IS_SHORT else 40,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -126,7 +126,7 @@ def arrays(result, **values):
     "cv", [KFold(4), KFold(3, shuffle=True, random_state=2), TimeSeriesSplit(4), LeaveOneOut()]
 )
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.cases(4)
+@pytest.mark.cases(2)
 def test_scores_of_folds_are_those_of_scikit_learn(train, steps, estimator, cv):
     if isinstance(cv, LeaveOneOut) and len(steps) > 2:
         pytest.skip("the other cases are enough")
@@ -183,7 +183,7 @@ def test_no_part_is_held_out_unless_it_is_asked_for(train):
         ),
     ],
 )  # fmt: skip
-@pytest.mark.cases(3)
+@pytest.mark.cases(1)
 def test_a_part_is_held_out_as_the_folds_are_made(train, cv, options, check):
     model = LogisticRegression() if isinstance(cv, StratifiedKFold) else Ridge()
     target = LABELS if isinstance(cv, StratifiedKFold) else Y
@@ -266,6 +266,7 @@ def test_a_test_part_that_is_none_is_refused(train, test):
         train([Ridge()], (X, Y), test=test)
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("first", [2**53, -(2**53) - 3, 2**63])
 def test_labels_are_told_apart_where_floats_are_not(train, first):
     labels = numpy.array([first + code for code in range(3)])[CODES]
@@ -284,6 +285,7 @@ def test_groups_that_are_needed_are_asked_for(train):
     assert json.loads(result.best["best_params"]) == by_hand.best_params_
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("random_state", [None, 4])
 def test_a_number_of_folds_keeps_groups_together(train, random_state):
     labels = numpy.where(numpy.median(Y) < Y, "high", "low")
@@ -409,7 +411,7 @@ def test_columns_are_selected_by_type(train):
 
 @pytest.mark.parametrize("first", [StandardScaler(), FunctionTransformer(numpy.log1p), Offset()])
 @pytest.mark.parametrize("refit", [True, False])
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 def test_frames_of_other_columns_are_refused(train, tmp_path, first, refit):
     result = train([first, Ridge()], (FRAME, Y), refit=refit)
     bundle = result.export(tmp_path / "m.n4a")
@@ -633,6 +635,7 @@ def _grid():
     return GridSearchCV(Ridge(), {"alpha": [0.01, 1, 100]}, cv=GroupKFold(3))
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(
     ("model", "name"),
     [

@@ -180,6 +180,7 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(folder, na
     assert met >= {0, wanted.index(after)}
 
 
+@pytest.mark.cases(0)
 def test_a_first_save_that_is_killed_leaves_a_workspace_or_none(folder):
     (folder / "first").mkdir()
     path = folder / "first" / "ws"

@@ -247,6 +247,7 @@ def damaged_copies(path):
         yield bytes(damaged)
 
 
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("cls", [AnalysisWorkspace, LazyAnalysisWorkspace])
 def test_random_damage_gives_an_error_that_says_so(path, memory_folder, cls):
     """What is no error is the rest of the workspace, or numbers that nothing vouches for."""

@@ -127,7 +127,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("copies", ["same", "other", "compact", "pickle"])
-@pytest.mark.cases(24)
+@pytest.mark.cases(12)
 def test_it_is_never_lost(ws, path, before, tmp_path, change, copies):
     CHANGES[change](ws)
     if copies == "pickle":

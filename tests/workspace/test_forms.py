@@ -270,6 +270,7 @@ def test_no_temporary_folder_is_needed_to_open_a_file(path, monkeypatch):
 NAMES = ["a\0b", "\ud800", "é", "\\x00", "a" * 5000]
 
 
+@pytest.mark.cases(10)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_workspace_has_any_name(make, load, path, name):
     ws = make(name)

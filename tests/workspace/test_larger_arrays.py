@@ -41,6 +41,7 @@ def assert_same(found, wanted):
     assert found.flags.writeable
 
 
+@pytest.mark.cases(8)
 @lazy
 @pytest.mark.parametrize("dtype", ["f4", ">f8", "c16", "?", "M8[s]", "U3", "S2", "q"])
 def test_blocks_come_back_as_one_array(tmp_path, make, dtype):
@@ -221,7 +222,7 @@ except MemoryError:
 
 @pytest.mark.parametrize("kind", ["memory", "in_place"])
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits private memory")
-@pytest.mark.cases(1)
+@pytest.mark.cases(0)
 def test_an_array_larger_than_the_memory_is_stored(tmp_path, kind):
     size = (128 if IS_SHORT else 1024) * MEGABYTE
     found = subprocess.run(

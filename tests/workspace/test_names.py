@@ -64,7 +64,7 @@ def check_loaded(path, ws):
 
 
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.cases(34)
+@pytest.mark.cases(12)
 def test_a_name_is_kept_for_keys_and_namespaces(ws, tmp_path, name):
     text = ALL[name]
     ws.store("D0", text, numpy.arange(3), note="of a key")
