@@ -55,6 +55,7 @@ _HEAD = 1 << 13
 _DATA = re.compile(
     r"\bos\.path\.join\([^'\n]*'((?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5|\.zarr\.zip)?)'"
 )
+_LOCKED = re.compile(r"^\w+\.setflags\(write=False\)\n", re.MULTILINE)
 _OWN_DATA = re.compile(r"\n        path = os\.path\.join\(folder, '([^'/\\]+)'\)\n")
 _numbers = itertools.count()
 _DEEPEST = 50  # levels of an info that JSON holds
@@ -120,6 +121,8 @@ def _is_external(value: Any, threshold: float) -> bool:
         # The others have bytes that belong to no value.
         and value.dtype.type not in (numpy.longdouble, numpy.clongdouble)
         and value.size > max(threshold, 0)
+        # The others stay as they are by a statement more.
+        and value.flags.writeable
         # Users may have a rule of their own for arrays.
         and registry.found[numpy.ndarray] is reduce_ndarray
     )
@@ -239,7 +242,9 @@ def read_value(
             if load is not None and text.count("_arrays") > 1:
                 _check_arrays(text, path, record, "mmap_mode" if chunks is None else "chunks")
             allowed = current()
-            value = allowed.item(path, text) if allowed else _run_item(text, path, load)
+            # Nobody writes to arrays of dask or zarr, nor to maps: they have no flag for that.
+            run = text if load is None or mmap_mode == "c" else _LOCKED.sub("", text)
+            value = allowed.item(path, text) if allowed else _run_item(run, path, load)
         except OSError:
             if text == (again := place.find(key)):
                 raise

@@ -527,3 +527,19 @@ def test_two_workers_write_and_read_one_data_set(tmp_path):
     assert (output.split(), process.returncode) == (wanted, 0), errors
     for name in wanted:
         assert verify(tmp_path / f"results_{name}").ok
+
+
+@formats
+def test_arrays_that_are_read_only_stay_so_and_can_be_read_in_chunks(tmp_path, data_format):
+    array = numpy.arange(30.0)
+    array.flags.writeable = False
+    folder = tmp_path / "results"
+    with persist.open(folder, "w", array_threshold=10, data_format=data_format) as results:
+        results["alone"], results["listed"] = array, [array, numpy.arange(20.0)]
+        assert not results["alone"].flags.writeable
+        assert [found.flags.writeable for found in results["listed"]] == [False, True]
+    in_chunks = persist.open(folder, chunks=10)
+    numpy.testing.assert_array_equal(in_chunks["alone"].compute(), array)
+    numpy.testing.assert_array_equal(in_chunks["listed"][0].compute(), array)
+    mapped = persist.open(folder, mmap_mode="r")
+    numpy.testing.assert_array_equal(mapped["listed"][0][...], array)
