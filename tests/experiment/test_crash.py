@@ -228,7 +228,7 @@ def test_a_consolidation_is_whole_or_absent_wherever_it_is_killed(root, data, na
     before = contents(data)
     if is_there:
         small = Storage(root / "small")
-        small.subject_id = "p9"
+        small.subject_id = "p0"
         former = (out / filename).with_name(f"former_{filename}")
         consolidate(small.root, former)
         shutil.copy(former, out / filename)
