@@ -117,7 +117,9 @@ def test_unused_memory_of_a_spline_is_not_stored() -> None:
     for unused in (1.0, 2.0):
         # One polynomial is near enough, so there are no sums over intervals.
         spline = interpolate.UnivariateSpline(range(6), range(6))
-        spline._data[11][:6] = unused
+        # scipy 1.18 has no memory for them.
+        if spline._data[11] is not None:
+            spline._data[11][:6] = unused
         archive = Archive()
         archive.insert(x=spline)
         texts.add(str(archive))
