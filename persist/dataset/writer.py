@@ -809,8 +809,7 @@ class Change:
     def _retire(self, key: str) -> None:
         """Have the commit remove the arrays of the present value of a key."""
         value = self.record(key)
-        # Its record is left in its place, since keys have the order in which they were first set.
-        is_new = key in self.commit.values
+        is_new = self.commit.values.pop(key, None) is not None
         data = None
         if value is not None:
             data = value.get("data")
