@@ -32,7 +32,7 @@ def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
 
 
 def check_local(path: str, verb: str) -> None:
-    """Refuse a URL where a command takes the path of a folder, which it would take it for."""
+    """Refuse a URL where a command takes a folder, since it would be read as a relative path."""
     if is_url(path):
         raise CommandError(f"cannot {verb} {path}: {why_unknown(path)}")
 

@@ -185,7 +185,7 @@ def _refuse_losses(former: Any, new: Any, target: str) -> None:
 
 
 def _lost(former: Any, new: Any) -> Iterator[str]:
-    """Yield what a file holds by name, and another does not; trials may be fewer."""
+    """Yield the names of what one file holds and the other lacks; there may be fewer trials."""
     seen: set[Any] = set()
     pairs: list[tuple[Any, Any | None]] = [(former, new)]
     while pairs:

@@ -23,13 +23,13 @@ __all__ = [
 
 
 class FeatureError(ValueError):
-    """Features are not such as models were fitted to."""
+    """The features do not match those that the models were fitted to."""
 
 
 def predict_named(
     names: Any, steps: Any, models: Any, weights: Any, features: Any, wavelengths: Any = None
 ) -> Any:
-    """Return what models predict together, if features are such as they were fitted to.
+    """Return what models predict together, once their features are known to match.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class Backend(Source, Protocol):
         ...
 
     def drop(self, namespace: str, key: str) -> None:
-        """Keep something no longer that cannot be read."""
+        """Drop an item that cannot be read."""
         ...
 
 
@@ -157,7 +157,7 @@ class MemoryBackend:
             self.rest.copy_to(file, self._dropped)
 
     def drop(self, namespace: str, key: str) -> None:
-        """Keep something no longer that cannot be read."""
+        """Drop an item that cannot be read."""
         self._dropped.append((namespace, key))
 
 

@@ -50,7 +50,7 @@ class LoadedBackend:
             self.saved.copy_rest(file, self._items, self._dropped)
 
     def drop(self, namespace: str, key: str) -> None:
-        """Leave something in the saved file that cannot be read."""
+        """Leave an item that cannot be read in the saved file."""
         self._dropped.append((namespace, key))
 
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:

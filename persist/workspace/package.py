@@ -233,7 +233,7 @@ def _check_replaceable(path: str, replace: bool) -> None:
 
 
 def _added_by_others(dataset: Results) -> Iterator[str]:
-    """Yield what is in a package and no workspace has stored, by its path."""
+    """Yield the paths of what is in a package without having been stored by a workspace."""
     yield from (key for key in dataset if key != _INFO)
     known = dataset.info[_INFO]["items"]
     for name in dataset.groups:

@@ -296,13 +296,13 @@ class Pair:
         return found
 
     def _has_other_json(self) -> bool:
-        """Return True if JSON that no workspace has written is in the place of ours."""
+        """Return True if the JSON in the place of ours was not written by a workspace."""
         document = _read_json(self.sidecar)
         is_ours = isinstance(document, dict) and "workspace_id" in document
         return bool(document) and not is_ours
 
     def _put_sidecar(self, new: str) -> None:
-        """Put a JSON file in its place, but for one that no workspace has written."""
+        """Put a JSON file in its place, unless the one there is not of a workspace."""
         if self._has_other_json():
             remove_path(new)
         else:
