@@ -35,6 +35,14 @@ def test_versions_are_those_of_the_distributions():
     assert distributions_of("no_such_module") == []
 
 
+def test_each_module_belongs_to_the_distributions_that_the_standard_library_names():
+    for module, names in metadata.packages_distributions().items():
+        found = distributions_of(module)
+        assert len(found) == len(set(found))
+        # Python 3.10 knows only the modules that a distribution lists.
+        assert set(found) == set(names) or (sys.version_info < (3, 11) and set(found) > set(names))
+
+
 def test_a_work_tree_is_clean_until_a_tracked_file_changes(tree):
     (tree / "new.txt").write_text("not tracked")
     clean = work_tree(str(tree))
