@@ -137,39 +137,44 @@ def score(
     A metric that is not defined for such values is left out.
     """
     found = import_optional("sklearn.metrics")
-    macro = {"average": "macro", "zero_division": 0}
-    functions: dict[str, Callable[[], Any]]
     y_pred = predicted.y
+    # Each call checks and converts both arrays, so those that share a computation share a call.
+    functions: dict[tuple[str, ...], Callable[[], Any]]
     if task_type == "regression":
         functions = {
-            "rmse": lambda: found.root_mean_squared_error(y_true, y_pred),
-            "mse": lambda: found.mean_squared_error(y_true, y_pred),
-            "mae": lambda: found.mean_absolute_error(y_true, y_pred),
+            ("rmse", "mse"): lambda: _squared_errors(found, y_true, y_pred),
+            ("mae",): lambda: [found.mean_absolute_error(y_true, y_pred)],
         }
         if len(y_true) > 1:
-            functions["r2"] = lambda: found.r2_score(y_true, y_pred)
+            functions["r2",] = lambda: [found.r2_score(y_true, y_pred)]
     else:
         functions = {
-            "accuracy": lambda: _accuracy(found, y_true, y_pred),
-            "balanced_accuracy": lambda: found.balanced_accuracy_score(y_true, y_pred),
-            "f1": lambda: found.f1_score(y_true, y_pred, **macro),
-            "precision": lambda: found.precision_score(y_true, y_pred, **macro),
-            "recall": lambda: found.recall_score(y_true, y_pred, **macro),
+            ("accuracy",): lambda: [_accuracy(found, y_true, y_pred)],
+            ("balanced_accuracy",): lambda: [found.balanced_accuracy_score(y_true, y_pred)],
+            ("precision", "recall", "f1"): lambda: found.precision_recall_fscore_support(
+                y_true, y_pred, average="macro", zero_division=0
+            )[:3],
         }
     scores: dict[str, float] = {}
     with warnings.catch_warnings():
         # A fold may lack one of the classes: those who read the scores know.
         warnings.simplefilter("ignore")
-        for name, function in functions.items():
+        for names, function in functions.items():
             try:
-                scores[name] = float(function())
+                scores.update(zip(names, map(float, function()), strict=True))
             except ValueError:
-                if metric is not None and metric.name == name:
+                if metric is not None and metric.name in names:
                     raise
         is_other = metric is not None and (metric.scorer or metric.function)
         if metric is not None and is_other:
             scores[metric.name] = metric.value(task_type, y_true, predicted)
     return scores
+
+
+def _squared_errors(metrics: Any, y_true: Any, y_pred: Any) -> tuple[float, float]:
+    """Return the root mean squared error and the mean squared one, averaged over outputs."""
+    errors = metrics.mean_squared_error(y_true, y_pred, multioutput="raw_values")
+    return float(numpy.mean(numpy.sqrt(errors))), float(numpy.mean(errors))
 
 
 def _accuracy(metrics: Any, y_true: Any, y_pred: Any) -> float:
