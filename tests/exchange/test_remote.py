@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -322,6 +323,7 @@ def test_a_manifest_that_is_missing_where_it_was_published_is_named(tmp_path, ur
         ("ftp://127.0.0.1:1/x", {}, RemoteError),
         ("http://127.0.0.1:99999/x", {}, RemoteError),
         ("http://127.0.0.1:1/x", {"nope": 1}, RemoteError),
+        ("http://127.0.0.1:1/x", {"client_kwargs": 1}, DataSetError),
         ("zip://x::file:///no/such.zip", {}, DataSetError),
         ("nope://x", {}, DataSetError),
     ],
@@ -656,6 +658,44 @@ def test_a_web_server_that_is_busy_is_asked_again(tmp_path, status):
     with servers.web_server(tmp_path) as address, servers.proxy(address, refuse) as busy:
         assert persist.pull(f"{busy}/d", tmp_path / "copy").fetched
     assert persist.verify(tmp_path / "copy").ok
+
+
+def test_a_web_server_that_stalls_is_not_asked_again(tmp_path):
+    aiohttp = pytest.importorskip("aiohttp")
+    make_data_set(tmp_path / "d")
+    asked, over = [], threading.Event()
+
+    def stall(method, place, forward):
+        asked.append(place)
+        over.wait(30)
+
+    options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(sock_read=0.1)}}
+    with servers.proxy("http://127.0.0.1:1", stall) as stalled:
+        with pytest.raises(RemoteError, match="Timeout"):
+            persist.open(f"{stalled}/d", storage_options=options)
+        over.set()
+    assert len(asked) == 1
+
+
+def test_a_large_file_is_read_from_a_server_that_does_not_send_parts(tmp_path):
+    with persist.open(tmp_path / "d", "w") as results:
+        results["x"] = numpy.arange(17 << 20, dtype="u1")
+    with servers.web_server(tmp_path) as address:
+        assert numpy.array_equal(persist.open(f"{address}/d")["x"], results["x"])
+
+
+def test_web_servers_are_reached_through_the_proxy_of_the_environment(monkeypatch):
+    asked = []
+
+    def note(method, place, forward):
+        asked.append(place)
+        return 403, [], b""
+
+    with servers.proxy("http://127.0.0.1:1", note) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(DataSetError, match="403"):
+            persist.open("http://lab.invalid/d")
+    assert asked[0] == "http://lab.invalid/d/_published.json"
 
 
 def test_a_server_that_fails_is_not_one_without_a_data_set(tmp_path, capsys, endpoint):
