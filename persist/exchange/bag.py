@@ -109,8 +109,11 @@ def _lines(digests: Mapping[str, str]) -> str:
 
 
 def _encoded(name: str) -> str:
-    # The other way round than `_CODES`.
-    return name.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
+    # RFC 8493 has every percent sign encoded, which other implementations, that of reference among
+    # them, do not read. All take one for itself that no reader decodes.
+    return (
+        _CODES.sub(lambda code: f"%25{code[0][1:]}", name).replace("\n", "%0A").replace("\r", "%0D")
+    )
 
 
 def _info(payload: Payload, description: str, authors: Iterable[str]) -> str:
