@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
-from persist.errors import DamagedError, NoAccessError
-from persist.files import replace_file
-from persist.files.digest import FileRecord, digest_file
+from persist.errors import DamagedError, NoAccessError, PersistError
+from persist.files import remove_path, replace_file
+from persist.files.digest import FileRecord, digest_file, digest_pieces
+from persist.files.write import write_bytes
 
-__all__ = ["cache_folder", "check_digest", "fetched", "put_in_place", "view_folder"]
+__all__ = [
+    "cache_folder",
+    "check_digest",
+    "fetched",
+    "put_in_place",
+    "put_in_view",
+    "view_folder",
+    "writing_to",
+]
 
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,7 +44,7 @@ def cache_folder() -> str:
     this.
     """
     if chosen := os.environ.get("PERSIST_CACHE"):
-        return chosen
+        return os.path.expanduser(chosen)
     home = os.path.expanduser("~")
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
@@ -44,8 +56,8 @@ def cache_folder() -> str:
 
 
 def view_folder(digest: str) -> str:
-    """Return the folder for a version of a data set, which is made if it is missing."""
-    return _made(os.path.join(cache_folder(), "views", check_digest(digest)))
+    """Return the folder for a version of a data set."""
+    return os.path.join(cache_folder(), "views", check_digest(digest))
 
 
 def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
@@ -57,21 +69,36 @@ def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
     path = os.path.join(cache_folder(), "files", digest[:2], digest)
     if os.path.isfile(path) and digest_file(path) == record:
         return path
-    _made(os.path.dirname(path))
-    with replace_file(path, "wb") as file:
+    with writing_to(os.path.dirname(path)), replace_file(path, "wb") as file:
         write(file)
     return path
 
 
-def _made(folder: str) -> str:
+def put_in_view(view: str, name: str, content: bytes) -> None:
+    """Write a file of a view, unless it is there as it should be."""
+    path = os.path.join(view, name)
+    if os.path.isfile(path) and digest_file(path) == digest_pieces([content]):
+        return
+    with writing_to(view):
+        remove_path(path)
+        write_bytes(path, content, durable=False)
+
+
+@contextlib.contextmanager
+def writing_to(folder: str) -> Iterator[None]:
+    """Context manager that makes a folder of the cache, and says where the cache is if it fails."""
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
+        yield
     except OSError as error:
+        is_inside = str(error.filename).startswith(cache_folder())
+        if isinstance(error, PersistError) or not (is_inside or error.errno in _NO_SPACE):
+            # Of what is fetched.
+            raise
         raise NoAccessError(
-            f"cannot make the folder {folder} of the cache: {error.strerror}; name another one for "
-            "the cache with the environment variable PERSIST_CACHE"
+            f"cannot write to the cache {cache_folder()}: {error.strerror}; name another folder "
+            "for it with the environment variable PERSIST_CACHE"
         ) from error
-    return folder
 
 
 def put_in_place(source: str, target: str) -> None:

@@ -26,7 +26,7 @@ from persist.errors import (
     NoAccessError,
     UnknownKeyError,
 )
-from persist.exchange.cache import fetched, put_in_place, view_folder
+from persist.exchange.cache import fetched, put_in_place, put_in_view, view_folder, writing_to
 from persist.exchange.published import (
     HEAD,
     Head,
@@ -39,7 +39,6 @@ from persist.exchange.published import (
 from persist.exchange.snapshot import SetSnapshot, copy_pieces
 from persist.files import confine, remove_path
 from persist.files.digest import FileRecord, digest_file, digest_pieces
-from persist.files.write import write_bytes
 from persist.urls import without_password
 
 __all__ = ["Location", "RemoteResults", "Version"]
@@ -179,15 +178,12 @@ def _repeated(attempt: Callable[[], _Result]) -> _Result:
     for pause in _PAUSES:
         try:
             return attempt()
-        except _REFUSED:
-            raise
-        except OSError as error:
+        except RemoteError as error:
             # Clients of object stores have asked again themselves, for some seconds. A server that
             # has kept a reader waiting would do it again.
             cause = error.__cause__ or error
             is_stalled = isinstance(_origin(cause), asyncio.TimeoutError)
-            is_from_client = not (isinstance(cause, OSError) or _is_web(_origin(cause)))
-            if isinstance(error, RemoteError) and (is_stalled or is_from_client):
+            if is_stalled or not (isinstance(cause, OSError) or _is_web(_origin(cause))):
                 raise
             time.sleep(pause)
     return attempt()
@@ -303,11 +299,9 @@ class RemoteResults(Mapping[str, Any]):
         self._set = version.set_at(place)
         # Each set has a view of its own, so that none is taken for a part of another version.
         self._folder = view_folder(version.head.sets[place].sha256)
-        write_bytes(os.path.join(self._folder, MARKER), b"", durable=False)
         # Not the package: a reader has no use for it, and it would say how older values are run.
-        path = os.path.join(self._folder, MANIFEST)
-        if not os.path.isfile(path) or digest_file(path) != digest_pieces([self._set.manifest]):
-            write_bytes(path, self._set.manifest, durable=False)
+        put_in_view(self._folder, MARKER, b"")
+        put_in_view(self._folder, MANIFEST, self._set.manifest)
         self._checked: set[str] = set()
         self._results = Results(self._folder, "r", Options(**self._options))
         self.info: Mapping[str, Any] = self._results.info
@@ -379,8 +373,9 @@ class RemoteResults(Mapping[str, Any]):
                 f"cannot load {name} from {self.url}: it is missing; open it again, or publish it "
                 "again"
             ) from error
-        remove_path(path)
-        put_in_place(found, path)
+        with writing_to(os.path.dirname(path)):
+            remove_path(path)
+            put_in_place(found, path)
         self._checked.add(name)
 
     def __getitem__(self, key: str) -> Any:

@@ -1,6 +1,8 @@
 """Data sets at URLs: read, pulled and pushed; the servers run on this machine."""
 
 import contextlib
+import errno
+import io
 import json
 import os
 import subprocess
@@ -17,11 +19,20 @@ from hypothesis import strategies as st
 
 import persist
 from persist.cli import main
-from persist.dataset.layout import MANIFEST
+from persist.dataset.layout import MANIFEST, MARKER
 from persist.dataset.manifest import Commit, encode
-from persist.errors import ArgumentError, DamagedError, DataSetError, ReadOnlyError, UntrustedError
+from persist.errors import (
+    ArgumentError,
+    DamagedError,
+    DataSetError,
+    NoAccessError,
+    ReadOnlyError,
+    UntrustedError,
+)
+from persist.exchange.cache import fetched
 from persist.exchange.prune import Mark, choose_unused
 from persist.exchange.published import HEAD, RemoteError, blob_name, decode_head
+from persist.exchange.remote import Location
 from persist.files.digest import digest_file
 from tests.effort import IS_SHORT
 from tests.exchange import servers
@@ -290,6 +301,33 @@ def test_a_file_that_was_changed_in_the_cache_is_fetched_again(tmp_path, cache, 
         # In place: it may have a second name among the cached files.
         changed.write_bytes(content)
         assert numpy.array_equal(persist.open(f"{address}/d")["x"], wanted)
+
+
+@pytest.mark.parametrize("name", [MARKER, MANIFEST, "x.py", "data_x.5/array_0.npy"])
+def test_a_folder_in_place_of_a_file_in_the_cache_is_replaced(tmp_path, cache, name):
+    url = f"file://{make_data_set(tmp_path / 'd')}"
+    wanted = persist.open(url)["x"]
+    (changed,) = (cache / "views").glob(f"*/{name}")
+    changed.unlink()
+    changed.mkdir()
+    (changed / "file").write_text("")
+    assert numpy.array_equal(persist.open(url)["x"], wanted)
+
+
+def test_a_full_disk_is_neither_asked_again_nor_taken_for_the_server(tmp_path, cache):
+    attempts = []
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            attempts.append(len(data))
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    location = Location(f"file://{make_data_set(tmp_path / 'd')}")
+    record = digest_file(tmp_path / "d" / "x.py")
+    with pytest.raises(NoAccessError, match=r"cannot write to the cache .*: No space left"):
+        fetched(record, lambda file: location.copy("x.py", record, Full()))
+    assert attempts == [record.size]
+    assert not list(cache.rglob("*.py"))
 
 
 @pytest.mark.parametrize("rest", ["?token=a%20b", "/?token=a%20b#part"])
