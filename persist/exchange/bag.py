@@ -18,7 +18,6 @@ from persist.errors import DamagedError
 from persist.exchange.kinds import BAG
 from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
 from persist.exchange.payload import Payload, copy_payload
-from persist.files.digest import digest_file
 from persist.progress import Progress
 
 __all__ = ["verify_bag", "write_bag"]
@@ -73,9 +72,7 @@ def write_bag(
             _INFO: _info(payload, description, authors),
             _MANIFEST: _lines({name: record.sha256 for name, record in records.items()}),
         }
-        for name, text in tags.items():
-            write_text(folder, name, text)
-        digests = {name: digest_file(os.path.join(folder, name)).sha256 for name in tags}
+        digests = {name: write_text(folder, name, text).sha256 for name, text in tags.items()}
         write_text(folder, _TAGS, _lines(digests))
     return payload
 

@@ -185,6 +185,12 @@ def _refuse_pending(path: str) -> None:
 
 @contextlib.contextmanager
 def _created(folder: str, inside: str) -> Iterator[Any]:
+    try:
+        inside.encode()
+    except UnicodeEncodeError as error:
+        raise DataSetError(
+            f"cannot export {inside!r}: its name is not UTF-8, as lists in packages are; rename it"
+        ) from error
     path = os.path.join(folder, *inside.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "xb") as file:
