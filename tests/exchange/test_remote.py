@@ -204,6 +204,17 @@ def test_a_pull_fetches_what_is_damaged_here(tmp_path, url, options):
     assert is_whole(url, tmp_path / "copy", options)
 
 
+@pytest.mark.parametrize("name", ["client_kwargs", "client_options", "nope", "key"])
+def test_options_that_make_no_sense_are_refused(tmp_path, url, options, name):
+    with pytest.raises(DataSetError, match="cannot push to s3://lab/"):
+        persist.push(make_data_set(tmp_path / "d"), url, storage_options={**options, name: 5})
+
+
+def test_options_that_are_none_are_left_to_the_environment(tmp_path, url, options):
+    persist.push(make_data_set(tmp_path / "d"), url, storage_options={**options, "token": None})
+    assert persist.open(url, storage_options=options)["x"].shape == (600,)
+
+
 @pytest.mark.parametrize("prune", [-1, float("nan")])
 def test_a_negative_grace_period_is_refused(tmp_path, url, options, prune):
     with pytest.raises(ArgumentError, match="prune must not be negative"):
@@ -844,6 +855,24 @@ def test_a_put_whose_answer_was_lost_recognizes_itself(tmp_path, url, endpoint):
         )
     assert (lost, done.changed) == ([200], True)
     assert persist.open(url, storage_options=servers.options(endpoint))["x"].shape == (600,)
+
+
+@pytest.mark.cases(0)
+def test_a_slow_line_is_not_taken_for_a_lost_one(tmp_path, url, endpoint):
+    path = make_data_set(tmp_path / "d")
+    puts = []
+
+    def slow(method, place, forward):
+        if method == "PUT" and "blobs" in place:
+            puts.append(place)
+            if len(puts) == 1:
+                # obstore gives up after 30 s unless it is told otherwise.
+                time.sleep(32)
+        return forward()
+
+    with servers.proxy(endpoint, slow) as line:
+        assert persist.push(path, url, storage_options=servers.options(line)).changed
+    assert len(puts) == len(set(puts))
 
 
 def test_a_conflict_is_tried_again(tmp_path, url, endpoint):
