@@ -195,11 +195,14 @@ def test_json_tells_what_was_stored(command, files):
     [
         (["--format", "npz"], "data_times.npz"),
         (["--format", "hdf5"], "data_times.hd5"),
+        (["--format", "zarr"], "data_times.zarr.zip"),
         (["--threshold", "500"], None),
         ([], "data_times"),
     ],
 )
 def test_options_say_how_arrays_are_stored(command, files, options, name):
+    if "zarr" in options:
+        pytest.importorskip("zarr")
     command("pack", "results", "spikes.npz", *options)
     assert [found for found in os.listdir("results") if found.startswith("data_")] == (
         [name] if name else []
