@@ -278,7 +278,12 @@ def test_object_arrays_are_refused(command):
     ("name", "content", "message"),
     [
         ("x.csv", b"a,b\n1\n", "x.csv: line 2 has 1 cells"),
-        ("x.csv", b"a\n\xff\n", "x.csv: 'utf-8' codec"),
+        (
+            "x.csv",
+            b"a\n\xff\n",
+            "x.csv: it is not in UTF-8; save it as that (invalid start byte at",
+        ),
+        ("x.json", b'"\xff"', "x.json: it is not in UTF-8; save it as that (invalid start byte at"),
         ("x.json", b"{", "x.json: Expecting"),
         ("x.json", b"{}", "x.json: there is nothing in it to pack"),
         ("x.npz", b"", "x.npz: damaged, or no npz file"),
