@@ -13,8 +13,8 @@ from typing import IO
 
 from persist.errors import DamagedError, NoAccessError, PersistError
 from persist.files import remove_path, replace_file
-from persist.files.digest import FileRecord, digest_file, digest_pieces
-from persist.files.write import write_bytes
+from persist.files.digest import FileRecord, digest_file
+from persist.files.replace import temporary_name
 
 __all__ = [
     "cache_folder",
@@ -23,7 +23,6 @@ __all__ = [
     "put_in_place",
     "put_in_view",
     "view_folder",
-    "writing_to",
 ]
 
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -69,23 +68,34 @@ def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
     path = os.path.join(cache_folder(), "files", digest[:2], digest)
     if os.path.isfile(path) and digest_file(path) == record:
         return path
-    with writing_to(os.path.dirname(path)), replace_file(path, "wb") as file:
+    with _writing_to(os.path.dirname(path)), replace_file(path, "wb") as file:
         write(file)
     return path
 
 
-def put_in_view(view: str, name: str, content: bytes) -> None:
-    """Write a file of a view, unless it is there as it should be."""
-    path = os.path.join(view, name)
-    if os.path.isfile(path) and digest_file(path) == digest_pieces([content]):
+def put_in_view(path: str, record: FileRecord, write: Callable[[IO[bytes]], object]) -> None:
+    """Make a file of a view what its record says; see `fetched`.
+
+    Others may read and make it at the same time: from then on that it is there, it always is.
+    """
+    if os.path.isfile(path) and not os.path.islink(path) and digest_file(path) == record:
         return
-    with writing_to(view):
-        remove_path(path)
-        write_bytes(path, content, durable=False)
+    found = fetched(record, write)
+    with _writing_to(os.path.dirname(path)):
+        is_there = os.path.lexists(path)
+        if is_there and (os.path.islink(path) or not os.path.isfile(path)):
+            remove_path(path)
+        temporary = temporary_name(path)
+        put_in_place(found, temporary)
+        try:
+            os.replace(temporary, path)
+        finally:
+            # Two names of one file stay as they are when one replaces the other.
+            remove_path(temporary)
 
 
 @contextlib.contextmanager
-def writing_to(folder: str) -> Iterator[None]:
+def _writing_to(folder: str) -> Iterator[None]:
     """Context manager that makes a folder of the cache, and says where the cache is if it fails."""
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)

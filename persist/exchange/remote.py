@@ -13,6 +13,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import methodcaller
 from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,7 +27,7 @@ from persist.errors import (
     NoAccessError,
     UnknownKeyError,
 )
-from persist.exchange.cache import fetched, put_in_place, put_in_view, view_folder, writing_to
+from persist.exchange.cache import fetched, put_in_view, view_folder
 from persist.exchange.published import (
     HEAD,
     Head,
@@ -37,8 +38,8 @@ from persist.exchange.published import (
     published_set,
 )
 from persist.exchange.snapshot import SetSnapshot, copy_pieces
-from persist.files import confine, remove_path
-from persist.files.digest import FileRecord, digest_file, digest_pieces
+from persist.files import confine
+from persist.files.digest import FileRecord, digest_pieces
 from persist.urls import without_password
 
 __all__ = ["Location", "RemoteResults", "Version"]
@@ -300,8 +301,9 @@ class RemoteResults(Mapping[str, Any]):
         # Each set has a view of its own, so that none is taken for a part of another version.
         self._folder = view_folder(version.head.sets[place].sha256)
         # Not the package: a reader has no use for it, and it would say how older values are run.
-        put_in_view(self._folder, MARKER, b"")
-        put_in_view(self._folder, MANIFEST, self._set.manifest)
+        for name, content in {MARKER: b"", MANIFEST: self._set.manifest}.items():
+            path = os.path.join(self._folder, name)
+            put_in_view(path, digest_pieces([content]), methodcaller("write", content))
         self._checked: set[str] = set()
         self._results = Results(self._folder, "r", Options(**self._options))
         self.info: Mapping[str, Any] = self._results.info
@@ -361,21 +363,15 @@ class RemoteResults(Mapping[str, Any]):
         if name in self._checked:
             return
         path = confine(self._folder, name, nested=True, devices=True)
-        if os.path.isfile(path) and digest_file(path) == record:
-            self._checked.add(name)
-            return
         try:
-            found = fetched(
-                record, lambda file: self._version.copy(self._place, name, record, file)
+            put_in_view(
+                path, record, lambda file: self._version.copy(self._place, name, record, file)
             )
         except FileNotFoundError as error:
             raise DamagedError(
                 f"cannot load {name} from {self.url}: it is missing; open it again, or publish it "
                 "again"
             ) from error
-        with writing_to(os.path.dirname(path)):
-            remove_path(path)
-            put_in_place(found, path)
         self._checked.add(name)
 
     def __getitem__(self, key: str) -> Any:

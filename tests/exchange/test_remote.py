@@ -29,11 +29,11 @@ from persist.errors import (
     ReadOnlyError,
     UntrustedError,
 )
-from persist.exchange.cache import fetched
+from persist.exchange.cache import fetched, put_in_view
 from persist.exchange.prune import Mark, choose_unused
 from persist.exchange.published import HEAD, RemoteError, blob_name, decode_head
 from persist.exchange.remote import Location
-from persist.files.digest import digest_file
+from persist.files.digest import digest_file, digest_pieces
 from tests.effort import IS_SHORT
 from tests.exchange import servers
 from tests.exchange.sources import KINDS, make, make_data_set
@@ -323,6 +323,25 @@ def test_a_folder_in_place_of_a_file_in_the_cache_is_replaced(tmp_path, cache, n
     changed.mkdir()
     (changed / "file").write_text("")
     assert numpy.array_equal(persist.open(url)["x"], wanted)
+
+
+def test_a_file_that_another_reader_uses_does_not_vanish(tmp_path, cache, monkeypatch):
+    path, record = str(cache / "views" / "x.py"), digest_pieces([b"x"])
+    removed, unlink = [], os.unlink
+
+    def write(file):
+        # Meanwhile another reader makes the file, and reads it.
+        put_in_view(path, record, lambda file: file.write(b"x"))
+        monkeypatch.setattr(
+            os, "unlink", lambda name, **at: (removed.append(name), unlink(name, **at))
+        )
+        file.write(b"x")
+
+    put_in_view(path, record, write)
+    assert path not in removed
+    with open(path, "rb") as file:
+        assert file.read() == b"x"
+    assert os.listdir(cache / "views") == ["x.py"]
 
 
 def test_a_full_disk_is_neither_asked_again_nor_taken_for_the_server(tmp_path, cache):
