@@ -76,7 +76,7 @@ def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
 def put_in_view(path: str, record: FileRecord, write: Callable[[IO[bytes]], object]) -> None:
     """Make a file of a view what its record says; see `fetched`.
 
-    Others may read and make it at the same time: from then on that it is there, it always is.
+    Others may read it, or make it as well, at the same time: once it is there, it stays there.
     """
     if os.path.isfile(path) and not os.path.islink(path) and digest_file(path) == record:
         return
