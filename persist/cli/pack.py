@@ -55,7 +55,7 @@ __all__ = ["run"]
     argument("--replace", action="store_true", help="replace keys that exist"),
     argument(
         "--format",
-        choices=["npy", "npz", "hdf5"],
+        choices=["npy", "npz", "hdf5", "zarr"],
         default="npy",
         help="file format of large arrays (default: npy)",
     ),

@@ -88,6 +88,8 @@ class Plan:
         """Note what cannot be packed, or raise it where all of a file was to be stored."""
         file, name = (item, "") if isinstance(item, File) else (item.file, item.name)
         reason = why if isinstance(why, str) else one_line(why)
+        if isinstance(why, UnicodeDecodeError):
+            reason = f"it is not in UTF-8; save it as that ({why.reason} at byte {why.start})"
         for verb in ("cannot pack ", "cannot read ", ""):
             reason = reason.removeprefix(f"{verb}{file.path}: ")
         if file.strict:

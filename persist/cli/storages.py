@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.errors import CommandError
 from persist.cli.output import is_quiet, print_document, print_listing, print_text
 from persist.exchange.kinds import Kind, kind_of
-from persist.urls import is_url, without_password
+from persist.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ def check_storage(path: str, verb: str) -> None:
     """Refuse what is there if it is anything but a storage, or a folder that may become one."""
     kind = kind_of(path)
     if is_url(path):
-        raise CommandError(f"cannot {verb} {without_password(path)}: it is a URL, not a folder")
+        raise CommandError(f"cannot {verb} {path}: it is a URL, not a folder")
     if kind not in (Kind.STORAGE, None):
         raise CommandError(
             f"cannot {verb} {path}: it is a {kind.value}, not an experiment; name the folder of one"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.errors import CommandError
 from persist.cli.output import print_listing, print_table, print_text
-from persist.display import summary
+from persist.display import cell
 from persist.exchange.kinds import DATABASE, Kind, kind_of
 from persist.urls import is_url
 
@@ -33,7 +32,7 @@ def open_store(folder: str) -> WorkspaceStore:
 def print_rows(columns: tuple[str, ...], table: Any, as_json: bool) -> None:
     """Print some columns of a table, or all of it as JSON."""
     rows = table.to_pylist()
-    cells = [tuple(_cell(row.get(name)) for name in columns) for row in rows]
+    cells = [tuple(cell(row.get(name)) for name in columns) for row in rows]
     print_listing(as_json, {"rows": rows}, columns, cells, "nothing")
 
 
@@ -41,7 +40,7 @@ def describe_result(result: RunResult) -> None:
     """Print the best pipelines of a run, and those that failed."""
     document = result_document(result)
     print_text(f"run {document['run_id']}")
-    print_table(_BEST, [tuple(_cell(row[name]) for name in _BEST) for row in document["best"]])
+    print_table(_BEST, [tuple(cell(row[name]) for name in _BEST) for row in document["best"]])
     for row in document["failed"]:
         print_text(f"{row['name']} failed: {row['error']}")
 
@@ -58,9 +57,3 @@ def result_document(result: RunResult) -> dict[str, Any]:
             if row["status"] == "failed"
         ],
     }
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")
-    return f"{value:.6g}" if isinstance(value, float) else summary(value)

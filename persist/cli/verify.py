@@ -136,7 +136,7 @@ def _verify_experiment(path: str) -> dict[str, Any]:
 def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the name of each part of an experiment, and a function that reads all of it."""
     for subject, task, open_task in walk_tasks(path):
-        yield f"{subject}/{task}", partial(_read_task, open_task)
+        yield f"{subject}/{task}", partial(lambda open_task: len(open_task()), open_task)
     if os.path.isfile(path):
         yield os.path.basename(path), partial(_read_hdf5, path)
     for folder, _, names in os.walk(path):
@@ -144,10 +144,6 @@ def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
             if name.endswith((".hdf5", ".h5")):
                 file = os.path.join(folder, name)
                 yield os.path.relpath(file, path), partial(_read_hdf5, file)
-
-
-def _read_task(open_task: Callable[[], Any]) -> None:
-    len(open_task())
 
 
 def _read_hdf5(path: str) -> None:

@@ -18,7 +18,6 @@ from persist.errors import DamagedError
 from persist.exchange.kinds import BAG
 from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
 from persist.exchange.payload import Payload, copy_payload
-from persist.files.digest import digest_file
 from persist.progress import Progress
 
 __all__ = ["verify_bag", "write_bag"]
@@ -73,9 +72,7 @@ def write_bag(
             _INFO: _info(payload, description, authors),
             _MANIFEST: _lines({name: record.sha256 for name, record in records.items()}),
         }
-        for name, text in tags.items():
-            write_text(folder, name, text)
-        digests = {name: digest_file(os.path.join(folder, name)).sha256 for name in tags}
+        digests = {name: write_text(folder, name, text).sha256 for name, text in tags.items()}
         write_text(folder, _TAGS, _lines(digests))
     return payload
 
@@ -109,8 +106,11 @@ def _lines(digests: Mapping[str, str]) -> str:
 
 
 def _encoded(name: str) -> str:
-    # The other way round than `_CODES`.
-    return name.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
+    # RFC 8493 has every percent sign encoded, which other implementations, that of reference among
+    # them, do not read. All take one for itself that no reader decodes.
+    return (
+        _CODES.sub(lambda code: f"%25{code[0][1:]}", name).replace("\n", "%0A").replace("\r", "%0D")
+    )
 
 
 def _info(payload: Payload, description: str, authors: Iterable[str]) -> str:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
-from persist.errors import DamagedError, NoAccessError
-from persist.files import replace_file
+from persist.errors import DamagedError, NoAccessError, PersistError
+from persist.files import remove_path, replace_file
 from persist.files.digest import FileRecord, digest_file
+from persist.files.replace import temporary_name
 
-__all__ = ["cache_folder", "check_digest", "fetched", "put_in_place", "view_folder"]
+__all__ = [
+    "cache_folder",
+    "check_digest",
+    "fetched",
+    "put_in_place",
+    "put_in_view",
+    "view_folder",
+]
 
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,7 +43,7 @@ def cache_folder() -> str:
     this.
     """
     if chosen := os.environ.get("PERSIST_CACHE"):
-        return chosen
+        return os.path.expanduser(chosen)
     home = os.path.expanduser("~")
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
@@ -44,8 +55,8 @@ def cache_folder() -> str:
 
 
 def view_folder(digest: str) -> str:
-    """Return the folder for a version of a data set, which is made if it is missing."""
-    return _made(os.path.join(cache_folder(), "views", check_digest(digest)))
+    """Return the folder for a version of a data set."""
+    return os.path.join(cache_folder(), "views", check_digest(digest))
 
 
 def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
@@ -57,21 +68,47 @@ def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
     path = os.path.join(cache_folder(), "files", digest[:2], digest)
     if os.path.isfile(path) and digest_file(path) == record:
         return path
-    _made(os.path.dirname(path))
-    with replace_file(path, "wb") as file:
+    with _writing_to(os.path.dirname(path)), replace_file(path, "wb") as file:
         write(file)
     return path
 
 
-def _made(folder: str) -> str:
+def put_in_view(path: str, record: FileRecord, write: Callable[[IO[bytes]], object]) -> None:
+    """Make a file of a view what its record says; see `fetched`.
+
+    Others may read it, or make it as well, at the same time: once it is there, it stays there.
+    """
+    if os.path.isfile(path) and not os.path.islink(path) and digest_file(path) == record:
+        return
+    found = fetched(record, write)
+    with _writing_to(os.path.dirname(path)):
+        is_there = os.path.lexists(path)
+        if is_there and (os.path.islink(path) or not os.path.isfile(path)):
+            remove_path(path)
+        temporary = temporary_name(path)
+        put_in_place(found, temporary)
+        try:
+            os.replace(temporary, path)
+        finally:
+            # Two names of one file stay as they are when one replaces the other.
+            remove_path(temporary)
+
+
+@contextlib.contextmanager
+def _writing_to(folder: str) -> Iterator[None]:
+    """Context manager that makes a folder of the cache, and says where the cache is if it fails."""
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
+        yield
     except OSError as error:
+        is_inside = str(error.filename).startswith(cache_folder())
+        if isinstance(error, PersistError) or not (is_inside or error.errno in _NO_SPACE):
+            # Of what is fetched.
+            raise
         raise NoAccessError(
-            f"cannot make the folder {folder} of the cache: {error.strerror}; name another one for "
-            "the cache with the environment variable PERSIST_CACHE"
+            f"cannot write to the cache {cache_folder()}: {error.strerror}; name another folder "
+            "for it with the environment variable PERSIST_CACHE"
         ) from error
-    return folder
 
 
 def put_in_place(source: str, target: str) -> None:

@@ -21,7 +21,6 @@ from persist.errors import DamagedError, InvalidNameError
 from persist.exchange.kinds import CRATE
 from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
 from persist.exchange.payload import Payload, copy_payload
-from persist.files.digest import digest_pieces
 from persist.progress import Progress
 
 __all__ = ["verify_crate", "write_crate"]
@@ -96,8 +95,7 @@ def write_crate(
         title = name or f"{payload.name} ({payload.kind})"
         readme = f"{title}\n\n{description or f'The {payload.kind} {payload.name}.'}\n\n"
         readme += f"How to read it without persist\n\n{payload.how_to_read}\n"
-        write_text(folder, _README, readme)
-        payload.records[_README] = digest_pieces([readme.encode()])
+        payload.records[_README] = write_text(folder, _README, readme)
         payload.described[_README] = "How to read the crate without persist"
         root = {
             "@id": "./",
@@ -241,7 +239,7 @@ def _person(text: str) -> dict[str, Any]:
             "another address"
         )
     person = {"@type": "Person", "name": found["name"]}
-    name = f"#{quote(found['name'])}"
+    name = f"#{quote(found['name'], errors='backslashreplace')}"
     if name in (_SOFTWARE, _LICENSE) or name.startswith(_MADE):
         name = f"#person-{name[1:]}"
     if "@" in address and "://" not in address:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from enum import Enum
 
+from persist.files import open_regular
 from persist.urls import is_database, is_url
 
 __all__ = ["BAG", "CRATE", "DATABASE", "Kind", "kind_of", "why_unknown"]
@@ -50,6 +51,8 @@ def kind_of(path: str) -> Kind | None:
     if os.path.isfile(path):
         from persist.experiment import is_working_dataset
 
+        # HDF5 would tell of its own flags where a file may not be read.
+        open_regular(path, follow=True).close()
         if is_working_dataset(path):
             return Kind.STORAGE
     return Kind.WORKSPACE if os.path.isfile(path.removesuffix(".h5") + ".h5") else None

@@ -149,7 +149,7 @@ def _run_in(folder: str, name: str, experiment: str) -> Run:
         run_id=str(meta.get("run_id") or meta.get("run_uuid") or name),
         name=str(meta.get("run_name") or tags.get("mlflow.runName") or name),
         experiment=experiment,
-        status=_STATUS.get(meta.get("status"), str(meta.get("status"))),  # type: ignore[arg-type]
+        status=_STATUS.get(_whole(meta.get("status")) or 0, str(meta.get("status"))),
         params=dict(_entries(os.path.join(folder, "params"))),
         tags=tags,
         # A metric that a model refers to is written twice.
@@ -256,8 +256,11 @@ def _of_database(path: str) -> Iterator[Run | tuple[str, str]]:
                 f"{min(missing)}"
             )
         yield from _rows_of(connection, os.path.dirname(os.path.abspath(path)), tables)
-    except sqlite3.Error as error:
-        raise DamagedError(f"cannot import {path}: {error}") from error
+    except (sqlite3.Error, LookupError, ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, PersistError):
+            raise
+        reason = f"it has no column {error}" if isinstance(error, LookupError) else str(error)
+        raise DamagedError(f"cannot import {path}: {reason}") from error
     finally:
         connection.close()
 

@@ -12,7 +12,7 @@ from persist.dataset.layout import is_system_file
 from persist.display import View, check_view
 from persist.errors import DamagedError, DataSetError, PersistError
 from persist.files import confine, open_regular, remove_path, sync_folder
-from persist.files.digest import digest_file
+from persist.files.digest import FileRecord, digest_file, digest_pieces
 from persist.files.replace import temporary_name
 from persist.progress import Meter, Progress
 
@@ -102,10 +102,15 @@ def read_text(folder: str, name: str) -> str:
         raise DamagedError(f"{path} is damaged: {error}") from error
 
 
-def write_text(folder: str, name: str, text: str) -> None:
-    """Write a text file of a package."""
-    with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+def write_text(folder: str, name: str, text: str) -> FileRecord:
+    """Write a text file of a package, and return its record.
+
+    A lone surrogate, which UTF-8 lacks, is escaped, as JSON does.
+    """
+    data = text.encode(errors="backslashreplace")
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
+    return digest_pieces([data])
 
 
 def check_files(

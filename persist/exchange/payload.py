@@ -79,8 +79,8 @@ def copy_payload(
         shown = without_password(str(source))
         raise DataSetError(f"cannot export {shown}: {why_unknown(str(source))}")
     path = os.path.abspath(source)
-    # RFC 8493 encodes the first three in manifests, and its reference implementation does not read
-    # that. The others have a meaning on Windows.
+    # RFC 8493 encodes the first three in manifests, which not all of its implementations read. The
+    # others have a meaning on Windows.
     name = re.sub(r"[%\r\n:\\]", "_", os.path.basename(path))
     if name in reserved:
         name += "_"
@@ -185,6 +185,12 @@ def _refuse_pending(path: str) -> None:
 
 @contextlib.contextmanager
 def _created(folder: str, inside: str) -> Iterator[Any]:
+    try:
+        inside.encode()
+    except UnicodeEncodeError as error:
+        raise DataSetError(
+            f"cannot export {inside!r}: its name is not UTF-8, as lists in packages are; rename it"
+        ) from error
     path = os.path.join(folder, *inside.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "xb") as file:

@@ -53,6 +53,8 @@ __all__ = ["PushReport", "RemoteError", "push"]
 _ATTEMPTS = 20
 _LONGEST_PAUSE = 2.0  # s
 _LARGE = 1 << 23  # bytes; larger files are sent in parts, from the disk
+_PARTS = 4  # of a file at once, of 5 MiB each
+_SLOWEST = "600s"  # for one request; a slow line takes its time for 160 MiB, which are on their way
 # Where obstore looks for the credentials of a machine in the cloud when it knows no others.
 _INSTANCE = "http://169.254."
 # The options of fsspec for S3, as obstore calls them.
@@ -209,13 +211,17 @@ class _Push:
             )
         # obstore takes addresses for URLs, and the readers, s3fs and others, take them literally.
         url = f"{scheme}://{quote(place)}"
-        options.update(options.pop("client_kwargs", {}))
-        given = {_OPTIONS.get(name, name): value for name, value in options.items()}
-        client = dict(given.pop("client_options", {}))
-        endpoint = given.get("aws_endpoint") or os.environ.get("AWS_ENDPOINT_URL") or ""
-        if str(endpoint).startswith("http://"):
-            client.setdefault("allow_http", True)
         try:
+            options.update(options.pop("client_kwargs", {}))
+            given = {
+                _OPTIONS.get(name, name): value
+                for name, value in options.items()
+                if value is not None  # as s3fs has its defaults
+            }
+            client = {"timeout": _SLOWEST, **given.pop("client_options", {})}
+            endpoint = given.get("aws_endpoint") or os.environ.get("AWS_ENDPOINT_URL") or ""
+            if str(endpoint).startswith("http://"):
+                client.setdefault("allow_http", True)
             return importlib.import_module("obstore.store").from_url(
                 url, client_options=client, **given
             )
@@ -338,7 +344,7 @@ class _Push:
                 # Its name is never used for another version.
                 if digest_file(path) != record:
                     raise ChangedError(f"{path} is not what the manifest says")
-                self._store.put(target, Path(path))
+                self._store.put(target, Path(path), max_concurrency=_PARTS)
                 return
             with open_regular(path) as content:
                 data = content.read(record.size + 1)

@@ -7,11 +7,13 @@ not run.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import methodcaller
 from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,7 +27,7 @@ from persist.errors import (
     NoAccessError,
     UnknownKeyError,
 )
-from persist.exchange.cache import fetched, put_in_place, view_folder
+from persist.exchange.cache import fetched, put_in_view, view_folder
 from persist.exchange.published import (
     HEAD,
     Head,
@@ -36,9 +38,8 @@ from persist.exchange.published import (
     published_set,
 )
 from persist.exchange.snapshot import SetSnapshot, copy_pieces
-from persist.files import confine, remove_path
-from persist.files.digest import FileRecord, digest_file, digest_pieces
-from persist.files.write import write_bytes
+from persist.files import confine
+from persist.files.digest import FileRecord, digest_pieces
 from persist.urls import without_password
 
 __all__ = ["Location", "RemoteResults", "Version"]
@@ -50,6 +51,7 @@ _FINAL = (401, 403, *_ABSENT)  # answers that are the same when asked again
 _REFUSED = (FileNotFoundError, NotADirectoryError, PermissionError)
 _PAUSES = (0.05, 0.15, 0.45, 1.35)  # s
 _LARGEST_LIST = 1 << 31  # bytes of a manifest
+_SILENCE = 60.0  # s, after which a web server counts as stalled
 
 
 class Location:
@@ -57,7 +59,9 @@ class Location:
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self.url, self._query = url, ""
-        if url.lower().startswith(("http://", "https://")):
+        options = dict(storage_options or {})
+        self._is_web = url.lower().startswith(("http://", "https://"))
+        if self._is_web:
             # What follows the path is for each file: a token, say.
             found = urlsplit(url)
             self.url = urlunsplit((found.scheme, found.netloc, found.path, "", ""))
@@ -69,17 +73,23 @@ class Location:
         except ImportError as error:
             raise MissingExtraError("fsspec", "cloud") from error
         try:
-            self._fs, self._root = core.url_to_fs(self.url, **dict(storage_options or {}))
+            if self._is_web:
+                limits = importlib.import_module("aiohttp").ClientTimeout(
+                    total=None, sock_connect=_SILENCE, sock_read=_SILENCE
+                )
+                # Proxies are those that the environment names.
+                own = {"timeout": limits, "trust_env": True}
+                options["client_kwargs"] = {**own, **options.get("client_kwargs", {})}
+            self._fs, self._root = core.url_to_fs(self.url, **options)
         except ImportError as error:
             # Of the library for this kind of URL.
             scheme = self.url.partition("://")[0]
             package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme, scheme)
             raise MissingExtraError(package, "cloud") from error
-        except (ValueError, OSError) as error:
+        except (ValueError, TypeError, OSError) as error:
             # Some file systems connect at once, and some are made of a file.
-            kind = (
-                DataSetError if isinstance(error, (ValueError, FileNotFoundError)) else RemoteError
-            )
+            is_remote = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+            kind = RemoteError if is_remote else DataSetError
             raise kind(without_password(f"cannot open {self.shown}: {error}")) from error
 
     def read(self, name: str) -> bytes:
@@ -122,15 +132,21 @@ class Location:
 
     def _pieces(self, name: str, size: int | None = None) -> Iterator[bytes]:
         path = f"{self._root}/{name}{self._query}"
+        if size == 0:
+            return
         with self._translated(name):
-            if size is not None and size <= _PIECE:
-                if size:
-                    # One request, and one byte more shows that the file is longer.
-                    yield self._fs.cat_file(path, start=0, end=size + 1)
+            if self._is_web:
+                # Not every server sends parts of files. A size saves the request for it.
+                opened = self._fs.open(path, "rb", block_size=0, size=1)
+            elif size is not None and size <= _PIECE:
+                # One request, and one byte more shows that the file is longer.
+                yield self._fs.cat_file(path, start=0, end=size + 1)
                 return
-            # What was listed of a file that is replaced must not be kept.
-            self._fs.invalidate_cache(path)
-            with self._fs.open(path, "rb", cache_type="none") as file:
+            else:
+                # What was listed of a file that is replaced must not be kept.
+                self._fs.invalidate_cache(path)
+                opened = self._fs.open(path, "rb", cache_type="none")
+            with opened as file:
                 left = _LARGEST_LIST if size is None else size
                 while left >= 0 and (piece := file.read(min(_PIECE, left + 1))):
                     left -= len(piece)
@@ -163,14 +179,12 @@ def _repeated(attempt: Callable[[], _Result]) -> _Result:
     for pause in _PAUSES:
         try:
             return attempt()
-        except _REFUSED:
-            raise
-        except OSError as error:
-            # Clients of object stores have asked again themselves, for some seconds.
+        except RemoteError as error:
+            # Clients of object stores have asked again themselves, for some seconds. A server that
+            # has kept a reader waiting would do it again.
             cause = error.__cause__ or error
-            if isinstance(error, RemoteError) and not (
-                isinstance(cause, OSError) or _is_web(_origin(cause))
-            ):
+            is_stalled = isinstance(_origin(cause), asyncio.TimeoutError)
+            if is_stalled or not (isinstance(cause, OSError) or _is_web(_origin(cause))):
                 raise
             time.sleep(pause)
     return attempt()
@@ -286,11 +300,10 @@ class RemoteResults(Mapping[str, Any]):
         self._set = version.set_at(place)
         # Each set has a view of its own, so that none is taken for a part of another version.
         self._folder = view_folder(version.head.sets[place].sha256)
-        write_bytes(os.path.join(self._folder, MARKER), b"", durable=False)
         # Not the package: a reader has no use for it, and it would say how older values are run.
-        path = os.path.join(self._folder, MANIFEST)
-        if not os.path.isfile(path) or digest_file(path) != digest_pieces([self._set.manifest]):
-            write_bytes(path, self._set.manifest, durable=False)
+        for name, content in {MARKER: b"", MANIFEST: self._set.manifest}.items():
+            path = os.path.join(self._folder, name)
+            put_in_view(path, digest_pieces([content]), methodcaller("write", content))
         self._checked: set[str] = set()
         self._results = Results(self._folder, "r", Options(**self._options))
         self.info: Mapping[str, Any] = self._results.info
@@ -350,20 +363,15 @@ class RemoteResults(Mapping[str, Any]):
         if name in self._checked:
             return
         path = confine(self._folder, name, nested=True, devices=True)
-        if os.path.isfile(path) and digest_file(path) == record:
-            self._checked.add(name)
-            return
         try:
-            found = fetched(
-                record, lambda file: self._version.copy(self._place, name, record, file)
+            put_in_view(
+                path, record, lambda file: self._version.copy(self._place, name, record, file)
             )
         except FileNotFoundError as error:
             raise DamagedError(
                 f"cannot load {name} from {self.url}: it is missing; open it again, or publish it "
                 "again"
             ) from error
-        remove_path(path)
-        put_in_place(found, path)
         self._checked.add(name)
 
     def __getitem__(self, key: str) -> Any:

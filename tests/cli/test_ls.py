@@ -1,3 +1,5 @@
+import os
+
 import numpy
 import pytest
 
@@ -119,3 +121,13 @@ def test_an_info_that_cannot_be_loaded_is_told(command, dataset, tmp_path, monke
     found = {row[0]: row[6] for row in rows(command("ls", "results"))}
     assert found["fit"].startswith("<cannot be loaded: UntrustedError")
     assert found["rates"] == "unit='Hz', peak=nan"
+
+
+@pytest.mark.parametrize("name", ["ls", "verify", "report", "repair", "runs"])
+def test_a_file_that_may_not_be_read_is_named(command, name):
+    with open("x.h5", "w"):
+        os.chmod("x.h5", 0)
+    if os.access("x.h5", os.R_OK):
+        pytest.skip("root and Windows read everything")
+    done = command(name, "x.h5")
+    assert (done.status, done.err) == (2, "persist: x.h5: Permission denied\n")

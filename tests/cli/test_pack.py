@@ -195,11 +195,14 @@ def test_json_tells_what_was_stored(command, files):
     [
         (["--format", "npz"], "data_times.npz"),
         (["--format", "hdf5"], "data_times.hd5"),
+        (["--format", "zarr"], "data_times.zarr.zip"),
         (["--threshold", "500"], None),
         ([], "data_times"),
     ],
 )
 def test_options_say_how_arrays_are_stored(command, files, options, name):
+    if "zarr" in options:
+        pytest.importorskip("zarr")
     command("pack", "results", "spikes.npz", *options)
     assert [found for found in os.listdir("results") if found.startswith("data_")] == (
         [name] if name else []
@@ -275,7 +278,12 @@ def test_object_arrays_are_refused(command):
     ("name", "content", "message"),
     [
         ("x.csv", b"a,b\n1\n", "x.csv: line 2 has 1 cells"),
-        ("x.csv", b"a\n\xff\n", "x.csv: 'utf-8' codec"),
+        (
+            "x.csv",
+            b"a\n\xff\n",
+            "x.csv: it is not in UTF-8; save it as that (invalid start byte at",
+        ),
+        ("x.json", b'"\xff"', "x.json: it is not in UTF-8; save it as that (invalid start byte at"),
         ("x.json", b"{", "x.json: Expecting"),
         ("x.json", b"{}", "x.json: there is nothing in it to pack"),
         ("x.npz", b"", "x.npz: damaged, or no npz file"),

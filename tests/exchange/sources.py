@@ -24,13 +24,7 @@ def make(kind, folder):
         ws.save(str(folder / "w"))
         return folder / "w"
     if kind == "storage":
-        storage = Storage(str(folder / "exp"))
-        storage.subject_id = "p0"
-        with storage.create_task("task 1") as writer:
-            trial = Trial({"block": 0, "trial": 0})
-            trial.arrays["emg"] = Array(data=numpy.ones((2, 5)))
-            writer.write(trial)
-        return folder / "exp"
+        return make_storage(folder / "exp")
     from persist.tracking import WorkspaceStore
 
     with WorkspaceStore(folder / "workspace") as store:
@@ -38,6 +32,17 @@ def make(kind, folder):
         store.save_artifact({"a": 1}, "dict", "model", "joblib")
         store.complete_run(run, {})
     return folder / "workspace"
+
+
+def make_storage(path, task="task 1"):
+    """Make a storage with one trial at a path."""
+    storage = Storage(str(path))
+    storage.subject_id = "p0"
+    with storage.create_task(task) as writer:
+        trial = Trial({"block": 0, "trial": 0})
+        trial.arrays["emg"] = Array(data=numpy.ones((2, 5)))
+        writer.write(trial)
+    return path
 
 
 def make_data_set(path):

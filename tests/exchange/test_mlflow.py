@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
 
@@ -282,6 +283,33 @@ def test_models_outside_of_the_folder_of_the_database_are_not_read(tmp_path, sch
         (root / "mlruns" / "link").symlink_to(tmp_path / "outside")
     write_database(root / "mlflow.db", f"{scheme}{root}/{place}")
     assert [run.models for run in read_runs(root / "mlflow.db")] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("ALTER TABLE params DROP COLUMN key", "it has no column 'key'"),
+        ("UPDATE metrics SET value = 'high'", "could not convert string to float: 'high'"),
+        ("UPDATE metrics SET is_nan = 0, value = NULL", "float"),
+        ("UPDATE metrics SET step = 9e999", "cannot convert float infinity to integer"),
+    ],
+)
+def test_a_damaged_database_is_named(store, tmp_path, change, reason):
+    path = tmp_path / "mlflow.db"
+    write_database(path)
+    connection = sqlite3.connect(path)
+    connection.execute(change)
+    connection.commit()
+    connection.close()
+    with pytest.raises(DamagedError, match=f"cannot import {path}: .*{reason}"):
+        import_mlflow(path, store)
+    assert not store.list_runs()
+
+
+def test_a_status_of_any_type_is_kept_as_text(store, tmp_path):
+    write_run(tmp_path / "mlruns", meta={"status": [1]})
+    (run,) = import_mlflow(tmp_path / "mlruns", store).runs.values()
+    assert store.get_run(run)["config"]["mlflow"]["status"] == "[1]"
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\0" * 100])

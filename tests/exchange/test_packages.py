@@ -14,7 +14,7 @@ from persist.errors import DamagedError, DataSetError, InvalidNameError, UnsafeP
 from persist.exchange.bag import verify_bag, write_bag
 from persist.exchange.crate import verify_crate, write_crate
 from persist.exchange.kinds import CRATE
-from tests.exchange.sources import KINDS, make, make_data_set
+from tests.exchange.sources import KINDS, make, make_data_set, make_storage
 
 PLACES = {"bag": "data/", "crate": ""}
 
@@ -41,6 +41,58 @@ def test_bagit_takes_each_kind(tmp_path, kind):
     assert set(bag.payload_files()) == {f"data/{name}" for name in written.records}
     report = verify_bag(tmp_path / "out")
     assert (report.ok, report.checked) == (True, len(written.records) + 3)
+
+
+@pytest.mark.filterwarnings("ignore:'count' is passed as positional:DeprecationWarning")  # by bagit
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("task", ["50 %", "%", "5%2", "a#b c;"])
+def test_a_task_may_have_a_percent_sign_in_its_name(tmp_path, package, task):
+    bagit, rocrate = pytest.importorskip("bagit"), pytest.importorskip("rocrate.rocrate")
+    write(package, make_storage(tmp_path / "exp", task), tmp_path / "out")
+    assert verify(package, tmp_path / "out").ok
+    if package == "bag":
+        bagit.Bag(str(tmp_path / "out")).validate()
+    else:
+        found = rocrate.ROCrate(tmp_path / "out").data_entities
+        assert all(os.path.isfile(entity.source) for entity in found)
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_text_that_utf8_lacks_is_escaped(tmp_path, package):
+    with persist.open(tmp_path / "d", "w") as results:
+        results["x"] = 1
+        results.info["x"] = "\ud800"
+    if package == "bag":
+        write_bag(tmp_path / "d", tmp_path / "out", description="\ud800")
+    else:
+        write_crate(
+            tmp_path / "d", tmp_path / "out", license="MIT", description="\ud800", authors="\ud800"
+        )
+        graph = json.loads((tmp_path / "out" / CRATE).read_text(encoding="utf-8"))["@graph"]
+        assert [e["description"] for e in graph if e["@id"] in ("./", "d/x.py")] == [
+            "\ud800",
+            "x: builtins.int; \ud800",
+        ]
+    assert verify(package, tmp_path / "out").ok
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+@pytest.mark.parametrize("package", PLACES)
+def test_a_name_that_utf8_lacks_is_refused(tmp_path, package):
+    make_storage(tmp_path / "exp")
+    (tmp_path / "exp" / "p0" / "caf\udce9").write_text("")
+    with pytest.raises(DataSetError, match="its name is not UTF-8"):
+        write(package, tmp_path / "exp", tmp_path / "out")
+    assert os.listdir(tmp_path) == ["exp"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["a%25b", "%0a", "%%0D", "a\nb\r", "%\n", "%2525"])
+def test_names_that_look_encoded_are_read_as_they_were(tmp_path, name):
+    make_storage(tmp_path / "exp")
+    (tmp_path / "exp" / "p0" / name).write_text("")
+    write_bag(tmp_path / "exp", tmp_path / "out")
+    assert verify_bag(tmp_path / "out").ok
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")

@@ -1,10 +1,13 @@
 """Data sets at URLs: read, pulled and pushed; the servers run on this machine."""
 
 import contextlib
+import errno
+import io
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +19,21 @@ from hypothesis import strategies as st
 
 import persist
 from persist.cli import main
-from persist.dataset.layout import MANIFEST
+from persist.dataset.layout import MANIFEST, MARKER
 from persist.dataset.manifest import Commit, encode
-from persist.errors import ArgumentError, DamagedError, DataSetError, ReadOnlyError, UntrustedError
+from persist.errors import (
+    ArgumentError,
+    DamagedError,
+    DataSetError,
+    NoAccessError,
+    ReadOnlyError,
+    UntrustedError,
+)
+from persist.exchange.cache import fetched, put_in_view
 from persist.exchange.prune import Mark, choose_unused
 from persist.exchange.published import HEAD, RemoteError, blob_name, decode_head
-from persist.files.digest import digest_file
+from persist.exchange.remote import Location
+from persist.files.digest import digest_file, digest_pieces
 from tests.effort import IS_SHORT
 from tests.exchange import servers
 from tests.exchange.sources import KINDS, make, make_data_set
@@ -192,6 +204,17 @@ def test_a_pull_fetches_what_is_damaged_here(tmp_path, url, options):
     assert is_whole(url, tmp_path / "copy", options)
 
 
+@pytest.mark.parametrize("name", ["client_kwargs", "client_options", "nope", "key"])
+def test_options_that_make_no_sense_are_refused(tmp_path, url, options, name):
+    with pytest.raises(DataSetError, match="cannot push to s3://lab/"):
+        persist.push(make_data_set(tmp_path / "d"), url, storage_options={**options, name: 5})
+
+
+def test_options_that_are_none_are_left_to_the_environment(tmp_path, url, options):
+    persist.push(make_data_set(tmp_path / "d"), url, storage_options={**options, "token": None})
+    assert persist.open(url, storage_options=options)["x"].shape == (600,)
+
+
 @pytest.mark.parametrize("prune", [-1, float("nan")])
 def test_a_negative_grace_period_is_refused(tmp_path, url, options, prune):
     with pytest.raises(ArgumentError, match="prune must not be negative"):
@@ -291,6 +314,52 @@ def test_a_file_that_was_changed_in_the_cache_is_fetched_again(tmp_path, cache, 
         assert numpy.array_equal(persist.open(f"{address}/d")["x"], wanted)
 
 
+@pytest.mark.parametrize("name", [MARKER, MANIFEST, "x.py", "data_x.5/array_0.npy"])
+def test_a_folder_in_place_of_a_file_in_the_cache_is_replaced(tmp_path, cache, name):
+    url = f"file://{make_data_set(tmp_path / 'd')}"
+    wanted = persist.open(url)["x"]
+    (changed,) = (cache / "views").glob(f"*/{name}")
+    changed.unlink()
+    changed.mkdir()
+    (changed / "file").write_text("")
+    assert numpy.array_equal(persist.open(url)["x"], wanted)
+
+
+def test_a_file_that_another_reader_uses_does_not_vanish(tmp_path, cache, monkeypatch):
+    path, record = str(cache / "views" / "x.py"), digest_pieces([b"x"])
+    removed, unlink = [], os.unlink
+
+    def write(file):
+        # Meanwhile another reader makes the file, and reads it.
+        put_in_view(path, record, lambda file: file.write(b"x"))
+        monkeypatch.setattr(
+            os, "unlink", lambda name, **at: (removed.append(name), unlink(name, **at))
+        )
+        file.write(b"x")
+
+    put_in_view(path, record, write)
+    assert path not in removed
+    with open(path, "rb") as file:
+        assert file.read() == b"x"
+    assert os.listdir(cache / "views") == ["x.py"]
+
+
+def test_a_full_disk_is_neither_asked_again_nor_taken_for_the_server(tmp_path, cache):
+    attempts = []
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            attempts.append(len(data))
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    location = Location(f"file://{make_data_set(tmp_path / 'd')}")
+    record = digest_file(tmp_path / "d" / "x.py")
+    with pytest.raises(NoAccessError, match=r"cannot write to the cache .*: No space left"):
+        fetched(record, lambda file: location.copy("x.py", record, Full()))
+    assert attempts == [record.size]
+    assert not list(cache.rglob("*.py"))
+
+
 @pytest.mark.parametrize("rest", ["?token=a%20b", "/?token=a%20b#part"])
 def test_the_query_of_an_address_is_that_of_each_file(tmp_path, rest):
     make_data_set(tmp_path / "web" / "d")
@@ -322,6 +391,7 @@ def test_a_manifest_that_is_missing_where_it_was_published_is_named(tmp_path, ur
         ("ftp://127.0.0.1:1/x", {}, RemoteError),
         ("http://127.0.0.1:99999/x", {}, RemoteError),
         ("http://127.0.0.1:1/x", {"nope": 1}, RemoteError),
+        ("http://127.0.0.1:1/x", {"client_kwargs": 1}, DataSetError),
         ("zip://x::file:///no/such.zip", {}, DataSetError),
         ("nope://x", {}, DataSetError),
     ],
@@ -658,6 +728,44 @@ def test_a_web_server_that_is_busy_is_asked_again(tmp_path, status):
     assert persist.verify(tmp_path / "copy").ok
 
 
+def test_a_web_server_that_stalls_is_not_asked_again(tmp_path):
+    aiohttp = pytest.importorskip("aiohttp")
+    make_data_set(tmp_path / "d")
+    asked, over = [], threading.Event()
+
+    def stall(method, place, forward):
+        asked.append(place)
+        over.wait(30)
+
+    options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(sock_read=0.1)}}
+    with servers.proxy("http://127.0.0.1:1", stall) as stalled:
+        with pytest.raises(RemoteError, match="Timeout"):
+            persist.open(f"{stalled}/d", storage_options=options)
+        over.set()
+    assert len(asked) == 1
+
+
+def test_a_large_file_is_read_from_a_server_that_does_not_send_parts(tmp_path):
+    with persist.open(tmp_path / "d", "w") as results:
+        results["x"] = numpy.arange(17 << 20, dtype="u1")
+    with servers.web_server(tmp_path) as address:
+        assert numpy.array_equal(persist.open(f"{address}/d")["x"], results["x"])
+
+
+def test_web_servers_are_reached_through_the_proxy_of_the_environment(monkeypatch):
+    asked = []
+
+    def note(method, place, forward):
+        asked.append(place)
+        return 403, [], b""
+
+    with servers.proxy("http://127.0.0.1:1", note) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(DataSetError, match="403"):
+            persist.open("http://lab.invalid/d")
+    assert asked[0] == "http://lab.invalid/d/_published.json"
+
+
 def test_a_server_that_fails_is_not_one_without_a_data_set(tmp_path, capsys, endpoint):
     with servers.proxy(endpoint, lambda *_: (503, [], b"")) as busy:
         assert main(["pull", f"{busy}/d", str(tmp_path / "copy")]) == 2
@@ -766,6 +874,24 @@ def test_a_put_whose_answer_was_lost_recognizes_itself(tmp_path, url, endpoint):
         )
     assert (lost, done.changed) == ([200], True)
     assert persist.open(url, storage_options=servers.options(endpoint))["x"].shape == (600,)
+
+
+@pytest.mark.cases(0)
+def test_a_slow_line_is_not_taken_for_a_lost_one(tmp_path, url, endpoint):
+    path = make_data_set(tmp_path / "d")
+    puts = []
+
+    def slow(method, place, forward):
+        if method == "PUT" and "blobs" in place:
+            puts.append(place)
+            if len(puts) == 1:
+                # obstore gives up after 30 s unless it is told otherwise.
+                time.sleep(32)
+        return forward()
+
+    with servers.proxy(endpoint, slow) as line:
+        assert persist.push(path, url, storage_options=servers.options(line)).changed
+    assert len(puts) == len(set(puts))
 
 
 def test_a_conflict_is_tried_again(tmp_path, url, endpoint):

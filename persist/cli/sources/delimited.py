@@ -26,6 +26,9 @@ _FLOAT = re.compile(
 _NO_FINITE = re.compile(r"nan|[+-]?inf(?:inity)?", re.IGNORECASE)
 _TRUTH = {"true": True, "false": False}
 _LONGEST_NUMBER = 300  # characters; int refuses some thousands
+_FEW = 1 << 20  # characters
+_MUCH_PADDING = 16  # times the characters of the cells
+_LONGEST_CELL = 2**31 - 1  # characters, the most that csv takes everywhere
 
 
 class DelimitedSource(Source):
@@ -40,16 +43,26 @@ class DelimitedSource(Source):
 
     @cached_property
     def _columns(self) -> dict[str, Any]:
-        delimiter = _delimiter(self._path)
-        with open_regular(self._path, "r", follow=True, encoding="utf-8-sig", newline="") as file:
-            rows = _rows(file, delimiter)
-            names = _header(next(rows, []))
-            # Filled row by row: the cells of a column take less room than those of all rows.
-            cells: list[list[str]] = [[] for _ in names]
-            for row in rows:
-                for column_cells, cell in zip(cells, row, strict=True):
-                    column_cells.append(cell)
+        limit = csv.field_size_limit(_LONGEST_CELL)
+        try:
+            names, cells = _read(self._path)
+        finally:
+            csv.field_size_limit(limit)
         return {name: column(cells.pop(0)) for name in names}
+
+
+def _read(path: str) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns, and the cells of each."""
+    delimiter = _delimiter(path)
+    with open_regular(path, "r", follow=True, encoding="utf-8-sig", newline="") as file:
+        rows = _rows(file, delimiter)
+        names = _header(next(rows, []))
+        # Filled row by row: the cells of a column take less room than those of all rows.
+        cells: list[list[str]] = [[] for _ in names]
+        for row in rows:
+            for column_cells, cell in zip(cells, row, strict=True):
+                column_cells.append(cell)
+    return names, cells
 
 
 def _delimiter(path: str) -> str:
@@ -99,7 +112,7 @@ def column(cells: list[str]) -> Any:
 
     int64, if all are integers; float64, if all are numbers or empty, which is not a number; bool,
     if all are true or false; else text as it stands. Integers that such numbers cannot hold are a
-    list, of int and None for empty cells.
+    list, of int and None for empty cells, and so are texts of which few are far longer than others.
 
     Examples
     --------
@@ -158,6 +171,8 @@ def _holds(value: float, cell: str) -> bool:
 
 
 def _text(cells: list[str]) -> Any:
-    # Arrays of text do not tell zeros at the end from padding.
+    # Arrays of text do not tell zeros at the end from padding, and pad all to the longest.
     has_zeros = any(cell.endswith("\0") for cell in cells)
-    return cells if has_zeros else numpy.array(cells, dtype=numpy.str_)
+    padded = len(cells) * max(map(len, cells))
+    is_array = not has_zeros and (padded < _FEW or padded < _MUCH_PADDING * sum(map(len, cells)))
+    return numpy.array(cells, dtype=numpy.str_) if is_array else cells

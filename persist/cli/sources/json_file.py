@@ -1,6 +1,7 @@
 """A JSON file: the top-level keys of an object, or one value named as the file is.
 
-A file of several lines, each of which is a value, is a list of them.
+A file of several lines, each of which is a value, is a list of them; one that is called so by its
+extension is a list if it has one line, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from persist.cli.sources.source import Listed, Loaded, Source, SourceError, stem
 from persist.files import open_regular
 
 __all__ = ["JsonSource"]
+
+_OF_LINES = (".jsonl", ".ndjson")
 
 
 class JsonSource(Source):
@@ -29,9 +32,12 @@ class JsonSource(Source):
     def _values(self) -> dict[str, Any]:
         with open_regular(self._path, "r", follow=True, encoding="utf-8-sig") as file:
             try:
-                document = _parse(file.read())
+                text = file.read()
+                document = _parse(text)
             except RecursionError as error:
                 raise SourceError("the values are nested too deeply to be read") from error
+        if self._path.lower().endswith(_OF_LINES) and "\n" not in text.strip():
+            document = [document]
         if isinstance(document, dict):
             return document
         return {stem_of(self._path): document}
@@ -43,7 +49,8 @@ def _parse(text: str) -> Any:
     except json.JSONDecodeError as error:
         if not text.strip():
             raise SourceError("it is empty") from error
-        lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+        # Not splitlines: text may have the line ends of Unicode in it.
+        lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
         if not error.msg.startswith("Extra data") or len(lines) < 2:
             raise
     found = []

@@ -1,3 +1,5 @@
+import csv
+
 import pytest
 
 from persist.cli.sources import Listed
@@ -80,3 +82,15 @@ def test_what_is_no_table_is_an_error(source, text, message):
 def test_another_encoding_is_an_error(source):
     with pytest.raises(ValueError, match="utf-8"):
         source("größe\n1\n", encoding="latin-1").names()
+
+
+def test_one_long_cell_does_not_make_all_others_as_long(source):
+    cells = ["a" * 200_000, *["b"] * 5_000]
+    found = source("text\n" + "\n".join(cells)).load(["text"]).send(None).value
+    assert found == cells
+
+
+def test_a_cell_may_be_as_long_as_it_is(source):
+    limit = csv.field_size_limit()
+    assert columns(source(f"a,b\n{'x' * 200_000},1\n")) == {"a": ["x" * 200_000], "b": [1]}
+    assert csv.field_size_limit() == limit

@@ -47,3 +47,16 @@ def test_a_repeated_key_is_an_error(source, text):
 def test_what_is_no_json_is_an_error(source, text):
     with pytest.raises(ValueError, match=r"Expecting|nested too deeply|it is empty"):
         source(text).names()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_ends_where_json_has_it_end(tmp_path, end):
+    path = tmp_path / "runs.jsonl"
+    path.write_text(f'"\u2028"{end}"\x85"{end}{end}{{}}{end}', encoding="utf-8", newline="")
+    assert JsonSource(str(path)).load(["runs"]).send(None).value == ["\u2028", "\x85", {}]
+
+
+def test_one_line_is_a_list_too_where_the_extension_says_lines(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    path.write_text('{"a": 1}\n')
+    assert JsonSource(str(path)).load(["runs"]).send(None).value == [{"a": 1}]
