@@ -328,7 +328,12 @@ class _Loader:
 
     def _targets_among(self, columns: list[Any]) -> list[Any]:
         wanted = self.target if isinstance(self.target, (list, tuple)) else [self.target]
-        return [columns[-1] if one is None else _resolved(one, columns) for one in wanted]
+        found = [columns[-1] if one is None else _resolved(one, columns) for one in wanted]
+        if not found or len(set(found)) < len(found):
+            raise DataError(
+                f"cannot predict target={self.target!r:.80}: give one column or more, each once"
+            )
+        return found
 
 
 def _collected(values: Any) -> Any:

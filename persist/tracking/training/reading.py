@@ -42,6 +42,29 @@ class Form:
     header: bool | None = None  # whether the first line has the names of the columns
     missing: Sequence[str] = MISSING  # cells that have no value
 
+    def __post_init__(self) -> None:
+        mark, missing = self.separator, self.missing
+        is_mark = isinstance(mark, str) and len(mark) == 1 and mark.isascii() and mark != '"'
+        is_list = isinstance(missing, (list, tuple))
+        for what, is_allowed, allowed in (
+            (
+                "separator",
+                mark is None or (is_mark and (mark == "\t" or mark.isprintable())),
+                "one character of ASCII, such as ';' or a tab, but no quote",
+            ),
+            ("decimal", self.decimal in (None, ".", ","), "'.' or ','"),
+            ("header", self.header in (None, True, False), "True or False"),
+            (
+                "missing",
+                is_list and all(isinstance(cell, str) for cell in missing),
+                "a list of str",
+            ),
+        ):
+            if not is_allowed:
+                raise DataError(
+                    f"cannot read files with {what}={getattr(self, what)!r:.80}: give {allowed}"
+                )
+
 
 @dataclass(frozen=True)
 class Table:
@@ -78,12 +101,19 @@ def read_table(path: Path, form: Form) -> Table:
         # numpy.savetxt marks its header as a comment.
         lines[0] = lines[0].removeprefix("#").lstrip(" ")
     _check_lengths(path, lines, found.separator)
+    first = split_lines(lines[:1], found.separator)[0]
+    twice = next((name for name in first if first.count(name) > 1), None) if found.header else None
+    if twice is not None:
+        raise DataError(
+            f"cannot read {path}: more than one column is called {twice!r}; give each a name of "
+            "its own, or header=False if the first line is a sample"
+        )
     polars = import_optional("polars")
     try:
         frame = polars.read_csv(
             io.BytesIO("\n".join(lines).encode()),
             separator=found.separator,
-            has_header=found.header,
+            has_header=bool(found.header),
             # Between commas, numbers with one are quoted, and text for polars.
             decimal_comma=found.decimal == "," != found.separator,
             null_values=list(found.missing),
@@ -97,8 +127,7 @@ def read_table(path: Path, form: Form) -> Table:
         ) from error
     if not frame.height:
         raise DataError(f"cannot read {path}: it holds no samples, only a line of names")
-    names = {name: name.strip() for name in frame.columns}
-    frame = frame.rename(names) if len(set(names.values())) == len(names) else frame
+    frame = frame.rename({name: name.strip() for name in frame.columns})
     # Blanks around numbers make them text for polars, and blank cells too.
     for name in [name for name, kind in frame.schema.items() if kind == polars.String]:
         column = frame[name].str.strip_chars()
@@ -107,7 +136,6 @@ def read_table(path: Path, form: Form) -> Table:
         numbers = text.cast(polars.Float64, strict=False)
         is_text = numbers.null_count() > column.null_count()
         frame = frame.with_columns((column if is_text else numbers).alias(name))
-    first = split_lines(lines[:1], found.separator)[0]
     return Table(path, frame, found, first, form.header is not None)
 
 

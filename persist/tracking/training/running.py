@@ -150,7 +150,7 @@ def run(
         "header": header,
         "separator": separator,
         "decimal": decimal,
-        "missing": list(missing),
+        "missing": missing,
     }
     beside = {"groups": groups, "sample_weight": sample_weight}
     columns = {what: value for what, value in beside.items() if isinstance(value, (str, int))}
