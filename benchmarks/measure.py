@@ -99,8 +99,8 @@ def _quiet_collector() -> Iterator[None]:
 def cpu_time() -> float:
     """Return the CPU time in s of this process and of its children, those that run included.
 
-    Unlike the time that passes, it does not depend on what else the machine does. Without ``/proc``,
-    as on systems other than Linux, children count when they have ended.
+    Unlike the time that passes, it does not depend on what else the machine does. Without
+    ``/proc``, as on systems other than Linux, children count when they have ended.
     """
     used = os.times()
     total = used.user + used.system + used.children_user + used.children_system

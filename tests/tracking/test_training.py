@@ -43,6 +43,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 
@@ -537,6 +538,14 @@ def test_probabilities_are_scored(train):
         LogisticRegression(), X, LABELS, cv=StratifiedKFold(3), scoring="roc_auc_ovr"
     )
     assert fold_scores(result, "roc_auc_ovr") == pytest.approx(expected["test_score"])
+
+
+def test_probabilities_of_several_outputs_are_scored(train):
+    several = (numpy.column_stack([Y, X[:, 0]]) > [numpy.median(Y), 0.5]).astype(int)
+    model, cv = KNeighborsClassifier(), KFold(3, shuffle=True, random_state=0)
+    result = train([model], (X, several), metric="roc_auc", cv=cv)
+    expected = cross_validate(model, X, several, cv=cv, scoring="roc_auc")
+    assert fold_scores(result, "roc_auc") == pytest.approx(expected["test_score"])
 
 
 def test_a_metric_that_is_not_known_is_told_at_once(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import pickle
+import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -156,7 +157,8 @@ def fit_part(
     found = Fitted(part)
     try:
         # Other threads and processes have scikit-learn configured as it is by default.
-        with one_thread(), import_optional("sklearn").config_context(**settings.sklearn):
+        configured = import_optional("sklearn").config_context(**settings.sklearn)
+        with one_thread(), configured, _global_seed(settings.seed):
             _Fitting(plan, data, settings, found).fit(rest, left_out)
     except Exception as error:
         found.error = reason_of(error)
@@ -188,6 +190,22 @@ def one_thread() -> Iterator[None]:
             _limited.pop()
             if not _limited:
                 limits.restore_original_limits()
+
+
+@contextlib.contextmanager
+def _global_seed(seed: int) -> Iterator[None]:
+    """Context manager that seeds the generators of the process, which some estimators draw from.
+
+    They would go on from where others left them, in each worker somewhere else.
+    """
+    states = random.getstate(), numpy.random.get_state()
+    random.seed(seed)
+    numpy.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        numpy.random.set_state(states[1])
 
 
 class _Fitting:

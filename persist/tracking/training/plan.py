@@ -123,6 +123,9 @@ def _steps(pipeline: Any) -> list[Any]:
 
 def _expanded(steps: Sequence[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
     """Yield the steps of each combination of alternatives, and what was chosen."""
+    for step in steps:
+        if isinstance(step, Mapping) and _CHOICE in step and not step[_CHOICE]:
+            raise PipelineError(f"A step must have one alternative or more: {step!r:.80}")
     options = [
         [(one, {_CHOICE: _shown(one)}) for one in step[_CHOICE]]
         if isinstance(step, Mapping) and _CHOICE in step
@@ -150,6 +153,10 @@ def _plan(number: int, steps: list[Any], choices: list[Any]) -> Plan:
         if kind is not StepKind.FEATURES:
             before.append(planned)
         elif hasattr(operators[0], "split") and hasattr(operators[0], "get_n_splits"):
+            if splitter is not None:
+                raise PipelineError(
+                    f"Step {index} makes folds, as step {splitter.index} does; keep one of them"
+                )
             splitter = planned
         elif index == len(steps) or (isinstance(step, Mapping) and "model" in step):
             model = planned
@@ -181,6 +188,8 @@ def _operators(step: Any) -> tuple[StepKind, tuple[Any, ...]]:
             if kind.value in step:
                 given = step[kind.value]
                 several = given if isinstance(given, (list, tuple)) else [given]
+                if not several:
+                    raise PipelineError(f"A step must have one {kind.value} or more: {step!r:.80}")
                 return kind, tuple(map(_made, several))
     return StepKind.FEATURES, (_made(step),)
 

@@ -28,7 +28,7 @@ from persist.tracking.training.loading import load_data
 from persist.tracking.training.plan import Plan, make_plans
 from persist.tracking.training.recording import Recorder
 from persist.tracking.training.session import Results, Session
-from persist.tracking.training.splitting import check_splitter, is_data
+from persist.tracking.training.splitting import check_splitter, is_data, is_integer
 from persist.tracking.training.workers import open_pool
 
 __all__ = ["rerun", "run"]
@@ -144,6 +144,16 @@ def run(
     """
     if test is not None and test_size is not None:
         raise PipelineError("cannot use test and test_size: they mean the same; give test")
+    if random_state is not None and not (is_integer(random_state) and 0 <= random_state < 2**32):
+        raise PipelineError(
+            f"cannot seed a run with random_state={random_state!r:.80}: give None or an integer "
+            "from 0 to 2**32 - 1"
+        )
+    if artifact_format not in encodings.OBJECT_FORMATS:
+        raise PipelineError(
+            f"cannot store models by artifact_format={artifact_format!r:.80}: give one of "
+            f"{', '.join(encodings.OBJECT_FORMATS)}"
+        )
     loading = {
         "target": target,
         "index": index,
@@ -251,11 +261,12 @@ def _trained(
     plans = make_plans(recipe["pipeline"])
     session = Session(recipe, plans, datasets, seed)
     _warn_of_main(plans)
-    store = open_store()
     metric = session.metric
-    if metric is not None and metric.greater_is_better is not None:
-        store.define_metric(metric.name, greater_is_better=metric.greater_is_better)
+    # Nothing is written before all arguments are known to be good.
     with open_pool(session.datasets, n_jobs, executor) as pool:
+        store = open_store()
+        if metric is not None and metric.greater_is_better is not None:
+            store.define_metric(metric.name, greater_is_better=metric.greater_is_better)
         run_id = store.begin_run(
             name,
             {**session.config(), **extra, **_source(store, recipe)},

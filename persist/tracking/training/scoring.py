@@ -192,20 +192,20 @@ def _stand_in(task_type: str, predicted: Predicted) -> Any:
         call.__name__ = name
         return call
 
+    classes, proba = predicted.classes, predicted.proba
+    if proba is not None and isinstance(classes, list):
+        # Models of several outputs return a list.
+        proba = numpy.split(proba, numpy.cumsum([*map(len, classes)])[:-1], axis=1)
     methods: dict[str, Any] = {
         "fit": lambda self, features, y=None: self,
         "predict": method("predict", predicted.y),
         "__sklearn_is_fitted__": lambda self: True,
     }
-    for name, values in (
-        ("predict_proba", predicted.proba),
-        ("decision_function", predicted.decision),
-    ):
+    for name, values in (("predict_proba", proba), ("decision_function", predicted.decision)):
         if values is not None:
             methods[name] = method(name, values)
     estimator = type("_Predicted", (kind, base.BaseEstimator), methods)()
     if task_type == "classification":
-        classes = predicted.classes
         estimator.classes_ = numpy.unique(predicted.y) if classes is None else classes
     return estimator
 
