@@ -273,3 +273,26 @@ def test_files_in_which_two_columns_have_one_name_are_refused(tmp_path, header):
     path.write_text(f"{header}\n1;2;3;4\n5;6;7;9\n")
     with pytest.raises(DataError, match="more than one column is called"):
         load_data(path)
+
+
+def test_what_is_no_text_is_told_and_gzip_is_known_by_its_bytes(tmp_path):
+    text = b"a;b;y\n1;2;3\n4;5;6\n"
+    for name, content in (
+        ("DATA.GZ", gzip.compress(text)), ("data.csv.gz", text), ("sep.csv", b"sep=;\n" + text),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        assert load_data(tmp_path / name)[0].y.tolist() == [3, 6]
+    for content, reason in (
+        (gzip.compress(text)[:20], "it is damaged"),
+        (b"PAR1" + bytes(20), "it is not a text file"),
+        (b'a,"b\nc",y\n1,2,3\n', "row 2 has|row 3 has"),
+    ):
+        (tmp_path / "data").write_bytes(content)
+        with pytest.raises(DataError, match=reason):
+            load_data(tmp_path / "data")
+
+
+def test_integers_that_numpy_does_not_have_are_floats(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a;b;y\n12345678901234567890;2;1\n4;5;2\n")
+    assert load_data(path)[0].X["a"].tolist() == [12345678901234567890.0, 4.0]

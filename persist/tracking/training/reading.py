@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 from collections.abc import Sequence
@@ -85,10 +84,7 @@ def read_table(path: Path, form: Form) -> Table:
     DataError
         If it holds no table.
     """
-    opener: Any = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
-        data: bytes = file.read()
-    lines = decoded(data)
+    lines = _lines(path)
     if not lines:
         raise DataError(f"cannot read {path}: it holds no table; it is empty")
     separator, decimal, header = find_form(
@@ -128,8 +124,13 @@ def read_table(path: Path, form: Form) -> Table:
     if not frame.height:
         raise DataError(f"cannot read {path}: it holds no samples, only a line of names")
     frame = frame.rename({name: name.strip() for name in frame.columns})
-    # Blanks around numbers make them text for polars, and blank cells too.
-    for name in [name for name, kind in frame.schema.items() if kind == polars.String]:
+    for name, kind in frame.schema.items():
+        if str(kind) == "Int128":
+            # Neither numpy nor pandas has such numbers.
+            frame = frame.with_columns(frame[name].cast(polars.Float64))
+        if kind != polars.String:
+            continue
+        # Blanks around numbers make them text for polars, and blank cells too.
         column = frame[name].str.strip_chars()
         column = column.set(column.is_in(list(found.missing)), None)
         text = column.str.replace(",", ".", literal=True) if found.decimal == "," else column
@@ -169,7 +170,8 @@ def _check_lengths(path: Path, lines: Sequence[str], separator: str | None) -> N
     count = lines[0].count(mark)
     for number, line in enumerate(lines, start=1):
         if line.count(mark) != count:
-            [first, row] = csv.reader([lines[0], line], delimiter=mark)
+            # Each by itself, as a quote that is not closed reaches over lines.
+            first, row = (next(csv.reader([one], delimiter=mark)) for one in (lines[0], line))
             if len(first) != len(row):
                 raise DataError(
                     f"cannot read {path}: row {number} has {len(row)} cells and the first has "
@@ -179,7 +181,17 @@ def _check_lengths(path: Path, lines: Sequence[str], separator: str | None) -> N
 
 def is_column_of_comma_numbers(path: Path) -> bool:
     """Return True if each line of a file may be one number with a decimal comma."""
-    with open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace") as file:
-        lines = [line.strip() for line, _ in zip(file, range(_SAMPLE), strict=False)]
-    body = [line for line in lines[1:] if line] or lines
-    return all(_ONE_COMMA_NUMBER.fullmatch(line) for line in body)
+    lines = [line.strip() for line in _lines(path)[:_SAMPLE]]
+    return all(map(_ONE_COMMA_NUMBER.fullmatch, lines[1:] or lines))
+
+
+def _lines(path: Path) -> list[str]:
+    with open_regular(path, follow=True) as file:
+        data: bytes = file.read()
+    try:
+        lines: list[str] = decoded(data)
+    except ValueError as error:
+        raise DataError(
+            f"cannot read {path}: {error}; give a CSV file, or the frame that another library reads"
+        ) from error
+    return lines
