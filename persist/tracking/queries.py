@@ -11,7 +11,6 @@ import numpy
 
 from persist.tracking.columns import LABELS, TABLES
 from persist.tracking.database import Frame, Opened
-from persist.tracking.engine import local_zone
 from persist.tracking.environment import has_left, is_dead
 from persist.tracking.meanings import with_meaning
 from persist.tracking.optional import import_optional
@@ -27,7 +26,7 @@ from persist.tracking.statements import (
     utc,
     where_all,
 )
-from persist.tracking.times import with_zone
+from persist.tracking.times import local_zone, with_zone
 
 __all__ = ["Queries"]
 

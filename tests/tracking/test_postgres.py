@@ -26,9 +26,9 @@ from sklearn.linear_model import Ridge
 from persist.cli import main
 from persist.errors import LockTimeout, MissingExtraError
 from persist.tracking import WorkspaceStore, predict, run
-from persist.tracking.dialect import Statement
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.migrating import migrate
+from persist.tracking.statements import Statement
 from tests.dataset.crashes import KILLED, run_in_child
 from tests.effort import IS_SHORT
 from tests.tracking.samples import Mean, fill, predict_args

@@ -173,8 +173,10 @@ class Data:
             if values is not None:
                 lines.append(f"  {what}: {', '.join(map(str, values[:_PREVIEW]))}, …")
         for row in range(min(count, _PREVIEW)):
-            cells = numpy.asarray(_dense(take(self.X, numpy.array([row]))))[0, :_PREVIEW]
-            shown = " ".join(f"{cell:.6g}" if _is_number(cell) else str(cell) for cell in cells)
+            first = take(self.X, numpy.array([row]))
+            first = first.toarray() if hasattr(first, "tocsr") else first
+            cells = numpy.asarray(first)[0, :_PREVIEW].tolist()
+            shown = " ".join(f"{c:.6g}" if type(c) in (int, float) else str(c) for c in cells)
             label = row if self.ids is None else self.ids[row]
             more = " …" if width > _PREVIEW else ""
             lines.append(f"  {label}: {shown}{more} -> {self.y[row]}")
@@ -261,11 +263,3 @@ def _kind(values: Any) -> str:
     if is_frame(values):
         return f"{type(values).__module__.partition('.')[0]} frame"
     return f"sparse {values.dtype}" if hasattr(values, "tocsr") else str(values.dtype)
-
-
-def _dense(values: Any) -> Any:
-    return values.toarray() if hasattr(values, "tocsr") else values
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -272,7 +271,7 @@ def _trained(
             {**session.config(), **extra, **_source(store, recipe)},
             [_described(*one) for one in zip(session.datasets, session.digests, strict=True)],
         )
-        with _ending(store, run_id):
+        try:
             results = Results(len(plans) * len(datasets), functools.cache(store.greater_is_better))
             is_shown = bool(verbose) and sys.stderr.isatty()
             report = reporter(is_shown if progress is None else progress)
@@ -287,20 +286,13 @@ def _trained(
                         *("All %d pipelines of %r have failed: %s", results.total, name),
                         results.errors[0],
                     )
+        except BaseException as error:
+            store.fail_run(run_id, str(error) or type(error).__name__)
+            raise
+        finally:
+            # A second interrupt may have come before its end was recorded.
+            leave_run(run_id)
     return RunResult(store, run_id)
-
-
-@contextlib.contextmanager
-def _ending(store: WorkspaceStore, run_id: str) -> Iterator[None]:
-    """Context manager that records a run as failed if its block fails."""
-    try:
-        yield
-    except BaseException as error:
-        store.fail_run(run_id, str(error) or type(error).__name__)
-        raise
-    finally:
-        # A second interrupt may have come before its end was recorded.
-        leave_run(run_id)
 
 
 def _check_data(run_id: str, recorded: list[Any], datasets: list[Any]) -> None:
