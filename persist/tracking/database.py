@@ -371,8 +371,7 @@ class FileDatabase(Database):
             self._open(writes, timeout, create)
         self._is_open = True
         try:
-            with self._connection.telling_damage():
-                yield self._connection
+            yield self._connection
         except BaseException:
             self._is_open = False
             self._close()

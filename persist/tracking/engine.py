@@ -141,42 +141,46 @@ class Connection(Transactional):
         self._raw.close()
 
     def _execute(self, text: str, values: Sequence[Any] = ()) -> Any:
-        return self._raw.execute(text, list(values))
+        with self._translating():
+            return self._raw.execute(text, list(values))
 
     @contextlib.contextmanager
-    def telling_damage(self) -> Iterator[None]:
-        """Context manager that raises DamagedError where DuckDB finds that its file is corrupt."""
+    def _translating(self) -> Iterator[None]:
+        """Context manager that raises the error of persist for one of DuckDB."""
         try:
             yield
         except import_optional("duckdb").Error as error:
+            if isinstance(error, StoreError):
+                raise
             if _CORRUPT.search(str(error)):
                 raise DamagedError(f"{self._path} is damaged: {error}") from error
-            raise
+            message = f"{self._path} refused a statement: {error}"
+            raise database_error(type(error).__name__, message) from error
 
     def rows(self, statement: Statement) -> Rows:
         """Return the rows of a statement."""
         # DuckDB 2 wants each result to be read to its end before the next query.
-        found: Rows = self._execute(*statement).fetchall()
+        with self._translating():
+            found: Rows = self._execute(*statement).fetchall()
         return found
 
     def records(self, statement: Statement) -> list[dict[str, Any]]:
         """Return the rows of a statement as dicts."""
-        cursor = self._execute(*statement)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        with self._translating():
+            cursor = self._execute(*statement)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def arrow(self, statement: Statement) -> Any:
         """Return the rows of a statement as a pyarrow.Table."""
         import_optional("pyarrow")
-        return self._raw.sql(statement.text, params=list(statement.values)).to_arrow_table()
+        with self._translating():
+            return self._raw.sql(statement.text, params=list(statement.values)).to_arrow_table()
 
     def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
         """Return the rows of a query of a user as a pyarrow.Table; see `_checked`."""
-        try:
+        with self._translating():
             return self.arrow(Statement(_checked(self._raw, text, values, can_write), values))
-        except import_optional("duckdb").Error as error:
-            message = f"{self._path} refused a statement: {error}"
-            raise database_error(type(error).__name__, message) from error
 
     def rollback(self) -> None:
         """Undo the transaction."""

@@ -269,6 +269,8 @@ class PostgresConnection(Transactional):
         """Run a statement, or run it for each of several tuples of values."""
         try:
             return self._raw.exec_driver_sql(_as_driver(text), values if many else tuple(values))
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"cannot send text to {self._path}: {error}") from error
         except import_optional("sqlalchemy.exc").SQLAlchemyError as error:
             raise _translated(self._path, error) from error
 

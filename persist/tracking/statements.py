@@ -33,6 +33,8 @@ __all__ = [
 IS_DATED = "(length({0}) = 36 AND substr({0}, 15, 1) = '7')"
 """The test that an id tells that the times of its row are in UTC."""
 
+_MOST = 2**63 - 1  # rows: a larger number is as good
+
 UTC_NAMES = ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Universal", "Zulu")
 """The names of time zones that are UTC."""
 
@@ -137,7 +139,7 @@ def check_count(name: str, value: Any) -> int:
     """Return a number of rows, or raise ValueError if it is not a count."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
         raise ArgumentError(f"{name} must be an integer of 0 or more, got {value!r}")
-    return int(value.__index__())
+    return min(int(value.__index__()), _MOST)
 
 
 def select(
