@@ -137,6 +137,8 @@ def test_generators_of_the_process_are_seeded_and_left_as_they_were(tmp_path):
     ]
     assert found[0] == found[1]
     assert found[0][0][1] == found[0][1][1]
+    with concurrent.futures.ThreadPoolExecutor(3) as executor:
+        train(tmp_path, [[Drawing(), Ridge()]] * 2, (X[:60], Y[:60]), executor=executor, cv=2)
     assert states == (random.getstate(), numpy.random.get_state()[1].tolist())
 
 
