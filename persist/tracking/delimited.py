@@ -22,7 +22,7 @@ _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 def decoded(data: Any) -> Any:
     """Return the lines of a file that are not blank, without a separator that ends all of them.
 
-    The file may be compressed by gzip. ValueError if it is no text.
+    The file may be compressed by gzip. ValueError if it is not text.
     """
     if data[:2] == b"\x1f\x8b":
         try:

@@ -214,7 +214,7 @@ def _features(data: Any) -> Any:
         if "X" not in data:
             raise DataTypeError("A mapping of data must have an 'X' key with the features")
         data = data["X"]
-    elif isinstance(data, tuple):
+    elif isinstance(data, tuple) and data:
         data = data[0]
     data = collected(data)
     if hasattr(data, "to_numpy") and not is_frame(data):
