@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import numpy
 import pytest
@@ -362,6 +363,20 @@ def test_labels_are_those_of_the_user(train):
         assert found["y_true"].dtype == labels.dtype
         assert set(found["y_true"]) == set(labels)
         assert found["classes"].tolist() == numpy.unique(labels).tolist()
+
+
+def test_classes_that_a_fold_lacks_have_no_chance_there(train):
+    order = numpy.argsort(LABELS, kind="stable")
+    features, labels = X[order], LABELS[order]
+    result = train([GaussianNB()], (features, labels), cv=KFold(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = cross_val_predict(
+            GaussianNB(), features, labels, cv=KFold(4), method="predict_proba"
+        )
+    found = arrays(result, fold_id="avg", partition="val")
+    assert found["classes"].tolist() == numpy.unique(labels).tolist()
+    numpy.testing.assert_array_equal(found["y_proba"], expected[found["sample_indices"]])
 
 
 def test_samples_keep_their_identity(train):

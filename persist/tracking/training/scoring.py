@@ -292,7 +292,7 @@ def average_of(
 
 
 def _joined(outcomes: list[Outcome]) -> Outcome:
-    found = [outcome.predicted for outcome in outcomes]
+    found = _with_all_classes([outcome.predicted for outcome in outcomes])
 
     def together(values: list[Any]) -> Array | None:
         return None if any(value is None for value in values) else numpy.concatenate(values)
@@ -307,6 +307,24 @@ def _joined(outcomes: list[Outcome]) -> Outcome:
     y_true = numpy.concatenate([outcome.y_true for outcome in outcomes])
     rows = numpy.concatenate([outcome.rows for outcome in outcomes])
     return Outcome("avg", "val", y_true, predicted, rows, {})
+
+
+def _with_all_classes(found: list[Predicted]) -> list[Predicted]:
+    """Return predictions with a probability for each class that any model knows.
+
+    It is 0 where a fold had no sample of a class, as `cross_val_predict` of scikit-learn has it.
+    """
+    if _have_same_classes(found) or any(
+        one.proba is None or one.classes is None or isinstance(one.classes, list) for one in found
+    ):
+        return found
+    every = numpy.unique(numpy.concatenate([one.classes for one in found]))
+    spread = []
+    for one in found:
+        proba = numpy.zeros((len(one.proba), len(every)), one.proba.dtype)
+        proba[:, numpy.searchsorted(every, one.classes)] = one.proba
+        spread.append(replace(one, proba=proba, classes=every))
+    return spread
 
 
 def _voted(outcomes: list[Outcome], is_classifier: bool) -> Predicted:
