@@ -92,16 +92,14 @@ def make_plans(pipeline: Any) -> list[Plan]:
     TypeError, ValueError
         If a step is something else, or the last one is not a model.
     """
-    lists = pipeline if _is_list_of_lists(pipeline) else [pipeline]
+    are_several = (
+        isinstance(pipeline, (list, tuple))
+        and bool(pipeline)
+        and all(isinstance(one, (list, tuple)) and not _is_named(one) for one in pipeline)
+    )
+    lists = pipeline if are_several else [pipeline]
     found = [choice for one in lists for choice in _expanded(_steps(one))]
     return [_plan(number, steps, choices) for number, (steps, choices) in enumerate(found, start=1)]
-
-
-def _is_list_of_lists(pipeline: Any) -> bool:
-    is_list = isinstance(pipeline, (list, tuple)) and bool(pipeline)
-    return is_list and all(
-        isinstance(one, (list, tuple)) and not _is_named(one) for one in pipeline
-    )
 
 
 def _is_named(step: Any) -> bool:
