@@ -69,11 +69,18 @@ class Data:
         count = row_count(self.X)
         for what in ("groups", "sample_weight", "ids"):
             values = getattr(self, what)
-            if values is not None and len(values) != count:
+            if values is not None and numpy.shape(values) != (count,):
+                shape = numpy.shape(values)
+                found = f"{shape[0]} values" if len(shape) == 1 else f"the shape {shape}"
                 raise DataError(
-                    f"cannot use {what} of {self.name}: it has {len(values)} values for "
-                    f"{count} samples; give one for each row of X"
+                    f"cannot use {what} of {self.name}: it has {found} for {count} samples; "
+                    "give one for each row of X"
                 )
+        if self.sample_weight is not None and self.sample_weight.dtype.kind not in "biufO":
+            raise DataError(
+                f"cannot use sample_weight of {self.name}: it has no numbers, but "
+                f"{self.sample_weight.dtype}"
+            )
         if self.rows is None:
             object.__setattr__(self, "rows", numpy.arange(count))
         if self.n_rows is None:
