@@ -272,7 +272,7 @@ class PostgresConnection(Transactional):
         except UnicodeEncodeError as error:
             raise ArgumentError(f"cannot send text to {self._path}: {error}") from error
         except import_optional("sqlalchemy.exc").SQLAlchemyError as error:
-            raise _translated(self._path, error) from error
+            raise _translated(self._path, error, self.is_lost) from error
 
 
 class PostgresDatabase(Database):
@@ -489,10 +489,14 @@ def _as_driver(text: str) -> str:
     return _TOKEN.sub(replaced, text)
 
 
-def _translated(path: str, error: Any) -> Exception:
+def _translated(path: str, error: Any, is_lost: bool) -> Exception:
     """Return the error of persist for one of SQLAlchemy."""
     reason = getattr(error, "orig", error)
     text = str(reason).strip()
+    if is_lost:
+        # Later statements of a batch fail with what SQLAlchemy has to say.
+        why = f": {text}" if hasattr(error, "orig") else ""
+        return StoreError(f"lost the connection to {path}{why}; call again, which connects anew")
     if isinstance(reason, _errors().IntegrityError):
         return constraint_error(text)
     if isinstance(reason, _errors().DataError) and "NUL" in text:
