@@ -320,9 +320,9 @@ def parallel_rows(quick: bool) -> Iterator[Row]:
     features = generator.random((300, 60))
     target = features @ generator.random(60)
     count = 8 if quick else 40
-    # Each takes about half a second.
+    # Each takes about a third of a second.
     pipelines = [
-        [StandardScaler(), GradientBoostingRegressor(n_estimators=12 + number % 4, random_state=0)]
+        [StandardScaler(), GradientBoostingRegressor(n_estimators=8 + number % 4, random_state=0)]
         for number in range(count)
     ]
     used: dict[str, list[float]] = {"one": [], "two": []}
