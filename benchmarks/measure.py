@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["apart", "exponent", "medians", "peak_memory", "watch"]
+__all__ = ["apart", "cpu_time", "exponent", "medians", "peak_memory", "watch"]
 
 _APART = """
 import json
@@ -93,6 +94,22 @@ def _quiet_collector() -> Iterator[None]:
         gc.unfreeze()
         if was_enabled:
             gc.enable()
+
+
+def cpu_time() -> float:
+    """Return the CPU time in s of this process and of its children, those that run included.
+
+    Unlike the time that passes, it does not depend on what else the machine does. Without
+    ``/proc``, as on systems other than Linux, children count when they have ended.
+    """
+    used = os.times()
+    total = used.user + used.system + used.children_user + used.children_system
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = file.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                total += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def exponent(times: Mapping[int, float]) -> float:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from persist.files import identity_of
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
 from persist.tracking.changes import Batch, finish_pending, has_pending
-from persist.tracking.dialect import Dialect, Statement
 from persist.tracking.engine import Connection, connect
 from persist.tracking.errors import ArgumentError, StoreClosedError, StoreError
 from persist.tracking.optional import import_optional
 from persist.tracking.queue import Queue, Turn
+from persist.tracking.statements import Dialect, Statement
 from persist.urls import is_url
 
 if TYPE_CHECKING:
@@ -371,8 +371,7 @@ class FileDatabase(Database):
             self._open(writes, timeout, create)
         self._is_open = True
         try:
-            with self._connection.telling_damage():
-                yield self._connection
+            yield self._connection
         except BaseException:
             self._is_open = False
             self._close()
@@ -447,6 +446,7 @@ class FileDatabase(Database):
                     self._close()
                     return
             except Exception as error:
+                self._closer = None
                 # The folder may have been removed. What was committed is in the log of DuckDB.
                 _log.warning("Closing %s: %s", self.path, error)
                 return

@@ -4,8 +4,10 @@ This text is part of every script that is exported, too: it runs on any Python s
 """
 
 import csv
+import gzip
 import math
 import re
+import zlib
 from typing import Any
 
 __all__ = ["MISSING", "cell_number", "decoded", "find_form", "is_monotonic", "split_lines"]
@@ -18,7 +20,15 @@ _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 
 
 def decoded(data: Any) -> Any:
-    """Return the lines of a file that are not blank, without a separator that ends all of them."""
+    """Return the lines of a file that are not blank, without a separator that ends all of them.
+
+    The file may be compressed by gzip. ValueError if it is not text.
+    """
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError("it is damaged: %s" % error) from error  # noqa: UP031 - Python 3.6
     try:
         # Excel calls it Unicode text.
         is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -26,7 +36,12 @@ def decoded(data: Any) -> Any:
     except UnicodeDecodeError:
         # Instruments write the degree sign and the micro sign in the code page of their system.
         text = data.decode("cp1252", "replace")
+    if "\0" in text:
+        raise ValueError("it is not a text file")
     lines = [line for line in text.splitlines() if line.strip()]
+    if lines and re.fullmatch('"?sep=."?', lines[0]):
+        # As Excel takes it, for itself.
+        del lines[0]
     for mark in ",;\t":
         if all(line.endswith(mark) for line in lines):
             return [line[:-1] for line in lines]

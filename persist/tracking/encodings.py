@@ -10,9 +10,12 @@ from persist.archive import Archive, restore
 from persist.tracking.errors import StoreError
 from persist.tracking.optional import import_optional
 
-__all__ = ["FILE", "ITEM", "decode", "encode", "extension_of"]
+__all__ = ["FILE", "ITEM", "OBJECT_FORMATS", "decode", "encode", "extension_of"]
 
 _EXTENSIONS = {"joblib": "joblib", "pickle": "pkl", "cloudpickle": "pkl", "archive": "py"}
+OBJECT_FORMATS = tuple(_EXTENSIONS)
+"""What objects can be stored as; older stores call some others, which are pickles."""
+
 ITEM = "item"
 """The variable of the object in an artifact that is an archive."""
 

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import json
 import os
 import re
 import time
-import zoneinfo
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,13 +17,12 @@ import numpy
 
 from persist.errors import DamagedError, LockTimeout
 from persist.tracking.columns import ALL_TABLES
-from persist.tracking.dialect import Dialect, Statement, Transactional
 from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
 from persist.tracking.schema import create_schema, has_schema
-from persist.tracking.sql import check_query
+from persist.tracking.statements import Dialect, Statement, Transactional
 
-__all__ = ["Connection", "connect", "local_zone"]
+__all__ = ["Connection", "connect"]
 
 # No statement reaches a file but the database, nor a variable of the program.
 _CONFIG = {"enable_external_access": "false", "python_enable_replacements": "false"}
@@ -38,6 +36,20 @@ _CORRUPT = re.compile(f"Corrupt database file|{_LOG}")
 _LOCKED = re.compile("Could not set lock|Conflicting lock|used by another process")
 _HOLDER = re.compile(r"PID (\d+)")
 _INCOMING = "incoming_rows"
+# All others that a FROM may call reach files, settings, other tables by name, or write.
+_TABLE_FUNCTIONS = frozenset(
+    {
+        *("range", "generate_series", "unnest", "json_each", "json_tree", "repeat", "repeat_row"),
+        *("summary", "histogram", "histogram_values", "pragma_table_info", "pragma_show"),
+        *("pragma_version", "pragma_database_size", "duckdb_tables", "duckdb_columns"),
+        *("duckdb_views", "duckdb_indexes", "duckdb_constraints", "duckdb_schemas"),
+        *("duckdb_types", "duckdb_functions", "duckdb_databases"),
+    }
+)
+# DuckDB marks those as volatile that do something; these only return other values each time.
+_VOLATILE = frozenset({"random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "error"})
+_VIEWS = frozenset({"v_aggregated_predictions"})
+_REFUSED = "sql takes one SELECT statement, which only reads"
 
 Rows = list[tuple[Any, ...]]
 
@@ -129,42 +141,46 @@ class Connection(Transactional):
         self._raw.close()
 
     def _execute(self, text: str, values: Sequence[Any] = ()) -> Any:
-        return self._raw.execute(text, list(values))
+        with self._translating():
+            return self._raw.execute(text, list(values))
 
     @contextlib.contextmanager
-    def telling_damage(self) -> Iterator[None]:
-        """Context manager that raises DamagedError where DuckDB finds that its file is corrupt."""
+    def _translating(self) -> Iterator[None]:
+        """Context manager that raises the error of persist for one of DuckDB."""
         try:
             yield
         except import_optional("duckdb").Error as error:
+            if isinstance(error, StoreError):
+                raise
             if _CORRUPT.search(str(error)):
                 raise DamagedError(f"{self._path} is damaged: {error}") from error
-            raise
+            message = f"{self._path} refused a statement: {error}"
+            raise database_error(type(error).__name__, message) from error
 
     def rows(self, statement: Statement) -> Rows:
         """Return the rows of a statement."""
         # DuckDB 2 wants each result to be read to its end before the next query.
-        found: Rows = self._execute(*statement).fetchall()
+        with self._translating():
+            found: Rows = self._execute(*statement).fetchall()
         return found
 
     def records(self, statement: Statement) -> list[dict[str, Any]]:
         """Return the rows of a statement as dicts."""
-        cursor = self._execute(*statement)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        with self._translating():
+            cursor = self._execute(*statement)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def arrow(self, statement: Statement) -> Any:
         """Return the rows of a statement as a pyarrow.Table."""
         import_optional("pyarrow")
-        return self._raw.sql(statement.text, params=list(statement.values)).to_arrow_table()
+        with self._translating():
+            return self._raw.sql(statement.text, params=list(statement.values)).to_arrow_table()
 
     def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
-        """Return the rows of a query of a user as a pyarrow.Table; see `check_query`."""
-        try:
-            return self.arrow(Statement(check_query(self._raw, text, values, can_write), values))
-        except import_optional("duckdb").Error as error:
-            message = f"{self._path} refused a statement: {error}"
-            raise database_error(type(error).__name__, message) from error
+        """Return the rows of a query of a user as a pyarrow.Table; see `_checked`."""
+        with self._translating():
+            return self.arrow(Statement(_checked(self._raw, text, values, can_write), values))
 
     def rollback(self) -> None:
         """Undo the transaction."""
@@ -258,13 +274,106 @@ def _lists(values: Sequence[Any], element: Any) -> Any:
     return pa.LargeListArray.from_arrays(pa.array(offsets), flat, mask=mask)
 
 
-@functools.lru_cache(maxsize=8)
-def local_zone(variable: str | None) -> str:
-    """Return the name of the time zone of this machine, whose ``TZ`` is `variable`."""
-    with contextlib.suppress(KeyError, ValueError, OSError):
-        if variable:
-            return zoneinfo.ZoneInfo(variable.removeprefix(":")).key
-    # DuckDB finds it in the ways of each system, but some releases do not look at the variable.
-    with import_optional("duckdb").connect() as connection:
-        [(name,)] = connection.execute("SELECT current_setting('TimeZone')").fetchall()
-    return str(name).replace("'", "")
+def _checked(connection: Any, query: str, parameters: Sequence[Any], can_write: bool) -> str:
+    """Return the text of one SELECT statement that calls functions which compute, and reads tables.
+
+    Whether it only reads must be found out if the connection can write.
+
+    Raises
+    ------
+    StoreError
+        If it is anything else.
+    """
+    statements = connection.extract_statements(query)
+    kinds = [statement.type.name for statement in statements]
+    if kinds != ["SELECT"]:
+        raise StoreError(f"{_REFUSED}; got {', '.join(kinds) or 'nothing'}")
+    text: str = statements[0].query.strip().rstrip(";")
+    _check_calls(connection, text)
+    if can_write:
+        _check_reads(connection, text, parameters)
+    return text
+
+
+def _check_calls(connection: Any, query: str) -> None:
+    """Refuse a statement that calls a function with an effect, or reads something but tables.
+
+    The database may be open with the options of a connection of the user's own, which lets
+    statements reach files; and some functions do something even where none may be reached.
+    """
+    [(text,)] = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchall()
+    tree = json.loads(text)
+    if tree.get("error"):
+        # DESCRIBE, SUMMARIZE and what else has no tree name tables and call nothing, unless they
+        # hold a query.
+        if "(" in query or "'" in query:
+            raise StoreError(
+                f"{_REFUSED}; got one that cannot be checked: {tree.get('error_message', '')}"
+            )
+        return
+    nodes = list(_nodes(tree))
+    names = {str(node["function_name"]).lower() for node in nodes if "function_name" in node}
+    query_of_functions = (
+        "SELECT lower(function_name), function_type, stability, internal FROM duckdb_functions() "
+        "WHERE lower(function_name) IN (SELECT unnest(?))"
+    )
+    calls = {
+        str(node["function"]["function_name"]).lower()
+        for node in nodes
+        if node.get("type") == "TABLE_FUNCTION"
+    }
+    for name in calls - _TABLE_FUNCTIONS:
+        raise _refusal(f"the function {name}")
+    known = connection.execute(query_of_functions, [sorted(names)]).fetchall()
+    for name, kind, stability, is_internal in known:
+        if not is_internal or (
+            kind == "scalar" and stability == "VOLATILE" and name not in _VOLATILE
+        ):
+            raise _refusal(f"the function {name}")
+    _check_tables(connection, nodes)
+
+
+def _check_tables(connection: Any, nodes: Sequence[dict[str, Any]]) -> None:
+    """Refuse the names of files and of variables of the program, which can stand for tables."""
+    common = {str(node["key"]).lower() for node in nodes if "key" in node and "value" in node}
+    known = connection.execute(
+        "SELECT lower(table_name) FROM duckdb_tables() UNION ALL "
+        "SELECT lower(view_name) FROM duckdb_views() WHERE internal OR view_name IN "
+        "(SELECT unnest(?))",
+        [sorted(_VIEWS)],
+    ).fetchall()
+    allowed = common | {name for (name,) in known}
+    for node in nodes:
+        if node.get("type") == "BASE_TABLE":
+            name = str(node["table_name"])
+            # What is in no schema of the store is not there: DuckDB says so itself.
+            if name.lower() not in allowed:
+                raise _refusal(f"{name!r}, which is not a table of the store")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield all objects of a document."""
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            yield node
+            todo.extend(node.values())
+        elif isinstance(node, list):
+            todo.extend(node)
+
+
+def _refusal(what: str) -> StoreError:
+    return StoreError(f"{_REFUSED}; got one with {what}")
+
+
+def _check_reads(connection: Any, query: str, parameters: Sequence[Any]) -> None:
+    """Refuse a statement that changes something, as one that begins with WITH can.
+
+    Such a statement cannot stand within another, where one that reads can.
+    """
+    duckdb = import_optional("duckdb")
+    try:
+        connection.execute(f"EXPLAIN SELECT * FROM ({query}\n)", list(parameters))
+    except (duckdb.BinderException, duckdb.ParserException) as error:
+        raise StoreError(f"{_REFUSED}: {error}") from error

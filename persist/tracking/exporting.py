@@ -15,7 +15,7 @@ from persist.tracking.artifacts import Artifacts
 from persist.tracking.bundle_writing import Part, write_bundle
 from persist.tracking.columns import TABLES
 from persist.tracking.database import Opened
-from persist.tracking.errors import ArgumentError, RecordNotFoundError, StoreError
+from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.fitted import (
     FINAL_FOLDS,
     FittedChain,
@@ -181,9 +181,7 @@ class Exports:
         KeyError
             If the pipeline is unknown.
         """
-        pipeline = self._queries.get_pipeline(pipeline_id)
-        if pipeline is None:
-            raise RecordNotFoundError(f"Pipeline not found: {pipeline_id}")
+        pipeline = self._queries.known("pipelines", pipeline_id)
         path = _prepared(output_path, ".json")
         with replace_file(path) as file:
             json.dump(pipeline["expanded_config"], file, indent=2, ensure_ascii=False)
@@ -199,9 +197,7 @@ class Exports:
         """
         yaml = import_optional("yaml")
         with self._opened.reading():
-            run = self._queries.get_run(run_id)
-            if run is None:
-                raise RecordNotFoundError(f"Run not found: {run_id}")
+            run = self._queries.known("runs", run_id)
             order = self._oldest_first("pipelines")
             ids = select("pipelines", ("pipeline_id",), {"run_id": run_id}, order=order)
             pipelines = [self._pipeline_document(key) for key in self._opened.column(ids)]
@@ -236,9 +232,7 @@ class Exports:
 
     def _known_chain(self, chain_id: str) -> dict[str, Any]:
         """Return what is recorded of a chain that can predict; see `replay_chain`."""
-        chain = self._queries.get_chain(chain_id)
-        if chain is None:
-            raise RecordNotFoundError(f"Chain not found: {chain_id}")
+        chain = self._queries.known("chains", chain_id)
         if not fold_models(chain):
             raise StoreError("Chain has no fold model artifacts")
         if all(step.get("step_idx") != chain["model_step_idx"] for step in chain["steps"]):
@@ -273,8 +267,7 @@ class Exports:
         return f"created_at, {self._opened.dialect.insertion_order(table)}"
 
     def _pipeline_document(self, pipeline_id: str) -> dict[str, Any]:
-        pipeline = self._queries.get_pipeline(pipeline_id)
-        assert pipeline is not None
+        pipeline = self._queries.known("pipelines", pipeline_id)
         names = [column.name for column in TABLES["chains"].columns]
         order = self._oldest_first("chains")
         chains = select("chains", names, {"pipeline_id": pipeline_id}, order=order)

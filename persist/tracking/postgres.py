@@ -22,10 +22,10 @@ from persist.errors import LockTimeout
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles, RemoteArtifactFiles
 from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
 from persist.tracking.database import Database
-from persist.tracking.dialect import Dialect, Statement, Transactional
 from persist.tracking.errors import ArgumentError, StoreError, constraint_error
 from persist.tracking.optional import import_optional
 from persist.tracking.schema import INDEXES, NATURAL_KEY, column_ddl, view_ddl
+from persist.tracking.statements import Dialect, Statement, Transactional
 from persist.urls import is_url, without_password
 
 __all__ = ["PostgresConnection", "PostgresDatabase"]
@@ -269,8 +269,10 @@ class PostgresConnection(Transactional):
         """Run a statement, or run it for each of several tuples of values."""
         try:
             return self._raw.exec_driver_sql(_as_driver(text), values if many else tuple(values))
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"cannot send text to {self._path}: {error}") from error
         except import_optional("sqlalchemy.exc").SQLAlchemyError as error:
-            raise _translated(self._path, error) from error
+            raise _translated(self._path, error, self.is_lost) from error
 
 
 class PostgresDatabase(Database):
@@ -487,10 +489,14 @@ def _as_driver(text: str) -> str:
     return _TOKEN.sub(replaced, text)
 
 
-def _translated(path: str, error: Any) -> Exception:
+def _translated(path: str, error: Any, is_lost: bool) -> Exception:
     """Return the error of persist for one of SQLAlchemy."""
     reason = getattr(error, "orig", error)
     text = str(reason).strip()
+    if is_lost:
+        # Later statements of a batch fail with what SQLAlchemy has to say.
+        why = f": {text}" if hasattr(error, "orig") else ""
+        return StoreError(f"lost the connection to {path}{why}; call again, which connects anew")
     if isinstance(reason, _errors().IntegrityError):
         return constraint_error(text)
     if isinstance(reason, _errors().DataError) and "NUL" in text:

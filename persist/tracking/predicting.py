@@ -14,6 +14,8 @@ from persist.tracking.bundle_reading import BundleLoader
 from persist.tracking.errors import DataNotFoundError, DataTypeError, PipelineError
 from persist.tracking.optional import import_optional
 from persist.tracking.store import WorkspaceStore
+from persist.tracking.training.data import is_frame
+from persist.tracking.training.loading import collected
 from persist.urls import is_url
 
 __all__ = ["PredictResult", "predict"]
@@ -212,15 +214,12 @@ def _features(data: Any) -> Any:
         if "X" not in data:
             raise DataTypeError("A mapping of data must have an 'X' key with the features")
         data = data["X"]
-    elif isinstance(data, tuple):
+    elif isinstance(data, tuple) and data:
         data = data[0]
-    # A lazy frame warns where it is asked for its columns.
-    if hasattr(data, "collect") and hasattr(data, "lazy"):
-        data = data.collect()
-    is_frame = hasattr(data, "columns") and hasattr(data, "to_numpy")
-    if hasattr(data, "to_numpy") and not is_frame:
+    data = collected(data)
+    if hasattr(data, "to_numpy") and not is_frame(data):
         data = data.to_numpy()
-    if not is_frame and not isinstance(data, numpy.ndarray) and not hasattr(data, "tocsr"):
+    if not is_frame(data) and not isinstance(data, numpy.ndarray) and not hasattr(data, "tocsr"):
         raise DataTypeError(
             f"Unsupported data type: {type(data).__name__}; give an array, a frame, a tuple (X, y) "
             "or a mapping with an 'X' key"

@@ -198,7 +198,12 @@ def name_mismatch(wanted: Any, features: Any) -> Any:
     if unknown:
         reasons.append("not known: " + _some(unknown))
     if not reasons:
-        reasons.append("the same columns are in another order")
+        is_permuted = len(found) == len(wanted)
+        reasons.append(
+            "the same columns are in another order"
+            if is_permuted
+            else "some columns are there more than once"
+        )
     return (
         "cannot predict: feature names should match those that were passed during fit; "
         + "; ".join(reasons)

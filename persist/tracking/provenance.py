@@ -45,9 +45,7 @@ class Provenance:
             If the run is unknown.
         """
         with self._opened.reading():
-            run = self._queries.get_run(run_id)
-            if run is None:
-                raise RecordNotFoundError(f"Run not found: {run_id}")
+            run = self._queries.known("runs", run_id)
             config = run["config"] if isinstance(run["config"], dict) else {}
             source = config.get("source")
             text = None if source is None else self._artifacts.read(source)[0].decode()
@@ -74,9 +72,7 @@ class Provenance:
         KeyError
             If the run is unknown, or no source of it was recorded.
         """
-        run = self._queries.get_run(run_id)
-        if run is None:
-            raise RecordNotFoundError(f"Run not found: {run_id}")
+        run = self._queries.known("runs", run_id)
         config = run["config"] if isinstance(run["config"], dict) else {}
         if config.get("source") is None:
             reason = config.get("source_error") or "the release that ran it has not recorded it"
@@ -95,7 +91,7 @@ class Provenance:
         with self._opened.changing() as changes:
             dead = self._queries.dead_runs()
             for run_id in dead:
-                process = (self._queries.get_run(run_id) or {})["config"]["process"]
+                process = self._queries.known("runs", run_id)["config"]["process"]
                 has_left_it = has_left(run_id)
                 ended = "left the run before its end" if has_left_it else "ended before the run did"
                 error = f"process {process['pid']} on {process['host']} {ended}"

@@ -11,8 +11,8 @@ import numpy
 
 from persist.tracking.columns import LABELS, TABLES
 from persist.tracking.database import Frame, Opened
-from persist.tracking.engine import local_zone
 from persist.tracking.environment import has_left, is_dead
+from persist.tracking.errors import RecordNotFoundError
 from persist.tracking.meanings import with_meaning
 from persist.tracking.optional import import_optional
 from persist.tracking.statements import (
@@ -27,7 +27,7 @@ from persist.tracking.statements import (
     utc,
     where_all,
 )
-from persist.tracking.times import with_zone
+from persist.tracking.times import local_zone, with_zone
 
 __all__ = ["Queries"]
 
@@ -312,6 +312,13 @@ class Queries:
         columns = select_utc(dialect, table, zone)
         text = f"SELECT {columns} FROM {table}{where_all(tests)} {order}"
         return Statement(text, [*given.values()])
+
+    def known(self, table: str, key: str) -> dict[str, Any]:
+        """Return what is recorded of a row, as `get_run` does; KeyError if there is none."""
+        found = self._record(table, key)
+        if found is None:
+            raise RecordNotFoundError(f"{table[:-1].capitalize()} not found: {key}")
+        return found
 
     def _record(self, table: str, key: str) -> dict[str, Any] | None:
         with self._opened.reading() as connection:

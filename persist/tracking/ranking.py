@@ -140,18 +140,21 @@ class Ranking:
             if has_nan:
                 query = f"SELECT max(\"{metric}\") = 'NaN'::FLOAT8 FROM predictions"
                 has_nan = bool(self._opened.column(Statement(query))[0])
+            # JSON is compared as text.
+            json_columns = TABLES["predictions"].json_columns
+            ranked, groups = (
+                f'"{name}"::VARCHAR' if name in json_columns else f'"{name}"'
+                for name in (metric, group_by)
+            )
             if higher:
                 key = f'CASE WHEN "metric" = ANY(?::VARCHAR[]) THEN -"{metric}" ELSE "{metric}" END'
                 order, ordered = f"NULLIF({key}, 'NaN'::FLOAT8) ASC NULLS LAST", [higher]
             else:
-                order, ordered = _directed(metric, low_first, has_nan), []
+                order, ordered = _directed(ranked, low_first, has_nan), []
             if group_by is None:
                 columns = select_utc(dialect, "predictions")
                 text = f"SELECT {columns} FROM predictions{where} ORDER BY {order} LIMIT ?"
                 return self._opened.frame(Statement(text, [*values, *ordered, count]), engine)
-            # JSON is compared as text.
-            is_json = TABLES["predictions"].column(group_by).type == "JSON"
-            groups = f'"{group_by}"' + ("::VARCHAR" if is_json else "")
             columns = select_utc(dialect, "predictions", hidden="place")
             text = (
                 f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {groups} ORDER "
@@ -321,7 +324,7 @@ class Ranking:
         count = check_count("n", n)
         with self._opened.reading():
             low_first = not self._higher([metric]) if ascending is None else ascending
-            order = _directed(score_column, low_first, has_nan=True)
+            order = _directed(f'"{score_column}"', low_first, has_nan=True)
             order = f"{order}, chain_id, model_name"
             statement = self._chain_scores(order, count, metric=metric, **filters)
             return self._opened.frame(statement, engine)
@@ -436,5 +439,5 @@ def _directed(column: str, low_first: bool, has_nan: bool) -> str:
     """Return how to order by a column, with nulls last."""
     # Only where it matters: DuckDB finds the first few of a plain column quicker. For both
     # databases a value that is not a number is the greatest of all.
-    key = f"NULLIF(\"{column}\", 'NaN'::FLOAT8)" if has_nan else f'"{column}"'
+    key = f"NULLIF({column}, 'NaN'::FLOAT8)" if has_nan else column
     return f"{key} {'ASC' if low_first else 'DESC'} NULLS LAST"

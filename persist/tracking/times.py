@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import threading
 import time
+import zoneinfo
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from persist.tracking.columns import ORIGINS, TABLES
+from persist.tracking.optional import import_optional
 
-__all__ = ["as_utc", "is_dated", "new_id", "now", "with_zone"]
+__all__ = ["as_utc", "is_dated", "local_zone", "new_id", "now", "with_zone"]
 
 _VERSION = 7
 _VERSION_DIGIT = 14  # of the text of a UUID
@@ -92,3 +96,15 @@ def with_zone(table: str, record: dict[str, Any]) -> dict[str, Any]:
         name: as_utc(key, record[name]) for name in TABLES[table].times if record[name] is not None
     }
     return {**record, **times}
+
+
+@functools.lru_cache(maxsize=8)
+def local_zone(variable: str | None) -> str:
+    """Return the name of the time zone of this machine, whose ``TZ`` is `variable`."""
+    with contextlib.suppress(KeyError, ValueError, OSError):
+        if variable:
+            return zoneinfo.ZoneInfo(variable.removeprefix(":")).key
+    # DuckDB finds it in the ways of each system, but some releases do not look at the variable.
+    with import_optional("duckdb").connect() as connection:
+        [(name,)] = connection.execute("SELECT current_setting('TimeZone')").fetchall()
+    return str(name).replace("'", "")

@@ -9,8 +9,7 @@ from persist.display import View, check_view
 from persist.errors import DamagedError, PersistError
 from persist.tracking.columns import ALL_TABLES, TABLES
 from persist.tracking.database import Opened
-from persist.tracking.dialect import Statement
-from persist.tracking.statements import select
+from persist.tracking.statements import Statement, select
 
 __all__ = ["StoreReport", "Verification"]
 

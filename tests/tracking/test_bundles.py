@@ -414,8 +414,9 @@ def test_arguments_of_predict_are_checked(store, tmp_path):
         predict("x.n4a")
     with pytest.raises(TypeError, match="'X' key"):
         predict(data={"Y": X}, chain_id=ids.chain, workspace_path=workspace)
-    with pytest.raises(TypeError, match="Unsupported data type"):
-        predict(data="X.csv", chain_id=ids.chain, workspace_path=workspace)
+    for data in ("X.csv", ()):
+        with pytest.raises(TypeError, match="Unsupported data type"):
+            predict(data=data, chain_id=ids.chain, workspace_path=workspace)
     with pytest.raises(TypeError, match="must be the path of a bundle"):
         predict(3, X)
     with pytest.raises(FileNotFoundError, match="no workspace was found there; give work"):
@@ -499,6 +500,8 @@ def test_scripts_read_tables_as_instruments_write_them(
     spectra, tmp_path, header, separator, decimal
 ):
     frame, result = spectra
+    with pytest.raises(ValueError, match="some columns are there more than once"):
+        predict(result.best, frame[[*frame.columns, frame.columns[0]]])
     main = runpy.run_path(str(result.export(tmp_path / "model.n4a.py")))["main"]
     path, out = tmp_path / "new.csv", tmp_path / "out.csv"
     path.write_text(table_text(header, separator, decimal))

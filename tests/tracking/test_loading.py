@@ -14,6 +14,7 @@ import polars
 from sklearn.linear_model import Ridge
 
 from persist.tracking import load_data, run
+from persist.tracking.errors import DataError
 from tests.effort import IS_SHORT
 
 GENERATOR = numpy.random.default_rng(4)
@@ -239,3 +240,59 @@ def test_a_list_of_frames_is_several_data_sets_unless_they_are_features_and_targ
     lazy = polars.from_pandas(frame).lazy()
     for others in ([lazy, lazy], [lazy.collect().to_arrow(), frame]):
         assert [data.name for data in load_data(others)] == ["dataset", "dataset_2"]
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ({"separator": "xx"}, "separator='xx': give one character"),
+        ({"separator": ""}, "one character"),
+        ({"separator": 5}, "one character"),
+        ({"separator": "§"}, "one character"),
+        ({"decimal": ";"}, "decimal=';': give '.' or ','"),
+        ({"header": "yes"}, "header='yes': give True or False"),
+        ({"missing": "NA"}, "missing='NA': give a list"),
+        ({"missing": [1]}, "give a list"),
+        ({"target": []}, "give one column or more"),
+        ({"target": ["y", 2]}, "give one column or more, each once"),
+    ],
+)
+def test_options_of_another_form_are_refused(tmp_path, option, reason):
+    path = tmp_path / "data.csv"
+    path.write_text("a;b;y\n1;2;3\n4;5;6\n")
+    with pytest.raises(DataError, match=reason):
+        load_data(path, **option)
+    with pytest.raises(DataError, match=reason):
+        run([Ridge()], path, workspace_path=tmp_path / "w", **option)
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("header", ["a;b;a;y", "a;b; a;y", "1100;1102;1100;y", ";;b;y"])
+def test_files_in_which_two_columns_have_one_name_are_refused(tmp_path, header):
+    path = tmp_path / "data.csv"
+    path.write_text(f"{header}\n1;2;3;4\n5;6;7;9\n")
+    with pytest.raises(DataError, match="more than one column is called"):
+        load_data(path)
+
+
+def test_what_is_no_text_is_told_and_gzip_is_known_by_its_bytes(tmp_path):
+    text = b"a;b;y\n1;2;3\n4;5;6\n"
+    for name, content in (
+        ("DATA.GZ", gzip.compress(text)), ("data.csv.gz", text), ("sep.csv", b"sep=;\n" + text),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        assert load_data(tmp_path / name)[0].y.tolist() == [3, 6]
+    for content, reason in (
+        (gzip.compress(text)[:20], "it is damaged"),
+        (b"PAR1" + bytes(20), "it is not a text file"),
+        (b'a,"b\nc",y\n1,2,3\n', "row 2 has|row 3 has"),
+    ):
+        (tmp_path / "data").write_bytes(content)
+        with pytest.raises(DataError, match=reason):
+            load_data(tmp_path / "data")
+
+
+def test_integers_that_numpy_does_not_have_are_floats(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a;b;y\n12345678901234567890;2;1\n4;5;2\n")
+    assert load_data(path)[0].X["a"].tolist() == [12345678901234567890.0, 4.0]

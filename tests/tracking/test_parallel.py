@@ -3,6 +3,7 @@
 import concurrent.futures
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -53,6 +54,16 @@ class Dying(TransformerMixin, BaseEstimator):
 class Failing(Dying):
     def fit(self, X, y=None):
         raise RuntimeError("no light on the sensor")
+
+
+class Drawing(Dying):
+    """A transformer that draws from the generators of the process."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X + random.random() + numpy.random.rand(*X.shape)
 
 
 PIPELINES = [
@@ -114,6 +125,21 @@ def test_processes_give_the_numbers_of_one(tmp_path, serial):
     assert "1 failed" in told[-1][2]
     assert "best rmse of dataset" in told[-1][2]
     numpy.testing.assert_array_equal(predict(result.best, X), predict(serial.best, X))
+
+
+def test_generators_of_the_process_are_seeded_and_left_as_they_were(tmp_path):
+    states = random.getstate(), numpy.random.get_state()[1].tolist()
+    found = [
+        recorded(
+            train(tmp_path / str(n), [[Drawing(), Ridge()]] * 2, (X[:60], Y[:60]), n_jobs=n, cv=2)
+        )
+        for n in (1, 2)
+    ]
+    assert found[0] == found[1]
+    assert found[0][0][1] == found[0][1][1]
+    with concurrent.futures.ThreadPoolExecutor(3) as executor:
+        train(tmp_path, [[Drawing(), Ridge()]] * 2, (X[:60], Y[:60]), executor=executor, cv=2)
+    assert states == (random.getstate(), numpy.random.get_state()[1].tolist())
 
 
 @pytest.mark.cases(0)

@@ -26,9 +26,9 @@ from sklearn.linear_model import Ridge
 from persist.cli import main
 from persist.errors import LockTimeout, MissingExtraError
 from persist.tracking import WorkspaceStore, predict, run
-from persist.tracking.dialect import Statement
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.migrating import migrate
+from persist.tracking.statements import Statement
 from tests.dataset.crashes import KILLED, run_in_child
 from tests.effort import IS_SHORT
 from tests.tracking.samples import Mean, fill, predict_args
@@ -256,14 +256,19 @@ def test_a_connection_that_the_server_ended_is_made_anew(server, site):
         server.execute(end, name)
         store.begin_run("second", {}, [])
 
-        def lose():
+        def lose(goes_on):
             with store.batch():
                 store.begin_run("third", {}, [])
                 store.list_runs()
                 server.execute(end, name)
+                if goes_on:
+                    with contextlib.suppress(StoreError):
+                        store.list_runs()
+                    store.list_runs()
 
-        with pytest.raises(StoreError):
-            lose()
+        for goes_on in (False, True):
+            with pytest.raises(StoreError, match=r"lost the connection to .*; call again, which"):
+                lose(goes_on)
         assert store.list_runs()["name"].to_list() == ["second", "exp"]
 
 

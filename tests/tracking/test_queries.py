@@ -17,7 +17,7 @@ import pandas
 import polars
 import pyarrow
 
-from persist.errors import MissingExtraError
+from persist.errors import MissingExtraError, PersistError
 from persist.tracking import WorkspaceStore, higher_is_better
 from persist.tracking.columns import TABLES
 from persist.tracking.errors import StoreError
@@ -56,6 +56,24 @@ def test_the_best_come_first_as_their_metric_asks_for_and_nulls_last(scored):
     found = scored.top_predictions(9, metric="val_score", ascending=False, dataset_name="wheat_1")
     assert scores(found) == [4, 3, 2, 1, 0, None]
     assert scored.top_predictions(0, dataset_name="corn").is_empty()
+
+
+def test_predictions_are_ranked_and_grouped_by_any_column(scored):
+    with scored.opened.reading():
+        for column in TABLES["predictions"].columns:
+            assert len(scored.top_predictions(3, metric=column.name, ascending=False)) == 3
+            assert len(scored.top_predictions(1, group_by=column.name, ascending=True)) >= 1
+
+
+def test_values_that_the_database_refuses_are_told_as_errors_of_persist(scored):
+    for ask in (
+        lambda: scored.get_run(5),
+        lambda: scored.query_predictions(dataset_name="a\ud800"),
+        lambda: scored.query_predictions(branch_id="one"),
+    ):
+        with pytest.raises(PersistError):
+            ask()
+    assert len(scored.query_predictions("corn", limit=2**63)) == 6
 
 
 def test_what_is_no_number_is_not_the_best(scored):

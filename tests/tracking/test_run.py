@@ -219,6 +219,16 @@ def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
         ([Ridge()], "no/such/folder", {}, "no data set"),
         ([Ridge()], {"x": 1}, {}, "must have 'X' and 'y'"),
         ([Ridge()], polars.DataFrame({"a": [1.0]}), {"target": "b"}, "no column 'b'"),
+        ([{"_or_": []}, Ridge()], (X, Y), {}, "one alternative or more"),
+        ([{"y_processing": []}, Ridge()], (X, Y), {}, "one y_processing or more"),
+        ([KFold(2), KFold(3), Ridge()], (X, Y), {}, "Step 2 makes folds, as step 1 does"),
+        ([Ridge()], (X, Y), {"n_jobs": "2"}, "n_jobs='2'"),
+        ([Ridge()], (X, Y), {"n_jobs": 1.5}, "n_jobs=1.5"),
+        ([Ridge()], (X, Y), {"n_jobs": 0}, "n_jobs=0"),
+        ([Ridge()], (X, Y), {"random_state": -1}, "random_state=-1"),
+        ([Ridge()], (X, Y), {"random_state": "a"}, "random_state='a'"),
+        ([Ridge()], (X, Y), {"random_state": 2**32}, "an integer from 0"),
+        ([Ridge()], (X, Y), {"artifact_format": "zip"}, "artifact_format='zip'"),
     ],
 )
 def test_what_cannot_be_trained_is_told_before_anything_is_recorded(

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import numpy
 import pytest
@@ -43,6 +44,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 
@@ -363,6 +365,20 @@ def test_labels_are_those_of_the_user(train):
         assert found["classes"].tolist() == numpy.unique(labels).tolist()
 
 
+def test_classes_that_a_fold_lacks_have_no_chance_there(train):
+    order = numpy.argsort(LABELS, kind="stable")
+    features, labels = X[order], LABELS[order]
+    result = train([GaussianNB()], (features, labels), cv=KFold(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = cross_val_predict(
+            GaussianNB(), features, labels, cv=KFold(4), method="predict_proba"
+        )
+    found = arrays(result, fold_id="avg", partition="val")
+    assert found["classes"].tolist() == numpy.unique(labels).tolist()
+    numpy.testing.assert_array_equal(found["y_proba"], expected[found["sample_indices"]])
+
+
 def test_samples_keep_their_identity(train):
     frame = FRAME.set_axis([f"s{i}" for i in range(60)])
     order = GENERATOR.permutation(60)
@@ -539,6 +555,14 @@ def test_probabilities_are_scored(train):
     assert fold_scores(result, "roc_auc_ovr") == pytest.approx(expected["test_score"])
 
 
+def test_probabilities_of_several_outputs_are_scored(train):
+    several = (numpy.column_stack([Y, X[:, 0]]) > [numpy.median(Y), 0.5]).astype(int)
+    model, cv = KNeighborsClassifier(), KFold(3, shuffle=True, random_state=0)
+    result = train([model], (X, several), metric="roc_auc", cv=cv)
+    expected = cross_validate(model, X, several, cv=cv, scoring="roc_auc")
+    assert fold_scores(result, "roc_auc") == pytest.approx(expected["test_score"])
+
+
 def test_a_metric_that_is_not_known_is_told_at_once(tmp_path):
     with pytest.raises(ValueError, match="cannot score by metric 'RMSEX'"):
         run([Ridge()], (X, Y), metric="RMSEX", workspace_path=tmp_path / "ws")
@@ -704,6 +728,9 @@ def test_frozen_estimators_are_steps(train):
         ((X, pandas.Series(["a", None] * 30)), {}, "y has no value in row 1, 3, 5, 7, 9 and"),
         ((X, Y), {"groups": [None, *"abcde" * 11, *"abcd"]}, "groups has no value in row 0"),
         ((X, Y), {"sample_weight": [*range(59), numpy.nan]}, "sample_weight has no value in row"),
+        ((X, Y), {"sample_weight": 1.5}, r"sample_weight of dataset: it has the shape \(\)"),
+        ((X, Y), {"sample_weight": ["a"] * 60}, "sample_weight of dataset: it has no numbers"),
+        ((X, Y), {"groups": numpy.ones((60, 2))}, r"groups of dataset: it has the shape \(60, 2\)"),
         ((X, Y, X, numpy.full(60, numpy.nan)), {}, "y_test has no value in row 0, 1"),
         ((FRAME, Y), {"test": (FRAME[NAMES[::-1]], Y)}, "X_test.*in another order"),
         ((FRAME, Y, FRAME.rename(columns={"1100": "a"}), Y), {}, "missing: 1100; not known: a"),

@@ -69,11 +69,18 @@ class Data:
         count = row_count(self.X)
         for what in ("groups", "sample_weight", "ids"):
             values = getattr(self, what)
-            if values is not None and len(values) != count:
+            if values is not None and numpy.shape(values) != (count,):
+                shape = numpy.shape(values)
+                found = f"{shape[0]} values" if len(shape) == 1 else f"the shape {shape}"
                 raise DataError(
-                    f"cannot use {what} of {self.name}: it has {len(values)} values for "
-                    f"{count} samples; give one for each row of X"
+                    f"cannot use {what} of {self.name}: it has {found} for {count} samples; "
+                    "give one for each row of X"
                 )
+        if self.sample_weight is not None and self.sample_weight.dtype.kind not in "biufO":
+            raise DataError(
+                f"cannot use sample_weight of {self.name}: it has no numbers, but "
+                f"{self.sample_weight.dtype}"
+            )
         if self.rows is None:
             object.__setattr__(self, "rows", numpy.arange(count))
         if self.n_rows is None:
@@ -173,8 +180,10 @@ class Data:
             if values is not None:
                 lines.append(f"  {what}: {', '.join(map(str, values[:_PREVIEW]))}, …")
         for row in range(min(count, _PREVIEW)):
-            cells = numpy.asarray(_dense(take(self.X, numpy.array([row]))))[0, :_PREVIEW]
-            shown = " ".join(f"{cell:.6g}" if _is_number(cell) else str(cell) for cell in cells)
+            first = take(self.X, numpy.array([row]))
+            first = first.toarray() if hasattr(first, "tocsr") else first
+            cells = numpy.asarray(first)[0, :_PREVIEW].tolist()
+            shown = " ".join(f"{c:.6g}" if type(c) in (int, float) else str(c) for c in cells)
             label = row if self.ids is None else self.ids[row]
             more = " …" if width > _PREVIEW else ""
             lines.append(f"  {label}: {shown}{more} -> {self.y[row]}")
@@ -261,11 +270,3 @@ def _kind(values: Any) -> str:
     if is_frame(values):
         return f"{type(values).__module__.partition('.')[0]} frame"
     return f"sparse {values.dtype}" if hasattr(values, "tocsr") else str(values.dtype)
-
-
-def _dense(values: Any) -> Any:
-    return values.toarray() if hasattr(values, "tocsr") else values
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)

@@ -5,15 +5,15 @@ A part depends on nothing but its arguments, so that it may be fitted anywhere, 
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import pickle
+import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy
 
@@ -156,7 +156,11 @@ def fit_part(
     found = Fitted(part)
     try:
         # Other threads and processes have scikit-learn configured as it is by default.
-        with one_thread(), import_optional("sklearn").config_context(**settings.sklearn):
+        configured = import_optional("sklearn").config_context(**settings.sklearn)
+        with one_thread(), configured, _kept_generators():
+            # Some estimators draw from them: as others have left them, in each worker otherwise.
+            random.seed(settings.seed)
+            numpy.random.seed(settings.seed)
             _Fitting(plan, data, settings, found).fit(rest, left_out)
     except Exception as error:
         found.error = reason_of(error)
@@ -164,30 +168,51 @@ def fit_part(
     return found
 
 
-_LIMIT_LOCK = threading.Lock()
-_limited: list[Any] = []
+class _OfProcess:
+    """Makes context managers for a setting of the process.
 
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Context manager within which BLAS computes with one thread.
-
-    The limit is that of the process. Of several threads that fit at once the first sets it and
-    the last lifts it, as their numbers would depend on their timing otherwise. OpenBLAS takes no
-    limit from a thread that Python has started, so whoever starts threads sets it for them.
+    Of several threads the first sets it and the last sets it back, as their numbers would depend on
+    their timing otherwise. `set` returns what sets it back.
     """
-    control = import_optional("threadpoolctl")
-    with _LIMIT_LOCK:
-        _limited.append(control.threadpool_limits(1) if not _limited else None)
-    try:
-        yield
-    finally:
-        with _LIMIT_LOCK:
-            # The first has what was before, whoever leaves last.
-            limits = _limited[0]
-            _limited.pop()
-            if not _limited:
-                limits.restore_original_limits()
+
+    def __init__(self, set: Callable[[], Callable[[], Any]]) -> None:
+        self._set = set
+        self._lock = threading.Lock()
+        self._count = 0
+        self._set_back: Callable[[], Any] = lambda: None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._count:
+                self._set_back = self._set()
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+                if not self._count:
+                    self._set_back()
+
+
+def _limit_threads() -> Callable[[], Any]:
+    limits = import_optional("threadpoolctl").threadpool_limits(1)
+    return cast("Callable[[], Any]", limits.restore_original_limits)
+
+
+def _keep_generators() -> Callable[[], Any]:
+    states = random.getstate(), numpy.random.get_state()
+    return lambda: (random.setstate(states[0]), numpy.random.set_state(states[1]))
+
+
+# OpenBLAS takes no limit from a thread that Python has started, so whoever starts threads sets it
+# for them.
+one_thread = _OfProcess(_limit_threads)
+"""Context manager within which BLAS computes with one thread."""
+
+_kept_generators = _OfProcess(_keep_generators)
+"""Context manager after which the generators of the process are as they were."""
 
 
 class _Fitting:

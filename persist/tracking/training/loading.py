@@ -24,7 +24,7 @@ from persist.tracking.training.reading import (
     read_table,
 )
 
-__all__ = ["features_of", "load_data"]
+__all__ = ["collected", "features_of", "load_data"]
 
 Array = Any
 _Column = str | int
@@ -147,7 +147,7 @@ class _Loader:
     def load(self, dataset: Any) -> list[Data]:
         if isinstance(dataset, Data):
             return [dataset]
-        dataset = [*map(_collected, dataset)] if isinstance(dataset, list) else dataset
+        dataset = [*map(collected, dataset)] if isinstance(dataset, list) else dataset
         if isinstance(dataset, list) and dataset and self._are_data_sets(dataset):
             return [data for one in dataset for data in self.load(one)]
         if isinstance(dataset, (str, os.PathLike)):
@@ -156,7 +156,7 @@ class _Loader:
             return [self._from_mapping(dataset)]
         if isinstance(dataset, (tuple, list)) and len(dataset) in (2, 4):
             return [self.from_parts("dataset", *dataset)]
-        dataset = _collected(dataset)
+        dataset = collected(dataset)
         if is_frame(dataset):
             return [self.from_frame(dataset, "dataset", None)]
         raise DataTypeError(
@@ -192,7 +192,7 @@ class _Loader:
             raise DataError(
                 f"A data set must have 'X' and 'y', or 'data' and 'target', got {[*dataset]}"
             )
-        features, y = _collected(dataset[keys[0]]), dataset.get(keys[1])
+        features, y = collected(dataset[keys[0]]), dataset.get(keys[1])
         own = {what: dataset.get(what) for what in ("groups", "sample_weight")}
         beside = {**self.beside, **{what: v for what, v in own.items() if v is not None}}
         loader = replace(self, beside=beside)
@@ -215,8 +215,8 @@ class _Loader:
     ) -> Data:
         if y is None:
             raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
-        features, y = _collected(features), _collected(y)
-        X_test, y_test = _collected(X_test), _collected(y_test)  # noqa: N806
+        features, y = collected(features), collected(y)
+        X_test, y_test = collected(X_test), collected(y_test)  # noqa: N806
         _check_paired(name, "X", features, {"y": y, **self.beside})
         _check_paired(name, "X_test", X_test, {"y_test": y_test})
         features, found, beside = self._taken(features)
@@ -328,11 +328,16 @@ class _Loader:
 
     def _targets_among(self, columns: list[Any]) -> list[Any]:
         wanted = self.target if isinstance(self.target, (list, tuple)) else [self.target]
-        return [columns[-1] if one is None else _resolved(one, columns) for one in wanted]
+        found = [columns[-1] if one is None else _resolved(one, columns) for one in wanted]
+        if not found or len(set(found)) < len(found):
+            raise DataError(
+                f"cannot predict target={self.target!r:.80}: give one column or more, each once"
+            )
+        return found
 
 
-def _collected(values: Any) -> Any:
-    """Return a lazy frame of polars collected, a table of Arrow as a frame, no masks."""
+def collected(values: Any) -> Any:
+    """Return features or targets with a lazy frame collected, Arrow as a frame, and no masks."""
     # A lazy frame warns where it is asked for its columns.
     if hasattr(values, "collect") and hasattr(values, "lazy"):
         return values.collect()

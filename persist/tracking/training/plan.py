@@ -92,16 +92,14 @@ def make_plans(pipeline: Any) -> list[Plan]:
     TypeError, ValueError
         If a step is something else, or the last one is not a model.
     """
-    lists = pipeline if _is_list_of_lists(pipeline) else [pipeline]
+    are_several = (
+        isinstance(pipeline, (list, tuple))
+        and bool(pipeline)
+        and all(isinstance(one, (list, tuple)) and not _is_named(one) for one in pipeline)
+    )
+    lists = pipeline if are_several else [pipeline]
     found = [choice for one in lists for choice in _expanded(_steps(one))]
     return [_plan(number, steps, choices) for number, (steps, choices) in enumerate(found, start=1)]
-
-
-def _is_list_of_lists(pipeline: Any) -> bool:
-    is_list = isinstance(pipeline, (list, tuple)) and bool(pipeline)
-    return is_list and all(
-        isinstance(one, (list, tuple)) and not _is_named(one) for one in pipeline
-    )
 
 
 def _is_named(step: Any) -> bool:
@@ -123,6 +121,9 @@ def _steps(pipeline: Any) -> list[Any]:
 
 def _expanded(steps: Sequence[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
     """Yield the steps of each combination of alternatives, and what was chosen."""
+    for step in steps:
+        if isinstance(step, Mapping) and _CHOICE in step and not step[_CHOICE]:
+            raise PipelineError(f"A step must have one alternative or more: {step!r:.80}")
     options = [
         [(one, {_CHOICE: _shown(one)}) for one in step[_CHOICE]]
         if isinstance(step, Mapping) and _CHOICE in step
@@ -150,6 +151,10 @@ def _plan(number: int, steps: list[Any], choices: list[Any]) -> Plan:
         if kind is not StepKind.FEATURES:
             before.append(planned)
         elif hasattr(operators[0], "split") and hasattr(operators[0], "get_n_splits"):
+            if splitter is not None:
+                raise PipelineError(
+                    f"Step {index} makes folds, as step {splitter.index} does; keep one of them"
+                )
             splitter = planned
         elif index == len(steps) or (isinstance(step, Mapping) and "model" in step):
             model = planned
@@ -181,6 +186,8 @@ def _operators(step: Any) -> tuple[StepKind, tuple[Any, ...]]:
             if kind.value in step:
                 given = step[kind.value]
                 several = given if isinstance(given, (list, tuple)) else [given]
+                if not several:
+                    raise PipelineError(f"A step must have one {kind.value} or more: {step!r:.80}")
                 return kind, tuple(map(_made, several))
     return StepKind.FEATURES, (_made(step),)
 

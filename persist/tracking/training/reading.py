@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 from collections.abc import Sequence
@@ -42,6 +41,29 @@ class Form:
     header: bool | None = None  # whether the first line has the names of the columns
     missing: Sequence[str] = MISSING  # cells that have no value
 
+    def __post_init__(self) -> None:
+        mark, missing = self.separator, self.missing
+        is_mark = isinstance(mark, str) and len(mark) == 1 and mark.isascii() and mark != '"'
+        is_list = isinstance(missing, (list, tuple))
+        for what, is_allowed, allowed in (
+            (
+                "separator",
+                mark is None or (is_mark and (mark == "\t" or mark.isprintable())),
+                "one character of ASCII, such as ';' or a tab, but no quote",
+            ),
+            ("decimal", self.decimal in (None, ".", ","), "'.' or ','"),
+            ("header", self.header in (None, True, False), "True or False"),
+            (
+                "missing",
+                is_list and all(isinstance(cell, str) for cell in missing),
+                "a list of str",
+            ),
+        ):
+            if not is_allowed:
+                raise DataError(
+                    f"cannot read files with {what}={getattr(self, what)!r:.80}: give {allowed}"
+                )
+
 
 @dataclass(frozen=True)
 class Table:
@@ -62,10 +84,7 @@ def read_table(path: Path, form: Form) -> Table:
     DataError
         If it holds no table.
     """
-    opener: Any = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
-        data: bytes = file.read()
-    lines = decoded(data)
+    lines = _lines(path)
     if not lines:
         raise DataError(f"cannot read {path}: it holds no table; it is empty")
     separator, decimal, header = find_form(
@@ -78,12 +97,19 @@ def read_table(path: Path, form: Form) -> Table:
         # numpy.savetxt marks its header as a comment.
         lines[0] = lines[0].removeprefix("#").lstrip(" ")
     _check_lengths(path, lines, found.separator)
+    first = split_lines(lines[:1], found.separator)[0]
+    twice = next((name for name in first if first.count(name) > 1), None) if found.header else None
+    if twice is not None:
+        raise DataError(
+            f"cannot read {path}: more than one column is called {twice!r}; give each a name of "
+            "its own, or header=False if the first line is a sample"
+        )
     polars = import_optional("polars")
     try:
         frame = polars.read_csv(
             io.BytesIO("\n".join(lines).encode()),
             separator=found.separator,
-            has_header=found.header,
+            has_header=bool(found.header),
             # Between commas, numbers with one are quoted, and text for polars.
             decimal_comma=found.decimal == "," != found.separator,
             null_values=list(found.missing),
@@ -97,17 +123,20 @@ def read_table(path: Path, form: Form) -> Table:
         ) from error
     if not frame.height:
         raise DataError(f"cannot read {path}: it holds no samples, only a line of names")
-    names = {name: name.strip() for name in frame.columns}
-    frame = frame.rename(names) if len(set(names.values())) == len(names) else frame
-    # Blanks around numbers make them text for polars, and blank cells too.
-    for name in [name for name, kind in frame.schema.items() if kind == polars.String]:
+    frame = frame.rename({name: name.strip() for name in frame.columns})
+    for name, kind in frame.schema.items():
+        if str(kind) == "Int128":
+            # Neither numpy nor pandas has such numbers.
+            frame = frame.with_columns(frame[name].cast(polars.Float64))
+        if kind != polars.String:
+            continue
+        # Blanks around numbers make them text for polars, and blank cells too.
         column = frame[name].str.strip_chars()
         column = column.set(column.is_in(list(found.missing)), None)
         text = column.str.replace(",", ".", literal=True) if found.decimal == "," else column
         numbers = text.cast(polars.Float64, strict=False)
         is_text = numbers.null_count() > column.null_count()
         frame = frame.with_columns((column if is_text else numbers).alias(name))
-    first = split_lines(lines[:1], found.separator)[0]
     return Table(path, frame, found, first, form.header is not None)
 
 
@@ -141,7 +170,8 @@ def _check_lengths(path: Path, lines: Sequence[str], separator: str | None) -> N
     count = lines[0].count(mark)
     for number, line in enumerate(lines, start=1):
         if line.count(mark) != count:
-            [first, row] = csv.reader([lines[0], line], delimiter=mark)
+            # Each by itself, as a quote that is not closed reaches over lines.
+            first, row = (next(csv.reader([one], delimiter=mark)) for one in (lines[0], line))
             if len(first) != len(row):
                 raise DataError(
                     f"cannot read {path}: row {number} has {len(row)} cells and the first has "
@@ -151,7 +181,17 @@ def _check_lengths(path: Path, lines: Sequence[str], separator: str | None) -> N
 
 def is_column_of_comma_numbers(path: Path) -> bool:
     """Return True if each line of a file may be one number with a decimal comma."""
-    with open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace") as file:
-        lines = [line.strip() for line, _ in zip(file, range(_SAMPLE), strict=False)]
-    body = [line for line in lines[1:] if line] or lines
-    return all(_ONE_COMMA_NUMBER.fullmatch(line) for line in body)
+    lines = [line.strip() for line in _lines(path)[:_SAMPLE]]
+    return all(map(_ONE_COMMA_NUMBER.fullmatch, lines[1:] or lines))
+
+
+def _lines(path: Path) -> list[str]:
+    with open_regular(path, follow=True) as file:
+        data: bytes = file.read()
+    try:
+        lines: list[str] = decoded(data)
+    except ValueError as error:
+        raise DataError(
+            f"cannot read {path}: {error}; give a CSV file, or the frame that another library reads"
+        ) from error
+    return lines

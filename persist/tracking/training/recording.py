@@ -190,6 +190,11 @@ class Recorder:
         if names is not None and names.dtype.kind in "iu" and numpy.abs(names).max() < 2**31:
             # The index of a frame leads back to its rows by itself.
             rows, names = names, None
+        labels = None
+        if settings.task_type == "classification":
+            # Those that only the test part has, too.
+            parts = [part for part in (data.y, data.y_test) if part is not None]
+            labels = numpy.concatenate([numpy.asarray(part).ravel() for part in parts])
         self._store.save_prediction_arrays(
             prediction_id,
             outcome.y_true,
@@ -199,14 +204,8 @@ class Recorder:
             None if weights is None else weights[outcome.rows],
             proba_classes=outcome.predicted.classes,
             sample_ids=names,
-            labels=_labels_of(data) if settings.task_type == "classification" else None,
+            labels=labels,
         )
-
-
-def _labels_of(data: Data) -> Any:
-    """Return all labels of a data set, those that only its test part has included."""
-    parts = [part for part in (data.y, data.y_test) if part is not None]
-    return numpy.concatenate([numpy.asarray(part).ravel() for part in parts])
 
 
 def _score(outcome: Outcome, partition: str, metric: str) -> float | None:

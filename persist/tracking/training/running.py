@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -28,7 +27,7 @@ from persist.tracking.training.loading import load_data
 from persist.tracking.training.plan import Plan, make_plans
 from persist.tracking.training.recording import Recorder
 from persist.tracking.training.session import Results, Session
-from persist.tracking.training.splitting import check_splitter, is_data
+from persist.tracking.training.splitting import check_splitter, is_data, is_integer
 from persist.tracking.training.workers import open_pool
 
 __all__ = ["rerun", "run"]
@@ -144,13 +143,23 @@ def run(
     """
     if test is not None and test_size is not None:
         raise PipelineError("cannot use test and test_size: they mean the same; give test")
+    if random_state is not None and not (is_integer(random_state) and 0 <= random_state < 2**32):
+        raise PipelineError(
+            f"cannot seed a run with random_state={random_state!r:.80}: give None or an integer "
+            "from 0 to 2**32 - 1"
+        )
+    if artifact_format not in encodings.OBJECT_FORMATS:
+        raise PipelineError(
+            f"cannot store models by artifact_format={artifact_format!r:.80}: give one of "
+            f"{', '.join(encodings.OBJECT_FORMATS)}"
+        )
     loading = {
         "target": target,
         "index": index,
         "header": header,
         "separator": separator,
         "decimal": decimal,
-        "missing": list(missing),
+        "missing": missing,
     }
     beside = {"groups": groups, "sample_weight": sample_weight}
     columns = {what: value for what, value in beside.items() if isinstance(value, (str, int))}
@@ -251,17 +260,18 @@ def _trained(
     plans = make_plans(recipe["pipeline"])
     session = Session(recipe, plans, datasets, seed)
     _warn_of_main(plans)
-    store = open_store()
     metric = session.metric
-    if metric is not None and metric.greater_is_better is not None:
-        store.define_metric(metric.name, greater_is_better=metric.greater_is_better)
+    # Nothing is written before all arguments are known to be good.
     with open_pool(session.datasets, n_jobs, executor) as pool:
+        store = open_store()
+        if metric is not None and metric.greater_is_better is not None:
+            store.define_metric(metric.name, greater_is_better=metric.greater_is_better)
         run_id = store.begin_run(
             name,
             {**session.config(), **extra, **_source(store, recipe)},
             [_described(*one) for one in zip(session.datasets, session.digests, strict=True)],
         )
-        with _ending(store, run_id):
+        try:
             results = Results(len(plans) * len(datasets), functools.cache(store.greater_is_better))
             is_shown = bool(verbose) and sys.stderr.isatty()
             report = reporter(is_shown if progress is None else progress)
@@ -276,20 +286,13 @@ def _trained(
                         *("All %d pipelines of %r have failed: %s", results.total, name),
                         results.errors[0],
                     )
+        except BaseException as error:
+            store.fail_run(run_id, str(error) or type(error).__name__)
+            raise
+        finally:
+            # A second interrupt may have come before its end was recorded.
+            leave_run(run_id)
     return RunResult(store, run_id)
-
-
-@contextlib.contextmanager
-def _ending(store: WorkspaceStore, run_id: str) -> Iterator[None]:
-    """Context manager that records a run as failed if its block fails."""
-    try:
-        yield
-    except BaseException as error:
-        store.fail_run(run_id, str(error) or type(error).__name__)
-        raise
-    finally:
-        # A second interrupt may have come before its end was recorded.
-        leave_run(run_id)
 
 
 def _check_data(run_id: str, recorded: list[Any], datasets: list[Any]) -> None:

@@ -197,20 +197,20 @@ def _stand_in(task_type: str, predicted: Predicted) -> Any:
         call.__name__ = name
         return call
 
+    classes, proba = predicted.classes, predicted.proba
+    if proba is not None and isinstance(classes, list):
+        # Models of several outputs return a list.
+        proba = numpy.split(proba, numpy.cumsum([*map(len, classes)])[:-1], axis=1)
     methods: dict[str, Any] = {
         "fit": lambda self, features, y=None: self,
         "predict": method("predict", predicted.y),
         "__sklearn_is_fitted__": lambda self: True,
     }
-    for name, values in (
-        ("predict_proba", predicted.proba),
-        ("decision_function", predicted.decision),
-    ):
+    for name, values in (("predict_proba", proba), ("decision_function", predicted.decision)):
         if values is not None:
             methods[name] = method(name, values)
     estimator = type("_Predicted", (kind, base.BaseEstimator), methods)()
     if task_type == "classification":
-        classes = predicted.classes
         estimator.classes_ = numpy.unique(predicted.y) if classes is None else classes
     return estimator
 
@@ -297,7 +297,7 @@ def average_of(
 
 
 def _joined(outcomes: list[Outcome]) -> Outcome:
-    found = [outcome.predicted for outcome in outcomes]
+    found = _with_all_classes([outcome.predicted for outcome in outcomes])
 
     def together(values: list[Any]) -> Array | None:
         return None if any(value is None for value in values) else numpy.concatenate(values)
@@ -312,6 +312,24 @@ def _joined(outcomes: list[Outcome]) -> Outcome:
     y_true = numpy.concatenate([outcome.y_true for outcome in outcomes])
     rows = numpy.concatenate([outcome.rows for outcome in outcomes])
     return Outcome("avg", "val", y_true, predicted, rows, {})
+
+
+def _with_all_classes(found: list[Predicted]) -> list[Predicted]:
+    """Return predictions with a probability for each class that any model knows.
+
+    It is 0 where a fold had no sample of a class, as `cross_val_predict` of scikit-learn has it.
+    """
+    if _have_same_classes(found) or any(
+        one.proba is None or one.classes is None or isinstance(one.classes, list) for one in found
+    ):
+        return found
+    every = numpy.unique(numpy.concatenate([one.classes for one in found]))
+    spread = []
+    for one in found:
+        proba = numpy.zeros((len(one.proba), len(every)), one.proba.dtype)
+        proba[:, numpy.searchsorted(every, one.classes)] = one.proba
+        spread.append(replace(one, proba=proba, classes=every))
+    return spread
 
 
 def _voted(outcomes: list[Outcome], is_classifier: bool) -> Predicted:

@@ -125,13 +125,14 @@ class Session:
 
     def config(self) -> dict[str, Any]:
         """Return what is recorded of the run, for JSON."""
-        found = {
-            key: {"given": True}
-            if key == "test" and is_data(value)
-            else _shortened(described(value))
-            for key, value in self._recipe.items()
-            if key != "pipeline"
-        }
+        found: dict[str, Any] = {}
+        for key, value in self._recipe.items():
+            if key == "pipeline":
+                continue
+            shown = {"given": True} if key == "test" and is_data(value) else described(value)
+            is_splits = isinstance(shown, list) and all(isinstance(one, list) for one in shown)
+            # The source has all of a long list of splits.
+            found[key] = {"splits": len(shown)} if is_splits else shown
         modules = {type(part).__module__ for plan in self._plans for part in plan.parts()}
         return {
             "n_pipelines": len(self._plans),
@@ -235,9 +236,3 @@ def _fit_parts(
         if found[-1].error is not None:
             break
     return found, time.perf_counter() - begin
-
-
-def _shortened(value: Any) -> Any:
-    """Return the first splits of a long list of them: the source has all."""
-    is_splits = isinstance(value, list) and all(isinstance(one, list) for one in value)
-    return {"splits": len(value)} if is_splits else value

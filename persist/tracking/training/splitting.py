@@ -22,6 +22,7 @@ __all__ = [
     "check_splitter",
     "folds_of",
     "is_data",
+    "is_integer",
     "needs_groups",
     "restricted",
     "seeded",
@@ -33,7 +34,7 @@ Array = Any
 
 def check_splitter(cv: Any) -> Any:
     """Return folds as they are given, a list of those that an iterator would yield."""
-    is_count = isinstance(cv, (int, numpy.integer)) and not isinstance(cv, bool)
+    is_count = is_integer(cv)
     if is_count and cv < 2:
         raise PipelineError(f"cannot cross-validate with cv={cv}: give 2 folds or more")
     if isinstance(cv, type) and hasattr(cv, "split"):
@@ -146,7 +147,7 @@ def with_test(
         [part] = load_data(test)
         return replace(data, X_test=part.X, y_test=part.y, ids_test=part.ids, rows_test=part.rows)
     is_share = isinstance(test, (float, numpy.floating))
-    if is_share or (isinstance(test, (int, numpy.integer)) and not isinstance(test, bool)):
+    if is_share or is_integer(test):
         if not (0 < test < 1 if is_share else test >= 1):
             raise PipelineError(
                 f"cannot hold out test={test}: give a number of samples, or a part between 0 and 1"
@@ -156,6 +157,11 @@ def with_test(
         splits = test if _is_splitter(test) else _test_rows(test)
         train, chosen = folds_of(splits, data, is_classifier, None, seed)[0]
     return data.held_out(train, chosen)
+
+
+def is_integer(value: Any) -> bool:
+    """Return True if a value is an integer of Python or numpy, and no bool."""
+    return isinstance(value, (int, numpy.integer)) and not isinstance(value, bool)
 
 
 def is_data(test: Any) -> bool:
@@ -198,7 +204,7 @@ def _chosen(
     """Return rows to train on and to test on, each in order."""
     selection = import_optional("sklearn.model_selection")
     count = data.X.shape[0]
-    size = int(test) if isinstance(test, (int, numpy.integer)) else math.ceil(count * test)
+    size = int(test) if is_integer(test) else math.ceil(count * test)
     if size >= count:
         raise PipelineError(f"cannot hold out {size} of {count} samples: none is left to train on")
     fixed = [cv for cv in cvs if isinstance(cv, list) or hasattr(cv, "test_fold")]

@@ -23,6 +23,7 @@ from typing import Any
 from persist.tracking.errors import PipelineError
 from persist.tracking.optional import import_optional
 from persist.tracking.training.fitting import one_thread
+from persist.tracking.training.splitting import is_integer
 
 __all__ = ["Pool", "Shared", "Task", "open_pool"]
 
@@ -164,8 +165,10 @@ def open_pool(data: list[Any], n_jobs: int | None, executor: Executor | None) ->
                 f"cannot train by executor={executor!r:.80}: it has no submit; give an "
                 "Executor of concurrent.futures, such as dask's Client.get_executor(pure=False)"
             )
-    if n_jobs == 0:
-        raise PipelineError("cannot train with n_jobs=0: give a number of processes, or -1")
+    if n_jobs is not None and (not is_integer(n_jobs) or n_jobs == 0):
+        raise PipelineError(
+            f"cannot train with n_jobs={n_jobs!r:.80}: give a number of processes, or -1"
+        )
     count = 1 if n_jobs is None else import_optional("joblib").effective_n_jobs(n_jobs)
     if executor is None and count == 1:
         yield Pool(data)
