@@ -148,6 +148,7 @@ def test_text_that_no_csv_file_holds_is_refused(tmp_path, text):
         ("a,b\r\n1.5,\r\n2,inf\r\n", {"a": [1.5, 2], "b": [None, math.inf]}),
         ("\ufeffa,b\n1,2", {"a": [1], "b": [2]}),
         ("a,a,b\n1,2,\n", {"a": [1], "a.1": [2], "b": [None]}),
+        ("a,a,a.1\n1,2,3\n", {"a": [1], "a.2": [2], "a.1": [3]}),
         ("a,b\n1,2\n3", {"a": [1], "b": [2]}),
         ('a,b\n1,2\n3,"x\n', {"a": [1], "b": [2]}),
         ("", {}),
