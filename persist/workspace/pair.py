@@ -206,23 +206,11 @@ class Pair:
     @property
     def journal(self) -> str:
         """The journal of the HDF5 file, beside what a link leads to."""
-        folder, name = os.path.split(os.path.realpath(self.data))
-        return os.path.join(folder, f".{name}.journal")
+        return journal_of(self.data)
 
     def lock(self, timeout: float = TIMEOUT) -> FolderLock:
-        """Return the lock that writers of the files take.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the folder does not exist.
-        """
-        folder, name = os.path.split(os.path.realpath(self.data))
-        if not os.path.isdir(folder):
-            raise MissingPathError(
-                errno.ENOENT, "A workspace is to be kept in this folder; make it first", folder
-            )
-        return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)
+        """Return the lock that writers of the files take."""
+        return lock_of(self.data, timeout)
 
     def replace_locked(self, fill: Callable[[str], Index], header: Header) -> None:
         """Write new files, and put them in the place of the old ones; the caller holds the lock.
@@ -346,6 +334,28 @@ class Pair:
         with contextlib.suppress(OSError), open_hdf5(self.data, timeout=0) as file:
             return read_mark(file)
         return None
+
+
+def journal_of(path: str) -> str:
+    """Return the journal of an HDF5 file, beside what a link leads to."""
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f".{name}.journal")
+
+
+def lock_of(path: str, timeout: float = TIMEOUT) -> FolderLock:
+    """Return the lock that writers of an HDF5 file take.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    """
+    folder, name = os.path.split(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise MissingPathError(
+            errno.ENOENT, "A workspace is to be kept in this folder; make it first", folder
+        )
+    return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)
 
 
 def create_like(path: str, *others: str) -> None:
