@@ -24,6 +24,7 @@ from persist.hdf5.extras import Layout, copy_attribute, copy_member, extras_of
 from persist.hdf5.in_place import JournaledFile, close_file, commit_files
 from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
 from persist.hdf5.opening import member, open_hdf5
+from persist.hdf5.references import copy_references
 
 _PATIENCE = 1.0  # s
 
@@ -138,6 +139,7 @@ def _rewrite(path: str, timeout: float) -> None:
                 copy_member(source, target, name)
             for name in attributes:
                 copy_attribute(source, target, name)
+        copy_references(source, target)
 
 
 def _limit_cache(file: Any) -> None:

@@ -68,6 +68,7 @@ from persist.hdf5.extras import (
     members_of,
 )
 from persist.hdf5.opening import disk_errors, member, open_hdf5
+from persist.hdf5.references import copy_references
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
 
@@ -265,7 +266,8 @@ class _Copy:
         name = group_name(plain_name("array", file.parts[-1].removesuffix(EXTENSION) or EXTENSION))
         parent = self._file.require_group(f"{self._place}/{ARRAYS}")
         with open_hdf5(file.path, self._timeout) as source:
-            rows = [row for row in row_names(source) if row < self._n_rows]
+            numbers = row_names(source)
+            rows = [row for row in numbers if row < self._n_rows]
             datasets = (
                 [member(source, str(row)) for row in rows] if self._layout == "joined" else []
             )
@@ -275,6 +277,9 @@ class _Copy:
                 return
             # The whole at once is a fraction of the time of one dataset after the other.
             h5py.h5o.copy(source.id, b"/", parent.id, name.encode())
+            # Else there is nothing but trials, which refer to nothing.
+            if len(numbers) < len(source):
+                copy_references(source, parent[name])
 
     def _copy_bytes(self, file: TreeFile, place: str) -> None:
         path = f"{self._place}/{place}"
@@ -477,6 +482,8 @@ def _write_datasets(group: Any, names: list[str], path: str) -> None:
         if not is_level:
             for attribute in attributes_but(group, frozenset()):
                 copy_attribute(group, file, attribute)
+        if not all(map(str.isdecimal, names)):
+            copy_references(group, file, map(str.encode, names))
 
 
 def _new_file(path: str) -> Any:

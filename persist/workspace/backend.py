@@ -192,7 +192,8 @@ class SavedFile:
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Copy the group of an object to an open HDF5 file."""
-        copy_item(existing_group(self.file, namespace, key), file, *to, entry)
+        group = existing_group(self.file, namespace, key)
+        copy_item(group, file, *to, entry, is_plain=self.is_plain)
 
     def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
         """Copy what the file holds besides `items`, and what was dropped, to another."""

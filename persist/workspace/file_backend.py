@@ -18,6 +18,7 @@ from persist.files.overlay import lock_exclusively
 from persist.hdf5 import prepare
 from persist.hdf5.in_place import JournaledFile, commit_files
 from persist.hdf5.opening import member_names
+from persist.hdf5.references import copy_references
 from persist.workspace.backend import Place, SavedFile, Source
 from persist.workspace.foreign import copy_foreign, delete_unreadable
 from persist.workspace.groups import (
@@ -172,6 +173,7 @@ class TemporaryFile(FileBackend):
                 for name in member_names(old):
                     h5py.h5o.copy(old.id, name.encode(), file.id, name.encode())
                 copy_foreign(old, file, [])
+                copy_references(old, file)
             self._file.close()
             os.replace(new, path)
         finally:

@@ -12,6 +12,7 @@ import h5py
 from persist.errors import DamagedError, PersistError
 from persist.hdf5 import Item, read_item, read_summary
 from persist.hdf5.opening import member, member_names
+from persist.hdf5.references import copy_references
 from persist.hdf5.vocabulary import (
     CREATED_AT,
     JSON_NOTE,
@@ -286,12 +287,19 @@ def write_new(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> 
         raise
 
 
-def copy_item(source: Any, file: Any, namespace: str, key: str, entry: Entry) -> None:
-    """Copy the group of an item from another file: nothing is loaded."""
+def copy_item(
+    source: Any, file: Any, namespace: str, key: str, entry: Entry, *, is_plain: bool = False
+) -> None:
+    """Copy the group of an item from another file: nothing is loaded.
+
+    `is_plain` says that nothing of other software is in it.
+    """
     if STAGED in file:
         del file[STAGED]
     h5py.h5o.copy(source.id, b".", file.id, STAGED.encode())
     group = file[STAGED]
+    if not is_plain:
+        copy_references(source, group)
     group.attrs[CREATED_AT] = entry["created_at"]
     write_note(group, entry.get("note"))
     _put_in_place(file, namespace, key)

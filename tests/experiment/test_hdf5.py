@@ -219,6 +219,17 @@ def test_attributes_filters_groups_and_other_members_come_back(data, tmp_path, l
         assert (file["0"].compression, file["0"].chunks) == ("gzip", (5, 5))
 
 
+@layouts
+def test_dimension_scales_stay_attached(data, tmp_path, layout):
+    with h5py.File(data / "p0" / "reach" / "emg.hdf5", "r+") as file:
+        file["axis"] = numpy.arange(file["0"].shape[1])
+        file["axis"].make_scale()
+        file["0"].dims[1].attach_scale(file["axis"])
+    root = Path(hdf5_to_storage(storage_to_hdf5(data, tmp_path / "x.hdf5", layout=layout)))
+    with h5py.File(root / "p0" / "reach" / "emg.hdf5") as file:
+        assert [scale.name for scale in file["0"].dims[1].values()] == ["/axis"]
+
+
 def test_what_a_storage_has_no_place_for_is_reported(data, tmp_path):
     path = storage_to_hdf5(data, tmp_path / "one.hdf5", layout="joined")
     with h5py.File(path, "r+") as file:
