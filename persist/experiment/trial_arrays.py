@@ -58,7 +58,8 @@ class SeparateArrays:
 
     def shape(self, row: int) -> tuple[int, ...]:
         """Return the shape of one."""
-        return tuple(member(self._group, str(row)).shape)
+        shape = member(self._group, str(row)).shape
+        return (0,) if shape is None else tuple(shape)
 
     def dtype(self, row: int) -> Any:
         """Return the type of one."""

@@ -58,7 +58,7 @@ from persist.experiment.trial_folder import EXTENSION, TRIALS
 from persist.experiment.view import storage_view
 from persist.files import TIMEOUT
 from persist.hdf5.masked import prepare_array
-from persist.hdf5.opening import member, open_hdf5
+from persist.hdf5.opening import ElsewhereError, member, open_hdf5
 from persist.names import group_name, name_of_group
 
 FORMAT = "persist-experiment"
@@ -415,11 +415,13 @@ class WorkingDataset:
 
 
 def _groups(group: Any) -> list[str]:
-    return sorted(
-        name_of_group(name)
-        for name in group
-        if not name.startswith(".") and isinstance(member(group, name), h5py.Group)
-    )
+    found = []
+    for name in group:
+        # What other software has put there may lead elsewhere, and is none.
+        with contextlib.suppress(ElsewhereError):
+            if not name.startswith(".") and isinstance(member(group, name), h5py.Group):
+                found.append(name_of_group(name))
+    return sorted(found)
 
 
 def _task_group(file: Any, subject: str, task: str) -> Any:

@@ -87,12 +87,16 @@ def prepare_array(data: Any) -> Encoded:
 def read_prepared(group: Any, name: str, selection: Any = ()) -> Any:
     """Return an array that was written by `write_prepared`, or what an index selects of it.
 
+    A dataset that HDF5 calls empty, without any axis, is an array without elements.
+
     Raises
     ------
     DamagedError
         If it is missing, or its data is in another file.
     """
     dataset = member(group, name)
+    if dataset.shape is None:
+        return numpy.empty(0, dataset.dtype)[selection]
     kind = h5py.check_string_dtype(dataset.dtype)
     is_text = kind is not None and kind.length is None and kind.encoding == "utf-8"
     data = (dataset.asstr() if is_text else dataset)[selection]

@@ -31,6 +31,10 @@ class NotHDF5Error(DamagedError, OSError):
     """A file is not in HDF5, or damaged from its beginning."""
 
 
+class ElsewhereError(DamagedError):
+    """A link may lead out of its file, or the data of a dataset is not in it."""
+
+
 def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
     """Open an HDF5 file for reading, once its writer has unlocked it.
 
@@ -124,8 +128,10 @@ def member(group: Any, name: str) -> Any:
 
     Raises
     ------
+    ElsewhereError
+        If it is a soft or external link, or a dataset whose data is elsewhere.
     DamagedError
-        If there is none; if it is a soft or external link, or a dataset whose data is elsewhere.
+        If there is none, or HDF5 cannot open it.
     """
     try:
         kind = group.id.links.get_info(name.encode()).type
@@ -134,7 +140,7 @@ def member(group: Any, name: str) -> Any:
             f"{group.name} in {group.file.filename} is damaged: it holds no {name!r}"
         ) from None
     if kind != h5py.h5l.TYPE_HARD or "/" in name:
-        raise DamagedError(
+        raise ElsewhereError(
             f"cannot read {name!r} of {group.name} in {group.file.filename}: it is "
             f"{_KINDS.get(kind, 'a link')}, which may lead out of the file"
         )
@@ -160,7 +166,7 @@ def opened(group: Any, name: str) -> Any:
 
 
 def check_contained(dataset: Any) -> None:
-    """Raise DamagedError for a dataset whose data is not in its file."""
+    """Raise ElsewhereError for a dataset whose data is not in its file."""
     if dataset.id.get_offset() is not None:
         return  # It is one run of bytes in the file.
     properties = dataset.id.get_create_plist()
@@ -170,7 +176,7 @@ def check_contained(dataset: Any) -> None:
         reason = "it is composed of other datasets"
     else:
         return
-    raise DamagedError(f"cannot read {dataset.name} in {dataset.file.filename}: {reason}")
+    raise ElsewhereError(f"cannot read {dataset.name} in {dataset.file.filename}: {reason}")
 
 
 def member_names(group: Any) -> list[str]:

@@ -230,6 +230,61 @@ def test_dimension_scales_stay_attached(data, tmp_path, layout):
         assert [scale.name for scale in file["0"].dims[1].values()] == ["/axis"]
 
 
+def elsewhere(group):
+    """Put links, and what is composed of other datasets, into a group."""
+    group["soft"] = h5py.SoftLink("/nowhere")
+    group["external"] = h5py.ExternalLink("other.hdf5", "/x")
+    layout = h5py.VirtualLayout((3,), "i8")
+    layout[:] = h5py.VirtualSource("other.hdf5", "/x", (3,))
+    group.create_virtual_dataset("virtual", layout)
+
+
+PLACES = ["/", "p0", "p0/reach", "p0/reach/arrays", "p0/reach/files", "p0/reach/pickles", ".files"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_leads_elsewhere_disturbs_nobody_and_is_kept(dataset, data, tmp_path, place):
+    with h5py.File(dataset.path, "r+") as file:
+        elsewhere(file[place])
+        file[place].attrs["by"] = "me"
+    assert list(dataset.subject_ids) == ["p0", "sub-01", "sub-02"]
+    dataset.subject_id = "p0"
+    assert "reach" in dataset.task_ids
+    assert dataset.task("p0", "reach").array("emg").shape == (6, 6)
+    with pytest.warns(PersistWarning, match=r"soft of .*has no place"):
+        root = Path(hdf5_to_storage(dataset.path, tmp_path / "back"))
+    with h5py.File(root / "extras.hdf5") as file:
+        assert file[place].attrs["by"] == "me"
+        assert file[place].get("soft", getlink=True).path == "/nowhere"
+        assert file[place].get("external", getlink=True).filename == "other.hdf5"
+        assert file[place]["virtual"].is_virtual
+    (root / "extras.hdf5").unlink()
+    assert contents(root) == contents(data)
+
+
+def test_what_leads_elsewhere_stays_beside_the_arrays_of_a_task(data, tmp_path):
+    with h5py.File(data / "p0/reach/emg.hdf5", "r+") as file:
+        elsewhere(file)
+    root = Path(hdf5_to_storage(storage_to_hdf5(data, tmp_path / "x.hdf5")))
+    with h5py.File(root / "p0/reach/emg.hdf5") as file:
+        assert file.get("soft", getlink=True).path == "/nowhere"
+        assert file.get("external", getlink=True).filename == "other.hdf5"
+        assert file["virtual"].is_virtual
+
+
+@layouts
+def test_a_dataset_without_axes_or_value_is_an_array_without_elements(data, tmp_path, layout):
+    with h5py.File(data / "p0/reach/emg.hdf5", "r+") as file:
+        for name in list(file):
+            del file[name]
+            file[name] = h5py.Empty("f4")
+    dataset = WorkingDataset(storage_to_hdf5(data, tmp_path / "x.hdf5", layout=layout))
+    for task in (TaskReader(data / "p0/reach"), dataset.task("p0", "reach")):
+        assert [array.shape for array in task.iterarray("emg")] == [(0,)] * 3
+        assert (task.array("emg").shape, task.array("emg").dtype) == ((3, 0), "f4")
+        assert numpy.asarray(task.lazy("emg")[0]).shape == (0,)
+
+
 def test_what_a_storage_has_no_place_for_is_reported(data, tmp_path):
     path = storage_to_hdf5(data, tmp_path / "one.hdf5", layout="joined")
     with h5py.File(path, "r+") as file:
