@@ -19,6 +19,7 @@ from persist.experiment.names import check_dataset
 from persist.files import TIMEOUT, temporary_beside
 from persist.files.journal import Journal, Part
 from persist.files.overlay import lock_exclusively, superblock_version, unlock
+from persist.files.unbuffered import open_unbuffered
 from persist.files.write import replace_bytes
 from persist.hdf5.extras import Layout, copy_attribute, copy_member, extras_of
 from persist.hdf5.in_place import JournaledFile, close_file, commit_files
@@ -132,7 +133,7 @@ def _rewrite(path: str, timeout: float) -> None:
     with (
         temporary_beside(path) as temporary,
         open_hdf5(path, timeout) as source,
-        h5py.File(temporary, "w", libver=_VERSIONS) as target,
+        open_unbuffered(temporary, libver=_VERSIONS) as target,
     ):
         for _, attributes, members in extras_of(source, Layout()):
             for name in members:

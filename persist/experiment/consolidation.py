@@ -56,6 +56,7 @@ from persist.experiment.working import (
 )
 from persist.files import TIMEOUT, open_regular, temporary_beside
 from persist.files.folder import new_folder
+from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5.extras import (
     SEEN,
     Extra,
@@ -67,7 +68,7 @@ from persist.hdf5.extras import (
     extras_of,
     members_of,
 )
-from persist.hdf5.opening import ElsewhereError, disk_errors, member, open_hdf5
+from persist.hdf5.opening import ElsewhereError, member, open_hdf5
 from persist.hdf5.references import copy_references
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
@@ -150,7 +151,7 @@ def storage_to_hdf5(
     with (
         temporary_beside(target) as temporary,
         disk_errors(target),
-        h5py.File(temporary, "w", libver=VERSIONS) as file,
+        open_unbuffered(temporary, libver=VERSIONS) as file,
     ):
         mark_format(file, os.path.basename(root))
         for folder in folders:
@@ -515,7 +516,7 @@ def _write_datasets(group: Any, names: list[str], path: str) -> None:
 def _new_file(path: str) -> Any:
     if os.path.lexists(path):
         raise DamagedError(f"two things in the file would be called {os.path.basename(path)}")
-    return h5py.File(path, "w", libver=VERSIONS)
+    return open_unbuffered(path, libver=VERSIONS)
 
 
 def _write_bytes(path: str, data: bytes) -> None:

@@ -32,6 +32,7 @@ from persist.files import (
     sync_folder,
 )
 from persist.files.journal import Journal
+from persist.files.unbuffered import open_unbuffered
 from persist.hdf5.masked import MASK_ENDING
 from persist.progress import Progress
 
@@ -118,7 +119,7 @@ def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str
     members = [f"{row}{ending}" for row in rows for ending in ("", MASK_ENDING)]
     members = [found for found in members if found in source]
     path = os.path.join(folder, target)
-    with create_file(path), h5py.File(path, "w", libver=VERSIONS) as file:
+    with create_file(path), open_unbuffered(path, libver=VERSIONS) as file:
         for found in members:
             h5py.h5o.copy(source.id, found.encode(), file.id, found.encode())
     for found in members:

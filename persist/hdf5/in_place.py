@@ -11,7 +11,8 @@ import h5py
 from persist.files.hdf5_heaps import check_heaps
 from persist.files.journal import Journal, Part
 from persist.files.overlay import OverlayFile, commit_overlays
-from persist.hdf5.opening import disk_errors, format_errors
+from persist.files.unbuffered import disk_errors
+from persist.hdf5.opening import format_errors
 
 
 class JournaledFile:

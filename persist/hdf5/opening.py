@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +21,6 @@ from persist.files.lock import TIMEOUT
 from persist.files.regular import check_regular
 
 _PAUSE = 0.02  # s
-_ERRNO = re.compile(r"errno = (\d+)")
 _KINDS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}
 
 
@@ -97,28 +94,6 @@ def damage_of(group: Any, error: Exception) -> Exception:
         f"cannot read {group.name} in {group.file.filename}: it is damaged: "
         f"{type(error).__name__}: {error}"
     )
-
-
-@contextlib.contextmanager
-def disk_errors(path: str) -> Iterator[None]:
-    """Context manager that turns the RuntimeError of HDF5 for a failing disk into OSError."""
-    try:
-        yield
-    except RuntimeError as error:
-        found = _ERRNO.search(str(error))
-        if found is None:
-            raise
-        number = int(found[1])
-        raise OSError(number, os.strerror(number), path) from error
-    except BlockingIOError:
-        raise
-    except OSError as error:
-        # h5py keeps the number, and gives its own text for it.
-        found = _ERRNO.search(str(error))
-        if found is None or error.filename is not None:
-            raise
-        number = int(found[1])
-        raise OSError(number, os.strerror(number), path) from error
 
 
 def member(group: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ from persist.errors import ClosedError, FileInUseError, LockTimeout, MissingPath
 from persist.files import remove_path
 from persist.files.journal import Journal, recover
 from persist.files.overlay import lock_exclusively
+from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5 import prepare
 from persist.hdf5.in_place import JournaledFile, commit_files
 from persist.hdf5.opening import member_names
@@ -161,14 +162,15 @@ class TemporaryFile(FileBackend):
         if not os.path.exists(path):
             self._file.close()
             self._make(path)
-        yield self._file
+        with disk_errors(path):
+            yield self._file
 
     def compact(self) -> None:
         """Write the file anew without what was deleted or overwritten."""
         path, old = self.path, self.file
         new = f"{path}.tmp"
         try:
-            with h5py.File(new, "w", track_order=True) as file:
+            with open_unbuffered(new, track_order=True) as file:
                 write_header(file, self._header)
                 for name in member_names(old):
                     h5py.h5o.copy(old.id, name.encode(), file.id, name.encode())
@@ -178,7 +180,7 @@ class TemporaryFile(FileBackend):
             os.replace(new, path)
         finally:
             remove_path(new)
-            self._file = self._file or h5py.File(path, "r+")
+            self._file = self._file or open_unbuffered(path, "r+")
 
     def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
         """Copy what was in the image besides `items` to an open HDF5 file."""
@@ -206,9 +208,9 @@ class TemporaryFile(FileBackend):
         if image is not None:
             with open(path, "wb") as file:
                 file.write(image)
-            self._file = h5py.File(path, "r+")
+            self._file = open_unbuffered(path, "r+")
             return
-        self._file = h5py.File(path, "w", track_order=True)
+        self._file = open_unbuffered(path, track_order=True)
         write_header(self._file, self._header)
 
 
@@ -379,7 +381,7 @@ class InPlaceFile(FileBackend):
 
 
 def _make(path: str, header: Header) -> Index:
-    with h5py.File(path, "w", track_order=True) as file:
+    with open_unbuffered(path, track_order=True) as file:
         write_header(file, header)
         write_listing(file, {}, {})
     return {}

@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import h5py
-
 from persist.files import TIMEOUT, temporary_beside
 from persist.files.journal import Journal, is_pending, recover
 from persist.files.overlay import lock_exclusively
+from persist.files.unbuffered import open_unbuffered
 from persist.hdf5 import prepare, summarize
 from persist.hdf5.in_place import JournaledFile, commit_files
 from persist.hdf5.opening import open_hdf5
@@ -96,7 +95,7 @@ def _changed(h5_path: _Path, *, make: bool = False) -> Iterator[Any]:
     with lock_of(path):
         recover(journal_of(path))
         if make and not os.path.exists(path):
-            with temporary_beside(path) as new, h5py.File(new, "w", track_order=True):
+            with temporary_beside(path) as new, open_unbuffered(new, track_order=True):
                 pass
         journal = Journal(journal_of(path))
         opened = JournaledFile(path, lambda handle: lock_exclusively(handle, path, TIMEOUT))

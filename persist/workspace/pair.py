@@ -35,8 +35,9 @@ from persist.files import (
 )
 from persist.files.journal import Journal, is_pending, recover
 from persist.files.overlay import lock_exclusively
+from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.files.write import write_bytes
-from persist.hdf5.opening import disk_errors, member, open_hdf5
+from persist.hdf5.opening import member, open_hdf5
 from persist.workspace.groups import (
     OWN_GROUP,
     Header,
@@ -225,7 +226,7 @@ class Pair:
             create_like(news[0], data)
             with disk_errors(self.data):
                 index = fill(news[0])
-                with h5py.File(news[0], "r+") as file:
+                with open_unbuffered(news[0], "r+") as file:
                     mark = write_mark(file)
             seal_listing(news[0])
             sync_file(news[0])

@@ -13,8 +13,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-import h5py
-
 from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
 from persist.display import View
@@ -26,6 +24,7 @@ from persist.errors import (
     PersistWarning,
 )
 from persist.files import TIMEOUT, check_path
+from persist.files.unbuffered import open_unbuffered
 from persist.hdf5 import summarize
 from persist.progress import ItemReport, Progress, item_reporter
 from persist.workspace.backend import Backend, MemoryBackend, Source
@@ -653,7 +652,7 @@ class AnalysisWorkspace:
 
     def _fill(self, path: str, report: ItemReport | None = None) -> Index:
         """Write the workspace to a new HDF5 file, with what else is to be kept."""
-        with h5py.File(path, "w", track_order=True) as file:
+        with open_unbuffered(path, track_order=True) as file:
             self._write_to(file, report)
             write_listing(file, self._index, self.unreadable, self._backend.is_plain)
         return self._index
