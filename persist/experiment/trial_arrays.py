@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeAlias, overload
 import h5py
 import numpy
 
+from persist.archive.arrays.handles import ArrayHandle
 from persist.errors import ArgumentError
 from persist.hdf5.extras import Layout, dataset_layout
-from persist.hdf5.handles import ArrayHandle
 from persist.hdf5.masked import read_prepared
 from persist.hdf5.opening import member
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy
 
+from persist.archive.arrays.handles import ArrayHandle
 from persist.errors import ArgumentError, ClosedError
 from persist.files import TIMEOUT
-from persist.hdf5.handles import ArrayHandle
 from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import FileBackend, InPlaceFile, TemporaryFile
 from persist.workspace.foreign import image_of, memory_file

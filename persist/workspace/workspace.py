@@ -122,8 +122,9 @@ class AnalysisWorkspace:
         namespace, key : str
             Where to keep it.
         obj : object
-            It is kept, not a copy of it. Arrays of dask and zarr, and datasets of h5py, are written
-            to a file block by block, and come back from it as arrays of numpy.
+            It is kept, not a copy of it. Arrays of dask and zarr, datasets of h5py, and
+            handles that `get` returns are written to a file block by block, and come back from it
+            as arrays of numpy.
         note : str, optional
             What to remember of it.
 
