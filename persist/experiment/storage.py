@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import weakref
@@ -90,25 +91,17 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
     """Do as `repair_storage` for the folder of one task."""
     folder = os.fspath(path)
     done = []
-    with changing(folder, timeout):
-        journal = Journal(journal_of(folder))
+    with changing(folder, timeout), contextlib.closing(Journal(journal_of(folder))) as journal:
         n_rows = len(read_csv(os.path.join(folder, TRIALS))[1].rows)
-        try:
-            for name in array_names(folder):
-                array_file = ArrayFile(
-                    os.path.join(folder, name + EXTENSION), durable=True, timeout=timeout
-                )
-                try:
-                    rows = [row for row in row_names(array_file.file) if row >= n_rows]
-                    if rows:
-                        target = _move(array_file, folder, name, rows)
-                        commit_arrays(journal, [array_file])
-                        listed = ", ".join(map(str, rows))
-                        done.append(f"moved {name} of rows {listed} to {target}")
-                finally:
-                    array_file.close()
-        finally:
-            journal.close()
+        for name in array_names(folder):
+            path = os.path.join(folder, name + EXTENSION)
+            with contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file:
+                rows = [row for row in row_names(file.file) if row >= n_rows]
+                if rows:
+                    target = _move(file, folder, name, rows)
+                    commit_arrays(journal, [file])
+                    listed = ", ".join(map(str, rows))
+                    done.append(f"moved {name} of rows {listed} to {target}")
     return done
 
 

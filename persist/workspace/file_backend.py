@@ -9,8 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import h5py
-
 from persist.errors import ClosedError, FileInUseError, LockTimeout, MissingPathError
 from persist.files import remove_path
 from persist.files.journal import Journal, recover
@@ -18,8 +16,6 @@ from persist.files.overlay import lock_exclusively
 from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5 import prepare
 from persist.hdf5.in_place import JournaledFile, commit_files
-from persist.hdf5.opening import member_names
-from persist.hdf5.references import copy_references
 from persist.workspace.backend import Place, SavedFile, Source
 from persist.workspace.foreign import copy_foreign, delete_unreadable
 from persist.workspace.groups import (
@@ -172,10 +168,7 @@ class TemporaryFile(FileBackend):
         try:
             with open_unbuffered(new, track_order=True) as file:
                 write_header(file, self._header)
-                for name in member_names(old):
-                    h5py.h5o.copy(old.id, name.encode(), file.id, name.encode())
                 copy_foreign(old, file, [])
-                copy_references(old, file)
             self._file.close()
             os.replace(new, path)
         finally:
