@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 
-from persist.errors import DamagedError, PersistError
+from persist.errors import DamagedError, PersistError, UnsupportedObjectError
 from persist.hdf5 import Item, read_item, read_summary
 from persist.hdf5.opening import member, member_names
 from persist.hdf5.references import copy_references
@@ -238,7 +238,13 @@ def write_note(group: Any, note: Any) -> None:
     if isinstance(note, str) and storable_text(note) == note:
         set_attribute(group, NOTE, note)
     elif note is not None:
-        text = json.dumps(note)
+        try:
+            text = json.dumps(note)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UnsupportedObjectError(
+                f"cannot write the note {note!r}: {error or type(error).__name__}; give text, or "
+                "what JSON can hold"
+            ) from error
         set_attribute(group, NOTE, text)
         set_attribute(group, JSON_NOTE, text)
 

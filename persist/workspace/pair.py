@@ -191,8 +191,10 @@ class Pair:
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> Pair:
-        """Return the files at a path, which may end with ``.h5``."""
-        return cls(check_path(path, "a workspace").removesuffix(".h5"))
+        """Return the files at a path, with ``.h5`` or without; beside it if it is a folder."""
+        base = check_path(path, "a workspace").removesuffix(".h5")
+        is_folder = os.path.basename(base) in ("", ".", "..")
+        return cls(os.path.abspath(base) if is_folder else base)
 
     @property
     def data(self) -> str:
