@@ -68,7 +68,7 @@ from persist.hdf5.extras import (
     extras_of,
     members_of,
 )
-from persist.hdf5.opening import ElsewhereError, member, open_hdf5
+from persist.hdf5.opening import ElsewhereError, damage_errors, member, open_hdf5
 from persist.hdf5.references import copy_references
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
@@ -267,7 +267,7 @@ class _Copy:
     def _copy_arrays(self, file: TreeFile) -> None:
         name = group_name(plain_name("array", file.parts[-1].removesuffix(EXTENSION) or EXTENSION))
         parent = self._file.require_group(f"{self._place}/{ARRAYS}")
-        with open_hdf5(file.path, self._timeout) as source:
+        with damage_errors(file.path), open_hdf5(file.path, self._timeout) as source:
             numbers = row_names(source)
             rows = [row for row in numbers if row < self._n_rows]
             datasets = (
@@ -337,6 +337,7 @@ def hdf5_to_storage(
     folder_of_file = os.path.dirname(source) or os.curdir
     with (
         reading(folder_of_file, always=True, timeout=timeout),
+        damage_errors(source),
         open_hdf5(source, timeout) as file,
         new_folder(target) as root,
     ):

@@ -35,6 +35,7 @@ from persist.files import (
 from persist.files.journal import Journal
 from persist.files.unbuffered import open_unbuffered
 from persist.hdf5.masked import MASK_ENDING
+from persist.hdf5.opening import damage_errors
 from persist.progress import Progress
 
 if TYPE_CHECKING:
@@ -95,7 +96,10 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
         n_rows = len(read_csv(os.path.join(folder, TRIALS))[1].rows)
         for name in array_names(folder):
             path = os.path.join(folder, name + EXTENSION)
-            with contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file:
+            with (
+                damage_errors(path),
+                contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file,
+            ):
                 rows = [row for row in row_names(file.file) if row >= n_rows]
                 if rows:
                     target = _move(file, folder, name, rows)

@@ -96,6 +96,18 @@ def damage_of(group: Any, error: Exception) -> Exception:
     )
 
 
+@contextlib.contextmanager
+def damage_errors(path: str) -> Iterator[None]:
+    """Context manager that turns what h5py raises for damaged content into DamagedError."""
+    try:
+        yield
+    except (KeyError, OSError, OverflowError, RuntimeError, UnicodeError) as error:
+        is_of_disk = getattr(error, "errno", None) or "errno" in str(error)
+        if isinstance(error, PersistError) or is_of_disk:
+            raise
+        raise DamagedError(f"cannot read {path}: it is damaged: {error}") from error
+
+
 def member(group: Any, name: str) -> Any:
     """Return what a hard link in a group leads to, or raise DamagedError.
 
@@ -161,7 +173,7 @@ def member_names(group: Any) -> list[str]:
         names: list[bytes] = []
         try:
             group.id.links.iterate(names.append, idx_type=order)
-        except (OSError, RuntimeError):
+        except (OSError, OverflowError, RuntimeError):
             continue
         # What is not UTF-8 is not found under this text.
         return [name.decode(errors="backslashreplace") for name in names]

@@ -7,7 +7,8 @@ HDF5 issue 6200, "H5Ocopy does not copy dimension scales properly"; h5py issue 1
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import h5py
@@ -17,6 +18,7 @@ from persist.hdf5.vocabulary import GROUP_WORDS
 
 __all__ = ["copy_references"]
 
+_DAMAGE = (KeyError, OSError, RuntimeError, TypeError, ValueError)
 _PLAIN = frozenset(map(str.encode, GROUP_WORDS))
 
 
@@ -29,28 +31,23 @@ def copy_references(source: Any, target: Any, names: Iterable[bytes] | None = No
     """
     places = [b"."]
     for name in [b"."] if names is None else names:
-        places += _places(source, name)
+        with contextlib.suppress(*_DAMAGE):
+            places += _places(source, name)
     for place in places:
-        old = h5py.h5o.open(source.id, place)
-        attributes: list[bytes] = []
-        h5py.h5a.iterate(old, attributes.append)
-        found = [h5py.h5a.open(old, name) for name in attributes if name not in _PLAIN]
-        if isinstance(old, h5py.h5d.DatasetID):
-            found.append(old)
-        for each in found:
-            if not each.get_type().detect_class(h5py.h5t.REFERENCE) or each.shape is None:
-                continue
+        found: list[tuple[bytes | None, Any]] = []
+        # What is damaged was copied as it is, and without references.
+        with contextlib.suppress(*_DAMAGE):
+            found += _references(source, target, place)
+        for attribute, data in found:
             try:
                 new = h5py.h5o.open(target.id, place)
-                copy = new if each is old else h5py.h5a.open(new, each.name)
+                copy = new if attribute is None else h5py.h5a.open(new, attribute)
             except KeyError:
                 continue
-            if each is old:
-                h5py.Dataset(copy)[...] = _mapped(h5py.Dataset(old)[...], source, target)
+            if attribute is None:
+                h5py.Dataset(copy)[...] = data
             else:
-                data = numpy.empty(each.shape, each.dtype)
-                each.read(data)
-                copy.write(_mapped(data, source, target))
+                copy.write(data)
 
 
 def _places(group: Any, name: bytes) -> list[bytes]:
@@ -67,6 +64,24 @@ def _places(group: Any, name: bytes) -> list[bytes]:
         found.append(name)
     h5py.h5o.visit(group.id, look, obj_name=name, info=True)
     return found
+
+
+def _references(source: Any, target: Any, place: bytes) -> Iterator[tuple[bytes | None, Any]]:
+    """Yield attributes with references, and the data of a dataset with some, for the copy."""
+    owner = h5py.h5o.open(source.id, place)
+    names: list[bytes] = []
+    h5py.h5a.iterate(owner, names.append)
+    for name in names:
+        if name not in _PLAIN and _has_references(attribute := h5py.h5a.open(owner, name)):
+            data = numpy.empty(attribute.shape, attribute.dtype)
+            attribute.read(data)
+            yield name, _mapped(data, source, target)
+    if isinstance(owner, h5py.h5d.DatasetID) and _has_references(owner):
+        yield None, _mapped(h5py.Dataset(owner)[...], source, target)
+
+
+def _has_references(found: Any) -> bool:
+    return found.get_type().detect_class(h5py.h5t.REFERENCE) and found.shape is not None
 
 
 def _mapped(value: Any, source: Any, target: Any) -> Any:

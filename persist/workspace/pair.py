@@ -111,7 +111,7 @@ def read_index(
 def read_listing(file: Any) -> Index | None:
     """Return the index that is kept in a file, or None; the file may have changed since."""
     # What is damaged or missing is as good as none.
-    with contextlib.suppress(TypeError, ValueError, OSError, RuntimeError):
+    with contextlib.suppress(AttributeError, TypeError, ValueError, OSError, RuntimeError):
         dataset = member(member(file, OWN_GROUP), _LISTING)
         found = json.loads(dataset.asstr()[()])
         if isinstance(found, dict) and all(isinstance(keys, dict) for keys in found.values()):

@@ -1,7 +1,9 @@
 """A storage as one HDF5 file, the working dataset, and back."""
 
+import contextlib
 import errno
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persist.errors import DamagedError, PersistWarning, UnknownKeyError
+from persist.errors import DamagedError, PersistError, PersistWarning, UnknownKeyError
 from persist.experiment import (
     Storage,
     TaskReader,
@@ -566,3 +568,29 @@ def test_a_full_disk_is_an_error_of_the_system(data, tmp_path):
         pytest.skip("this release of h5py crashes when HDF5 cannot close a file")
     assert done.stdout.split() == ["OSError", str(errno.EFBIG), target]
     assert not os.path.exists(target)
+
+
+def test_damage_is_an_error_that_names_the_file(tmp_path):
+    """Whatever h5py raises: KeyError, RuntimeError and others."""
+    task, back, rng = tmp_path / "data/p0/reach/emg.hdf5", tmp_path / "back", random.Random(0)
+    task.parent.mkdir(parents=True)
+    with TaskWriter(task.parent) as writer:
+        for number in range(2):
+            writer.write(make_trial(number, emg=signal(number)))
+    whole = Path(storage_to_hdf5(tmp_path / "data"))
+
+    def read_task():
+        list(TaskReader(task.parent).iterarray("emg"))
+
+    def read_whole():
+        hdf5_to_storage(whole, back)
+        shutil.rmtree(back)
+
+    for path, act in ((task, read_task), (whole, read_whole)):
+        data = path.read_bytes()
+        for _ in range(40):
+            place = rng.randrange(len(data))
+            damaged = bytes([rng.randrange(256)])
+            path.write_bytes(data[:place] + damaged + data[place + 1 :])
+            with contextlib.suppress(PersistError, OSError):
+                act()
