@@ -196,6 +196,13 @@ class Storage:
         self._opened: weakref.WeakSet[TaskWriter | TaskReader] = weakref.WeakSet()
         makedirs(root, exist_ok=True)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_opened"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy, in this process or another, opens readers and writers of its own.
+        vars(self).update(state, _opened=weakref.WeakSet())
+
     def __repr__(self) -> str:
         return storage_view(self, os.fspath(self.root)).text()
 

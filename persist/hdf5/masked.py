@@ -13,6 +13,7 @@ import h5py
 import numpy
 
 from persist.archive.arrays.datasets import TIMELESS, Encoded, encode, is_text, new_dataset, text_of
+from persist.archive.arrays.handles import ArrayHandle
 from persist.archive.arrays.vocabulary import TRIAL
 from persist.errors import UnsupportedObjectError
 from persist.files.overlay import OverlayFile
@@ -62,6 +63,8 @@ def prepare_array(data: Any) -> Encoded:
     """
     if data is None:
         raise UnsupportedObjectError("the array was never filled: stack something, or leave it out")
+    if isinstance(data, ArrayHandle):
+        data = data[...]  # numpy would not ask for its mask
     if type(data) is not numpy.ndarray:
         _refuse_units(data)
     if isinstance(data, numpy.ma.MaskedArray):
