@@ -15,7 +15,7 @@ _WIDTH = 88
 def is_array(value: Any) -> bool:
     """Return True if `value` is an array in memory, in a file that is mapped, or in HDF5."""
     numpy, h5py = sys.modules.get("numpy"), sys.modules.get("h5py")
-    handles = sys.modules.get("persist.hdf5.handles")
+    handles = sys.modules.get("persist.archive.arrays.handles")
     if h5py is not None and isinstance(value, h5py.Dataset):
         return True
     if handles is not None and isinstance(value, handles.ArrayHandle):

@@ -17,19 +17,15 @@ from persist.errors import ArgumentError, UnknownKeyError
 from persist.experiment.folder import changing, identity, journal_of, reading
 from persist.experiment.names import check_dataset
 from persist.files import TIMEOUT, temporary_beside
-from persist.files.hdf5_heaps import check_heaps
 from persist.files.journal import Journal, Part
-from persist.files.overlay import (
-    OverlayFile,
-    commit_overlays,
-    lock_exclusively,
-    superblock_version,
-    unlock,
-)
+from persist.files.overlay import lock_exclusively, superblock_version, unlock
+from persist.files.unbuffered import open_unbuffered
 from persist.files.write import replace_bytes
 from persist.hdf5.extras import Layout, copy_attribute, copy_member, extras_of
+from persist.hdf5.in_place import JournaledFile, close_file, commit_files
 from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
-from persist.hdf5.opening import format_errors, member, open_hdf5
+from persist.hdf5.opening import member, open_hdf5
+from persist.hdf5.references import copy_references
 
 _PATIENCE = 1.0  # s
 
@@ -43,12 +39,8 @@ _CACHE = 1 << 16  # bytes
 def commit_arrays(
     journal: Journal, files: Sequence[ArrayFile], others: Sequence[Part] = ()
 ) -> None:
-    """Commit what was added to array files, with changes of other files: see `commit_overlays`."""
-    for file in files:
-        h5py.h5f.flush(file.file.id)
-    changed = [file for file in files if file.overlay.has_written]
-    commit_overlays(journal, [file.overlay for file in changed], others)
-    for file in changed:
+    """Commit what was added to array files, with changes of other files: see `commit_files`."""
+    for file in commit_files(journal, files, others):
         file.note_commit()
 
 
@@ -65,7 +57,7 @@ def changing_file(path: str, timeout: float = TIMEOUT) -> Iterator[ArrayFile]:
         commit_arrays(journal, [file])
 
 
-class ArrayFile:
+class ArrayFile(JournaledFile):
     """An HDF5 file, made if it is missing, whose changes are made by a journal.
 
     It is locked as HDF5 locks what it writes, until `unlock`.
@@ -86,20 +78,11 @@ class ArrayFile:
             replace_bytes(path, _empty(), durable=durable)
         elif superblock_version(path) > _LATEST:
             _rewrite(path, timeout)
-        self.path = path
         self._patience = _PATIENCE
-        self.overlay = OverlayFile(path, self._lock)
-        try:
-            check_heaps(path)
-            with format_errors(path):
-                self.file = h5py.File(self.overlay, "r+", libver=_VERSIONS)
-            self._check()
-        except BaseException:
-            self.overlay.close()
-            raise
+        super().__init__(path, self._lock, versions=_VERSIONS)
         _limit_cache(self.file)
         # HDF5 calls the file object when the interpreter ends, unless it is closed before.
-        self._finalizer = weakref.finalize(self, _close, self.file, self.overlay)
+        self._finalizer = weakref.finalize(self, close_file, self.file, self.overlay)
         self.note_commit()
 
     def lock(self) -> None:
@@ -134,7 +117,7 @@ class ArrayFile:
     def add(self, name: str, prepared: Encoded) -> None:
         """Add a dataset, for a commit to make it last: see `write_prepared`."""
         write_prepared(prepared, self.file, self.overlay, name)
-        self._check()
+        self.check()
 
     def remove(self, name: str) -> None:
         """Remove a dataset, for a commit to make it last."""
@@ -144,31 +127,20 @@ class ArrayFile:
         """Close the file, without what was not committed."""
         self._finalizer()
 
-    def _check(self) -> None:
-        if self.overlay.failure is not None:
-            raise self.overlay.failure
-
 
 def _rewrite(path: str, timeout: float) -> None:
     """Give a file a version in which it does not say that it is open, for readers to refuse it."""
     with (
         temporary_beside(path) as temporary,
         open_hdf5(path, timeout) as source,
-        h5py.File(temporary, "w", libver=_VERSIONS) as target,
+        open_unbuffered(temporary, libver=_VERSIONS) as target,
     ):
         for _, attributes, members in extras_of(source, Layout()):
             for name in members:
                 copy_member(source, target, name)
             for name in attributes:
                 copy_attribute(source, target, name)
-
-
-def _close(file: Any, overlay: OverlayFile) -> None:
-    overlay.give_up()
-    # HDF5 says so if it had something to write; nothing of it is wanted.
-    with contextlib.suppress(Exception):
-        file.close()
-    overlay.close()
+        copy_references(source, target)
 
 
 def _limit_cache(file: Any) -> None:

@@ -142,13 +142,15 @@ def _is_exact(value: Value) -> bool:
 
 
 def _distinct(names: Sequence[str]) -> Iterator[str]:
-    """Yield names, those that come again as pandas names them: ``x``, ``x.1``."""
-    taken: set[str] = set()
+    """Yield names, those that come again with numbers that no other name has: ``x``, ``x.1``."""
+    taken = set(names)
+    seen: set[str] = set()
     for name in names:
         found, number = name, 0
-        while found in taken:
+        while name in seen and found in taken:
             number += 1
             found = f"{name}.{number}"
+        seen.add(name)
         taken.add(found)
         yield found
 

@@ -56,6 +56,7 @@ from persist.experiment.working import (
 )
 from persist.files import TIMEOUT, open_regular, temporary_beside
 from persist.files.folder import new_folder
+from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5.extras import (
     SEEN,
     Extra,
@@ -67,7 +68,8 @@ from persist.hdf5.extras import (
     extras_of,
     members_of,
 )
-from persist.hdf5.opening import disk_errors, member, open_hdf5
+from persist.hdf5.opening import ElsewhereError, damage_errors, member, open_hdf5
+from persist.hdf5.references import copy_references
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
 
@@ -86,6 +88,7 @@ _WORDS = _ATTRIBUTES.union(
 _TRIALS_PLACE = re.compile(f"/[^/]+/[^/]+/{ARRAYS}/[^/]+")
 _TRIAL = re.compile(r"[0-9]+(\.mask)?")
 _EXTRAS = "extras"
+_ANY = (h5py.Group, h5py.Dataset, h5py.Datatype)
 
 
 def storage_to_hdf5(
@@ -148,7 +151,7 @@ def storage_to_hdf5(
     with (
         temporary_beside(target) as temporary,
         disk_errors(target),
-        h5py.File(temporary, "w", libver=VERSIONS) as file,
+        open_unbuffered(temporary, libver=VERSIONS) as file,
     ):
         mark_format(file, os.path.basename(root))
         for folder in folders:
@@ -264,8 +267,9 @@ class _Copy:
     def _copy_arrays(self, file: TreeFile) -> None:
         name = group_name(plain_name("array", file.parts[-1].removesuffix(EXTENSION) or EXTENSION))
         parent = self._file.require_group(f"{self._place}/{ARRAYS}")
-        with open_hdf5(file.path, self._timeout) as source:
-            rows = [row for row in row_names(source) if row < self._n_rows]
+        with damage_errors(file.path), open_hdf5(file.path, self._timeout) as source:
+            numbers = row_names(source)
+            rows = [row for row in numbers if row < self._n_rows]
             datasets = (
                 [member(source, str(row)) for row in rows] if self._layout == "joined" else []
             )
@@ -275,6 +279,9 @@ class _Copy:
                 return
             # The whole at once is a fraction of the time of one dataset after the other.
             h5py.h5o.copy(source.id, b"/", parent.id, name.encode())
+            # Else there is nothing but trials, which refer to nothing.
+            if len(numbers) < len(source):
+                copy_references(source, parent[name])
 
     def _copy_bytes(self, file: TreeFile, place: str) -> None:
         path = f"{self._place}/{place}"
@@ -330,31 +337,43 @@ def hdf5_to_storage(
     folder_of_file = os.path.dirname(source) or os.curdir
     with (
         reading(folder_of_file, always=True, timeout=timeout),
+        damage_errors(source),
         open_hdf5(source, timeout) as file,
         new_folder(target) as root,
     ):
         check_format(file, source)
         os.mkdir(root)
-        _write_root(file, root, progress)
+        _Storage().write(file, root, progress)
     return target
 
 
-def _write_root(file: Any, root: str, progress: Progress) -> None:
-    subjects = _write_level(file, root)
-    tasks = [
-        (subject, task, folder)
-        for subject, path in subjects
-        for task, folder in _write_level(member(file, subject), path)
-    ]
-    meter = Meter(progress, len(tasks))
-    for subject, task, folder in tasks:
-        _write_task(member(member(file, subject), task), folder)
-        meter.advance(1, f"{name_of_group(subject)}/{name_of_group(task)}")
-    extras = _extras(file, [subject for subject, _ in subjects], [task[:2] for task in tasks])
-    if extras:
+class _Storage:
+    """The files of a storage made of a working dataset.
+
+    `extras` is what other software has put into it, and has no place among them.
+    """
+
+    def __init__(self) -> None:
+        self.extras: list[Extra] = []
+
+    def write(self, file: Any, root: str, progress: Progress) -> None:
+        """Write all files."""
+        tasks = [
+            (f"{name_of_group(subject)}/{name_of_group(task)}", found, folder)
+            for subject, group, path in self._level(file, root, _ATTRIBUTES)
+            for task, found, folder in self._level(group, path)
+        ]
+        meter = Meter(progress, len(tasks))
+        for name, group, folder in tasks:
+            self._task(group, folder)
+            meter.advance(1, name)
+        if self.extras:
+            self._keep_extras(root)
+
+    def _keep_extras(self, root: str) -> None:
         kept = free_name(root, _EXTRAS, EXTENSION)
         with _new_file(os.path.join(root, kept)) as target:
-            for owner, attributes, members in extras:
+            for owner, attributes, members in self.extras:
                 place = target.require_group(owner.name)
                 for name in attributes:
                     copy_attribute(owner, place, name)
@@ -362,34 +381,99 @@ def _write_root(file: Any, root: str, progress: Progress) -> None:
                     copy_member(owner, place, name)
         left = ", ".join(
             f"{name.decode(errors='replace')} of {owner.name}"
-            for owner, attributes, members in extras
+            for owner, attributes, members in self.extras
             for name in attributes + members
         )
         warnings.warn(
             f"{left} has no place in a storage, and is kept in its file {kept}",
             PersistWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
+    def _members(self, group: Any, *kinds: type) -> Iterator[tuple[str, Any]]:
+        """Yield the members of these kinds; others, and what leads elsewhere, are extras."""
+        for name in group:
+            try:
+                found = member(group, name)
+            except ElsewhereError:
+                found = None
+            if isinstance(found, kinds):
+                yield name, found
+            else:
+                self.extras.append(Extra(group, [], [name.encode()]))
 
-def _extras(file: Any, subjects: list[str], tasks: list[tuple[str, str]]) -> list[Extra]:
-    """Return what other software has put into a working dataset, and a storage has no place for."""
-    found = [Extra(file, attributes_but(file, _ATTRIBUTES), [])]
-    for subject in subjects:
-        group = member(file, subject)
-        found.append(Extra(group, attributes_but(group, frozenset()), []))
-    for subject, task in tasks:
-        group = member(member(file, subject), task)
-        found.append(Extra(group, attributes_but(group, frozenset()), []))
-        if TABLE in group:
-            table = member(group, TABLE)
-            found += extras_of(table, table_layout(read_table(table)))
-        arrays = member(group, ARRAYS) if ARRAYS in group else {}
-        for joined in (member(arrays, name) for name in arrays):
-            if is_joined(joined):
-                for extra in extras_of(joined, JOINED):
-                    found += _not_kept(extra, joined)
-    return [extra for extra in found if extra.attributes or extra.members]
+    def _leave_attributes(self, owner: Any, known: frozenset[bytes] = frozenset()) -> None:
+        attributes = attributes_but(owner, known)
+        if attributes:
+            self.extras.append(Extra(owner, attributes, []))
+
+    def _level(
+        self, group: Any, folder: str, known: frozenset[bytes] = frozenset()
+    ) -> list[tuple[str, Any, str]]:
+        """Write the datasets of a level; return its groups, with their names and new folders."""
+        self._leave_attributes(group, known)
+        inner = []
+        for name, found in self._members(group, *_ANY):
+            if name == OUTER_FILES:
+                self._files(found, folder)
+            elif isinstance(found, h5py.Group):
+                path = _inside(folder, name)
+                os.mkdir(path)
+                inner.append((name, found, path))
+            else:
+                _write_datasets(group, [name], _inside(folder, name) + EXTENSION)
+        return inner
+
+    def _task(self, group: Any, folder: str) -> None:
+        self._leave_attributes(group)
+        files = member(group, FILES) if FILES in group else ()
+        for name, found in self._members(group, *_ANY):
+            if name == TABLE:
+                table = read_table(found)
+                self.extras += extras_of(found, table_layout(table))
+                if TRIALS not in files:
+                    _write_bytes(_inside(folder, TRIALS), table.to_bytes())
+            elif name == ARRAYS:
+                self._leave_attributes(found)
+                for array, arrays in self._members(found, h5py.Group):
+                    self._arrays(arrays, _inside(folder, array) + EXTENSION)
+            elif name == PICKLES:
+                self._files(found, folder, PICKLE)
+            elif name == FILES:
+                self._files(found, folder)
+            else:
+                path = _inside(folder, name) + EXTENSION
+                if isinstance(found, h5py.Group):
+                    _write_datasets(found, list(found), path)
+                else:
+                    _write_datasets(group, [name], path)
+
+    def _arrays(self, group: Any, path: str) -> None:
+        if not is_joined(group):
+            _write_datasets(group, list(group), path)
+            return
+        for extra in extras_of(group, JOINED):
+            self.extras += _not_kept(extra, group)
+        arrays = JoinedArrays(group)
+        with _new_file(path) as file:
+            for row in arrays.rows():
+                file.create_dataset(str(row), data=arrays.read(row), track_times=False)
+            _, attributes, members = _beside(group)
+            for name in attributes:
+                copy_attribute(group, file, name)
+            for name in members:
+                member(group, name.decode())  # refuses what has its data in another file
+                copy_member(group, file, name)
+
+    def _files(self, group: Any, folder: str, ending: str = "") -> None:
+        self._leave_attributes(group)
+        for name, found in self._members(group, h5py.Group, h5py.Dataset):
+            path = _inside(folder, name) + ending
+            if isinstance(found, h5py.Group):
+                os.makedirs(path, exist_ok=True)
+                self._files(found, path)
+            else:
+                _write_bytes(path, found[()].tobytes())
 
 
 def _not_kept(extra: Extra, joined: Any) -> list[Extra]:
@@ -410,89 +494,30 @@ def _beside(joined: Any) -> Extra:
     return Extra(joined, found.attributes, hard)
 
 
-def _write_level(group: Any, folder: str) -> list[tuple[str, str]]:
-    """Write the datasets of a level, and return its groups with their new folders."""
-    inner = []
-    for name in group:
-        if name == OUTER_FILES:
-            _write_files(member(group, name), folder)
-        elif isinstance(member(group, name), h5py.Group):
-            path = _inside(folder, name)
-            os.mkdir(path)
-            inner.append((name, path))
-        else:
-            _write_datasets(group, [name], _inside(folder, name) + EXTENSION)
-    return inner
-
-
-def _write_task(group: Any, folder: str) -> None:
-    files = member(group, FILES) if FILES in group else None
-    if TABLE in group and (files is None or TRIALS not in files):
-        _write_bytes(_inside(folder, TRIALS), read_table(member(group, TABLE)).to_bytes())
-    for name in group:
-        found = member(group, name)
-        if name == ARRAYS:
-            for array in found:
-                _write_arrays(member(found, array), _inside(folder, array) + EXTENSION)
-        elif name == PICKLES:
-            for pickled in found:
-                data = member(found, pickled)[()].tobytes()
-                _write_bytes(_inside(folder, pickled) + PICKLE, data)
-        elif name == FILES:
-            _write_files(found, folder)
-        elif name != TABLE:
-            path = _inside(folder, name) + EXTENSION
-            if isinstance(found, h5py.Group):
-                _write_datasets(found, list(found), path)
-            else:
-                _write_datasets(group, [name], path)
-
-
-def _write_arrays(group: Any, path: str) -> None:
-    if not is_joined(group):
-        _write_datasets(group, list(group), path)
-        return
-    arrays = JoinedArrays(group)
-    with _new_file(path) as file:
-        for row in arrays.rows():
-            file.create_dataset(str(row), data=arrays.read(row), track_times=False)
-        _, attributes, members = _beside(group)
-        for name in attributes:
-            copy_attribute(group, file, name)
-        for name in members:
-            member(group, name.decode())  # refuses what has its data in another file
-            copy_member(group, file, name)
-
-
 def _write_datasets(group: Any, names: list[str], path: str) -> None:
     """Write members of a group as an HDF5 file; a single dataset of another name as its result."""
-    for name in names:
-        member(group, name)  # refuses what leads out of the file
-    is_own = len(names) == 1 and not isinstance(group[names[0]], h5py.Group)
+    is_own = len(names) == 1 and isinstance(group.get(names[0], getlink=True), h5py.HardLink)
+    is_own = is_own and not isinstance(group[names[0]], h5py.Group)
     is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
     with _new_file(path) as file:
         for name in names:
-            target = RESULT if is_level else name
-            h5py.h5o.copy(group.id, name.encode(), file.id, target.encode())
+            if name.isdecimal() or name == RESULT:
+                member(group, name)  # refuses an array that is not in the file
+            if is_level:
+                h5py.h5o.copy(group.id, name.encode(), file.id, RESULT.encode())
+            else:
+                copy_member(group, file, name.encode())
         if not is_level:
             for attribute in attributes_but(group, frozenset()):
                 copy_attribute(group, file, attribute)
+        if not all(map(str.isdecimal, names)):
+            copy_references(group, file, map(str.encode, names))
 
 
 def _new_file(path: str) -> Any:
     if os.path.lexists(path):
         raise DamagedError(f"two things in the file would be called {os.path.basename(path)}")
-    return h5py.File(path, "w", libver=VERSIONS)
-
-
-def _write_files(group: Any, folder: str) -> None:
-    for name in group:
-        path, found = _inside(folder, name), member(group, name)
-        if isinstance(found, h5py.Group):
-            os.makedirs(path, exist_ok=True)
-            _write_files(found, path)
-        else:
-            _write_bytes(path, found[()].tobytes())
+    return open_unbuffered(path, libver=VERSIONS)
 
 
 def _write_bytes(path: str, data: bytes) -> None:

@@ -44,6 +44,9 @@ class Field(NamedTuple):
     is_quoted: bool
 
 
+_EMPTY = Field("", False)
+
+
 def field_text(value: Any) -> str:
     r"""Return the field for a value.
 
@@ -169,7 +172,8 @@ _LINE = re.compile(
     rb"((?=[^\r\n])(?:%b|[^,\r\n]*)(?:,(?:%b|[^,\r\n]*))*)(\r\n|\n|\r)" % (_QUOTED, _QUOTED)
 )
 _MARKS = re.compile(r'[;\t"]+')
-_SPECIAL = re.compile(r'[,"\r\n]|\A\s|\s\Z')
+_SEPARATOR = re.compile("sep=.?", re.IGNORECASE)
+_SPECIAL = re.compile(r'[,"\r\n]|\A\s|\s\Z|\A[Ss][Ee][Pp]=')
 
 
 class CSV(NamedTuple):
@@ -192,7 +196,7 @@ def parse_csv(data: bytes) -> CSV:
     ------
     ValueError
         If it is not one: a row has more fields than there are columns, or it is not UTF-8; or if
-        a spreadsheet has put semicolons or tabs between the columns of a task.
+        a spreadsheet has put semicolons or tabs between the columns of a task, or ``sep=`` first.
     """
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     text = _decoded(data[start:])
@@ -205,11 +209,13 @@ def parse_csv(data: bytes) -> CSV:
     if len(columns) == 1 and {"block", "trial"} <= set(_MARKS.split(columns[0])):
         # Each task has these: a spreadsheet wrote it where numbers have commas.
         raise DamagedError("its columns are separated by semicolons or tabs; save it with commas")
-    rows = [line for line in lines[1:] if line != [Field("", False)]]
+    if _SEPARATOR.fullmatch(columns[0]) and not lines[0][0].is_quoted:
+        raise DamagedError("its first line names the separator, for Excel alone; remove the line")
+    rows = lines[1:]
     for number, row in enumerate(rows):
         if len(row) > len(columns):
             raise DamagedError(f"row {number} has {len(row)} fields, for {len(columns)} columns")
-        row += [Field("", False)] * (len(columns) - len(row))
+        row += [_EMPTY] * (len(columns) - len(row))
     return CSV(columns, rows, text_end, rest)
 
 
@@ -228,11 +234,11 @@ def row_line(fields: Iterable[str]) -> str:
 def widened(data: bytes, names: bytes) -> bytes:
     """Return a file with more columns, in which no row has a value yet.
 
-    `data` is whole lines, the first of which names the columns; nothing for a new file. `names` is
-    what is added to the first line, as it is in a file.
+    `data` is whole lines, the first of which names the columns; for a new file nothing, or empty
+    lines. `names` is what is added to the first line, as it is in a file.
     """
-    if not data:
-        return names + b"\n"
+    if not data.removeprefix(codecs.BOM_UTF8).strip(b"\r\n"):
+        return data + names + b"\n"
     if not data.endswith((b"\n", b"\r")):
         data += b"\n"
     added = b"," * len(parse_csv(b"x," + names + b"\n").columns[1:])
@@ -275,7 +281,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _parse(text: str) -> tuple[list[list[Field]], int]:
-    """Return the lines that are whole, and where the last of them ends."""
+    """Return the lines that are whole, without those that are empty, and where the last ends."""
     lines: list[list[Field]] = []
     line: list[Field] = []
     position = end = 0
@@ -295,7 +301,8 @@ def _parse(text: str) -> tuple[list[list[Field]], int]:
             # Without the end of the line, a row is whole if it has all fields.
             return lines, end
         position += 2 if text.startswith("\r\n", position) else 1
-        lines.append(line)
+        if line != [_EMPTY]:
+            lines.append(line)
         line, end = [], min(position, len(text))
     return lines, end
 

@@ -11,8 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from persist.archive import Archive
-from persist.errors import ClosedError, InvalidKeyError, PersistError, UnknownKeyError
+from persist.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ClosedError,
+    InvalidKeyError,
+    PersistError,
+    UnknownKeyError,
+)
 from persist.experiment.columns import Table, frame_of
 from persist.experiment.csv_text import Value
 from persist.experiment.trial_arrays import LazyArrays, TrialArrays, stacked
@@ -105,6 +114,10 @@ class UnknownArrayError(MissingRecordError):
     kind = "array"
 
 
+class MissingTrialError(PersistError, IndexError):
+    """A task has fewer trials."""
+
+
 class Reader(abc.ABC):
     """The trials of one task."""
 
@@ -180,8 +193,8 @@ class Reader(abc.ABC):
         ----------
         name : str
             The name of the array. If it is of the task as a whole, it is returned as it is.
-        trials : slice or iterable of int, optional
-            Only these.
+        trials : slice or iterable of int or bool, optional
+            Only these: rows, or a truth value for each row.
 
         Returns
         -------
@@ -195,8 +208,11 @@ class Reader(abc.ABC):
             If no trial has one.
         UnknownKeyError
             If one of the trials has none.
+        IndexError
+            If there are fewer trials.
         ValueError
-            If the arrays have different numbers of axes.
+            If the arrays have different numbers of axes, or there are more or fewer truth values
+            than trials.
         """
         with self._open(name) as arrays:
             has = self._rows_of(arrays)
@@ -314,4 +330,16 @@ class Reader(abc.ABC):
 def _selected(trials: Rows, count: int) -> list[int]:
     if trials is None or isinstance(trials, slice):
         return list(range(count)[trials or slice(None)])
-    return [range(count)[row] for row in trials]
+    if not isinstance(trials, Iterable):
+        raise ArgumentTypeError(f"cannot select trials by {trials!r}: give a slice, or their rows")
+    rows = list(trials)
+    if any(isinstance(row, (bool, numpy.bool_)) for row in rows):
+        if len(rows) != count or not all(isinstance(row, (bool, numpy.bool_)) for row in rows):
+            raise ArgumentError(
+                f"cannot select trials by {len(rows)} truth values: give one for each of {count}"
+            )
+        return [row for row, is_selected in enumerate(rows) if is_selected]
+    try:
+        return [range(count)[row] for row in rows]
+    except IndexError:
+        raise MissingTrialError(f"cannot select trials {rows}: there are {count}") from None

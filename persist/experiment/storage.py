@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import weakref
@@ -32,7 +33,9 @@ from persist.files import (
     sync_folder,
 )
 from persist.files.journal import Journal
+from persist.files.unbuffered import open_unbuffered
 from persist.hdf5.masked import MASK_ENDING
+from persist.hdf5.opening import damage_errors
 from persist.progress import Progress
 
 if TYPE_CHECKING:
@@ -89,25 +92,20 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
     """Do as `repair_storage` for the folder of one task."""
     folder = os.fspath(path)
     done = []
-    with changing(folder, timeout):
-        journal = Journal(journal_of(folder))
+    with changing(folder, timeout), contextlib.closing(Journal(journal_of(folder))) as journal:
         n_rows = len(read_csv(os.path.join(folder, TRIALS))[1].rows)
-        try:
-            for name in array_names(folder):
-                array_file = ArrayFile(
-                    os.path.join(folder, name + EXTENSION), durable=True, timeout=timeout
-                )
-                try:
-                    rows = [row for row in row_names(array_file.file) if row >= n_rows]
-                    if rows:
-                        target = _move(array_file, folder, name, rows)
-                        commit_arrays(journal, [array_file])
-                        listed = ", ".join(map(str, rows))
-                        done.append(f"moved {name} of rows {listed} to {target}")
-                finally:
-                    array_file.close()
-        finally:
-            journal.close()
+        for name in array_names(folder):
+            path = os.path.join(folder, name + EXTENSION)
+            with (
+                damage_errors(path),
+                contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file,
+            ):
+                rows = [row for row in row_names(file.file) if row >= n_rows]
+                if rows:
+                    target = _move(file, folder, name, rows)
+                    commit_arrays(journal, [file])
+                    listed = ", ".join(map(str, rows))
+                    done.append(f"moved {name} of rows {listed} to {target}")
     return done
 
 
@@ -118,7 +116,7 @@ def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str
     members = [f"{row}{ending}" for row in rows for ending in ("", MASK_ENDING)]
     members = [found for found in members if found in source]
     path = os.path.join(folder, target)
-    with create_file(path), h5py.File(path, "w", libver=VERSIONS) as file:
+    with create_file(path), open_unbuffered(path, libver=VERSIONS) as file:
         for found in members:
             h5py.h5o.copy(source.id, found.encode(), file.id, found.encode())
     for found in members:
@@ -197,6 +195,13 @@ class Storage:
         self._is_closed = False
         self._opened: weakref.WeakSet[TaskWriter | TaskReader] = weakref.WeakSet()
         makedirs(root, exist_ok=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_opened"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy, in this process or another, opens readers and writers of its own.
+        vars(self).update(state, _opened=weakref.WeakSet())
 
     def __repr__(self) -> str:
         return storage_view(self, os.fspath(self.root)).text()

@@ -30,7 +30,7 @@ from persist.experiment.trial_folder import (
     refuse_orphans,
 )
 from persist.files import TIMEOUT, open_regular
-from persist.hdf5.opening import open_hdf5
+from persist.hdf5.opening import damage_errors, open_hdf5
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class TaskReader(Reader):
         path = os.path.join(self._folder, name + EXTENSION)
         if not os.path.exists(path):
             raise UnknownArrayError(name, self._folder, self.array_names)
-        with open_hdf5(path, self._timeout) as file:
+        with damage_errors(path), open_hdf5(path, self._timeout) as file:
             yield file
 
     def _pickled(self, name: str) -> bytes:

@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeAlias, overload
 import h5py
 import numpy
 
+from persist.archive.arrays.handles import ArrayHandle
 from persist.errors import ArgumentError
 from persist.hdf5.extras import Layout, dataset_layout
-from persist.hdf5.handles import ArrayHandle
 from persist.hdf5.masked import read_prepared
 from persist.hdf5.opening import member
 
@@ -58,7 +58,8 @@ class SeparateArrays:
 
     def shape(self, row: int) -> tuple[int, ...]:
         """Return the shape of one."""
-        return tuple(member(self._group, str(row)).shape)
+        shape = member(self._group, str(row)).shape
+        return (0,) if shape is None else tuple(shape)
 
     def dtype(self, row: int) -> Any:
         """Return the type of one."""

@@ -58,7 +58,7 @@ from persist.experiment.trial_folder import EXTENSION, TRIALS
 from persist.experiment.view import storage_view
 from persist.files import TIMEOUT
 from persist.hdf5.masked import prepare_array
-from persist.hdf5.opening import member, open_hdf5
+from persist.hdf5.opening import ElsewhereError, damage_errors, member, open_hdf5
 from persist.names import group_name, name_of_group
 
 FORMAT = "persist-experiment"
@@ -191,6 +191,7 @@ def opened(path: str, timeout: float = TIMEOUT) -> Iterator[Any]:
         raise MissingPathError(errno.ENOENT, "no working dataset was found here", path)
     with (
         reading(folder, always=True, timeout=timeout),
+        damage_errors(path),
         open_hdf5(path, timeout) as file,
     ):
         yield file
@@ -403,7 +404,7 @@ class WorkingDataset:
     def _adding(self, subject: str, task: str, name: str) -> Iterator[tuple[ArrayFile, str]]:
         self._check_open()
         check_name("array", name)
-        with changing_file(self._path, self._timeout) as file:
+        with damage_errors(self._path), changing_file(self._path, self._timeout) as file:
             group = _task_group(file.file, subject, task)
             place = f"{ARRAYS}/{group_name(name)}"
             if place in group:
@@ -415,11 +416,13 @@ class WorkingDataset:
 
 
 def _groups(group: Any) -> list[str]:
-    return sorted(
-        name_of_group(name)
-        for name in group
-        if not name.startswith(".") and isinstance(member(group, name), h5py.Group)
-    )
+    found = []
+    for name in group:
+        # What other software has put there may lead elsewhere, and is none.
+        with contextlib.suppress(ElsewhereError):
+            if not name.startswith(".") and isinstance(member(group, name), h5py.Group):
+                found.append(name_of_group(name))
+    return sorted(found)
 
 
 def _task_group(file: Any, subject: str, task: str) -> Any:

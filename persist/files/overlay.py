@@ -271,6 +271,9 @@ class OverlayFile:
             # Where this object wrote nothing, others may have made the file longer.
             if self._is_ours and self._has_written:
                 os.ftruncate(handle, self._kept)
+        if self._is_ours:
+            # A process that was forked meanwhile would keep the lock.
+            unlock(handle)
         with contextlib.suppress(OSError):
             os.close(handle)
 

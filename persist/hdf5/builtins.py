@@ -33,6 +33,7 @@ from persist.archive.arrays.datasets import (
     is_text,
     text_of,
 )
+from persist.archive.arrays.handles import ArrayHandle
 from persist.archive.arrays.vocabulary import ARCHIVE as EXTERNAL
 from persist.archive.arrays.vocabulary import ITEM
 from persist.archive.rules.numpy_types import same_dtype
@@ -301,7 +302,7 @@ class ArrayEncoding:
 
 
 class BlockEncoding(ArrayEncoding):
-    """Arrays of dask and zarr, and datasets of h5py, which come back as those of numpy."""
+    """Arrays of dask and zarr, of h5py, and in files; they come back as those of numpy."""
 
     def content(self, obj: Any) -> Content | None:
         """Return what the group of an array holds, or None if HDF5 lacks its type."""
@@ -429,6 +430,6 @@ for _classes, _encoding in _ENCODINGS:
         registry.register(_cls, _encoding)
     # A list has the tag of an array.
     by_tag.setdefault(_encoding.tag, _encoding)
-for _name in ("dask.Array", "zarr.Array", "h5py.Dataset"):
-    registry.register(_name, BlockEncoding())
+for _owner in ("dask.Array", "zarr.Array", "h5py.Dataset", ArrayHandle):
+    registry.register(_owner, BlockEncoding())
 registry.register_predicate(lambda cls: issubclass(cls, numpy.generic), by_tag[NumberEncoding.tag])

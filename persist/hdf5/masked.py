@@ -13,6 +13,7 @@ import h5py
 import numpy
 
 from persist.archive.arrays.datasets import TIMELESS, Encoded, encode, is_text, new_dataset, text_of
+from persist.archive.arrays.handles import ArrayHandle
 from persist.archive.arrays.vocabulary import TRIAL
 from persist.errors import UnsupportedObjectError
 from persist.files.overlay import OverlayFile
@@ -62,6 +63,8 @@ def prepare_array(data: Any) -> Encoded:
     """
     if data is None:
         raise UnsupportedObjectError("the array was never filled: stack something, or leave it out")
+    if isinstance(data, ArrayHandle):
+        data = data[...]  # numpy would not ask for its mask
     if type(data) is not numpy.ndarray:
         _refuse_units(data)
     if isinstance(data, numpy.ma.MaskedArray):
@@ -87,12 +90,16 @@ def prepare_array(data: Any) -> Encoded:
 def read_prepared(group: Any, name: str, selection: Any = ()) -> Any:
     """Return an array that was written by `write_prepared`, or what an index selects of it.
 
+    A dataset that HDF5 calls empty, without any axis, is an array without elements.
+
     Raises
     ------
     DamagedError
         If it is missing, or its data is in another file.
     """
     dataset = member(group, name)
+    if dataset.shape is None:
+        return numpy.empty(0, dataset.dtype)[selection]
     kind = h5py.check_string_dtype(dataset.dtype)
     is_text = kind is not None and kind.length is None and kind.encoding == "utf-8"
     data = (dataset.asstr() if is_text else dataset)[selection]

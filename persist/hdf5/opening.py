@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,12 +21,15 @@ from persist.files.lock import TIMEOUT
 from persist.files.regular import check_regular
 
 _PAUSE = 0.02  # s
-_ERRNO = re.compile(r"errno = (\d+)")
 _KINDS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}
 
 
 class NotHDF5Error(DamagedError, OSError):
     """A file is not in HDF5, or damaged from its beginning."""
+
+
+class ElsewhereError(DamagedError):
+    """A link may lead out of its file, or the data of a dataset is not in it."""
 
 
 def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
@@ -96,25 +97,15 @@ def damage_of(group: Any, error: Exception) -> Exception:
 
 
 @contextlib.contextmanager
-def disk_errors(path: str) -> Iterator[None]:
-    """Context manager that turns the RuntimeError of HDF5 for a failing disk into OSError."""
+def damage_errors(path: str) -> Iterator[None]:
+    """Context manager that turns what h5py raises for damaged content into DamagedError."""
     try:
         yield
-    except RuntimeError as error:
-        found = _ERRNO.search(str(error))
-        if found is None:
+    except (KeyError, OSError, OverflowError, RuntimeError, UnicodeError) as error:
+        is_of_disk = getattr(error, "errno", None) or "errno" in str(error)
+        if isinstance(error, PersistError) or is_of_disk:
             raise
-        number = int(found[1])
-        raise OSError(number, os.strerror(number), path) from error
-    except BlockingIOError:
-        raise
-    except OSError as error:
-        # h5py keeps the number, and gives its own text for it.
-        found = _ERRNO.search(str(error))
-        if found is None or error.filename is not None:
-            raise
-        number = int(found[1])
-        raise OSError(number, os.strerror(number), path) from error
+        raise DamagedError(f"cannot read {path}: it is damaged: {error}") from error
 
 
 def member(group: Any, name: str) -> Any:
@@ -124,8 +115,10 @@ def member(group: Any, name: str) -> Any:
 
     Raises
     ------
+    ElsewhereError
+        If it is a soft or external link, or a dataset whose data is elsewhere.
     DamagedError
-        If there is none; if it is a soft or external link, or a dataset whose data is elsewhere.
+        If there is none, or HDF5 cannot open it.
     """
     try:
         kind = group.id.links.get_info(name.encode()).type
@@ -134,7 +127,7 @@ def member(group: Any, name: str) -> Any:
             f"{group.name} in {group.file.filename} is damaged: it holds no {name!r}"
         ) from None
     if kind != h5py.h5l.TYPE_HARD or "/" in name:
-        raise DamagedError(
+        raise ElsewhereError(
             f"cannot read {name!r} of {group.name} in {group.file.filename}: it is "
             f"{_KINDS.get(kind, 'a link')}, which may lead out of the file"
         )
@@ -160,7 +153,7 @@ def opened(group: Any, name: str) -> Any:
 
 
 def check_contained(dataset: Any) -> None:
-    """Raise DamagedError for a dataset whose data is not in its file."""
+    """Raise ElsewhereError for a dataset whose data is not in its file."""
     if dataset.id.get_offset() is not None:
         return  # It is one run of bytes in the file.
     properties = dataset.id.get_create_plist()
@@ -170,7 +163,7 @@ def check_contained(dataset: Any) -> None:
         reason = "it is composed of other datasets"
     else:
         return
-    raise DamagedError(f"cannot read {dataset.name} in {dataset.file.filename}: {reason}")
+    raise ElsewhereError(f"cannot read {dataset.name} in {dataset.file.filename}: {reason}")
 
 
 def member_names(group: Any) -> list[str]:
@@ -180,7 +173,7 @@ def member_names(group: Any) -> list[str]:
         names: list[bytes] = []
         try:
             group.id.links.iterate(names.append, idx_type=order)
-        except (OSError, RuntimeError):
+        except (OSError, OverflowError, RuntimeError):
             continue
         # What is not UTF-8 is not found under this text.
         return [name.decode(errors="backslashreplace") for name in names]

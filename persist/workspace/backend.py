@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from persist.hdf5 import prepare
 from persist.hdf5.extras import Extra
+from persist.hdf5.opening import damage_errors
 from persist.workspace.foreign import Foreign, copy_foreign
 from persist.workspace.groups import copy_item, existing_group, item_group, read_group, write_new
 from persist.workspace.index import Entry, missing_item
@@ -192,11 +193,14 @@ class SavedFile:
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Copy the group of an object to an open HDF5 file."""
-        copy_item(existing_group(self.file, namespace, key), file, *to, entry)
+        with damage_errors(self.file.filename):
+            group = existing_group(self.file, namespace, key)
+            copy_item(group, file, *to, entry, is_plain=self.is_plain)
 
     def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
         """Copy what the file holds besides `items`, and what was dropped, to another."""
-        copy_foreign(self.file, file, items, dropped)
+        with damage_errors(self.file.filename):
+            copy_foreign(self.file, file, items, dropped)
 
     def close(self) -> None:
         """Close the file."""

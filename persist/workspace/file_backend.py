@@ -9,15 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import h5py
-
 from persist.errors import ClosedError, FileInUseError, LockTimeout, MissingPathError
 from persist.files import remove_path
-from persist.files.hdf5_heaps import check_heaps
 from persist.files.journal import Journal, recover
-from persist.files.overlay import OverlayFile, commit_overlays, lock_exclusively, unlock
+from persist.files.overlay import lock_exclusively
+from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5 import prepare
-from persist.hdf5.opening import disk_errors, member_names
+from persist.hdf5.in_place import JournaledFile, commit_files
 from persist.workspace.backend import Place, SavedFile, Source
 from persist.workspace.foreign import copy_foreign, delete_unreadable
 from persist.workspace.groups import (
@@ -160,23 +158,22 @@ class TemporaryFile(FileBackend):
         if not os.path.exists(path):
             self._file.close()
             self._make(path)
-        yield self._file
+        with disk_errors(path):
+            yield self._file
 
     def compact(self) -> None:
         """Write the file anew without what was deleted or overwritten."""
         path, old = self.path, self.file
         new = f"{path}.tmp"
         try:
-            with h5py.File(new, "w", track_order=True) as file:
+            with open_unbuffered(new, track_order=True) as file:
                 write_header(file, self._header)
-                for name in member_names(old):
-                    h5py.h5o.copy(old.id, name.encode(), file.id, name.encode())
                 copy_foreign(old, file, [])
             self._file.close()
             os.replace(new, path)
         finally:
             remove_path(new)
-            self._file = self._file or h5py.File(path, "r+")
+            self._file = self._file or open_unbuffered(path, "r+")
 
     def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
         """Copy what was in the image besides `items` to an open HDF5 file."""
@@ -204,9 +201,9 @@ class TemporaryFile(FileBackend):
         if image is not None:
             with open(path, "wb") as file:
                 file.write(image)
-            self._file = h5py.File(path, "r+")
+            self._file = open_unbuffered(path, "r+")
             return
-        self._file = h5py.File(path, "w", track_order=True)
+        self._file = open_unbuffered(path, track_order=True)
         write_header(self._file, self._header)
 
 
@@ -233,8 +230,7 @@ class InPlaceFile(FileBackend):
         self.pair = pair
         self._refresh = refresh
         self._timeout = timeout
-        self._file: Any = None
-        self._overlay: OverlayFile | None = None
+        self._opened: JournaledFile | None = None
         self._journal = Journal(pair.journal)
         self._is_listed = True
         self._pid = os.getpid()
@@ -266,12 +262,16 @@ class InPlaceFile(FileBackend):
         ClosedError
             If it could not be opened again after a change failed.
         """
-        if self._file is None:
+        return self._journaled.file
+
+    @property
+    def _journaled(self) -> JournaledFile:
+        if self._opened is None:
             raise ClosedError(
                 f"{self.pair.data} could not be opened again after an error: close this workspace, "
                 "and open it anew"
             )
-        return self._file
+        return self._opened
 
     def read_index(self) -> tuple[Index, Unreadable]:
         """Return the index of the file, and what of it cannot be read."""
@@ -282,8 +282,8 @@ class InPlaceFile(FileBackend):
         """Context manager that gives the open file, and commits what the block changed."""
         if self._pid != os.getpid():
             raise ClosedError("a process that was forked can read this workspace, not change it")
-        file, overlay = self.file, self._overlay
-        assert overlay is not None
+        opened = self._journaled
+        file, overlay = opened.file, opened.overlay
         may_be_made = False
         try:
             if self._is_listed:
@@ -291,12 +291,8 @@ class InPlaceFile(FileBackend):
                 drop_listing(file)
                 write_mark(file)
             yield file
-            with disk_errors(self.pair.data):
-                file.flush()
-            if overlay.failure is not None:
-                raise overlay.failure
             may_be_made = True
-            commit_overlays(self._journal, [overlay])
+            commit_files(self._journal, [opened])
         except BaseException as error:
             failure = overlay.failure
             with contextlib.suppress(OSError):
@@ -331,7 +327,7 @@ class InPlaceFile(FileBackend):
             If the file was moved or removed; what was changed is in it.
         """
         try:
-            if self._pid != os.getpid() or self._file is None:
+            if self._pid != os.getpid() or self._opened is None:
                 return
             is_same = read_header(self.file, self.pair.data) == header
             if self._is_listed and is_same:
@@ -361,16 +357,10 @@ class InPlaceFile(FileBackend):
 
     def _open(self) -> None:
         recover(self.pair.journal)
-        path = os.path.realpath(self.pair.data)
-        self._overlay = OverlayFile(
-            path, lambda handle: lock_exclusively(handle, self.pair.data, self._timeout)
+        self._opened = JournaledFile(
+            os.path.realpath(self.pair.data),
+            lambda handle: lock_exclusively(handle, self.pair.data, self._timeout),
         )
-        try:
-            check_heaps(path)
-            self._file = h5py.File(self._overlay, "r+")
-        except BaseException:
-            self._close_file()
-            raise
 
     def _reopen(self) -> None:
         self._close_file()
@@ -378,22 +368,13 @@ class InPlaceFile(FileBackend):
 
     def _close_file(self) -> None:
         """Close the file without what was not committed."""
-        file, self._file = self._file, None
-        overlay, self._overlay = self._overlay, None
-        if overlay is not None:
-            overlay.give_up()
-        if file is not None:
-            with contextlib.suppress(Exception):
-                file.close()
-        if overlay is not None:
-            if self._pid == os.getpid():
-                # A process that was forked meanwhile would keep the lock.
-                unlock(overlay.fileno())
-            overlay.close()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
 
 def _make(path: str, header: Header) -> Index:
-    with h5py.File(path, "w", track_order=True) as file:
+    with open_unbuffered(path, track_order=True) as file:
         write_header(file, header)
         write_listing(file, {}, {})
     return {}

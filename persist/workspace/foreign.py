@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 
 from persist.hdf5.extras import Extra, attributes_but, copy_attribute, copy_member, members_of
+from persist.hdf5.references import copy_references
 from persist.hdf5.vocabulary import CREATED_AT, NAME_ATTRIBUTE, make_group
 from persist.names import group_name
 from persist.workspace.groups import (
@@ -76,6 +77,7 @@ class Foreign:
                     copy_attribute(owner, kept, name)
                 for name in members:
                     copy_member(owner, kept, name)
+                copy_references(owner, kept, members)
 
         return cls.filled(fill) if extras else None
 
@@ -93,6 +95,7 @@ class Foreign:
                 if isinstance(owner, h5py.Group):
                     for name in members_of(kept):
                         copy_member(kept, owner, name)
+                copy_references(kept, owner)
 
     def copy_to(self, file: Any, dropped: Iterable[tuple[str, str]] = ()) -> None:
         """Copy all of it to an open file, but for the items that were dropped."""
@@ -160,11 +163,13 @@ def delete_unreadable(file: Any, namespace: str, key: str) -> None:
 
 
 def _copy(source: Any, target: Any, items: set[tuple[bytes, bytes]]) -> None:
+    copied: dict[bytes, list[bytes]] = {b"": []}
     for name in _attributes(source, _OURS):
         copy_attribute(source, target, name.encode())
     for outer, inner in _members(source, items):
         if not outer:
             copy_member(source, target, inner)
+            copied[b""].append(inner)
             continue
         group = source[outer]
         made = outer not in target
@@ -172,8 +177,12 @@ def _copy(source: Any, target: Any, items: set[tuple[bytes, bytes]]) -> None:
         for name in _attributes(group, {NAME_ATTRIBUTE} if not made else set()):
             if name not in other.attrs:
                 copy_attribute(group, other, name.encode())
+        names = copied.setdefault(outer, [])
         if inner:
             copy_member(group, other, inner)
+            names.append(inner)
+    for outer, names in copied.items():
+        copy_references(source[outer or b"/"], target[outer or b"/"], names)
 
 
 def _members(file: Any, items: set[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import h5py
 
-from persist.errors import DamagedError, PersistError
+from persist.errors import DamagedError, PersistError, UnsupportedObjectError
 from persist.hdf5 import Item, read_item, read_summary
 from persist.hdf5.opening import member, member_names
+from persist.hdf5.references import copy_references
 from persist.hdf5.vocabulary import (
     CREATED_AT,
     JSON_NOTE,
@@ -237,7 +238,13 @@ def write_note(group: Any, note: Any) -> None:
     if isinstance(note, str) and storable_text(note) == note:
         set_attribute(group, NOTE, note)
     elif note is not None:
-        text = json.dumps(note)
+        try:
+            text = json.dumps(note)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UnsupportedObjectError(
+                f"cannot write the note {note!r}: {error or type(error).__name__}; give text, or "
+                "what JSON can hold"
+            ) from error
         set_attribute(group, NOTE, text)
         set_attribute(group, JSON_NOTE, text)
 
@@ -286,12 +293,19 @@ def write_new(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> 
         raise
 
 
-def copy_item(source: Any, file: Any, namespace: str, key: str, entry: Entry) -> None:
-    """Copy the group of an item from another file: nothing is loaded."""
+def copy_item(
+    source: Any, file: Any, namespace: str, key: str, entry: Entry, *, is_plain: bool = False
+) -> None:
+    """Copy the group of an item from another file: nothing is loaded.
+
+    `is_plain` says that nothing of other software is in it.
+    """
     if STAGED in file:
         del file[STAGED]
     h5py.h5o.copy(source.id, b".", file.id, STAGED.encode())
     group = file[STAGED]
+    if not is_plain:
+        copy_references(source, group)
     group.attrs[CREATED_AT] = entry["created_at"]
     write_note(group, entry.get("note"))
     _put_in_place(file, namespace, key)

@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import h5py
-
-from persist.files.hdf5_heaps import check_heaps
-from persist.files.regular import check_regular
+from persist.files import TIMEOUT, temporary_beside
+from persist.files.journal import Journal, is_pending, recover
+from persist.files.overlay import lock_exclusively
+from persist.files.unbuffered import open_unbuffered
 from persist.hdf5 import prepare, summarize
+from persist.hdf5.in_place import JournaledFile, commit_files
 from persist.hdf5.opening import open_hdf5
 from persist.workspace.groups import (
     OWN_GROUP,
@@ -22,7 +23,7 @@ from persist.workspace.groups import (
     write_to,
 )
 from persist.workspace.index import new_entry
-from persist.workspace.pair import drop_listing, write_mark
+from persist.workspace.pair import drop_listing, journal_of, lock_of, write_mark
 from persist.workspace.workspace import AnalysisWorkspace
 
 _Path = str | os.PathLike[str]
@@ -49,7 +50,7 @@ def dump_item_to_file(
     """Write an item to an HDF5 file, in the place of what is there; the file is made if missing."""
     item = prepare(obj)
     entry = new_entry(summarize(obj), created_at, note)
-    with _changed(h5_path, "a") as file:
+    with _changed(h5_path, make=True) as file:
         write_to(file, namespace, key, item, entry)
 
 
@@ -61,7 +62,11 @@ def load_item_from_file(h5_path: _Path, namespace: str, key: str) -> Any:
     KeyError
         If it is not there.
     """
-    with open_hdf5(os.fspath(h5_path)) as file:
+    path = os.fspath(h5_path)
+    if is_pending(journal_of(path)):
+        with lock_of(path):
+            recover(journal_of(path))
+    with open_hdf5(path) as file:
         return read_group(existing_group(file, namespace, key), namespace, key)
 
 
@@ -84,13 +89,24 @@ def set_note_in_file(h5_path: _Path, namespace: str, key: str, note: Any) -> Non
 
 
 @contextlib.contextmanager
-def _changed(h5_path: _Path, mode: str = "r+") -> Iterator[Any]:
-    if os.path.exists(h5_path):
-        check_regular(os.fspath(h5_path))
-        check_heaps(os.fspath(h5_path))
-    with h5py.File(h5_path, mode) as file:
-        if OWN_GROUP in file:
-            # What is said of the items there, and in the JSON file, is no longer so.
-            drop_listing(file)
-            write_mark(file)
-        yield file
+def _changed(h5_path: _Path, *, make: bool = False) -> Iterator[Any]:
+    """Context manager that gives an open file, and commits what the block changed in it."""
+    path = os.path.realpath(h5_path)
+    with lock_of(path):
+        recover(journal_of(path))
+        if make and not os.path.exists(path):
+            with temporary_beside(path) as new, open_unbuffered(new, track_order=True):
+                pass
+        journal = Journal(journal_of(path))
+        opened = JournaledFile(path, lambda handle: lock_exclusively(handle, path, TIMEOUT))
+        try:
+            if OWN_GROUP in opened.file:
+                # What is said of the items there, and in the JSON file, is no longer so.
+                drop_listing(opened.file)
+                write_mark(opened.file)
+            yield opened.file
+            commit_files(journal, [opened])
+        finally:
+            opened.close()
+            if not journal.is_pending():
+                journal.remove()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy
 
+from persist.archive.arrays.handles import ArrayHandle
 from persist.errors import ArgumentError, ClosedError
 from persist.files import TIMEOUT
-from persist.hdf5.handles import ArrayHandle
 from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import FileBackend, InPlaceFile, TemporaryFile
 from persist.workspace.foreign import image_of, memory_file
@@ -288,9 +288,12 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         if (added := self._temporary) is not None:
             # Else what was forgotten when it was closed would replace what was saved.
             added.check_open()
-        data = Pair.at(path).data
-        is_in_place = isinstance(self._backend, InPlaceFile) and format == "hdf5"
-        return is_in_place and os.path.exists(data) and os.path.samefile(data, str(self._h5_path))
+        if not isinstance(self._backend, InPlaceFile) or format != "hdf5":
+            return False
+        data, mine = Pair.at(path).data, self._backend.path
+        # Also where somebody has removed it: it is then written anew.
+        is_same = os.path.realpath(data) == os.path.realpath(mine)
+        return is_same or (os.path.exists(data) and os.path.samefile(data, mine))
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:

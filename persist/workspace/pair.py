@@ -35,8 +35,9 @@ from persist.files import (
 )
 from persist.files.journal import Journal, is_pending, recover
 from persist.files.overlay import lock_exclusively
+from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.files.write import write_bytes
-from persist.hdf5.opening import disk_errors, member, open_hdf5
+from persist.hdf5.opening import member, open_hdf5
 from persist.workspace.groups import (
     OWN_GROUP,
     Header,
@@ -110,7 +111,7 @@ def read_index(
 def read_listing(file: Any) -> Index | None:
     """Return the index that is kept in a file, or None; the file may have changed since."""
     # What is damaged or missing is as good as none.
-    with contextlib.suppress(TypeError, ValueError, OSError, RuntimeError):
+    with contextlib.suppress(AttributeError, TypeError, ValueError, OSError, RuntimeError):
         dataset = member(member(file, OWN_GROUP), _LISTING)
         found = json.loads(dataset.asstr()[()])
         if isinstance(found, dict) and all(isinstance(keys, dict) for keys in found.values()):
@@ -190,8 +191,10 @@ class Pair:
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> Pair:
-        """Return the files at a path, which may end with ``.h5``."""
-        return cls(check_path(path, "a workspace").removesuffix(".h5"))
+        """Return the files at a path, with ``.h5`` or without; beside it if it is a folder."""
+        base = check_path(path, "a workspace").removesuffix(".h5")
+        is_folder = os.path.basename(base) in ("", ".", "..")
+        return cls(os.path.abspath(base) if is_folder else base)
 
     @property
     def data(self) -> str:
@@ -206,23 +209,11 @@ class Pair:
     @property
     def journal(self) -> str:
         """The journal of the HDF5 file, beside what a link leads to."""
-        folder, name = os.path.split(os.path.realpath(self.data))
-        return os.path.join(folder, f".{name}.journal")
+        return journal_of(self.data)
 
     def lock(self, timeout: float = TIMEOUT) -> FolderLock:
-        """Return the lock that writers of the files take.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the folder does not exist.
-        """
-        folder, name = os.path.split(os.path.realpath(self.data))
-        if not os.path.isdir(folder):
-            raise MissingPathError(
-                errno.ENOENT, "A workspace is to be kept in this folder; make it first", folder
-            )
-        return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)
+        """Return the lock that writers of the files take."""
+        return lock_of(self.data, timeout)
 
     def replace_locked(self, fill: Callable[[str], Index], header: Header) -> None:
         """Write new files, and put them in the place of the old ones; the caller holds the lock.
@@ -237,7 +228,7 @@ class Pair:
             create_like(news[0], data)
             with disk_errors(self.data):
                 index = fill(news[0])
-                with h5py.File(news[0], "r+") as file:
+                with open_unbuffered(news[0], "r+") as file:
                     mark = write_mark(file)
             seal_listing(news[0])
             sync_file(news[0])
@@ -346,6 +337,28 @@ class Pair:
         with contextlib.suppress(OSError), open_hdf5(self.data, timeout=0) as file:
             return read_mark(file)
         return None
+
+
+def journal_of(path: str) -> str:
+    """Return the journal of an HDF5 file, beside what a link leads to."""
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f".{name}.journal")
+
+
+def lock_of(path: str, timeout: float = TIMEOUT) -> FolderLock:
+    """Return the lock that writers of an HDF5 file take.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    """
+    folder, name = os.path.split(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise MissingPathError(
+            errno.ENOENT, "A workspace is to be kept in this folder; make it first", folder
+        )
+    return FolderLock(folder, name=f".{name}.lock", timeout=timeout, keep=False)
 
 
 def create_like(path: str, *others: str) -> None:

@@ -20,7 +20,7 @@ from persist.errors import (
     PersistWarning,
 )
 from persist.files import TIMEOUT, check_path, remove_path
-from persist.hdf5.opening import open_hdf5
+from persist.hdf5.opening import damage_errors, open_hdf5
 from persist.progress import ItemReport
 from persist.workspace.backend import SavedFile
 from persist.workspace.foreign import Foreign
@@ -76,7 +76,9 @@ class Saved:
         """Return what else is in the file than the items of an index."""
         if not isinstance(self.source, SavedFile) or self.source.is_plain:
             return None
-        return Foreign.of_file(self.source.file, [item[:2] for item in listed(index)])
+        file = self.source.file
+        with damage_errors(file.filename):
+            return Foreign.of_file(file, [item[:2] for item in listed(index)])
 
     def mend(self, index: Index) -> None:
         """Write the JSON file anew if it is lost or older than the data, and the folder lets us.

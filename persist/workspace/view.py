@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from persist.archive.arrays.blocks import block_array
+from persist.archive.arrays.handles import ArrayHandle
 from persist.archive.safe.policy import reading
 from persist.display import Row, View, is_drawable, sampled, shape_text, summary
 
@@ -51,7 +52,7 @@ def array_samples(
         # The file may say that what is in fact source is an array: it is not run.
         with reading(()):
             array = get(namespace, key)
-        if block_array(array) is not None:
+        if not isinstance(array, ArrayHandle) and block_array(array) is not None:
             # To compute it may take hours.
             return None
         return sampled(array) if list(array.shape) == list(shape) else None

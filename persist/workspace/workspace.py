@@ -13,13 +13,18 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-import h5py
-
 from persist.archive.arrays.blocks import computing_for
 from persist.archive.safe.policy import reading
 from persist.display import View
-from persist.errors import ArgumentError, ArgumentTypeError, PersistError, PersistWarning
+from persist.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DamagedError,
+    PersistError,
+    PersistWarning,
+)
 from persist.files import TIMEOUT, check_path
+from persist.files.unbuffered import open_unbuffered
 from persist.hdf5 import summarize
 from persist.progress import ItemReport, Progress, item_reporter
 from persist.workspace.backend import Backend, MemoryBackend, Source
@@ -39,6 +44,7 @@ from persist.workspace.index import (
 from persist.workspace.pair import Pair, Unreadable, write_listing
 from persist.workspace.saving import (
     Saved,
+    UnreadableError,
     check_errors,
     load_one,
     open_saved,
@@ -116,8 +122,9 @@ class AnalysisWorkspace:
         namespace, key : str
             Where to keep it.
         obj : object
-            It is kept, not a copy of it. Arrays of dask and zarr, and datasets of h5py, are written
-            to a file block by block, and come back from it as arrays of numpy.
+            It is kept, not a copy of it. Arrays of dask and zarr, datasets of h5py, and
+            handles that `get` returns are written to a file block by block, and come back from it
+            as arrays of numpy.
         note : str, optional
             What to remember of it.
 
@@ -258,6 +265,7 @@ class AnalysisWorkspace:
         overwrite: bool = False,
         *,
         on_conflict: OnConflict | None = None,
+        errors: str = "raise",
         progress: Progress = None,
     ) -> dict[str, Any]:
         """Take over the items of another workspace, with their notes.
@@ -272,6 +280,9 @@ class AnalysisWorkspace:
             Called in their place with the namespace, the key, what is known of the item here, and
             of the other. It returns True to replace the item, False to keep it, or another key for
             the other.
+        errors : {'raise', 'skip'}, optional
+            What to do about an item that turns out to be unreadable: stop, with the items before it
+            merged, or skip it. Between files, items are copied as they are, and not read.
         progress : bool or callable, optional
             True to write a line to standard error; or a function, called after each item with how
             many are done, of how many, and ``namespace/key``; or, if it takes four arguments, the
@@ -287,7 +298,10 @@ class AnalysisWorkspace:
         ------
         TypeError
             If `other` is not a workspace.
+        UnreadableError
+            If an item cannot be read, and is not to be skipped.
         """
+        check_errors(errors)
         if not hasattr(other, "describe") or not hasattr(other, "get"):
             raise ArgumentTypeError(
                 f"cannot merge from {type(other).__name__}: give a workspace, of persist or "
@@ -301,14 +315,29 @@ class AnalysisWorkspace:
         # What the other could not read stays where it is.
         skipped: list[tuple[str, str]] = list(getattr(other, "unreadable", ()))
         items, merged = list(listed(index)), 0
+        unreadable: Unreadable = {}
         for done, (namespace, key, entry) in enumerate(items, start=1):
             name = self._key_for(namespace, key, entry, overwrite, on_conflict)
             if name is None:
                 skipped.append((namespace, key))
             else:
-                self._take_over(other, namespace, key, entry, name)
-                merged += 1
+                try:
+                    self._take_over(other, namespace, key, entry, name)
+                    merged += 1
+                except Exception as error:
+                    reason = f"{type(error).__name__}: {error}"
+                    if errors == "raise" and isinstance(error, DamagedError):
+                        raise UnreadableError(
+                            f"cannot merge ({namespace!r}, {key!r}): {reason}; errors='skip' "
+                            "takes the others"
+                        ) from error
+                    # The disk has failed, and would fail again.
+                    if errors == "raise" or getattr(error, "errno", None):
+                        raise
+                    unreadable[namespace, key] = reason
             report(done, len(items), namespace, key)
+        warn_unreadable("the other workspace", unreadable)
+        skipped += unreadable
         return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
 
     def _key_for(
@@ -624,7 +653,7 @@ class AnalysisWorkspace:
 
     def _fill(self, path: str, report: ItemReport | None = None) -> Index:
         """Write the workspace to a new HDF5 file, with what else is to be kept."""
-        with h5py.File(path, "w", track_order=True) as file:
+        with open_unbuffered(path, track_order=True) as file:
             self._write_to(file, report)
             write_listing(file, self._index, self.unreadable, self._backend.is_plain)
         return self._index

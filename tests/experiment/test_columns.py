@@ -148,6 +148,9 @@ def test_text_that_no_csv_file_holds_is_refused(tmp_path, text):
         ("a,b\r\n1.5,\r\n2,inf\r\n", {"a": [1.5, 2], "b": [None, math.inf]}),
         ("\ufeffa,b\n1,2", {"a": [1], "b": [2]}),
         ("a,a,b\n1,2,\n", {"a": [1], "a.1": [2], "b": [None]}),
+        ("a,a,a.1\n1,2,3\n", {"a": [1], "a.2": [2], "a.1": [3]}),
+        ("\n\r\na,b\n1,2", {"a": [1], "b": [2]}),
+        ("\n\n", {}),
         ("a,b\n1,2\n3", {"a": [1], "b": [2]}),
         ('a,b\n1,2\n3,"x\n', {"a": [1], "b": [2]}),
         ("", {}),
@@ -173,6 +176,27 @@ def test_what_is_no_csv_is_an_error_that_names_the_file(tmp_path, data):
     (tmp_path / "trials.csv").write_bytes(data)
     with pytest.raises(DamagedError, match=r"cannot read .*trials\.csv"):
         _ = TaskReader(tmp_path).columns
+
+
+def test_the_line_that_names_the_separator_for_excel_is_refused(tmp_path):
+    (tmp_path / "trials.csv").write_text("sep=;\r\nblock;trial\r\n0;0\r\n")
+    with pytest.raises(DamagedError, match=r"first line names the separator.*remove"):
+        _ = TaskReader(tmp_path).columns
+
+
+def test_a_column_may_be_called_like_that_line(tmp_path):
+    with TrialWriter(tmp_path / "trials.csv") as trials:
+        trials.write({"sep=": 1, "x": 2})
+        assert trials.data == {"sep=": [1], "x": [2]}
+
+
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n\r\n", b"\xef\xbb\xbf\r\n"])
+def test_a_file_without_columns_gets_those_of_the_first_row(tmp_path, data):
+    path = tmp_path / "trials.csv"
+    path.write_bytes(data)
+    with TrialWriter(path) as trials:
+        trials.write({"x": 1})
+        assert trials.data == {"x": [1]}
 
 
 def test_a_value_goes_into_the_first_of_two_columns_of_one_name(tmp_path):

@@ -1,7 +1,9 @@
 """A storage as one HDF5 file, the working dataset, and back."""
 
+import contextlib
 import errno
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persist.errors import DamagedError, PersistWarning, UnknownKeyError
+from persist.errors import DamagedError, PersistError, PersistWarning, UnknownKeyError
 from persist.experiment import (
     Storage,
     TaskReader,
@@ -217,6 +219,72 @@ def test_attributes_filters_groups_and_other_members_come_back(data, tmp_path, l
     assert contents(root) == contents(data)
     with h5py.File(Path(root, "p0", "reach", "other.hdf5")) as file:
         assert (file["0"].compression, file["0"].chunks) == ("gzip", (5, 5))
+
+
+@layouts
+def test_dimension_scales_stay_attached(data, tmp_path, layout):
+    with h5py.File(data / "p0" / "reach" / "emg.hdf5", "r+") as file:
+        file["axis"] = numpy.arange(file["0"].shape[1])
+        file["axis"].make_scale()
+        file["0"].dims[1].attach_scale(file["axis"])
+    root = Path(hdf5_to_storage(storage_to_hdf5(data, tmp_path / "x.hdf5", layout=layout)))
+    with h5py.File(root / "p0" / "reach" / "emg.hdf5") as file:
+        assert [scale.name for scale in file["0"].dims[1].values()] == ["/axis"]
+
+
+def elsewhere(group):
+    """Put links, and what is composed of other datasets, into a group."""
+    group["soft"] = h5py.SoftLink("/nowhere")
+    group["external"] = h5py.ExternalLink("other.hdf5", "/x")
+    layout = h5py.VirtualLayout((3,), "i8")
+    layout[:] = h5py.VirtualSource("other.hdf5", "/x", (3,))
+    group.create_virtual_dataset("virtual", layout)
+
+
+PLACES = ["/", "p0", "p0/reach", "p0/reach/arrays", "p0/reach/files", "p0/reach/pickles", ".files"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_leads_elsewhere_disturbs_nobody_and_is_kept(dataset, data, tmp_path, place):
+    with h5py.File(dataset.path, "r+") as file:
+        elsewhere(file[place])
+        file[place].attrs["by"] = "me"
+    assert list(dataset.subject_ids) == ["p0", "sub-01", "sub-02"]
+    dataset.subject_id = "p0"
+    assert "reach" in dataset.task_ids
+    assert dataset.task("p0", "reach").array("emg").shape == (6, 6)
+    with pytest.warns(PersistWarning, match=r"soft of .*has no place"):
+        root = Path(hdf5_to_storage(dataset.path, tmp_path / "back"))
+    with h5py.File(root / "extras.hdf5") as file:
+        assert file[place].attrs["by"] == "me"
+        assert file[place].get("soft", getlink=True).path == "/nowhere"
+        assert file[place].get("external", getlink=True).filename == "other.hdf5"
+        assert file[place]["virtual"].is_virtual
+    (root / "extras.hdf5").unlink()
+    assert contents(root) == contents(data)
+
+
+def test_what_leads_elsewhere_stays_beside_the_arrays_of_a_task(data, tmp_path):
+    with h5py.File(data / "p0/reach/emg.hdf5", "r+") as file:
+        elsewhere(file)
+    root = Path(hdf5_to_storage(storage_to_hdf5(data, tmp_path / "x.hdf5")))
+    with h5py.File(root / "p0/reach/emg.hdf5") as file:
+        assert file.get("soft", getlink=True).path == "/nowhere"
+        assert file.get("external", getlink=True).filename == "other.hdf5"
+        assert file["virtual"].is_virtual
+
+
+@layouts
+def test_a_dataset_without_axes_or_value_is_an_array_without_elements(data, tmp_path, layout):
+    with h5py.File(data / "p0/reach/emg.hdf5", "r+") as file:
+        for name in list(file):
+            del file[name]
+            file[name] = h5py.Empty("f4")
+    dataset = WorkingDataset(storage_to_hdf5(data, tmp_path / "x.hdf5", layout=layout))
+    for task in (TaskReader(data / "p0/reach"), dataset.task("p0", "reach")):
+        assert [array.shape for array in task.iterarray("emg")] == [(0,)] * 3
+        assert (task.array("emg").shape, task.array("emg").dtype) == ((3, 0), "f4")
+        assert numpy.asarray(task.lazy("emg")[0]).shape == (0,)
 
 
 def test_what_a_storage_has_no_place_for_is_reported(data, tmp_path):
@@ -500,3 +568,29 @@ def test_a_full_disk_is_an_error_of_the_system(data, tmp_path):
         pytest.skip("this release of h5py crashes when HDF5 cannot close a file")
     assert done.stdout.split() == ["OSError", str(errno.EFBIG), target]
     assert not os.path.exists(target)
+
+
+def test_damage_is_an_error_that_names_the_file(tmp_path):
+    """Whatever h5py raises: KeyError, RuntimeError and others."""
+    task, back, rng = tmp_path / "data/p0/reach/emg.hdf5", tmp_path / "back", random.Random(0)
+    task.parent.mkdir(parents=True)
+    with TaskWriter(task.parent) as writer:
+        for number in range(2):
+            writer.write(make_trial(number, emg=signal(number)))
+    whole = Path(storage_to_hdf5(tmp_path / "data"))
+
+    def read_task():
+        list(TaskReader(task.parent).iterarray("emg"))
+
+    def read_whole():
+        hdf5_to_storage(whole, back)
+        shutil.rmtree(back)
+
+    for path, act in ((task, read_task), (whole, read_whole)):
+        data = path.read_bytes()
+        for _ in range(40):
+            place = rng.randrange(len(data))
+            damaged = bytes([rng.randrange(256)])
+            path.write_bytes(data[:place] + damaged + data[place + 1 :])
+            with contextlib.suppress(PersistError, OSError):
+                act()

@@ -1,6 +1,7 @@
 """Masks, units, texts and numbers on every path: written, read, stacked, copied, converted back."""
 
 import math
+import pickle
 import re
 from pathlib import Path
 
@@ -79,6 +80,29 @@ def test_a_mask_survives_every_path(tmp_path, name):
         check(back.array("result"), given)
     write_hdf5(tmp_path / "one.h5", given, dataset="a/b")
     check(read_hdf5(tmp_path / "one.h5", "a/b"), given)
+
+
+def test_handles_of_masked_arrays_are_written_with_their_masks(tmp_path):
+    array = numpy.ma.array([1.0, 999.0, 3.0], mask=[0, 1, 0])
+    (tmp_path / "data/p0/reach").mkdir(parents=True)
+    with TaskWriter(tmp_path / "data/p0/reach") as writer:
+        writer.write(make_trial(0, emg=array))
+        handle = TaskReader(tmp_path / "data/p0/reach").lazy("emg")[0]
+        writer.write(make_trial(1, emg=handle))
+    dataset = WorkingDataset(storage_to_hdf5(tmp_path / "data"))
+    task = dataset.task("p0", "reach")
+    dataset.add_trials("p0", "reach", "copy", task.lazy("emg"))
+    for name in ("emg", "copy"):
+        for found in task.iterarray(name):
+            assert_same(found, array)
+
+
+def test_a_handle_of_a_masked_array_is_pickled_with_its_mask(tmp_path):
+    array = numpy.ma.array([1.0, 999.0, 3.0], mask=[0, 1, 0])
+    with TaskWriter(tmp_path) as writer:
+        writer.write(make_trial(0, emg=array))
+    handle = TaskReader(tmp_path).lazy("emg")[0]
+    assert pickle.loads(pickle.dumps(handle)).tolist() == [1.0, None, 3.0]
 
 
 def test_a_mask_is_seen_with_plain_h5py(tmp_path):

@@ -1,5 +1,8 @@
 """Subjects and tasks."""
 
+import copy
+import pickle
+
 import pytest
 
 from persist.experiment import (
@@ -183,3 +186,16 @@ def test_design_storage_writer_and_reader_work_together(tmp_path):
     assert reader.columns["trial"] == [0, 1, 2] * 2
     assert sorted(reader.columns["x"][:3]) == [0, 1, 2]
     assert reader.array("pos").shape == (12, 4)
+
+
+def test_a_copy_of_a_storage_has_opened_nothing(tmp_path):
+    with Storage(tmp_path) as storage:
+        storage.subject_id = "p0"
+        writer = storage.create_task("reach")
+        writer.write(make_trial(0))
+        pickled = pickle.loads(pickle.dumps(storage))
+        for copied in (copy.copy(storage), copy.deepcopy(storage), pickled):
+            assert len(copied.require_task("reach")) == 1
+            copied.close()
+        writer.write(make_trial(1))
+        assert len(storage.require_task("reach")) == 2

@@ -7,9 +7,16 @@ import pickle
 
 import h5py
 import numpy
+import pandas
 import pytest
 
-from persist.errors import ArchiveError, DamagedError, MissingPathError, UnknownKeyError
+from persist.errors import (
+    ArchiveError,
+    DamagedError,
+    MissingPathError,
+    PersistError,
+    UnknownKeyError,
+)
 from persist.experiment import (
     Array,
     Storage,
@@ -354,6 +361,39 @@ def test_arrays_are_read_lazily_by_trial_and_slice(tmp_path):
         _ = lazy[3]
     with pytest.raises(ValueError, match="without a copy"):
         lazy[0].__array__(copy=False)
+
+
+MASKS = [
+    lambda hits: hits,
+    numpy.array,
+    lambda hits: pandas.Series(hits, index=[7, 8, 9]),
+    lambda hits: pandas.Series(hits, dtype="boolean"),
+    lambda hits: map(numpy.bool_, hits),
+]
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_truth_values_select_trials(tmp_path, mask):
+    write_trials(tmp_path)
+    found = TaskReader(tmp_path).array("emg", mask([True, False, True]))
+    numpy.testing.assert_array_equal(found, numpy.vstack([signal(0), signal(2)]))
+
+
+@pytest.mark.parametrize(
+    ("trials", "error"),
+    [
+        ([True, False], ValueError),
+        ([True, False, 1], ValueError),
+        ([True, False, None], ValueError),
+        (1, TypeError),
+        ([0, 3], IndexError),
+    ],
+)
+def test_a_wrong_selection_of_trials_is_an_error(tmp_path, trials, error):
+    write_trials(tmp_path)
+    with pytest.raises(error, match="cannot select trials") as caught:
+        TaskReader(tmp_path).array("emg", trials)
+    assert isinstance(caught.value, PersistError)
 
 
 def test_a_slice_of_trials_is_stacked(tmp_path):

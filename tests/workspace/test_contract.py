@@ -8,6 +8,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
+from persist.errors import PersistError
 from tests.same import assert_same
 from tests.workspace.kinds import sample
 
@@ -102,6 +103,17 @@ def test_storing_again_replaces_object_entry_and_note(ws):
     assert ws.get("D0", "x") == "text"
     assert ws.get_info("D0", "x").keys() == {"type", "created_at"}
     assert ws.list_keys() == {"D0": ["x"]}
+
+
+@pytest.mark.parametrize("note", [b"x", numpy.int64(3), {1, 2}], ids=repr)
+def test_a_note_that_no_file_can_hold_is_an_error_that_shows_it(ws, tmp_path, note):
+    def store_and_save():
+        ws.store("D0", "x", 1, note=note)
+        ws.save(tmp_path / "saved")
+
+    with pytest.raises(PersistError, match=r"cannot write the note .*: .*JSON") as caught:
+        store_and_save()
+    assert isinstance(caught.value, TypeError)
 
 
 @pytest.mark.parametrize("note", ["", "a\nb", "é\0", "\ud800", 3, 2.5, ["a"], {"by": "hand"}])

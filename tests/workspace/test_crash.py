@@ -11,6 +11,11 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
+from persist.workspace.hdf5_io import (
+    delete_item_from_file,
+    dump_item_to_file,
+    set_note_in_file,
+)
 from tests.dataset.crashes import KILLED, kill_points, record, run_killed
 from tests.effort import IS_SHORT, some_of
 from tests.workspace.kinds import contents, listing, sample
@@ -70,8 +75,20 @@ CHANGES = {
     "compact": in_place(lambda ws: ws.compact()),
     "merge": in_place(lambda ws: ws.merge_from(other(), overwrite=True)),
 }
-SHORT = ["save", "compact", "merge"]
-OPERATIONS = {**SAVES, **CHANGES}
+ITEM_STEPS = (
+    lambda path: dump_item_to_file(path, "D0", "new", numpy.arange(1000.0), 5.0, "n"),
+    lambda path: set_note_in_file(path, "D3", "params", "another"),
+    lambda path: delete_item_from_file(path, "D0"),
+)
+
+
+def change_items(path):
+    for step in ITEM_STEPS:
+        step(f"{path}.h5")
+
+
+SHORT = ["save", "compact", "merge", "items"]
+OPERATIONS = {**SAVES, **CHANGES, "items": change_items}
 
 
 def state(workspace):
@@ -90,6 +107,10 @@ def states_between(start, name):
     found = [state(start)]
     if name == "change":
         for step in STEPS:
+            step(start)
+            found.append(state(start))
+    if name == "items":
+        for step in (STEPS[0], STEPS[4], STEPS[6]):
             step(start)
             found.append(state(start))
     if name == "merge":

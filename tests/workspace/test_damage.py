@@ -336,3 +336,19 @@ def test_a_copy_is_read_as_the_file_is(path, load, touched):
     found, wanted = load(path.parent / "copy"), load(path)
     assert found.describe() == wanted.describe()
     assert found.list_keys() == wanted.list_keys()
+
+
+@pytest.mark.filterwarnings("ignore::persist.errors.PersistWarning")
+def test_a_damaged_file_is_copied_or_an_error_names_it(tmp_path):
+    """Whatever h5py raises: KeyError, RuntimeError and others."""
+    sample(AnalysisWorkspace()).save(tmp_path / "ws")
+    path, rng = tmp_path / "ws.h5", random.Random(0)
+    data = path.read_bytes()
+    for _ in range(20):
+        place = rng.randrange(len(data))
+        path.write_bytes(data[:place] + bytes([rng.randrange(256)]) + data[place + 1 :])
+        with (
+            contextlib.suppress(PersistError, OSError),
+            LazyAnalysisWorkspace.load(tmp_path / "ws", errors="skip") as ws,
+        ):
+            ws.save(tmp_path / "copy")

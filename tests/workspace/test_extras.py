@@ -42,6 +42,9 @@ def add_extras(file, key):
         )
     if key != "dict":  # In a dict, a member of another kind is a value that cannot be read.
         group.create_dataset("quality", data=numpy.ones(50), chunks=(10,), compression="gzip")
+        group["axis"] = numpy.arange(50.0)
+        group["axis"].make_scale()
+        group["quality"].dims[0].attach_scale(group["axis"])
         group.create_group("lab/deeper").attrs["by"] = "lab3"
         group["soft"] = h5py.SoftLink("/D")
         group["elsewhere"] = h5py.ExternalLink("other.h5", "/x")
@@ -67,6 +70,8 @@ def tree(group):
 
     add("", group)
     group.visititems(add)
+    if "quality" in group:
+        found["scales"] = [plain(scale[()]) for scale in group["quality"].dims[0].values()]
     for name in ("soft", "elsewhere"):
         if name in list(group):
             found[name] = group.get(name, getlink=True).path

@@ -14,6 +14,8 @@ UNREADABLE = {
     ("D3", "sttc"): "Unknown __type__ ''",
     ("D3", "alien"): "Unknown __type__ 'Alien'",
     ("D3", "number"): "dataset '/D3/number' is where an item should be",
+    ("D3", "axis"): "dataset '/D3/axis' is where an item should be",
+    ("axis", ""): "dataset '/axis' is where an item should be",
     ("mine", ""): "dataset '/mine' is where an item should be",
     ("soft", ""): "a link",
     ("D3", "elsewhere"): "a link",
@@ -38,6 +40,10 @@ def path(tmp_path):
         file["soft"] = h5py.SoftLink("/mine")
         file["D3/elsewhere"] = h5py.ExternalLink("other.h5", "/x")
         file["__spikelab__/cache"] = [1, 2]
+        file["axis"] = file["D3/axis"] = [1.5, 2.5]
+        for name in ("axis", "D3/axis"):
+            file[name].make_scale()
+            file["__spikelab__/cache"].dims[0].attach_scale(file[name])
         file.attrs["lab"] = "lab3"
         file.attrs["numbers"] = numpy.arange(4, dtype="u1")
         file["D3"].attrs["colour"] = "red"
@@ -62,6 +68,7 @@ def foreign(path):
                 file.get("D3/elsewhere", getlink=True).path,
             ),
             "cache": file["__spikelab__/cache"][()].tolist(),
+            "scales": [scale.name for scale in file["__spikelab__/cache"].dims[0].values()],
             "lab": file.attrs["lab"],
             "numbers": (file.attrs["numbers"].tolist(), file.attrs["numbers"].dtype.str),
             "colour": file["D3"].attrs["colour"],
@@ -69,12 +76,12 @@ def foreign(path):
 
 
 def load(cls, path):
-    with pytest.warns(PersistWarning, match=r"6 item\(s\) cannot be read"):
+    with pytest.warns(PersistWarning, match=r"8 item\(s\) cannot be read"):
         return cls.load(path, errors="skip")
 
 
 def open_in_place(path):
-    with pytest.warns(PersistWarning, match=r"6 item\(s\) cannot be read"):
+    with pytest.warns(PersistWarning, match=r"8 item\(s\) cannot be read"):
         return LazyAnalysisWorkspace.open(path, errors="skip")
 
 
@@ -109,7 +116,7 @@ def test_it_is_reported_and_shown(ws):
         assert reason in ws.unreadable[item]
     assert ws.list_keys() == {"D3": ["rates", "params"], "D0": ["labels", "mixed"]}
     for text in (repr(ws), ws._repr_html_()):
-        assert text.count("unreadable") == 6
+        assert text.count("unreadable") == 8
         assert "sttc" in text
 
 
@@ -175,13 +182,13 @@ def test_it_is_removed_by_its_name(ws, path, item):
     ws.save(path)
     if isinstance(ws, LazyAnalysisWorkspace):
         ws.close()
-    with pytest.warns(PersistWarning, match=r"5 item\(s\)"):
+    with pytest.warns(PersistWarning, match=r"7 item\(s\)"):
         found = AnalysisWorkspace.load(path, errors="skip")
     assert set(found.unreadable) == set(UNREADABLE) - {item}
 
 
 def test_a_package_cannot_keep_it(ws, tmp_path):
-    with pytest.raises(ValueError, match=r"6 item\(s\) cannot be read, and only HDF5 keeps them"):
+    with pytest.raises(ValueError, match=r"8 item\(s\) cannot be read, and only HDF5 keeps them"):
         ws.save(tmp_path / "package", format="package")
     assert not (tmp_path / "package").exists()
 

@@ -39,6 +39,26 @@ def ws(path, made):
     return made[-1]
 
 
+def test_a_file_that_was_removed_is_written_anew_by_a_save(ws, path):
+    sample(ws)
+    os.remove(f"{path}.h5")
+    ws.save(path)
+    ws.store("D0", "more", 1)
+    wanted = contents(ws)
+    ws.close()
+    assert_same(contents(AnalysisWorkspace.load(path)), wanted)
+    assert listing(path.parent) == ["ws.h5", "ws.json"]
+
+
+@pytest.mark.parametrize("form", ["hdf5", "package"])
+def test_the_path_of_a_workspace_may_end_with_a_separator(tmp_path, form):
+    found = sample(AnalysisWorkspace())
+    found.save(f"{tmp_path}/ws/", format=form)
+    assert listing(tmp_path) == (["ws"] if form == "package" else ["ws.h5", "ws.json"])
+    for path in (f"{tmp_path}/ws", f"{tmp_path}/ws/"):
+        assert_same_items(AnalysisWorkspace.load(path), found)
+
+
 CHANGES = {
     "store": lambda ws: ws.store("D0", "new", numpy.arange(1000.0), note="n"),
     "store in a new namespace": lambda ws: ws.store("D9", "new", {"a": [1]}),

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -188,6 +189,26 @@ ws.save(sys.argv[1])
     )
     assert done.stderr == ""
     assert len(AnalysisWorkspace.load(tmp_path / "ws").list_keys("D1")) == 50
+
+
+def test_a_handle_is_stored_as_the_array_that_it_reads(ws, tmp_path):
+    array = numpy.arange(30_000.0).reshape(100, 300)
+    ws.store("D0", "x", array)
+    ws.store("D0", "copy", ws.get("D0", "x", lazy=True))
+    ws.store("D0", "dict", {"a": ws.get("D0", "x", lazy=True), "b": 1})
+    ws.store("D0", "x", ws.get("D0", "x", lazy=True))
+    other = AnalysisWorkspace()
+    other.store("D0", "x", ws.get("D0", "copy", lazy=True))
+    other.save(tmp_path / "package", format="package")
+    assert other.get_info("D0", "x")["type"] == "ndarray"
+    for found in (
+        ws.get("D0", "copy"),
+        ws.get("D0", "dict")["a"],
+        ws.get("D0", "x"),
+        pickle.loads(pickle.dumps(other)).get("D0", "x"),
+        AnalysisWorkspace.load(tmp_path / "package").get("D0", "x"),
+    ):
+        assert_same(found, array)
 
 
 def test_a_handle_reads_what_is_asked_for(ws):

@@ -164,6 +164,40 @@ def test_a_package_is_taken_over(ws, make_kind, tmp_path, made):
     assert notes(ws) == notes(made[-1])
 
 
+@pytest.fixture
+def partly_known(tmp_path, made):
+    """Return a lazy workspace with a dict in which a value is of an unknown type."""
+    sample(AnalysisWorkspace()).save(tmp_path / "other")
+    with h5py.File(tmp_path / "other.h5", "r+") as file:
+        file["D3/params/z"].attrs["__type__"] = "Martian"
+    made.append(LazyAnalysisWorkspace.load(tmp_path / "other"))
+    return made[-1]
+
+
+def test_an_item_that_memory_cannot_take_is_named_or_skipped(partly_known):
+    ws = AnalysisWorkspace()
+    with pytest.raises(ValueError, match=r"cannot merge \('D3', 'params'\): .*Martian.*'skip'"):
+        ws.merge_from(partly_known)
+    assert ws.list_keys() == {"D3": ["rates"]}
+    with pytest.warns(PersistWarning, match="1 item.* D3/params"):
+        found = ws.merge_from(partly_known, errors="skip")
+    assert found == {
+        "merged": 2,
+        "skipped": 2,
+        "skipped_keys": [("D3", "rates"), ("D3", "params")],
+    }
+    assert ws.list_keys() == {"D3": ["rates"], "D0": ["labels", "mixed"]}
+
+
+@pytest.mark.parametrize("kind", ["lazy", "in place"], indirect=True)
+def test_a_file_takes_an_item_of_unknown_type_as_it_is(ws, partly_known, tmp_path):
+    assert ws.merge_from(partly_known)["merged"] == 4
+    ws.save(tmp_path / "copy")
+    with h5py.File(tmp_path / "copy.h5") as file:
+        assert file["D3/params/z"].attrs["__type__"] == "Martian"
+        assert file["D3/params/z"].attrs["__scalar_value__"] == 1
+
+
 class Lock:
     """A lock that tells when it is taken."""
 

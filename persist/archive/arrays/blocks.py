@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy
 
 from persist.archive.arrays.dtypes import DType, plain_dtype
+from persist.archive.arrays.handles import ArrayHandle
 from persist.archive.arrays.pieces import grid_boxes, largest_box
 from persist.archive.arrays.store import Array
 from persist.errors import MissingExtraError, UnsupportedObjectError
@@ -151,6 +152,8 @@ def block_array(obj: Any) -> BlockArray | None:
         return _of_dask(obj)
     if _is_of(obj, "zarr", "Array"):
         grid = getattr(obj, "shards", None) or obj.chunks
+    elif type(obj) is ArrayHandle and not obj.dtype.hasobject:
+        grid = (1,) * len(obj.shape)
     elif _is_of(obj, "h5py", "Dataset") and obj.shape is not None and not obj.dtype.hasobject:
         grid = obj.chunks or (1,) * len(obj.shape)
     else:

@@ -74,9 +74,9 @@ class Hdf5Store(Store):
 
     def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
         """Write all arrays; the bytes depend on nothing else but the version of HDF5."""
-        import h5py
+        from persist.files.unbuffered import disk_errors, open_unbuffered
 
-        with h5py.File(filename, "w") as file:
+        with disk_errors(filename), open_unbuffered(filename) as file:
             for name, array in arrays.items():
                 self._write(file, name, array)
 
@@ -117,11 +117,10 @@ class Hdf5Store(Store):
         self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
     ) -> None:
         """Write each array, or an empty dataset for its blocks."""
-        import h5py
-
         from persist.archive.arrays.datasets import BlockDataset
+        from persist.files.unbuffered import disk_errors, open_unbuffered
 
-        with h5py.File(path, "w") as file:
+        with disk_errors(path), open_unbuffered(path) as file:
             for name, array in arrays.items():
                 if name in blocks:
                     BlockDataset.create(file, name, blocks[name], self.compression)
@@ -130,15 +129,20 @@ class Hdf5Store(Store):
 
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
         """Write a block to its run of bytes; through filters, one writer does so at a time."""
-        import h5py
         from filelock import FileLock
 
         from persist.archive.arrays.datasets import BlockDataset
+        from persist.files.unbuffered import disk_errors, open_unbuffered
 
         if run := self.run(path, name):
             write_region(run, region, block)
             return
-        with _writing, FileLock(f"{path}.lock"), h5py.File(path, "r+") as file:
+        with (
+            _writing,
+            FileLock(f"{path}.lock"),
+            disk_errors(path),
+            open_unbuffered(path, "r+") as file,
+        ):
             BlockDataset(file[name])[region] = block
 
     def run(self, path: str, name: str) -> Run | None:

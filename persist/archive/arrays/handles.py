@@ -15,7 +15,7 @@ from persist.errors import ArgumentError, ArgumentTypeError
 class ArrayHandle:
     """An array in a file; an index reads that part of it.
 
-    `read` returns the part for an index.
+    `read` returns the part for an index. Pickle makes an array in memory of it.
     """
 
     def __init__(
@@ -52,6 +52,10 @@ class ArrayHandle:
         if copy is False:
             raise ArgumentError("an array that is on disk cannot be had without a copy")
         return numpy.asarray(self[...], dtype=dtype)
+
+    def __reduce__(self) -> Any:
+        # Elsewhere, the file is not there.
+        return numpy.asanyarray, (self[...],)
 
     def __dask_tokenize__(self) -> str:
         # Otherwise dask pickles it, with the whole workspace that it is of, to tell it from others.
