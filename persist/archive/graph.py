@@ -22,7 +22,7 @@ import numpy
 from persist.archive.layout import CONTAINERS
 from persist.archive.literals import ATOMS, is_constant
 from persist.archive.members import in_stable_order
-from persist.archive.reduce import reduce, reduces_alike
+from persist.archive.reduce import has_rule, reduce, reduces_alike
 from persist.archive.reduction import (
     REDUCED,
     Attribute,
@@ -92,7 +92,8 @@ class Graph:
     nodes : dict of int to Reduced
         What each object that is neither a value nor a plain container reduces to, by `id`. The
         reductions keep alive the temporary objects that they brought, so that no `id` is used
-        twice. What reduces to the same parts each time is left out: it is reduced when asked for.
+        twice. What reduces to the same parts each time is left out, as is what a rule reduces to
+        numbers and text alone: it is reduced when asked for.
     state : dict of int to Mark or Variable
         What C cannot write, since a node or a name is in it or below it; the name of what is
         defined.
@@ -117,6 +118,7 @@ class Graph:
         # The containers that were met, each with what it was met in.
         self._owners: dict[int, Any] = {}
         self._alike: dict[type, bool] = {}
+        self._leaves_out = False
         self._sets: list[tuple[Any, Reduction, int]] = []
         self._env: Any = None
         self._recent: tuple[Any, Reduced] | None = None
@@ -147,7 +149,10 @@ class Graph:
             return None
         # Most are asked for several times in a row.
         if self._recent is None or self._recent[0] is not obj:
-            self._recent = obj, self._reduce(obj)
+            reduced = self._reduce(obj)
+            if type(reduced) is Reduction and reduced.members is not None:
+                reduced.members = in_stable_order(reduced.members, self.reduced, lambda _: 0)
+            self._recent = obj, reduced
         return self._recent[1]
 
     def is_reference(self, obj: Any) -> bool:
@@ -303,13 +308,19 @@ class Graph:
             self._references.add(key)
         if type(obj) is numpy.ndarray:
             self._arrays.setdefault(key, obj)
-        if type(reduced) is Reduction and reduced.members is not None:
-            self._sets.append((obj, reduced, depth))
-        return [
-            (part, obj)
+        others = [
+            (field, part)
             for field, _, part in reduced.parts()
-            if type(part) not in ATOMS and field != "members" and not self._is_path(part)
+            if type(part) not in ATOMS and not self._is_path(part)
         ]
+        if type(reduced) is not Reduction:
+            pass
+        elif not others and has_rule(type(obj)):
+            self.nodes[key] = None
+            self._leaves_out = True
+        elif reduced.members is not None:
+            self._sets.append((obj, reduced, depth))
+        return [(part, obj) for field, part in others if field != "members"]
 
     def _is_path(self, part: Any) -> bool:
         """Return True if a part is an import path, and note so: most are classes, met often."""
@@ -398,7 +409,7 @@ class Graph:
         for key in self._references & self.state.keys():
             self.state[key] = Mark.BELOW
         self.is_tree = self.is_tree and self.state.keys() <= self.root_ids
-        if any(self._alike.values()):
+        if self._leaves_out or any(self._alike.values()):
             self.nodes = {key: found for key, found in self.nodes.items() if found is not None}
         self._owners, self._arrays = {}, {}
 
