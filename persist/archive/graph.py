@@ -52,6 +52,7 @@ _USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
 # Brackets nest at most 98 deep on Python 3.8, and each level of a long container is indented
 # further.
 _MAX_DEPTH = 18
+_MANY_LEVELS = 10_000
 
 
 def is_value(obj: Any) -> bool:
@@ -207,6 +208,8 @@ class Graph:
             depth += 1
             if depth % _MAX_DEPTH == 0:
                 self.state.update((id(owner), Mark.NAMED) for _, owner in owned)
+            if depth % _MANY_LEVELS == 0:
+                self._check_end(owned)
             if not owned and self._sets:
                 owned = list(self._members(depth))
 
@@ -349,16 +352,27 @@ class Graph:
         except UnsupportedObjectError as error:
             if error.path:
                 raise
-            raise UnsupportedObjectError(error.reason, self._path(obj)) from error
+            raise UnsupportedObjectError(error.reason, self.path(obj)) from error
         except RecursionError as error:
-            reason = (
-                f"taking an object of class {type(obj).__qualname__} apart never ends; give its "
-                "class a get_persistent_rep() method, or store what it holds"
-            )
-            raise UnsupportedObjectError(reason, self._path(obj)) from error
+            raise self._endless(obj) from error
 
-    def _path(self, wanted: Any) -> str:
-        """Return how an expression leads from an inserted object to another."""
+    def _endless(self, obj: Any) -> UnsupportedObjectError:
+        reason = (
+            f"taking an object of class {type(obj).__qualname__} apart never ends; give its "
+            "class a get_persistent_rep() method, or store what it holds"
+        )
+        return UnsupportedObjectError(reason, self.path(obj))
+
+    def _check_end(self, owned: list[tuple[Any, Any]]) -> None:
+        """Raise UnsupportedObjectError if an object has a new one of its class each time."""
+        for part, owner in owned:
+            if type(part) is type(owner) and type(owner) not in CONTAINERS:
+                again = self._reduce(owner).parts()
+                if not any(found is part for _, _, found in again):
+                    raise self._endless(owner)
+
+    def path(self, wanted: Any) -> str:
+        """Return how an expression leads from an inserted object to another, if deep in part."""
         met = {id(obj): (name, None) for name, obj in reversed(self.roots)}
         waiting = deque(obj for _, obj in self.roots)
         while waiting and id(wanted) not in met:
@@ -370,11 +384,15 @@ class Graph:
                 if type(part) not in ATOMS and id(part) not in met:
                     met[id(part)] = (field, index), owner
                     waiting.append(part)
-        path, step = "", met.get(id(wanted))
+        labels: list[str] = []
+        step = met.get(id(wanted))
         while step is not None and step[1] is not None:
-            path = label(*step[0]) + path
+            labels.append(label(*step[0]))
             step = met[id(step[1])]
-        return (step[0] if step else "") + path
+        labels.append(step[0] if step else "")
+        if len(labels) > 2 * _MAX_DEPTH:
+            labels[_MAX_DEPTH:-_MAX_DEPTH] = ["..."]
+        return "".join(labels[::-1])
 
     def parts(self, obj: Any) -> Iterator[Part]:
         """Yield what a container or a node is made of."""
@@ -387,18 +405,23 @@ class Graph:
 
     def _share_buffers(self) -> None:
         """Build arrays that share memory upon one buffer."""
-        keys = {id(array): key for key, array in self._arrays.items()}
+        keys = {id(array): key for key, array in self._arrays.items() if id(array) != key}
         objects = [array for array in self._arrays.values() if array.dtype.hasobject]
         others = [array for array in self._arrays.values() if not array.dtype.hasobject]
         for buffer, views in chain(shared_buffers(others), shared_buffers(objects)):
+            owned: list[tuple[Any, Any]] = []
             for view in views:
-                key = keys[id(view)]
+                key = keys.get(id(view), id(view))
                 reduced = self.nodes[key] = view_of(view, buffer)
                 self.state.setdefault(key, Mark.BELOW)
                 if reduced.unabsorbed():
                     self.state[key] = Mark.NAMED
-                parts = (part for _, _, part in reduced.parts() if type(part) not in ATOMS)
-                self._visit([(part, reduced) for part in parts])
+                owned += (
+                    (part, reduced)
+                    for _, _, part in reduced.parts()
+                    if type(part) not in ATOMS and not self._is_path(part)
+                )
+            self._visit(owned)
 
     def _mark(self) -> None:
         """Mark what is above a named container; what is above a node is marked when it is met."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations, pairwise
 from typing import Any
 
 import numpy
@@ -21,6 +21,9 @@ _Array = numpy.ndarray[Any, Any]
 _MAX_WORK = 10_000
 _MAX_EXACT = 64
 
+# One object, as there may be many views.
+_NDARRAY = Import("numpy", "ndarray")
+
 
 def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Array]]]:
     """Yield each buffer that several of `arrays` share, with those that are views of it.
@@ -28,19 +31,20 @@ def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Arr
     The buffer is one of the arrays where one spans the memory of the others; it is then not among
     the views. Otherwise it is a new array over the memory that they span.
     """
-    spans = sorted(
-        ((*_span(array), i, array) for i, array in enumerate(arrays) if array.nbytes),
-        key=lambda span: span[:3],
-    )
-    cluster: list[Any] = []
-    end = 0
-    for span in spans:
-        if cluster and span[0] >= end:
-            yield from _split(cluster)
-            cluster = []
-        end = max(end, span[1]) if cluster else span[1]
-        cluster.append(span)
-    yield from _split(cluster)
+    arrays = [array for array in arrays if array.nbytes]
+    if len(arrays) < 2:
+        return
+    spans = numpy.fromiter(chain.from_iterable(map(_span, arrays)), "i8").reshape(-1, 2)
+    order = numpy.lexsort(spans.T[::-1])
+    starts, ends = spans[order].T
+    cuts = numpy.flatnonzero(starts[1:] >= numpy.maximum.accumulate(ends)[:-1]) + 1
+    bounds = [0, *cuts.tolist(), len(arrays)]
+    for first, end in pairwise(bounds):
+        if end > first + 1:
+            cluster = [arrays[i] for i in sorted(order[first:end].tolist())]
+            for group in _components(cluster):
+                if len(group) > 1 and (buffer := _buffer(group)) is not None:
+                    yield buffer, [array for array in group if array is not buffer]
 
 
 def view_of(array: _Array, buffer: _Array) -> Reduction:
@@ -63,7 +67,7 @@ def _plain_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
         kwargs["offset"] = offset
     if not array.flags.c_contiguous:
         kwargs["strides"] = array.strides
-    return Reduction(Import("numpy", "ndarray"), (), kwargs)
+    return Reduction(_NDARRAY, (), kwargs)
 
 
 def _object_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
@@ -90,14 +94,8 @@ def _span(array: _Array) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
-def _split(cluster: list[Any]) -> Iterator[tuple[_Array, list[_Array]]]:
-    """Part arrays whose spans meet into those that have bytes in common."""
-    for group in _components([span[3] for span in sorted(cluster, key=lambda span: span[2])]):
-        if len(group) > 1 and (buffer := _buffer(group)) is not None:
-            yield buffer, [array for array in group if array is not buffer]
-
-
 def _components(arrays: list[_Array]) -> list[list[_Array]]:
+    """Part arrays whose spans meet into those that have bytes in common."""
     if len(arrays) > _MAX_EXACT:
         return [arrays]
     groups = {i: [array] for i, array in enumerate(arrays)}
