@@ -79,7 +79,7 @@ def reduces_alike(cls: type) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def has_rule(cls: type) -> bool:
+def has_rule(cls: Any) -> bool:
     """Return True if a rule for exactly `cls` reduces its objects."""
     return _own_method(cls) is None and registry.names_exactly(cls)
 

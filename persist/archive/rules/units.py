@@ -99,7 +99,7 @@ def _described(quantity: Any, made: Reduction, *known: str, **slots: Any) -> Red
 
 @rule("astropy.utils.data_info.DataInfo", subclasses=True)
 def reduce_info(info: Any) -> Reduced:
-    """Reduce what a table knows of a column to its protocol, by name: astropy keeps a set's order."""
+    """Reduce what a table knows of a column to its state, by name: that has the order of a set."""
     reduced = reduce_by_protocol(info)
     if isinstance(reduced, Reduction) and type(reduced.state) is dict:
         reduced.state = dict(sorted(reduced.state.items()))
