@@ -15,7 +15,7 @@ from enum import Enum
 from itertools import chain, groupby, islice, repeat
 from operator import itemgetter
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy
 
@@ -283,9 +283,9 @@ class Graph:
 
     def _parts_of_node(self, obj: Any, depth: int) -> Iterable[tuple[Any, Any]]:
         """Return (part, owner) for what a node is made of, once it is reduced."""
-        key = id(obj)
+        key, cls = id(obj), cast(Any, type(obj))
         reduced = self._reduce(obj)
-        if type(reduced) is not Reduction or not self._is_alike(type(obj)):
+        if type(reduced) is not Reduction or not self._is_alike(cls):
             self.nodes[key] = reduced
         if type(reduced) is Expression:
             if ATOMS.issuperset(map(type, reduced.values)):
@@ -309,7 +309,7 @@ class Graph:
                 return ()
         elif _leads_to(reduced, obj):
             self._references.add(key)
-        if type(obj) is numpy.ndarray:
+        if cls is numpy.ndarray:
             self._arrays.setdefault(key, obj)
         others = [
             (field, part)
@@ -318,7 +318,7 @@ class Graph:
         ]
         if type(reduced) is not Reduction:
             pass
-        elif not others and has_rule(type(obj)):
+        elif not others and has_rule(cls):
             self.nodes[key] = None
             self._leaves_out = True
         elif reduced.members is not None:
