@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from persist.archive.arrays.pieces import is_fortran
+from persist.archive.arrays.pieces import address, is_fortran
 from persist.archive.reduction import Attribute, Expression, Import, Reduction, dtype_argument
 
 __all__ = ["shared_buffers", "view_of"]
@@ -50,7 +50,7 @@ def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Arr
 def view_of(array: _Array, buffer: _Array) -> Reduction:
     """Return what builds `array` upon the memory of `buffer`, which is contiguous."""
     view = _object_view if array.dtype.hasobject else _plain_view
-    found = view(array, buffer, _address(array) - _span(buffer)[0])
+    found = view(array, buffer, address(array) - _span(buffer)[0])
     if buffer.flags.writeable and not array.flags.writeable:
         setter = Import("numpy", "ndarray.setflags")
         return dataclasses.replace(found, state=False, setter=setter)
@@ -79,13 +79,9 @@ def _object_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
     return Reduction(as_strided, (part, array.shape, array.strides))
 
 
-def _address(array: _Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
 def _span(array: _Array) -> tuple[int, int]:
     """Return the addresses of the first byte of an array and of the one after its last."""
-    low = high = _address(array)
+    low = high = address(array)
     for length, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
             low += (length - 1) * stride
@@ -141,6 +137,6 @@ def _owner(array: _Array) -> _Array | None:
 def _common_dtype(group: list[_Array], low: int, high: int) -> Any:
     dtype = group[0].dtype
     whole = all(
-        array.dtype == dtype and (_address(array) - low) % dtype.itemsize == 0 for array in group
+        array.dtype == dtype and (address(array) - low) % dtype.itemsize == 0 for array in group
     )
     return dtype if whole and (high - low) % dtype.itemsize == 0 else numpy.uint8

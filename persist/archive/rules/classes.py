@@ -134,7 +134,7 @@ def _end_soon(values: Iterable[Any]) -> bool:
         if not waiting:
             return True
         obj = waiting.pop()
-        cls = type(obj)
+        cls: Any = type(obj)
         if cls is dict:
             parts = [*obj, *obj.values()]
         elif cls in _COLLECTIONS:
