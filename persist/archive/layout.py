@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 __all__ = [
@@ -25,7 +25,7 @@ INDENT = 4
 CONTAINERS = frozenset([list, tuple, dict])
 
 _PER_ROW = 10
-_BATCH = 1000
+_BATCH = 2520  # full rows, however many items a row has
 MAX_ITEMS_A_LINE = 34
 
 # What C writes in a way that Python does not read back exactly.
@@ -84,8 +84,11 @@ def rows(
         batches.append("\n".join(batch))
     width += len(separator)
     count = max(1, min(_PER_ROW, (WIDTH - indent - INDENT) // width))
-    texts = chain.from_iterable(batch.split("\n") for batch in batches)
-    parts = iter(lambda: separator.join(islice(texts, count)), "")
+    parts = (
+        separator.join(words[i : i + count])
+        for words in (batch.split("\n") for batch in batches)
+        for i in range(0, len(words), count)
+    )
     if separator == ", ":
         return lines(opening, parts, closing, indent)
     blanks = "\n" + " " * (indent + INDENT)

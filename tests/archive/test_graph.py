@@ -253,8 +253,8 @@ class Linked:
 @pytest.mark.parametrize(
     "items",
     [
-        list(range(10_000)),
-        [number / 4 for number in range(10_000)],
+        list(range(30_000)),
+        [number / 4 for number in range(30_000)],
         {number / 7 for number in range(10_000)},
         [{number, number + 1} for number in range(1_000)],
     ],
