@@ -56,12 +56,21 @@ class ArchiveError(PersistError, ValueError):
 
 
 class CycleError(ArchiveError):
-    """A cycle of references that no constructor can close."""
+    """A cycle of references that no constructor can close.
+
+    Parameters
+    ----------
+    message : str, optional
+        What was found and what can be done about it.
+    path : str, optional
+        Where an object of the cycle stands, as an expression: ``x.b[3]``.
+    """
 
     message = "Archive contains cyclic dependencies."
 
-    def __init__(self, message: str = message) -> None:
+    def __init__(self, message: str = message, path: str = "") -> None:
         super().__init__(message)
+        self.path = path
 
 
 class DuplicateError(ArchiveError):

@@ -15,14 +15,14 @@ from enum import Enum
 from itertools import chain, groupby, islice, repeat
 from operator import itemgetter
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy
 
 from persist.archive.layout import CONTAINERS
 from persist.archive.literals import ATOMS, is_constant
 from persist.archive.members import in_stable_order
-from persist.archive.reduce import reduce, reduces_alike
+from persist.archive.reduce import has_rule, reduce, reduces_alike
 from persist.archive.reduction import (
     REDUCED,
     Attribute,
@@ -52,6 +52,7 @@ _USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
 # Brackets nest at most 98 deep on Python 3.8, and each level of a long container is indented
 # further.
 _MAX_DEPTH = 18
+_MANY_LEVELS = 10_000
 
 
 def is_value(obj: Any) -> bool:
@@ -92,7 +93,8 @@ class Graph:
     nodes : dict of int to Reduced
         What each object that is neither a value nor a plain container reduces to, by `id`. The
         reductions keep alive the temporary objects that they brought, so that no `id` is used
-        twice. What reduces to the same parts each time is left out: it is reduced when asked for.
+        twice. What reduces to the same parts each time is left out, as is what a rule reduces to
+        numbers and text alone: it is reduced when asked for.
     state : dict of int to Mark or Variable
         What C cannot write, since a node or a name is in it or below it; the name of what is
         defined.
@@ -117,6 +119,7 @@ class Graph:
         # The containers that were met, each with what it was met in.
         self._owners: dict[int, Any] = {}
         self._alike: dict[type, bool] = {}
+        self._leaves_out = False
         self._sets: list[tuple[Any, Reduction, int]] = []
         self._env: Any = None
         self._recent: tuple[Any, Reduced] | None = None
@@ -147,7 +150,10 @@ class Graph:
             return None
         # Most are asked for several times in a row.
         if self._recent is None or self._recent[0] is not obj:
-            self._recent = obj, self._reduce(obj)
+            reduced = self._reduce(obj)
+            if type(reduced) is Reduction and reduced.members is not None:
+                reduced.members = in_stable_order(reduced.members, self.reduced, lambda _: 0)
+            self._recent = obj, reduced
         return self._recent[1]
 
     def is_reference(self, obj: Any) -> bool:
@@ -202,6 +208,8 @@ class Graph:
             depth += 1
             if depth % _MAX_DEPTH == 0:
                 self.state.update((id(owner), Mark.NAMED) for _, owner in owned)
+            if depth % _MANY_LEVELS == 0:
+                self._check_end(owned)
             if not owned and self._sets:
                 owned = list(self._members(depth))
 
@@ -275,9 +283,9 @@ class Graph:
 
     def _parts_of_node(self, obj: Any, depth: int) -> Iterable[tuple[Any, Any]]:
         """Return (part, owner) for what a node is made of, once it is reduced."""
-        key = id(obj)
+        key, cls = id(obj), cast(Any, type(obj))
         reduced = self._reduce(obj)
-        if type(reduced) is not Reduction or not self._is_alike(type(obj)):
+        if type(reduced) is not Reduction or not self._is_alike(cls):
             self.nodes[key] = reduced
         if type(reduced) is Expression:
             if ATOMS.issuperset(map(type, reduced.values)):
@@ -301,15 +309,21 @@ class Graph:
                 return ()
         elif _leads_to(reduced, obj):
             self._references.add(key)
-        if type(obj) is numpy.ndarray:
+        if cls is numpy.ndarray:
             self._arrays.setdefault(key, obj)
-        if type(reduced) is Reduction and reduced.members is not None:
-            self._sets.append((obj, reduced, depth))
-        return [
-            (part, obj)
+        others = [
+            (field, part)
             for field, _, part in reduced.parts()
-            if type(part) not in ATOMS and field != "members" and not self._is_path(part)
+            if type(part) not in ATOMS and not self._is_path(part)
         ]
+        if type(reduced) is not Reduction:
+            pass
+        elif not others and has_rule(cls):
+            self.nodes[key] = None
+            self._leaves_out = True
+        elif reduced.members is not None:
+            self._sets.append((obj, reduced, depth))
+        return [(part, obj) for field, part in others if field != "members"]
 
     def _is_path(self, part: Any) -> bool:
         """Return True if a part is an import path, and note so: most are classes, met often."""
@@ -338,16 +352,27 @@ class Graph:
         except UnsupportedObjectError as error:
             if error.path:
                 raise
-            raise UnsupportedObjectError(error.reason, self._path(obj)) from error
+            raise UnsupportedObjectError(error.reason, self.path(obj)) from error
         except RecursionError as error:
-            reason = (
-                f"taking an object of class {type(obj).__qualname__} apart never ends; give its "
-                "class a get_persistent_rep() method, or store what it holds"
-            )
-            raise UnsupportedObjectError(reason, self._path(obj)) from error
+            raise self._endless(obj) from error
 
-    def _path(self, wanted: Any) -> str:
-        """Return how an expression leads from an inserted object to another."""
+    def _endless(self, obj: Any) -> UnsupportedObjectError:
+        reason = (
+            f"taking an object of class {type(obj).__qualname__} apart never ends; give its "
+            "class a get_persistent_rep() method, or store what it holds"
+        )
+        return UnsupportedObjectError(reason, self.path(obj))
+
+    def _check_end(self, owned: list[tuple[Any, Any]]) -> None:
+        """Raise UnsupportedObjectError if an object has a new one of its class each time."""
+        for part, owner in owned:
+            if type(part) is type(owner) and type(owner) not in CONTAINERS:
+                again = self._reduce(owner).parts()
+                if not any(found is part for _, _, found in again):
+                    raise self._endless(owner)
+
+    def path(self, wanted: Any) -> str:
+        """Return how an expression leads from an inserted object to another, if deep in part."""
         met = {id(obj): (name, None) for name, obj in reversed(self.roots)}
         waiting = deque(obj for _, obj in self.roots)
         while waiting and id(wanted) not in met:
@@ -359,11 +384,15 @@ class Graph:
                 if type(part) not in ATOMS and id(part) not in met:
                     met[id(part)] = (field, index), owner
                     waiting.append(part)
-        path, step = "", met.get(id(wanted))
+        labels: list[str] = []
+        step = met.get(id(wanted))
         while step is not None and step[1] is not None:
-            path = label(*step[0]) + path
+            labels.append(label(*step[0]))
             step = met[id(step[1])]
-        return (step[0] if step else "") + path
+        labels.append(step[0] if step else "")
+        if len(labels) > 2 * _MAX_DEPTH:
+            labels[_MAX_DEPTH:-_MAX_DEPTH] = ["..."]
+        return "".join(labels[::-1])
 
     def parts(self, obj: Any) -> Iterator[Part]:
         """Yield what a container or a node is made of."""
@@ -376,18 +405,23 @@ class Graph:
 
     def _share_buffers(self) -> None:
         """Build arrays that share memory upon one buffer."""
-        keys = {id(array): key for key, array in self._arrays.items()}
+        keys = {id(array): key for key, array in self._arrays.items() if id(array) != key}
         objects = [array for array in self._arrays.values() if array.dtype.hasobject]
         others = [array for array in self._arrays.values() if not array.dtype.hasobject]
         for buffer, views in chain(shared_buffers(others), shared_buffers(objects)):
+            owned: list[tuple[Any, Any]] = []
             for view in views:
-                key = keys[id(view)]
+                key = keys.get(id(view), id(view))
                 reduced = self.nodes[key] = view_of(view, buffer)
                 self.state.setdefault(key, Mark.BELOW)
                 if reduced.unabsorbed():
                     self.state[key] = Mark.NAMED
-                parts = (part for _, _, part in reduced.parts() if type(part) not in ATOMS)
-                self._visit([(part, reduced) for part in parts])
+                owned += (
+                    (part, reduced)
+                    for _, _, part in reduced.parts()
+                    if type(part) not in ATOMS and not self._is_path(part)
+                )
+            self._visit(owned)
 
     def _mark(self) -> None:
         """Mark what is above a named container; what is above a node is marked when it is met."""
@@ -398,7 +432,7 @@ class Graph:
         for key in self._references & self.state.keys():
             self.state[key] = Mark.BELOW
         self.is_tree = self.is_tree and self.state.keys() <= self.root_ids
-        if any(self._alike.values()):
+        if self._leaves_out or any(self._alike.values()):
             self.nodes = {key: found for key, found in self.nodes.items() if found is not None}
         self._owners, self._arrays = {}, {}
 

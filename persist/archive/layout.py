@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 __all__ = [
@@ -24,6 +25,7 @@ INDENT = 4
 CONTAINERS = frozenset([list, tuple, dict])
 
 _PER_ROW = 10
+_BATCH = 2520  # full rows, however many items a row has
 MAX_ITEMS_A_LINE = 34
 
 # What C writes in a way that Python does not read back exactly.
@@ -72,12 +74,21 @@ def separator(indent: int) -> str:
 
 
 def rows(
-    opening: str, items: Sequence[str], closing: str, indent: int, separator: str = ", "
+    opening: str, items: Iterable[str], closing: str, indent: int, separator: str = ", "
 ) -> str:
     """Return short `items` between brackets, ten a line, or fewer where ten are too long."""
-    width = max(map(len, items)) + len(separator)
+    # Kept as joined batches, since a short text takes many times the memory of its characters.
+    texts, batches, width = iter(items), [], 0
+    while batch := list(islice(texts, _BATCH)):
+        width = max(width, len(max(batch, key=len)))
+        batches.append("\n".join(batch))
+    width += len(separator)
     count = max(1, min(_PER_ROW, (WIDTH - indent - INDENT) // width))
-    parts = [separator.join(items[i : i + count]) for i in range(0, len(items), count)]
+    parts = (
+        separator.join(words[i : i + count])
+        for words in (batch.split("\n") for batch in batches)
+        for i in range(0, len(words), count)
+    )
     if separator == ", ":
         return lines(opening, parts, closing, indent)
     blanks = "\n" + " " * (indent + INDENT)

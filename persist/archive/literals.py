@@ -16,6 +16,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from operator import eq
 from typing import Any
 
 from persist.archive.reduction import Import, Reduction
@@ -23,11 +24,11 @@ from persist.archive.reduction import Import, Reduction
 __all__ = [
     "ATOMS",
     "LEAVES",
+    "are_words",
     "is_constant",
     "is_leaf",
     "is_quiet_nan",
     "literal",
-    "number_words",
     "numbers_kind",
     "split_text",
 ]
@@ -131,16 +132,13 @@ def numbers_kind(items: Sequence[Any]) -> type | None:
     return None
 
 
-def number_words(items: Sequence[Any], kind: type) -> list[str] | None:
-    """Return the numbers as words that ``kind(word)`` reads back, if they are many."""
+def are_words(items: Sequence[Any], kind: type) -> bool:
+    """Return True if `items` are many numbers, each of which ``kind(repr(item))`` gives back."""
     if len(items) <= _MIN_WORDS:
-        return None
-    if kind is int and max(map(int.bit_length, items)) > _MAX_WORD_BITS:
-        return None
-    words = list(map(repr, items))
-    if "nan" in words and not all(is_quiet_nan(item) for item in items if item != item):
-        return None
-    return words
+        return False
+    if kind is int:
+        return max(map(int.bit_length, items)) <= _MAX_WORD_BITS
+    return all(map(eq, items, items)) or all(is_quiet_nan(item) for item in items if item != item)
 
 
 def _split_line(line: str, width: int) -> Iterator[str]:

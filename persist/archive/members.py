@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import Any
 
 from persist.archive.array_source import without_padding
@@ -22,6 +22,7 @@ _MOST_OBJECTS = 2000
 _MOST_TOGETHER = 500_000
 _MOST_DEEP = 50
 
+_NUMBERS = frozenset([int, float])
 _NAMED = frozenset(["keyword", "name", "attributes", "slots"])
 
 Reduce = Callable[[Any], Any]
@@ -45,7 +46,7 @@ def in_stable_order(
     kinds = set(map(type, found))
     if len(found) < 2:
         return found
-    if len(kinds) == 1 and kinds <= {int, str, bytes, bool}:
+    if len(kinds) == 1 and kinds <= {int, str, bytes, bool, float} and all(map(eq, found, found)):
         return sorted(found)
     ordered: list[Any] = []
     for alike in _groups(found, reduce, _FEW_OBJECTS):
@@ -60,20 +61,24 @@ def _groups(members: list[Any], reduce: Reduce, limit: int) -> Iterator[list[Any
     if len(members) < 2:
         yield members
         return
-    # There may be many, so nothing is made for each of them but its key.
-    keys = [_key(member, reduce, limit) for member in members]
-    order = sorted(range(len(members)), key=keys.__getitem__)
-    for _, group in groupby(order, keys.__getitem__):
-        yield [members[i] for i in group]
+    kinds: dict[tuple[str, bool], list[Any]] = {}
+    for member in members:
+        kinds.setdefault((type(member).__name__, type(member) in _NUMBERS), []).append(member)
+    for (_, is_number), found in sorted(kinds.items(), key=itemgetter(0)):
+        # There may be many, so nothing is made for each of them but its key.
+        keys: list[Any] = [_Digest(reduce, limit).of(member) for member in found]
+        if is_number:
+            keys = list(zip(map(_size, found), keys, strict=True))
+        order = sorted(range(len(found)), key=keys.__getitem__)
+        for _, group in groupby(order, keys.__getitem__):
+            yield [found[i] for i in group]
 
 
-def _key(member: Any, reduce: Reduce, limit: int) -> tuple[str, float, str]:
-    kind, digest = type(member).__name__, _Digest(reduce, limit).of(member)
-    number = member if type(member) in (int, float) and member == member else 0.0
+def _size(number: float) -> float:
     try:
-        return kind, float(number), digest
+        return float(number) if number == number else 0.0
     except OverflowError:
-        return kind, math.inf if number > 0 else -math.inf, digest
+        return math.inf if number > 0 else -math.inf
 
 
 class _Digest:

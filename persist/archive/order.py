@@ -262,6 +262,18 @@ class Ordering:
         CycleError
             If each reference of a cycle is an argument of a constructor.
         """
+        try:
+            yield from self._run(root)
+        except CycleError as error:
+            path = self._graph.path(self._stack[-1].obj)
+            raise CycleError(
+                f"{CycleError.message} Cannot store {path}: the call that makes it needs an "
+                "object that needs it first; give one of their classes a __reduce__() or "
+                "__setstate__() that sets this reference after the object is made, or leave it out",
+                path,
+            ) from error
+
+    def _run(self, root: Any) -> Iterator[Define | Fill]:
         stack, depth = self._stack, self._depth
         if not self._is_done(id(root)):
             yield from self._enter(root)

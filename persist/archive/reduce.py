@@ -24,7 +24,7 @@ from persist.archive.template import parse_template
 from persist.errors import ArchiveError, PersistWarning
 from persist.interfaces import IArchivable
 
-__all__ = ["reduce", "reduces_alike"]
+__all__ = ["has_rule", "reduce", "reduces_alike"]
 
 rules.load()
 
@@ -76,6 +76,12 @@ def reduces_alike(cls: type) -> bool:
         and cls not in copyreg.dispatch_table
         and has_default_protocol(cls)
     )
+
+
+@lru_cache(maxsize=1024)
+def has_rule(cls: Any) -> bool:
+    """Return True if a rule for exactly `cls` reduces its objects."""
+    return _own_method(cls) is None and registry.names_exactly(cls)
 
 
 @lru_cache(maxsize=1024)

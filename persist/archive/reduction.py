@@ -8,6 +8,7 @@ it builds.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -280,7 +281,7 @@ Rule = Callable[[Any], Reduced]
 
 def dtype_argument(dtype: numpy.dtype[Any]) -> Any:
     """Return what a person writes for a dtype: its text, else the dtype itself."""
-    text = dtype.str.lstrip("|")
+    text = sys.intern(dtype.str.lstrip("|"))
     exact = dtype.fields is None and dtype.subdtype is None and dtype.metadata is None
     if exact and type(dtype) is type(numpy.dtype(text)) and numpy.dtype(text) == dtype:
         return text

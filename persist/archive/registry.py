@@ -120,6 +120,11 @@ class Registry(Generic[_T]):
         """Return True if a rule names `cls` or one of its bases."""
         return self._named(cls) is not None
 
+    def names_exactly(self, cls: type) -> bool:
+        """Return True if a rule names exactly `cls`."""
+        owners = (cls, self._name_of(cls))
+        return any(owner in rules for rules in (self._exact, self._bases) for owner in owners)
+
     def _search(self, cls: type) -> _T | None:
         named = self._named(cls)
         if named is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations, pairwise
 from typing import Any
 
 import numpy
 
-from persist.archive.arrays.pieces import is_fortran
+from persist.archive.arrays.pieces import address, is_fortran
 from persist.archive.reduction import Attribute, Expression, Import, Reduction, dtype_argument
 
 __all__ = ["shared_buffers", "view_of"]
@@ -21,6 +21,9 @@ _Array = numpy.ndarray[Any, Any]
 _MAX_WORK = 10_000
 _MAX_EXACT = 64
 
+# One object, as there may be many views.
+_NDARRAY = Import("numpy", "ndarray")
+
 
 def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Array]]]:
     """Yield each buffer that several of `arrays` share, with those that are views of it.
@@ -28,25 +31,26 @@ def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Arr
     The buffer is one of the arrays where one spans the memory of the others; it is then not among
     the views. Otherwise it is a new array over the memory that they span.
     """
-    spans = sorted(
-        ((*_span(array), i, array) for i, array in enumerate(arrays) if array.nbytes),
-        key=lambda span: span[:3],
-    )
-    cluster: list[Any] = []
-    end = 0
-    for span in spans:
-        if cluster and span[0] >= end:
-            yield from _split(cluster)
-            cluster = []
-        end = max(end, span[1]) if cluster else span[1]
-        cluster.append(span)
-    yield from _split(cluster)
+    arrays = [array for array in arrays if array.nbytes]
+    if len(arrays) < 2:
+        return
+    spans = numpy.fromiter(chain.from_iterable(map(_span, arrays)), "i8").reshape(-1, 2)
+    order = numpy.lexsort(spans.T[::-1])
+    starts, ends = spans[order].T
+    cuts = numpy.flatnonzero(starts[1:] >= numpy.maximum.accumulate(ends)[:-1]) + 1
+    bounds = [0, *cuts.tolist(), len(arrays)]
+    for first, end in pairwise(bounds):
+        if end > first + 1:
+            cluster = [arrays[i] for i in sorted(order[first:end].tolist())]
+            for group in _components(cluster):
+                if len(group) > 1 and (buffer := _buffer(group)) is not None:
+                    yield buffer, [array for array in group if array is not buffer]
 
 
 def view_of(array: _Array, buffer: _Array) -> Reduction:
     """Return what builds `array` upon the memory of `buffer`, which is contiguous."""
     view = _object_view if array.dtype.hasobject else _plain_view
-    found = view(array, buffer, _address(array) - _span(buffer)[0])
+    found = view(array, buffer, address(array) - _span(buffer)[0])
     if buffer.flags.writeable and not array.flags.writeable:
         setter = Import("numpy", "ndarray.setflags")
         return dataclasses.replace(found, state=False, setter=setter)
@@ -63,7 +67,7 @@ def _plain_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
         kwargs["offset"] = offset
     if not array.flags.c_contiguous:
         kwargs["strides"] = array.strides
-    return Reduction(Import("numpy", "ndarray"), (), kwargs)
+    return Reduction(_NDARRAY, (), kwargs)
 
 
 def _object_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
@@ -75,13 +79,9 @@ def _object_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
     return Reduction(as_strided, (part, array.shape, array.strides))
 
 
-def _address(array: _Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
 def _span(array: _Array) -> tuple[int, int]:
     """Return the addresses of the first byte of an array and of the one after its last."""
-    low = high = _address(array)
+    low = high = address(array)
     for length, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
             low += (length - 1) * stride
@@ -90,14 +90,8 @@ def _span(array: _Array) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
-def _split(cluster: list[Any]) -> Iterator[tuple[_Array, list[_Array]]]:
-    """Part arrays whose spans meet into those that have bytes in common."""
-    for group in _components([span[3] for span in sorted(cluster, key=lambda span: span[2])]):
-        if len(group) > 1 and (buffer := _buffer(group)) is not None:
-            yield buffer, [array for array in group if array is not buffer]
-
-
 def _components(arrays: list[_Array]) -> list[list[_Array]]:
+    """Part arrays whose spans meet into those that have bytes in common."""
     if len(arrays) > _MAX_EXACT:
         return [arrays]
     groups = {i: [array] for i, array in enumerate(arrays)}
@@ -143,6 +137,6 @@ def _owner(array: _Array) -> _Array | None:
 def _common_dtype(group: list[_Array], low: int, high: int) -> Any:
     dtype = group[0].dtype
     whole = all(
-        array.dtype == dtype and (_address(array) - low) % dtype.itemsize == 0 for array in group
+        array.dtype == dtype and (address(array) - low) % dtype.itemsize == 0 for array in group
     )
     return dtype if whole and (high - low) % dtype.itemsize == 0 else numpy.uint8

@@ -15,7 +15,7 @@ from persist.archive.array_source import array_reduction
 from persist.archive.bindings import Bindings
 from persist.archive.graph import Graph, Variable
 from persist.archive.layout import CONTAINERS, INDENT, MAX_ITEMS_A_LINE, WIDTH, PlainTexts
-from persist.archive.literals import ATOMS, literal, number_words, numbers_kind, split_text
+from persist.archive.literals import ATOMS, are_words, literal, numbers_kind, split_text
 from persist.archive.reduction import Attribute, Data, Expression, Import, Reduction
 from persist.archive.template import MAX_ARGUMENTS, parse_template
 from persist.names import is_identifier
@@ -247,20 +247,22 @@ class ExpressionWriter:
             return self._dict(obj, indent, column, waiting)
         opening, closing = ("[", "]") if cls is list else ("(", ")")
         kind = None if waiting or len(obj) < 2 else numbers_kind(obj)
-        if kind and (words := number_words(obj, kind)):
+        if kind and are_words(obj, kind):
             outer, mapped, function = (
                 self.bindings.reference(Import("builtins", name))
                 for name in (cls.__name__, "map", kind.__name__)
             )
             opening, closing = f"{outer}({mapped}({function}, '''", "'''.split()))"
-            return layout.rows(opening, words, closing, indent, " ")
+            return layout.rows(opening, map(repr, obj), closing, indent, " ")
+        if kind:
+            return self._numbers(opening, obj, closing, indent, column)
         inner = indent + INDENT
         if waiting:
             items = [
                 "None" if ("item", i) in waiting else self.write(item, inner, inner)
                 for i, item in enumerate(obj)
             ]
-        elif kind is None and len(obj) >= WIDTH:
+        elif len(obj) >= WIDTH:
             # Joined a batch at a time, since each text alone takes half as much again.
             separator = layout.separator(inner)
             batches = map(separator.join, self._batches(obj, inner))
@@ -269,9 +271,18 @@ class ExpressionWriter:
             items = [text for batch in self._batches(obj, inner) for text in batch]
         if cls is tuple and len(items) == 1 and layout.fits(items[0], column + 2):
             return f"({items[0]},)"
-        if kind and not layout.fits(", ".join(items), column + 2):
-            return layout.rows(opening, items, closing, indent)
         return layout.bracket(opening, items, closing, indent, column)
+
+    def _numbers(
+        self, opening: str, numbers: Sequence[Any], closing: str, indent: int, column: int
+    ) -> str:
+        inner = indent + INDENT
+        texts: Iterable[str] = (self.write(number, inner, inner) for number in numbers)
+        if len(numbers) < WIDTH:
+            items = texts = list(texts)
+            if layout.fits(", ".join(items), column + 2):
+                return layout.bracket(opening, items, closing, indent, column)
+        return layout.rows(opening, texts, closing, indent)
 
     def _batches(self, items: Sequence[Any], indent: int) -> Iterator[list[str]]:
         """Yield the expressions of items, from C where they are small and nothing is shared."""
@@ -394,9 +405,9 @@ class ExpressionWriter:
             if line := self._quick_set(members, column):
                 return line
             inner = indent + INDENT
+            if numbers_kind(members):
+                return self._numbers("{", members, "}", indent, column)
             items = [self.write(member, inner, inner) for member in members]
-            if numbers_kind(members) and not layout.fits(", ".join(items), column + 2):
-                return layout.rows("{", items, "}", indent)
             return layout.bracket("{", items, "}", indent, column)
         function = self.write(found.function, indent, column)
         args = [*found.args, Parts(members)] if members else []

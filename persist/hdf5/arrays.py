@@ -17,6 +17,7 @@ import numpy
 
 from persist.archive.arrays import Array
 from persist.archive.arrays.datasets import Stored, encode, text_of
+from persist.archive.arrays.pieces import address
 from persist.archive.arrays.vocabulary import ITEM
 from persist.archive.views import shared_buffers
 from persist.errors import DamagedError
@@ -62,14 +63,10 @@ def mark_memory(number: int, buffer: Array, array: Array) -> dict[str, Any]:
     place = {
         "buffer": number,
         "size": buffer.nbytes,
-        "offset": _address(array) - _address(buffer),
+        "offset": address(array) - address(buffer),
         "strides": array.strides,
     }
     return {ITEM.memory: json.dumps(place)}
-
-
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 class Memory:

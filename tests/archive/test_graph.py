@@ -6,6 +6,7 @@ import copy
 import pickle
 import sys
 import threading
+import tracemalloc
 from types import ModuleType
 from typing import Any
 
@@ -214,6 +215,62 @@ class Endless:
 
 def test_an_object_that_is_taken_apart_without_end_is_refused_with_its_path() -> None:
     assert fails(x={"key": Endless()}).path == "x['key']"
+
+
+class AlwaysNew:
+    """Reduces to another object of its own class each time."""
+
+    def __reduce__(self) -> Any:
+        return AlwaysNew, (AlwaysNew(),)
+
+
+def test_an_object_that_reduces_to_a_new_one_of_its_class_is_refused_with_its_path() -> None:
+    error = fails(x=[0, AlwaysNew()])
+    assert error.path.startswith("x[1]<argument 0>")
+    assert len(error.path) < 1000
+    assert "class AlwaysNew apart never ends" in error.reason
+
+
+def test_a_long_chain_of_arguments_is_stored() -> None:
+    chain: Any = None
+    for _ in range(10_001):
+        chain = Linked(chain)
+    archive = Archive()
+    archive.insert(x=chain)
+    assert str(archive).count("_Linked(") > 10_000
+
+
+class Linked:
+    """Takes the next object of a chain."""
+
+    def __init__(self, following: Any) -> None:
+        self.following = following
+
+    def __reduce__(self) -> Any:
+        return Linked, (self.following,)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        list(range(30_000)),
+        [number / 4 for number in range(30_000)],
+        {number / 7 for number in range(10_000)},
+        [{number, number + 1} for number in range(1_000)],
+    ],
+    ids=["ints", "floats", "set", "sets"],
+)
+def test_no_text_is_kept_for_each_number(items: Any) -> None:
+    archive = Archive(scoped=False)
+    archive.insert(x=items)
+    length = len(str(archive))
+    tracemalloc.start()
+    try:
+        str(archive)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * length
 
 
 def test_the_path_is_found_beside_objects_that_cannot_be_stored_either() -> None:

@@ -111,8 +111,11 @@ def test_a_cycle_of_constructors_is_refused() -> None:
     one.part = OnlyByConstructor(one)
     archive = Archive()
     archive.insert(x=one)
-    with pytest.raises(CycleError, match=r"^Archive contains cyclic dependencies\.$"):
+    with pytest.raises(CycleError, match=r"^Archive contains cyclic dependencies\.") as caught:
         str(archive)
+    assert caught.value.path == "x.part"
+    assert "Cannot store x.part: the call that makes it needs" in str(caught.value)
+    assert "give one of their classes a __reduce__()" in str(caught.value)
 
 
 @both_formats

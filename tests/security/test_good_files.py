@@ -325,3 +325,20 @@ def test_objects_of_libraries_are_read_with_the_methods_that_rules_call(scoped: 
     found = check(source)
     assert found["s"].flags == names["s"].flags
     assert found["i"].tobytes() == names["i"].tobytes()
+
+
+@both_formats
+def test_tensors_are_read_with_the_methods_that_rules_call(scoped: bool) -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.arange(6.0).reshape(2, 3)
+    names = {
+        "turned": tensor.T,
+        "trained": torch.ones(2, requires_grad=True),
+        "short": torch.ones(2, dtype=torch.bfloat16),
+        "mirrored": torch.tensor([1 + 2j]).conj(),
+    }
+    source = written(names, scoped=scoped)
+    found = persist.load(source, trusted=persist.untrusted_names(source))
+    assert all(found[name].tolist() == names[name].tolist() for name in names)
+    assert found["trained"].requires_grad
+    assert found["short"].dtype is torch.bfloat16

@@ -66,6 +66,15 @@ def test_link_to_the_source_is_followed(tmp_path) -> None:
     assert persist.load(tmp_path / "link.py") == {"x": 1}
 
 
+def test_a_name_that_only_its_call_needs_trust_for_is_listed() -> None:
+    assert persist.untrusted_names("kinds = [list, filter]\n") == []
+    called = "x = filter(None, [0, 1])\n"
+    assert persist.untrusted_names(called) == ["builtins.filter"]
+    with pytest.raises(UntrustedError, match=r"builtins\.filter"):
+        persist.load(called)
+    assert list(persist.load(called, trusted=["builtins.filter"])["x"]) == [1]
+
+
 def test_listing_the_names_imports_nothing(tmp_path) -> None:
     path = tmp_path / "results.py"
     path.write_text("import wave\nfrom xml.dom import Node\nx = wave.Wave_read(Node())\n")

@@ -19,7 +19,7 @@ import numpy
 
 from persist.archive.arrays.dtypes import DType, plain_dtype
 from persist.archive.arrays.handles import ArrayHandle
-from persist.archive.arrays.pieces import grid_boxes, largest_box
+from persist.archive.arrays.pieces import address, grid_boxes, largest_box
 from persist.archive.arrays.store import Array
 from persist.errors import MissingExtraError, UnsupportedObjectError
 
@@ -260,14 +260,10 @@ def named_blocks(arrays: Mapping[str, Array], found: Sequence[Standing]) -> dict
     """
     if not found:
         return {}
-    names = {_address(array): name for name, array in arrays.items()}
-    named = {names.get(_address(placeholder)): blocks for placeholder, blocks in found}
+    names = {address(array): name for name, array in arrays.items()}
+    named = {names.get(address(placeholder)): blocks for placeholder, blocks in found}
     if None in named:
         raise UnsupportedObjectError(
             "it has arrays of dask that are not stored block by block; give its compute()"
         )
     return {name: blocks for name, blocks in named.items() if name is not None}
-
-
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])

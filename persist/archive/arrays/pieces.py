@@ -14,6 +14,7 @@ from persist.archive.arrays.store import Array, Run
 __all__ = [
     "PIECE",
     "Index",
+    "address",
     "as_bytes",
     "boxes",
     "byte_pieces",
@@ -28,6 +29,11 @@ PIECE = 1 << 19  # bytes; two of them are in memory at a time
 _SHORT = 1 << 12  # bytes; many pieces of less are written quicker through a map of the file
 
 Index: TypeAlias = "tuple[int | slice, ...]"
+
+
+def address(array: Array) -> int:
+    """Return where in memory the first element of an array is."""
+    return int(array.__array_interface__["data"][0])
 
 
 def is_fortran(array: Array) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+from collections.abc import Iterable
 from enum import Enum, Flag
 from functools import lru_cache
 from typing import Any
 
 from persist.archive.imports import find_import
-from persist.archive.literals import is_leaf
+from persist.archive.literals import LEAVES, is_leaf
 from persist.archive.protocol import attributes_of, has_same, reduce_by_protocol
 from persist.archive.reduction import Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import constant, registry
@@ -67,6 +68,8 @@ registry.register_predicate(lambda cls: issubclass(cls, Enum), reduce_member)
 
 
 _GENERATED = "<string>"
+_COLLECTIONS = frozenset([list, tuple, set, frozenset])
+_FEW = 12
 
 
 def is_plain_dataclass(cls: type) -> bool:
@@ -113,10 +116,43 @@ def reduce_dataclass(obj: Any) -> Reduced:
     attributes = getattr(obj, "__dict__", {})
     if list(attributes) == names:
         return Reduction(cls, absorb=True, attributes=attributes)
-    if not attributes and all(is_leaf(getattr(obj, name, obj)) for name in names):
-        # With slots nothing can be filled later, so the values must not lead back to the object.
-        return Reduction(type(obj), (), {name: getattr(obj, name) for name in names})
+    if attributes:
+        return reduce_by_protocol(obj)
+    values = {name: getattr(obj, name) for name in names if hasattr(obj, name)}
+    # With slots nothing can be filled later, so the values must not lead back to the object.
+    if len(values) == len(names) and (
+        all(map(is_leaf, values.values())) or _end_soon(values.values())
+    ):
+        return Reduction(cls, (), values)
     return reduce_by_protocol(obj)
+
+
+def _end_soon(values: Iterable[Any]) -> bool:
+    """Return True if all below `values` are few, and plain values, containers and dataclasses."""
+    waiting = list(values)
+    for _ in range(_FEW):
+        if not waiting:
+            return True
+        obj = waiting.pop()
+        cls: Any = type(obj)
+        if cls is dict:
+            parts = [*obj, *obj.values()]
+        elif cls in _COLLECTIONS:
+            parts = obj
+        elif registry.found[cls] is reduce_dataclass:
+            # One that a field is missing from leads back here, and does not end.
+            parts = [getattr(obj, name, obj) for name in _field_names(cls)]
+            if len(getattr(obj, "__dict__", ())) > len(parts):
+                return False
+        elif is_leaf(obj):
+            continue
+        else:
+            return False
+        if not LEAVES.issuperset(map(type, parts)):
+            if len(parts) > _FEW:
+                return False
+            waiting += parts
+    return not waiting
 
 
 constant("dataclasses", "MISSING", "dataclasses._MISSING_TYPE")

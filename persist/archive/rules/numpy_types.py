@@ -44,7 +44,7 @@ def reduce_dtype(dtype: numpy.dtype[Any]) -> Reduced:
     if not getattr(type(dtype), "_legacy", True):
         return _reduce_new_dtype(dtype)
     kwargs: dict[str, Any] = {"metadata": dict(dtype.metadata)} if dtype.metadata else {}
-    if dtype.isalignedstruct:
+    if dtype.isalignedstruct and dtype.type is numpy.void:
         kwargs["align"] = True
     return Reduction(_DTYPE, (_spec(dtype),), kwargs)
 
@@ -81,9 +81,13 @@ def _nested(dtype: numpy.dtype[Any]) -> Any:
 
 def _struct_spec(dtype: numpy.dtype[Any]) -> Any:
     spec: Any = _list_of_fields(dtype)
-    if not same_layout(numpy.dtype(spec, align=dtype.isalignedstruct), dtype):
+    aligned = dtype.isalignedstruct
+    if not same_layout(numpy.dtype(spec, align=aligned), dtype):
         spec = struct_spec(dtype, _nested)
-    return spec if dtype.type is numpy.void else (dtype.type, spec)
+    if dtype.type is numpy.void:
+        return spec
+    # numpy does not align what is in a pair.
+    return dtype.type, numpy.dtype(spec, align=True) if aligned else spec
 
 
 def _list_of_fields(dtype: numpy.dtype[Any]) -> list[Any]:

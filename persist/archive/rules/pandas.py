@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -22,9 +23,14 @@ def _spellings(module: str, *names: str, public: str = "pandas") -> list[str]:
 
 def _call(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
     """Return a call of what pandas offers as `name`, without keywords that are None."""
-    module, _, attribute = f"pandas.{name}".rpartition(".")
     given = {key: value for key, value in kwargs.items() if value is not None}
-    return Reduction(Import(module, attribute), args, given, copies=True)
+    return Reduction(_public(name), args, given, copies=True)
+
+
+@lru_cache
+def _public(name: str) -> Import:
+    module, _, attribute = f"pandas.{name}".rpartition(".")
+    return Import(module, attribute)
 
 
 def _copied(values: Any) -> numpy.ndarray[Any, Any]:

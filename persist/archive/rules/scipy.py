@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import sys
 from collections.abc import Callable
@@ -314,6 +315,32 @@ def _built(model: Any, args: Any, kwargs: dict[str, Any], *given: str) -> Reduce
         if name not in ("func", *given) and repr(vars(made).get(name)) != repr(value)
     }
     return Reduction(cls, args, kwargs, attributes=attributes or None)
+
+
+@rule("scipy.spatial._ckdtree.cKDTree", "scipy.spatial._kdtree.KDTree")
+def reduce_tree(tree: Any) -> Reduced:
+    """Reduce a tree of points to these, or to its nodes where no call builds the same ones."""
+    cls, state = type(tree), _nodes(tree)
+    for compact, balanced in itertools.product((True, False), repeat=2):
+        kwargs = {"leafsize": tree.leafsize, "boxsize": tree.boxsize}
+        kwargs |= {"compact_nodes": compact, "balanced_tree": balanced}
+        if all(map(numpy.array_equal, _nodes(cls(tree.data, **kwargs)), state)):
+            defaults = {**_TREE, "leafsize": cls([[0.0]]).leafsize}
+            given = {k: v for k, v in kwargs.items() if not numpy.array_equal(v, defaults[k])}
+            return Reduction(cls, (tree.data,), given)
+    return Reduction(cls, new=True, state=state)
+
+
+_TREE = {"boxsize": None, "compact_nodes": True, "balanced_tree": True}
+
+
+def _nodes(tree: Any) -> tuple[Any, ...]:
+    """Return the state of a tree without the addresses of its nodes, which it finds again."""
+    nodes, *others = tree.__getstate__()
+    # Seven numbers and two addresses each.
+    words = numpy.frombuffer(bytearray(nodes), "i8").reshape(-1, 9)
+    words[:, 5:7] = 0
+    return (words.reshape(-1).view(nodes.dtype), *others)
 
 
 @rule("statsmodels.genmod.generalized_linear_model.GLM")

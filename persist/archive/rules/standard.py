@@ -209,6 +209,7 @@ def reduce_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Re
     return Reduction(type(address), (str(address),))
 
 
+@rule(pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath, pathlib.WindowsPath)
 @rule(pathlib.PurePath, subclasses=True)
 def reduce_path(path: pathlib.PurePath) -> Reduced:
     """Reduce a path to its text."""

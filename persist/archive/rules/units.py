@@ -97,6 +97,15 @@ def _described(quantity: Any, made: Reduction, *known: str, **slots: Any) -> Red
     )
 
 
+@rule("astropy.utils.data_info.DataInfo", subclasses=True)
+def reduce_info(info: Any) -> Reduced:
+    """Reduce what a table knows of a column to its state, by name: that has the order of a set."""
+    reduced = reduce_by_protocol(info)
+    if isinstance(reduced, Reduction) and type(reduced.state) is dict:
+        reduced.state = dict(sorted(reduced.state.items()))
+    return reduced
+
+
 @rule("astropy.units.quantity.Quantity", subclasses=True)
 def reduce_quantity_subclass(quantity: Any) -> Reduced:
     """Reduce a quantity of a subclass to the view of an array, and what the class adds."""

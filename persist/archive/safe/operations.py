@@ -44,6 +44,7 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
 _WRITTEN = {
     "PIL.Image.Image": ("copy",),
     "polars.series.series.Series": ("cast", "set_sorted"),
+    "torch.Tensor": ("conj", "permute", "requires_grad_", "view"),
     "xarray.core.indexes.PandasIndex": ("create_variables",),
     "xarray.core.indexes.PandasMultiIndex": ("create_variables",),
 }

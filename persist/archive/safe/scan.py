@@ -9,7 +9,7 @@ from typing import Any
 
 from persist.archive.safe import numpy_values, pandas_values, scipy_values, stdlib
 from persist.archive.safe.parsing import Parser, parse
-from persist.archive.safe.table import Token, imported, is_known
+from persist.archive.safe.table import Token, can_be_called, imported, is_known
 from persist.archive.safe.templates import Helper, find_helper
 
 __all__ = ["untrusted_in_source"]
@@ -84,7 +84,7 @@ class _Scan:
             return None
         return Token(found.module, (*found.path, *names))
 
-    def _use(self, token: Token) -> None:
+    def _use(self, token: Token, is_called: bool = False) -> None:
         path = token.path
         if path[-1:] == ("__new__",) and not is_known(token.dotted):
             # The table has calls of classes, and few of their __new__.
@@ -93,7 +93,8 @@ class _Scan:
         dotted = token.dotted
         # A name that nobody defined is one of the builtins, or none.
         is_name = path and (token.module != "builtins" or path[0] in vars(builtins))
-        if is_name and not is_known(dotted) and dotted not in _STATEMENTS:
+        is_free = can_be_called(dotted) if is_called else is_known(dotted)
+        if is_name and not is_free and dotted not in _STATEMENTS:
             self._found.add(dotted)
 
     def _walk(self, root: ast.AST, env: Mapping[str, Any]) -> None:
@@ -119,6 +120,8 @@ class _Scan:
                 self._parts(node.elts, _OPENINGS[type(node)], env)
             elif isinstance(node, ast.Call):
                 self._parts(node.args, "(", env)
+                if (token := self._token(node.func, env)) is not None:
+                    self._use(token, is_called=True)
             waiting.extend(ast.iter_child_nodes(node))
 
     def _parts(self, nodes: Any, opening: str, env: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "Token",
     "add_plain",
     "add_values",
+    "can_be_called",
     "describe",
     "entry",
     "imported",
@@ -241,6 +242,12 @@ def settable(name: object) -> str:
 def is_known(dotted: str) -> bool:
     """Return True if a name needs no trust."""
     return dotted in ENTRIES or is_ufunc(dotted)
+
+
+def can_be_called(dotted: str) -> bool:
+    """Return True if a call of a name needs no trust."""
+    found = ENTRIES.get(dotted)
+    return found is not None and found.call is not None
 
 
 def is_ufunc(dotted: str) -> bool:

@@ -148,6 +148,7 @@ DTYPES = [
     [("a", numpy.dtype([("x", "i1"), ("y", "f8")], align=True))],
     [("a", numpy.dtype("f8", metadata={"unit": "m"}))],
     [("a", (numpy.record, [("b", "i4")]))],
+    (numpy.record, numpy.dtype([("a", "i1"), ("b", "f8")], align=True)),
 ]
 
 

@@ -141,6 +141,34 @@ def test_results_and_trees_come_back() -> None:
     assert rebuild(tree).query([3.0, 3.0]) == tree.query([3.0, 3.0])
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"leafsize": 2, "boxsize": 9.0}, {"balanced_tree": False}],
+    ids=str,
+)
+def test_a_tree_is_a_call_with_its_points(options: dict[str, Any]) -> None:
+    spatial = pytest.importorskip("scipy.spatial")
+    points = numpy.random.default_rng(0).random((60, 2)) ** 5
+    tree = spatial.cKDTree(points, **options)
+    shown = source(tree)
+    assert shown.startswith("scipy.spatial.cKDTree(Data([[")
+    assert all(f"{name}=" in shown for name in options)
+    assert rebuild(tree).query(points, 3)[1].tolist() == tree.query(points, 3)[1].tolist()
+
+
+def test_the_nodes_of_a_tree_have_no_addresses() -> None:
+    spatial = pytest.importorskip("scipy.spatial")
+    points = numpy.random.default_rng(0).random((60, 2))
+    texts = set()
+    for _ in range(2):
+        tree = spatial.cKDTree(points.copy())
+        tree.indices[[0, 1]] = tree.indices[[1, 0]]  # no call builds this one
+        assert rebuild(tree).indices.tolist() == tree.indices.tolist()
+        assert rebuild(tree).query(points, 3)[1].tolist() == tree.query(points, 3)[1].tolist()
+        texts.add(source(tree))
+    assert len(texts) == 1
+
+
 def test_stop_words_are_not_kept_by_address() -> None:
     text = pytest.importorskip("sklearn.feature_extraction.text")
     vectorizer = text.TfidfVectorizer(stop_words=["the"]).fit(["the red fox", "a red dog"])

@@ -385,6 +385,15 @@ def test_dataclass_with_slots_can_close_a_cycle() -> None:
     assert built.x[0] is built
 
 
+def test_dataclass_with_slots_is_a_call_where_its_values_cannot_lead_back() -> None:
+    assert source(Slotted((1, [2]), {"a": Slotted({3})})).count("Slotted(") == 2
+    nested: Any = None
+    for _ in range(30):
+        nested = Slotted([nested])
+    assert source(nested).startswith("new ")  # more is not looked through
+    assert_same(rebuild(nested), nested)
+
+
 def test_exception_keeps_arguments_that_its_constructor_does_not_take() -> None:
     built = rebuild(MissingError("f"))
     assert (built.args, built.path) == (("missing f",), "f")

@@ -32,8 +32,21 @@ def table(cls: Any) -> Any:
 
 def masked() -> Any:
     """Return a table with missing values."""
-    column = astropy.table.MaskedColumn([1.5, 2.5], name="a", mask=[True, False], unit="m")
+    column = astropy.table.MaskedColumn(
+        [1.5, 2.5],
+        name="a",
+        mask=[True, False],
+        unit="m",
+        description="first",
+        format="%.1f",
+        meta={"k": 1},
+    )
     return astropy.table.Table([column, [1, 2]], names=["a", "b"], masked=True)
+
+
+def masked_quantities() -> Any:
+    """Return a table of quantities whose first column has missing values and a description."""
+    return astropy.table.QTable(masked())
 
 
 def grouped() -> Any:
@@ -78,6 +91,7 @@ OBJECTS = {
     "table": lambda: table(astropy.table.Table),
     "quantity table": lambda: table(astropy.table.QTable),
     "masked table": masked,
+    "masked quantity table": masked_quantities,
     "indexed table": grouped,
     "column": lambda: astropy.table.Column([1, 2], name="a", unit="m", description="first"),
     "masked quantity": lambda: astropy.utils.masked.Masked([1.0, 2.0] * units.m, [True, False]),

@@ -45,7 +45,7 @@ OBJECTS |= {
     "grid": lambda: scipy.interpolate.RegularGridInterpolator((X,), Y),
     "result of a fit": lambda: scipy.optimize.OptimizeResult(x=X, fun=0.5, success=True),
     "rotation": lambda: scipy.spatial.transform.Rotation.from_euler("z", 0.5),
-    "tree": lambda: scipy.spatial.cKDTree(numpy.stack([X, Y], 1)),
+    "tree": lambda: scipy.spatial.cKDTree(numpy.stack([X, Y], 1), leafsize=2),
     "kernel density": lambda: scipy.stats.gaussian_kde(Y),
 }
 
