@@ -684,8 +684,8 @@ class Results(MutableMapping[str, Any]):
         """
         self._check_writable()
         if (change := self._local.change) is not None:
-            change.check_process()
-            yield change
+            with change.part():
+                yield change
             return
         index = self._index
         # Each release takes one call of C, which no signal interrupts: that of the `with` block.
@@ -861,6 +861,7 @@ class Results(MutableMapping[str, Any]):
         change, index = self._local.change, self._index
         if change is not None:
             self._keep_folder()
+            change.check_whole()
             return change.place()
         staging = index.staging
         if staging is None:

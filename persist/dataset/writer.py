@@ -24,7 +24,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
@@ -629,14 +629,41 @@ class Change:
         # Whether values are part of the commit whose modules are in place already.
         self._has_recorded = False
         self._pid = os.getpid()
+        self._edits = 0
+        self._failure: BaseException | None = None
 
-    def check_process(self) -> None:
-        """Raise DataSetError in a child of the process that began this commit."""
+    @contextlib.contextmanager
+    def part(self) -> Iterator[Change]:
+        """Context manager of a part of a batch; if it fails halfway, the batch cannot be used."""
+        self.check_usable()
+        before = self._edits
+        try:
+            yield self
+        except BaseException as error:
+            if self._edits != before:
+                self._failure = self._failure or error
+            raise
+
+    def check_usable(self) -> None:
+        """Raise DataSetError after a part has failed, or in a child of the process that began."""
+        self.check_whole()
         if self._pid != os.getpid():
             raise DataSetError(
                 f"cannot change {self._writer.folder}: this process was forked inside a batch, "
                 "which belongs to its parent; open the data set again in the child"
             )
+
+    def check_whole(self) -> None:
+        """Raise DataSetError after a part has failed."""
+        if self._failure is not None:
+            raise DataSetError(
+                f"cannot finish the batch in {self._writer.folder}: a change of it failed halfway "
+                f"({self._failure}), so none takes place; do all of it again"
+            ) from self._failure
+
+    def _edit(self) -> None:
+        self.check_usable()
+        self._edits += 1
 
     def __contains__(self, key: object) -> bool:
         return key in self.infos_set or (key in self._index.infos and key not in self._gone)
@@ -684,13 +711,13 @@ class Change:
 
     def set_value(self, item: Item, made_by: str = "") -> None:
         """Store a value."""
-        self.check_process()
         writer, key, options = self._writer, item.key, self._writer.options
+        mode = self._mode(key)
+        self._edit()
         path, before = self._stage(key), self.record(key)
         found = writer.array_files(item)
         is_kept = key not in self.commit.values and writer.holds(found, before)
         self._retire(key)
-        mode = self._mode(key)
         data = None
         if is_kept and before is not None:
             data = before["data"]
@@ -723,7 +750,7 @@ class Change:
 
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
-        self.check_process()
+        self._edit()
         self._has_recorded = True
         if self.commit.staged is not None:
             self._stage(None)
@@ -737,7 +764,7 @@ class Change:
 
     def set_info(self, key: str, info: Any) -> None:
         """Store an info, or an `InfoSource`."""
-        self.check_process()
+        self._edit()
         self.commit.is_tip = True
         self.commit.source.pop(key, None)
         self.commit.info[key] = None if isinstance(info, InfoSource) else info
@@ -747,14 +774,13 @@ class Change:
 
     def delete(self, key: str) -> None:
         """Remove a key, with its value and its info."""
-        self.check_process()
+        self._edit()
         self._stage(None)
         self._retire(key)
         self._forget(key)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a key. Its module gets the new name, and finds its arrays as before."""
-        self.check_process()
         record = self.record(old)
         text = self.place().find(old)
         folder = self._writer.folder
@@ -763,11 +789,12 @@ class Change:
                 f"cannot rename {old!r}: {folder}/{item_file(old)} is missing; restore it from "
                 "a copy, or delete the key"
             )
-        info = self.info(old)
+        info, mode = self.info(old), self._mode(old)
+        self._edit()
         if text is not None:
             path = self._stage(new)
             data = text.encode()
-            write_bytes(path, data, durable=False, mode=self._mode(old))
+            write_bytes(path, data, durable=False, mode=mode)
             files = dict((record or {"files": {}})["files"])
             files.pop(item_file(old), None)
             files = {item_file(new): digest_pieces([data]), **files}
@@ -859,7 +886,7 @@ class Change:
 
     def take_place(self) -> None:
         """Commit all changes; if the disk fails, nothing has changed."""
-        self.check_process()
+        self.check_usable()
         commit = self.commit
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()

@@ -268,6 +268,35 @@ def test_a_disk_that_fails_at_any_call_leaves_the_state_before_or_after(root, na
     assert failures > tried / 3
 
 
+def test_a_batch_in_which_a_change_failed_halfway_does_not_commit(root):
+    first, second = numpy.arange(10.0), numpy.arange(20.0)
+    failed = 0
+    for number in itertools.count():
+        results = persist.open(root / str(number), "w", array_threshold=THRESHOLD, durable=False)
+        results.update({"x": first, "y": 1})
+        with contextlib.suppress(DataSetError), results.batch():
+            results["x"] = first + 1
+            try:
+                with fail_at(number) as calls:
+                    results["x"] = second
+            except OSError:
+                failed += 1
+                with pytest.raises(DataSetError, match="do all of it again"):
+                    results["y"] = 2
+                with pytest.raises(DataSetError, match="do all of it again"):
+                    _ = results["x"]
+        is_done = numpy.array_equal(results["x"], second)
+        assert is_done or numpy.array_equal(results["x"], first)
+        assert results["y"] == 1
+        assert persist.verify(results.path).ok
+        if len(calls) <= number:
+            break
+        results["x"] = second
+        assert numpy.array_equal(persist.open(results.path)["x"], second)
+    assert is_done
+    assert failed > 10
+
+
 def try_and_fail(trial, folder, number):
     """Return a data set one call of which has failed, and whether it said so."""
     ds = trial.open(folder)
