@@ -24,6 +24,7 @@ from persist.dataset.layout import (
     SNAPSHOT,
     Generation,
     generation_of,
+    is_own_package,
     value_files,
 )
 from persist.dataset.manifest import (
@@ -143,8 +144,8 @@ class Index:
     def _refresh(self, seen: tuple[_Signature, _Signature]) -> None:
         if self._seen is None or seen[0] != self._seen[0]:
             self.generation = generation_of(self._folder)
-        # One that was emptied imports as a package without names.
-        self.has_package = seen[0] is not None and seen[0][1] > 0
+            # One that was emptied imports as a package without names.
+            self.has_package = is_own_package(self._folder)
         if self.generation is not Generation.OWN:
             from persist.compat.data_sets import older_infos
 
@@ -154,6 +155,13 @@ class Index:
             self._seen = seen
             return
         self._read(seen[1])
+        if not self.has_package and self.number:
+            warnings.warn(
+                f"cannot import {self._folder}: {PACKAGE} is missing, empty or of another program; "
+                f"run: persist repair {self._folder}",
+                PersistWarning,
+                stacklevel=2,
+            )
         # A commit of format 1 takes place without a trace in the manifest: look again.
         self._seen = None if self.format == 1 and self.torn else seen
 

@@ -6,6 +6,7 @@ can be one.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -15,7 +16,14 @@ from collections.abc import Container
 from enum import Enum
 from keyword import iskeyword
 
-from persist.errors import DataSetError, InvalidKeyError, PortabilityWarning
+from persist.errors import (
+    DamagedError,
+    DataSetError,
+    InvalidKeyError,
+    NoAccessError,
+    NotRegularError,
+    PortabilityWarning,
+)
 from persist.files import open_regular
 from persist.names import is_device_name, is_identifier
 
@@ -31,6 +39,7 @@ __all__ = [
     "SNAPSHOT",
     "TIP",
     "Generation",
+    "check_access",
     "check_data_set",
     "check_key",
     "check_portable",
@@ -72,6 +81,7 @@ PACKAGE_FILES = (PACKAGE, "_rare.py")
 """The files of the package that are the same in all data sets."""
 
 _FORMAT = 2
+_NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _MARK = "# A persist data set, format "
 _ATTRIBUTES = b"""\
 * -text
@@ -121,7 +131,7 @@ def generation_of(folder: str) -> Generation:
                     )
                 return Generation.OWN
             text = first + file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotRegularError):
         return Generation.OWN
     if os.path.isfile(f"{folder}/{MANIFEST}") and (_MARK in text or "_info_dict" not in text):
         # Git left its conflict markers in it, or it was emptied: the values do not need it.
@@ -136,7 +146,7 @@ def is_own_package(folder: str) -> bool:
             os.path.join(folder, PACKAGE), "r", follow=True, encoding="utf-8", errors="replace"
         ) as file:
             return bool(file.readline(200).startswith(_MARK))
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, NotRegularError):
         return False
 
 
@@ -165,6 +175,28 @@ def check_data_set(folder: str, verb: str) -> None:
     elif lacks_marker(folder):
         reason += f"; bring that empty file back, or run: persist repair {folder}"
     raise DataSetError(f"cannot {verb} {folder}: {reason}")
+
+
+def check_access(folder: str, error: OSError) -> None:
+    """Raise an error with a remedy if one of the system is about a file of a data set.
+
+    NoAccessError for lack of permission, DamagedError where a link or a folder is in its place.
+    """
+    inside = os.path.join(os.path.abspath(folder), "")
+    if not os.path.abspath(str(error.filename)).startswith(inside):
+        return
+    if error.errno in _NO_ACCESS:
+        raise NoAccessError(
+            error.errno,
+            f"cannot write to {folder}: you may not change its files; ask its owner for "
+            "access, or write to a copy",
+            error.filename,
+        ) from error
+    if isinstance(error, NotRegularError):
+        raise DamagedError(
+            f"cannot write to {folder}: {os.path.basename(error.path)} must be a file, but "
+            f"{error.reason}; run: persist repair {folder}"
+        ) from error
 
 
 def lacks_marker(folder: str) -> bool:

@@ -15,10 +15,15 @@ from persist.dataset.history import History, settled
 from persist.dataset.index import Index, read_snapshot
 from persist.dataset.layout import (
     ASIDE,
+    ATTRIBUTES,
     LOCK,
     MANIFEST,
     MARKER,
+    PACKAGE_FILES,
+    SNAPSHOT,
+    TIP,
     Generation,
+    check_access,
     check_data_set,
     check_key,
     generation_of,
@@ -106,21 +111,28 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     (('x',), [1, 2])
     """
     folder = os.path.normpath(check_path(path, "a data set"))
-    if not lacks_marker(folder):
-        check_data_set(folder, "repair")
-    if (generation := generation_of(folder)) is not Generation.OWN:
-        raise DataSetError(
-            f"cannot repair {folder}: {generation.value} wrote it, which has no manifest"
-        )
-    with FolderLock(folder, name=LOCK, timeout=timeout):
-        return _repair(folder)
-
-
-def _repair(folder: str) -> RepairReport:
-    known, is_whole, doubtful = _readable(folder)
     aside: list[str] = []
-    if os.path.isdir(os.path.join(folder, MARKER)):
-        _set_aside(folder, MARKER, aside)
+    try:
+        if not lacks_marker(folder):
+            check_data_set(folder, "repair")
+        for name in (MARKER, MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, LOCK, *PACKAGE_FILES):
+            place = os.path.join(folder, name)
+            is_link = os.path.islink(place) and name != MANIFEST
+            if os.path.lexists(place) and (is_link or not os.path.isfile(place)):
+                _set_aside(folder, name, aside)
+        if (generation := generation_of(folder)) is not Generation.OWN:
+            raise DataSetError(
+                f"cannot repair {folder}: {generation.value} wrote it, which has no manifest"
+            )
+        with FolderLock(folder, name=LOCK, timeout=timeout):
+            return _repair(folder, aside)
+    except OSError as error:
+        check_access(folder, error)
+        raise
+
+
+def _repair(folder: str, aside: list[str]) -> RepairReport:
+    known, is_whole, doubtful = _readable(folder)
     staged = known.last.get("staged")
     if staged and os.path.lexists(os.path.join(folder, staged)):
         Writer(folder, Index(folder), Options()).apply(known.last)
@@ -176,7 +188,7 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
     tip = snapshot["tip"] if snapshot is not None else ""
     is_known = tip in map(line_digest, sound)
     manifest, doubtful = Manifest(), set[str]()
-    is_whole = not os.path.isdir(os.path.join(folder, MANIFEST))
+    is_whole = True
     found = []
     for number, line in enumerate(lines, 1):
         try:

@@ -28,6 +28,7 @@ from persist.dataset.layout import (
     LOCK,
     MARKER,
     Generation,
+    check_access,
     check_data_set,
     check_key,
     has_conflict_markers,
@@ -47,7 +48,6 @@ from persist.errors import (
     DataSetError,
     InvalidKeyError,
     LostLockError,
-    NoAccessError,
     PersistError,
     PersistWarning,
     ReadOnlyError,
@@ -59,8 +59,6 @@ from persist.files.digest import FileRecord, digest_file
 from persist.files.write import write_bytes
 
 __all__ = ["Infos", "Options", "Results", "open"]
-
-_NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def open(
@@ -516,7 +514,7 @@ class Results(MutableMapping[str, Any]):
     def rename(self, old: str, new: str) -> None:
         """Give a key another name; its value is not read, and its arrays stay where they are.
 
-        An inner data set is renamed likewise.
+        An inner data set is renamed likewise. The same name again changes nothing.
 
         Raises
         ------
@@ -529,10 +527,13 @@ class Results(MutableMapping[str, Any]):
         """
         check_key(new)
         if old not in self and self.has_group(old):
-            self._rename_group(old, new)
+            if old != new:
+                self._rename_group(old, new)
             return
         with self.changing() as change:
             self._check_known(old)
+            if old == new:
+                return
             if new in change:
                 raise InvalidKeyError(new, "the key exists; delete it first")
             change.check_new(new, tells_case=self._tells_case)
@@ -700,9 +701,11 @@ class Results(MutableMapping[str, Any]):
                 if self._home is not None:
                     self._keep_folder()
                 change.take_place()
-            except BaseException:
+            except BaseException as error:
                 if change is not None:
                     change.abandon()
+                if isinstance(error, OSError):
+                    check_access(self.path, error)
                 raise
             finally:
                 self._local.change = None
@@ -715,20 +718,11 @@ class Results(MutableMapping[str, Any]):
             try:
                 return self._lock.hold()
             except OSError as error:
-                self._check_access(error)
+                check_access(self.path, error)
                 raise
         if identity_of(f"{self.path}/{HELD}") != self._held_file or not self._lock.is_held:
             raise LostLockError(f"Lost lock on {self.path}/{HELD}!")
         return contextlib.nullcontext()
-
-    def _check_access(self, error: OSError) -> None:
-        if error.errno in _NO_ACCESS:
-            raise NoAccessError(
-                error.errno,
-                f"cannot write to {self.path}: you may not change its files; ask its owner for "
-                "access, or write to a copy",
-                error.filename,
-            ) from error
 
     def acquire(self) -> None:
         """Take the lock, and hold it until `release`, `close` or the end of this object.
@@ -751,7 +745,7 @@ class Results(MutableMapping[str, Any]):
         try:
             self._lock.acquire()
         except OSError as error:
-            self._check_access(error)
+            check_access(self.path, error)
             raise
         try:
             owner = {"pid": os.getpid(), "host": socket.gethostname()}

@@ -10,7 +10,9 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from functools import partial
+from pathlib import Path
 
 import numpy
 import pytest
@@ -208,7 +210,8 @@ def test_a_damaged_package_hides_no_values(folder, change):
         text = file.read()
     with open("d/__init__.py", "w", encoding="utf-8") as file:
         file.write(change(text))
-    assert DataSet("d").x == [1, 2, 3]
+    with pytest.warns(PersistWarning, match="cannot import ./d: .*; run: persist repair ./d"):
+        assert DataSet("d").x == [1, 2, 3]
     assert persist.verify("d").damaged == ("__init__.py",)
     persist.repair("d")
     assert bare("d.x")[0] == "[1, 2, 3]"
@@ -881,6 +884,8 @@ def test_a_folder_that_may_not_be_written_is_read_and_a_write_says_so():
                     change()
             with pytest.raises(PermissionError, match="owner"):
                 DataSet(folder, "w", synchronize=False)
+            with pytest.raises(NoAccessError, match=f"cannot write to {folder}: .*owner"):
+                persist.repair(folder)
             assert persist.verify(folder).ok
 
         try:
@@ -949,6 +954,32 @@ def test_a_folder_in_place_of_a_file_is_set_aside_by_repair(folder, name):
     assert os.path.isdir(f"d/_set_aside/{name}")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "folder") for name in (".lock", "__init__.py", "_rare.py", ".gitattributes")),
+        *((name, "link") for name in (".lock", "_rare.py")),
+    ],
+)
+def test_what_no_file_can_be_written_to_is_set_aside_by_repair(folder, name, kind):
+    os.remove(f"d/{name}")
+    if kind == "folder":
+        os.mkdir(f"d/{name}")
+    else:
+        os.symlink("nowhere", f"d/{name}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PersistWarning)
+        ds = DataSet("d", "w")
+        assert ds.x == [1, 2, 3]
+        assert persist.verify("d").ok == (name == ".lock")
+        if name in (".lock", "__init__.py"):
+            with pytest.raises(DamagedError, match=f"{name} must be a file.*persist repair ./d"):
+                ds.x = 5
+    assert persist.repair("d").aside == (name,)
+    ds.x = 5
+    assert (bare("d.x")[0], persist.verify("d").ok) == ("5", True)
+
+
 def test_a_folder_in_place_of_a_module_is_not_written_over(folder):
     os.remove("d/x.py")
     os.mkdir("d/x.py")
@@ -961,10 +992,14 @@ def test_a_folder_in_place_of_a_module_is_not_written_over(folder):
     assert (DataSet("d").x, DataSet("d").z, persist.verify("d").ok) == (5, 6, True)
 
 
-def test_a_package_that_was_emptied_is_written_again(folder):
-    with open("d/__init__.py", "w"):
-        pass
-    DataSet("d", "w").z = 1
+@pytest.mark.parametrize("text", ["", "\n", "names = []\n", None])
+def test_a_package_that_was_emptied_is_written_again(folder, text):
+    os.remove("d/__init__.py")
+    if text is not None:
+        Path("d/__init__.py").write_text(text)
+    with pytest.warns(PersistWarning, match=r"__init__.py is missing, empty or of another"):
+        ds = DataSet("d", "w")
+    ds.z = 1
     assert bare("d.x, d.z")[0] == "([1, 2, 3], 1)"
     assert persist.verify("d").ok
 
