@@ -44,6 +44,7 @@ __all__ = [
     "check_key",
     "check_portable",
     "generation_of",
+    "has_attributes",
     "has_conflict_markers",
     "is_data_name",
     "is_data_set",
@@ -221,6 +222,12 @@ def package_files() -> dict[str, bytes]:
         with open_regular(os.path.join(folder, name), follow=True) as file:
             found[name] = file.read().replace(b"\r\n", b"\n")
     return found
+
+
+def has_attributes(path: str) -> bool:
+    """Return True if our lines are in a file to which users may add others."""
+    with open_regular(path, follow=True) as file:
+        return set(_ATTRIBUTES.splitlines()) <= set(file.read().splitlines())
 
 
 def item_file(key: str) -> str:

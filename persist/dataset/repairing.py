@@ -27,6 +27,7 @@ from persist.dataset.layout import (
     check_data_set,
     check_key,
     generation_of,
+    has_attributes,
     is_staging_name,
     item_file,
     key_of_file,
@@ -39,6 +40,7 @@ from persist.dataset.value import Item, data_of_source
 from persist.dataset.writer import Options, Writer, package_records
 from persist.errors import DamagedError, DataSetError, UnknownKeyError
 from persist.files import TIMEOUT, FolderLock, check_path, open_regular
+from persist.files.digest import FileRecord
 from persist.files.replace import temporary_name
 
 __all__ = ["RepairReport", "accept", "repair"]
@@ -59,12 +61,16 @@ class RepairReport:
     infos : tuple of str
         The keys that have only an info.
     lost : tuple of str
-        The keys of which the manifest told, and whose values are missing or were set aside.
+        The keys of which the manifest told, and whose values are missing or were set aside. They
+        stay until they are restored from a copy, or deleted.
     aside : tuple of str
         The files that could not be read; they are in the folder ``_set_aside`` now.
     doubtful : tuple of str
         The keys whose info, type or date comes from a line that was changed or cut off, and those
         of which two merged histories say different things: what is in the folder was kept.
+    changed : tuple of str
+        The keys of which a file is not what the manifest said: it was edited by hand or damaged,
+        and was kept as it is.
     """
 
     values: tuple[str, ...] = ()
@@ -72,6 +78,7 @@ class RepairReport:
     lost: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairReport:
@@ -138,21 +145,26 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
         Writer(folder, Index(folder), Options()).apply(known.last)
     manifest = Manifest(provenance=known.provenance)
     values: list[str] = []
+    changed: list[str] = []
     for name in sorted(os.listdir(folder)):
         key = key_of_file(name)
         if key is None:
             continue
+        before, module = known.values.get(key, {}), item_file(key)
+        files = {file: FileRecord(*record) for file, record in before.get("files", {}).items()}
         try:
-            record = _check_value(folder, key)
+            record = _check_value(folder, key, files)
         except Exception:
             _set_aside(folder, name, aside)
             continue
         if record is None:
+            if key in known.infos:
+                _set_aside(folder, name, aside)
             continue
         values.append(key)
-        before, module = known.values.get(key, {}), item_file(key)
-        recorded = before.get("files", {}).get(module)
-        if recorded is None or list(recorded) == list(record["files"][module]):
+        if files and files != record["files"]:
+            changed.append(key)
+        if files.get(module) in (None, record["files"][module]):
             # The source is what the manifest knows, or it was cut off before that.
             record = {**before, **record}
         manifest.values[key] = record
@@ -161,16 +173,23 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
         manifest.infos[key] = known.infos.get(key)
         if key in known.sources:
             manifest.sources[key] = known.sources[key]
-    lost = [key for key in known.values if key not in manifest.values]
+    lost = {key: value for key, value in known.values.items() if key not in manifest.values}
+    # Whoever brings a file back finds its digest; until then, to read the value is an error.
+    manifest.values.update(lost)
     if not is_whole:
         _set_aside(folder, MANIFEST, aside)
+    if os.path.lexists(path := os.path.join(folder, ATTRIBUTES)) and not has_attributes(path):
+        _set_aside(folder, ATTRIBUTES, aside)
+    if os.path.exists(path := os.path.join(folder, MARKER)) and os.path.getsize(path):
+        _set_aside(folder, MARKER, aside)
     _write(folder, manifest)
     return RepairReport(
         values=tuple(values),
-        infos=tuple(key for key in order if key not in manifest.values and key not in lost),
+        infos=tuple(key for key in order if key not in manifest.values),
         lost=tuple(lost),
         aside=tuple(aside),
         doubtful=tuple(key for key in order if key in doubtful),
+        changed=tuple(changed),
     )
 
 
@@ -237,10 +256,10 @@ def _closed(line: bytes) -> bytes:
     return line
 
 
-def _check_value(folder: str, key: str) -> dict[str, Any] | None:
+def _check_value(folder: str, key: str, files: dict[str, FileRecord]) -> dict[str, Any] | None:
     """Return the record of a value, once its text and its arrays can be read; None for other files.
 
-    Its module is not run.
+    Its module is not run. Arrays are read whole unless the files are the known ones.
     """
     path = os.path.join(folder, item_file(key))
     with open_regular(path, "r", follow=True, encoding="utf-8-sig") as file:
@@ -249,13 +268,16 @@ def _check_value(folder: str, key: str) -> dict[str, Any] | None:
         return None
     compile(text, path, "exec", dont_inherit=True)
     found: set[str] = set()
-    for name in data_of_source(text):
-        if not os.path.lexists(os.path.join(folder, name)):
-            raise DamagedError(f"its arrays in {name} are missing")
-        found.update(load_arrays(os.path.join(folder, name), mmap_mode="r"))
-    if lost := set(_ARRAY.findall(text)) - found:
-        raise DamagedError(f"its arrays {', '.join(sorted(lost))} are missing")
-    return value_record(folder, key)
+    data = data_of_source(text)
+    if lost := [name for name in data if not os.path.lexists(os.path.join(folder, name))]:
+        raise DamagedError(f"its arrays in {', '.join(lost)} are missing")
+    record = value_record(folder, key)
+    for name in data:
+        is_known = record["files"] == files
+        found.update(load_arrays(os.path.join(folder, name), mmap_mode="r" if is_known else None))
+    if lost := sorted(set(_ARRAY.findall(text)) - found):
+        raise DamagedError(f"its arrays {', '.join(lost)} are missing")
+    return record
 
 
 def _set_aside(folder: str, name: str, aside: list[str]) -> None:
@@ -352,7 +374,7 @@ def _accept(folder: str, key: str, change: Any) -> None:
         change.delete(key)
         return
     try:
-        record = _check_value(folder, key)
+        record = _check_value(folder, key, {})
     except Exception as error:
         raise DamagedError(f"cannot accept {path}: {type(error).__name__}: {error}") from error
     if record is None:

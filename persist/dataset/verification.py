@@ -23,13 +23,13 @@ from persist.dataset.layout import (
     Generation,
     check_data_set,
     generation_of,
+    has_attributes,
     is_data_set,
     is_own_package,
     is_system_file,
     item_file,
     key_of_file,
     module_in,
-    package_files,
     staging_names,
     value_files,
 )
@@ -325,7 +325,9 @@ class _Check:
         try:
             # Anything else than a file may be followed elsewhere, or never end.
             is_file = stat.S_ISREG(os.lstat(path).st_mode)
-            is_same = is_file and (digest_file(path) == record or _has_attributes(path, name))
+            is_same = is_file and (
+                digest_file(path) == record or (name == ATTRIBUTES and has_attributes(path))
+            )
         except (FileNotFoundError, NotADirectoryError):
             self._found["missing"].add(shown)
         except OSError:
@@ -452,11 +454,3 @@ class _Check:
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
             self._found["unexpected"].add(shown)
-
-
-def _has_attributes(path: str, name: str) -> bool:
-    """Return True if our lines are in a file to which users may add others."""
-    if name != ATTRIBUTES:
-        return False
-    with open_regular(path, follow=True) as file:
-        return set(package_files()[ATTRIBUTES].splitlines()) <= set(file.read().splitlines())

@@ -575,6 +575,50 @@ def test_repair_sets_aside_what_it_cannot_read(folder):
     assert DataSet("d").x == [1, 2, 3]
 
 
+@pytest.mark.parametrize("text", ["", "x = [1, 2"])
+def test_repair_sets_aside_what_is_left_of_a_module_and_its_value_is_no_none(folder, text):
+    kept = Path("d/x.py").read_text()
+    Path("d/x.py").write_text(text)
+    report = persist.repair("d")
+    assert (report.lost, report.aside, report.changed) == (("x",), ("x.py",), ())
+    ds = DataSet("d", "w")
+    with pytest.raises(DamagedError, match=r"x\.py is missing.*restore it from a copy, or delete"):
+        _ = ds.x
+    assert persist.verify("d").missing == ("x.py",)
+    Path("d/x.py").write_text(kept)
+    assert (ds.x, ds["x"], persist.verify("d").ok) == ([1, 2, 3], "second", True)
+
+
+def test_repair_names_values_that_are_not_as_they_were_written(folder):
+    module = Path("d/x.py")
+    module.write_text(module.read_text().replace("2", "7"))
+    assert persist.repair("d").changed == ("x",)
+    assert (DataSet("d").x, persist.verify("d").ok) == ([1, 7, 3], True)
+    assert persist.repair("d").changed == ()
+
+
+def test_repair_reads_arrays_that_were_changed(folder):
+    DataSet("d", "w", data_format="npz").y = numpy.arange(1000)
+    (path,) = Path("d").glob("data_y*.npz")
+    data = bytearray(path.read_bytes())
+    data[500] ^= 1
+    path.write_bytes(data)
+    report = persist.repair("d")
+    assert (report.lost, report.aside) == (("y",), ("y.py",))
+    assert persist.verify("d").damaged == (path.name,)
+
+
+def test_repair_writes_damaged_files_of_the_package_again(folder):
+    Path("d/.gitattributes").write_text("* text\n")
+    Path("d/_this_dir_is_a_DataSet").write_text("mark")
+    assert persist.verify("d").damaged == (".gitattributes", "_this_dir_is_a_DataSet")
+    assert persist.repair("d").aside == (".gitattributes", "_this_dir_is_a_DataSet")
+    assert persist.verify("d").ok
+    with open("d/.gitattributes", "a") as file:
+        file.write("*.py linguist-generated\n")
+    assert (persist.repair("d").aside, persist.verify("d").ok) == ((), True)
+
+
 def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
     make("alice")
     shutil.copytree("alice", "d/alice")
