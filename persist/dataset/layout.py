@@ -134,8 +134,10 @@ def generation_of(folder: str) -> Generation:
             text = first + file.read()
     except (FileNotFoundError, NotRegularError):
         return Generation.OWN
-    if os.path.isfile(f"{folder}/{MANIFEST}") and (_MARK in text or "_info_dict" not in text):
-        # Git left its conflict markers in it, or it was emptied: the values do not need it.
+    # Git left its conflict markers in it, or it was emptied: the values do not need it.
+    if (_MARK in text or "_info_dict" not in text) and (
+        os.path.isfile(f"{folder}/{MANIFEST}") or value_files(folder)
+    ):
         return Generation.OWN
     return Generation.PYTHON2 if "\n    def _load(name):\n" in text else Generation.MODULES
 
