@@ -240,7 +240,7 @@ class Results(MutableMapping[str, Any]):
         self._follow()
         return key in self._index.infos
 
-    def update(self, *args: Any, **named: Any) -> None:
+    def update(self, /, *args: Any, **named: Any) -> None:
         """Store many values as one commit: all, or none."""
         self.store(dict(*args, **named))
 
@@ -312,6 +312,9 @@ class Results(MutableMapping[str, Any]):
             If the key is unknown.
         DamagedError
             If the file of the value is missing.
+        DataSetError
+            If making the value raises KeyError or AttributeError, which would look like a missing
+            key.
         ValueError
             If the mode is another, or the arrays cannot be mapped.
         """
@@ -363,6 +366,11 @@ class Results(MutableMapping[str, Any]):
                 if isinstance(reason, PersistError) and not is_vague:
                     raise
                 self._check_files(key, (change or index).record(key), reason)
+                if isinstance(error, (KeyError, AttributeError)):
+                    # `setdefault` and `hasattr` would take it for a key that is missing.
+                    raise DataSetError(
+                        f"cannot load {key!r} from {self.path}: {type(error).__name__}: {error}"
+                    ) from error
                 raise
 
     def _check_files(
@@ -486,7 +494,7 @@ class Results(MutableMapping[str, Any]):
         """Commit items whose blocks are written; see `DelayedItems.finish`."""
         self._store(plan.finish(begun, written), infos)
 
-    def insert(self, *objects: Any, info: Any = None, **named: Any) -> list[str]:
+    def insert(self, /, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
 
         Parameters
@@ -919,7 +927,7 @@ class Infos(MutableMapping[str, Any]):
     def __contains__(self, key: object) -> bool:
         return key in self._results
 
-    def update(self, *args: Any, **named: Any) -> None:
+    def update(self, /, *args: Any, **named: Any) -> None:
         """Set many infos as one commit: all, or none."""
         self._results.store({}, dict(*args, **named))
 

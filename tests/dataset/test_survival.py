@@ -202,6 +202,28 @@ def test_an_error_of_a_class_that_a_value_is_made_of_is_passed_on(folder):
     assert "cannot import name 'Kind'" in bare("d.z")[1]
 
 
+@pytest.mark.parametrize("error", ["KeyError", "AttributeError"])
+def test_an_error_in_making_a_value_does_not_look_like_a_missing_key(folder, error):
+    state = f"    def __setstate__(self, state):\n        raise {error}('inner')\n"
+    (folder / "failing.py").write_text(f"class Kind:\n{state}")
+    sys.path.insert(0, str(folder))
+    try:
+        from failing import Kind
+
+        kind = Kind()
+        kind.a = 1
+        results = persist.open("d", "w")
+        results["z"] = kind
+        for use in (results.get, results.pop, results.setdefault, partial(getattr, DataSet("d"))):
+            with pytest.raises(DataSetError, match=f"cannot load 'z' from .*d: {error}: .*inner"):
+                use("z", 5)
+        assert "z" in results
+    finally:
+        sys.path.remove(str(folder))
+        del sys.modules["failing"]
+    assert "inner" in bare("getattr(d, 'z', 5)")[1]
+
+
 @pytest.mark.parametrize(
     "change", [lambda text: "", lambda text: f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> her\n"]
 )

@@ -120,6 +120,9 @@ def run(name, env):
         package._run(name, env)
     except Exception as error:
         file = _changed_file(name)
+        if file is None and isinstance(error, AttributeError):
+            # getattr and hasattr would take it for a name that is missing.
+            raise ImportError("cannot load %s: AttributeError: %s" % (name, error)) from error
         if file is None and not isinstance(error, SyntaxError):
             raise
         text = "cannot load %s: %s is damaged (%s: %s); bring it back from a copy"
