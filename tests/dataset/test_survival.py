@@ -1073,7 +1073,7 @@ def test_a_package_that_was_emptied_is_written_again(folder, text):
 def test_a_lost_manifest_is_named_though_the_package_was_emptied(folder):
     os.remove(f"d/{MANIFEST}")
     Path("d/__init__.py").write_text("")
-    with pytest.raises(DamagedError, match="manifest.* is missing, and 2 value files are present"):
+    with pytest.raises(DamagedError, match=r"manifest.* is missing, and 2 value files are present"):
         persist.open("d")
     assert persist.repair("d").values == ("x", "y")
     assert bare("d.x")[0] == "[1, 2, 3]"
