@@ -34,6 +34,7 @@ reads the lines of format 1, which have no ``after``.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import operator
@@ -45,7 +46,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from persist.dataset.layout import MANIFEST, TIP, is_data_name, is_key, item_file, value_files
-from persist.errors import DamagedError, UnreadableError
+from persist.errors import DamagedError, MissingPathError, UnreadableError
 from persist.files import open_regular
 from persist.files.digest import FileRecord
 
@@ -289,7 +290,13 @@ def read_lines(folder: str, start: int = 0) -> Lines:
         with open_regular(path, follow=True) as file:
             file.seek(start)
             data = file.read()
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if not os.path.lexists(folder):
+            raise MissingPathError(
+                errno.ENOENT,
+                "cannot read this data set: it was moved or removed; open it where it is",
+                folder,
+            ) from error
         if not value_files(folder):
             return Lines([], 0, b"", False)
         raise damaged(folder, "is missing") from None

@@ -24,6 +24,7 @@ from persist.dataset.manifest import Commit, encode, line_digest
 from persist.errors import (
     DamagedError,
     DataSetError,
+    MissingPathError,
     NoAccessError,
     PersistError,
     PersistWarning,
@@ -1068,6 +1069,16 @@ def test_a_package_that_was_emptied_is_written_again(folder, text):
     ds.z = 1
     assert bare("d.x, d.z")[0] == "([1, 2, 3], 1)"
     assert persist.verify("d").ok
+
+
+def test_a_data_set_that_was_moved_says_so(folder):
+    ds = DataSet("d", "w")
+    inner = ds._namespace("inner")
+    os.rename("d", "e")
+    for moved in (ds, inner):
+        for use in (list, str, lambda ds: ds.x, lambda ds: ds._update({"x": 1})):
+            with pytest.raises(MissingPathError, match="it was moved or removed; open it where"):
+                use(moved)
 
 
 def test_a_lost_manifest_is_named_though_the_package_was_emptied(folder):
