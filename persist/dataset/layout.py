@@ -103,7 +103,7 @@ _SYSTEM = re.compile(
     r"\.DS_Store|\._.*|\.nfs[0-9a-fA-F]+|\.fuse_hidden.*|\.Trash.*|\.smbdelete.*|\.directory"
     r"|\.git|\.gitignore|\.gitattributes|\.gitkeep|\.ipynb_checkpoints|\.hg|\.svn|\.stfolder"
     r"|Thumbs\.db|ehthumbs\.db|desktop\.ini|lost\+found|\$RECYCLE\.BIN|System Volume Information"
-    r"|@eaDir|.*~|\..*\.sw[a-p]|(?:README|LICENSE|CITATION)(?:\.\w+)?",
+    r"|@eaDir|.*~|\..*\.sw[a-p]|#.*#|\.#.*|(?:README|LICENSE|CITATION)(?:\.\w+)?",
     re.IGNORECASE,
 )
 

@@ -8,11 +8,13 @@ import functools
 import importlib
 import io
 import os
+import stat
 import warnings
 from typing import Any, NamedTuple
 
 from persist.errors import LostLockError, PersistError
 from persist.files.regular import identity_of, open_for_writing, open_regular, write_at
+from persist.files.write import set_mode
 
 # Windows has the one, other systems have the other.
 fcntl: Any = None
@@ -232,7 +234,14 @@ def lock_file(path: str) -> LockFile | None:
     opened, or is a symbolic link.
     """
     for _ in range(_TRIES):
-        file = LockFile(open_for_writing(path, os.O_CREAT), "r+")
+        try:
+            handle = open_for_writing(path)
+        except FileNotFoundError:
+            handle = open_for_writing(path, os.O_CREAT)
+            # Whoever may write to the folder must be able to lock it, whatever the umask is.
+            with contextlib.suppress(OSError):
+                set_mode(handle, stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) & 0o666)
+        file = LockFile(handle, "r+")
         try:
             file.path, file.pid = path, os.getpid()
             if not _is_locked(file.fileno(), path):

@@ -35,6 +35,7 @@ from tests.dataset.crashes import run_in_child
 from tests.dataset.states import bare_package
 
 MANIFEST = "_manifest.jsonl"
+MARKER = "_this_dir_is_a_DataSet"
 
 
 @pytest.fixture
@@ -496,7 +497,9 @@ def test_hand_edits_are_accepted(folder):
 
 
 def test_a_file_that_was_put_in_by_hand_is_named_and_hides_nothing_else(folder):
-    shutil.copy("d/x.py", "d/w.py")
+    shutil.copy("d/x.py", "d/x (conflicted copy).py")
+    assert bare("d.x") == ("[1, 2, 3]", "")
+    os.rename("d/x (conflicted copy).py", "d/w.py")
     remedy = "persist accept (./)?d w"
     with pytest.warns(PersistWarning, match=f"does not list w, .*{remedy}"):
         results = persist.open("d", "w")
@@ -657,6 +660,7 @@ def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
 
 def test_files_of_systems_are_no_damage(folder):
     names = [".DS_Store", "Thumbs.db", "._x.py", ".nfs0000001", "desktop.ini", "README.md"]
+    names += ["#x.py#", ".#x.py"]  # of Emacs
     for name in names:
         open(f"d/{name}", "w").close()
     open("d/notes.txt", "w").close()
@@ -672,6 +676,7 @@ def test_new_files_follow_the_folder_and_replaced_ones_keep_their_permissions(fo
         return oct(stat.S_IMODE(os.stat(f"d/{name}").st_mode))
 
     os.chmod("d", 0o2775)
+    os.remove("d/.lock")
     before = os.umask(0o077)
     try:
         ds = DataSet("d", "w", array_threshold=5)
@@ -679,7 +684,8 @@ def test_new_files_follow_the_folder_and_replaced_ones_keep_their_permissions(fo
         ds._namespace("inner").v = 1
     finally:
         os.umask(before)
-    assert [mode(n) for n in ("g.py", "data_g/array_0.npy", "inner/v.py")] == ["0o664"] * 3
+    files = ("g.py", "data_g/array_0.npy", "inner/v.py", ".lock", "inner/.lock", f"inner/{MARKER}")
+    assert [mode(name) for name in files] == ["0o664"] * 6
     assert [mode(n) for n in ("data_g", "inner")] == ["0o2775"] * 2
     os.chmod("d/x.py", 0o600)
     ds.x = numpy.arange(70)

@@ -24,7 +24,8 @@ def present():
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
     names = [name for name in names if b"sys.modules[__name__] = " in _read(name)]
     # Python 3.6 reads names as ASCII where no locale is set.
-    return {os.fsencode(name[:-3]).decode() for name in names}
+    names = [os.fsencode(name[:-3]).decode() for name in names]
+    return {name for name in names if name.isidentifier()}
 
 
 class DamagedError(ImportError, ValueError):
