@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +40,7 @@ from persist.dataset.results import Results
 from persist.dataset.upgrade import value_record
 from persist.dataset.value import Item, data_of_source
 from persist.dataset.writer import Options, Writer, package_records
-from persist.errors import DamagedError, DataSetError, UnknownKeyError
+from persist.errors import DamagedError, DataSetError, UnknownKeyError, UnreadableError
 from persist.files import TIMEOUT, FolderLock, check_path, open_regular
 from persist.files.digest import FileRecord
 from persist.files.replace import temporary_name
@@ -104,6 +106,8 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     ------
     DataSetError
         If the folder is not a data set, or an older release wrote it.
+    UnreadableError
+        If the system does not let a file be read, for lack of permission say.
     LockTimeout
         If another writer does not finish in time.
 
@@ -146,6 +150,7 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
     manifest = Manifest(provenance=known.provenance)
     values: list[str] = []
     changed: list[str] = []
+    broken: list[str] = []
     for name in sorted(os.listdir(folder)):
         key = key_of_file(name)
         if key is None:
@@ -154,12 +159,13 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
         files = {file: FileRecord(*record) for file, record in before.get("files", {}).items()}
         try:
             record = _check_value(folder, key, files)
-        except Exception:
-            _set_aside(folder, name, aside)
+        except Exception as error:
+            _check_passing(folder, error)
+            broken.append(name)
             continue
         if record is None:
             if key in known.infos:
-                _set_aside(folder, name, aside)
+                broken.append(name)
             continue
         values.append(key)
         if files and files != record["files"]:
@@ -177,7 +183,9 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
     # Whoever brings a file back finds its digest; until then, to read the value is an error.
     manifest.values.update(lost)
     if not is_whole:
-        _set_aside(folder, MANIFEST, aside)
+        _set_aside(folder, MANIFEST, aside, is_copy=True)
+    for name in broken:
+        _set_aside(folder, name, aside)
     if os.path.lexists(path := os.path.join(folder, ATTRIBUTES)) and not has_attributes(path):
         _set_aside(folder, ATTRIBUTES, aside)
     if os.path.exists(path := os.path.join(folder, MARKER)) and os.path.getsize(path):
@@ -201,7 +209,7 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
     try:
         with open_regular(os.path.join(folder, MANIFEST), follow=True) as file:
             lines = file.read().splitlines()
-    except OSError:
+    except FileNotFoundError:
         lines = []
     sound = set(filter(is_sound, lines))
     tip = snapshot["tip"] if snapshot is not None else ""
@@ -280,13 +288,23 @@ def _check_value(folder: str, key: str, files: dict[str, FileRecord]) -> dict[st
     return record
 
 
-def _set_aside(folder: str, name: str, aside: list[str]) -> None:
+def _check_passing(folder: str, error: Exception) -> None:
+    """Raise UnreadableError for an error that says nothing of what is in a file."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        raise UnreadableError(
+            number, f"cannot repair {folder}: {error}; try again, or move that file away"
+        ) from error
+
+
+def _set_aside(folder: str, name: str, aside: list[str], *, is_copy: bool = False) -> None:
     os.makedirs(os.path.join(folder, ASIDE), exist_ok=True)
     target = os.path.join(folder, ASIDE, name)
     if os.path.lexists(target):
         target = temporary_name(target).removesuffix(".tmp")
     if os.path.lexists(os.path.join(folder, name)):
-        os.rename(os.path.join(folder, name), target)
+        # A crash before the manifest is replaced must leave it to the next repair.
+        (shutil.copy2 if is_copy else os.rename)(os.path.join(folder, name), target)
         aside.append(name)
 
 
@@ -356,7 +374,7 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
 def _edited(report: Any) -> list[str]:
     """Return the keys of one data set whose files are not what the manifest says."""
     found = dict.fromkeys(report.conflicts)
-    for name in (*report.damaged, *report.unexpected):
+    for name in (*report.damaged, *report.unexpected, *report.unreadable):
         first = name.partition("/")[0]
         key = key_of_file(first)
         if key is None and first.startswith("data_"):
