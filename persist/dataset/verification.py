@@ -43,8 +43,8 @@ from persist.dataset.manifest import (
     is_sound,
     is_tip,
     line_digest,
-    read_tip,
     split_lines,
+    tips,
 )
 from persist.dataset.view import verify_view
 from persist.errors import DamagedError, DataSetError
@@ -248,7 +248,7 @@ class _Check:
         """Apply each line that is as it was written, and note what is wrong with the others."""
         shown = self._shown(MANIFEST)
         # A line that is added meanwhile is not in what is read first.
-        self._tips = read_tip(self._folder)
+        self._tips = tips(self._read(TIP) or b"")
         if (data := self._read(MANIFEST)) is None:
             if shown not in self._found["unreadable"] and value_files(self._folder):
                 self._found["missing"].add(shown)
@@ -303,7 +303,7 @@ class _Check:
         history = History(sound)
         wrong += history.wrong
         digests = {line_digest(line.text) for line in sound}
-        for number, digest in read_tip(self._folder):
+        for number, digest in tips(self._read(TIP) or b""):
             if digest not in digests and (number, digest) in self._tips:
                 wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
         for merge in history.merges:
