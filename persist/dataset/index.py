@@ -23,8 +23,7 @@ from persist.dataset.layout import (
     PACKAGE,
     SNAPSHOT,
     Generation,
-    generation_of,
-    is_own_package,
+    package_of,
     value_files,
 )
 from persist.dataset.manifest import (
@@ -143,9 +142,8 @@ class Index:
 
     def _refresh(self, seen: tuple[_Signature, _Signature]) -> None:
         if self._seen is None or seen[0] != self._seen[0]:
-            self.generation = generation_of(self._folder)
             # One that was emptied imports as a package without names.
-            self.has_package = is_own_package(self._folder)
+            self.generation, self.has_package = package_of(self._folder)
         if self.generation is not Generation.OWN:
             from persist.compat.data_sets import older_infos
 

@@ -58,6 +58,7 @@ __all__ = [
     "lacks_marker",
     "module_in",
     "package_files",
+    "package_of",
     "staging_names",
     "value_files",
 ]
@@ -118,6 +119,11 @@ class Generation(Enum):
 
 def generation_of(folder: str) -> Generation:
     """Return which release wrote a data set; a later one than this is a DataSetError."""
+    return package_of(folder)[0]
+
+
+def package_of(folder: str) -> tuple[Generation, bool]:
+    """Return which release wrote a data set, and whether its package can be imported."""
     try:
         with open_regular(
             f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
@@ -130,16 +136,17 @@ def generation_of(folder: str) -> Generation:
                         f"cannot open {folder}: it has format {number}, and this release of "
                         f"persist knows formats up to {_FORMAT}; use a newer release"
                     )
-                return Generation.OWN
+                return Generation.OWN, True
             text = first + file.read()
     except (FileNotFoundError, NotRegularError):
-        return Generation.OWN
+        return Generation.OWN, False
     # Git left its conflict markers in it, or it was emptied: the values do not need it.
     if (_MARK in text or "_info_dict" not in text) and (
         os.path.isfile(f"{folder}/{MANIFEST}") or value_files(folder)
     ):
-        return Generation.OWN
-    return Generation.PYTHON2 if "\n    def _load(name):\n" in text else Generation.MODULES
+        return Generation.OWN, False
+    is_python2 = "\n    def _load(name):\n" in text
+    return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
 
 
 def is_own_package(folder: str) -> bool:

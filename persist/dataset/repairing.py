@@ -107,7 +107,7 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     DataSetError
         If the folder is not a data set, or an older release wrote it.
     UnreadableError
-        If the system does not let a file be read, for lack of permission say.
+        If the system refuses to read a file, for lack of permission say.
     LockTimeout
         If another writer does not finish in time.
 

@@ -863,7 +863,6 @@ class Results(MutableMapping[str, Any]):
         change, index = self._local.change, self._index
         if change is not None:
             self._keep_folder()
-            change.check_whole()
             return change.place()
         staging = index.staging
         if staging is None:

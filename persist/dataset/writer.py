@@ -645,25 +645,24 @@ class Change:
             raise
 
     def check_usable(self) -> None:
-        """Raise DataSetError after a part has failed, or in a child of the process that began."""
-        self.check_whole()
+        """Note that a change begins.
+
+        DataSetError after a part has failed, or in a child of the process that began the commit.
+        """
+        self._edits += 1
+        if self._failure is not None:
+            raise self._broken() from self._failure
         if self._pid != os.getpid():
             raise DataSetError(
                 f"cannot change {self._writer.folder}: this process was forked inside a batch, "
                 "which belongs to its parent; open the data set again in the child"
             )
 
-    def check_whole(self) -> None:
-        """Raise DataSetError after a part has failed."""
-        if self._failure is not None:
-            raise DataSetError(
-                f"cannot finish the batch in {self._writer.folder}: a change of it failed halfway "
-                f"({self._failure}), so none takes place; do all of it again"
-            ) from self._failure
-
-    def _edit(self) -> None:
-        self.check_usable()
-        self._edits += 1
+    def _broken(self) -> DataSetError:
+        return DataSetError(
+            f"cannot finish the batch in {self._writer.folder}: a change of it failed halfway "
+            f"({self._failure}), so none takes place; do all of it again"
+        )
 
     def __contains__(self, key: object) -> bool:
         return key in self.infos_set or (key in self._index.infos and key not in self._gone)
@@ -678,7 +677,9 @@ class Change:
         return self.infos_set[key] if key in self.infos_set else self._index.infos.get(key)
 
     def place(self) -> Place:
-        """Return where the loader modules are."""
+        """Return where the loader modules are; DataSetError after a part has failed."""
+        if self._failure is not None:
+            raise self._broken() from self._failure
         return Place(self._writer.folder, self.commit.staged, self.commit.values, self.commit.gone)
 
     def record(self, key: str) -> dict[str, Any] | None:
@@ -713,7 +714,7 @@ class Change:
         """Store a value."""
         writer, key, options = self._writer, item.key, self._writer.options
         mode = self._mode(key)
-        self._edit()
+        self.check_usable()
         path, before = self._stage(key), self.record(key)
         found = writer.array_files(item)
         is_kept = key not in self.commit.values and writer.holds(found, before)
@@ -750,7 +751,7 @@ class Change:
 
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
-        self._edit()
+        self.check_usable()
         self._has_recorded = True
         if self.commit.staged is not None:
             self._stage(None)
@@ -764,7 +765,7 @@ class Change:
 
     def set_info(self, key: str, info: Any) -> None:
         """Store an info, or an `InfoSource`."""
-        self._edit()
+        self.check_usable()
         self.commit.is_tip = True
         self.commit.source.pop(key, None)
         self.commit.info[key] = None if isinstance(info, InfoSource) else info
@@ -774,7 +775,7 @@ class Change:
 
     def delete(self, key: str) -> None:
         """Remove a key, with its value and its info."""
-        self._edit()
+        self.check_usable()
         self._stage(None)
         self._retire(key)
         self._forget(key)
@@ -790,7 +791,7 @@ class Change:
                 "a copy, or delete the key"
             )
         info, mode = self.info(old), self._mode(old)
-        self._edit()
+        self.check_usable()
         if text is not None:
             path = self._stage(new)
             data = text.encode()
