@@ -360,13 +360,15 @@ class Index:
             return
         sources = {k: v.text for k, v in self.infos.items() if isinstance(v, InfoSource)}
         starts = map(self._start_of, self.infos)
+        # What is in its place needs no more to be known of the last commit, which may be long.
+        is_staged = self.staging and os.path.lexists(f"{self._folder}/{self.staging}")
         found = {
             "n": self.number,
             "end": self.end,
             "tail": self._tail.decode("ascii"),
             "tip": self.tips[0],
             "lines": self.lines,
-            "last": self.last if self.last.get("staged") else {},
+            "last": self.last if is_staged else {},
             "source": sources,
             "info": {key: None if key in sources else info for key, info in self.infos.items()},
             # One text is read ten times as fast as so many numbers.

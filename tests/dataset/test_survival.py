@@ -574,6 +574,16 @@ def test_a_snapshot_after_a_merge_has_the_key_that_one_side_deleted(folder):
     assert (report.conflicts, report.damaged, report.missing) == (("x",), (), ())
 
 
+def test_a_snapshot_does_not_repeat_the_batch_that_it_follows(folder):
+    results = persist.open("d", "w", durable=False)
+    results.update({f"k{number}": number for number in range(150)})
+    with open("d/_snapshot.json", encoding="ascii") as file:
+        assert json.load(file)["last"] == {}
+    assert persist.open("d")["k149"] == results["k149"] == 149
+    assert bare("d.k149")[0] == "149"
+    assert persist.verify("d").ok
+
+
 def test_an_equal_array_keeps_its_file_and_a_damaged_one_is_written_again(folder):
     results = persist.open("d", "w", array_threshold=5)
     array = numpy.arange(100)
