@@ -708,6 +708,12 @@ class Results(MutableMapping[str, Any]):
                 yield change
                 if self._home is not None:
                     self._keep_folder()
+                if held is None:
+                    self._lock.check_held()
+                elif identity_of(held.path, follow=False) != held.identity:
+                    raise LostLockError(
+                        f"Lost lock on {held.path}! Others may have written; try again"
+                    )
                 change.take_place()
             except BaseException as error:
                 if change is not None:

@@ -125,7 +125,7 @@ class SoftLock:
         self.path = path
         # Whoever closes a data set need not be the thread that opened it.
         self._file = SoftFileLock(path, timeout=0, thread_local=False)
-        self._identity: tuple[int, int] | None = None
+        self.identity: tuple[int, int] | None = None
         self.pid = os.getpid()
 
     @property
@@ -138,7 +138,7 @@ class SoftLock:
         # Older releases take away the file of a dead owner, and leave the lock to the next try.
         if not (self._is_made() or self._is_made()):
             return False
-        self._identity = identity_of(self.path, follow=False)
+        self.identity = identity_of(self.path, follow=False)
         return True
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class SoftLock:
 
     def is_intact(self) -> bool:
         """Return True if the file that was made is still the one at its path."""
-        return self._identity is not None and identity_of(self.path, follow=False) == self._identity
+        return self.identity is not None and identity_of(self.path, follow=False) == self.identity
 
     def holder(self) -> Holder | None:
         """Return the owner; None if there is none, or it does not say so."""

@@ -24,6 +24,7 @@ from persist.dataset.manifest import Commit, encode, line_digest
 from persist.errors import (
     DamagedError,
     DataSetError,
+    LostLockError,
     MissingPathError,
     NoAccessError,
     PersistError,
@@ -701,6 +702,24 @@ def test_new_files_follow_the_folder_and_replaced_ones_keep_their_permissions(fo
     ds.x = numpy.arange(70)
     (data,) = {name.partition("/")[0] for name in ds._manifest["x"].files} - {"x.py"}
     assert (mode("x.py"), mode(f"{data}/array_0.npy")) == ("0o600", "0o600")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="removes an open file")
+@pytest.mark.parametrize("synchronize", [True, False])
+def test_a_batch_whose_lock_was_removed_takes_nothing_from_another_writer(folder, synchronize):
+    ds = DataSet("d", "w", synchronize=synchronize)
+    batch = ds._batch()
+    batch.__enter__()
+    ds.v = numpy.arange(200)
+    ds.w = 1
+    # As ``git clean`` does.
+    os.remove("d/.lock")
+    DataSet("d", "w").z = [7]
+    with pytest.raises(LostLockError, match="Lost lock"):
+        batch.__exit__(None, None, None)
+    assert list(DataSet("d")) == ["x", "y", "z"]
+    assert DataSet("d").z == [7]
+    assert persist.verify("d").ok
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
