@@ -23,6 +23,7 @@ from persist.dataset.layout import (
     PACKAGE,
     SNAPSHOT,
     Generation,
+    Place,
     package_of,
     value_files,
 )
@@ -338,6 +339,14 @@ class Index:
             self._of_snapshot = ([], "")
             start = self._records.get(key)
         return None if start is None or start < 0 else start
+
+    def place(self) -> Place:
+        """Return where the loader modules are."""
+        if self.staging is None:
+            return Place(self._folder)
+        values = self.last.get("values", ())
+        gone = {key for key in self.last.get("delete", ()) if key not in values}
+        return Place(self._folder, self.staging, values, gone)
 
     @property
     def staging(self) -> str | None:

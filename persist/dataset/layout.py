@@ -6,13 +6,14 @@ can be one.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import stat
 import unicodedata
 import warnings
-from collections.abc import Container
+from collections.abc import Collection, Container
 from enum import Enum
 from keyword import iskeyword
 
@@ -39,6 +40,7 @@ __all__ = [
     "SNAPSHOT",
     "TIP",
     "Generation",
+    "Place",
     "check_access",
     "check_data_set",
     "check_key",
@@ -92,6 +94,9 @@ _snapshot.json merge=union -diff
 _tip merge=union -diff
 """
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS |= getattr(os, "O_NONBLOCK", 0)
+_PIECE = 1 << 15  # bytes
 # A file name has up to 255 bytes, and some are added to the key: data_….12.npz.
 _LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
@@ -268,6 +273,56 @@ def is_staging_name(name: str) -> bool:
 def module_in(staging: str, key: str) -> str:
     """Return where the loader module of a key is made."""
     return staging if staging.endswith(".py") else f"{staging}/{key}.py"
+
+
+class Place:
+    """Where loader modules are: in the data set, and first where its last commit stages them.
+
+    The modules of some keys are there while that exists, and those that are gone have none any
+    more.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        staging: str | None = None,
+        staged: Collection[str] = (),
+        gone: Collection[str] = (),
+    ) -> None:
+        self.folder = folder
+        self._staging = staging
+        self._staged = staged
+        self._gone = gone
+
+    def find(self, key: str) -> str | None:
+        """Return the text of the loader module of a key; None if it has none."""
+        name = item_file(key)
+        if self._staging is not None and key in self._staged:
+            # It may have come to its place in the meantime.
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                return _read_text(f"{self.folder}/{module_in(self._staging, key)}")
+        if key in self._gone and os.access(f"{self.folder}/{self._staging}", os.F_OK):
+            return None
+        try:
+            return _read_text(f"{self.folder}/{name}")
+        except FileNotFoundError:
+            return None
+
+
+def _read_text(path: str) -> str:
+    # A file object would take as long again as the reading of a short text.
+    handle = os.open(path, _FLAGS)
+    try:
+        pieces = []
+        while piece := os.read(handle, _PIECE):
+            pieces.append(piece)
+    finally:
+        os.close(handle)
+    try:
+        # Editors of Windows put a mark of UTF-8 there.
+        return b"".join(pieces).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"cannot read {path}: it is not text in UTF-8: {error}") from error
 
 
 def value_files(folder: str, known: Container[str] = ()) -> list[str]:

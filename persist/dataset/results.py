@@ -39,7 +39,7 @@ from persist.dataset.layout import (
 )
 from persist.dataset.manifest import Entry, entry_of, read_manifest
 from persist.dataset.upgrade import create_data_set, make_group, upgrade
-from persist.dataset.value import Item, Place, make_item, read_value, stored_info
+from persist.dataset.value import Item, make_item, read_value, stored_info
 from persist.dataset.view import data_set_view
 from persist.dataset.writer import Change, Options, Writer
 from persist.errors import (
@@ -319,6 +319,9 @@ class Results(MutableMapping[str, Any]):
             If the mode is another, or the arrays cannot be mapped.
         """
         change, index = self._local.change, self._index
+        state = change or index
+        if change is not None:
+            self._keep_folder()
         while True:
             self._check_known(key)
             last = index.last
@@ -337,17 +340,17 @@ class Results(MutableMapping[str, Any]):
                 return None
             try:
                 is_whole = mmap_mode is None and chunks is None
-                record = None if is_whole else (change or index).record(key)
+                record = None if is_whole else state.record(key)
                 with self.reading():
-                    return read_value(self._place(), key, mmap_mode, chunks=chunks, record=record)
+                    return read_value(state.place(), key, mmap_mode, chunks=chunks, record=record)
             except FileNotFoundError as error:
                 self._follow()
                 if index.last is not last:
                     # A writer has deleted or replaced the value meanwhile.
                     continue
-                if self._place().find(key) is not None:
+                if state.place().find(key) is not None:
                     missing = f"{error.filename or error} is missing"
-                elif (change or index).record(key) is not None:
+                elif state.record(key) is not None:
                     file = f"{self.path}/{item_file(key)}"
                     missing = f"{file} is missing, which holds the value of {key!r}"
                 else:
@@ -365,7 +368,7 @@ class Results(MutableMapping[str, Any]):
                 is_vague = isinstance(error, DamagedError) and f"{self.path}/" not in str(error)
                 if isinstance(reason, PersistError) and not is_vague:
                     raise
-                self._check_files(key, (change or index).record(key), reason)
+                self._check_files(key, state.record(key), reason)
                 if isinstance(error, (KeyError, AttributeError)):
                     # `setdefault` and `hasattr` would take it for a key that is missing.
                     raise DataSetError(
@@ -864,18 +867,6 @@ class Results(MutableMapping[str, Any]):
         """
         self._check_known(key)
         return (self._local.change or self._index).info(key)
-
-    def _place(self) -> Place:
-        change, index = self._local.change, self._index
-        if change is not None:
-            self._keep_folder()
-            return change.place()
-        staging = index.staging
-        if staging is None:
-            return Place(self.path)
-        values = index.last.get("values", ())
-        gone = {key for key in index.last.get("delete", ()) if key not in values}
-        return Place(self.path, staging, values, gone)
 
     def _check_known(self, key: str) -> None:
         if key not in self:

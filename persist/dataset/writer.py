@@ -40,6 +40,7 @@ from persist.dataset.layout import (
     PACKAGE,
     SNAPSHOT,
     TIP,
+    Place,
     check_portable,
     is_data_name,
     is_group,
@@ -59,7 +60,7 @@ from persist.dataset.manifest import (
     read_manifest,
     tip_line,
 )
-from persist.dataset.value import Item, Place, data_of_source
+from persist.dataset.value import Item, data_of_source
 from persist.errors import (
     ArgumentError,
     DamagedError,
@@ -259,35 +260,31 @@ class Writer:
             append_bytes(path, b"", at=self.index.end, durable=self.options.durable)
         # The disk may hold the names of arrays, and not which modules were to load them.
         number = self.index.number + 1
-        for name in os.listdir(self.folder):
-            key, _, version = name.removeprefix("data_").partition(".")
-            if version.partition(".")[0] == str(number) and is_data_name(name):
-                self._discard_data(name, self.path(item_file(key)))
-        self.discard_staged(staging_names(number))
+        found = [name for name in os.listdir(self.folder) if is_data_name(name)]
+        self.discard_staged(
+            staging_names(number), [name for name in found if name.split(".")[1:2] == [str(number)]]
+        )
 
-    def _discard_data(self, name: str, module: str) -> None:
-        """Remove arrays that a commit wrote, unless a value uses them."""
-        values = read_manifest(self.folder).values.values()
-        if name not in {value.get("data") for value in values} | set(self._named_data(module)):
-            remove_path(self.path(name))
+    def discard_staged(self, staged: Iterable[str], data: Iterable[str] = ()) -> None:
+        """Remove staging files and folders, with arrays that were written for them.
 
-    def discard_staged(self, names: Iterable[str]) -> None:
-        """Remove staging files and folders, and the arrays that were written for their modules."""
-        for name in [*self._staged_data(names), *names]:
-            remove_path(self.path(name))
-
-    def _staged_data(self, staged: Iterable[str]) -> list[str]:
-        found: list[str] = []
+        These are `data` and what the staged modules read, unless a value uses it.
+        """
+        modules: list[str] = []
         for path in map(self.path, staged):
-            names = [f"{path}/{name}" for name in os.listdir(path)] if os.path.isdir(path) else []
             # An inner data set that was being created or deleted has folders, too.
-            for name in names or [path]:
-                found += self._named_data(name)
-        if not found:
-            return []
-        # A key that was being renamed keeps its arrays.
-        used = {value.get("data") for value in read_manifest(self.folder).values.values()}
-        return [name for name in found if name not in used] + [f"{name}.link" for name in found]
+            inner = os.listdir(path) if os.path.isdir(path) else []
+            modules += [f"{path}/{name}" for name in inner] or [path]
+        named = list(itertools.chain.from_iterable(map(self._named_data, modules)))
+        if names := {*data, *named}:
+            # A key that was being renamed keeps its arrays.
+            used = {value.get("data") for value in read_manifest(self.folder).values.values()}
+            for name in sorted(names - used):
+                key = name.removeprefix("data_").partition(".")[0]
+                if name not in self._named_data(self.path(item_file(key))):
+                    remove_path(self.path(name))
+        for name in (*(f"{name}.link" for name in named), *staged):
+            remove_path(self.path(name))
 
     @staticmethod
     def _named_data(module: str) -> list[str]:
