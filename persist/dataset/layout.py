@@ -146,9 +146,8 @@ def package_of(folder: str) -> tuple[Generation, bool]:
     except (FileNotFoundError, NotRegularError):
         return Generation.OWN, False
     # Git left its conflict markers in it, or it was emptied: the values do not need it.
-    if (_MARK in text or "_info_dict" not in text) and (
-        os.path.isfile(f"{folder}/{MANIFEST}") or value_files(folder)
-    ):
+    is_ours = any(os.path.isfile(f"{folder}/{name}") for name in (MANIFEST, *PACKAGE_FILES[1:]))
+    if is_ours and (_MARK in text or "_info_dict" not in text):
         return Generation.OWN, False
     is_python2 = "\n    def _load(name):\n" in text
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
