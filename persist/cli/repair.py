@@ -12,7 +12,7 @@ from persist.exchange.kinds import Kind, kind_of
 
 __all__ = ["run"]
 
-_KINDS = ("values", "infos", "lost", "aside", "doubtful")
+_KINDS = ("values", "infos", "lost", "aside", "doubtful", "changed")
 
 
 @command(
@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     lines = [f"lost: {key}" for key in report.lost]
     lines += [f"set aside: {name}" for name in report.aside]
     lines += [f"from a damaged line: {key}" for key in report.doubtful]
+    lines += [f"not as it was written: {key}" for key in report.changed]
     if not is_quiet():
         count = len(report.values)
         lines.append(f"repaired: {count} {'value is' if count == 1 else 'values are'} there")

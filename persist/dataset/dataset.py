@@ -235,7 +235,7 @@ class DataSet:
         """Store many values and infos as one commit: all, or none. See `Results.store`."""
         self._results.store(items, infos)
 
-    def _insert(self, *objects: Any, info: Any = None, **named: Any) -> list[str]:
+    def _insert(self, /, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
 
         See `Results.insert`.

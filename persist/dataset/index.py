@@ -23,7 +23,8 @@ from persist.dataset.layout import (
     PACKAGE,
     SNAPSHOT,
     Generation,
-    generation_of,
+    Place,
+    package_of,
     value_files,
 )
 from persist.dataset.manifest import (
@@ -142,9 +143,8 @@ class Index:
 
     def _refresh(self, seen: tuple[_Signature, _Signature]) -> None:
         if self._seen is None or seen[0] != self._seen[0]:
-            self.generation = generation_of(self._folder)
-        # One that was emptied imports as a package without names.
-        self.has_package = seen[0] is not None and seen[0][1] > 0
+            # One that was emptied imports as a package without names.
+            self.generation, self.has_package = package_of(self._folder)
         if self.generation is not Generation.OWN:
             from persist.compat.data_sets import older_infos
 
@@ -154,6 +154,13 @@ class Index:
             self._seen = seen
             return
         self._read(seen[1])
+        if not self.has_package and self.number:
+            warnings.warn(
+                f"cannot import {self._folder}: {PACKAGE} is missing, empty or of another program; "
+                f"run: persist repair {self._folder}",
+                PersistWarning,
+                stacklevel=2,
+            )
         # A commit of format 1 takes place without a trace in the manifest: look again.
         self._seen = None if self.format == 1 and self.torn else seen
 
@@ -333,6 +340,14 @@ class Index:
             start = self._records.get(key)
         return None if start is None or start < 0 else start
 
+    def place(self) -> Place:
+        """Return where the loader modules are."""
+        if self.staging is None:
+            return Place(self._folder)
+        values = self.last.get("values", ())
+        gone = {key for key in self.last.get("delete", ()) if key not in values}
+        return Place(self._folder, self.staging, values, gone)
+
     @property
     def staging(self) -> str | None:
         """Where loader modules of the last commit may still be, in the data set."""
@@ -354,13 +369,15 @@ class Index:
             return
         sources = {k: v.text for k, v in self.infos.items() if isinstance(v, InfoSource)}
         starts = map(self._start_of, self.infos)
+        # What is in its place needs no more to be known of the last commit, which may be long.
+        is_staged = self.staging and os.path.lexists(f"{self._folder}/{self.staging}")
         found = {
             "n": self.number,
             "end": self.end,
             "tail": self._tail.decode("ascii"),
             "tip": self.tips[0],
             "lines": self.lines,
-            "last": self.last if self.last.get("staged") else {},
+            "last": self.last if is_staged else {},
             "source": sources,
             "info": {key: None if key in sources else info for key, info in self.infos.items()},
             # One text is read ten times as fast as so many numbers.

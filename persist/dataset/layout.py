@@ -6,16 +6,25 @@ can be one.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import stat
 import unicodedata
 import warnings
-from collections.abc import Container
+from collections.abc import Collection, Container
 from enum import Enum
 from keyword import iskeyword
 
-from persist.errors import DataSetError, InvalidKeyError, PortabilityWarning
+from persist.errors import (
+    DamagedError,
+    DataSetError,
+    InvalidKeyError,
+    NoAccessError,
+    NotRegularError,
+    PortabilityWarning,
+)
 from persist.files import open_regular
 from persist.names import is_device_name, is_identifier
 
@@ -31,10 +40,13 @@ __all__ = [
     "SNAPSHOT",
     "TIP",
     "Generation",
+    "Place",
+    "check_access",
     "check_data_set",
     "check_key",
     "check_portable",
     "generation_of",
+    "has_attributes",
     "has_conflict_markers",
     "is_data_name",
     "is_data_set",
@@ -48,6 +60,7 @@ __all__ = [
     "lacks_marker",
     "module_in",
     "package_files",
+    "package_of",
     "staging_names",
     "value_files",
 ]
@@ -72,6 +85,7 @@ PACKAGE_FILES = (PACKAGE, "_rare.py")
 """The files of the package that are the same in all data sets."""
 
 _FORMAT = 2
+_NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _MARK = "# A persist data set, format "
 _ATTRIBUTES = b"""\
 * -text
@@ -80,6 +94,9 @@ _snapshot.json merge=union -diff
 _tip merge=union -diff
 """
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS |= getattr(os, "O_NONBLOCK", 0)
+_PIECE = 1 << 15  # bytes
 # A file name has up to 255 bytes, and some are added to the key: data_….12.npz.
 _LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
@@ -92,7 +109,7 @@ _SYSTEM = re.compile(
     r"\.DS_Store|\._.*|\.nfs[0-9a-fA-F]+|\.fuse_hidden.*|\.Trash.*|\.smbdelete.*|\.directory"
     r"|\.git|\.gitignore|\.gitattributes|\.gitkeep|\.ipynb_checkpoints|\.hg|\.svn|\.stfolder"
     r"|Thumbs\.db|ehthumbs\.db|desktop\.ini|lost\+found|\$RECYCLE\.BIN|System Volume Information"
-    r"|@eaDir|.*~|\..*\.sw[a-p]|(?:README|LICENSE|CITATION)(?:\.\w+)?",
+    r"|@eaDir|.*~|\..*\.sw[a-p]|#.*#|\.#.*|(?:README|LICENSE|CITATION)(?:\.\w+)?",
     re.IGNORECASE,
 )
 
@@ -107,6 +124,11 @@ class Generation(Enum):
 
 def generation_of(folder: str) -> Generation:
     """Return which release wrote a data set; a later one than this is a DataSetError."""
+    return package_of(folder)[0]
+
+
+def package_of(folder: str) -> tuple[Generation, bool]:
+    """Return which release wrote a data set, and whether its package can be imported."""
     try:
         with open_regular(
             f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
@@ -119,14 +141,16 @@ def generation_of(folder: str) -> Generation:
                         f"cannot open {folder}: it has format {number}, and this release of "
                         f"persist knows formats up to {_FORMAT}; use a newer release"
                     )
-                return Generation.OWN
+                return Generation.OWN, True
             text = first + file.read()
-    except FileNotFoundError:
-        return Generation.OWN
-    if os.path.isfile(f"{folder}/{MANIFEST}") and (_MARK in text or "_info_dict" not in text):
-        # Git left its conflict markers in it, or it was emptied: the values do not need it.
-        return Generation.OWN
-    return Generation.PYTHON2 if "\n    def _load(name):\n" in text else Generation.MODULES
+    except (FileNotFoundError, NotRegularError):
+        return Generation.OWN, False
+    # Git left its conflict markers in it, or it was emptied: the values do not need it.
+    is_ours = any(os.path.isfile(f"{folder}/{name}") for name in (MANIFEST, *PACKAGE_FILES[1:]))
+    if is_ours and (_MARK in text or "_info_dict" not in text):
+        return Generation.OWN, False
+    is_python2 = "\n    def _load(name):\n" in text
+    return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
 
 
 def is_own_package(folder: str) -> bool:
@@ -136,7 +160,7 @@ def is_own_package(folder: str) -> bool:
             os.path.join(folder, PACKAGE), "r", follow=True, encoding="utf-8", errors="replace"
         ) as file:
             return bool(file.readline(200).startswith(_MARK))
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, NotRegularError):
         return False
 
 
@@ -167,6 +191,28 @@ def check_data_set(folder: str, verb: str) -> None:
     raise DataSetError(f"cannot {verb} {folder}: {reason}")
 
 
+def check_access(folder: str, error: OSError) -> None:
+    """Raise an error with a remedy if one of the system is about a file of a data set.
+
+    NoAccessError for lack of permission, DamagedError where a link or a folder is in its place.
+    """
+    inside = os.path.join(os.path.abspath(folder), "")
+    if not os.path.abspath(str(error.filename)).startswith(inside):
+        return
+    if error.errno in _NO_ACCESS:
+        raise NoAccessError(
+            error.errno,
+            f"cannot write to {folder}: you may not change its files; ask its owner for "
+            "access, or write to a copy",
+            error.filename,
+        ) from error
+    if isinstance(error, NotRegularError):
+        raise DamagedError(
+            f"cannot write to {folder}: {os.path.basename(error.path)} must be a file, but "
+            f"{error.reason}; run: persist repair {folder}"
+        ) from error
+
+
 def lacks_marker(folder: str) -> bool:
     """Return True if a folder is a data set of which only the marker was lost.
 
@@ -189,6 +235,12 @@ def package_files() -> dict[str, bytes]:
         with open_regular(os.path.join(folder, name), follow=True) as file:
             found[name] = file.read().replace(b"\r\n", b"\n")
     return found
+
+
+def has_attributes(path: str) -> bool:
+    """Return True if our lines are in a file to which users may add others."""
+    with open_regular(path, follow=True) as file:
+        return set(_ATTRIBUTES.splitlines()) <= set(file.read().splitlines())
 
 
 def item_file(key: str) -> str:
@@ -220,6 +272,56 @@ def is_staging_name(name: str) -> bool:
 def module_in(staging: str, key: str) -> str:
     """Return where the loader module of a key is made."""
     return staging if staging.endswith(".py") else f"{staging}/{key}.py"
+
+
+class Place:
+    """Where loader modules are: in the data set, and first where its last commit stages them.
+
+    The modules of some keys are there while that exists, and those that are gone have none any
+    more.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        staging: str | None = None,
+        staged: Collection[str] = (),
+        gone: Collection[str] = (),
+    ) -> None:
+        self.folder = folder
+        self._staging = staging
+        self._staged = staged
+        self._gone = gone
+
+    def find(self, key: str) -> str | None:
+        """Return the text of the loader module of a key; None if it has none."""
+        name = item_file(key)
+        if self._staging is not None and key in self._staged:
+            # It may have come to its place in the meantime.
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                return _read_text(f"{self.folder}/{module_in(self._staging, key)}")
+        if key in self._gone and os.access(f"{self.folder}/{self._staging}", os.F_OK):
+            return None
+        try:
+            return _read_text(f"{self.folder}/{name}")
+        except FileNotFoundError:
+            return None
+
+
+def _read_text(path: str) -> str:
+    # A file object would take as long again as the reading of a short text.
+    handle = os.open(path, _FLAGS)
+    try:
+        pieces = []
+        while piece := os.read(handle, _PIECE):
+            pieces.append(piece)
+    finally:
+        os.close(handle)
+    try:
+        # Editors of Windows put a mark of UTF-8 there.
+        return b"".join(pieces).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"cannot read {path}: it is not text in UTF-8: {error}") from error
 
 
 def value_files(folder: str, known: Container[str] = ()) -> list[str]:

@@ -34,6 +34,7 @@ reads the lines of format 1, which have no ``after``.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import operator
@@ -45,7 +46,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from persist.dataset.layout import MANIFEST, TIP, is_data_name, is_key, item_file, value_files
-from persist.errors import DamagedError, UnreadableError
+from persist.errors import DamagedError, MissingPathError, NotRegularError, UnreadableError
 from persist.files import open_regular
 from persist.files.digest import FileRecord
 
@@ -72,6 +73,7 @@ __all__ = [
     "read_tip",
     "split_lines",
     "tip_line",
+    "tips",
 ]
 
 _CRC_INSIDE = re.compile(rb', "crc": "[0-9a-f]{8}"\}')
@@ -289,7 +291,13 @@ def read_lines(folder: str, start: int = 0) -> Lines:
         with open_regular(path, follow=True) as file:
             file.seek(start)
             data = file.read()
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if not os.path.lexists(folder):
+            raise MissingPathError(
+                errno.ENOENT,
+                "cannot read this data set: it was moved or removed; open it where it is",
+                folder,
+            ) from error
         if not value_files(folder):
             return Lines([], 0, b"", False)
         raise damaged(folder, "is missing") from None
@@ -303,14 +311,19 @@ def read_lines(folder: str, start: int = 0) -> Lines:
 def read_tip(folder: str) -> list[tuple[int, str]]:
     """Return the numbers and digests of lines that the manifest must have.
 
-    Damaged lines of the file are skipped: it may be read while it is written.
+    OSError if the file cannot be read; a folder in its place says nothing.
     """
     try:
         with open_regular(f"{folder}/{TIP}", follow=True) as file:
-            lines = file.read().splitlines()
-    except OSError:
+            return tips(file.read())
+    except (FileNotFoundError, NotRegularError):
         return []
-    return [(int(line[:12]), line[13:29].decode()) for line in lines if is_tip(line)]
+
+
+def tips(data: bytes) -> list[tuple[int, str]]:
+    """Return what the file of the tip says, apart from damaged lines, if it was being written."""
+    lines = filter(is_tip, data.splitlines())
+    return [(int(line[:12]), line[13:29].decode()) for line in lines]
 
 
 def tip_line(number: int, digest: str) -> bytes:

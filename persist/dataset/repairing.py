@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +17,19 @@ from persist.dataset.history import History, settled
 from persist.dataset.index import Index, read_snapshot
 from persist.dataset.layout import (
     ASIDE,
+    ATTRIBUTES,
     LOCK,
     MANIFEST,
     MARKER,
+    PACKAGE_FILES,
+    SNAPSHOT,
+    TIP,
     Generation,
+    check_access,
     check_data_set,
     check_key,
     generation_of,
+    has_attributes,
     is_staging_name,
     item_file,
     key_of_file,
@@ -32,8 +40,9 @@ from persist.dataset.results import Results
 from persist.dataset.upgrade import value_record
 from persist.dataset.value import Item, data_of_source
 from persist.dataset.writer import Options, Writer, package_records
-from persist.errors import DamagedError, DataSetError, UnknownKeyError
+from persist.errors import DamagedError, DataSetError, UnknownKeyError, UnreadableError
 from persist.files import TIMEOUT, FolderLock, check_path, open_regular
+from persist.files.digest import FileRecord
 from persist.files.replace import temporary_name
 
 __all__ = ["RepairReport", "accept", "repair"]
@@ -54,12 +63,16 @@ class RepairReport:
     infos : tuple of str
         The keys that have only an info.
     lost : tuple of str
-        The keys of which the manifest told, and whose values are missing or were set aside.
+        The keys of which the manifest told, and whose values are missing or were set aside. They
+        stay until they are restored from a copy, or deleted.
     aside : tuple of str
         The files that could not be read; they are in the folder ``_set_aside`` now.
     doubtful : tuple of str
         The keys whose info, type or date comes from a line that was changed or cut off, and those
         of which two merged histories say different things: what is in the folder was kept.
+    changed : tuple of str
+        The keys of which a file is not what the manifest said: it was edited by hand or damaged,
+        and was kept as it is.
     """
 
     values: tuple[str, ...] = ()
@@ -67,6 +80,7 @@ class RepairReport:
     lost: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairReport:
@@ -92,6 +106,8 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     ------
     DataSetError
         If the folder is not a data set, or an older release wrote it.
+    UnreadableError
+        If the system refuses to read a file, for lack of permission say.
     LockTimeout
         If another writer does not finish in time.
 
@@ -106,41 +122,55 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     (('x',), [1, 2])
     """
     folder = os.path.normpath(check_path(path, "a data set"))
-    if not lacks_marker(folder):
-        check_data_set(folder, "repair")
-    if (generation := generation_of(folder)) is not Generation.OWN:
-        raise DataSetError(
-            f"cannot repair {folder}: {generation.value} wrote it, which has no manifest"
-        )
-    with FolderLock(folder, name=LOCK, timeout=timeout):
-        return _repair(folder)
-
-
-def _repair(folder: str) -> RepairReport:
-    known, is_whole, doubtful = _readable(folder)
     aside: list[str] = []
-    if os.path.isdir(os.path.join(folder, MARKER)):
-        _set_aside(folder, MARKER, aside)
+    try:
+        if not lacks_marker(folder):
+            check_data_set(folder, "repair")
+        for name in (MARKER, MANIFEST, SNAPSHOT, TIP, ATTRIBUTES, LOCK, *PACKAGE_FILES):
+            place = os.path.join(folder, name)
+            is_link = os.path.islink(place) and name != MANIFEST
+            if os.path.lexists(place) and (is_link or not os.path.isfile(place)):
+                _set_aside(folder, name, aside)
+        if (generation := generation_of(folder)) is not Generation.OWN:
+            raise DataSetError(
+                f"cannot repair {folder}: {generation.value} wrote it, which has no manifest"
+            )
+        with FolderLock(folder, name=LOCK, timeout=timeout):
+            return _repair(folder, aside)
+    except OSError as error:
+        check_access(folder, error)
+        raise
+
+
+def _repair(folder: str, aside: list[str]) -> RepairReport:
+    known, is_whole, doubtful = _readable(folder)
     staged = known.last.get("staged")
     if staged and os.path.lexists(os.path.join(folder, staged)):
         Writer(folder, Index(folder), Options()).apply(known.last)
     manifest = Manifest(provenance=known.provenance)
     values: list[str] = []
+    changed: list[str] = []
+    broken: list[str] = []
     for name in sorted(os.listdir(folder)):
         key = key_of_file(name)
         if key is None:
             continue
+        before, module = known.values.get(key, {}), item_file(key)
+        files = {file: FileRecord(*record) for file, record in before.get("files", {}).items()}
         try:
-            record = _check_value(folder, key)
-        except Exception:
-            _set_aside(folder, name, aside)
+            record = _check_value(folder, key, files)
+        except Exception as error:
+            _check_passing(folder, error)
+            broken.append(name)
             continue
         if record is None:
+            if key in known.infos:
+                broken.append(name)
             continue
         values.append(key)
-        before, module = known.values.get(key, {}), item_file(key)
-        recorded = before.get("files", {}).get(module)
-        if recorded is None or list(recorded) == list(record["files"][module]):
+        if files and files != record["files"]:
+            changed.append(key)
+        if files.get(module) in (None, record["files"][module]):
             # The source is what the manifest knows, or it was cut off before that.
             record = {**before, **record}
         manifest.values[key] = record
@@ -149,16 +179,25 @@ def _repair(folder: str) -> RepairReport:
         manifest.infos[key] = known.infos.get(key)
         if key in known.sources:
             manifest.sources[key] = known.sources[key]
-    lost = [key for key in known.values if key not in manifest.values]
+    lost = {key: value for key, value in known.values.items() if key not in manifest.values}
+    # Whoever brings a file back finds its digest; until then, to read the value is an error.
+    manifest.values.update(lost)
     if not is_whole:
-        _set_aside(folder, MANIFEST, aside)
+        _set_aside(folder, MANIFEST, aside, is_copy=True)
+    for name in broken:
+        _set_aside(folder, name, aside)
+    if os.path.lexists(path := os.path.join(folder, ATTRIBUTES)) and not has_attributes(path):
+        _set_aside(folder, ATTRIBUTES, aside)
+    if os.path.exists(path := os.path.join(folder, MARKER)) and os.path.getsize(path):
+        _set_aside(folder, MARKER, aside)
     _write(folder, manifest)
     return RepairReport(
         values=tuple(values),
-        infos=tuple(key for key in order if key not in manifest.values and key not in lost),
+        infos=tuple(key for key in order if key not in manifest.values),
         lost=tuple(lost),
         aside=tuple(aside),
         doubtful=tuple(key for key in order if key in doubtful),
+        changed=tuple(changed),
     )
 
 
@@ -170,13 +209,13 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
     try:
         with open_regular(os.path.join(folder, MANIFEST), follow=True) as file:
             lines = file.read().splitlines()
-    except OSError:
+    except FileNotFoundError:
         lines = []
     sound = set(filter(is_sound, lines))
     tip = snapshot["tip"] if snapshot is not None else ""
     is_known = tip in map(line_digest, sound)
     manifest, doubtful = Manifest(), set[str]()
-    is_whole = not os.path.isdir(os.path.join(folder, MANIFEST))
+    is_whole = True
     found = []
     for number, line in enumerate(lines, 1):
         try:
@@ -225,10 +264,10 @@ def _closed(line: bytes) -> bytes:
     return line
 
 
-def _check_value(folder: str, key: str) -> dict[str, Any] | None:
+def _check_value(folder: str, key: str, files: dict[str, FileRecord]) -> dict[str, Any] | None:
     """Return the record of a value, once its text and its arrays can be read; None for other files.
 
-    Its module is not run.
+    Its module is not run. Arrays are read whole unless the files are the known ones.
     """
     path = os.path.join(folder, item_file(key))
     with open_regular(path, "r", follow=True, encoding="utf-8-sig") as file:
@@ -237,22 +276,35 @@ def _check_value(folder: str, key: str) -> dict[str, Any] | None:
         return None
     compile(text, path, "exec", dont_inherit=True)
     found: set[str] = set()
-    for name in data_of_source(text):
-        if not os.path.lexists(os.path.join(folder, name)):
-            raise DamagedError(f"its arrays in {name} are missing")
-        found.update(load_arrays(os.path.join(folder, name), mmap_mode="r"))
-    if lost := set(_ARRAY.findall(text)) - found:
-        raise DamagedError(f"its arrays {', '.join(sorted(lost))} are missing")
-    return value_record(folder, key)
+    data = data_of_source(text)
+    if lost := [name for name in data if not os.path.lexists(os.path.join(folder, name))]:
+        raise DamagedError(f"its arrays in {', '.join(lost)} are missing")
+    record = value_record(folder, key)
+    for name in data:
+        is_known = record["files"] == files
+        found.update(load_arrays(os.path.join(folder, name), mmap_mode="r" if is_known else None))
+    if lost := sorted(set(_ARRAY.findall(text)) - found):
+        raise DamagedError(f"its arrays {', '.join(lost)} are missing")
+    return record
 
 
-def _set_aside(folder: str, name: str, aside: list[str]) -> None:
+def _check_passing(folder: str, error: Exception) -> None:
+    """Raise UnreadableError for an error that says nothing of what is in a file."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        raise UnreadableError(
+            number, f"cannot repair {folder}: {error}; try again, or move that file away"
+        ) from error
+
+
+def _set_aside(folder: str, name: str, aside: list[str], *, is_copy: bool = False) -> None:
     os.makedirs(os.path.join(folder, ASIDE), exist_ok=True)
     target = os.path.join(folder, ASIDE, name)
     if os.path.lexists(target):
         target = temporary_name(target).removesuffix(".tmp")
     if os.path.lexists(os.path.join(folder, name)):
-        os.rename(os.path.join(folder, name), target)
+        # A crash before the manifest is replaced must leave it to the next repair.
+        (shutil.copy2 if is_copy else os.rename)(os.path.join(folder, name), target)
         aside.append(name)
 
 
@@ -322,7 +374,7 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
 def _edited(report: Any) -> list[str]:
     """Return the keys of one data set whose files are not what the manifest says."""
     found = dict.fromkeys(report.conflicts)
-    for name in (*report.damaged, *report.unexpected):
+    for name in (*report.damaged, *report.unexpected, *report.unreadable):
         first = name.partition("/")[0]
         key = key_of_file(first)
         if key is None and first.startswith("data_"):
@@ -340,7 +392,7 @@ def _accept(folder: str, key: str, change: Any) -> None:
         change.delete(key)
         return
     try:
-        record = _check_value(folder, key)
+        record = _check_value(folder, key, {})
     except Exception as error:
         raise DamagedError(f"cannot accept {path}: {type(error).__name__}: {error}") from error
     if record is None:

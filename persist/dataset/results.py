@@ -28,6 +28,7 @@ from persist.dataset.layout import (
     LOCK,
     MARKER,
     Generation,
+    check_access,
     check_data_set,
     check_key,
     has_conflict_markers,
@@ -38,7 +39,7 @@ from persist.dataset.layout import (
 )
 from persist.dataset.manifest import Entry, entry_of, read_manifest
 from persist.dataset.upgrade import create_data_set, make_group, upgrade
-from persist.dataset.value import Item, Place, make_item, read_value, stored_info
+from persist.dataset.value import Item, make_item, read_value, stored_info
 from persist.dataset.view import data_set_view
 from persist.dataset.writer import Change, Options, Writer
 from persist.errors import (
@@ -47,7 +48,6 @@ from persist.errors import (
     DataSetError,
     InvalidKeyError,
     LostLockError,
-    NoAccessError,
     PersistError,
     PersistWarning,
     ReadOnlyError,
@@ -59,8 +59,6 @@ from persist.files.digest import FileRecord, digest_file
 from persist.files.write import write_bytes
 
 __all__ = ["Infos", "Options", "Results", "open"]
-
-_NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def open(
@@ -242,7 +240,7 @@ class Results(MutableMapping[str, Any]):
         self._follow()
         return key in self._index.infos
 
-    def update(self, *args: Any, **named: Any) -> None:
+    def update(self, /, *args: Any, **named: Any) -> None:
         """Store many values as one commit: all, or none."""
         self.store(dict(*args, **named))
 
@@ -314,10 +312,16 @@ class Results(MutableMapping[str, Any]):
             If the key is unknown.
         DamagedError
             If the file of the value is missing.
+        DataSetError
+            If making the value raises KeyError or AttributeError, which would look like a missing
+            key.
         ValueError
             If the mode is another, or the arrays cannot be mapped.
         """
         change, index = self._local.change, self._index
+        state = change or index
+        if change is not None:
+            self._keep_folder()
         while True:
             self._check_known(key)
             last = index.last
@@ -336,17 +340,17 @@ class Results(MutableMapping[str, Any]):
                 return None
             try:
                 is_whole = mmap_mode is None and chunks is None
-                record = None if is_whole else (change or index).record(key)
+                record = None if is_whole else state.record(key)
                 with self.reading():
-                    return read_value(self._place(), key, mmap_mode, chunks=chunks, record=record)
+                    return read_value(state.place(), key, mmap_mode, chunks=chunks, record=record)
             except FileNotFoundError as error:
                 self._follow()
                 if index.last is not last:
                     # A writer has deleted or replaced the value meanwhile.
                     continue
-                if self._place().find(key) is not None:
+                if state.place().find(key) is not None:
                     missing = f"{error.filename or error} is missing"
-                elif (change or index).record(key) is not None:
+                elif state.record(key) is not None:
                     file = f"{self.path}/{item_file(key)}"
                     missing = f"{file} is missing, which holds the value of {key!r}"
                 else:
@@ -364,7 +368,12 @@ class Results(MutableMapping[str, Any]):
                 is_vague = isinstance(error, DamagedError) and f"{self.path}/" not in str(error)
                 if isinstance(reason, PersistError) and not is_vague:
                     raise
-                self._check_files(key, (change or index).record(key), reason)
+                self._check_files(key, state.record(key), reason)
+                if isinstance(error, (KeyError, AttributeError)):
+                    # `setdefault` and `hasattr` would take it for a key that is missing.
+                    raise DataSetError(
+                        f"cannot load {key!r} from {self.path}: {type(error).__name__}: {error}"
+                    ) from error
                 raise
 
     def _check_files(
@@ -488,7 +497,7 @@ class Results(MutableMapping[str, Any]):
         """Commit items whose blocks are written; see `DelayedItems.finish`."""
         self._store(plan.finish(begun, written), infos)
 
-    def insert(self, *objects: Any, info: Any = None, **named: Any) -> list[str]:
+    def insert(self, /, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
 
         Parameters
@@ -516,7 +525,7 @@ class Results(MutableMapping[str, Any]):
     def rename(self, old: str, new: str) -> None:
         """Give a key another name; its value is not read, and its arrays stay where they are.
 
-        An inner data set is renamed likewise.
+        An inner data set is renamed likewise. The same name again changes nothing.
 
         Raises
         ------
@@ -529,10 +538,13 @@ class Results(MutableMapping[str, Any]):
         """
         check_key(new)
         if old not in self and self.has_group(old):
-            self._rename_group(old, new)
+            if old != new:
+                self._rename_group(old, new)
             return
         with self.changing() as change:
             self._check_known(old)
+            if old == new:
+                return
             if new in change:
                 raise InvalidKeyError(new, "the key exists; delete it first")
             change.check_new(new, tells_case=self._tells_case)
@@ -684,8 +696,8 @@ class Results(MutableMapping[str, Any]):
         """
         self._check_writable()
         if (change := self._local.change) is not None:
-            change.check_process()
-            yield change
+            with change.part():
+                yield change
             return
         index = self._index
         # Each release takes one call of C, which no signal interrupts: that of the `with` block.
@@ -699,10 +711,18 @@ class Results(MutableMapping[str, Any]):
                 yield change
                 if self._home is not None:
                     self._keep_folder()
+                if held is None:
+                    self._lock.check_held()
+                elif identity_of(held.path, follow=False) != held.identity:
+                    raise LostLockError(
+                        f"Lost lock on {held.path}! Others may have written; try again"
+                    )
                 change.take_place()
-            except BaseException:
+            except BaseException as error:
                 if change is not None:
                     change.abandon()
+                if isinstance(error, OSError):
+                    check_access(self.path, error)
                 raise
             finally:
                 self._local.change = None
@@ -715,20 +735,11 @@ class Results(MutableMapping[str, Any]):
             try:
                 return self._lock.hold()
             except OSError as error:
-                self._check_access(error)
+                check_access(self.path, error)
                 raise
         if identity_of(f"{self.path}/{HELD}") != self._held_file or not self._lock.is_held:
             raise LostLockError(f"Lost lock on {self.path}/{HELD}!")
         return contextlib.nullcontext()
-
-    def _check_access(self, error: OSError) -> None:
-        if error.errno in _NO_ACCESS:
-            raise NoAccessError(
-                error.errno,
-                f"cannot write to {self.path}: you may not change its files; ask its owner for "
-                "access, or write to a copy",
-                error.filename,
-            ) from error
 
     def acquire(self) -> None:
         """Take the lock, and hold it until `release`, `close` or the end of this object.
@@ -751,7 +762,7 @@ class Results(MutableMapping[str, Any]):
         try:
             self._lock.acquire()
         except OSError as error:
-            self._check_access(error)
+            check_access(self.path, error)
             raise
         try:
             owner = {"pid": os.getpid(), "host": socket.gethostname()}
@@ -857,18 +868,6 @@ class Results(MutableMapping[str, Any]):
         self._check_known(key)
         return (self._local.change or self._index).info(key)
 
-    def _place(self) -> Place:
-        change, index = self._local.change, self._index
-        if change is not None:
-            self._keep_folder()
-            return change.place()
-        staging = index.staging
-        if staging is None:
-            return Place(self.path)
-        values = index.last.get("values", ())
-        gone = {key for key in index.last.get("delete", ()) if key not in values}
-        return Place(self.path, staging, values, gone)
-
     def _check_known(self, key: str) -> None:
         if key not in self:
             file = f"{self.path}/{item_file(key)}" if is_key(key) else ""
@@ -924,7 +923,7 @@ class Infos(MutableMapping[str, Any]):
     def __contains__(self, key: object) -> bool:
         return key in self._results
 
-    def update(self, *args: Any, **named: Any) -> None:
+    def update(self, /, *args: Any, **named: Any) -> None:
         """Set many infos as one commit: all, or none."""
         self._results.store({}, dict(*args, **named))
 

@@ -17,7 +17,7 @@ from persist.files import open_regular
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
 from persist.files.replace import temporary_name
-from persist.files.write import set_mode, sync_folder
+from persist.files.write import set_mode, sync_folder, write_bytes
 
 __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 
@@ -51,10 +51,11 @@ def make_group(folder: str, options: Options) -> None:
     """
     os.mkdir(folder)
     set_mode(folder, stat.S_IMODE(os.stat(os.path.dirname(folder)).st_mode))
-    claim_file(os.path.join(folder, MARKER))
     index = Index(folder)
+    writer = Writer(folder, index, options)
+    write_bytes(writer.path(MARKER), b"", durable=False, mode=writer.file_mode())
     index.refresh()
-    upgrade(Writer(folder, index, options))
+    upgrade(writer)
     if options.durable:
         sync_folder(folder)
 

@@ -13,7 +13,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,13 +27,12 @@ from persist.archive.rules.numpy_types import reduce_ndarray
 from persist.archive.safe.policy import current
 from persist.dataset.blocks import Written, chunked_arrays
 from persist.dataset.index import InfoSource
-from persist.dataset.layout import MANIFEST, item_file, module_in
+from persist.dataset.layout import MANIFEST, Place, item_file
 from persist.errors import ArgumentError, DamagedError, DataSetError, MissingFileError
 from persist.files.digest import FileRecord, digest_pieces
 
 __all__ = [
     "Item",
-    "Place",
     "data_of_source",
     "is_json",
     "make_item",
@@ -45,8 +44,6 @@ __all__ = [
 _SHAPED = frozenset(["numpy", "pandas", "scipy", "xarray"])
 # Source that is longer takes much memory if it is run whole.
 _LONG = 1 << 15
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _REMOVAL = "try: del __builtins__, _arrays\nexcept NameError: pass\n"
 _CLOSING = f"\n{_REMOVAL}import sys\nsys.modules[__name__] = "
 _LOADED = "\n    _arrays = _arrays()\n"
@@ -172,40 +169,6 @@ def data_of_source(text: str) -> list[str]:
     return list(dict.fromkeys(_DATA.findall(text[:_HEAD])))
 
 
-class Place:
-    """Where loader modules are: in the data set, and first where its last commit stages them.
-
-    The modules of some keys are there while that exists, and those that are gone have none any
-    more.
-    """
-
-    def __init__(
-        self,
-        folder: str,
-        staging: str | None = None,
-        staged: Collection[str] = (),
-        gone: Collection[str] = (),
-    ) -> None:
-        self.folder = folder
-        self._staging = staging
-        self._staged = staged
-        self._gone = gone
-
-    def find(self, key: str) -> str | None:
-        """Return the text of the loader module of a key; None if it has none."""
-        name = item_file(key)
-        if self._staging is not None and key in self._staged:
-            # It may have come to its place in the meantime.
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                return _read_text(f"{self.folder}/{module_in(self._staging, key)}")
-        if key in self._gone and os.access(f"{self.folder}/{self._staging}", os.F_OK):
-            return None
-        try:
-            return _read_text(f"{self.folder}/{name}")
-        except FileNotFoundError:
-            return None
-
-
 def read_value(
     place: Place,
     key: str,
@@ -310,19 +273,3 @@ def _run_item(text: str, path: str, load: Callable[[str], dict[str, Any]] | None
         ) from None
     finally:
         sys.modules.pop(module, None)
-
-
-def _read_text(path: str) -> str:
-    # A file object would take as long again as the reading of a short text.
-    handle = os.open(path, _FLAGS)
-    try:
-        pieces = []
-        while piece := os.read(handle, _LONG):
-            pieces.append(piece)
-    finally:
-        os.close(handle)
-    try:
-        # Editors of Windows put a mark of UTF-8 there.
-        return b"".join(pieces).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"cannot read {path}: it is not text in UTF-8: {error}") from error

@@ -23,13 +23,13 @@ from persist.dataset.layout import (
     Generation,
     check_data_set,
     generation_of,
+    has_attributes,
     is_data_set,
     is_own_package,
     is_system_file,
     item_file,
     key_of_file,
     module_in,
-    package_files,
     staging_names,
     value_files,
 )
@@ -43,8 +43,8 @@ from persist.dataset.manifest import (
     is_sound,
     is_tip,
     line_digest,
-    read_tip,
     split_lines,
+    tips,
 )
 from persist.dataset.view import verify_view
 from persist.errors import DamagedError, DataSetError
@@ -248,7 +248,7 @@ class _Check:
         """Apply each line that is as it was written, and note what is wrong with the others."""
         shown = self._shown(MANIFEST)
         # A line that is added meanwhile is not in what is read first.
-        self._tips = read_tip(self._folder)
+        self._tips = tips(self._read(TIP) or b"")
         if (data := self._read(MANIFEST)) is None:
             if shown not in self._found["unreadable"] and value_files(self._folder):
                 self._found["missing"].add(shown)
@@ -303,7 +303,7 @@ class _Check:
         history = History(sound)
         wrong += history.wrong
         digests = {line_digest(line.text) for line in sound}
-        for number, digest in read_tip(self._folder):
+        for number, digest in tips(self._read(TIP) or b""):
             if digest not in digests and (number, digest) in self._tips:
                 wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
         for merge in history.merges:
@@ -325,7 +325,9 @@ class _Check:
         try:
             # Anything else than a file may be followed elsewhere, or never end.
             is_file = stat.S_ISREG(os.lstat(path).st_mode)
-            is_same = is_file and (digest_file(path) == record or _has_attributes(path, name))
+            is_same = is_file and (
+                digest_file(path) == record or (name == ATTRIBUTES and has_attributes(path))
+            )
         except (FileNotFoundError, NotADirectoryError):
             self._found["missing"].add(shown)
         except OSError:
@@ -452,11 +454,3 @@ class _Check:
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
             self._found["unexpected"].add(shown)
-
-
-def _has_attributes(path: str, name: str) -> bool:
-    """Return True if our lines are in a file to which users may add others."""
-    if name != ATTRIBUTES:
-        return False
-    with open_regular(path, follow=True) as file:
-        return set(package_files()[ATTRIBUTES].splitlines()) <= set(file.read().splitlines())

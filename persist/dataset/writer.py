@@ -24,7 +24,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
@@ -40,6 +40,7 @@ from persist.dataset.layout import (
     PACKAGE,
     SNAPSHOT,
     TIP,
+    Place,
     check_portable,
     is_data_name,
     is_group,
@@ -59,7 +60,7 @@ from persist.dataset.manifest import (
     read_manifest,
     tip_line,
 )
-from persist.dataset.value import Item, Place, data_of_source
+from persist.dataset.value import Item, data_of_source
 from persist.errors import (
     ArgumentError,
     DamagedError,
@@ -259,35 +260,31 @@ class Writer:
             append_bytes(path, b"", at=self.index.end, durable=self.options.durable)
         # The disk may hold the names of arrays, and not which modules were to load them.
         number = self.index.number + 1
-        for name in os.listdir(self.folder):
-            key, _, version = name.removeprefix("data_").partition(".")
-            if version.partition(".")[0] == str(number) and is_data_name(name):
-                self._discard_data(name, self.path(item_file(key)))
-        self.discard_staged(staging_names(number))
+        found = [name for name in os.listdir(self.folder) if is_data_name(name)]
+        self.discard_staged(
+            staging_names(number), [name for name in found if name.split(".")[1:2] == [str(number)]]
+        )
 
-    def _discard_data(self, name: str, module: str) -> None:
-        """Remove arrays that a commit wrote, unless a value uses them."""
-        values = read_manifest(self.folder).values.values()
-        if name not in {value.get("data") for value in values} | set(self._named_data(module)):
-            remove_path(self.path(name))
+    def discard_staged(self, staged: Iterable[str], data: Iterable[str] = ()) -> None:
+        """Remove staging files and folders, with arrays that were written for them.
 
-    def discard_staged(self, names: Iterable[str]) -> None:
-        """Remove staging files and folders, and the arrays that were written for their modules."""
-        for name in [*self._staged_data(names), *names]:
-            remove_path(self.path(name))
-
-    def _staged_data(self, staged: Iterable[str]) -> list[str]:
-        found: list[str] = []
+        These are `data` and what the staged modules read, unless a value uses it.
+        """
+        modules: list[str] = []
         for path in map(self.path, staged):
-            names = [f"{path}/{name}" for name in os.listdir(path)] if os.path.isdir(path) else []
             # An inner data set that was being created or deleted has folders, too.
-            for name in names or [path]:
-                found += self._named_data(name)
-        if not found:
-            return []
-        # A key that was being renamed keeps its arrays.
-        used = {value.get("data") for value in read_manifest(self.folder).values.values()}
-        return [name for name in found if name not in used] + [f"{name}.link" for name in found]
+            inner = os.listdir(path) if os.path.isdir(path) else []
+            modules += [f"{path}/{name}" for name in inner] or [path]
+        named = list(itertools.chain.from_iterable(map(self._named_data, modules)))
+        if names := {*data, *named}:
+            # A key that was being renamed keeps its arrays.
+            used = {value.get("data") for value in read_manifest(self.folder).values.values()}
+            for name in sorted(names - used):
+                key = name.removeprefix("data_").partition(".")[0]
+                if name not in self._named_data(self.path(item_file(key))):
+                    remove_path(self.path(name))
+        for name in (*(f"{name}.link" for name in named), *staged):
+            remove_path(self.path(name))
 
     @staticmethod
     def _named_data(module: str) -> list[str]:
@@ -629,14 +626,40 @@ class Change:
         # Whether values are part of the commit whose modules are in place already.
         self._has_recorded = False
         self._pid = os.getpid()
+        self._edits = 0
+        self._failure: BaseException | None = None
 
-    def check_process(self) -> None:
-        """Raise DataSetError in a child of the process that began this commit."""
+    @contextlib.contextmanager
+    def part(self) -> Iterator[Change]:
+        """Context manager of a part of a batch; if it fails halfway, the batch cannot be used."""
+        self.check_usable()
+        before = self._edits
+        try:
+            yield self
+        except BaseException as error:
+            if self._edits != before:
+                self._failure = self._failure or error
+            raise
+
+    def check_usable(self) -> None:
+        """Note that a change begins.
+
+        DataSetError after a part has failed, or in a child of the process that began the commit.
+        """
+        self._edits += 1
+        if self._failure is not None:
+            raise self._broken() from self._failure
         if self._pid != os.getpid():
             raise DataSetError(
                 f"cannot change {self._writer.folder}: this process was forked inside a batch, "
                 "which belongs to its parent; open the data set again in the child"
             )
+
+    def _broken(self) -> DataSetError:
+        return DataSetError(
+            f"cannot finish the batch in {self._writer.folder}: a change of it failed halfway "
+            f"({self._failure}), so none takes place; do all of it again"
+        )
 
     def __contains__(self, key: object) -> bool:
         return key in self.infos_set or (key in self._index.infos and key not in self._gone)
@@ -651,7 +674,9 @@ class Change:
         return self.infos_set[key] if key in self.infos_set else self._index.infos.get(key)
 
     def place(self) -> Place:
-        """Return where the loader modules are."""
+        """Return where the loader modules are; DataSetError after a part has failed."""
+        if self._failure is not None:
+            raise self._broken() from self._failure
         return Place(self._writer.folder, self.commit.staged, self.commit.values, self.commit.gone)
 
     def record(self, key: str) -> dict[str, Any] | None:
@@ -684,13 +709,13 @@ class Change:
 
     def set_value(self, item: Item, made_by: str = "") -> None:
         """Store a value."""
-        self.check_process()
         writer, key, options = self._writer, item.key, self._writer.options
+        mode = self._mode(key)
+        self.check_usable()
         path, before = self._stage(key), self.record(key)
         found = writer.array_files(item)
         is_kept = key not in self.commit.values and writer.holds(found, before)
         self._retire(key)
-        mode = self._mode(key)
         data = None
         if is_kept and before is not None:
             data = before["data"]
@@ -723,7 +748,7 @@ class Change:
 
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
-        self.check_process()
+        self.check_usable()
         self._has_recorded = True
         if self.commit.staged is not None:
             self._stage(None)
@@ -737,7 +762,7 @@ class Change:
 
     def set_info(self, key: str, info: Any) -> None:
         """Store an info, or an `InfoSource`."""
-        self.check_process()
+        self.check_usable()
         self.commit.is_tip = True
         self.commit.source.pop(key, None)
         self.commit.info[key] = None if isinstance(info, InfoSource) else info
@@ -747,14 +772,13 @@ class Change:
 
     def delete(self, key: str) -> None:
         """Remove a key, with its value and its info."""
-        self.check_process()
+        self.check_usable()
         self._stage(None)
         self._retire(key)
         self._forget(key)
 
     def rename(self, old: str, new: str) -> None:
         """Rename a key. Its module gets the new name, and finds its arrays as before."""
-        self.check_process()
         record = self.record(old)
         text = self.place().find(old)
         folder = self._writer.folder
@@ -763,11 +787,12 @@ class Change:
                 f"cannot rename {old!r}: {folder}/{item_file(old)} is missing; restore it from "
                 "a copy, or delete the key"
             )
-        info = self.info(old)
+        info, mode = self.info(old), self._mode(old)
+        self.check_usable()
         if text is not None:
             path = self._stage(new)
             data = text.encode()
-            write_bytes(path, data, durable=False, mode=self._mode(old))
+            write_bytes(path, data, durable=False, mode=mode)
             files = dict((record or {"files": {}})["files"])
             files.pop(item_file(old), None)
             files = {item_file(new): digest_pieces([data]), **files}
@@ -859,7 +884,7 @@ class Change:
 
     def take_place(self) -> None:
         """Commit all changes; if the disk fails, nothing has changed."""
-        self.check_process()
+        self.check_usable()
         commit = self.commit
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()

@@ -8,11 +8,13 @@ import functools
 import importlib
 import io
 import os
+import stat
 import warnings
 from typing import Any, NamedTuple
 
 from persist.errors import LostLockError, PersistError
 from persist.files.regular import identity_of, open_for_writing, open_regular, write_at
+from persist.files.write import set_mode
 
 # Windows has the one, other systems have the other.
 fcntl: Any = None
@@ -123,7 +125,7 @@ class SoftLock:
         self.path = path
         # Whoever closes a data set need not be the thread that opened it.
         self._file = SoftFileLock(path, timeout=0, thread_local=False)
-        self._identity: tuple[int, int] | None = None
+        self.identity: tuple[int, int] | None = None
         self.pid = os.getpid()
 
     @property
@@ -136,7 +138,7 @@ class SoftLock:
         # Older releases take away the file of a dead owner, and leave the lock to the next try.
         if not (self._is_made() or self._is_made()):
             return False
-        self._identity = identity_of(self.path, follow=False)
+        self.identity = identity_of(self.path, follow=False)
         return True
 
     def close(self) -> None:
@@ -154,7 +156,7 @@ class SoftLock:
 
     def is_intact(self) -> bool:
         """Return True if the file that was made is still the one at its path."""
-        return self._identity is not None and identity_of(self.path, follow=False) == self._identity
+        return self.identity is not None and identity_of(self.path, follow=False) == self.identity
 
     def holder(self) -> Holder | None:
         """Return the owner; None if there is none, or it does not say so."""
@@ -232,7 +234,14 @@ def lock_file(path: str) -> LockFile | None:
     opened, or is a symbolic link.
     """
     for _ in range(_TRIES):
-        file = LockFile(open_for_writing(path, os.O_CREAT), "r+")
+        try:
+            handle = open_for_writing(path)
+        except FileNotFoundError:
+            handle = open_for_writing(path, os.O_CREAT)
+            # Whoever may write to the folder must be able to lock it, whatever the umask is.
+            with contextlib.suppress(OSError):
+                set_mode(handle, stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) & 0o666)
+        file = LockFile(handle, "r+")
         try:
             file.path, file.pid = path, os.getpid()
             if not _is_locked(file.fileno(), path):

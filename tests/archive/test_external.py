@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 from persist.archive import Archive, load_arrays, restore
+from persist.errors import PersistWarning
 from tests.archive.arrays.cases import FORMATS
 from tests.same import assert_same
 
@@ -345,3 +346,23 @@ def test_metadata_of_a_field_stays_with_an_array_that_is_kept_outside():
     assert found.dtype == dtype
     assert dict(found.dtype["a"].metadata) == {"unit": "m"}
     assert found.tolist() == array.tolist()
+
+
+@pytest.mark.parametrize("library", ["zarr", "h5py"])
+def test_open_arrays_in_an_object_are_kept_with_their_data(tmp_path, library):
+    module = pytest.importorskip(library)
+    values = numpy.arange(24.0).reshape(4, 6)
+    if library == "zarr":
+        module.save_array(tmp_path / "a", values)
+        array = module.open_array(tmp_path / "a", mode="r")
+    else:
+        array = module.File(tmp_path / "a.h5", "w").create_dataset("x", data=values)
+    archive = Archive()
+    archive.insert(x=[array, {"again": array}])
+    with pytest.warns(PersistWarning, match="stored with its data, and will be a plain array"):
+        text = str(archive)
+    assert str(tmp_path) not in text
+    found = restore(text)["x"]
+    assert type(found[0]) is numpy.ndarray
+    assert numpy.array_equal(found[0], values)
+    assert found[1]["again"] is found[0]

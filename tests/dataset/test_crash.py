@@ -17,7 +17,7 @@ import pytest
 
 import persist
 from persist.dataset.layout import SNAPSHOT, TIP, Generation, generation_of
-from persist.errors import DataSetError
+from persist.errors import DataSetError, PersistError
 from tests.dataset.crashes import (
     KILLED,
     Disk,
@@ -268,6 +268,35 @@ def test_a_disk_that_fails_at_any_call_leaves_the_state_before_or_after(root, na
     assert failures > tried / 3
 
 
+def test_a_batch_in_which_a_change_failed_halfway_does_not_commit(root):
+    first, second = numpy.arange(10.0), numpy.arange(20.0)
+    failed = 0
+    for number in itertools.count():
+        results = persist.open(root / str(number), "w", array_threshold=THRESHOLD, durable=False)
+        results.update({"x": first, "y": 1})
+        with contextlib.suppress(DataSetError), results.batch():
+            results["x"] = first + 1
+            try:
+                with fail_at(number) as calls:
+                    results["x"] = second
+            except OSError:
+                failed += 1
+                with pytest.raises(DataSetError, match="do all of it again"):
+                    results["y"] = 2
+                with pytest.raises(DataSetError, match="do all of it again"):
+                    _ = results["x"]
+        is_done = numpy.array_equal(results["x"], second)
+        assert is_done or numpy.array_equal(results["x"], first)
+        assert results["y"] == 1
+        assert persist.verify(results.path).ok
+        if len(calls) <= number:
+            break
+        results["x"] = second
+        assert numpy.array_equal(persist.open(results.path)["x"], second)
+    assert is_done
+    assert failed > 10
+
+
 def try_and_fail(trial, folder, number):
     """Return a data set one call of which has failed, and whether it said so."""
     ds = trial.open(folder)
@@ -383,3 +412,54 @@ def test_a_power_failure_after_a_torn_line_was_discarded_harms_nothing(root):
         disk.rebuild(str(left), after, after, set().__contains__)
         assert persist.DataSet(left).x == 1
         shutil.rmtree(left)
+
+
+@pytest.mark.parametrize("lost", ["nothing", "an end of a line", "a value"])
+def test_a_repair_that_fails_for_the_disk_loses_nothing(root, lost):
+    start = root / "start"
+    results = persist.open(start, "w", array_threshold=THRESHOLD, durable=False)
+    results.update({"x": numpy.arange(10.0), "y": 1})
+    results.info["y"] = "250 Hz"
+    if lost == "an end of a line":
+        with open(start / "_manifest.jsonl", "ab") as file:
+            file.write(b"<<<<<<<\n")
+    elif lost == "a value":
+        (start / "x.py").write_bytes(b"")
+    failed = 0
+    for number in itertools.count():
+        folder = root / str(number)
+        shutil.copytree(start, folder)
+        is_done = False
+        with fail_at(number) as calls, contextlib.suppress(OSError):
+            persist.repair(folder)
+            is_done = True
+        failed += not is_done
+        report = persist.repair(folder)
+        results = persist.open(folder)
+        assert (results["y"], results.info["y"]) == (1, "250 Hz")
+        assert report.lost == (("x",) if lost == "a value" else ())
+        if lost != "a value":
+            assert numpy.array_equal(results["x"], numpy.arange(10.0))
+            assert persist.verify(folder).ok
+        shutil.rmtree(folder)
+        if len(calls) <= number:
+            break
+    assert is_done
+    assert failed > 10
+
+
+def test_what_cannot_be_read_is_not_left_out_by_accept(root):
+    persist.open(root / "d", "w", durable=False)["x"] = [1, 2]
+    module = root / "d/x.py"
+    module.write_text(module.read_text().replace("2", "7"))
+    for number in itertools.count():
+        folder = root / str(number)
+        shutil.copytree(root / "d", folder)
+        accepted = None
+        with fail_at(number) as calls, contextlib.suppress(OSError, PersistError):
+            accepted = persist.accept(folder)
+        assert accepted in (None, ("x",))
+        assert persist.verify(folder).ok or accepted is None
+        if len(calls) <= number:
+            break
+    assert accepted

@@ -494,7 +494,12 @@ def test_a_key_is_not_renamed_to_one_that_is_there_or_cannot_be(ds):
         ds._rename("x", "class")
     with pytest.raises(UnknownKeyError):
         ds._rename("z", "w")
+    with pytest.raises(UnknownKeyError):
+        ds._rename("z", "z")
+    before = os.stat(f"{ds._folder}/_manifest.jsonl").st_mtime_ns
+    ds._rename("x", "x")
     assert (ds.x, ds.y) == (1, 2)
+    assert os.stat(f"{ds._folder}/_manifest.jsonl").st_mtime_ns == before
 
 
 # Batches

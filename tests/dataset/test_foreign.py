@@ -15,7 +15,7 @@ import pytest
 import persist
 from persist.dataset import index, writer
 from persist.dataset.manifest import is_cut
-from persist.errors import DamagedError, DataSetError, PersistError
+from persist.errors import DamagedError, DataSetError, PersistError, PersistWarning
 from tests.dataset.bare import INTERPRETERS, run_bare, snapshot
 from tests.same import assert_same
 
@@ -178,7 +178,8 @@ def test_a_package_that_was_lost_is_written_again(tmp_path: Path) -> None:
     make(tmp_path)
     (tmp_path / "results" / "__init__.py").unlink()
     assert persist.verify(tmp_path / "results").missing == ("__init__.py",)
-    ds = persist.DataSet("results", "w", tmp_path)
+    with pytest.warns(PersistWarning, match=r"__init__\.py is missing"):
+        ds = persist.DataSet("results", "w", tmp_path)
     assert_same({key: getattr(ds, key) for key in VALUES}, VALUES)
     ds.new = 1
     report = persist.verify(tmp_path / "results")

@@ -414,3 +414,10 @@ def test_an_inner_data_set_without_its_marker_is_not_passed_over(tmp_path):
 def test_what_is_no_path_is_refused(act, path):
     with pytest.raises(PersistError, match=r"as the path of a data set|must be a str or a Path"):
         act(path)
+
+
+def test_keys_may_be_called_like_arguments(results):
+    results.update(self=1, args=2)
+    results.info.update(self="one", named="two")
+    assert results.insert(self=3, objects=4) == ["self", "objects"]
+    assert (results["self"], results["args"], results.info["self"]) == (3, 2, None)

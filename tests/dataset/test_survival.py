@@ -10,7 +10,9 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from functools import partial
+from pathlib import Path
 
 import numpy
 import pytest
@@ -22,6 +24,8 @@ from persist.dataset.manifest import Commit, encode, line_digest
 from persist.errors import (
     DamagedError,
     DataSetError,
+    LostLockError,
+    MissingPathError,
     NoAccessError,
     PersistError,
     PersistWarning,
@@ -32,6 +36,7 @@ from tests.dataset.crashes import run_in_child
 from tests.dataset.states import bare_package
 
 MANIFEST = "_manifest.jsonl"
+MARKER = "_this_dir_is_a_DataSet"
 
 
 @pytest.fixture
@@ -200,6 +205,28 @@ def test_an_error_of_a_class_that_a_value_is_made_of_is_passed_on(folder):
     assert "cannot import name 'Kind'" in bare("d.z")[1]
 
 
+@pytest.mark.parametrize("error", ["KeyError", "AttributeError"])
+def test_an_error_in_making_a_value_does_not_look_like_a_missing_key(folder, error):
+    state = f"    def __setstate__(self, state):\n        raise {error}('inner')\n"
+    (folder / "failing.py").write_text(f"class Kind:\n{state}")
+    sys.path.insert(0, str(folder))
+    try:
+        from failing import Kind
+
+        kind = Kind()
+        kind.a = 1
+        results = persist.open("d", "w")
+        results["z"] = kind
+        for use in (results.get, results.pop, results.setdefault, partial(getattr, DataSet("d"))):
+            with pytest.raises(DataSetError, match=f"cannot load 'z' from .*d: {error}: .*inner"):
+                use("z", 5)
+        assert "z" in results
+    finally:
+        sys.path.remove(str(folder))
+        del sys.modules["failing"]
+    assert "inner" in bare("getattr(d, 'z', 5)")[1]
+
+
 @pytest.mark.parametrize(
     "change", [lambda text: "", lambda text: f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> her\n"]
 )
@@ -208,7 +235,8 @@ def test_a_damaged_package_hides_no_values(folder, change):
         text = file.read()
     with open("d/__init__.py", "w", encoding="utf-8") as file:
         file.write(change(text))
-    assert DataSet("d").x == [1, 2, 3]
+    with pytest.warns(PersistWarning, match="cannot import ./d: .*; run: persist repair ./d"):
+        assert DataSet("d").x == [1, 2, 3]
     assert persist.verify("d").damaged == ("__init__.py",)
     persist.repair("d")
     assert bare("d.x")[0] == "[1, 2, 3]"
@@ -470,7 +498,9 @@ def test_hand_edits_are_accepted(folder):
 
 
 def test_a_file_that_was_put_in_by_hand_is_named_and_hides_nothing_else(folder):
-    shutil.copy("d/x.py", "d/w.py")
+    shutil.copy("d/x.py", "d/x (conflicted copy).py")
+    assert bare("d.x") == ("[1, 2, 3]", "")
+    os.rename("d/x (conflicted copy).py", "d/w.py")
     remedy = "persist accept (./)?d w"
     with pytest.warns(PersistWarning, match=f"does not list w, .*{remedy}"):
         results = persist.open("d", "w")
@@ -545,6 +575,16 @@ def test_a_snapshot_after_a_merge_has_the_key_that_one_side_deleted(folder):
     assert (report.conflicts, report.damaged, report.missing) == (("x",), (), ())
 
 
+def test_a_snapshot_does_not_repeat_the_batch_that_it_follows(folder):
+    results = persist.open("d", "w", durable=False)
+    results.update({f"k{number}": number for number in range(150)})
+    with open("d/_snapshot.json", encoding="ascii") as file:
+        assert json.load(file)["last"] == {}
+    assert persist.open("d")["k149"] == results["k149"] == 149
+    assert bare("d.k149")[0] == "149"
+    assert persist.verify("d").ok
+
+
 def test_an_equal_array_keeps_its_file_and_a_damaged_one_is_written_again(folder):
     results = persist.open("d", "w", array_threshold=5)
     array = numpy.arange(100)
@@ -572,6 +612,50 @@ def test_repair_sets_aside_what_it_cannot_read(folder):
     assert DataSet("d").x == [1, 2, 3]
 
 
+@pytest.mark.parametrize("text", ["", "x = [1, 2"])
+def test_repair_sets_aside_what_is_left_of_a_module_and_its_value_is_no_none(folder, text):
+    kept = Path("d/x.py").read_text()
+    Path("d/x.py").write_text(text)
+    report = persist.repair("d")
+    assert (report.lost, report.aside, report.changed) == (("x",), ("x.py",), ())
+    ds = DataSet("d", "w")
+    with pytest.raises(DamagedError, match=r"x\.py is missing.*restore it from a copy, or delete"):
+        _ = ds.x
+    assert persist.verify("d").missing == ("x.py",)
+    Path("d/x.py").write_text(kept)
+    assert (ds.x, ds["x"], persist.verify("d").ok) == ([1, 2, 3], "second", True)
+
+
+def test_repair_names_values_that_are_not_as_they_were_written(folder):
+    module = Path("d/x.py")
+    module.write_text(module.read_text().replace("2", "7"))
+    assert persist.repair("d").changed == ("x",)
+    assert (DataSet("d").x, persist.verify("d").ok) == ([1, 7, 3], True)
+    assert persist.repair("d").changed == ()
+
+
+def test_repair_reads_arrays_that_were_changed(folder):
+    DataSet("d", "w", data_format="npz").y = numpy.arange(1000)
+    (path,) = Path("d").glob("data_y*.npz")
+    data = bytearray(path.read_bytes())
+    data[500] ^= 1
+    path.write_bytes(data)
+    report = persist.repair("d")
+    assert (report.lost, report.aside) == (("y",), ("y.py",))
+    assert persist.verify("d").damaged == (path.name,)
+
+
+def test_repair_writes_damaged_files_of_the_package_again(folder):
+    Path("d/.gitattributes").write_text("* text\n")
+    Path("d/_this_dir_is_a_DataSet").write_text("mark")
+    assert persist.verify("d").damaged == (".gitattributes", "_this_dir_is_a_DataSet")
+    assert persist.repair("d").aside == (".gitattributes", "_this_dir_is_a_DataSet")
+    assert persist.verify("d").ok
+    with open("d/.gitattributes", "a") as file:
+        file.write("*.py linguist-generated\n")
+    assert (persist.repair("d").aside, persist.verify("d").ok) == ((), True)
+
+
 def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
     make("alice")
     shutil.copytree("alice", "d/alice")
@@ -587,6 +671,7 @@ def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
 
 def test_files_of_systems_are_no_damage(folder):
     names = [".DS_Store", "Thumbs.db", "._x.py", ".nfs0000001", "desktop.ini", "README.md"]
+    names += ["#x.py#", ".#x.py"]  # of Emacs
     for name in names:
         open(f"d/{name}", "w").close()
     open("d/notes.txt", "w").close()
@@ -602,6 +687,7 @@ def test_new_files_follow_the_folder_and_replaced_ones_keep_their_permissions(fo
         return oct(stat.S_IMODE(os.stat(f"d/{name}").st_mode))
 
     os.chmod("d", 0o2775)
+    os.remove("d/.lock")
     before = os.umask(0o077)
     try:
         ds = DataSet("d", "w", array_threshold=5)
@@ -609,12 +695,31 @@ def test_new_files_follow_the_folder_and_replaced_ones_keep_their_permissions(fo
         ds._namespace("inner").v = 1
     finally:
         os.umask(before)
-    assert [mode(n) for n in ("g.py", "data_g/array_0.npy", "inner/v.py")] == ["0o664"] * 3
+    files = ("g.py", "data_g/array_0.npy", "inner/v.py", ".lock", "inner/.lock", f"inner/{MARKER}")
+    assert [mode(name) for name in files] == ["0o664"] * 6
     assert [mode(n) for n in ("data_g", "inner")] == ["0o2775"] * 2
     os.chmod("d/x.py", 0o600)
     ds.x = numpy.arange(70)
     (data,) = {name.partition("/")[0] for name in ds._manifest["x"].files} - {"x.py"}
     assert (mode("x.py"), mode(f"{data}/array_0.npy")) == ("0o600", "0o600")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="removes an open file")
+@pytest.mark.parametrize("synchronize", [True, False])
+def test_a_batch_whose_lock_was_removed_takes_nothing_from_another_writer(folder, synchronize):
+    ds = DataSet("d", "w", synchronize=synchronize)
+    batch = ds._batch()
+    batch.__enter__()
+    ds.v = numpy.arange(200)
+    ds.w = 1
+    # As ``git clean`` does.
+    os.remove("d/.lock")
+    DataSet("d", "w").z = [7]
+    with pytest.raises(LostLockError, match="Lost lock"):
+        batch.__exit__(None, None, None)
+    assert list(DataSet("d")) == ["x", "y", "z"]
+    assert DataSet("d").z == [7]
+    assert persist.verify("d").ok
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -881,6 +986,8 @@ def test_a_folder_that_may_not_be_written_is_read_and_a_write_says_so():
                     change()
             with pytest.raises(PermissionError, match="owner"):
                 DataSet(folder, "w", synchronize=False)
+            with pytest.raises(NoAccessError, match=f"cannot write to {folder}: .*owner"):
+                persist.repair(folder)
             assert persist.verify(folder).ok
 
         try:
@@ -949,6 +1056,32 @@ def test_a_folder_in_place_of_a_file_is_set_aside_by_repair(folder, name):
     assert os.path.isdir(f"d/_set_aside/{name}")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "folder") for name in (".lock", "__init__.py", "_rare.py", ".gitattributes")),
+        *((name, "link") for name in (".lock", "_rare.py")),
+    ],
+)
+def test_what_no_file_can_be_written_to_is_set_aside_by_repair(folder, name, kind):
+    os.remove(f"d/{name}")
+    if kind == "folder":
+        os.mkdir(f"d/{name}")
+    else:
+        os.symlink("nowhere", f"d/{name}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PersistWarning)
+        ds = DataSet("d", "w")
+        assert ds.x == [1, 2, 3]
+        assert persist.verify("d").ok == (name == ".lock")
+        if name in (".lock", "__init__.py"):
+            with pytest.raises(DamagedError, match=f"{name} must be a file.*persist repair ./d"):
+                ds.x = 5
+    assert persist.repair("d").aside == (name,)
+    ds.x = 5
+    assert (bare("d.x")[0], persist.verify("d").ok) == ("5", True)
+
+
 def test_a_folder_in_place_of_a_module_is_not_written_over(folder):
     os.remove("d/x.py")
     os.mkdir("d/x.py")
@@ -961,12 +1094,35 @@ def test_a_folder_in_place_of_a_module_is_not_written_over(folder):
     assert (DataSet("d").x, DataSet("d").z, persist.verify("d").ok) == (5, 6, True)
 
 
-def test_a_package_that_was_emptied_is_written_again(folder):
-    with open("d/__init__.py", "w"):
-        pass
-    DataSet("d", "w").z = 1
+@pytest.mark.parametrize("text", ["", "\n", "names = []\n", None])
+def test_a_package_that_was_emptied_is_written_again(folder, text):
+    os.remove("d/__init__.py")
+    if text is not None:
+        Path("d/__init__.py").write_text(text)
+    with pytest.warns(PersistWarning, match=r"__init__.py is missing, empty or of another"):
+        ds = DataSet("d", "w")
+    ds.z = 1
     assert bare("d.x, d.z")[0] == "([1, 2, 3], 1)"
     assert persist.verify("d").ok
+
+
+def test_a_data_set_that_was_moved_says_so(folder):
+    ds = DataSet("d", "w")
+    inner = ds._namespace("inner")
+    os.rename("d", "e")
+    for moved in (ds, inner):
+        for use in (list, str, lambda ds: ds.x, lambda ds: ds._update({"x": 1})):
+            with pytest.raises(MissingPathError, match="it was moved or removed; open it where"):
+                use(moved)
+
+
+def test_a_lost_manifest_is_named_though_the_package_was_emptied(folder):
+    os.remove(f"d/{MANIFEST}")
+    Path("d/__init__.py").write_text("")
+    with pytest.raises(DamagedError, match=r"manifest.* is missing, and 2 value files are present"):
+        persist.open("d")
+    assert persist.repair("d").values == ("x", "y")
+    assert bare("d.x")[0] == "[1, 2, 3]"
 
 
 def test_arrays_that_are_lost_are_named_though_those_of_another_version_are_there(folder):

@@ -364,6 +364,18 @@ def reduce_memmap(array: Any) -> Reduced:
     return Data(numpy.asarray(array).view(numpy.ndarray))
 
 
+@rule("zarr.core.array.Array")
+@rule("h5py._hl.dataset.Dataset")
+def reduce_open_array(array: Any) -> Reduced:
+    """Reduce an open array of zarr or HDF5 to a plain one: its file may be changed or removed."""
+    warnings.warn(
+        f"{array!r} is stored with its data, and will be a plain array in memory",
+        PersistWarning,
+        stacklevel=2,
+    )
+    return Data(numpy.asarray(array[...]))
+
+
 constant("numpy.ma", "masked", "numpy.ma.core.MaskedConstant", "numpy.ma.MaskedConstant")
 
 

@@ -24,7 +24,8 @@ def present():
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
     names = [name for name in names if b"sys.modules[__name__] = " in _read(name)]
     # Python 3.6 reads names as ASCII where no locale is set.
-    return {os.fsencode(name[:-3]).decode() for name in names}
+    names = [os.fsencode(name[:-3]).decode() for name in names]
+    return {name for name in names if name.isidentifier()}
 
 
 class DamagedError(ImportError, ValueError):
@@ -120,6 +121,9 @@ def run(name, env):
         package._run(name, env)
     except Exception as error:
         file = _changed_file(name)
+        if file is None and isinstance(error, AttributeError):
+            # getattr and hasattr would take it for a name that is missing.
+            raise ImportError("cannot load %s: AttributeError: %s" % (name, error)) from error
         if file is None and not isinstance(error, SyntaxError):
             raise
         text = "cannot load %s: %s is damaged (%s: %s); bring it back from a copy"
