@@ -6,12 +6,18 @@ import itertools
 import random
 
 import pytest
+from hypothesis import settings
 
 from tests.effort import IS_SHORT
 
 # Golden files are programs for the tests to read; objects of libraries that may be missing are
 # imported by the test that skips them.
 collect_ignore_glob = ["data/*", "libraries/objects/*"]
+
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("persist", deadline=None)
+settings.load_profile("persist")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -154,13 +154,6 @@ class Index:
             self._seen = seen
             return
         self._read(seen[1])
-        if not self.has_package and self.number:
-            warnings.warn(
-                f"cannot import {self._folder}: {PACKAGE} is missing, empty or of another program; "
-                f"run: persist repair {self._folder}",
-                PersistWarning,
-                stacklevel=2,
-            )
         # A commit of format 1 takes place without a trace in the manifest: look again.
         self._seen = None if self.format == 1 and self.torn else seen
 

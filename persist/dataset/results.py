@@ -27,6 +27,7 @@ from persist.dataset.layout import (
     HELD,
     LOCK,
     MARKER,
+    PACKAGE,
     Generation,
     check_access,
     check_data_set,
@@ -139,7 +140,9 @@ def open(
         mmap_mode, trusted, data_format, array_threshold, durable, provenance, compression, timeout,
         chunks=chunks,
     )  # fmt: skip
-    return Results(path, mode, options)
+    results = Results(path, mode, options)
+    results.warn_of_package()
+    return results
 
 
 class Results(MutableMapping[str, Any]):
@@ -279,6 +282,17 @@ class Results(MutableMapping[str, Any]):
 
     def _repr_html_(self) -> str:
         return data_set_view(self).html()
+
+    def warn_of_package(self) -> None:
+        """Warn if the folder is not a package that Python can import."""
+        index = self._index
+        if index.number and not index.has_package:
+            warnings.warn(
+                f"cannot import {self.path}: {PACKAGE} is missing, empty or of another program; "
+                f"run: persist repair {self.path}",
+                PersistWarning,
+                stacklevel=3,
+            )
 
     def close(self) -> None:
         """Release the lock, if it is held. Nothing can be stored any more; reading still works."""

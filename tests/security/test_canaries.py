@@ -92,6 +92,8 @@ def check(folder: Path, words: list[str]) -> None:
     assert not strange
 
 
+# Commands may say that a package which was tampered with cannot be imported.
+@pytest.mark.filterwarnings("ignore:cannot import:persist.errors.PersistWarning")
 @pytest.mark.cases(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_command_runs_what_it_reads(kind: str, folder: Path, capsys: Any) -> None:
@@ -122,6 +124,7 @@ def test_every_command_is_among_those_that_run_nothing(folder: Path) -> None:
     assert set(commands) - tried == {"run", "rerun", "completion"}
 
 
+@pytest.mark.filterwarnings("ignore:cannot import:persist.errors.PersistWarning")
 @pytest.mark.parametrize("name", OLDER)
 def test_data_sets_of_older_releases_run_nothing(name: str, folder: Path, capsys: Any) -> None:
     shutil.copytree(DATA / name, folder / "data")

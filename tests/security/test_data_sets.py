@@ -99,6 +99,7 @@ def test_snapshot_leads_nowhere_else(folder: Path, members: dict[str, Any], caps
     attack(folder)
 
 
+@pytest.mark.filterwarnings("ignore:cannot import:persist.errors.PersistWarning")
 @pytest.mark.parametrize("trusted", [(), ["lab.Fit"], False])
 def test_load_runs_no_package_that_looks_older(tmp_path: Path, trusted: Any) -> None:
     path = tmp_path / "results"

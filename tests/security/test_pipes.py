@@ -34,6 +34,8 @@ def alarm() -> Any:
     signal.signal(signal.SIGALRM, before)
 
 
+# Commands may say that a package which was tampered with cannot be imported.
+@pytest.mark.filterwarnings("ignore:cannot import:persist.errors.PersistWarning")
 @pytest.mark.cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_command_waits_for_a_pipe(kind, tmp_path, monkeypatch, alarm, capsys) -> None:
