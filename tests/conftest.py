@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 
 import pytest
@@ -23,6 +24,12 @@ settings.load_profile("persist")
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker that thins out the cases of a test."""
     config.addinivalue_line("markers", "cases(number): how many cases a short run takes of a test")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are processors: many tests wait for a disk or a server."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return 1 + (len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
