@@ -83,16 +83,27 @@ from persist.files.write import (
 )
 from persist.names import is_device_name
 
-__all__ = ["Change", "Options", "Writer", "package_records", "unfinished"]
+__all__ = [
+    "COMPACT_AFTER",
+    "SNAPSHOT_AFTER",
+    "Change",
+    "Options",
+    "Writer",
+    "package_records",
+    "unfinished",
+]
 
 _log = logging.getLogger(__name__)
 
-# A snapshot is written after so many infos, and so many more for a part of the keys.
-_UNSNAPPED = 100
-_UNSNAPPED_PART = 128
-# The manifest is rewritten when it has so many outdated lines: a part of the keys, and some more.
-_SPARE_PART = 0.5
-_SPARE = 1000
+SNAPSHOT_AFTER = 100
+"""How many infos are committed before a snapshot is written, and one more for each 128 keys."""
+
+_SNAPSHOT_PART = 128
+
+COMPACT_AFTER = 1000
+"""How many outdated lines a manifest may have, beside half as many as it has keys."""
+
+_COMPACT_PART = 0.5
 _SPARE_SPACE = 1 << 14  # bytes
 _SMALL = 1 << 22  # bytes
 _DEVICE_LENGTHS = (3, 4)  # con, com1
@@ -319,10 +330,10 @@ class Writer:
             self._clean_at = commit.number
             keys = len(index.infos)
             self._unsnapped += max(1, len(commit.info))
-            if index.lines > max((1 + _SPARE_PART) * keys, self._in_conflict) + _SPARE:
+            if index.lines > max((1 + _COMPACT_PART) * keys, self._in_conflict) + COMPACT_AFTER:
                 self.compact()
             # The more infos there are, the longer a snapshot takes, and the rarer it is.
-            elif self._unsnapped > _UNSNAPPED + keys // _UNSNAPPED_PART:
+            elif self._unsnapped > SNAPSHOT_AFTER + keys // _SNAPSHOT_PART:
                 self._unsnapped = 0
                 index.write_snapshot(durable=durable)
         except OSError as error:

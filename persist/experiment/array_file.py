@@ -27,7 +27,8 @@ from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
 from persist.hdf5.opening import member, open_hdf5
 from persist.hdf5.references import copy_references
 
-_PATIENCE = 1.0  # s
+READER_PATIENCE = 1.0
+"""How long readers of the file are waited for, in seconds."""
 
 # Groups of this version take one more member in the same time, however many they have.
 _VERSIONS = ("v108", "latest")
@@ -78,7 +79,7 @@ class ArrayFile(JournaledFile):
             replace_bytes(path, _empty(), durable=durable)
         elif superblock_version(path) > _LATEST:
             _rewrite(path, timeout)
-        self._patience = _PATIENCE
+        self._patience = READER_PATIENCE
         super().__init__(path, self._lock, versions=_VERSIONS)
         _limit_cache(self.file)
         # HDF5 calls the file object when the interpreter ends, unless it is closed before.
@@ -100,7 +101,7 @@ class ArrayFile(JournaledFile):
 
     def _lock(self, handle: int) -> None:
         is_alone = lock_exclusively(handle, self.path, self._timeout, patience=self._patience)
-        self._patience = _PATIENCE if is_alone else 0.0
+        self._patience = READER_PATIENCE if is_alone else 0.0
 
     def unlock(self) -> None:
         """Let other programs open the file."""

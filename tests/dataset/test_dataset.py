@@ -856,7 +856,7 @@ def test_provenance_is_noted_if_asked_for(folder):
 
 
 def test_the_manifest_is_written_anew_when_much_of_it_is_out_of_date(folder, monkeypatch):
-    monkeypatch.setattr(writer, "_SPARE", 5)
+    monkeypatch.setattr(writer, "COMPACT_AFTER", 5)
     ds = DataSet("results", "w", provenance=True)
     reader = DataSet("results")
     ds["t"] = (1, 2)

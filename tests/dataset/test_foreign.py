@@ -365,7 +365,7 @@ def test_a_bare_import_of_a_damaged_manifest_makes_no_wrong_value(
 def test_a_changed_byte_in_the_snapshot_of_infos_changes_nothing_and_verify_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_UNSNAPPED", 3)
+    monkeypatch.setattr(writer, "SNAPSHOT_AFTER", 3)
     ds = make(tmp_path)
     path = tmp_path / "results" / "_snapshot.json"
     wanted = ds._info_dict
@@ -457,7 +457,7 @@ def write_all(folder: Path, **options: Any) -> None:
 def test_writing_changes_nothing_behind_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, backup_data: bool
 ) -> None:
-    monkeypatch.setattr(writer, "_UNSNAPPED", 3)
+    monkeypatch.setattr(writer, "SNAPSHOT_AFTER", 3)
     make(tmp_path)
     data = next((tmp_path / "results").glob("data_x*")).name
     outside = put_link(tmp_path, name.replace("DATA", data), LINKS[name])

@@ -399,7 +399,7 @@ def test_a_line_that_was_not_fully_written_does_not_count(tmp_path: Path) -> Non
 def test_a_snapshot_of_the_infos_says_what_the_manifest_says(
     tmp_path: Path, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_UNSNAPPED", 3)
+    monkeypatch.setattr(writer, "SNAPSHOT_AFTER", 3)
     ds = make_plain(tmp_path)
     for number in range(6):
         ds[f"k{number}"] = (number, "é") if number % 2 else number

@@ -87,7 +87,7 @@ def change(ds, state, kind, key, given):
 @contextlib.contextmanager
 def often_compacted():
     """Let the manifest be written anew after a few commits, and its infos be put together."""
-    with mock.patch.object(writer, "_SPARE", 3), mock.patch.object(writer, "_UNSNAPPED", 3):
+    with mock.patch.multiple(writer, COMPACT_AFTER=3, SNAPSHOT_AFTER=3):
         yield
 
 

@@ -329,7 +329,7 @@ def test_a_conflict_survives_until_it_is_accepted_however_much_is_written(folder
     base = lines()
     DataSet("d", "w")["x"], DataSet("e", "w")["x"] = "of ours", "of theirs"
     merge(base)
-    monkeypatch.setattr(writer, "_SPARE", 3)
+    monkeypatch.setattr(writer, "COMPACT_AFTER", 3)
     ds = DataSet("d", "w")
     for number in range(30):
         ds["y"] = number
@@ -348,7 +348,7 @@ def test_a_conflict_survives_until_it_is_accepted_however_much_is_written(folder
 def test_a_package_of_an_older_release_is_as_recorded_after_the_manifest_was_compacted(
     folder, monkeypatch
 ):
-    monkeypatch.setattr(writer, "_SPARE", 3)
+    monkeypatch.setattr(writer, "COMPACT_AFTER", 3)
     package = folder / "d" / "_rare.py"
     package.write_bytes(package.read_bytes() + b"# older\n")
     ds = DataSet("d", "w")

@@ -137,7 +137,7 @@ def test_a_link_in_place_of_a_file_differs(tmp_path):
 
 
 def test_a_snapshot_is_held_against_the_manifest(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "_UNSNAPPED", 3)
+    monkeypatch.setattr(writer, "SNAPSHOT_AFTER", 3)
     root = make(tmp_path)
     ds = DataSet(root, "w")
     for number in range(9):

@@ -114,7 +114,7 @@ def read_all(folder, stop, failures):
 
 
 def test_a_plain_reader_sees_whole_trials_during_a_recording(tmp_path, monkeypatch):
-    monkeypatch.setattr(array_file_module, "_PATIENCE", 5.0)
+    monkeypatch.setattr(array_file_module, "READER_PATIENCE", 5.0)
     stop, failures = CONTEXT.Event(), CONTEXT.Value("i", 0)
     count = 60 if IS_SHORT else 150
     readers = [
