@@ -124,7 +124,6 @@ class DataSet:
             part if part == "" else check_path(part, "a data set") for part in (path, module_name)
         ]
         self._results = Results(os.path.join(*parts), mode, options, exclusive=not synchronize)
-        self._results.warn_of_package()
 
     def __str__(self) -> str:
         return f"DataSet {self._folder!r} containing {self._keys()}"

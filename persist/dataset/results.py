@@ -16,9 +16,10 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from persist.archive.arrays.blocks import import_dask
+from persist.archive.registry import rule
 from persist.archive.safe.policy import reading
 from persist.dataset.blocks import DelayedItems, written_blocks
 from persist.dataset.history import conflict_of
@@ -54,6 +55,7 @@ from persist.errors import (
     ReadOnlyError,
     UnknownKeyError,
     UnreadableError,
+    UnsupportedObjectError,
 )
 from persist.files import TIMEOUT, FolderLock, check_path, identity_of, remove_path
 from persist.files.digest import FileRecord, digest_file
@@ -140,9 +142,7 @@ def open(
         mmap_mode, trusted, data_format, array_threshold, durable, provenance, compression, timeout,
         chunks=chunks,
     )  # fmt: skip
-    results = Results(path, mode, options)
-    results.warn_of_package()
-    return results
+    return Results(path, mode, options)
 
 
 class Results(MutableMapping[str, Any]):
@@ -163,6 +163,8 @@ class Results(MutableMapping[str, Any]):
         Hold the lock for as long as this object lives.
     allow_unlisted : bool, optional
         Open a directory with values that its manifest does not list.
+    is_package : bool, optional
+        Warn if the directory cannot be imported.
 
     Attributes
     ----------
@@ -184,6 +186,7 @@ class Results(MutableMapping[str, Any]):
         *,
         exclusive: bool = False,
         allow_unlisted: bool = False,
+        is_package: bool = True,
     ) -> None:
         text = check_path(path, "a data set")
         # Tab completion adds a slash: results/.
@@ -216,6 +219,23 @@ class Results(MutableMapping[str, Any]):
         except BaseException:
             self.close()
             raise
+        if is_package and self._index.number and not self._index.has_package:
+            warnings.warn(
+                f"cannot import {self.path}: {PACKAGE} is missing, empty or of another program; "
+                f"run: persist repair {self.path}",
+                PersistWarning,
+                stacklevel=3,
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._is_exclusive or self._local.change is not None:
+            reason = "it holds its lock" if self._is_exclusive else "a batch is open"
+            raise DataSetError(
+                f"cannot pickle {self.path}: {reason}; give its path to the other process"
+            )
+        self._keep_folder()
+        arguments = os.path.abspath(self.path), self.mode, self.options
+        return type(self), arguments, {"closed": self.closed}
 
     # What a mapping has.
 
@@ -282,17 +302,6 @@ class Results(MutableMapping[str, Any]):
 
     def _repr_html_(self) -> str:
         return data_set_view(self).html()
-
-    def warn_of_package(self) -> None:
-        """Warn if the folder is not a package that Python can import."""
-        index = self._index
-        if index.number and not index.has_package:
-            warnings.warn(
-                f"cannot import {self.path}: {PACKAGE} is missing, empty or of another program; "
-                f"run: persist repair {self.path}",
-                PersistWarning,
-                stacklevel=3,
-            )
 
     def close(self) -> None:
         """Release the lock, if it is held. Nothing can be stored any more; reading still works."""
@@ -899,6 +908,15 @@ class Results(MutableMapping[str, Any]):
                 else ""
             )
             raise UnknownKeyError(key, f"{self.path}{hint}")
+
+
+@rule(Results)
+def refuse_results(results: Results) -> NoReturn:
+    """Refuse a data set as a value: pickle may note where it is, and an archive may not."""
+    raise UnsupportedObjectError(
+        "a data set is a folder, not a value; use its group() for a data set inside it, or store "
+        "the values"
+    )
 
 
 class Infos(MutableMapping[str, Any]):

@@ -308,7 +308,7 @@ class RemoteResults(Mapping[str, Any]):
         for path, content in ((marker, b""), (manifest, self._set.manifest)):
             put_in_view(path, digest_pieces([content]), methodcaller("write", content))
         self._checked: set[str] = set()
-        self._results = Results(self._folder, "r", Options(**self._options))
+        self._results = Results(self._folder, "r", Options(**self._options), is_package=False)
         self.info: Mapping[str, Any] = self._results.info
 
     @property

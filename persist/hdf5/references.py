@@ -55,7 +55,8 @@ def _places(group: Any, name: bytes) -> list[bytes]:
     found: list[bytes] = []
 
     def look(path: bytes, info: Any) -> None:
-        if info.num_attrs or info.type == h5py.h5o.TYPE_DATASET:
+        # h5py 3.10 does not tell how many attributes there are.
+        if getattr(info, "num_attrs", 1) or info.type == h5py.h5o.TYPE_DATASET:
             found.append(path if name == b"." else name + b"/" + path)
 
     if name != b".":

@@ -1,7 +1,9 @@
 """The mapping that `persist.open` gives."""
 
+import copy
 import itertools
 import os
+import pickle
 import sys
 from collections.abc import MutableMapping
 from functools import partial
@@ -20,6 +22,7 @@ from persist.errors import (
     PersistError,
     ReadOnlyError,
     UnknownKeyError,
+    UnsupportedObjectError,
 )
 from tests.dataset.states import bare_package
 
@@ -421,3 +424,40 @@ def test_keys_may_be_called_like_arguments(results):
     results.info.update(self="one", named="two")
     assert results.insert(self=3, objects=4) == ["self", "objects"]
     assert (results["self"], results["args"], results.info["self"]) == (3, 2, None)
+
+
+@pytest.mark.parametrize("opened", [persist.open, persist.DataSet])
+def test_another_process_gets_the_same_data_set(tmp_path, monkeypatch, opened):
+    monkeypatch.chdir(tmp_path)
+    with persist.open("results", "w") as results:
+        results["x"] = 1
+    data_set = opened("results", "w")
+    data = pickle.dumps(data_set)
+    monkeypatch.chdir("/")
+    for other in (pickle.loads(data), copy.copy(data_set), copy.deepcopy(data_set)):
+        assert type(other) is type(data_set)
+        if opened is persist.open:
+            other["x"] = 2
+        else:
+            other.x = 2
+        assert persist.open(tmp_path / "results")["x"] == 2
+        persist.open(tmp_path / "results", "w")["x"] = 1
+    results.info["x"]
+    assert copy.deepcopy(results.info)["x"] is None
+
+
+def test_a_data_set_that_is_being_changed_is_not_pickled(results):
+    with results.batch(), pytest.raises(DataSetError, match="a batch is open"):
+        pickle.dumps(results)
+    exclusive = persist.DataSet(results.path, "w", synchronize=False)
+    with pytest.raises(DataSetError, match="holds its lock"):
+        pickle.dumps(exclusive)
+    exclusive.close()
+
+
+def test_a_data_set_is_no_value_since_its_place_would_be_written(results):
+    results["x"] = 1
+    for value in (results, persist.DataSet(results.path)):
+        with pytest.raises(UnsupportedObjectError, match=r"Cannot store y.*a data set is a folder"):
+            results["y"] = value
+    assert list(results) == ["x"]
