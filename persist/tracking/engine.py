@@ -149,7 +149,8 @@ class Connection(Transactional):
         """Context manager that raises the error of persist for one of DuckDB."""
         try:
             yield
-        except import_optional("duckdb").Error as error:
+        # DuckDB 1 says so where it cannot take a value.
+        except (import_optional("duckdb").Error, RuntimeError) as error:
             if isinstance(error, StoreError):
                 raise
             if _CORRUPT.search(str(error)):
