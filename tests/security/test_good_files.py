@@ -342,3 +342,57 @@ def test_tensors_are_read_with_the_methods_that_rules_call(scoped: bool) -> None
     assert all(found[name].tolist() == names[name].tolist() for name in names)
     assert found["trained"].requires_grad
     assert found["short"].dtype is torch.bfloat16
+
+
+COLUMN = """
+import pandas
+from tests.security.columns import Column
+column = Column([1, 2])
+column.__dict__.update({!r})
+x = pandas.DataFrame({{'a': column}})
+"""
+TABLE = """
+import pandas
+from tests.security.columns import Table
+frame = pandas.DataFrame({'a': [1, 2]})
+x = Table.__new__(Table)
+pandas.DataFrame.__init__(x, frame)
+x.__finalize__(frame)
+"""
+
+
+def test_columns_and_tables_of_trusted_classes_are_read() -> None:
+    pytest.importorskip("pandas")
+    found = persist.load(COLUMN.format({"unit": "m"}), trusted=["tests.security.columns.Column"])
+    assert found["x"]["a"].tolist() == [1, 2]
+    found = persist.load(TABLE, trusted=["tests.security.columns.Table"])
+    assert type(found["x"]).__name__ == "Table"
+    assert found["x"]["a"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        COLUMN.format(
+            {"__array_interface__": {"data": (1, True), "shape": (1,), "typestr": "<i8"}}
+        ),
+        TABLE.replace("Table.__new__(Table)", "pandas.DataFrame({'b': [1]})"),
+        TABLE.replace("__init__(x, frame)", "__init__(x, [1])"),
+        TABLE.replace("x.__finalize__", "frame.__finalize__"),
+    ],
+    ids=["address", "not its own", "not a frame", "of a frame"],
+)
+def test_columns_and_tables_of_trusted_classes_do_no_more(source: str) -> None:
+    pytest.importorskip("pandas")
+    with pytest.raises(persist.UntrustedError):
+        persist.load(source, trusted=["tests.security.columns."])
+
+
+def test_a_tensor_takes_no_more_memory_than_it_says() -> None:
+    torch = pytest.importorskip("torch")
+    source = written({"x": torch.ones(1).expand(3, 2)}, scoped=False)
+    trusted = persist.untrusted_names(source)
+    assert persist.load(source, trusted=trusted)["x"].tolist() == [[1, 1]] * 3
+    for shape in ("(3000000, 2000000)", "[3, 2]", "(3,), (0,), (0,"):
+        with pytest.raises(persist.UntrustedError):
+            persist.load(source.replace("(3, 2)", shape), trusted=trusted)

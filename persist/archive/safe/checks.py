@@ -9,6 +9,7 @@ import enum
 import fractions
 import pathlib
 import re
+import sys
 import types
 import uuid
 import zoneinfo
@@ -50,6 +51,7 @@ _DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Co
 _SETS = (set, frozenset, collections.deque)
 _ITERABLES = (*_LISTS, *_DICTS, *_SETS, str, bytes, bytearray, range, types.MappingProxyType)
 
+_ARRAY_NAMES = frozenset(["__array_interface__", "__array_struct__", "__array__"])
 # numpy makes no more dimensions than this.
 _MAX_NESTING = 64
 
@@ -65,13 +67,13 @@ def is_atom(value: Any) -> bool:
     return cls.__module__.partition(".")[0] in ("numpy", "pandas", "pyarrow", "pytz")
 
 
-def check_data(*values: Any, zones: bool = False) -> None:
+def check_data(*values: Any, trusted: bool = False) -> None:
     """Refuse what is not data through and through.
 
     Data are atoms, and lists, tuples, dicts and sets of such, of exactly these types. numpy and
     pandas ask each object that they are given for attributes such as ``__array_interface__``, which
-    is an address in memory, so they are given no other objects. With `zones`, time zones of trusted
-    classes pass too.
+    is an address in memory, so they are given no other objects. With `trusted`, time zones and
+    columns of trusted classes pass too.
     """
     seen: set[int] = set()
     # The items of an array of objects may be anything that numpy does not take for an array.
@@ -88,7 +90,7 @@ def check_data(*values: Any, zones: bool = False) -> None:
             parts = [*value, *value.values()]
         elif isinstance(value, numpy.ndarray) and value.dtype.hasobject:
             parts, is_item = value.ravel().tolist(), True
-        elif is_atom(value) or (zones and isinstance(value, datetime.tzinfo)):
+        elif is_atom(value) or (trusted and _is_part_of_pandas(value)):
             continue
         elif is_item:
             _check_no_array(value)
@@ -103,9 +105,21 @@ def check_data(*values: Any, zones: bool = False) -> None:
             waiting.extend((part, is_item) for part in parts)
 
 
+def _is_part_of_pandas(value: Any) -> bool:
+    """Return True for an object that pandas knows by its class: a time zone, or a column."""
+    if isinstance(value, datetime.tzinfo):
+        return True
+    pandas = sys.modules.get("pandas")
+    return (
+        pandas is not None
+        and isinstance(value, pandas.api.extensions.ExtensionArray)
+        and _ARRAY_NAMES.isdisjoint(getattr(value, "__dict__", ()))
+    )
+
+
 def _check_no_array(value: Any) -> None:
     """Refuse an object that numpy would take for an array at some address."""
-    for name in ("__array_interface__", "__array_struct__", "__array__"):
+    for name in sorted(_ARRAY_NAMES):
         try:
             found = getattr(value, name, None)
         except Exception:

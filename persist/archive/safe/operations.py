@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import types
 from typing import Any
 
@@ -40,11 +41,20 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
 }
 
 
-# What rules call on objects of trusted classes.
+# What rules call on objects of trusted classes, and of classes that are derived from these.
+_FINALIZED = ("__finalize__",)
 _WRITTEN = {
     "PIL.Image.Image": ("copy",),
+    "pandas.DataFrame": _FINALIZED,
+    "pandas.Series": _FINALIZED,
+    "pandas.core.frame.DataFrame": _FINALIZED,  # so pandas 2 names them
+    "pandas.core.series.Series": _FINALIZED,
     "polars.series.series.Series": ("cast", "set_sorted"),
-    "torch.Tensor": ("conj", "permute", "requires_grad_", "view"),
+    "pyarrow.lib.Array": ("cast",),
+    "torch.Tensor": (
+        *("as_strided", "as_subclass", "conj", "permute", "requires_grad_", "untyped_storage"),
+        "view",
+    ),
     "xarray.core.indexes.PandasIndex": ("create_variables",),
     "xarray.core.indexes.PandasMultiIndex": ("create_variables",),
 }
@@ -108,8 +118,13 @@ class Operations:
         if method is not None:
             return method(self._load, obj, *args, **kwargs)
         cls = type(obj)
-        written = _WRITTEN.get(f"{cls.__module__}.{cls.__qualname__}", ())
-        if name in written and self._load.has_made(obj):
+        bases = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
+        if self._load.has_made(obj) and any(name in _WRITTEN.get(base, ()) for base in bases):
+            if name == "as_strided":
+                if len(args) != 2 or kwargs:
+                    raise UntrustedError("as_strided is called with a shape and strides")
+                # Strides of 0 make as many elements of one.
+                self._budget.take(_size_of(args[0]))
             return self._load.add(_own(getattr(cls, name), obj, *args, **kwargs))
         if name in _FILLS and (type(obj) in _CONTAINERS or self._load.has_made(obj)):
             if kwargs or len(args) != 1:
@@ -226,6 +241,14 @@ def _check_names(state: Any) -> None:
             for name in part:
                 if type(name) is str and name != "__dict__":
                     settable(name)
+
+
+def _size_of(shape: Any) -> int:
+    """Return the memory for the elements of a tensor, as complex numbers."""
+    if type(shape) is not tuple or not all(type(length) is int for length in shape):
+        raise UntrustedError("the shape of a tensor is a tuple of int")
+    size: int = math.prod(shape)
+    return 16 * abs(size)
 
 
 def _own(function: Any, *args: Any, **kwargs: Any) -> Any:

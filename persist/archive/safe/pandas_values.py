@@ -34,7 +34,7 @@ def _pandas(name: str) -> Handler:
 
     def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
         values = [*args, *kwargs.values()]
-        check_data(*values, zones=True)
+        check_data(*values, trusted=True)
         _charge(values, load)
         return resolved(f"pandas:{name}")(*args, **kwargs)
 
@@ -68,13 +68,31 @@ def _zone(load: Load, name: Any, /) -> Any:
     return pytz.timezone(name)
 
 
+def _initializer(name: str) -> Handler:
+    """Return a handler that fills an object of a trusted class derived from one of pandas."""
+
+    def handler(load: Load, obj: Any, values: Any, /) -> None:
+        cls = resolved(f"pandas:{name}")
+        if not load.has_made(obj) or not isinstance(obj, cls) or type(values) is not cls:
+            raise UntrustedError(
+                f"{name}.__init__ takes an object of a trusted class, and a {name}"
+            )
+        cls.__init__(obj, values)
+
+    return handler
+
+
+for _name in ("DataFrame", "Series"):
+    ENTRIES[f"pandas.{_name}.__init__"] = Entry(_initializer(_name), is_value=False)
+
+
 def _method(name: str, *keywords: str) -> Handler:
     """Return a method of objects of pandas that is called with data."""
 
     def handler(load: Load, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         if set(kwargs) - set(keywords):
             raise UntrustedError(f"{name} is read with other arguments")
-        check_data(*args, *kwargs.values(), zones=True)
+        check_data(*args, *kwargs.values(), trusted=True)
         return getattr(obj, name)(*args, **kwargs)
 
     return handler

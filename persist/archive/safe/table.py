@@ -210,7 +210,7 @@ def plain(name: str, *exact: type) -> Handler:
     def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
         values = [*args, *kwargs.values()]
         if not exact:
-            check_data(*values, zones=True)
+            check_data(*values, trusted=True)
         for value in values if exact else ():
             if type(value) not in exact:
                 raise UntrustedError(f"a {type(value).__qualname__} stands where it is not read")
