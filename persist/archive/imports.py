@@ -64,6 +64,7 @@ _HOMES = (
 
 # Public packages that offer what their modules, or a private one, define.
 _OFFERED = {
+    "scipy.stats._qmc": "scipy.stats.qmc",
     "torch._C._nn": "torch.nn.functional",
     "torch.nn.modules": "torch.nn",
     "torch.optim": "torch.optim",

@@ -33,7 +33,7 @@ OBJECTS: dict[str, Any] = {
 }
 OBJECTS |= {
     "ufuncs": lambda: [scipy.special.erf, scipy.special.psi, scipy.special.jn],
-    "functions": lambda: [scipy.optimize.minimize, scipy.special.logsumexp],
+    "functions": lambda: [scipy.optimize.minimize, scipy.special.logsumexp, scipy.stats.qmc.Sobol],
     "distribution": lambda: scipy.stats.norm,
     "frozen distribution": lambda: scipy.stats.gamma(2.0, scale=3.0),
     "multivariate distribution": lambda: scipy.stats.multivariate_normal([0.0, 1.0]),
