@@ -81,6 +81,10 @@ class NamedSet(set[Any]):
     """A set with attributes."""
 
 
+class NamedFrozenSet(frozenset[Any]):
+    """A frozen set with attributes."""
+
+
 class NamedTuple_(tuple[Any, ...]):
     """A tuple with attributes."""
 

@@ -119,7 +119,7 @@ class Graph:
         # The containers that were met, each with what it was met in.
         self._owners: dict[int, Any] = {}
         self._alike: dict[type, bool] = {}
-        self._leaves_out = False
+        self._leaves_out = self._is_complete = False
         self._sets: list[tuple[Any, Reduction, int]] = []
         self._env: Any = None
         self._recent: tuple[Any, Reduced] | None = None
@@ -141,6 +141,7 @@ class Graph:
         if len(self.arrays) > 1:
             self._share_buffers()
         self._mark()
+        self._recent, self._is_complete = None, True
 
     def reduced(self, obj: Any) -> Reduced | None:
         """Return what a node reduces to, or None for a container."""
@@ -151,7 +152,9 @@ class Graph:
         # Most are asked for several times in a row.
         if self._recent is None or self._recent[0] is not obj:
             reduced = self._reduce(obj)
-            if type(reduced) is Reduction and reduced.members is not None:
+            # What was left out is a leaf. What is still to be visited may lead back to itself.
+            is_leaf = self._is_complete or id(obj) in self.nodes
+            if is_leaf and type(reduced) is Reduction and reduced.members is not None:
                 reduced.members = in_stable_order(reduced.members, self.reduced, lambda _: 0)
             self._recent = obj, reduced
         return self._recent[1]

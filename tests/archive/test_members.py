@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from persist.archive import Archive, restore
 from persist.archive.members import in_stable_order
 from persist.archive.reduce import reduce
-from tests.classes import ByState
+from tests.classes import ByState, NamedFrozenSet
 
 
 def unranked(member: Any) -> float:
@@ -53,3 +54,16 @@ def test_members_of_equal_content_are_ordered_by_rank() -> None:
 def test_members_that_differ_far_inside_are_told_apart() -> None:
     one, other = ((*[[0] for _ in range(100)], [last]) for last in (1, 2))
     assert in_stable_order([other, one], reduce, unranked) == [one, other]
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_sets_within_each_other_may_lead_back_to_the_outermost(scoped):
+    inner = NamedFrozenSet()
+    outer = NamedFrozenSet([0, NamedFrozenSet([inner, 1])])
+    inner.whole = outer
+    archive = Archive(scoped=scoped)
+    archive.insert(x=outer)
+    found = restore(str(archive))["x"]
+    (middle,) = found - {0}
+    (innermost,) = middle - {1}
+    assert innermost.whole is found
