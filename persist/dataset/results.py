@@ -736,7 +736,7 @@ class Results(MutableMapping[str, Any]):
                     self._keep_folder()
                 if held is None:
                     self._lock.check_held()
-                elif identity_of(held.path, follow=False) != held.identity:
+                elif not held.is_intact():
                     raise LostLockError(
                         f"Lost lock on {held.path}! Others may have written; try again"
                     )

@@ -125,7 +125,7 @@ class SoftLock:
         self.path = path
         # Whoever closes a data set need not be the thread that opened it.
         self._file = SoftFileLock(path, timeout=0, thread_local=False)
-        self.identity: tuple[int, int] | None = None
+        self._identity: tuple[int, int] | None = None
         self.pid = os.getpid()
 
     @property
@@ -138,7 +138,7 @@ class SoftLock:
         # Older releases take away the file of a dead owner, and leave the lock to the next try.
         if not (self._is_made() or self._is_made()):
             return False
-        self.identity = identity_of(self.path, follow=False)
+        self._identity = identity_of(self.path, follow=False)
         return True
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class SoftLock:
 
     def is_intact(self) -> bool:
         """Return True if the file that was made is still the one at its path."""
-        return self.identity is not None and identity_of(self.path, follow=False) == self.identity
+        return self._identity is not None and identity_of(self.path, follow=False) == self._identity
 
     def holder(self) -> Holder | None:
         """Return the owner; None if there is none, or it does not say so."""
@@ -203,13 +203,16 @@ class LockFile(io.FileIO):
     """
 
     path = ""
-    identity: tuple[int, int] | None = None
+    status: os.stat_result
     thread = 0
     pid = 0
 
     def is_intact(self) -> bool:
         """Return True if the file that was locked is still the one at its path."""
-        return identity_of(self.path, follow=False) == self.identity
+        try:
+            return os.path.samestat(self.status, os.lstat(self.path))
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Empty, unlock and close the file, if it is still open."""
@@ -247,12 +250,11 @@ def lock_file(path: str) -> LockFile | None:
             if not _is_locked(file.fileno(), path):
                 file.close()
                 return None
-            found = os.fstat(file.fileno())
-            file.identity = (found.st_dev, found.st_ino)
-            if found.st_size:
+            file.status = os.fstat(file.fileno())
+            if file.status.st_size:
                 # A holder that was killed left its name.
                 os.ftruncate(file.fileno(), 0)
-            if identity_of(path, follow=False) == file.identity:
+            if file.is_intact():
                 try:  # noqa: SIM105 - suppress takes a microsecond, of thirty
                     write_at(file.fileno(), this_holder(file.pid), 0)
                 except OSError:
