@@ -45,8 +45,12 @@ def distributions_of(module: str) -> list[str]:
 
 @functools.cache
 def _provided(module: str) -> list[tuple[str, str]]:
-    # A distribution's metadata take 4 ms to parse: only of those that are asked for.
-    found = {d.metadata["Name"]: d.version for d in reversed(_distributions().get(module, []))}
+    # A distribution's metadata take 4 ms to parse: once, and only of those that are asked for.
+    found: dict[str, str] = {}
+    for distribution in _distributions().get(module, []):
+        metadata = distribution.metadata
+        # As in an import, the first of several installations counts.
+        found.setdefault(metadata["Name"], metadata["Version"])
     return list(found.items())
 
 
