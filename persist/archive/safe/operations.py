@@ -13,7 +13,16 @@ from persist.archive.safe.checks import charge_items, check_data, check_keys
 from persist.archive.safe.missing import Missing, record_method, set_attribute, update_attributes
 from persist.archive.safe.names import Names
 from persist.archive.safe.states import check_state, is_checked, is_compiled
-from persist.archive.safe.table import ATTRIBUTES, METHODS, SETTERS, describe, is_dunder, settable
+from persist.archive.safe.table import (
+    ATTRIBUTES,
+    METHODS,
+    SETTERS,
+    Load,
+    describe,
+    is_dunder,
+    method,
+    settable,
+)
 from persist.errors import ArchiveError, UntrustedError
 
 __all__ = ["Operations"]
@@ -41,6 +50,8 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
 }
 
 
+_ELEMENT = 16  # bytes of a complex number
+
 # What rules call on objects of trusted classes, and of classes that are derived from these.
 _FINALIZED = ("__finalize__",)
 _WRITTEN = {
@@ -52,8 +63,8 @@ _WRITTEN = {
     "polars.series.series.Series": ("cast", "set_sorted"),
     "pyarrow.lib.Array": ("cast",),
     "torch.Tensor": (
-        *("as_strided", "as_subclass", "conj", "permute", "requires_grad_", "untyped_storage"),
-        "view",
+        *("as_subclass", "conj", "permute", "requires_grad_"),
+        *("untyped_storage", "view"),
     ),
     "xarray.core.indexes.PandasIndex": ("create_variables",),
     "xarray.core.indexes.PandasMultiIndex": ("create_variables",),
@@ -120,11 +131,6 @@ class Operations:
         cls = type(obj)
         bases = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
         if self._load.has_made(obj) and any(name in _WRITTEN.get(base, ()) for base in bases):
-            if name == "as_strided":
-                if len(args) != 2 or kwargs:
-                    raise UntrustedError("as_strided is called with a shape and strides")
-                # Strides of 0 make as many elements of one.
-                self._budget.take(_size_of(args[0]))
             return self._load.add(_own(getattr(cls, name), obj, *args, **kwargs))
         if name in _FILLS and (type(obj) in _CONTAINERS or self._load.has_made(obj)):
             if kwargs or len(args) != 1:
@@ -243,12 +249,15 @@ def _check_names(state: Any) -> None:
                     settable(name)
 
 
-def _size_of(shape: Any) -> int:
-    """Return the memory for the elements of a tensor, as complex numbers."""
-    if type(shape) is not tuple or not all(type(length) is int for length in shape):
-        raise UntrustedError("the shape of a tensor is a tuple of int")
-    size: int = math.prod(shape)
-    return 16 * abs(size)
+@method("as_strided", "torch.Tensor")
+def _as_strided(load: Load, tensor: Any, shape: Any, strides: Any, /) -> Any:
+    """Return a view of a tensor, within the memory that its elements would take as numbers."""
+    is_shape = type(shape) is tuple and all(type(length) is int for length in shape)
+    if not (load.has_made(tensor) and is_shape):
+        raise UntrustedError("as_strided is read for a tensor, a tuple of int and strides")
+    # Strides of 0 make as many elements of one.
+    load.budget.take(_ELEMENT * abs(math.prod(shape)))
+    return load.add(_own(tensor.as_strided, shape, strides))
 
 
 def _own(function: Any, *args: Any, **kwargs: Any) -> Any:
