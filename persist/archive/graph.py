@@ -367,7 +367,7 @@ class Graph:
         return UnsupportedObjectError(reason, self.path(obj))
 
     def _check_end(self, owned: list[tuple[Any, Any]]) -> None:
-        """Raise UnsupportedObjectError if an object has a new one of its class each time."""
+        """Raise UnsupportedObjectError if each reduction of an object makes another of its kind."""
         for part, owner in owned:
             if type(part) is type(owner) and type(owner) not in CONTAINERS:
                 again = self._reduce(owner).parts()
@@ -375,7 +375,7 @@ class Graph:
                     raise self._endless(owner)
 
     def path(self, wanted: Any) -> str:
-        """Return how an expression leads from an inserted object to another, if deep in part."""
+        """Return the expression by which `wanted` is reached; a long one without its middle."""
         met = {id(obj): (name, None) for name, obj in reversed(self.roots)}
         waiting = deque(obj for _, obj in self.roots)
         while waiting and id(wanted) not in met:

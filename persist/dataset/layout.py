@@ -192,7 +192,7 @@ def check_data_set(folder: str, verb: str) -> None:
 
 
 def check_access(folder: str, error: OSError) -> None:
-    """Raise an error with a remedy if one of the system is about a file of a data set.
+    """Raise an error that names the remedy, if an OSError is about a file of a data set.
 
     NoAccessError for lack of permission, DamagedError where a link or a folder is in its place.
     """
@@ -238,7 +238,7 @@ def package_files() -> dict[str, bytes]:
 
 
 def has_attributes(path: str) -> bool:
-    """Return True if our lines are in a file to which users may add others."""
+    """Return True if a ``.gitattributes`` file has our lines; users may add others."""
     with open_regular(path, follow=True) as file:
         return set(_ATTRIBUTES.splitlines()) <= set(file.read().splitlines())
 

@@ -321,7 +321,7 @@ def read_tip(folder: str) -> list[tuple[int, str]]:
 
 
 def tips(data: bytes) -> list[tuple[int, str]]:
-    """Return what the file of the tip says, apart from damaged lines, if it was being written."""
+    """Parse the file of the tip. Damaged lines are skipped: it may be read while it is written."""
     lines = filter(is_tip, data.splitlines())
     return [(int(line[:12]), line[13:29].decode()) for line in lines]
 

@@ -289,7 +289,7 @@ def _check_value(folder: str, key: str, files: dict[str, FileRecord]) -> dict[st
 
 
 def _check_passing(folder: str, error: Exception) -> None:
-    """Raise UnreadableError for an error that says nothing of what is in a file."""
+    """Raise UnreadableError for an error of the system, which does not mean damage."""
     number = getattr(error, "errno", None)
     if isinstance(number, int) and number not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         raise UnreadableError(

@@ -912,7 +912,7 @@ class Results(MutableMapping[str, Any]):
 
 @rule(Results)
 def refuse_results(results: Results) -> NoReturn:
-    """Refuse a data set as a value: pickle may note where it is, and an archive may not."""
+    """Refuse to store a data set as a value, which would write its path into the archive."""
     raise UnsupportedObjectError(
         "a data set is a folder, not a value; use its group() for a data set inside it, or store "
         "the values"

@@ -106,7 +106,7 @@ def check_data(*values: Any, trusted: bool = False) -> None:
 
 
 def _is_part_of_pandas(value: Any) -> bool:
-    """Return True for an object that pandas knows by its class: a time zone, or a column."""
+    """Return True for an object that pandas recognises by its class: a time zone, or a column."""
     if isinstance(value, datetime.tzinfo):
         return True
     pandas = sys.modules.get("pandas")
