@@ -43,21 +43,18 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 FORMATS = ["npy", "npz", "hdf5"]
 VERSION = re.compile(r"(?<=^data_)(\w+)\.[0-9]+(?=$|/|\.npz|\.hd5)")
 
-# Without waiting for the disk, the same is done in the same order: some stand for all.
-KILLED_IN = [*itertools.product(["npy"] if IS_SHORT else FORMATS, [True], OPERATIONS)]
-if not IS_SHORT:
-    KILLED_IN += [
-        ("npy", False, name) for name in OPERATIONS if OPERATIONS[name].start in ("filled", "empty")
-    ]
-# The format makes a difference where arrays are written, replaced and removed.
+# The format makes a difference where arrays are written, replaced and removed. What is not
+# durable is done in the same order, as a test below says.
 WITH_ARRAYS = [
     "set a new key",
     "set a new key to an equal array",
     "overwrite large by large",
     "batch",
 ]
-FAILING_IN = [("npy", name) for name in (WITH_ARRAYS if IS_SHORT else OPERATIONS)]
-FAILING_IN += [] if IS_SHORT else itertools.product(["npz", "hdf5"], WITH_ARRAYS)
+OPERATIONS_IN_FORMATS = [
+    *(("npy", name) for name in OPERATIONS),
+    *itertools.product(["npz", "hdf5"], WITH_ARRAYS),
+]
 
 every_operation = pytest.mark.parametrize("name", OPERATIONS)
 every_format = pytest.mark.parametrize("data_format", FORMATS)
@@ -168,12 +165,10 @@ def check_verified(folder):
             persist.verify(folder)
 
 
-@pytest.mark.parametrize(("data_format", "durable", "name"), KILLED_IN)
+@pytest.mark.parametrize(("data_format", "name"), OPERATIONS_IN_FORMATS)
 @pytest.mark.cases(3)
-def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(
-    root, name, data_format, durable
-):
-    trial = Trial(root, name, data_format, durable)
+def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(root, name, data_format):
+    trial = Trial(root, name, data_format, durable=True)
     outcomes = set()
     for kill in some_of(kill_points(trial.calls, trial.changed), 8):
         folder = trial.copy()
@@ -250,7 +245,8 @@ def test_what_is_not_durable_is_done_in_the_same_order(root, name, data_format):
     assert changes[0]
 
 
-@pytest.mark.parametrize(("data_format", "name"), FAILING_IN)
+@pytest.mark.parametrize(("data_format", "name"), OPERATIONS_IN_FORMATS)
+@pytest.mark.cases(4)
 def test_a_disk_that_fails_at_any_call_leaves_the_state_before_or_after(root, name, data_format):
     trial = Trial(root, name, data_format, durable=True)
     failures = tried = 0

@@ -28,7 +28,7 @@ from tests.security.models import MODELS, features, fitted
 from tests.security.values import values
 from tests.strategies import ATOMS, cyclic_graphs, graphs
 
-SIZE = 3500 if IS_SHORT else 10_000
+SIZE = 3500 if IS_SHORT else 7000
 DATA = Path(__file__).parents[1] / "data"
 
 both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "scoped"])

@@ -165,7 +165,7 @@ def test_changed_npy_headers_raise_errors_of_persist_or_are_read(tmp_path) -> No
 def test_changed_files_raise_errors_of_persist_or_are_read(kind: str, tmp_path: Path) -> None:
     if kind == "store":
         pytest.importorskip("duckdb")
-    number, end = 0, 8 if IS_SHORT else EXAMPLES // 40
+    number, end = 0, 8 if IS_SHORT else EXAMPLES // 80
     given_up = []
     while number < end:
         command = [sys.executable, "-m", "tests.security.mutations", kind, str(tmp_path)]
