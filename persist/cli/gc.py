@@ -27,12 +27,11 @@ __all__ = ["run"]
         help="keep what is younger (default: 24 where the artifacts are shared, 0 in a folder)",
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Remove the artifacts that no chain needs."""
     with open_store(args.workspace) as store:
         removed = store.gc_artifacts(
             unreferenced=args.unreferenced,
             grace_period=None if args.grace is None else args.grace * 3600,
         )
-    print_result(args, {"removed": removed}, f"removed {removed} files")
-    return 0
+    print_result({"removed": removed}, f"removed {removed} files")

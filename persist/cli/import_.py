@@ -50,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
         )
     known = f", {len(done.known)} known already" if done.known else ""
     print_result(
-        args,
         {
             "runs": done.runs,
             "known": done.known,

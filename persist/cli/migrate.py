@@ -47,7 +47,6 @@ def run(args: argparse.Namespace) -> int:
     for reason in done.not_copied:
         print_aside(f"not copied: {reason}")
     print_result(
-        args,
         {"rows": done.rows, "artifacts": done.artifacts, "not_copied": done.not_copied},
         f"copied {done.rows['runs']} runs, {done.rows['predictions']} predictions and "
         f"{done.artifacts} artifacts",

@@ -69,7 +69,7 @@ class Command:
     """What `command` makes of a function."""
 
     name: str
-    run: Callable[[argparse.Namespace], int]
+    run: Callable[[argparse.Namespace], int | None]
     example: str
     arguments: Sequence[Argument]
     statuses: Mapping[int, str]
@@ -98,8 +98,8 @@ class Command:
 
 def command(
     name: str, example: str, *arguments: Argument, statuses: Mapping[int, str] | None = None
-) -> Callable[[Callable[[argparse.Namespace], int]], Command]:
-    """Decorate a function that takes the parsed arguments and returns the exit status.
+) -> Callable[[Callable[[argparse.Namespace], int | None]], Command]:
+    """Decorate a function that takes the parsed arguments, and returns the exit status if not 0.
 
     Its docstring is the help, whose first sentence is shown in the list of commands. `example` has
     one command a line; `statuses` are those besides `STATUSES`.

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from persist.display import aligned, harmless, short_repr
 
@@ -23,6 +23,7 @@ __all__ = [
     "clear_progress",
     "has_color",
     "has_rich",
+    "is_json",
     "is_plain",
     "is_quiet",
     "jsonable",
@@ -37,27 +38,39 @@ __all__ = [
     "shows_progress",
 ]
 
-_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
-_COLOR: ContextVar[str] = ContextVar("color", default="auto")
 Rows = Sequence[Sequence[str]]
 _COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
 _ATOMS = (bool, int, str, type(None))
 
 
+class _Options(NamedTuple):
+    json: bool = False
+    quiet: bool = False
+    color: str = "auto"
+
+
+_DEFAULT = _Options()
+_OPTIONS: ContextVar[_Options] = ContextVar("options", default=_DEFAULT)
+
+
 @contextlib.contextmanager
 def output_options(args: argparse.Namespace) -> Iterator[None]:
-    """Context manager that applies ``--quiet`` and ``--color``."""
-    quiet, color = _QUIET.set(args.quiet), _COLOR.set(args.color)
+    """Context manager that applies ``--json``, ``--quiet`` and ``--color``."""
+    token = _OPTIONS.set(_Options(args.json, args.quiet, args.color))
     try:
         yield
     finally:
-        _QUIET.reset(quiet)
-        _COLOR.reset(color)
+        _OPTIONS.reset(token)
+
+
+def is_json() -> bool:
+    """Return True if one JSON document is printed in place of text."""
+    return _OPTIONS.get().json
 
 
 def is_quiet() -> bool:
     """Return True if only results and errors are printed."""
-    return _QUIET.get()
+    return _OPTIONS.get().quiet
 
 
 def shows_progress() -> bool:
@@ -88,8 +101,9 @@ def has_color(stream: TextIO) -> bool:
     ``--color`` decides, then the variables NO_COLOR and FORCE_COLOR, then whether `stream` is a
     terminal that knows colours.
     """
-    if _COLOR.get() != "auto":
-        return _COLOR.get() == "always"
+    wanted = _OPTIONS.get().color
+    if wanted != "auto":
+        return wanted == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -97,11 +111,9 @@ def has_color(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def print_listing(
-    as_json: bool, document: Any, columns: Sequence[str], rows: Rows, nothing: str
-) -> None:
+def print_listing(document: Any, columns: Sequence[str], rows: Rows, nothing: str) -> None:
     """Print `document` as JSON, or rows under the names of their columns, or that it is empty."""
-    if as_json:
+    if is_json():
         print_document(document)
     elif rows:
         print_table(columns, rows)
@@ -157,12 +169,12 @@ def print_document(document: Any) -> None:
     print(json.dumps(jsonable(document), allow_nan=False, indent=2))
 
 
-def print_result(args: argparse.Namespace, document: Any, text: str) -> None:
-    """Print what a command did: `document` with ``--json``, else `text` unless ``--quiet``."""
-    if args.json:
+def print_result(document: Any, done: str = "", text: str = "") -> None:
+    """Print `document` with ``--json``, else `text`; then `done` unless ``--quiet``."""
+    if is_json():
         print_document(document)
-    elif text and not is_quiet():
-        print_text(text)
+    elif lines := [line for line in (text, "" if is_quiet() else done) if line]:
+        print_text("\n".join(lines))
 
 
 def jsonable(value: Any) -> Any:

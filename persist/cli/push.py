@@ -26,7 +26,7 @@ __all__ = ["run"]
     ),
     *TRANSFER,
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Publish a data set in an object store.
 
     Readers see the version before or this one; files that are there already are not sent again.
@@ -41,5 +41,4 @@ def run(args: argparse.Namespace) -> int:
         text = f"{verb} {len(done.sent)} files, {done.size} bytes; {done.kept} there already"
     if grace is not None:
         text += f"; {removed} {len(done.pruned)} unused files"
-    print_result(args, {**vars(done), "sent": list(done.sent), "pruned": list(done.pruned)}, text)
-    return 0
+    print_result({**vars(done), "sent": list(done.sent), "pruned": list(done.pruned)}, text)

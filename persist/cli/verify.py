@@ -10,8 +10,8 @@ from typing import Any
 
 from persist.cli.errors import CommandError, one_line
 from persist.cli.options import argument, command
-from persist.cli.output import is_quiet, print_document, print_text, shows_progress
-from persist.cli.storages import walk_tasks
+from persist.cli.output import is_quiet, print_result, shows_progress
+from persist.cli.storages import open_experiment
 from persist.cli.stores import open_store
 from persist.errors import PersistError
 from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
@@ -57,16 +57,15 @@ def run(args: argparse.Namespace) -> int:
             documents[path] = {"ok": False, "checked": 0, "error": text}
             status = 2
     documents = {without_password(path): found for path, found in documents.items()}
-    if args.json:
-        single = len(args.paths) == 1
-        (first, *_) = documents.values()
-        print_document(first if single else {"ok": not status, "paths": documents})
-    else:
-        for path, found in documents.items():
-            if is_quiet() and found["ok"]:
-                continue
-            prefix = f"{path}: " if len(documents) > 1 else ""
-            print_text("\n".join(prefix + line for line in _lines(found)))
+    lines = [
+        f"{path}: {line}" if len(documents) > 1 else line
+        for path, found in documents.items()
+        if not (is_quiet() and found["ok"])
+        for line in _lines(found)
+    ]
+    (first, *others) = documents.values()
+    whole = {"ok": not status, "paths": documents} if others else first
+    print_result(whole, text="\n".join(lines))
     return status
 
 
@@ -135,8 +134,10 @@ def _verify_experiment(path: str) -> dict[str, Any]:
 
 def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the name of each part of an experiment, and a function that reads all of it."""
-    for subject, task, open_task in walk_tasks(path):
-        yield f"{subject}/{task}", partial(lambda open_task: len(open_task()), open_task)
+    from persist.experiment.view import readers
+
+    for subject, task, reader in readers(open_experiment(path)):
+        yield f"{subject}/{task}", partial(len, reader)
     if os.path.isfile(path):
         yield os.path.basename(path), partial(_read_hdf5, path)
     for folder, _, names in os.walk(path):
