@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from persist.cli.errors import CommandError, one_line
 from persist.display import human_size, shape_text, short_type
 from persist.exchange.kinds import Kind, kind_of, why_unknown
-from persist.urls import is_url
+from persist.urls import is_database, is_url
 
 if TYPE_CHECKING:
     from persist.dataset import Entry, Results
@@ -32,8 +32,8 @@ def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
 
 
 def check_local(path: str, verb: str) -> None:
-    """Refuse a URL where a command takes a folder, since it would be read as a relative path."""
-    if is_url(path):
+    """Refuse a URL where a command takes a path, since it would be read as a relative one."""
+    if is_url(path) and not is_database(path):
         raise CommandError(f"cannot {verb} {path}: {why_unknown(path)}")
 
 

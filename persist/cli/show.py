@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.datasets import Described, info_of, key_in, open_dataset
+from persist.cli.datasets import Described, check_local, info_of, key_in, open_dataset
 from persist.cli.errors import CommandError
 from persist.cli.options import TRUST, WORKSPACE, argument, command
 from persist.cli.output import print_result
@@ -15,7 +15,6 @@ from persist.cli.values import print_value
 from persist.cli.workspaces import show_item
 from persist.display import aligned, human_size, shown
 from persist.exchange.kinds import Kind, kind_of
-from persist.urls import is_database, is_url
 
 if TYPE_CHECKING:
     from persist.dataset import Results
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     if args.key is None:
         _show_run(args.dataset, args.workspace)
         return
-    _refuse_url(args.dataset)
+    check_local(args.dataset, "show")
     if kind_of(args.dataset) is Kind.WORKSPACE:
         show_item(args.dataset, args.key)
         return
@@ -61,26 +60,15 @@ def run(args: argparse.Namespace) -> None:
         print_value(_description(described), document, lambda: _load(holder, key))
 
 
-def _refuse_url(dataset: str) -> None:
-    if is_database(dataset):
-        raise CommandError(
-            f"cannot show {dataset}: name the id of a run, and the database with --workspace"
-        )
-    if is_url(dataset):
-        raise CommandError(
-            f"cannot show {dataset}: pull the data set with persist pull, and show the copy"
-        )
-
-
 def _show_run(run: str, workspace: str) -> None:
-    if kind_of(run) is Kind.STORE and not is_url(run):
+    if kind_of(run) is Kind.STORE:
         raise CommandError(
-            f"cannot show {run}: it is a store of runs; name the id of one, as persist runs {run} "
-            f"lists them, and --workspace {run}"
+            f"cannot show {run}: it is a store of runs; name the id of one, as persist runs lists "
+            "them, and the store with --workspace"
         )
+    check_local(run, "show")
     if os.path.exists(run):
         raise CommandError(f"cannot show {run}: no KEY given; run persist ls to list keys")
-    _refuse_url(run)
     with open_store(workspace) as store:
         found = store.provenance(store.find_id("run", run))
     lines: list[tuple[str, str]] = []

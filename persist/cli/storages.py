@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from persist.cli.datasets import check_local
 from persist.cli.errors import CommandError
 from persist.cli.output import print_listing, print_result
 from persist.exchange.kinds import Kind, kind_of
-from persist.urls import is_url
 
 if TYPE_CHECKING:
     from persist.experiment import Storage, WorkingDataset
@@ -20,9 +20,8 @@ _COLUMNS = ("task", "trials", "attributes", "arrays", "dropped")
 
 def check_storage(path: str, verb: str) -> None:
     """Refuse what is there if it is anything but a storage, or a folder that may become one."""
+    check_local(path, verb)
     kind = kind_of(path)
-    if is_url(path):
-        raise CommandError(f"cannot {verb} {path}: it is a URL, not a folder")
     if kind not in (Kind.STORAGE, None):
         raise CommandError(
             f"cannot {verb} {path}: it is a {kind.value}, not an experiment; name the folder of one"

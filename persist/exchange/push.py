@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import secrets
 import time
@@ -42,9 +43,8 @@ from persist.exchange.published import (
     files_of_release,
     published_set,
 )
-from persist.exchange.snapshot import ChangedError, SetSnapshot, retried, snapshot_of
-from persist.files import open_regular
-from persist.files.digest import FileRecord, digest_file, digest_pieces
+from persist.exchange.snapshot import SetSnapshot, copy_checked, retried, snapshot_of
+from persist.files.digest import FileRecord, digest_pieces
 from persist.progress import Meter, Progress
 from persist.urls import without_password
 
@@ -336,23 +336,16 @@ class _Push:
         """Send a file, after it was compared with its record."""
         _, path, record = file
         target = blob_name(record.sha256)
+        data = io.BytesIO()
         if (known := files_of_release().get(record)) is not None:
             self._store.put(target, known)
-            return
-        try:
-            if record.size > _LARGE:
-                # Its name is never used for another version.
-                if digest_file(path) != record:
-                    raise ChangedError(f"{path} is not what the manifest says")
-                self._store.put(target, Path(path), max_concurrency=_PARTS)
-                return
-            with open_regular(path) as content:
-                data = content.read(record.size + 1)
-        except FileNotFoundError as error:
-            raise ChangedError(f"{path} is missing; run: persist verify") from error
-        if digest_pieces([data]) != record:
-            raise ChangedError(f"{path} is not what the manifest says; run: persist verify")
-        self._store.put(target, data)
+        elif record.size > _LARGE:
+            # Its name is never used for another version.
+            copy_checked(path, record, None)
+            self._store.put(target, Path(path), max_concurrency=_PARTS)
+        else:
+            copy_checked(path, record, data)
+            self._store.put(target, data.getvalue())
 
     def _commit(
         self, mine: Head, sets: list[SetSnapshot], known: Head | None, etag: str | None

@@ -37,7 +37,7 @@ from persist.exchange.published import (
     files_of_release,
     published_set,
 )
-from persist.exchange.snapshot import SetSnapshot, copy_pieces
+from persist.exchange.snapshot import SetSnapshot, copy_pieces, read_pieces
 from persist.files import confine
 from persist.files.digest import FileRecord, digest_pieces
 from persist.urls import without_password
@@ -147,10 +147,7 @@ class Location:
                 self._fs.invalidate_cache(path)
                 opened = self._fs.open(path, "rb", cache_type="none")
             with opened as file:
-                left = _LARGEST_LIST if size is None else size
-                while left >= 0 and (piece := file.read(min(_PIECE, left + 1))):
-                    left -= len(piece)
-                    yield piece
+                yield from read_pieces(file, _LARGEST_LIST if size is None else size, _PIECE)
 
     @contextlib.contextmanager
     def _translated(self, name: str) -> Iterator[None]:
