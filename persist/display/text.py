@@ -119,12 +119,12 @@ def first_lines(text: str, count: int) -> str:
     >>> print(first_lines("x = 1\ny = 2\nz = 3", 2))
     x = 1
     y = 2
-    # … 1 more lines
+    … 1 more lines
     """
     found = text.expandtabs().splitlines()
     shown = [cell(line, _LINE_WIDTH + 1) for line in found[:count]]
     if len(found) > count:
-        shown.append(f"# … {len(found) - count} more lines")
+        shown.append(f"… {len(found) - count} more lines")
     return "\n".join(shown)
 
 
