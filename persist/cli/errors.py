@@ -24,6 +24,8 @@ def one_line(error: BaseException) -> str:
     is_ours = isinstance(error, PersistError) and type(error).__str__ is not OSError.__str__
     if not is_ours and isinstance(error, OSError) and error.filename and error.strerror:
         text = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, UnicodeEncodeError):
+        text = f"the locale has no {error.object[error.start]!r}; set PYTHONUTF8=1"
     elif type(error).__str__ is KeyError.__str__ and len(error.args) == 1:
         # A KeyError shows the repr of its message.
         text = str(error.args[0])

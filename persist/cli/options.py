@@ -41,7 +41,7 @@ _CALL = re.compile(r"call persist\.load\(\.\.\., trusted=\['([^']*)'\]\)")
 
 def argument(*names: str, **options: Any) -> Argument:
     """Return what declares an argument; see `argparse.ArgumentParser.add_argument`."""
-    if not names[0].startswith("-"):
+    if "action" not in options and options.get("default") != "":
         # An empty path would be the present folder.
         options.setdefault("type", _given)
     return lambda parser: parser.add_argument(*names, **options)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NotStored", "Plan", "Planned", "plan", "store"]
 
+_PACKED = "it is a data set, which needs no packing: copy its folder"
 # What reading a file may raise; anything else is an error of ours.
 _READING = (PersistError, ValueError, OSError, KeyError)
 
@@ -170,8 +171,12 @@ def _files(
 ) -> Iterator[File]:
     """Yield the files that are named, and those in folders; note what is not packed."""
     for path in paths:
+        file = File(path, os.path.basename(path), strict=not keep_going)
         if not os.path.isdir(path):
-            yield File(path, os.path.basename(path), strict=not keep_going)
+            yield file
+            continue
+        if is_data_set(path):
+            found.refuse(file, _PACKED)
             continue
         for name in _names_in(path, patterns, target, found):
             yield File(os.path.join(path, name), name, strict=False)
@@ -207,7 +212,7 @@ def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Ite
                     continue
                 if os.path.realpath(entry.path) == target:
                     continue
-                reason = "it is a data set, which needs no packing: copy its folder"
+                reason = _PACKED
             elif not entry.is_file(follow_symlinks=False):
                 reason = "it is not a regular file"
             elif not is_known(entry.path):

@@ -13,7 +13,7 @@ from persist.cli.datasets import check_local
 from persist.cli.errors import CommandError
 from persist.cli.options import FORM, JOBS, WORKSPACE, argument, command, form_of
 from persist.cli.output import print_result
-from persist.cli.stores import print_run
+from persist.cli.stores import check_new_store, print_run
 
 __all__ = ["run"]
 
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from persist.tracking import run as train
 
     check_local(args.data, "train on")
+    check_new_store(args.workspace, "record in")
     target = args.target[0] if args.target and len(args.target) == 1 else args.target
     columns = {"groups": args.groups, "sample_weight": args.weights, "index": args.index}
     if args.check:

@@ -15,6 +15,7 @@ from persist.cli.values import print_value
 from persist.cli.workspaces import show_item
 from persist.display import aligned, human_size, shown
 from persist.exchange.kinds import Kind, kind_of
+from persist.urls import is_url
 
 if TYPE_CHECKING:
     from persist.dataset import Results
@@ -61,13 +62,16 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _show_run(run: str, workspace: str) -> None:
-    if kind_of(run) is Kind.STORE:
+    kind = kind_of(run)
+    if kind is Kind.STORE:
+        # A password is hidden up to the last @ of a message: no URL is named twice.
+        listing = "persist runs" if is_url(run) else f"persist runs {run}"
         raise CommandError(
-            f"cannot show {run}: it is a store of runs; name the id of one, as persist runs lists "
+            f"cannot show {run}: it is a store of runs; name the id of one, as {listing} lists "
             "them, and the store with --workspace"
         )
     check_local(run, "show")
-    if os.path.exists(run):
+    if kind is not None or os.path.exists(run):
         raise CommandError(f"cannot show {run}: no KEY given; run persist ls to list keys")
     with open_store(workspace) as store:
         found = store.provenance(store.find_id("run", run))

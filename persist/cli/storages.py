@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.datasets import check_local
 from persist.cli.errors import CommandError
 from persist.cli.output import print_listing, print_result
-from persist.exchange.kinds import Kind, kind_of
+from persist.dataset.layout import is_system_file
+from persist.exchange.kinds import Kind, kind_of, why_refused
 
 if TYPE_CHECKING:
     from persist.experiment import Storage, WorkingDataset
@@ -19,13 +20,22 @@ _COLUMNS = ("task", "trials", "attributes", "arrays", "dropped")
 
 
 def check_storage(path: str, verb: str) -> None:
-    """Refuse what is there if it is anything but a storage, or a folder that may become one."""
+    """Refuse what is there if it is neither a storage nor a folder that may become one."""
     check_local(path, verb)
     kind = kind_of(path)
+    # An experiment without trials is a folder, with folders in it for subjects.
+    if kind is None and (not os.path.isdir(path) or _has_files(path)):
+        reason = "it is not an experiment" if os.path.exists(path) else why_refused(path)
+        raise CommandError(f"cannot {verb} {path}: {reason}; name the folder of an experiment")
     if kind not in (Kind.STORAGE, None):
         raise CommandError(
             f"cannot {verb} {path}: it is a {kind.value}, not an experiment; name the folder of one"
         )
+
+
+def _has_files(folder: str) -> bool:
+    with os.scandir(folder) as entries:
+        return any(not entry.is_dir() and not is_system_file(entry.name) for entry in entries)
 
 
 def list_tasks(path: str) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from persist.cli.errors import CommandError
 from persist.cli.output import is_json, print_listing, print_result, print_table, print_text
 from persist.display import cell
-from persist.exchange.kinds import DATABASE, Kind, kind_of
+from persist.exchange.kinds import DATABASE, Kind, kind_of, store_folder, why_refused
 from persist.urls import is_url
 
 if TYPE_CHECKING:
     from persist.tracking import RunResult, WorkspaceStore
 
-__all__ = ["open_store", "print_rows", "print_run"]
+__all__ = ["check_new_store", "open_store", "print_rows", "print_run"]
 
 _BEST = ("model_name", "val_score", "val_std", "metric", "dataset_name", "chain_id")
 
@@ -23,11 +24,22 @@ def open_store(folder: str) -> WorkspaceStore:
     """Open an existing store, in a folder or of a URL."""
     from persist.tracking import WorkspaceStore
 
+    folder = store_folder(folder)
     if not is_url(folder) and kind_of(folder) is not Kind.STORE:
         raise CommandError(
             f"cannot open {folder}: it has no {DATABASE}; name the folder with --workspace"
         )
     return WorkspaceStore(folder, engine="arrow")
+
+
+def check_new_store(path: str, verb: str) -> None:
+    """Refuse to make a store, or to add to one, where something else is."""
+    if is_url(path) or not os.path.lexists(path):
+        return
+    kind = kind_of(path)
+    if not os.path.isdir(path) or kind not in (Kind.STORE, None):
+        reason = "it is a file" if os.path.isfile(path) else why_refused(path)
+        raise CommandError(f"cannot {verb} {path}: {reason}; name the folder of a run store")
 
 
 def print_rows(columns: tuple[str, ...], table: Any) -> None:

@@ -14,7 +14,7 @@ from persist.cli.output import is_quiet, print_result, shows_progress
 from persist.cli.storages import open_experiment
 from persist.cli.stores import open_store
 from persist.errors import PersistError
-from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
+from persist.exchange.kinds import DATABASE, Kind, kind_of, why_refused
 from persist.urls import is_database, is_url, without_password
 
 __all__ = ["run"]
@@ -63,9 +63,8 @@ def run(args: argparse.Namespace) -> int:
         if not (is_quiet() and found["ok"])
         for line in _lines(found)
     ]
-    (first, *others) = documents.values()
-    whole = {"ok": not status, "paths": documents} if others else first
-    print_result(whole, text="\n".join(lines))
+    whole = {"ok": not status, "paths": documents}
+    print_result(whole if len(args.paths) > 1 else found, text="\n".join(lines))
     return status
 
 
@@ -77,8 +76,8 @@ def _verify(path: str) -> dict[str, Any]:
             f"cannot verify {path}: it is not the URL of a PostgreSQL database; pull the data set "
             "with persist pull, and verify the copy"
         )
-    if kind is None and not os.path.lexists(path):
-        raise CommandError(f"cannot verify {path}: {why_unknown(path)}")
+    if kind is None and not os.path.isdir(path):
+        raise CommandError(f"cannot verify {path}: {why_refused(path)}")
     if kind is Kind.STORE:
         return _verify_store(path)
     if kind is Kind.STORAGE:

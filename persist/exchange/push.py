@@ -202,7 +202,7 @@ class _Push:
         if ":" in place.partition("/")[0].rpartition("@")[0]:
             raise DataSetError(
                 f"cannot push to {self._shown}: a bucket has no password; give key and secret in "
-                "the environment or with storage_options"
+                "the environment"
             )
         if {"", ".", ".."}.intersection(place.rstrip("/").split("/")[1:]):
             raise DataSetError(

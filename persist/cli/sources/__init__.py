@@ -8,6 +8,7 @@ import os
 
 from persist.cli.errors import CommandError
 from persist.cli.sources.source import COMPRESSED, Listed, Loaded, Source
+from persist.exchange.kinds import why_refused
 from persist.files import open_regular
 
 __all__ = ["EXTENSIONS", "Listed", "Loaded", "Source", "is_known", "open_source"]
@@ -36,8 +37,8 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
     """
     found = _format_of(path)
     if found is None:
-        if not os.path.lexists(path):
-            raise CommandError(f"cannot pack {path}: there is nothing at that path")
+        if not os.path.exists(path):
+            raise CommandError(f"cannot pack {path}: {why_refused(path)}")
         known = " ".join(EXTENSIONS)
         raise CommandError(
             f"{path}: its extension is not that of a format that can be packed: {known}"

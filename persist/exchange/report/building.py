@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from persist.errors import MissingExtraError, PersistError
-from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
-from persist.files.write import replace_bytes
+from persist.exchange.kinds import Kind, kind_of, why_refused
+from persist.files import replace_file
 from persist.progress import Progress
 from persist.urls import is_url, without_password
 
@@ -83,18 +83,14 @@ def report(
     """
     # The path is looked at first: that it is wrong matters more than that jinja2 is missing.
     text = os.fspath(path)
-    # The database of a store may be named as well as its folder.
-    is_database = os.path.basename(text) == DATABASE and os.path.isfile(text)
-    kind = _PAGES.get(Kind.STORE if is_database else kind_of(text))  # type: ignore[arg-type]
+    kind = _PAGES.get(kind_of(text))  # type: ignore[arg-type]
     if kind is None:
         if is_url(text):
             raise ReportError(
                 f"cannot report on {without_password(text)}: it is not the URL of a PostgreSQL "
                 "database; pull the data set, and report on the copy"
             )
-        raise ReportError(
-            f"cannot report on {text}: {why_unknown(text)}; name the folder or file of one"
-        )
+        raise ReportError(f"cannot report on {text}: {why_refused(text)}")
     environment = _environment()
     collect = importlib.import_module(f"persist.exchange.report.{kind}")
     # The path is shown as it was given: a page that is sent to others need not name its folders.
@@ -179,5 +175,7 @@ def _write(environment: Any, template: str, page: dict[str, Any], output: _Path)
     if not target or os.path.isdir(target):
         raise ReportError(f"cannot write {target!r}: it is a folder; name the file of the page")
     text = environment.get_template(template).render(page, version=__version__)
-    replace_bytes(target, text.encode("utf-8", "replace"), durable=False)
+    os.makedirs(os.path.dirname(target) or os.curdir, exist_ok=True)
+    with replace_file(target, "wb") as file:
+        file.write(text.encode("utf-8", "replace"))
     return target
