@@ -83,14 +83,16 @@ def report(
     """
     # The path is looked at first: that it is wrong matters more than that jinja2 is missing.
     text = os.fspath(path)
-    kind = _PAGES.get(kind_of(text))  # type: ignore[arg-type]
+    found = kind_of(text)
+    kind = _PAGES.get(found)  # type: ignore[arg-type]
     if kind is None:
         if is_url(text):
             raise ReportError(
                 f"cannot report on {without_password(text)}: it is not the URL of a PostgreSQL "
                 "database; pull the data set, and report on the copy"
             )
-        raise ReportError(f"cannot report on {text}: {why_refused(text)}")
+        advice = "; name the folder or file of one" if found is None else ""
+        raise ReportError(f"cannot report on {text}: {why_refused(text)}{advice}")
     environment = _environment()
     collect = importlib.import_module(f"persist.exchange.report.{kind}")
     # The path is shown as it was given: a page that is sent to others need not name its folders.
