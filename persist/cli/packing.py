@@ -37,6 +37,7 @@ class File:
     path: str
     name: str  # in infos and messages: without the folders that lead to what was given
     strict: bool  # whether nothing is packed if it cannot be; otherwise that is reported
+    is_named: bool = True  # and not one of a folder that was
 
     def __str__(self) -> str:
         return self.path
@@ -44,10 +45,9 @@ class File:
     def key_of(self, listed: Listed) -> str:
         """Return the text that the key for a name in the file is made of."""
         name = listed.key or listed.name
-        folder, _ = os.path.split(self.name)
-        stem = stem_of(self.name)
-        if self.strict and not folder:
+        if self.is_named:
             return name
+        folder, stem = os.path.dirname(self.name), stem_of(self.name)
         parts = [*folder.split(os.sep), stem, *([] if name == stem else [name])]
         return "/".join(parts).lstrip("/")
 
@@ -179,7 +179,7 @@ def _files(
             found.refuse(file, _PACKED)
             continue
         for name in _names_in(path, patterns, target, found):
-            yield File(os.path.join(path, name), name, strict=False)
+            yield File(os.path.join(path, name), name, strict=False, is_named=False)
 
 
 def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Iterator[str]:
