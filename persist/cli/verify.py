@@ -136,7 +136,7 @@ def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
     from persist.experiment.view import readers
 
     for subject, task, reader in readers(open_experiment(path)):
-        yield f"{subject}/{task}", partial(len, reader)
+        yield f"{subject}/{task}", partial(_check_task, reader)
     if os.path.isfile(path):
         yield os.path.basename(path), partial(_read_hdf5, path)
     for folder, _, names in os.walk(path):
@@ -144,6 +144,15 @@ def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
             if name.endswith((".hdf5", ".h5")):
                 file = os.path.join(folder, name)
                 yield os.path.relpath(file, path), partial(_read_hdf5, file)
+
+
+def _check_task(reader: Any) -> None:
+    """Read the table of a task; DamagedError if arrays are there for which it has no row."""
+    from persist.experiment import TaskReader
+
+    len(reader)
+    if isinstance(reader, TaskReader):
+        reader.check_complete()
 
 
 def _read_hdf5(path: str) -> None:
