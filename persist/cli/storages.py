@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.datasets import check_local
 from persist.cli.errors import CommandError
 from persist.cli.output import print_listing, print_result
-from persist.dataset.layout import is_system_file
 from persist.exchange.kinds import Kind, kind_of, why_refused
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def check_storage(path: str, verb: str) -> None:
 
 
 def _has_files(folder: str) -> bool:
+    from persist.dataset.layout import is_system_file
+
     with os.scandir(folder) as entries:
         return any(not entry.is_dir() and not is_system_file(entry.name) for entry in entries)
 
