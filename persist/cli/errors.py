@@ -29,6 +29,8 @@ def one_line(error: BaseException) -> str:
     'cannot write lab/x.zip: Permission denied'
     >>> one_line(PermissionError(13, "cannot write to lab: ask its owner for access", "lab/.lock"))
     'cannot write to lab: ask its owner for access'
+    >>> one_line(UnicodeEncodeError("ascii", "säure", 1, 2, "ordinal not in range(128)"))
+    "the locale has no 'ä'; set PYTHONUTF8=1"
     """
     is_ours = isinstance(error, PersistError) and type(error).__str__ is not OSError.__str__
     if not is_ours and isinstance(error, OSError) and error.filename and error.strerror:

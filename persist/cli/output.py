@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import importlib.util
 import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +39,7 @@ __all__ = [
 
 Rows = Sequence[Sequence[str]]
 _COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _ATOMS = (bool, int, str, type(None))
 
 
@@ -188,15 +188,20 @@ def jsonable(value: Any) -> Any:
     if type(value) in _ATOMS:
         return value
     if type(value) is float:
-        return value if math.isfinite(value) else _number_text(value)
+        return _NOT_FINITE.get(repr(value), value)
     if isinstance(value, Mapping):
         return {
             key if type(key) is str else str(key): jsonable(item) for key, item in value.items()
         }
     if type(value) in (list, tuple):
         return [jsonable(item) for item in value]
-    plain = _plain_number(value)
-    return short_repr(value) if plain is None else jsonable(plain)
+    # Where numpy is not loaded, nothing is of its types.
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
+        plain = value.item()
+        if type(plain) in (bool, int, float):
+            return jsonable(plain)
+    return short_repr(value)
 
 
 def is_plain(value: Any) -> bool:
@@ -206,17 +211,3 @@ def is_plain(value: Any) -> bool:
     if type(value) is list:
         return all(is_plain(item) for item in value)
     return type(value) in _ATOMS or type(value) is float
-
-
-def _number_text(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _plain_number(value: Any) -> Any:
-    """Return a number of numpy as one of Python, or None."""
-    # Where numpy is not loaded, nothing is of its types.
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
-        return None
-    plain = value.item()
-    return plain if type(plain) in (bool, int, float) else None

@@ -70,13 +70,12 @@ def _open(path: str) -> LazyAnalysisWorkspace:
 
 
 def _names(ws: Any, name: str) -> tuple[str, str]:
-    for namespace, keys in ws.list_keys().items():
-        for key in keys:
-            if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
-                return namespace, key
-    for (namespace, key), reason in ws.unreadable.items():
+    items = [(namespace, key) for namespace, keys in ws.list_keys().items() for key in keys]
+    for namespace, key in [*items, *ws.unreadable]:
         if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
-            raise CommandError(f"cannot read {name}: {reason}")
+            if reason := ws.unreadable.get((namespace, key)):
+                raise CommandError(f"cannot read {name}: {reason}")
+            return namespace, key
     raise CommandError(f"no such item: {name} (run `persist ls` to list items)")
 
 

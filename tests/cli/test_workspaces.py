@@ -58,6 +58,10 @@ def test_what_cannot_be_read_is_listed_with_the_reason(command, saved):
     assert "Unknown __type__ 'Unheard'" in done.out
     (unreadable,) = command("ls", "w", "--json").document["unreadable"]
     assert (unreadable["namespace"], unreadable["key"]) == ("D0", "counts")
+    done = command("show", "w", "D0/counts")
+    assert done.status == 2
+    assert done.err.startswith("persist: cannot read D0/counts: ")
+    assert "Unknown __type__ 'Unheard'" in done.err
 
 
 @pytest.mark.parametrize("name", ["D0/counts", "D0.counts"])

@@ -93,11 +93,12 @@ def report(
             )
         advice = "; name the folder or file of one" if found is None else ""
         raise ReportError(f"cannot report on {text}: {why_refused(text)}{advice}")
+    last = text.partition("?")[0].rstrip("/") if is_url(text) else os.path.abspath(text)
     environment = _environment()
     collect = importlib.import_module(f"persist.exchange.report.{kind}")
     # The path is shown as it was given: a page that is sent to others need not name its folders.
     page = {
-        "title": title or _name_of(text),
+        "title": title or os.path.basename(last),
         "path": without_password(text),
         **collect.collect(text, progress),
     }
@@ -136,13 +137,6 @@ def write_diff(found: DataSetDiff, a: _Path, b: _Path, output: _Path = "diff.htm
         "found": found,
     }
     return _write(_environment(), "diff.html.jinja", page, output)
-
-
-def _name_of(path: str) -> str:
-    """Return the last part of a path or URL."""
-    if is_url(path):
-        return path.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return os.path.basename(os.path.abspath(path))
 
 
 def _environment() -> Any:
