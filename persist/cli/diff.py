@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from persist.cli.errors import CommandError, one_line
-from persist.cli.options import TRUST, argument, command, tolerance
+from persist.cli.options import TRUST, argument, command, number
 from persist.cli.output import is_json, print_document, print_result, print_text
 
 __all__ = ["run"]
@@ -23,7 +23,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
     *(
         argument(
             f"--{name}",
-            type=tolerance,
+            type=number,
             default=0.0,
             metavar="X",
             help=f"ignore {text} differences of floating-point numbers up to X (default: 0)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.options import STORE, argument, command, tolerance
+from persist.cli.options import STORE, argument, command, number
 from persist.cli.output import print_result
 from persist.cli.stores import open_store
 
@@ -23,7 +23,7 @@ __all__ = ["run"]
     argument(
         "--grace",
         metavar="HOURS",
-        type=tolerance,
+        type=number,
         help="keep what is younger (default: 24 where the artifacts are shared, 0 in a folder)",
     ),
 )

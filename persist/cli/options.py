@@ -22,8 +22,8 @@ __all__ = [
     "count",
     "form_of",
     "in_options",
+    "number",
     "one_of",
-    "tolerance",
     "trusted_of",
 ]
 
@@ -240,7 +240,7 @@ def count(text: str) -> int:
     return number
 
 
-def tolerance(text: str) -> float:
+def number(text: str) -> float:
     """Return a finite number that is not negative, for argparse."""
     number = float(text)
     if not 0 <= number < math.inf:

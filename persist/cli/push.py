@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from persist.cli.options import argument, command, tolerance
+from persist.cli.options import argument, command, number
 from persist.cli.output import print_result
 from persist.cli.transfer import TRANSFER, transferred
 
@@ -20,7 +20,7 @@ __all__ = ["run"]
     argument(
         "--prune",
         metavar="HOURS",
-        type=tolerance,
+        type=number,
         help="remove published files that a push with this option found unused so long ago; no "
         "push may take longer",
     ),

@@ -82,4 +82,11 @@ def why_refused(path: str) -> str:
     stem = path.removesuffix(".json")
     if stem != path and os.path.isfile(f"{stem}.h5"):
         return f"it is the index of a workspace; name {stem}.h5"
+    from persist.dataset.layout import MARKER, lacks_marker
+
+    if lacks_marker(path):
+        return (
+            f"it is a data set that lacks the file {MARKER}; bring that empty file back, or run: "
+            f"persist repair {path}"
+        )
     return "it is not a data set, a workspace, a storage or a run store"

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from persist.dataset.layout import MANIFEST, is_data_set
+from persist.dataset.layout import MANIFEST, is_data_set, lacks_marker
 from persist.errors import (
     ArgumentError,
     DamagedError,
@@ -32,6 +32,7 @@ from persist.errors import (
     MissingExtraError,
     PersistError,
 )
+from persist.exchange.kinds import why_refused
 from persist.exchange.parallel import for_each
 from persist.exchange.prune import blobs_there, choose_unused, read_marks, remove_unused
 from persist.exchange.published import (
@@ -151,12 +152,14 @@ def push(
     RemoteError, OSError
         If the server cannot be reached, or refuses.
     """
-    if not is_data_set(os.fspath(path)):
-        raise DataSetError(
-            f"cannot push {os.fspath(path)}: no data set was found at that path; of a workspace, a "
-            "storage or a run store make a folder with persist export --bag, and copy that to the "
-            "bucket"
+    folder = os.fspath(path)
+    if not is_data_set(folder):
+        reason = (
+            "no data set was found at that path; of a workspace, a storage or a run store make a "
+            "folder with persist export --bag, and copy that to the bucket"
         )
+        reason = why_refused(folder) if lacks_marker(folder) else reason
+        raise DataSetError(f"cannot push {folder}: {reason}")
     if prune is not None and not prune >= 0:
         raise ArgumentError(f"prune must not be negative, got {prune}")
     pusher = _Push(os.path.abspath(path), url, storage_options, force, progress)

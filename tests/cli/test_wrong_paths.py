@@ -21,6 +21,8 @@ def places(command):
     make_storage(Path("experiment"))
     write_bag("results", "bag")
     write_crate("results", "crate", license="CC0-1.0")
+    DataSet("unmarked", "w").x = 1
+    os.remove("unmarked/_this_dir_is_a_DataSet")
     Path("notes").mkdir()
     Path("notes/todo.txt").write_text("nothing")
     Path("x.csv").write_text("a\n1\n")
@@ -28,6 +30,10 @@ def places(command):
     return command
 
 
+UNMARKED = (
+    "it is a data set that lacks the file _this_dir_is_a_DataSet; bring that empty file back, or "
+    "run: persist repair unmarked"
+)
 REFUSED = {
     "ls bag": "cannot open bag: it is a BagIt package; name what is in it",
     "ls crate": "cannot open crate: it is an RO-Crate; name what is in it",
@@ -38,6 +44,8 @@ REFUSED = {
     "show results .": "no such namespace: ''",
     "diff results w": "cannot open w: it is a workspace, not a data set",
     "report crate": "cannot report on crate: it is an RO-Crate; name what is in it",
+    "report unmarked": f"cannot report on unmarked: {UNMARKED}",
+    "push unmarked s3://lab/x": f"cannot push unmarked: {UNMARKED}",
     "verify x.csv": "cannot verify x.csv: it is not a data set, a workspace, a storage or a run "
     "store",
     "zip nowhere": "cannot zip nowhere: there is nothing at that path; name the folder of an "
@@ -64,6 +72,12 @@ def test_an_empty_option_is_misuse(places, option, capsys):
         places("export", "results", option, "")
     assert raised.value.code == 2
     assert f"argument {option}: must not be empty" in capsys.readouterr().err
+
+
+def test_what_is_no_number_is_misuse(places, capsys):
+    with pytest.raises(SystemExit):
+        places("gc", "--grace", "soon")
+    assert "argument --grace: invalid number value: 'soon'" in capsys.readouterr().err
 
 
 def test_an_experiment_without_trials_is_zipped(command):

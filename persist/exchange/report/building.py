@@ -91,8 +91,10 @@ def report(
                 f"cannot report on {without_password(text)}: it is not the URL of a PostgreSQL "
                 "database; pull the data set, and report on the copy"
             )
-        advice = "; name the folder or file of one" if found is None else ""
-        raise ReportError(f"cannot report on {text}: {why_refused(text)}{advice}")
+        reason = why_refused(text)
+        # Where nothing of persist is at all; other reasons have advice of their own.
+        advice = "" if found or "; " in reason else "; name the folder or file of one"
+        raise ReportError(f"cannot report on {text}: {reason}{advice}")
     last = text.partition("?")[0].rstrip("/") if is_url(text) else os.path.abspath(text)
     environment = _environment()
     collect = importlib.import_module(f"persist.exchange.report.{kind}")
