@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_LARGEST = 10_000  # characters of JSON
+
 
 @command(
     "show",
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
             "files": {path: record.size for path, record in entry.files.items()},
             "provenance": entry.provenance,
         }
-        print_value(_description(described), document, lambda: _load(holder, key))
+        print_value(_description(described), document, lambda: _load(holder, key), _LARGEST)
 
 
 def _show_run(run: str, workspace: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,15 +14,21 @@ from persist.display import shown
 
 __all__ = ["is_array", "print_value", "shown_array"]
 
-_LARGEST = 10_000  # characters of JSON
-
 _WHOLE = 200  # elements; larger arrays are shown by their edges
 _EDGE = 3
 _WIDTH = 88
 
 
-def print_value(description: str, document: dict[str, Any], load: Callable[[], Any]) -> None:
-    """Print a description and a value; or `document` as JSON, with the value if that holds it."""
+def print_value(
+    description: str,
+    document: dict[str, Any],
+    load: Callable[[], Any],
+    most: float = math.inf,
+) -> None:
+    """Print a description and a value; or `document` as JSON, with the value if that holds it.
+
+    A value of which the JSON has more than `most` characters is left out.
+    """
     if not is_json():
         # The description helps even where the value cannot be loaded.
         print_text(description)
@@ -34,7 +41,7 @@ def print_value(description: str, document: dict[str, Any], load: Callable[[], A
         ) from error
     if not is_json():
         print_text(f"\n{shown_array(value) if is_array(value) else shown(value)}")
-    elif is_plain(value) and len(json.dumps(jsonable(value))) <= _LARGEST:
+    elif is_plain(value) and len(json.dumps(jsonable(value))) <= most:
         print_document({**document, "value": value})
     else:
         print_document(document)

@@ -79,6 +79,14 @@ def test_an_object_is_shown_with_its_value(command, saved):
     assert document["type"] == "dict"
 
 
+def test_a_long_item_is_in_the_document_as_well(command):
+    workspace = AnalysisWorkspace()
+    workspace.store("D0", "x", {"units": list(range(10_000))})
+    workspace.save("w")
+    document = command("show", "w", "D0/x", "--json").document
+    assert document["value"]["units"][-1] == 9_999
+
+
 def test_an_item_that_is_not_there_is_misuse(command, saved):
     done = command("show", "w", "D0/nothing")
     assert done.status == 2
