@@ -11,8 +11,9 @@ __all__ = ["is_database", "is_url", "without_password"]
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 # pathlib makes one slash of two.
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?::/|::)")
-# Up to the last @, as a password that was not percent-encoded may hold one.
-_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^:@/\s]*):.*@")
+# Up to the last @, as a password that was not percent-encoded may hold one. A colon before a space
+# ends the URL of a message.
+_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^:@/\s]*):(?!\s).*@")
 # The user alone may be a token.
 _WEB_USER = re.compile(r"(https?:/{1,2})[^@/\s]*@", re.IGNORECASE)
 _OPTION = re.compile(

@@ -81,9 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             # Values are interpreted, never executed, unless the user says so.
             with reading_everywhere(trusted_of(args)):
-                status = int(args.run(args))
+                status = args.run(args) or 0
             sys.stdout.flush()
-            return status
+            return int(status)
     except BrokenPipeError:
         _drop_output()
         return _PIPE_CLOSED

@@ -22,7 +22,7 @@ __all__ = ["run"]
         help="the keys; a key without a file is deleted (default: all edited values)",
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Record values of a data set that were edited by hand, added or merged.
 
     This settles the conflicts of a merge.
@@ -32,5 +32,4 @@ def run(args: argparse.Namespace) -> int:
     check_local(args.dataset, "accept values in")
     accepted = list(accept(args.dataset, *args.keys))
     lines = [f"accepted: {key}" for key in accepted] or ["nothing was edited"]
-    print_result(args, {"accepted": accepted}, "\n".join(lines))
-    return 0
+    print_result({"accepted": accepted}, "\n".join(lines))

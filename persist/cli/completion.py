@@ -19,14 +19,13 @@ __all__ = ["complete", "run"]
     "persist completion fish | source      # in ~/.config/fish/config.fish",
     argument("shell", metavar="SHELL", choices=["bash", "zsh", "fish"]),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Print the code that makes a shell complete commands, options and files.
 
     Add the line of the example for your shell to its startup file. Needs the extra cli.
     """
     script = _argcomplete().shellcode(["persist"], shell=args.shell)
-    print_result(args, {"shell": args.shell, "script": script}, script)
-    return 0
+    print_result({"shell": args.shell, "script": script}, script)
 
 
 def complete(parser: argparse.ArgumentParser) -> None:

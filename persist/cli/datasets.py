@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persist.cli.errors import CommandError, one_line
 from persist.display import human_size, shape_text, short_type
-from persist.exchange.kinds import Kind, kind_of, why_unknown
+from persist.exchange.kinds import Kind, kind_of, why_refused
 from persist.urls import is_url
 
 if TYPE_CHECKING:
@@ -16,32 +16,33 @@ if TYPE_CHECKING:
 __all__ = ["Described", "check_local", "describe", "info_of", "inner", "key_in", "open_dataset"]
 
 
-def open_dataset(path: str, mode: str = "r", **options: Any) -> Results:
+def open_dataset(path: str) -> Results:
     """Open the data set at `path`."""
     from persist.dataset import open as open_data_set
 
-    if kind_of(path) is Kind.STORE:
+    kind = kind_of(path)
+    if kind is Kind.STORE:
         # A password is hidden up to the last @ of a message: no URL is named twice.
         command = "persist runs" if is_url(path) else f"persist runs {path}"
         raise CommandError(f"cannot open {path}: it is a store of runs; run: {command}")
-    if mode == "r" and not os.path.isdir(path):
-        is_file = os.path.exists(path)
-        reason = "it is a file, not the folder of a data set" if is_file else why_unknown(path)
-        raise CommandError(f"cannot open {path}: {reason}")
-    return open_data_set(os.path.normpath(path), mode, **options)
+    if kind in (Kind.STORAGE, Kind.WORKSPACE):
+        raise CommandError(f"cannot open {path}: it is a {kind.value}, not a data set")
+    if kind in (Kind.BAG, Kind.CRATE) or not os.path.isdir(path):
+        raise CommandError(f"cannot open {path}: {why_refused(path)}")
+    return open_data_set(os.path.normpath(path))
 
 
 def check_local(path: str, verb: str) -> None:
-    """Refuse a URL where a command takes a folder, since it would be read as a relative path."""
+    """Refuse a URL where a command takes a path, since it would be read as a relative one."""
     if is_url(path):
-        raise CommandError(f"cannot {verb} {path}: {why_unknown(path)}")
+        raise CommandError(f"cannot {verb} {path}: {why_refused(path)}")
 
 
 def inner(dataset: Results, names: list[str]) -> Results:
     """Return the namespace that some names lead to, one in the other."""
     for number, name in enumerate(names):
         if not dataset.has_group(name):
-            raise CommandError(f"no such namespace: {'.'.join(names[: number + 1])}")
+            raise CommandError(f"no such namespace: {'.'.join(names[: number + 1]) or repr('')}")
         dataset = dataset.group(name)
     return dataset
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from persist.cli.errors import CommandError, one_line
-from persist.cli.options import TRUST, argument, command, tolerance
-from persist.cli.output import print_document, print_result, print_text
+from persist.cli.options import TRUST, argument, command, number
+from persist.cli.output import is_json, print_document, print_result, print_text
 
 __all__ = ["run"]
 
@@ -23,7 +23,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
     *(
         argument(
             f"--{name}",
-            type=tolerance,
+            type=number,
             default=0.0,
             metavar="X",
             help=f"ignore {text} differences of floating-point numbers up to X (default: 0)",
@@ -63,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
         from persist.exchange.report import write_diff
 
         written = write_diff(found, args.a, args.b, args.output)
-        print_result(args, {"written": str(written), **_document(found)}, f"wrote {written}")
-    elif args.json:
+        print_result({"written": str(written), **_document(found)}, f"wrote {written}")
+    elif is_json():
         print_document(_document(found))
-    elif not found.same:
+    else:
         for mark, line in _lines(found):
             print_text(line, _COLORS[mark])
     return 0 if found.same else 1

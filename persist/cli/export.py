@@ -47,23 +47,23 @@ __all__ = ["run"]
         help="of a crate or bag: 'Name', or 'Name <ORCID or mail>'; can be repeated",
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Write a chain that predicts without its store, or an archival package.
 
     With --crate or --bag, what is exported is a data set, workspace, storage or run store.
     """
     if args.crate or args.bag:
-        return _package(args)
+        _package(args)
+        return
     if args.outfile is None:
         raise CommandError("cannot export: name the file; for an archive, give --crate or --bag")
     with open_store(args.workspace) as store:
         chain = store.find_id("chain", args.what)
         written = store.export_chain(chain, args.outfile, args.format)
-    print_result(args, {"written": str(written)}, f"wrote {written}")
-    return 0
+    print_result({"written": str(written)}, f"wrote {written}")
 
 
-def _package(args: argparse.Namespace) -> int:
+def _package(args: argparse.Namespace) -> None:
     from persist.exchange.bag import write_bag
     from persist.exchange.crate import write_crate
 
@@ -81,8 +81,6 @@ def _package(args: argparse.Namespace) -> int:
     count = len(written.records)
     folder = args.crate or args.bag
     print_result(
-        args,
         {"written": folder, "kind": written.kind, "files": count},
         f"wrote {folder}: {written.kind}, {count} files",
     )
-    return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from persist.cli.options import STORE, argument, command, tolerance
+from persist.cli.options import STORE, argument, command, number
 from persist.cli.output import print_result
 from persist.cli.stores import open_store
 
@@ -23,16 +23,15 @@ __all__ = ["run"]
     argument(
         "--grace",
         metavar="HOURS",
-        type=tolerance,
+        type=number,
         help="keep what is younger (default: 24 where the artifacts are shared, 0 in a folder)",
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Remove the artifacts that no chain needs."""
     with open_store(args.workspace) as store:
         removed = store.gc_artifacts(
             unreferenced=args.unreferenced,
             grace_period=None if args.grace is None else args.grace * 3600,
         )
-    print_result(args, {"removed": removed}, f"removed {removed} files")
-    return 0
+    print_result({"removed": removed}, f"removed {removed} files")

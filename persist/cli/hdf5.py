@@ -26,7 +26,7 @@ __all__ = ["run"]
         "--overwrite", action="store_true", help="also replace a file to which results were added"
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Copy an experiment to an HDF5 file, to which results can be added."""
     from persist.experiment import storage_to_hdf5
 
@@ -38,5 +38,4 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         progress=shows_progress(),
     )
-    print_result(args, {"written": str(written)}, f"wrote {written}")
-    return 0
+    print_result({"written": str(written)}, f"wrote {written}")

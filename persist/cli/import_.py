@@ -6,6 +6,7 @@ import argparse
 
 from persist.cli.options import WORKSPACE, argument, command
 from persist.cli.output import print_aside, print_result, shows_progress
+from persist.cli.stores import check_new_store
 
 __all__ = ["run"]
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from persist.exchange.mlflow_runs import read_runs
     from persist.tracking import WorkspaceStore
 
+    check_new_store(args.workspace, "record in")
     # Before a store is made for nothing.
     next(iter(read_runs(args.source)), None)
     with WorkspaceStore(args.workspace) as store:
@@ -50,7 +52,6 @@ def run(args: argparse.Namespace) -> int:
         )
     known = f", {len(done.known)} known already" if done.known else ""
     print_result(
-        args,
         {
             "runs": done.runs,
             "known": done.known,

@@ -41,15 +41,16 @@ def run(args: argparse.Namespace) -> int:
     """
     kind = kind_of(args.dataset)
     if kind is Kind.STORAGE:
-        return list_tasks(args.dataset, args.json)
+        list_tasks(args.dataset)
+        return 0
     if kind is Kind.WORKSPACE:
-        return list_items(args.dataset, args.json)
+        return list_items(args.dataset)
     with open_dataset(args.dataset) as dataset:
         found = list(_walk(dataset, "", args.all))
     keys = [item for item in found if isinstance(item, Described)]
     names = [item for item in found if isinstance(item, str)]
     document = {"keys": [key.document() for key in keys], "namespaces": names}
-    print_listing(args.json, document, _COLUMNS, [_row(item) for item in found], "no keys")
+    print_listing(document, _COLUMNS, [_row(item) for item in found], "no keys")
     return 0
 
 

@@ -7,7 +7,7 @@ import argparse
 from persist.cli.errors import CommandError
 from persist.cli.options import argument, command
 from persist.cli.output import print_aside, print_result
-from persist.cli.stores import open_store
+from persist.cli.stores import check_new_store, open_store
 from persist.exchange.kinds import Kind, kind_of
 from persist.urls import is_url
 
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from persist.tracking import WorkspaceStore
     from persist.tracking.migrating import migrate
 
+    check_new_store(args.target, "copy to")
     with open_store(args.source) as source:
         if not is_url(args.target) and kind_of(args.target) is Kind.STORE:
             raise CommandError(
@@ -47,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
     for reason in done.not_copied:
         print_aside(f"not copied: {reason}")
     print_result(
-        args,
         {"rows": done.rows, "artifacts": done.artifacts, "not_copied": done.not_copied},
         f"copied {done.rows['runs']} runs, {done.rows['predictions']} predictions and "
         f"{done.artifacts} artifacts",

@@ -22,8 +22,8 @@ __all__ = [
     "count",
     "form_of",
     "in_options",
+    "number",
     "one_of",
-    "tolerance",
     "trusted_of",
 ]
 
@@ -41,7 +41,7 @@ _CALL = re.compile(r"call persist\.load\(\.\.\., trusted=\['([^']*)'\]\)")
 
 def argument(*names: str, **options: Any) -> Argument:
     """Return what declares an argument; see `argparse.ArgumentParser.add_argument`."""
-    if not names[0].startswith("-"):
+    if "action" not in options and options.get("default") != "":
         # An empty path would be the present folder.
         options.setdefault("type", _given)
     return lambda parser: parser.add_argument(*names, **options)
@@ -69,7 +69,7 @@ class Command:
     """What `command` makes of a function."""
 
     name: str
-    run: Callable[[argparse.Namespace], int]
+    run: Callable[[argparse.Namespace], int | None]
     example: str
     arguments: Sequence[Argument]
     statuses: Mapping[int, str]
@@ -98,8 +98,8 @@ class Command:
 
 def command(
     name: str, example: str, *arguments: Argument, statuses: Mapping[int, str] | None = None
-) -> Callable[[Callable[[argparse.Namespace], int]], Command]:
-    """Decorate a function that takes the parsed arguments and returns the exit status.
+) -> Callable[[Callable[[argparse.Namespace], int | None]], Command]:
+    """Decorate a function that takes the parsed arguments, and returns the exit status if not 0.
 
     Its docstring is the help, whose first sentence is shown in the list of commands. `example` has
     one command a line; `statuses` are those besides `STATUSES`.
@@ -240,7 +240,7 @@ def count(text: str) -> int:
     return number
 
 
-def tolerance(text: str) -> float:
+def number(text: str) -> float:
     """Return a finite number that is not negative, for argparse."""
     number = float(text)
     if not 0 <= number < math.inf:

@@ -10,12 +10,11 @@ import argparse
 import contextlib
 import importlib.util
 import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from persist.display import aligned, harmless, short_repr
 
@@ -23,6 +22,7 @@ __all__ = [
     "clear_progress",
     "has_color",
     "has_rich",
+    "is_json",
     "is_plain",
     "is_quiet",
     "jsonable",
@@ -37,27 +37,40 @@ __all__ = [
     "shows_progress",
 ]
 
-_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
-_COLOR: ContextVar[str] = ContextVar("color", default="auto")
 Rows = Sequence[Sequence[str]]
 _COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _ATOMS = (bool, int, str, type(None))
+
+
+class _Options(NamedTuple):
+    json: bool = False
+    quiet: bool = False
+    color: str = "auto"
+
+
+_DEFAULT = _Options()
+_OPTIONS: ContextVar[_Options] = ContextVar("options", default=_DEFAULT)
 
 
 @contextlib.contextmanager
 def output_options(args: argparse.Namespace) -> Iterator[None]:
-    """Context manager that applies ``--quiet`` and ``--color``."""
-    quiet, color = _QUIET.set(args.quiet), _COLOR.set(args.color)
+    """Context manager that applies ``--json``, ``--quiet`` and ``--color``."""
+    token = _OPTIONS.set(_Options(args.json, args.quiet, args.color))
     try:
         yield
     finally:
-        _QUIET.reset(quiet)
-        _COLOR.reset(color)
+        _OPTIONS.reset(token)
+
+
+def is_json() -> bool:
+    """Return True if one JSON document is printed in place of text."""
+    return _OPTIONS.get().json
 
 
 def is_quiet() -> bool:
     """Return True if only results and errors are printed."""
-    return _QUIET.get()
+    return _OPTIONS.get().quiet
 
 
 def shows_progress() -> bool:
@@ -88,8 +101,9 @@ def has_color(stream: TextIO) -> bool:
     ``--color`` decides, then the variables NO_COLOR and FORCE_COLOR, then whether `stream` is a
     terminal that knows colours.
     """
-    if _COLOR.get() != "auto":
-        return _COLOR.get() == "always"
+    wanted = _OPTIONS.get().color
+    if wanted != "auto":
+        return wanted == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -97,11 +111,9 @@ def has_color(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def print_listing(
-    as_json: bool, document: Any, columns: Sequence[str], rows: Rows, nothing: str
-) -> None:
+def print_listing(document: Any, columns: Sequence[str], rows: Rows, nothing: str) -> None:
     """Print `document` as JSON, or rows under the names of their columns, or that it is empty."""
-    if as_json:
+    if is_json():
         print_document(document)
     elif rows:
         print_table(columns, rows)
@@ -157,12 +169,12 @@ def print_document(document: Any) -> None:
     print(json.dumps(jsonable(document), allow_nan=False, indent=2))
 
 
-def print_result(args: argparse.Namespace, document: Any, text: str) -> None:
-    """Print what a command did: `document` with ``--json``, else `text` unless ``--quiet``."""
-    if args.json:
+def print_result(document: Any, done: str = "", text: str = "") -> None:
+    """Print `document` with ``--json``, else `text`; then `done` unless ``--quiet``."""
+    if is_json():
         print_document(document)
-    elif text and not is_quiet():
-        print_text(text)
+    elif lines := [line for line in (text, "" if is_quiet() else done) if line]:
+        print_text("\n".join(lines))
 
 
 def jsonable(value: Any) -> Any:
@@ -176,15 +188,20 @@ def jsonable(value: Any) -> Any:
     if type(value) in _ATOMS:
         return value
     if type(value) is float:
-        return value if math.isfinite(value) else _number_text(value)
+        return _NOT_FINITE.get(repr(value), value)
     if isinstance(value, Mapping):
         return {
             key if type(key) is str else str(key): jsonable(item) for key, item in value.items()
         }
     if type(value) in (list, tuple):
         return [jsonable(item) for item in value]
-    plain = _plain_number(value)
-    return short_repr(value) if plain is None else jsonable(plain)
+    # Where numpy is not loaded, nothing is of its types.
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
+        plain = value.item()
+        if type(plain) in (bool, int, float):
+            return jsonable(plain)
+    return short_repr(value)
 
 
 def is_plain(value: Any) -> bool:
@@ -194,17 +211,3 @@ def is_plain(value: Any) -> bool:
     if type(value) is list:
         return all(is_plain(item) for item in value)
     return type(value) in _ATOMS or type(value) is float
-
-
-def _number_text(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _plain_number(value: Any) -> Any:
-    """Return a number of numpy as one of Python, or None."""
-    # Where numpy is not loaded, nothing is of its types.
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
-        return None
-    plain = value.item()
-    return plain if type(plain) in (bool, int, float) else None

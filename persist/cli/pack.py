@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from persist.cli.datasets import check_local, inner, open_dataset
 from persist.cli.errors import CommandError
 from persist.cli.options import argument, command, count
-from persist.cli.output import print_aside, print_result
+from persist.cli.output import is_json, print_aside, print_result
 from persist.errors import PersistError
 
 if TYPE_CHECKING:
@@ -112,9 +112,8 @@ def run(args: argparse.Namespace) -> int:
         if is_new:
             _remove_empty(args.dataset)
         raise
-    documents = _documents(args.dataset, stored, args.namespace) if args.json else []
+    documents = _documents(args.dataset, stored, args.namespace) if is_json() else []
     print_result(
-        args,
         {
             "keys": documents,
             "not_stored": [vars(refused) for refused in planned.not_stored],

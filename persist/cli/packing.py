@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from persist.cli.errors import CommandError, one_line
 from persist.cli.output import shows_progress
@@ -25,8 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["NotStored", "Plan", "Planned", "plan", "store"]
 
+_PACKED = "it is a data set, which needs no packing: copy its folder"
+_EXISTS = (
+    "which exists already",
+    "replace it with --replace, or choose other names with --prefix or --namespace",
+)
+_IS_NAMESPACE = ("and a namespace has that name", "choose another with --prefix")
 # What reading a file may raise; anything else is an error of ours.
 _READING = (PersistError, ValueError, OSError, KeyError)
+
+
+Refusal: TypeAlias = "tuple[str | Exception, str]"
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class File:
     path: str
     name: str  # in infos and messages: without the folders that lead to what was given
     strict: bool  # whether nothing is packed if it cannot be; otherwise that is reported
+    is_named: bool = True  # and not one of a folder that was
 
     def __str__(self) -> str:
         return self.path
@@ -43,10 +53,9 @@ class File:
     def key_of(self, listed: Listed) -> str:
         """Return the text that the key for a name in the file is made of."""
         name = listed.key or listed.name
-        folder, _ = os.path.split(self.name)
-        stem = stem_of(self.name)
-        if self.strict and not folder:
+        if self.is_named:
             return name
+        folder, stem = os.path.dirname(self.name), stem_of(self.name)
         parts = [*folder.split(os.sep), stem, *([] if name == stem else [name])]
         return "/".join(parts).lstrip("/")
 
@@ -133,8 +142,10 @@ def plan(
             # A path of groups or folders reads best with underscores; equal keys are refused.
             key = key_spelling((prefix + file.key_of(listed)).replace("/", "_"))
             item = Planned(key, listed.name, file, source)
-            if _may_be_packed(found, item, listed.refusal, first):
-                first[item.key] = item
+            if refusal := _refusal(item, listed.refusal, first.get(key)):
+                found.refuse(item, *refusal)
+            else:
+                first[key] = item
                 found.items.append(item)
     if not found.items and not found.not_stored:
         why = "all names are skipped" if patterns else "no file is in the folders"
@@ -146,8 +157,14 @@ def store(results: Results, plan: Plan, *, replace: bool) -> list[Planned]:
     """Store what is planned, in one commit, and return what was stored."""
     stored: list[Planned] = []
     with results.batch():
-        taken = (set(results.groups), set() if replace else set(results))
-        free = [item for item in plan.items if _is_free(item, plan, *taken)]
+        taken = {} if replace else dict.fromkeys(results, _EXISTS)
+        taken.update(dict.fromkeys(results.groups, _IS_NAMESPACE))
+        free = []
+        for item in plan.items:
+            if why := taken.get(item.key):
+                plan.refuse(item, f"it makes the key {item.key}, {why[0]}", why[1])
+            else:
+                free.append(item)
         meter = Meter(shows_progress(), len(free))
         for _, group in groupby(free, key=lambda item: id(item.source)):
             waiting = deque(group)
@@ -170,11 +187,15 @@ def _files(
 ) -> Iterator[File]:
     """Yield the files that are named, and those in folders; note what is not packed."""
     for path in paths:
+        file = File(path, os.path.basename(path), strict=not keep_going)
         if not os.path.isdir(path):
-            yield File(path, os.path.basename(path), strict=not keep_going)
+            yield file
+            continue
+        if is_data_set(path):
+            found.refuse(file, _PACKED)
             continue
         for name in _names_in(path, patterns, target, found):
-            yield File(os.path.join(path, name), name, strict=False)
+            yield File(os.path.join(path, name), name, strict=False, is_named=False)
 
 
 def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Iterator[str]:
@@ -207,7 +228,7 @@ def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Ite
                     continue
                 if os.path.realpath(entry.path) == target:
                     continue
-                reason = "it is a data set, which needs no packing: copy its folder"
+                reason = _PACKED
             elif not entry.is_file(follow_symlinks=False):
                 reason = "it is not a regular file"
             elif not is_known(entry.path):
@@ -219,40 +240,21 @@ def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Ite
         waiting += reversed(folders)
 
 
-def _may_be_packed(found: Plan, item: Planned, refusal: str, first: dict[str, Planned]) -> bool:
-    """Return True if a name can be packed, and note or raise why not."""
-    if refusal:
-        found.refuse(item, refusal, "leave it out with --skip")
-        return False
-    if other := first.get(item.key):
-        found.refuse(
-            item,
+def _refusal(item: Planned, stated: str, other: Planned | None) -> Refusal | None:
+    """Return why a name cannot be packed, and what to do; `stated` is what its source says."""
+    if stated:
+        return stated, "leave it out with --skip"
+    if other:
+        return (
             f"it makes the key {item.key}, as {other} does",
             "pack them one after the other, one of them with --prefix or --namespace, or leave one "
             "out with --skip",
         )
-        return False
     try:
         check_key(item.key)
     except PersistError as error:
-        found.refuse(item, error)
-        return False
-    return True
-
-
-def _is_free(item: Planned, plan: Plan, namespaces: set[str], keys: set[str]) -> bool:
-    makes = f"it makes the key {item.key}"
-    if item.key in namespaces:
-        plan.refuse(item, f"{makes}, and a namespace has that name", "choose another with --prefix")
-    elif item.key in keys:
-        plan.refuse(
-            item,
-            f"{makes}, which exists already",
-            "replace it with --replace, or choose other names with --prefix or --namespace",
-        )
-    else:
-        return True
-    return False
+        return error, ""
+    return None
 
 
 def _store_next(results: Results, item: Planned, values: Iterator[Loaded], plan: Plan) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from persist.cli.errors import CommandError
 from persist.cli.options import FORM, TRUST, argument, command, form_of, in_options, trusted_of
-from persist.cli.output import print_document, print_text
+from persist.cli.output import print_result
 
 __all__ = ["run"]
 
@@ -27,7 +27,7 @@ __all__ = ["run"]
     # The name of this option before release 4.
     argument("--trusted", action="store_true", dest="trust_all", help=argparse.SUPPRESS),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Print the prediction of a bundle for each row of a CSV file."""
     from persist.tracking import BundleLoader
     from persist.tracking.errors import UntrustedError
@@ -43,9 +43,8 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(in_options(str(error))) from error
     features = features_of(table, chain.feature_names)
     predicted = chain.predict(features).tolist()
-    if args.json:
-        print_document({"model": chain.model_class, "predictions": predicted})
-    else:
-        rows = [row if isinstance(row, list) else [row] for row in predicted]
-        print_text("\n".join(",".join(map(repr, row)) for row in rows))
-    return 0
+    rows = [row if isinstance(row, list) else [row] for row in predicted]
+    print_result(
+        {"model": chain.model_class, "predictions": predicted},
+        text="\n".join(",".join(map(repr, row)) for row in rows),
+    )

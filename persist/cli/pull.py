@@ -18,7 +18,7 @@ __all__ = ["run"]
     argument("folder", metavar="DIR", help="the folder of the local data set"),
     *TRANSFER,
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Make a local data set of one at a URL, or bring a local one up to date.
 
     An interrupted pull goes on where it was.
@@ -28,8 +28,6 @@ def run(args: argparse.Namespace) -> int:
     done = transferred(pull, args, args.url, args.folder)
     verb = "would fetch" if args.dry_run else "fetched"
     print_result(
-        args,
         {**vars(done), "fetched": list(done.fetched)},
         f"{verb} {len(done.fetched)} files, {done.size} bytes; {done.kept} here already",
     )
-    return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from persist.cli.options import argument, command, tolerance
+from persist.cli.options import argument, command, number
 from persist.cli.output import print_result
 from persist.cli.transfer import TRANSFER, transferred
 
@@ -20,13 +20,13 @@ __all__ = ["run"]
     argument(
         "--prune",
         metavar="HOURS",
-        type=tolerance,
+        type=number,
         help="remove published files that a push with this option found unused so long ago; no "
         "push may take longer",
     ),
     *TRANSFER,
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Publish a data set in an object store.
 
     Readers see the version before or this one; files that are there already are not sent again.
@@ -41,5 +41,4 @@ def run(args: argparse.Namespace) -> int:
         text = f"{verb} {len(done.sent)} files, {done.size} bytes; {done.kept} there already"
     if grace is not None:
         text += f"; {removed} {len(done.pruned)} unused files"
-    print_result(args, {**vars(done), "sent": list(done.sent), "pruned": list(done.pruned)}, text)
-    return 0
+    print_result({**vars(done), "sent": list(done.sent), "pruned": list(done.pruned)}, text)

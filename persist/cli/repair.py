@@ -6,7 +6,7 @@ import argparse
 
 from persist.cli.datasets import check_local
 from persist.cli.options import argument, command
-from persist.cli.output import is_quiet, print_document, print_text
+from persist.cli.output import print_result
 from persist.cli.storages import repair_tasks
 from persist.exchange.kinds import Kind, kind_of
 
@@ -30,21 +30,17 @@ def run(args: argparse.Namespace) -> int:
     """
     check_local(args.path, "repair")
     if kind_of(args.path) is Kind.STORAGE:
-        return repair_tasks(args.path, args.json)
+        repair_tasks(args.path)
+        return 0
     from persist.dataset import repair
 
     report = repair(args.path)
     kinds = {kind: list(getattr(report, kind)) for kind in _KINDS}
-    if args.json:
-        print_document(kinds)
-        return 1 if report.lost else 0
     lines = [f"lost: {key}" for key in report.lost]
     lines += [f"set aside: {name}" for name in report.aside]
     lines += [f"from a damaged line: {key}" for key in report.doubtful]
     lines += [f"not as it was written: {key}" for key in report.changed]
-    if not is_quiet():
-        count = len(report.values)
-        lines.append(f"repaired: {count} {'value is' if count == 1 else 'values are'} there")
-    if lines:
-        print_text("\n".join(lines))
+    count = len(report.values)
+    done = f"repaired: {count} {'value is' if count == 1 else 'values are'} there"
+    print_result(kinds, done, "\n".join(lines))
     return 1 if report.lost else 0

@@ -28,7 +28,7 @@ __all__ = ["run"]
     ),
     argument("--title", help="the heading (default: the last part of PATH)"),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Write one HTML page about a data set, a workspace, an experiment or a store of runs.
 
     It needs no network, and nothing of what it shows is run.
@@ -36,5 +36,4 @@ def run(args: argparse.Namespace) -> int:
     from persist.exchange.report import report
 
     written = report(args.path, args.output, title=args.title, progress=shows_progress())
-    print_result(args, {"written": str(written)}, f"wrote {written}")
-    return 0
+    print_result({"written": str(written)}, f"wrote {written}")

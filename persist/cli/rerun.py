@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from persist.cli.options import JOBS, WORKSPACE, argument, command
-from persist.cli.output import is_quiet, print_document, print_text
-from persist.cli.stores import describe_result, open_store, result_document
+from persist.cli.stores import open_store, print_run
 
 __all__ = ["run"]
 
@@ -41,18 +40,12 @@ def run(args: argparse.Namespace) -> int:
         before, after = (_scores(store, one) for one in (run_id, result.run_id))
         changed = sum(a != b for a, b in zip(before, after, strict=False))
         changed += abs(len(before) - len(after))
-        if args.json:
-            compared = {"scores": len(after), "changed": changed, "versions": versions}
-            print_document({**result_document(result), **compared})
-            return 1 if changed else 0
-        describe_result(result)
-    if not is_quiet():
-        for name, (old, new) in versions.items():
-            print_text(f"{name}: {old} then, {new} now")
-    if changed:
-        print_text(f"{changed} scores differ from run {run_id}")
-    elif not is_quiet():
-        print_text(f"all {len(after)} scores are those of run {run_id}")
+        done = [f"{name}: {old} then, {new} now" for name, (old, new) in versions.items()]
+        text = f"{changed} scores differ from run {run_id}" if changed else ""
+        if not changed:
+            done.append(f"all {len(after)} scores are those of run {run_id}")
+        compared = {"scores": len(after), "changed": changed, "versions": versions}
+        print_run(result, compared, "\n".join(done), text)
     return 1 if changed else 0
 
 

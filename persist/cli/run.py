@@ -12,8 +12,8 @@ from typing import Any
 from persist.cli.datasets import check_local
 from persist.cli.errors import CommandError
 from persist.cli.options import FORM, JOBS, WORKSPACE, argument, command, form_of
-from persist.cli.output import print_document, print_text
-from persist.cli.stores import describe_result, result_document
+from persist.cli.output import print_result
+from persist.cli.stores import check_new_store, print_run
 
 __all__ = ["run"]
 
@@ -72,16 +72,14 @@ def run(args: argparse.Namespace) -> int:
     from persist.tracking import run as train
 
     check_local(args.data, "train on")
+    check_new_store(args.workspace, "record in")
     target = args.target[0] if args.target and len(args.target) == 1 else args.target
     columns = {"groups": args.groups, "sample_weight": args.weights, "index": args.index}
     if args.check:
         previews = [
             data.preview() for data in load_data(args.data, target, **columns, **form_of(args))
         ]
-        if args.json:
-            print_document({"data": previews})
-        else:
-            print_text("\n".join(previews))
+        print_result({"data": previews}, text="\n".join(previews))
         return 0
     if args.pipeline is None:
         raise CommandError("cannot train: no PIPELINE given; name its file, or use --check")
@@ -103,10 +101,7 @@ def run(args: argparse.Namespace) -> int:
         n_jobs=args.jobs,
         verbose=0 if args.quiet else 1,
     )
-    if args.json:
-        print_document(result_document(result))
-    else:
-        describe_result(result)
+    print_run(result)
     return 0 if result.best else 1
 
 

@@ -22,9 +22,8 @@ _COLUMNS = ("run_id", "name", "status", "created_at", "completed_at", "error")
         "--limit", metavar="N", type=count, default=100, help="how many at most (default: 100)"
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """List the runs of a store, newest first."""
     with open_store(args.workspace) as store:
         found = store.list_runs(status=args.status, dataset=args.dataset, limit=args.limit)
-    print_rows(_COLUMNS, found, args.json)
-    return 0
+    print_rows(_COLUMNS, found)

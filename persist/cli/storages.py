@@ -3,75 +3,74 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from persist.cli.datasets import check_local
 from persist.cli.errors import CommandError
-from persist.cli.output import is_quiet, print_document, print_listing, print_text
-from persist.exchange.kinds import Kind, kind_of
-from persist.urls import is_url
+from persist.cli.output import print_listing, print_result
+from persist.exchange.kinds import Kind, kind_of, why_refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from persist.experiment import Storage, WorkingDataset
 
-__all__ = ["check_storage", "list_tasks", "repair_tasks", "walk_tasks"]
+__all__ = ["check_storage", "list_tasks", "open_experiment", "repair_tasks"]
 
 _COLUMNS = ("task", "trials", "attributes", "arrays", "dropped")
 
 
 def check_storage(path: str, verb: str) -> None:
-    """Refuse what is there if it is anything but a storage, or a folder that may become one."""
+    """Refuse what is there if it is neither a storage nor a folder that may become one."""
+    check_local(path, verb)
     kind = kind_of(path)
-    if is_url(path):
-        raise CommandError(f"cannot {verb} {path}: it is a URL, not a folder")
+    # An experiment without trials is a folder, with folders in it for subjects.
+    if kind is None and (not os.path.isdir(path) or _has_files(path)):
+        reason = "it is not an experiment" if os.path.exists(path) else why_refused(path)
+        raise CommandError(f"cannot {verb} {path}: {reason}; name the folder of an experiment")
     if kind not in (Kind.STORAGE, None):
         raise CommandError(
             f"cannot {verb} {path}: it is a {kind.value}, not an experiment; name the folder of one"
         )
 
 
-def list_tasks(path: str, as_json: bool) -> int:
+def _has_files(folder: str) -> bool:
+    from persist.dataset.layout import is_system_file
+
+    with os.scandir(folder) as entries:
+        return any(not entry.is_dir() and not is_system_file(entry.name) for entry in entries)
+
+
+def list_tasks(path: str) -> None:
     """Print the tasks of each subject, and what their trials have."""
+    from persist.experiment.view import readers
+
     tasks = [
-        _described(subject, task, open_task()) for subject, task, open_task in walk_tasks(path)
+        {
+            "subject": subject,
+            "task": task,
+            "trials": len(reader),
+            "attributes": list(reader.columns),
+            "arrays": list(reader.array_names),
+            "dropped": list(getattr(reader, "dropped", ())),
+        }
+        for subject, task, reader in readers(open_experiment(path))
     ]
     rows = [_row(task) for task in tasks]
-    print_listing(as_json, {"tasks": tasks}, _COLUMNS, rows, "no tasks")
-    return 0
+    print_listing({"tasks": tasks}, _COLUMNS, rows, "no tasks")
 
 
-def repair_tasks(path: str, as_json: bool) -> int:
+def repair_tasks(path: str) -> None:
     """Move arrays without rows aside, and print what was moved."""
     from persist.experiment import repair_storage
 
     done = repair_storage(path)
-    if as_json:
-        print_document({"done": done})
-    elif done or not is_quiet():
-        print_text("\n".join(done) if done else "nothing to repair")
-    return 0
+    print_result({"done": done}, "" if done else "nothing to repair", "\n".join(done))
 
 
-def walk_tasks(path: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield the subject and name of each task of an experiment, and a function that opens it."""
+def open_experiment(path: str) -> Storage | WorkingDataset:
+    """Open the folder of an experiment, or the HDF5 file that holds a copy of one."""
     from persist.experiment import Storage, WorkingDataset
 
-    storage: Any = Storage(path) if os.path.isdir(path) else WorkingDataset(path)
-    for subject in list(storage.subject_ids):
-        storage.subject_id = subject
-        for task in list(storage.task_ids):
-            yield subject, task, partial(storage.require_task, task)
-
-
-def _described(subject: str, task: str, reader: Any) -> dict[str, Any]:
-    return {
-        "subject": subject,
-        "task": task,
-        "trials": len(reader),
-        "attributes": list(reader.columns),
-        "arrays": list(reader.array_names),
-        "dropped": list(getattr(reader, "dropped", ())),
-    }
+    return Storage(path) if os.path.isdir(path) else WorkingDataset(path)
 
 
 def _row(task: dict[str, Any]) -> tuple[str, ...]:

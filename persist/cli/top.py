@@ -50,7 +50,7 @@ _OF_FOLDS = (
         ),
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """List the best pipelines of a store by cross-validated score.
 
     Each data set and metric is ranked on its own.
@@ -76,5 +76,4 @@ def run(args: argparse.Namespace) -> int:
                 dataset_name=args.dataset,
                 run_id=None if args.run_id is None else store.find_id("run", args.run_id),
             )
-    print_rows(_OF_FOLDS if is_of_folds else _COLUMNS, found, args.json)
-    return 0
+    print_rows(_OF_FOLDS if is_of_folds else _COLUMNS, found)

@@ -10,11 +10,11 @@ from typing import Any
 
 from persist.cli.errors import CommandError, one_line
 from persist.cli.options import argument, command
-from persist.cli.output import is_quiet, print_document, print_text, shows_progress
-from persist.cli.storages import walk_tasks
+from persist.cli.output import is_quiet, print_result, shows_progress
+from persist.cli.storages import open_experiment
 from persist.cli.stores import open_store
 from persist.errors import PersistError
-from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
+from persist.exchange.kinds import DATABASE, Kind, kind_of, why_refused
 from persist.urls import is_database, is_url, without_password
 
 __all__ = ["run"]
@@ -57,16 +57,14 @@ def run(args: argparse.Namespace) -> int:
             documents[path] = {"ok": False, "checked": 0, "error": text}
             status = 2
     documents = {without_password(path): found for path, found in documents.items()}
-    if args.json:
-        single = len(args.paths) == 1
-        (first, *_) = documents.values()
-        print_document(first if single else {"ok": not status, "paths": documents})
-    else:
-        for path, found in documents.items():
-            if is_quiet() and found["ok"]:
-                continue
-            prefix = f"{path}: " if len(documents) > 1 else ""
-            print_text("\n".join(prefix + line for line in _lines(found)))
+    lines = [
+        f"{path}: {line}" if len(documents) > 1 else line
+        for path, found in documents.items()
+        if not (is_quiet() and found["ok"])
+        for line in _lines(found)
+    ]
+    whole = {"ok": not status, "paths": documents}
+    print_result(whole if len(args.paths) > 1 else found, text="\n".join(lines))
     return status
 
 
@@ -78,8 +76,8 @@ def _verify(path: str) -> dict[str, Any]:
             f"cannot verify {path}: it is not the URL of a PostgreSQL database; pull the data set "
             "with persist pull, and verify the copy"
         )
-    if kind is None and not os.path.lexists(path):
-        raise CommandError(f"cannot verify {path}: {why_unknown(path)}")
+    if kind is None and not os.path.isdir(path):
+        raise CommandError(f"cannot verify {path}: {why_refused(path)}")
     if kind is Kind.STORE:
         return _verify_store(path)
     if kind is Kind.STORAGE:
@@ -135,8 +133,10 @@ def _verify_experiment(path: str) -> dict[str, Any]:
 
 def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the name of each part of an experiment, and a function that reads all of it."""
-    for subject, task, open_task in walk_tasks(path):
-        yield f"{subject}/{task}", partial(lambda open_task: len(open_task()), open_task)
+    from persist.experiment.view import readers
+
+    for subject, task, reader in readers(open_experiment(path)):
+        yield f"{subject}/{task}", partial(_check_task, reader)
     if os.path.isfile(path):
         yield os.path.basename(path), partial(_read_hdf5, path)
     for folder, _, names in os.walk(path):
@@ -144,6 +144,15 @@ def _parts_of(path: str) -> Iterator[tuple[str, Callable[[], object]]]:
             if name.endswith((".hdf5", ".h5")):
                 file = os.path.join(folder, name)
                 yield os.path.relpath(file, path), partial(_read_hdf5, file)
+
+
+def _check_task(reader: Any) -> None:
+    """Read the table of a task; DamagedError if arrays are there for which it has no row."""
+    from persist.experiment import TaskReader
+
+    len(reader)
+    if isinstance(reader, TaskReader):
+        reader.check_complete()
 
 
 def _read_hdf5(path: str) -> None:

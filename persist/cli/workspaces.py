@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from persist.cli.arrays import is_array, shown_array
-from persist.cli.errors import CommandError, one_line
-from persist.cli.output import is_plain, print_document, print_listing, print_text
-from persist.display import aligned, shown, summary
+from persist.cli.errors import CommandError
+from persist.cli.output import print_listing
+from persist.cli.values import print_value
+from persist.display import aligned, shape_text, summary
 
 if TYPE_CHECKING:
     from persist.workspace import LazyAnalysisWorkspace
@@ -19,7 +18,7 @@ __all__ = ["list_items", "show_item"]
 _COLUMNS = ("item", "type", "shape", "dtype", "stored", "note")
 
 
-def list_items(path: str, as_json: bool) -> int:
+def list_items(path: str) -> int:
     """Print the items of a workspace, without loading them."""
     with _open(path) as ws:
         items = [
@@ -43,31 +42,21 @@ def list_items(path: str, as_json: bool) -> int:
         (f"{item['namespace']}/{item['key']}", "unreadable", "", "", "", item["reason"])
         for item in unreadable
     ]
-    print_listing(as_json, document, _COLUMNS, rows, "no items")
+    print_listing(document, _COLUMNS, rows, "no items")
     return 1 if unreadable else 0
 
 
-def show_item(path: str, name: str, as_json: bool) -> int:
+def show_item(path: str, name: str) -> None:
     """Print what is known of an item, and its object."""
     with _open(path) as ws:
         namespace, key = _names(ws, name)
         entry = ws.get_info(namespace, key) or {}
-        if not as_json:
-            _, *cells = _row(namespace, key, entry)
-            labels = zip(_COLUMNS, (f"{namespace}/{key}", *cells), strict=True)
-            print_text(aligned([(f"{label}:", text) for label, text in labels if text]))
-        try:
-            obj = ws.get(namespace, key, lazy=True)
-        except Exception as error:
-            raise CommandError(
-                f"the object cannot be loaded: {type(error).__name__}: {one_line(error)}"
-            ) from error
-        if as_json:
-            document = {"namespace": namespace, "key": key, **entry}
-            print_document({**document, "value": obj} if is_plain(obj) else document)
-        else:
-            print_text(f"\n{shown_array(obj) if is_array(obj) else shown(obj)}")
-    return 0
+        labels = zip(_COLUMNS, _row(namespace, key, entry), strict=True)
+        print_value(
+            aligned([(f"{label}:", text) for label, text in labels if text]),
+            {"namespace": namespace, "key": key, **entry},
+            lambda: ws.get(namespace, key, lazy=True),
+        )
 
 
 def _open(path: str) -> LazyAnalysisWorkspace:
@@ -81,24 +70,23 @@ def _open(path: str) -> LazyAnalysisWorkspace:
 
 
 def _names(ws: Any, name: str) -> tuple[str, str]:
-    for namespace, keys in ws.list_keys().items():
-        for key in keys:
-            if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
-                return namespace, key
-    for (namespace, key), reason in ws.unreadable.items():
+    items = [(namespace, key) for namespace, keys in ws.list_keys().items() for key in keys]
+    for namespace, key in [*items, *ws.unreadable]:
         if name in (f"{namespace}/{key}", f"{namespace}.{key}"):
-            raise CommandError(f"cannot read {name}: {reason}")
+            if reason := ws.unreadable.get((namespace, key)):
+                raise CommandError(f"cannot read {name}: {reason}")
+            return namespace, key
     raise CommandError(f"no such item: {name} (run `persist ls` to list items)")
 
 
 def _row(namespace: str, key: str, entry: dict[str, Any]) -> tuple[str, ...]:
-    shape = entry.get("shape")
-    stored = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(float(entry["created_at"])))
+    from persist.workspace.view import when
+
     return (
         f"{namespace}/{key}",
         str(entry["type"]),
-        "" if shape is None else str(tuple(shape)),
+        shape_text(entry.get("shape")),
         str(entry.get("dtype", "")),
-        stored,
+        when(entry),
         summary(entry.get("note")),
     )

@@ -22,7 +22,7 @@ __all__ = ["run"]
         help="how to compress the files (default: no compression)",
     ),
 )
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Copy an experiment to a ZIP file, then read it again and compare."""
     from persist.experiment import storage_to_zip
 
@@ -30,5 +30,4 @@ def run(args: argparse.Namespace) -> int:
     written = storage_to_zip(
         args.storage, args.outfile, compression=args.compression, progress=shows_progress()
     )
-    print_result(args, {"written": str(written)}, f"wrote {written}")
-    return 0
+    print_result({"written": str(written)}, f"wrote {written}")

@@ -99,8 +99,11 @@ class _Renaming(ast.NodeTransformer):
         is_array = self._is_reshaped_array(node)
         self._take_bytes(node)
         self.generic_visit(node)
+        if not is_array:
+            return node
         # What is reshaped is a view, and does not own its memory.
-        return _copy(node) if is_array else node
+        copy = ast.Attribute(node, "copy", ast.Load())
+        return ast.copy_location(ast.Call(copy, [ast.Constant("K")], []), node)
 
     def _is_reshaped_array(self, node: ast.Call) -> bool:
         function = node.func
@@ -130,8 +133,3 @@ class _Renaming(ast.NodeTransformer):
         alias = f"python2 {module}.{name}"
         self.added[alias] = module, name
         return ast.copy_location(ast.Name(alias, ast.Load()), node)
-
-
-def _copy(node: ast.Call) -> ast.Call:
-    copy = ast.Attribute(node, "copy", ast.Load())
-    return ast.copy_location(ast.Call(copy, [ast.Constant("K")], []), node)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
 
-from persist.display.text import aligned, cell
+from persist.display.text import aligned, cell, first_lines
 from persist.display.thumbnails import thumbnail
 
 __all__ = ["Row", "View", "check_view", "code_html", "table_html"]
@@ -18,7 +18,6 @@ _OPEN_ROWS = 30  # groups of a view with more rows are closed
 _PICTURES = 40
 _DETAILS = 40
 _LINES = 12
-_LINE_WIDTH = 160
 
 # Colours are inherited or translucent, so that they fit the page around them, light or dark.
 _STYLE = (
@@ -131,15 +130,9 @@ def table_html(columns: Sequence[str], rows: Iterable[Sequence[Any]], more: int 
     return _table(columns, [[_td(value) for value in row] for row in rows], more)
 
 
-def code_html(text: str, lines: int = _LINES) -> str:
+def code_html(text: str) -> str:
     """Return the first lines of source as HTML."""
-    found = text.splitlines()
-    shown = [line if len(line) <= _LINE_WIDTH else f"{line[:_LINE_WIDTH]}…" for line in found]
-    if len(found) > lines:
-        shown[lines:] = [f"… {len(found) - lines} more lines"]
-    # A line break is the one control character that source shows.
-    safe = "\n".join(cell(line.expandtabs(), _LINE_WIDTH + 1) for line in shown)
-    return f"<pre tabindex='0'>{escape(safe)}</pre>"
+    return f"<pre tabindex='0'>{escape(first_lines(text, _LINES))}</pre>"
 
 
 def check_view(

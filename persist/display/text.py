@@ -6,9 +6,19 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["aligned", "cell", "dtype_text", "harmless", "human_size", "shape_text", "short_type"]
+__all__ = [
+    "aligned",
+    "cell",
+    "dtype_text",
+    "first_lines",
+    "harmless",
+    "human_size",
+    "shape_text",
+    "short_type",
+]
 
 _WIDTH = 48  # characters of a cell
+_LINE_WIDTH = 160
 
 # Unicode Standard Annex 9: the last two ranges are those that embed, override and isolate.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -99,6 +109,23 @@ def cell(value: Any, width: int = _WIDTH) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def first_lines(text: str, count: int) -> str:
+    r"""Return the first lines of source, cut at 160 characters, and how many follow.
+
+    Examples
+    --------
+    >>> print(first_lines("x = 1\ny = 2\nz = 3", 2))
+    x = 1
+    y = 2
+    … 1 more lines
+    """
+    found = text.expandtabs().splitlines()
+    shown = [cell(line, _LINE_WIDTH + 1) for line in found[:count]]
+    if len(found) > count:
+        shown.append(f"… {len(found) - count} more lines")
+    return "\n".join(shown)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

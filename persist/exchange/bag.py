@@ -18,6 +18,7 @@ from persist.errors import DamagedError
 from persist.exchange.kinds import BAG
 from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
 from persist.exchange.payload import Payload, copy_payload
+from persist.files import confine
 from persist.progress import Progress
 
 __all__ = ["verify_bag", "write_bag"]
@@ -86,15 +87,16 @@ def verify_bag(path: str | os.PathLike[str], *, progress: Progress = None) -> Pa
     """
     folder = os.fspath(path)
     records: dict[str, tuple[int | None, str]] = {}
-    for manifest, is_required in ((_MANIFEST, True), (_TAGS, False)):
-        if not os.path.lexists(os.path.join(folder, manifest)):
-            if is_required:
-                raise DamagedError(f"cannot verify {folder}: it has no {manifest}")
+    if not os.path.lexists(os.path.join(folder, _MANIFEST)):
+        raise DamagedError(f"cannot verify {folder}: it has no {_MANIFEST}")
+    for manifest in (_MANIFEST, _TAGS):
+        path = confine(folder, manifest)
+        if not os.path.lexists(path):
             continue
-        for number, line in enumerate(read_text(folder, manifest).splitlines(), 1):
+        for number, line in enumerate(read_text(path).splitlines(), 1):
             found = _LINE.fullmatch(line)
             if found is None or len(found[1]) != 64:
-                raise DamagedError(f"line {number} of {os.path.join(folder, manifest)} is damaged")
+                raise DamagedError(f"line {number} of {path} is damaged")
             records[_CODES.sub(lambda code: unquote(code[0]), found[2])] = (None, found[1].lower())
     # Bags may have manifests for several algorithms; those of tags are in no other list.
     lists = [name for name in os.listdir(folder) if _LIST.fullmatch(name)]
@@ -102,15 +104,14 @@ def verify_bag(path: str | os.PathLike[str], *, progress: Progress = None) -> Pa
 
 
 def _lines(digests: Mapping[str, str]) -> str:
-    return "".join(f"{digest}  {_encoded(name)}\n" for name, digest in sorted(digests.items()))
-
-
-def _encoded(name: str) -> str:
     # RFC 8493 has every percent sign encoded, which other implementations, that of reference among
     # them, do not read. All take one for itself that no reader decodes.
-    return (
-        _CODES.sub(lambda code: f"%25{code[0][1:]}", name).replace("\n", "%0A").replace("\r", "%0D")
-    )
+    lines = []
+    for name, digest in sorted(digests.items()):
+        text = _CODES.sub(lambda code: f"%25{code[0][1:]}", name)
+        text = text.replace("\n", "%0A").replace("\r", "%0D")
+        lines.append(f"{digest}  {text}\n")
+    return "".join(lines)
 
 
 def _info(payload: Payload, description: str, authors: Iterable[str]) -> str:

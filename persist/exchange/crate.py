@@ -21,6 +21,7 @@ from persist.errors import DamagedError, InvalidNameError
 from persist.exchange.kinds import CRATE
 from persist.exchange.packages import PackageReport, check_files, new_package, read_text, write_text
 from persist.exchange.payload import Payload, copy_payload
+from persist.files import confine
 from persist.progress import Progress
 
 __all__ = ["verify_crate", "write_crate"]
@@ -144,15 +145,14 @@ def verify_crate(path: str | os.PathLike[str], *, progress: Progress = None) -> 
     """
     folder = os.fspath(path)
     try:
-        graph = json.loads(read_text(folder, CRATE))["@graph"]
-        entities = [entity for entity in graph if "File" in _listed(entity.get("@type"))]
+        graph = json.loads(read_text(confine(folder, CRATE)))["@graph"]
         records = {
             unquote(str(entity["@id"])).removeprefix("./"): (
                 int(entity["contentSize"]) if "contentSize" in entity else None,
                 str(entity["sha256"]).lower(),
             )
-            for entity in entities
-            if "sha256" in entity
+            for entity in graph
+            if "sha256" in entity and "File" in _listed(entity.get("@type"))
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"cannot verify {folder}: its {CRATE} is damaged: {error!r}") from error

@@ -8,7 +8,7 @@ from enum import Enum
 from persist.files import open_regular
 from persist.urls import is_database, is_url
 
-__all__ = ["BAG", "CRATE", "DATABASE", "Kind", "kind_of", "why_unknown"]
+__all__ = ["BAG", "CRATE", "DATABASE", "Kind", "kind_of", "store_folder", "why_refused"]
 
 DATABASE = "store.duckdb"
 CRATE = "ro-crate-metadata.json"
@@ -33,7 +33,8 @@ def kind_of(path: str) -> Kind | None:
     """Return what is at a path or URL, without reading all of it; None if it is nothing of persist.
 
     A storage is a folder or the HDF5 file of a working dataset. A workspace is found with or
-    without the extension of its file; one that is a package is a data set.
+    without the extension of its file; one that is a package is a data set. A store is found by its
+    folder or by the database in it.
     """
     if is_url(path):
         return Kind.STORE if is_database(path) else None
@@ -49,6 +50,8 @@ def kind_of(path: str) -> Kind | None:
 
         return Kind.STORAGE if is_storage(path) else None
     if os.path.isfile(path):
+        if os.path.basename(path) == DATABASE:
+            return Kind.STORE
         from persist.experiment import is_working_dataset
 
         # HDF5 would tell of its own flags where a file may not be read.
@@ -58,10 +61,32 @@ def kind_of(path: str) -> Kind | None:
     return Kind.WORKSPACE if os.path.isfile(path.removesuffix(".h5") + ".h5") else None
 
 
-def why_unknown(path: str) -> str:
-    """Return why `kind_of` finds nothing at a path, and what to do about a URL."""
+def store_folder(path: str) -> str:
+    """Return the folder of a run store, of which the database may be named; URLs as they are."""
+    is_file = os.path.basename(path) == DATABASE and os.path.isfile(path)
+    return os.path.dirname(path) or os.curdir if is_file else path
+
+
+def why_refused(path: str) -> str:
+    """Return why a path is not what was asked for: that it is something else, or nothing."""
     if is_url(path):
         return "it is a URL; get a local copy with persist pull"
-    if not os.path.lexists(path):
-        return "there is nothing at that path"
+    kind = kind_of(path)
+    if kind in (Kind.BAG, Kind.CRATE):
+        return f"it is {'an' if kind is Kind.CRATE else 'a'} {kind.value}; name what is in it"
+    if kind is not None:
+        return f"it is a {kind.value}"
+    if not os.path.exists(path):
+        is_link = os.path.islink(path)
+        return "it is a link that leads nowhere" if is_link else "there is nothing at that path"
+    stem = path.removesuffix(".json")
+    if stem != path and os.path.isfile(f"{stem}.h5"):
+        return f"it is the index of a workspace; name {stem}.h5"
+    from persist.dataset.layout import MARKER, lacks_marker
+
+    if lacks_marker(path):
+        return (
+            f"it is a data set that lacks the file {MARKER}; bring that empty file back, or run: "
+            f"persist repair {path}"
+        )
     return "it is not a data set, a workspace, a storage or a run store"

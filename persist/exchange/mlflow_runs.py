@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from persist.errors import DamagedError, PersistError, UnsafePathError
+from persist.exchange.packages import read_text
 from persist.files import confine, open_regular
 from persist.tracking.optional import import_optional
 
@@ -103,9 +104,6 @@ def read_runs(source: str | os.PathLike[str]) -> Iterator[Run | tuple[str, str]]
     return _of_database(path)
 
 
-# Folders.
-
-
 def _of_folder(root: str) -> Iterator[Run | tuple[str, str]]:
     experiments = [name for name in _folders(root) if os.path.isfile(f"{root}/{name}/{_META}")]
     if not experiments:
@@ -180,7 +178,7 @@ def _entries(folder: str) -> Iterator[tuple[str, str]]:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(f"{name}/")
             else:
-                yield name, _text(entry.path)
+                yield name, read_text(entry.path, _LONGEST)
 
 
 def _points(metric: str, text: str) -> Iterator[Point]:
@@ -235,9 +233,6 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except FileNotFoundError:
         return []
-
-
-# The database.
 
 
 def _of_database(path: str) -> Iterator[Run | tuple[str, str]]:
@@ -345,24 +340,10 @@ def _is_elsewhere(location: str) -> bool:
     return os.path.isdir(urllib.parse.unquote(parts.path) if parts.scheme == "file" else location)
 
 
-# Text.
-
-
-def _text(path: str) -> str:
-    with open_regular(path) as file:
-        data: bytes = file.read(_LONGEST + 1)
-    if len(data) > _LONGEST:
-        raise DamagedError(f"{path} has more than {_LONGEST} bytes, too many for what it is")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"{path} is damaged: {error}") from error
-
-
 def _yaml(path: str) -> Mapping[str, Any]:
     yaml = import_optional("yaml")
     try:
-        found = yaml.safe_load(_text(path))
+        found = yaml.safe_load(read_text(path, _LONGEST))
     except (yaml.YAMLError, RecursionError) as error:
         raise DamagedError(f"{path} is damaged: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):

@@ -89,13 +89,12 @@ def new_package(out: str | os.PathLike[str], source: str | os.PathLike[str]) -> 
         remove_path(temporary)
 
 
-def read_text(folder: str, name: str) -> str:
-    """Return the text of a file of a package."""
-    path = confine(folder, name)
+def read_text(path: str, most: int = _LONGEST) -> str:
+    """Return the text of a file; DamagedError if it has more than `most` bytes, or is not UTF-8."""
     with open_regular(path) as file:
-        data: bytes = file.read(_LONGEST + 1)
-    if len(data) > _LONGEST:
-        raise DamagedError(f"{path} is too long for what it is")
+        data: bytes = file.read(most + 1)
+    if len(data) > most:
+        raise DamagedError(f"{path} has more than {most} bytes, too many for what it is")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

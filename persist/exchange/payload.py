@@ -11,7 +11,7 @@ from typing import Any
 
 from persist.dataset.layout import MANIFEST, is_system_file
 from persist.errors import DamagedError, DataSetError
-from persist.exchange.kinds import Kind, kind_of, why_unknown
+from persist.exchange.kinds import Kind, kind_of, store_folder, why_refused
 from persist.exchange.snapshot import copy_checked, retried, snapshot_of
 from persist.files import remove_path
 from persist.files.digest import FileRecord, digest_file, digest_pieces
@@ -77,8 +77,8 @@ def copy_payload(
     """
     if is_url(source):
         shown = without_password(str(source))
-        raise DataSetError(f"cannot export {shown}: {why_unknown(str(source))}")
-    path = os.path.abspath(source)
+        raise DataSetError(f"cannot export {shown}: {why_refused(str(source))}")
+    path = store_folder(os.path.abspath(source))
     # RFC 8493 encodes the first three in manifests, which not all of its implementations read. The
     # others have a meaning on Windows.
     name = re.sub(r"[%\r\n:\\]", "_", os.path.basename(path))
@@ -102,7 +102,7 @@ def copy_payload(
                     _copy_file(file, os.path.basename(file), folder, found)
             return found
         if kind not in (Kind.STORAGE, Kind.STORE):
-            raise DataSetError(f"cannot export {path}: {why_unknown(path)}")
+            raise DataSetError(f"cannot export {path}: {why_refused(path)}")
         found = Payload(kind.value, name)
         if os.path.isfile(path):
             _copy_file(path, name, folder, found)

@@ -62,8 +62,8 @@ def encode_document(kind: str, **content: object) -> bytes:
 def decode_document(data: bytes, kind: str) -> Any:
     """Return what `encode_document` has encoded; one of `MALFORMED` if it is not of this kind."""
     document = json.loads(data)
-    if document["kind"] != kind:
-        raise DamagedError(f"its kind is {document['kind']!r}")
+    if not isinstance(document, dict) or document.get("kind") != kind:
+        raise DamagedError(f"it does not say that it is a {kind}")
     if document["version"] != _VERSION:
         raise DamagedError(f"a later release wrote it (version {document['version']!r})")
     return document

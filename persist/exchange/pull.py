@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from persist.errors import DamagedError, DataSetError
 from persist.exchange.cache import put_in_place
 from persist.exchange.parallel import for_each
 from persist.exchange.remote import Location, Version
-from persist.exchange.snapshot import ChangedError, copy_checked, snapshot_of
+from persist.exchange.snapshot import ChangedError, SetSnapshot, copy_checked, snapshot_of
 from persist.files import (
     TIMEOUT,
     FolderLock,
@@ -136,13 +136,14 @@ def pull(
                 )
             if not dry_run:
                 locks.enter_context(FolderLock(target, name=LOCK, timeout=timeout))
-        present = _present(target, {place: found.lines for place, found in sets.items()}, force)
+        mine = snapshot_of(target) if is_data_set(target) else []
+        present = _present(target, mine, None if force else sets)
         files = {
             found.full_name(name): (place, name, record)
             for place, found in sets.items()
             for name, record in found.records.items()
         }
-        others = _others(target)
+        others = _others(target, mine)
         if not force and (lost := sorted(others.keys() & _parts_of(files))):
             raise DataSetError(
                 f"cannot pull into {target}: {lost[0]} is not of the data set that is there, and "
@@ -201,17 +202,16 @@ def pull(
 
 
 def _present(
-    target: str, lines: Mapping[str, frozenset[bytes]], force: bool
+    target: str, mine: Sequence[SetSnapshot], published: Mapping[str, SetSnapshot] | None
 ) -> dict[FileRecord, str]:
     """Return the files of the data set that is there, by what is in them.
 
-    DataSetError if it has changes that the published one lacks.
+    DataSetError if it has changes that the published one, if that is given, lacks.
     """
-    if not is_data_set(target):
-        return {}
     found = {}
-    for inner in snapshot_of(target):
-        if not force and not inner.lines <= lines.get(inner.place, frozenset()):
+    for inner in mine:
+        theirs = inner if published is None else published.get(inner.place)
+        if theirs is None or not inner.lines <= theirs.lines:
             place = f" (in {inner.place})" if inner.place else ""
             raise DataSetError(
                 f"cannot pull into {target}: it has changes{place} that the published data set "
@@ -221,17 +221,14 @@ def _present(
     return {record: path for record, path in found.items() if os.path.isfile(path)}
 
 
-def _others(target: str) -> dict[str, str]:
+def _others(target: str, mine: Sequence[SetSnapshot]) -> dict[str, str]:
     """Return the paths of what is not persist's in a data set and those inside it, by name.
 
     Notes, a repository of git, modules that the manifest does not list: they stay.
     """
-    if not is_data_set(target):
-        return {}
     found = {}
-    snapshots = snapshot_of(target)
-    places = {inner.place for inner in snapshots}
-    for inner in snapshots:
+    places = {inner.place for inner in mine}
+    for inner in mine:
         known = {name.partition("/")[0] for name in inner.records} | _OWN
         folder = os.path.join(target, *inner.place.split("/"))
         with os.scandir(folder) as entries:

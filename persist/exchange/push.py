@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import secrets
 import time
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from persist.dataset.layout import MANIFEST, is_data_set
+from persist.dataset.layout import MANIFEST, is_data_set, lacks_marker
 from persist.errors import (
     ArgumentError,
     DamagedError,
@@ -31,6 +32,7 @@ from persist.errors import (
     MissingExtraError,
     PersistError,
 )
+from persist.exchange.kinds import why_refused
 from persist.exchange.parallel import for_each
 from persist.exchange.prune import blobs_there, choose_unused, read_marks, remove_unused
 from persist.exchange.published import (
@@ -42,9 +44,8 @@ from persist.exchange.published import (
     files_of_release,
     published_set,
 )
-from persist.exchange.snapshot import ChangedError, SetSnapshot, retried, snapshot_of
-from persist.files import open_regular
-from persist.files.digest import FileRecord, digest_file, digest_pieces
+from persist.exchange.snapshot import SetSnapshot, copy_checked, retried, snapshot_of
+from persist.files.digest import FileRecord, digest_pieces
 from persist.progress import Meter, Progress
 from persist.urls import without_password
 
@@ -151,12 +152,14 @@ def push(
     RemoteError, OSError
         If the server cannot be reached, or refuses.
     """
-    if not is_data_set(os.fspath(path)):
-        raise DataSetError(
-            f"cannot push {os.fspath(path)}: no data set was found at that path; of a workspace, a "
-            "storage or a run store make a folder with persist export --bag, and copy that to the "
-            "bucket"
+    folder = os.fspath(path)
+    if not is_data_set(folder):
+        reason = (
+            "no data set was found at that path; of a workspace, a storage or a run store make a "
+            "folder with persist export --bag, and copy that to the bucket"
         )
+        reason = why_refused(folder) if lacks_marker(folder) else reason
+        raise DataSetError(f"cannot push {folder}: {reason}")
     if prune is not None and not prune >= 0:
         raise ArgumentError(f"prune must not be negative, got {prune}")
     pusher = _Push(os.path.abspath(path), url, storage_options, force, progress)
@@ -202,7 +205,7 @@ class _Push:
         if ":" in place.partition("/")[0].rpartition("@")[0]:
             raise DataSetError(
                 f"cannot push to {self._shown}: a bucket has no password; give key and secret in "
-                "the environment or with storage_options"
+                "the environment"
             )
         if {"", ".", ".."}.intersection(place.rstrip("/").split("/")[1:]):
             raise DataSetError(
@@ -336,23 +339,16 @@ class _Push:
         """Send a file, after it was compared with its record."""
         _, path, record = file
         target = blob_name(record.sha256)
+        data = io.BytesIO()
         if (known := files_of_release().get(record)) is not None:
             self._store.put(target, known)
-            return
-        try:
-            if record.size > _LARGE:
-                # Its name is never used for another version.
-                if digest_file(path) != record:
-                    raise ChangedError(f"{path} is not what the manifest says")
-                self._store.put(target, Path(path), max_concurrency=_PARTS)
-                return
-            with open_regular(path) as content:
-                data = content.read(record.size + 1)
-        except FileNotFoundError as error:
-            raise ChangedError(f"{path} is missing; run: persist verify") from error
-        if digest_pieces([data]) != record:
-            raise ChangedError(f"{path} is not what the manifest says; run: persist verify")
-        self._store.put(target, data)
+        elif record.size > _LARGE:
+            # Its name is never used for another version.
+            copy_checked(path, record, None)
+            self._store.put(target, Path(path), max_concurrency=_PARTS)
+        else:
+            copy_checked(path, record, data)
+            self._store.put(target, data.getvalue())
 
     def _commit(
         self, mine: Head, sets: list[SetSnapshot], known: Head | None, etag: str | None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from persist.errors import (
     DataSetError,
     MissingExtraError,
     NoAccessError,
+    PersistError,
     UnknownKeyError,
 )
 from persist.exchange.cache import fetched, put_in_view, view_folder
@@ -37,7 +39,7 @@ from persist.exchange.published import (
     files_of_release,
     published_set,
 )
-from persist.exchange.snapshot import SetSnapshot, copy_pieces
+from persist.exchange.snapshot import SetSnapshot, copy_pieces, read_pieces
 from persist.files import confine
 from persist.files.digest import FileRecord, digest_pieces
 from persist.urls import without_password
@@ -51,7 +53,12 @@ _FINAL = (401, 403, *_ABSENT)  # answers that are the same when asked again
 _REFUSED = (FileNotFoundError, NotADirectoryError, PermissionError)
 _PAUSES = (0.05, 0.15, 0.45, 1.35)  # s
 _LARGEST_LIST = 1 << 31  # bytes of a manifest
+_PAGE = "the server answers with a web page, to sign in perhaps"
 _SILENCE = 60.0  # s, after which a web server counts as stalled
+
+
+class PageError(PersistError, FileNotFoundError):
+    """A web server has answered with a page, to sign in perhaps, in the place of a file."""
 
 
 class Location:
@@ -93,8 +100,10 @@ class Location:
             raise kind(without_password(f"cannot open {self.shown}: {error}")) from error
 
     def read(self, name: str) -> bytes:
-        """Return the content of a small file."""
+        """Return the content of a small file, which is JSON; `PageError` if that is a web page."""
         found = _repeated(lambda: b"".join(self._pieces(name)))
+        if self._has_page(found):
+            raise PageError(_PAGE)
         if len(found) > _LARGEST_LIST:
             raise DamagedError(f"{self.shown}/{name} is larger than it may be")
         return found
@@ -105,13 +114,20 @@ class Location:
         def attempt() -> None:
             target.seek(0)
             target.truncate()
-            if copy_pieces(self._pieces(name, record.size), target) != record:
+            pieces = self._pieces(name, record.size)
+            first = next(pieces, b"")
+            if copy_pieces(itertools.chain([first], pieces), target) != record:
+                why = "it was replaced meanwhile, or is damaged"
                 raise DamagedError(
-                    f"{self.shown}/{name} is not what the manifest says: it was replaced "
-                    "meanwhile, or is damaged; open it again, or publish it again"
+                    f"{self.shown}/{name} is not what the manifest says: "
+                    f"{_PAGE if self._has_page(first) else why}; open it again, or publish it again"
                 )
 
         _repeated(attempt)
+
+    def _has_page(self, data: bytes) -> bool:
+        """Return True if a web server has sent HTML; it may do so with a status of success."""
+        return self._is_web and data.lstrip().startswith(b"<")
 
     def folders(self, place: str) -> list[str]:
         """Return the names that may be of folders at a place, where they can be listed."""
@@ -147,10 +163,7 @@ class Location:
                 self._fs.invalidate_cache(path)
                 opened = self._fs.open(path, "rb", cache_type="none")
             with opened as file:
-                left = _LARGEST_LIST if size is None else size
-                while left >= 0 and (piece := file.read(min(_PIECE, left + 1))):
-                    left -= len(piece)
-                    yield piece
+                yield from read_pieces(file, _LARGEST_LIST if size is None else size, _PIECE)
 
     @contextlib.contextmanager
     def _translated(self, name: str) -> Iterator[None]:
@@ -224,12 +237,13 @@ class Version:
         try:
             found = {"": self.location.read(MANIFEST)}
         except _REFUSED as error:
-            found_error = _origin(error)
-            status = getattr(found_error, "status", 0)
-            reason = f"{status} {getattr(found_error, 'message', '')}".strip() if status else ""
+            answer = _origin(error)
+            reason = str(error) if isinstance(error, PageError) else type(error).__name__
+            if status := getattr(answer, "status", 0):
+                reason = f"{status} {getattr(answer, 'message', '')}".strip()
             raise DataSetError(
                 f"cannot open {self.location.shown}: no data set was found at that address, or "
-                f"you may not read it ({reason or type(error).__name__})"
+                f"you may not read it ({reason})"
             ) from error
         waiting = [""]
         while waiting:

@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import IO, TypeVar
 
 from persist.dataset.layout import (
@@ -36,6 +35,7 @@ __all__ = [
     "SetSnapshot",
     "copy_checked",
     "copy_pieces",
+    "read_pieces",
     "retried",
     "snapshot_of",
 ]
@@ -137,15 +137,24 @@ def _set_in(path: str, place: str) -> SetSnapshot:
     return found
 
 
-def copy_checked(source: str, record: FileRecord, target: IO[bytes]) -> None:
-    """Copy a file, and raise `ChangedError` if it is not what its record says."""
+def copy_checked(source: str, record: FileRecord, target: IO[bytes] | None) -> None:
+    """Copy a file, or only read it, and raise `ChangedError` if it is not what its record says."""
     try:
         with open_regular(source) as file:
-            found = copy_pieces(iter(partial(file.read, _PIECE), b""), target)
+            pieces = read_pieces(file, record.size)
+            found = digest_pieces(pieces) if target is None else copy_pieces(pieces, target)
     except FileNotFoundError as error:
         raise ChangedError(f"{source} is missing; run: persist verify") from error
     if found != record:
         raise ChangedError(f"{source} is not what the manifest says; run: persist verify")
+
+
+def read_pieces(file: IO[bytes], size: int, at_once: int = _PIECE) -> Iterator[bytes]:
+    """Yield the content of a file in pieces, with one byte more than `size` if it is longer."""
+    left = size + 1
+    while left > 0 and (piece := file.read(min(at_once, left))):
+        left -= len(piece)
+        yield piece
 
 
 def copy_pieces(pieces: Iterable[bytes], target: IO[bytes]) -> FileRecord:

@@ -169,7 +169,7 @@ def test_colours_follow_the_option_then_the_environment(
     monkeypatch.setenv("TERM", "xterm")
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
-    with output_options(argparse.Namespace(quiet=False, color=option)):
+    with output_options(argparse.Namespace(json=False, quiet=False, color=option)):
         assert has_color(Terminal() if terminal else io.StringIO()) is expected
 
 

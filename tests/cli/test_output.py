@@ -69,7 +69,7 @@ def test_a_coloured_table_escapes_what_the_output_lacks(monkeypatch):
     pytest.importorskip("rich")
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
-    with output_options(argparse.Namespace(quiet=False, color="always")):
+    with output_options(argparse.Namespace(json=False, quiet=False, color="always")):
         print_table(COLUMNS, [("µV", "")])
     stream.flush()
     assert b"\\xb5V" in stream.buffer.getvalue()

@@ -5,6 +5,7 @@ import pickle
 import shelve
 import sys
 from dbm import dumb
+from pathlib import Path
 
 import numpy
 import pytest
@@ -109,6 +110,13 @@ def test_what_is_named_is_stored_whole_or_not_at_all(command, folder):
     done = command("pack", "results", *files, "--trust-pickle", "--keep-going")
     assert (done.status, done.out) == (1, "1 key stored\n")
     assert DataSet("results")._keys() == ["rates"]
+
+
+def test_keys_are_the_same_where_what_is_refused_is_reported(command):
+    Path("a.json").write_text('{"rate": 250}')
+    Path("b.json").write_text("{")
+    assert command("pack", "results", "a.json", "b.json", "--keep-going").status == 1
+    assert DataSet("results")._keys() == ["rate"]
 
 
 def test_nothing_that_can_be_stored_leaves_nothing_behind(command, tmp_path):

@@ -3,7 +3,7 @@ import sys
 import numpy
 import pytest
 
-from persist.cli.arrays import shown_array
+from persist.cli.values import shown_array
 from persist.dataset import DataSet
 
 

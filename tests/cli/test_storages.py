@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 from persist.experiment import Array, Storage, TaskReader, Trial, WorkingDataset
+from tests.experiment.samples import make_storage
 
 
 @pytest.fixture
@@ -94,3 +95,36 @@ def test_what_is_no_experiment_is_not_repaired(command):
     done = command("repair", "nothing")
     assert done.status != 0
     assert "it is not a data set" in done.err
+
+
+def test_a_damaged_experiment_is_verified_part_by_part(command):
+    make_storage(Path("experiment"))
+    assert command("verify", "experiment").status == 0
+    arrays = Path("experiment/p0/reach/emg.hdf5")
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+    done = command("verify", "experiment", "--json")
+    assert done.status == 1
+    names = [text.partition(": ")[0] for text in done.document["damaged"]]
+    assert names == ["p0/reach", "p0/reach/emg.hdf5"]
+    assert "damaged: p0/reach/emg.hdf5: " in command("verify", "experiment").out
+
+
+def test_rows_that_an_experiment_lost_are_found(command):
+    make_storage(Path("experiment"))
+    table = Path("experiment/sub-01/reach/trials.csv")
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    done = command("verify", "experiment")
+    assert (done.status, done.out.count("damaged: sub-01/reach: ")) == (1, 1)
+    assert "moved emg of rows 2" in command("repair", "experiment").out
+    assert command("verify", "experiment").status == 0
+
+
+def test_a_damaged_copy_of_an_experiment_is_verified(command):
+    make_storage(Path("experiment"))
+    assert command("hdf5", "experiment").status == 0
+    assert command("verify", "experiment.hdf5").status == 0
+    copy = Path("experiment.hdf5")
+    copy.write_bytes(copy.read_bytes()[:-100])
+    done = command("verify", "experiment.hdf5")
+    assert done.status in (1, 2)
+    assert "experiment.hdf5" in done.out + done.err

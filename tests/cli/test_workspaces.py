@@ -58,6 +58,10 @@ def test_what_cannot_be_read_is_listed_with_the_reason(command, saved):
     assert "Unknown __type__ 'Unheard'" in done.out
     (unreadable,) = command("ls", "w", "--json").document["unreadable"]
     assert (unreadable["namespace"], unreadable["key"]) == ("D0", "counts")
+    done = command("show", "w", "D0/counts")
+    assert done.status == 2
+    assert done.err.startswith("persist: cannot read D0/counts: ")
+    assert "Unknown __type__ 'Unheard'" in done.err
 
 
 @pytest.mark.parametrize("name", ["D0/counts", "D0.counts"])
@@ -73,6 +77,14 @@ def test_an_object_is_shown_with_its_value(command, saved):
     document = command("show", "w", "D0/a/b", "--json").document
     assert document["value"] == {"dose": 0.5, "units": [3, 7]}
     assert document["type"] == "dict"
+
+
+def test_a_long_item_is_in_the_document_as_well(command):
+    workspace = AnalysisWorkspace()
+    workspace.store("D0", "x", {"units": list(range(10_000))})
+    workspace.save("w")
+    document = command("show", "w", "D0/x", "--json").document
+    assert document["value"]["units"][-1] == 9_999
 
 
 def test_an_item_that_is_not_there_is_misuse(command, saved):

@@ -294,6 +294,60 @@ def test_plain_data_sets_on_the_web_are_read_and_pulled(tmp_path):
             persist.open(f"{address}/nosuch")
 
 
+@contextlib.contextmanager
+def paged(address, is_page):
+    """Yield the address of a server that answers with a page of HTML where `is_page` is true."""
+    page = b"\n<!DOCTYPE html>\n<html><a href='S01/'>Sign in</a></html>"
+
+    def answer(method, place, forward):
+        status, headers, data = forward()
+        if is_page(place, status):
+            return 200, [("Content-Type", "text/html")], page
+        return status, headers, data
+
+    with servers.proxy(address, answer) as found:
+        yield found
+
+
+def test_a_plain_data_set_is_found_behind_a_server_that_has_a_page_for_any_path(tmp_path):
+    path = make_data_set(tmp_path / "web" / "d")
+    with (
+        servers.web_server(tmp_path / "web") as address,
+        paged(address, lambda place, status: status == 404) as application,
+    ):
+        results = persist.open(f"{application}/d")
+        assert results["x"].shape == (600,)
+        assert results.groups == ["D0"]
+        persist.pull(f"{application}/d", tmp_path / "copy")
+        assert not any(vars(persist.diff(path, tmp_path / "copy")).values())
+        with pytest.raises(DataSetError, match="the server answers with a web page"):
+            persist.open(f"{application}/nosuch")
+
+
+def test_a_page_that_asks_for_a_password_is_named(tmp_path, capsys):
+    make_data_set(tmp_path / "web" / "d")
+    with (
+        servers.web_server(tmp_path / "web") as address,
+        paged(address, lambda place, status: True) as private,
+    ):
+        assert main(["pull", f"{private}/d", str(tmp_path / "copy")]) == 2
+    assert capsys.readouterr().err == (
+        f"persist: cannot open {private}/d: no data set was found at that address, or you may not "
+        "read it (the server answers with a web page, to sign in perhaps)\n"
+    )
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_page_in_the_place_of_a_file_is_named(tmp_path):
+    make_data_set(tmp_path / "web" / "d")
+    with (
+        servers.web_server(tmp_path / "web") as address,
+        paged(address, lambda place, status: place.endswith(".npy")) as expired,
+        pytest.raises(DamagedError, match=r"array_0\.npy.*the server answers with a web page"),
+    ):
+        _ = persist.open(f"{expired}/d")["x"]
+
+
 def test_memory_and_files_are_read_through_fsspec_too(tmp_path):
     path = make_data_set(tmp_path / "d")
     assert persist.open(f"file://{path}")["x"].shape == (600,)

@@ -65,7 +65,6 @@ REASONED: dict[str, set[tuple[str, str]]] = {
     },
     "made of constants, in a way that this test does not follow": {
         ("cli", "os.path.join(path, name)"),
-        ("exchange", "os.path.join(folder, manifest)"),
         ("exchange", "os.path.join(folder, name)"),
         ("dataset", "f'{self.path}/{MARKER.swapcase()}'"),
         ("tracking", "os.path.join(new, file)"),

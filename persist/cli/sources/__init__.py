@@ -8,9 +8,10 @@ import os
 
 from persist.cli.errors import CommandError
 from persist.cli.sources.source import COMPRESSED, Listed, Loaded, Source
+from persist.exchange.kinds import why_refused
 from persist.files import open_regular
 
-__all__ = ["EXTENSIONS", "Listed", "Loaded", "Source", "is_known", "needs_trust", "open_source"]
+__all__ = ["EXTENSIONS", "Listed", "Loaded", "Source", "is_known", "open_source"]
 
 # By name, because the formats import libraries that no other command needs.
 _FORMATS = {
@@ -36,8 +37,8 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
     """
     found = _format_of(path)
     if found is None:
-        if not os.path.lexists(path):
-            raise CommandError(f"cannot pack {path}: there is nothing at that path")
+        if not os.path.exists(path):
+            raise CommandError(f"cannot pack {path}: {why_refused(path)}")
         known = " ".join(EXTENSIONS)
         raise CommandError(
             f"{path}: its extension is not that of a format that can be packed: {known}"
@@ -45,7 +46,7 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
     if found != _SHELF or not dbm.whichdb(path):
         # The libraries of some formats have messages of their own, which do not name the file.
         open_regular(path, follow=True).close()
-    if needs_trust(path) and not trust_pickle:
+    if found in (_PICKLE, _SHELF) and not trust_pickle:
         raise CommandError(
             f"cannot pack {path}: reading a pickle runs the code that it names; if you trust it, "
             "give --trust-pickle"
@@ -58,11 +59,6 @@ def open_source(path: str, *, trust_pickle: bool = False) -> Source:
 def is_known(path: str) -> bool:
     """Return True if a format has the extension of a path, or the file is a shelf."""
     return _format_of(path) is not None
-
-
-def needs_trust(path: str) -> bool:
-    """Return True if reading a file runs what the file says."""
-    return _format_of(path) in (_PICKLE, _SHELF)
 
 
 def _format_of(path: str) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from persist.cli.sources.source import Listed, Loaded, Source, SourceError, imported
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError, decoded, imported
 from persist.files import open_regular
 
 __all__ = ["ArrowSource"]
@@ -28,7 +28,7 @@ class ArrowSource(Source):
         table = _read(self._path)
         metadata = table.schema.metadata or {}
         attributes = {
-            key.decode(errors="backslashreplace"): _text(value)
+            key.decode(errors="backslashreplace"): decoded(value)
             for key, value in metadata.items()
             if key not in _OWN
         }
@@ -36,13 +36,6 @@ class ArrowSource(Source):
             imported("pandas")
             table = table.to_pandas()
         return Loaded(table, attributes)
-
-
-def _text(value: bytes) -> str | bytes:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
 
 
 def _read(path: str, *, only_schema: bool = False) -> Any:

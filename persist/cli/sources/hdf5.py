@@ -19,7 +19,7 @@ import numpy
 
 from persist.archive.arrays.datasets import Stored
 from persist.archive.arrays.vocabulary import ARCHIVE
-from persist.cli.sources.source import Listed, Loaded, Source, SourceError
+from persist.cli.sources.source import Listed, Loaded, Source, SourceError, decoded
 from persist.errors import DamagedError
 from persist.hdf5.opening import check_contained, open_hdf5
 
@@ -35,11 +35,7 @@ class Hdf5Source(Source):
     def names(self) -> list[Listed]:
         """Return the paths of the datasets, and of groups with attributes, without the root."""
         with open_hdf5(self._path) as file:
-            return [
-                listed if found is None or isinstance(found, h5py.Dataset) else _of_group(listed)
-                for listed, found in _walk(file)
-                if not isinstance(found, h5py.Group) or len(found.attrs)
-            ]
+            return [listed for listed, _ in _walk(file)]
 
     def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
         """Yield datasets as text, a plain number or an array, and attributes of groups as dicts."""
@@ -72,7 +68,8 @@ def _walk(file: Any) -> Iterator[tuple[Listed, Any]]:
             yield Listed(path, _refusal(item)), item
         if not isinstance(item, h5py.Group):
             continue
-        yield Listed(path), item
+        if len(item.attrs):
+            yield Listed(f"{path}{_OF_GROUP}", key=f"{path}/attributes".lstrip("/")), item
         inside = []
         for name in item:
             inner = f"{path}/{name}".lstrip("/")
@@ -88,10 +85,6 @@ def _walk(file: Any) -> Iterator[tuple[Listed, Any]]:
                 seen.add(address)
                 inside.append((inner, found))
         waiting += reversed(inside)
-
-
-def _of_group(listed: Listed) -> Listed:
-    return Listed(f"{listed.name}{_OF_GROUP}", key=f"{listed.name}/attributes".lstrip("/"))
 
 
 def _refusal(dataset: Any) -> str:
@@ -151,14 +144,13 @@ def _plain_attributes(dataset: Any) -> dict[str, Any]:
 
     A reference is the path that it leads to, and an attribute without a value is None.
     """
-    return {name: _attribute(dataset, name) for name in dataset.attrs}
-
-
-def _attribute(dataset: Any, name: str) -> Any:
-    try:
-        return _plain(dataset.attrs[name], dataset.file)
-    except (TypeError, OSError, ValueError) as error:
-        raise SourceError(f"its attribute {name!r} cannot be read: {error}") from error
+    found = {}
+    for name in dataset.attrs:
+        try:
+            found[name] = _plain(dataset.attrs[name], dataset.file)
+        except (TypeError, OSError, ValueError) as error:
+            raise SourceError(f"its attribute {name!r} cannot be read: {error}") from error
+    return found
 
 
 def _plain(value: Any, file: Any) -> Any:
@@ -174,11 +166,4 @@ def _plain(value: Any, file: Any) -> Any:
         return item if isinstance(item, numpy.generic) else _plain(item, file)
     if isinstance(value, (list, tuple)):
         return type(value)(_plain(item, file) for item in value)
-    return _decoded(value) if isinstance(value, bytes) else value
-
-
-def _decoded(value: bytes) -> str | bytes:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
+    return decoded(value) if isinstance(value, bytes) else value

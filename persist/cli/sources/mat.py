@@ -50,7 +50,11 @@ class MatSource(Source):
     def _value(self, name: str) -> Loaded:
         kind = self._kinds[name]
         options = {"simplify_cells": kind in ("struct", "cell")}
-        value = self._call("loadmat", variable_names=[name], **options, **_sparse_arrays())[name]
+        parameters = inspect.signature(imported("scipy.io.matlab", "mat").loadmat).parameters
+        if "spmatrix" in parameters:
+            # Where scipy has a choice, sparse arrays.
+            options["spmatrix"] = False
+        value = self._call("loadmat", variable_names=[name], **options)[name]
         if kind == "char":
             return Loaded(_text(value))
         return Loaded(_numbers(value, kind) if type(value) is numpy.ndarray else value)
@@ -70,12 +74,6 @@ class MatSource(Source):
             # scipy raises what its decompressor, numpy and its own code do: zlib.error, KeyError…
             reason = f"{type(error).__name__}: {error}"
             raise SourceError(f"it is damaged, or not a MAT file ({reason})") from error
-
-
-def _sparse_arrays() -> dict[str, bool]:
-    """Return the option that asks for sparse arrays, where scipy has a choice."""
-    parameters = inspect.signature(imported("scipy.io.matlab", "mat").loadmat).parameters
-    return {"spmatrix": False} if "spmatrix" in parameters else {}
 
 
 def _text(value: Any) -> Any:

@@ -10,7 +10,16 @@ from typing import Any
 
 from persist.errors import MissingExtraError, PersistError
 
-__all__ = ["COMPRESSED", "Listed", "Loaded", "Source", "SourceError", "imported", "stem_of"]
+__all__ = [
+    "COMPRESSED",
+    "Listed",
+    "Loaded",
+    "Source",
+    "SourceError",
+    "decoded",
+    "imported",
+    "stem_of",
+]
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".z", ".lzma")
 """The extensions that pickles have behind their own."""
@@ -66,6 +75,14 @@ def imported(module: str, extra: str = "import") -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(module.partition(".")[0], extra) from error
+
+
+def decoded(value: bytes) -> str | bytes:
+    """Return bytes as text, or as they are if they are not UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def stem_of(path: str) -> str:

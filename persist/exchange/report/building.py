@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from persist.errors import MissingExtraError, PersistError
-from persist.exchange.kinds import DATABASE, Kind, kind_of, why_unknown
-from persist.files.write import replace_bytes
+from persist.exchange.kinds import Kind, kind_of, why_refused
+from persist.files import replace_file
 from persist.progress import Progress
 from persist.urls import is_url, without_password
 
@@ -83,23 +83,24 @@ def report(
     """
     # The path is looked at first: that it is wrong matters more than that jinja2 is missing.
     text = os.fspath(path)
-    # The database of a store may be named as well as its folder.
-    is_database = os.path.basename(text) == DATABASE and os.path.isfile(text)
-    kind = _PAGES.get(Kind.STORE if is_database else kind_of(text))  # type: ignore[arg-type]
+    found = kind_of(text)
+    kind = _PAGES.get(found)  # type: ignore[arg-type]
     if kind is None:
         if is_url(text):
             raise ReportError(
                 f"cannot report on {without_password(text)}: it is not the URL of a PostgreSQL "
                 "database; pull the data set, and report on the copy"
             )
-        raise ReportError(
-            f"cannot report on {text}: {why_unknown(text)}; name the folder or file of one"
-        )
+        reason = why_refused(text)
+        # Where nothing of persist is at all; other reasons have advice of their own.
+        advice = "" if found or "; " in reason else "; name the folder or file of one"
+        raise ReportError(f"cannot report on {text}: {reason}{advice}")
+    last = text.partition("?")[0].rstrip("/") if is_url(text) else os.path.abspath(text)
     environment = _environment()
     collect = importlib.import_module(f"persist.exchange.report.{kind}")
     # The path is shown as it was given: a page that is sent to others need not name its folders.
     page = {
-        "title": title or _name_of(text),
+        "title": title or os.path.basename(last),
         "path": without_password(text),
         **collect.collect(text, progress),
     }
@@ -140,13 +141,6 @@ def write_diff(found: DataSetDiff, a: _Path, b: _Path, output: _Path = "diff.htm
     return _write(_environment(), "diff.html.jinja", page, output)
 
 
-def _name_of(path: str) -> str:
-    """Return the last part of a path or URL."""
-    if is_url(path):
-        return path.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return os.path.basename(os.path.abspath(path))
-
-
 def _environment() -> Any:
     try:
         import jinja2
@@ -179,5 +173,7 @@ def _write(environment: Any, template: str, page: dict[str, Any], output: _Path)
     if not target or os.path.isdir(target):
         raise ReportError(f"cannot write {target!r}: it is a folder; name the file of the page")
     text = environment.get_template(template).render(page, version=__version__)
-    replace_bytes(target, text.encode("utf-8", "replace"), durable=False)
+    os.makedirs(os.path.dirname(target) or os.curdir, exist_ok=True)
+    with replace_file(target, "wb") as file:
+        file.write(text.encode("utf-8", "replace"))
     return target

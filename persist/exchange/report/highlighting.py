@@ -6,12 +6,11 @@ import keyword
 import re
 from html import escape
 
-from persist.display import cell
+from persist.display import first_lines
 
 __all__ = ["highlighted"]
 
 _LINES = 40
-_WIDTH = 160
 _TOKEN = re.compile(
     r"(?P<c>#[^\n]*)"
     r"|(?P<s>(?<!\w)[rbfuRBFU]{0,2}(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"))"
@@ -21,7 +20,7 @@ _TOKEN = re.compile(
 )
 
 
-def highlighted(text: str, lines: int = _LINES) -> str:
+def highlighted(text: str) -> str:
     """Return the first lines of source as HTML, with the kinds of tokens marked.
 
     Examples
@@ -29,11 +28,7 @@ def highlighted(text: str, lines: int = _LINES) -> str:
     >>> highlighted("x = '<b>'  # why")
     'x = <b class=s>&#x27;&lt;b&gt;&#x27;</b>  <b class=c># why</b>'
     """
-    found = text.expandtabs().splitlines()
-    shown = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in found[:lines]]
-    if len(found) > lines:
-        shown.append(f"# … {len(found) - lines} more lines")
-    text = "\n".join(line if line.isprintable() else cell(line, _WIDTH + 1) for line in shown)
+    text = first_lines(text, _LINES)
     parts, end = [], 0
     for token in _TOKEN.finditer(text):
         parts.append(escape(text[end : token.start()]))

@@ -22,6 +22,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 10, 10, 34
 _CHANNELS = 8
 _MOST = 1e300  # beyond, the difference of two values may not be finite
 _POINTS = 500
+_BINS = 28
+_LABELS = 12  # of a confusion matrix
 
 
 class _Frame:
@@ -76,7 +78,7 @@ class _Frame:
         return _svg(self.width, self.height, "".join(parts) + drawn, label)
 
 
-def traces(samples: Any, label: str, x_label: str = "sample", step: int = 1) -> str:
+def traces(samples: Any, label: str, step: int = 1) -> str:
     """Return an array as lines: one for one axis, one for each row of two, apart from each other.
 
     Parameters
@@ -91,7 +93,7 @@ def traces(samples: Any, label: str, x_label: str = "sample", step: int = 1) -> 
     width = [0, max(1, values.shape[1] - 1) * step]
     if len(values) == 1:
         frame = _Frame(width, values)
-        return frame.svg(_polyline(frame, values[0], step, 0), label, (x_label, "value"))
+        return frame.svg(_polyline(frame, values[0], step, 0), label, ("sample", "value"))
     values = numpy.clip(values, -_MOST, _MOST)
     known = numpy.isfinite(values)
     sums = numpy.where(known, values, 0.0).sum(axis=1)
@@ -103,7 +105,7 @@ def traces(samples: Any, label: str, x_label: str = "sample", step: int = 1) -> 
         _polyline(frame, row + last - number, step, number) for number, row in enumerate(values)
     )
     names = {float(last - number): str(number) for number in range(len(values))}
-    return frame.svg(drawn, label, (x_label, "channel"), y_ticks=names)
+    return frame.svg(drawn, label, ("sample", "channel"), y_ticks=names)
 
 
 def array_plot(samples: Any, shape: Sequence[int], label: str) -> str:
@@ -149,16 +151,14 @@ def scatter(x: Any, y: Any, label: str, x_label: str, y_label: str, diagonal: bo
     return frame.svg(drawn, label, (x_label, y_label))
 
 
-def histogram(
-    values: Any, label: str, x_label: str, size: tuple[int, int] = _SMALL, bins: int = 28
-) -> str:
+def histogram(values: Any, label: str, x_label: str, size: tuple[int, int] = _SMALL) -> str:
     """Return the distribution of values."""
     values = numpy.asarray(values, float).ravel()
     values = values[numpy.isfinite(values)]
     if not values.size:
         return ""
     counts, edges = numpy.histogram(
-        numpy.clip(values, -_MOST, _MOST), bins=bins, range=_range(values)
+        numpy.clip(values, -_MOST, _MOST), bins=_BINS, range=_range(values)
     )
     frame = _Frame(edges, [0, max(1, counts.max())], size)
     drawn = "".join(
@@ -210,11 +210,11 @@ def bars(values: Sequence[tuple[str, float]], label: str, unit: str) -> str:
     return _svg(540, height, "".join(drawn), label)
 
 
-def confusion(y_true: Any, y_pred: Any, label: str, most: int = 12) -> str:
+def confusion(y_true: Any, y_pred: Any, label: str) -> str:
     """Return the confusion matrix of labels: true ones in rows, predicted ones in columns."""
     y_true, y_pred = numpy.asarray(y_true).ravel(), numpy.asarray(y_pred).ravel()
     names = sorted({*map(str, y_true.tolist()), *map(str, y_pred.tolist())})
-    if not names or len(names) > most:
+    if not names or len(names) > _LABELS:
         return ""
     number = {name: place for place, name in enumerate(names)}
     counts = numpy.zeros((len(names), len(names)), int)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy
 
+from persist.exchange.kinds import store_folder
 from persist.exchange.report.plots import bars, confusion, folds, histogram, scatter
 from persist.progress import Meter, Progress
 from persist.tracking import WorkspaceStore
-from persist.urls import is_database
 
 __all__ = ["collect"]
 
@@ -23,9 +22,7 @@ _BARS = 20
 
 def collect(path: str, progress: Progress) -> dict[str, Any]:
     """Return what the template is filled with."""
-    is_file = not is_database(path) and not os.path.isdir(path)
-    place = os.path.dirname(os.path.abspath(path)) if is_file else path
-    with WorkspaceStore(place, engine="arrow") as store:
+    with WorkspaceStore(store_folder(path), engine="arrow") as store:
         listed: Any = store.list_runs(limit=_RUNS)
         runs = listed.to_pylist()
         names = {run["run_id"]: run["name"] for run in runs}

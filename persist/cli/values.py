@@ -1,15 +1,50 @@
-"""Arrays of any size as text, of which only the edges are read."""
+"""Values as text or JSON; of arrays, which may have any size, only the edges are read."""
 
 from __future__ import annotations
 
+import json
+import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["is_array", "shown_array"]
+from persist.cli.errors import CommandError, one_line
+from persist.cli.output import is_json, is_plain, jsonable, print_document, print_text
+from persist.display import shown
+
+__all__ = ["is_array", "print_value", "shown_array"]
 
 _WHOLE = 200  # elements; larger arrays are shown by their edges
 _EDGE = 3
 _WIDTH = 88
+
+
+def print_value(
+    description: str,
+    document: dict[str, Any],
+    load: Callable[[], Any],
+    most: float = math.inf,
+) -> None:
+    """Print a description and a value; or `document` as JSON, with the value if that holds it.
+
+    A value of which the JSON has more than `most` characters is left out.
+    """
+    if not is_json():
+        # The description helps even where the value cannot be loaded.
+        print_text(description)
+    try:
+        value = load()
+    except Exception as error:
+        # Loading runs code of the classes of the value, which may raise anything.
+        raise CommandError(
+            f"the value cannot be loaded: {type(error).__name__}: {one_line(error)}"
+        ) from error
+    if not is_json():
+        print_text(f"\n{shown_array(value) if is_array(value) else shown(value)}")
+    elif is_plain(value) and len(json.dumps(jsonable(value))) <= most:
+        print_document({**document, "value": value})
+    else:
+        print_document(document)
 
 
 def is_array(value: Any) -> bool:

@@ -2,7 +2,7 @@ import h5py
 import numpy
 import pytest
 
-from persist.cli.arrays import is_array, shown_array
+from persist.cli.values import is_array, shown_array
 
 SHAPES = [(), (0,), (3, 0), (7,), (8,), (201,), (1000, 2), (5, 6, 7), (7, 8, 9), (1, 1000, 1)]
 
