@@ -7,17 +7,17 @@ import functools
 import io
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
 
 from persist.archive.arrays.datasets import Encoded
 from persist.errors import ArgumentError, UnknownKeyError
-from persist.experiment.folder import changing, identity, journal_of, reading
+from persist.experiment.folder import Identity, changing, identity, journal_of, reading
 from persist.experiment.names import check_dataset
 from persist.files import TIMEOUT, temporary_beside
-from persist.files.journal import Journal, Part
+from persist.files.journal import Journal
 from persist.files.overlay import lock_exclusively, superblock_version, unlock
 from persist.files.unbuffered import open_unbuffered
 from persist.files.write import replace_bytes
@@ -37,14 +37,6 @@ _LATEST = 2  # the version of the superblock in these
 _CACHE = 1 << 16  # bytes
 
 
-def commit_arrays(
-    journal: Journal, files: Sequence[ArrayFile], others: Sequence[Part] = ()
-) -> None:
-    """Commit what was added to array files, with changes of other files: see `commit_files`."""
-    for file in commit_files(journal, files, others):
-        file.note_commit()
-
-
 @contextlib.contextmanager
 def changing_file(path: str, timeout: float = TIMEOUT) -> Iterator[ArrayFile]:
     """Context manager that gives an array file, and commits what the block has changed in it."""
@@ -55,7 +47,7 @@ def changing_file(path: str, timeout: float = TIMEOUT) -> Iterator[ArrayFile]:
         contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file,
     ):
         yield file
-        commit_arrays(journal, [file])
+        commit_files(journal, [file])
 
 
 class ArrayFile(JournaledFile):
@@ -80,40 +72,39 @@ class ArrayFile(JournaledFile):
         elif superblock_version(path) > _LATEST:
             _rewrite(path, timeout)
         self._patience = READER_PATIENCE
+        self._found: Identity = None
         super().__init__(path, self._lock, versions=_VERSIONS)
         _limit_cache(self.file)
         # HDF5 calls the file object when the interpreter ends, unless it is closed before.
         self._finalizer = weakref.finalize(self, close_file, self.file, self.overlay)
-        self.note_commit()
 
-    def lock(self) -> None:
-        """Lock the file: programs that have it open for writing are waited for.
+    def lock(self) -> bool:
+        """Lock the file again; return True if nobody has changed it since it was unlocked.
 
-        Readers are waited for as well, but not for long: a trial is not lost because somebody
-        looks at the last one.
+        Programs that have it open for writing are waited for. Readers are waited for as
+        well, but not for long: a trial is not lost because somebody looks at the last one.
 
         Raises
         ------
         FileInUseError
             If another program does not close it.
         """
+        if self._is_locked:
+            return True
         self._lock(self.overlay.fileno())
+        return identity(self.path) == self._found
 
     def _lock(self, handle: int) -> None:
         is_alone = lock_exclusively(handle, self.path, self._timeout, patience=self._patience)
         self._patience = READER_PATIENCE if is_alone else 0.0
+        self._is_locked = True
 
     def unlock(self) -> None:
         """Let other programs open the file."""
-        unlock(self.overlay.fileno())
-
-    def is_current(self) -> bool:
-        """Return True if nobody else has changed the file since this one did."""
-        return identity(self.path) == self._found
-
-    def note_commit(self) -> None:
-        """Note how the file is now, to notice when somebody else changes it."""
-        self._found = identity(self.overlay.fileno())
+        if self._is_locked:
+            self._found = identity(self.overlay.fileno())
+            unlock(self.overlay.fileno())
+            self._is_locked = False
 
     def add(self, name: str, prepared: Encoded) -> None:
         """Add a dataset, for a commit to make it last: see `write_prepared`."""

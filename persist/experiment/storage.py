@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import h5py
 
 from persist.errors import ClosedError, NotAFolderError, PersistError
-from persist.experiment.array_file import ArrayFile, commit_arrays
+from persist.experiment.array_file import ArrayFile
 from persist.experiment.consolidation import storage_to_hdf5
 from persist.experiment.export import storage_to_dataset
 from persist.experiment.folder import changing, journal_of
@@ -34,6 +34,7 @@ from persist.files import (
 )
 from persist.files.journal import Journal
 from persist.files.unbuffered import open_unbuffered
+from persist.hdf5.in_place import commit_files
 from persist.hdf5.masked import MASK_ENDING
 from persist.hdf5.opening import damage_errors
 from persist.progress import Progress
@@ -103,7 +104,7 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
                 rows = [row for row in row_names(file.file) if row >= n_rows]
                 if rows:
                     target = _move(file, folder, name, rows)
-                    commit_arrays(journal, [file])
+                    commit_files(journal, [file])
                     listed = ", ".join(map(str, rows))
                     done.append(f"moved {name} of rows {listed} to {target}")
     return done

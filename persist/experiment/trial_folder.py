@@ -11,7 +11,7 @@ from typing import Any
 
 from persist.archive.arrays.datasets import Encoded
 from persist.errors import ArgumentError, ClosedError, DamagedError
-from persist.experiment.array_file import ArrayFile, commit_arrays
+from persist.experiment.array_file import ArrayFile
 from persist.experiment.columns import Table, frame_of
 from persist.experiment.csv_text import (
     CSV,
@@ -29,6 +29,7 @@ from persist.files import TIMEOUT, open_regular
 from persist.files.journal import Change, Journal, Part, recover
 from persist.files.regular import Handle, read_at
 from persist.files.write import sync_data
+from persist.hdf5.in_place import commit_files
 
 TRIALS = "trials.csv"
 EXTENSION = ".hdf5"
@@ -270,11 +271,9 @@ class TrialWriter:
 
     def _array_file(self, name: str) -> ArrayFile:
         file = self._files.get(name)
-        if file is not None:
-            file.lock()
-            if not file.is_current():
-                file.close()
-                file = None
+        if file is not None and not file.lock():
+            file.close()
+            file = None
         if file is None:
             path = os.path.join(self._folder, name + EXTENSION)
             file = self._files[name] = ArrayFile(path, durable=self._durable, timeout=self._timeout)
@@ -287,7 +286,7 @@ class TrialWriter:
         change = self._row_change(handle.number, columns, fields)
         table = Part(os.path.basename(self._path), handle.number, self._end, [change], True)
         # The table is the only file that grows, and so the first: a disk can be full.
-        commit_arrays(self._journal, list(self._files.values()), [table])
+        commit_files(self._journal, list(self._files.values()), [table])
         self._found = identity(self._path)
         self._columns, self._n_rows = columns, self._n_rows + 1
         self._end = change.offset + len(change.new)
