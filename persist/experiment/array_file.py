@@ -21,11 +21,10 @@ from persist.files.journal import Journal
 from persist.files.overlay import lock_exclusively, superblock_version, unlock
 from persist.files.unbuffered import open_unbuffered
 from persist.files.write import replace_bytes
-from persist.hdf5.extras import Layout, copy_attribute, copy_member, extras_of
+from persist.hdf5.extras import Layout, extras_of
 from persist.hdf5.in_place import JournaledFile, close_file, commit_files
 from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
 from persist.hdf5.opening import member, open_hdf5
-from persist.hdf5.references import copy_references
 
 READER_PATIENCE = 1.0
 """How long readers of the file are waited for, in seconds."""
@@ -127,12 +126,8 @@ def _rewrite(path: str, timeout: float) -> None:
         open_hdf5(path, timeout) as source,
         open_unbuffered(temporary, libver=_VERSIONS) as target,
     ):
-        for _, attributes, members in extras_of(source, Layout()):
-            for name in members:
-                copy_member(source, target, name)
-            for name in attributes:
-                copy_attribute(source, target, name)
-        copy_references(source, target)
+        for extra in extras_of(source, Layout()):
+            extra.copy_to(target)
 
 
 def _limit_cache(file: Any) -> None:

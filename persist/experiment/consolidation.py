@@ -62,8 +62,6 @@ from persist.hdf5.extras import (
     Extra,
     Layout,
     attributes_but,
-    copy_attribute,
-    copy_member,
     dataset_layout,
     extras_of,
     members_of,
@@ -373,12 +371,8 @@ class _Storage:
     def _keep_extras(self, root: str) -> None:
         kept = free_name(root, _EXTRAS, EXTENSION)
         with _new_file(os.path.join(root, kept)) as target:
-            for owner, attributes, members in self.extras:
-                place = target.require_group(owner.name)
-                for name in attributes:
-                    copy_attribute(owner, place, name)
-                for name in members:
-                    copy_member(owner, place, name)
+            for extra in self.extras:
+                extra.copy_to(target.require_group(extra.owner.name))
         left = ", ".join(
             f"{name.decode(errors='replace')} of {owner.name}"
             for owner, attributes, members in self.extras
@@ -458,12 +452,10 @@ class _Storage:
         with _new_file(path) as file:
             for row in arrays.rows():
                 file.create_dataset(str(row), data=arrays.read(row), track_times=False)
-            _, attributes, members = _beside(group)
-            for name in attributes:
-                copy_attribute(group, file, name)
-            for name in members:
+            beside = _beside(group)
+            for name in beside.members:
                 member(group, name.decode())  # refuses what has its data in another file
-                copy_member(group, file, name)
+            beside.copy_to(file)
 
     def _files(self, group: Any, folder: str, ending: str = "") -> None:
         self._leave_attributes(group)
@@ -499,19 +491,15 @@ def _write_datasets(group: Any, names: list[str], path: str) -> None:
     is_own = len(names) == 1 and isinstance(group.get(names[0], getlink=True), h5py.HardLink)
     is_own = is_own and not isinstance(group[names[0]], h5py.Group)
     is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
+    for name in names:
+        if name.isdecimal() or name == RESULT:
+            member(group, name)  # refuses an array that is not in the file
     with _new_file(path) as file:
-        for name in names:
-            if name.isdecimal() or name == RESULT:
-                member(group, name)  # refuses an array that is not in the file
-            if is_level:
-                h5py.h5o.copy(group.id, name.encode(), file.id, RESULT.encode())
-            else:
-                copy_member(group, file, name.encode())
-        if not is_level:
-            for attribute in attributes_but(group, frozenset()):
-                copy_attribute(group, file, attribute)
-        if not all(map(str.isdecimal, names)):
-            copy_references(group, file, map(str.encode, names))
+        if is_level:
+            h5py.h5o.copy(group.id, names[0].encode(), file.id, RESULT.encode())
+        else:
+            attributes = attributes_but(group, frozenset())
+            Extra(group, attributes, list(map(str.encode, names))).copy_to(file)
 
 
 def _new_file(path: str) -> Any:

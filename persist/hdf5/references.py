@@ -40,14 +40,13 @@ def copy_references(source: Any, target: Any, names: Iterable[bytes] | None = No
             found += _references(source, target, place)
         for attribute, data in found:
             try:
-                new = h5py.h5o.open(target.id, place)
-                copy = new if attribute is None else h5py.h5a.open(new, attribute)
+                copy = h5py.h5o.open(target.id, place)
+                if attribute is not None:
+                    h5py.h5a.open(copy, attribute).write(data)
+                elif isinstance(copy, h5py.h5d.DatasetID):
+                    h5py.Dataset(copy)[...] = data
             except KeyError:
                 continue
-            if attribute is None:
-                h5py.Dataset(copy)[...] = data
-            else:
-                copy.write(data)
 
 
 def _places(group: Any, name: bytes) -> list[bytes]:
