@@ -14,10 +14,9 @@ import h5py
 
 from persist.archive.arrays.datasets import Encoded
 from persist.errors import ArgumentError, UnknownKeyError
-from persist.experiment.folder import Identity, changing, identity, journal_of, reading
+from persist.experiment.folder import Identity, changing, identity, reading
 from persist.experiment.names import check_dataset
 from persist.files import TIMEOUT, temporary_beside
-from persist.files.journal import Journal
 from persist.files.overlay import lock_exclusively, superblock_version, unlock
 from persist.files.unbuffered import open_unbuffered
 from persist.files.write import replace_bytes
@@ -41,8 +40,7 @@ def changing_file(path: str, timeout: float = TIMEOUT) -> Iterator[ArrayFile]:
     """Context manager that gives an array file, and commits what the block has changed in it."""
     folder = os.path.dirname(path) or os.curdir
     with (
-        changing(folder, timeout),
-        contextlib.closing(Journal(journal_of(folder))) as journal,
+        changing(folder, timeout) as journal,
         contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file,
     ):
         yield file

@@ -15,7 +15,7 @@ from persist.errors import ClosedError, NotAFolderError, PersistError
 from persist.experiment.array_file import ArrayFile
 from persist.experiment.consolidation import storage_to_hdf5
 from persist.experiment.export import storage_to_dataset
-from persist.experiment.folder import changing, journal_of
+from persist.experiment.folder import changing
 from persist.experiment.names import check_name, plain_name
 from persist.experiment.task_reader import TaskReader
 from persist.experiment.task_writer import ReplacingWriter, TaskWriter
@@ -32,7 +32,6 @@ from persist.files import (
     settle_folders,
     sync_folder,
 )
-from persist.files.journal import Journal
 from persist.files.unbuffered import open_unbuffered
 from persist.hdf5.in_place import commit_files
 from persist.hdf5.masked import MASK_ENDING
@@ -93,7 +92,7 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
     """Do as `repair_storage` for the folder of one task."""
     folder = os.fspath(path)
     done = []
-    with changing(folder, timeout), contextlib.closing(Journal(journal_of(folder))) as journal:
+    with changing(folder, timeout) as journal:
         n_rows = len(read_csv(os.path.join(folder, TRIALS))[1].rows)
         for name in array_names(folder):
             path = os.path.join(folder, name + EXTENSION)

@@ -135,7 +135,7 @@ class TrialWriter:
         self._lock = lock_of(self._folder, timeout)
         self._is_closed = False
         self._pid = os.getpid()
-        self._journal = Journal(journal_of(self._folder), durable=durable)
+        self._journal = Journal(journal_of(self._folder), durable=durable, lock=self._lock)
         # Files stay open between rows. When somebody else has changed one, it is opened anew.
         self._files: dict[str, ArrayFile] = {}
         self._handle: Handle | None = None

@@ -231,10 +231,10 @@ class InPlaceFile(FileBackend):
         self._refresh = refresh
         self._timeout = timeout
         self._opened: JournaledFile | None = None
-        self._journal = Journal(pair.journal)
         self._is_listed = True
         self._pid = os.getpid()
         self._lock = pair.lock(timeout)
+        self._journal = Journal(pair.journal, lock=self._lock)
         try:
             self._lock.acquire()
         except LockTimeout as error:
@@ -242,7 +242,7 @@ class InPlaceFile(FileBackend):
         try:
             pair.settle()
             if not os.path.exists(pair.data):
-                pair.replace_locked(lambda new: _make(new, header), header)
+                pair.replace_locked(lambda new: _make(new, header), header, self._lock)
             self._open()
         except BaseException:
             self._lock.release()
@@ -312,7 +312,7 @@ class InPlaceFile(FileBackend):
     def replace(self, fill: Callable[[str], Index], header: Header) -> None:
         """Write the files anew."""
         try:
-            self.pair.replace_locked(fill, header)
+            self.pair.replace_locked(fill, header, self._lock)
         finally:
             # Also where it fails: the new file may be in place by then.
             self._reopen()

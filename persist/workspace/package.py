@@ -65,7 +65,7 @@ def save_package(
     for namespace, keys in index.items():
         for each in (namespace, *keys):
             _check_spelling(each)
-    with _lock(folder, name, timeout):
+    with _lock(folder, name, timeout) as lock:
         settle_folder(os.path.join(folder, name))
         _check_replaceable(path, replace)
         with (
@@ -73,6 +73,7 @@ def save_package(
             open_data_set(new, "w", array_threshold=_THRESHOLD) as dataset,
         ):
             _write(dataset, header, index, read, report)
+            lock.check_held()
 
 
 def remove_package(path: str, timeout: float = TIMEOUT) -> None:

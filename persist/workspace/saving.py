@@ -223,7 +223,7 @@ def save_hdf5(
     has_package = is_workspace_package(pair.base)
     if has_package and not replace:
         raise _other_form("as a package", pair.base)
-    with pair.lock(timeout):
+    with pair.lock(timeout) as lock:
         others = pair.others(timeout)
         if others and not replace:
             raise PathExistsError(
@@ -235,7 +235,7 @@ def save_hdf5(
         for other in others:
             remove_path(other)
         with pair.kept_from_writers(timeout):
-            pair.replace_locked(fill, header)
+            pair.replace_locked(fill, header, lock)
     if has_package:
         remove_package(pair.base, timeout)
 
