@@ -18,7 +18,6 @@ from persist.archive.arrays import Array
 from persist.archive.arrays.blocks import Standing, without_blocks
 from persist.archive.graph import Graph, is_value
 from persist.archive.reduction import Import
-from persist.errors import ArgumentError
 from persist.hdf5.arrays import mark_memory, stretches
 from persist.hdf5.builtins import TAGS, THRESHOLD, archive_content, portable_data, refusals_of
 from persist.hdf5.content import Content, write_content
@@ -191,27 +190,6 @@ class Item:
     _content: Content
     _obj: Any  # The content refers to its memory.
 
-    def write(self, group: Any, created_at: float) -> None:
-        """Fill a group that was just made.
-
-        Parameters
-        ----------
-        group : h5py.Group
-            An empty group; for a dict, made with ``track_order=True``, or the order of its keys
-            would be lost.
-        created_at : float
-            The time of the item, POSIX, in s: the dicts and arrays within it have it too. That of
-            the group itself is for the caller to write.
-
-        Raises
-        ------
-        ValueError
-            If the group does not keep the order of its members, and is to.
-        """
-        if self._content.ordered and not group.id.get_create_plist().get_link_creation_order():
-            raise ArgumentError(f"{group.name} must be made with track_order=True")
-        write_content(group, self._content, float(created_at))
-
     def write_into(
         self, parent: Any, name: str, *, created_at: float, note: str | None = None
     ) -> Any:
@@ -221,7 +199,7 @@ class Item:
             set_attribute(group, CREATED_AT, float(created_at), is_new=True)
             if note is not None:
                 set_attribute(group, NOTE, note)
-            self.write(group, created_at)
+            write_content(group, self._content, float(created_at))
         except BaseException:
             del parent[name]
             raise

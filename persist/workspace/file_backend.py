@@ -22,11 +22,9 @@ from persist.workspace.groups import (
     Header,
     delete_item,
     existing_group,
-    item_group,
     read_header,
     rename_item,
     write_header,
-    write_new,
     write_note,
     write_to,
 )
@@ -70,8 +68,7 @@ class FileBackend(SavedFile, abc.ABC):
         """Write an object, in the place of what is there."""
         item = prepare(obj)
         with self.changing() as file:
-            is_new = item_group(file, namespace, key) is None
-            (write_new if is_new else write_to)(file, namespace, key, item, entry)
+            write_to(file, namespace, key, item, entry)
 
     def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
         """Copy an object of another source, in the place of what is there."""

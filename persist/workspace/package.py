@@ -29,7 +29,7 @@ from persist.hdf5 import prepare
 from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
 from persist.workspace.backend import Extras, Place
-from persist.workspace.groups import Header, write_new
+from persist.workspace.groups import Header, write_to
 from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
 
 Read: TypeAlias = Callable[[str, str], Any]
@@ -172,7 +172,7 @@ class SavedPackage:
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Load an object, and write it to an open HDF5 file."""
-        write_new(file, *to, prepare(self.read(namespace, key)), entry)
+        write_to(file, *to, prepare(self.read(namespace, key)), entry)
 
     def close(self) -> None:
         """Do nothing: a package is open only while it is read."""

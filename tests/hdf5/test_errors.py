@@ -58,15 +58,6 @@ def test_a_member_of_that_name_is_left_alone() -> None:
         assert read_item(file["item"]) == 1
 
 
-def test_a_dict_needs_a_group_that_keeps_order() -> None:
-    item = prepare({"b": 1, "a": 2})
-    with memory_file() as file:
-        with pytest.raises(ValueError, match="/x must be made with track_order=True"):
-            item.write(file.create_group("x"), 0.0)
-        item.write(file.create_group("y", track_order=True), 0.0)
-        assert list(read_item(file["y"])) == ["b", "a"]
-
-
 @pytest.mark.parametrize("read", [read_item, read_summary])
 def test_a_group_of_unknown_type_is_refused(read: Any) -> None:
     with memory_file() as file:

@@ -234,3 +234,20 @@ def test_what_hdf5_cannot_copy_stops_the_save(path, tmp_path, monkeypatch):
         ws.save(path)
     assert (tmp_path / "ws.h5").read_bytes() == before
     ws.close()
+
+
+def test_a_merge_replaces_an_item_whose_name_other_software_does_not_spell(tmp_path):
+    path = tmp_path / "ws.h5"
+    saved = AnalysisWorkspace()
+    saved.store("D0", "dose", 1.0)
+    saved.save(path)
+    with h5py.File(path, "r+") as file:
+        file.move("D0/dose", "D0/50%")
+    other = AnalysisWorkspace()
+    other.store("D0", "50%", 2.0)
+    with LazyAnalysisWorkspace.open(path) as ws:
+        assert ws.list_keys("D0") == ["50%"]
+        ws.merge_from(other, overwrite=True)
+    with h5py.File(path) as file:
+        assert len(file["D0"]) == 1
+    assert AnalysisWorkspace.load(path).get("D0", "50%") == 2.0
