@@ -6,13 +6,14 @@ import contextlib
 import functools
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from persist.archive.arrays.datasets import Encoded
-from persist.errors import ArgumentError, ClosedError, DamagedError
+from persist.errors import ArgumentError, ClosedError, DamagedError, PersistWarning
 from persist.experiment.array_file import ArrayFile
-from persist.experiment.columns import Table, frame_of
+from persist.experiment.columns import Table, frame_of, gaps_of
 from persist.experiment.csv_text import (
     CSV,
     Value,
@@ -58,6 +59,22 @@ def read_csv(path: str) -> tuple[bytes, CSV]:
         return data, parse_csv(data)
     except ValueError as error:
         raise DamagedError(f"cannot read {path}: {error}; correct the file") from error
+
+
+def warn_if_moved(table: Table, data: bytes, where: str) -> None:
+    """Warn if the rows of a table may be at other places than their arrays, which go by number.
+
+    What persist does not write so was saved by other software.
+    """
+    gaps = gaps_of(table)
+    if (gaps is None or any(gaps)) and table.to_bytes() != data and "trial" in table.columns:
+        warnings.warn(
+            f"{where}: other software has saved the table of trials, and its block and trial do "
+            "not count up: if rows were sorted, added or removed there, they have the arrays of "
+            "others; put them back in order",
+            PersistWarning,
+            stacklevel=2,
+        )
 
 
 def array_names(folder: str) -> list[str]:

@@ -54,7 +54,7 @@ from persist.experiment.trial_arrays import (
     TrialArrays,
     is_joined,
 )
-from persist.experiment.trial_folder import EXTENSION, TRIALS
+from persist.experiment.trial_folder import EXTENSION, TRIALS, warn_if_moved
 from persist.experiment.view import storage_view
 from persist.files import TIMEOUT
 from persist.hdf5.masked import prepare_array
@@ -146,7 +146,11 @@ class WorkingTask(Reader):
         with self._opened() as file:
             files = self._member(file, FILES)
             if files is not None and TRIALS in files:
-                return Table.of_csv(parse_csv(member(files, TRIALS)[()].tobytes()))
+                data = member(files, TRIALS)[()].tobytes()
+                read = Table.of_csv(parse_csv(data))
+                if self._array_names(file):
+                    warn_if_moved(read, data, self._where())
+                return read
             table = self._member(file, TABLE)
             return Table() if table is None else read_table(table)
 
