@@ -266,8 +266,7 @@ class _Copy:
         name = group_name(plain_name("array", file.parts[-1].removesuffix(EXTENSION) or EXTENSION))
         parent = self._file.require_group(f"{self._place}/{ARRAYS}")
         with damage_errors(file.path), open_hdf5(file.path, self._timeout) as source:
-            numbers = row_names(source)
-            rows = [row for row in numbers if row < self._n_rows]
+            rows = [row for row in row_names(source) if row < self._n_rows]
             datasets = (
                 [member(source, str(row)) for row in rows] if self._layout == "joined" else []
             )
@@ -277,9 +276,7 @@ class _Copy:
                 return
             # The whole at once is a fraction of the time of one dataset after the other.
             h5py.h5o.copy(source.id, b"/", parent.id, name.encode())
-            # Else there is nothing but trials, which refer to nothing.
-            if len(numbers) < len(source):
-                copy_references(source, parent[name])
+            copy_references(source, parent[name])
 
     def _copy_bytes(self, file: TreeFile, place: str) -> None:
         path = f"{self._place}/{place}"
@@ -464,8 +461,11 @@ class _Storage:
             if isinstance(found, h5py.Group):
                 os.makedirs(path, exist_ok=True)
                 self._files(found, path)
-            else:
+            elif found.dtype == "u1" and found.ndim == 1:
+                self._leave_attributes(found)
                 _write_bytes(path, found[()].tobytes())
+            else:
+                self.extras.append(Extra(group, [], [name.encode()]))
 
 
 def _not_kept(extra: Extra, joined: Any) -> list[Extra]:
