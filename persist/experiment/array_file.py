@@ -23,7 +23,7 @@ from persist.files.write import replace_bytes
 from persist.hdf5.extras import Layout, extras_of
 from persist.hdf5.in_place import JournaledFile, close_file, commit_files
 from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
-from persist.hdf5.opening import member, open_hdf5
+from persist.hdf5.opening import find_member, open_hdf5
 
 READER_PATIENCE = 1.0
 """How long readers of the file are waited for, in seconds."""
@@ -215,12 +215,8 @@ def read_hdf5(filepath: _Path, dataset: str = "data", *, timeout: float = TIMEOU
     path = os.fspath(filepath)
     folder = os.path.dirname(path) or os.curdir
     with reading(folder, timeout=timeout), open_hdf5(path, timeout) as file:
-        group = file
         *outer, name = dataset.removeprefix("/").split("/")
-        for part in outer:
-            group = member(group, part) if isinstance(group, h5py.Group) and part in group else None
-        if not isinstance(group, h5py.Group) or name not in group:
-            raise UnknownKeyError(dataset, path)
-        if not isinstance(member(group, name), h5py.Dataset):
+        group = find_member(file, *outer)
+        if not isinstance(find_member(group, name), h5py.Dataset):
             raise UnknownKeyError(dataset, path)
         return read_prepared(group, name)

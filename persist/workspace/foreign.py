@@ -8,8 +8,8 @@ long as the object is not replaced by another.
 from __future__ import annotations
 
 import functools
+import io
 import json
-import uuid
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
@@ -52,10 +52,11 @@ class Foreign:
     @classmethod
     def filled(cls, fill: Callable[[Any], object]) -> Foreign | None:
         """Return what a function writes to the open file that it is given; None for nothing."""
-        with memory_file() as memory:
+        image = io.BytesIO()
+        with h5py.File(image, "w", track_order=True) as memory:
             fill(memory)
             is_empty = not len(memory) and not len(memory.attrs)
-            return None if is_empty else cls(image_of(memory))
+        return None if is_empty else cls(image.getvalue())
 
     @classmethod
     def of_item(cls, group: Any, extras: Iterable[Extra]) -> Foreign | None:
@@ -75,7 +76,7 @@ class Foreign:
 
     def add_to(self, group: Any) -> None:
         """Copy all of it to the group of the item that it is of, where there is still a place."""
-        with self._opened() as memory:
+        with h5py.File(io.BytesIO(self.image), "r") as memory:
             for place in memory.values():
                 path = json.loads(place.attrs[_PATH]).encode(errors="surrogateescape")
                 if path and path not in group:
@@ -86,31 +87,8 @@ class Foreign:
 
     def copy_to(self, file: Any, dropped: Iterable[tuple[str, str]] = ()) -> None:
         """Copy all of it to an open file, but for the items that were dropped."""
-        with self._opened() as memory:
+        with h5py.File(io.BytesIO(self.image), "r") as memory:
             copy_foreign(memory, file, [], dropped)
-
-    def _opened(self) -> Any:
-        access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-        access.set_fapl_core(backing_store=False)
-        access.set_file_image(self.image)
-        return h5py.File(h5py.h5f.open(_unused_name().encode(), h5py.h5f.ACC_RDONLY, fapl=access))
-
-
-def memory_file() -> Any:
-    """Return a new HDF5 file in memory, open."""
-    name = _unused_name()
-    return h5py.File(name, "w", driver="core", backing_store=False, track_order=True)
-
-
-def image_of(file: Any) -> bytes:
-    """Return the content of a file in memory."""
-    file.flush()
-    return bytes(file.id.get_file_image())
-
-
-def _unused_name() -> str:
-    # HDF5 takes two files in memory of one name for the same.
-    return f"persist-{uuid.uuid4()}"
 
 
 def copy_foreign(
