@@ -32,10 +32,6 @@ Lazy: TypeAlias = Callable[[str, tuple[int, ...], Any], Any]
 _ARRAY_GROUP = group_layout(members={"data": SEEN})
 
 
-class UnknownTypeError(DamagedError):
-    """A group is of a type that no encoding reads."""
-
-
 def read_item(group: Any, *, lazy: Lazy | None = None, extras: list[Extra] | None = None) -> Any:
     """Return the object that a group represents.
 
@@ -186,7 +182,7 @@ def _encoding(tag: str, group: Any) -> Encoding:
     encoding = by_tag.get(tag)
     if encoding is None:
         known = [*by_tag, ARCHIVE]
-        raise UnknownTypeError(
+        raise DamagedError(
             f"Unknown __type__ '{tag}' in HDF5 group '{group.name}'. Supported: {known}"
         )
     return encoding

@@ -127,7 +127,6 @@ class SavedPackage:
     """
 
     def __init__(self, path: str) -> None:
-        settle_package(path)
         self._dataset = open_data_set(path)
         info = self._dataset.info.get(_INFO)
         if not isinstance(info, dict) or "workspace_id" not in info:

@@ -55,10 +55,6 @@ class AmbiguousError(PersistError, ValueError):
     """Two workspaces were saved under one path, in different forms."""
 
 
-class UnreadableError(DamagedError):
-    """An item of a workspace cannot be read."""
-
-
 @dataclass
 class Saved:
     """A saved workspace, open for reading.
@@ -195,9 +191,9 @@ def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:
 
 
 def raise_unreadable(path: _Path, unreadable: Unreadable) -> None:
-    """Raise UnreadableError for the first item that cannot be read."""
+    """Raise DamagedError for the first item that cannot be read."""
     for (namespace, key), reason in unreadable.items():
-        raise UnreadableError(
+        raise DamagedError(
             f"{os.fspath(path)}: ({namespace!r}, {key!r}) cannot be read: {reason}; errors='skip' "
             "leaves it where it is, and reads the others"
         )
