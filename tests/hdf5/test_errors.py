@@ -8,9 +8,9 @@ import numpy
 import pytest
 
 from persist.errors import DamagedError, UnsupportedObjectError
-from persist.hdf5 import prepare, read_item, read_summary, write_item
+from persist.hdf5 import prepare, read_item, read_summary
 from tests.classes import Plain
-from tests.hdf5.files import memory_file, stored
+from tests.hdf5.files import memory_file, stored, write_item
 
 
 @pytest.fixture
@@ -40,13 +40,6 @@ def test_nothing_is_left_behind_when_the_disk_fails(monkeypatch: pytest.MonkeyPa
     with memory_file() as file:
         with pytest.raises(OSError, match="disk full"):
             write_item(file, "item", {"a": 1, "b": numpy.arange(3)}, created_at=0)
-        assert list(file) == []
-
-
-def test_a_note_that_cannot_be_stored_leaves_nothing_behind() -> None:
-    with memory_file() as file:
-        with pytest.raises(ValueError, match="NULL"):
-            write_item(file, "item", 1, created_at=0, note="a\0b")
         assert list(file) == []
 
 
