@@ -42,11 +42,16 @@ def copy_references(source: Any, target: Any, names: Iterable[bytes] | None = No
             try:
                 copy = h5py.h5o.open(target.id, place)
                 if attribute is not None:
-                    h5py.h5a.open(copy, attribute).write(data)
-                elif isinstance(copy, h5py.h5d.DatasetID):
-                    h5py.Dataset(copy)[...] = data
+                    copy = h5py.h5a.open(copy, attribute)
             except KeyError:
                 continue
+            # Another object may have come in the place of the copy.
+            if isinstance(copy, h5py.h5g.GroupID) or not _has_references(copy):
+                continue
+            if attribute is not None and copy.shape == numpy.shape(data):
+                copy.write(data)
+            elif attribute is None and copy.shape == data.shape:
+                h5py.Dataset(copy)[...] = data
 
 
 def _places(group: Any, name: bytes) -> list[bytes]:

@@ -199,8 +199,9 @@ class SavedFile:
 
     def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
         """Copy what the file holds besides `items`, and what was dropped, to another."""
-        with damage_errors(self.file.filename):
-            copy_foreign(self.file, file, items, dropped)
+        if not self.is_plain:
+            with damage_errors(self.file.filename):
+                copy_foreign(self.file, file, items, dropped)
 
     def close(self) -> None:
         """Close the file."""

@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 
 from persist.hdf5.extras import SEEN, Extra, Layout, attributes_but, extras_of, members_of
+from persist.hdf5.references import copy_references
 from persist.hdf5.vocabulary import CREATED_AT, NAME_ATTRIBUTE, make_group
 from persist.names import group_name
 from persist.workspace.groups import (
@@ -97,10 +98,10 @@ def copy_foreign(
     items: Iterable[tuple[str, str]],
     dropped: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Copy what a file holds besides its items to another file, which may hold items already.
+    """Copy what a file holds besides its items to another file, which holds these already.
 
     `items` are those that can be read; `dropped` are some that cannot, and are not to be copied
-    either.
+    either. References lead to the copies, also those in items, which were copied one by one.
 
     Raises
     ------
@@ -108,6 +109,7 @@ def copy_foreign(
         If HDF5 cannot copy it: what is damaged is not to be lost with what replaces its file.
     """
     _copy(extras_of(source, _layout(source, items, dropped)), target)
+    copy_references(source, target)
 
 
 def delete_unreadable(file: Any, namespace: str, key: str) -> None:

@@ -251,3 +251,28 @@ def test_a_merge_replaces_an_item_whose_name_other_software_does_not_spell(tmp_p
     with h5py.File(path) as file:
         assert len(file["D0"]) == 1
     assert AnalysisWorkspace.load(path).get("D0", "50%") == 2.0
+
+
+@pytest.mark.parametrize("how", ["load", "open"])
+def test_references_between_items_lead_to_their_copies(tmp_path, how):
+    path = tmp_path / "ws.h5"
+    saved = AnalysisWorkspace()
+    for namespace in ("D0", "D1"):
+        saved.store(namespace, "rates", numpy.arange(5.0))
+    saved.save(path)
+    with h5py.File(path, "r+") as file:
+        later = file["D1/rates/data"]
+        file["D0/rates"].attrs["baseline"] = later.ref
+        file["D0/rates/data"].attrs["part"] = later.regionref[1:3]
+    if how == "open":
+        with LazyAnalysisWorkspace.open(path) as ws:
+            ws.compact()
+    else:
+        ws = LazyAnalysisWorkspace.load(path)
+        path = tmp_path / "copy.h5"
+        ws.save(path)
+        ws.close()
+    with h5py.File(path) as file:
+        later = file["D1/rates/data"]
+        assert file[file["D0/rates"].attrs["baseline"]] == later
+        assert later[file["D0/rates/data"].attrs["part"]].tolist() == [1, 2]
