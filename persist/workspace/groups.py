@@ -159,8 +159,9 @@ def _nested_group(file: Any, names: list[str]) -> Any | None:
 def _member(parent: Any, name: str) -> Any | None:
     """Return what a group holds under a name; None if it leads elsewhere, or is damaged."""
     try:
-        return member(parent, name)
-    except (DamagedError, OSError):
+        # For most that are missing, and no error is made of it.
+        return member(parent, name) if parent.id.links.exists(name.encode()) else None
+    except (DamagedError, OSError, RuntimeError, UnicodeEncodeError):
         return None
 
 
