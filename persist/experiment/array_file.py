@@ -7,25 +7,23 @@ import functools
 import io
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
 
 from persist.archive.arrays.datasets import Encoded
 from persist.errors import ArgumentError, UnknownKeyError
-from persist.experiment.folder import changing, identity, journal_of, reading
+from persist.experiment.folder import Identity, changing, identity, reading
 from persist.experiment.names import check_dataset
 from persist.files import TIMEOUT, temporary_beside
-from persist.files.journal import Journal, Part
 from persist.files.overlay import lock_exclusively, superblock_version, unlock
 from persist.files.unbuffered import open_unbuffered
 from persist.files.write import replace_bytes
-from persist.hdf5.extras import Layout, copy_attribute, copy_member, extras_of
+from persist.hdf5.extras import Layout, extras_of
 from persist.hdf5.in_place import JournaledFile, close_file, commit_files
 from persist.hdf5.masked import prepare_array, read_prepared, write_prepared
-from persist.hdf5.opening import member, open_hdf5
-from persist.hdf5.references import copy_references
+from persist.hdf5.opening import find_member, open_hdf5
 
 READER_PATIENCE = 1.0
 """How long readers of the file are waited for, in seconds."""
@@ -37,25 +35,16 @@ _LATEST = 2  # the version of the superblock in these
 _CACHE = 1 << 16  # bytes
 
 
-def commit_arrays(
-    journal: Journal, files: Sequence[ArrayFile], others: Sequence[Part] = ()
-) -> None:
-    """Commit what was added to array files, with changes of other files: see `commit_files`."""
-    for file in commit_files(journal, files, others):
-        file.note_commit()
-
-
 @contextlib.contextmanager
 def changing_file(path: str, timeout: float = TIMEOUT) -> Iterator[ArrayFile]:
     """Context manager that gives an array file, and commits what the block has changed in it."""
     folder = os.path.dirname(path) or os.curdir
     with (
-        changing(folder, timeout),
-        contextlib.closing(Journal(journal_of(folder))) as journal,
+        changing(folder, timeout) as journal,
         contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file,
     ):
         yield file
-        commit_arrays(journal, [file])
+        commit_files(journal, [file])
 
 
 class ArrayFile(JournaledFile):
@@ -80,40 +69,39 @@ class ArrayFile(JournaledFile):
         elif superblock_version(path) > _LATEST:
             _rewrite(path, timeout)
         self._patience = READER_PATIENCE
+        self._found: Identity = None
         super().__init__(path, self._lock, versions=_VERSIONS)
         _limit_cache(self.file)
         # HDF5 calls the file object when the interpreter ends, unless it is closed before.
         self._finalizer = weakref.finalize(self, close_file, self.file, self.overlay)
-        self.note_commit()
 
-    def lock(self) -> None:
-        """Lock the file: programs that have it open for writing are waited for.
+    def lock(self) -> bool:
+        """Lock the file again; return True if nobody has changed it since it was unlocked.
 
-        Readers are waited for as well, but not for long: a trial is not lost because somebody
-        looks at the last one.
+        Programs that have it open for writing are waited for. Readers are waited for as
+        well, but not for long: a trial is not lost because somebody looks at the last one.
 
         Raises
         ------
         FileInUseError
             If another program does not close it.
         """
+        if self._is_locked:
+            return True
         self._lock(self.overlay.fileno())
+        return identity(self.path) == self._found
 
     def _lock(self, handle: int) -> None:
         is_alone = lock_exclusively(handle, self.path, self._timeout, patience=self._patience)
         self._patience = READER_PATIENCE if is_alone else 0.0
+        self._is_locked = True
 
     def unlock(self) -> None:
         """Let other programs open the file."""
-        unlock(self.overlay.fileno())
-
-    def is_current(self) -> bool:
-        """Return True if nobody else has changed the file since this one did."""
-        return identity(self.path) == self._found
-
-    def note_commit(self) -> None:
-        """Note how the file is now, to notice when somebody else changes it."""
-        self._found = identity(self.overlay.fileno())
+        if self._is_locked:
+            self._found = identity(self.overlay.fileno())
+            unlock(self.overlay.fileno())
+            self._is_locked = False
 
     def add(self, name: str, prepared: Encoded) -> None:
         """Add a dataset, for a commit to make it last: see `write_prepared`."""
@@ -136,12 +124,8 @@ def _rewrite(path: str, timeout: float) -> None:
         open_hdf5(path, timeout) as source,
         open_unbuffered(temporary, libver=_VERSIONS) as target,
     ):
-        for _, attributes, members in extras_of(source, Layout()):
-            for name in members:
-                copy_member(source, target, name)
-            for name in attributes:
-                copy_attribute(source, target, name)
-        copy_references(source, target)
+        for extra in extras_of(source, Layout()):
+            extra.copy_to(target)
 
 
 def _limit_cache(file: Any) -> None:
@@ -231,12 +215,8 @@ def read_hdf5(filepath: _Path, dataset: str = "data", *, timeout: float = TIMEOU
     path = os.fspath(filepath)
     folder = os.path.dirname(path) or os.curdir
     with reading(folder, timeout=timeout), open_hdf5(path, timeout) as file:
-        group = file
         *outer, name = dataset.removeprefix("/").split("/")
-        for part in outer:
-            group = member(group, part) if isinstance(group, h5py.Group) and part in group else None
-        if not isinstance(group, h5py.Group) or name not in group:
-            raise UnknownKeyError(dataset, path)
-        if not isinstance(member(group, name), h5py.Dataset):
+        group = find_member(file, *outer)
+        if not isinstance(find_member(group, name), h5py.Dataset):
             raise UnknownKeyError(dataset, path)
         return read_prepared(group, name)

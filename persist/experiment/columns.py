@@ -73,6 +73,30 @@ class Table:
         return {name: value for name, value in found.items() if value is not None}
 
 
+def gaps_of(table: Table) -> list[int] | None:
+    """Return how many rows are missing before each, as ``block`` and ``trial`` count up.
+
+    None if they do not: then they do not tell what is missing.
+
+    Examples
+    --------
+    >>> gaps_of(Table({"block": [0, 0, 1], "trial": [0, 2, 0]}, 3))
+    [0, 1, 0]
+    """
+    numbers = [table.columns.get(name, ["?"]) for name in ("block", "trial")]
+    gaps: list[int] = []
+    before: Any = (None, -1)
+    for block, trial in zip(*numbers, strict=False):
+        if type(trial) is not int or block is None:
+            return None
+        goes_on = block == before[0] and trial > before[1]
+        if trial < 0 or (block == before[0] and 0 < trial <= before[1]):
+            return None
+        gaps.append(trial - before[1] - 1 if goes_on else trial)
+        before = block, trial
+    return gaps if len(gaps) == table.n_rows else None
+
+
 def kind_of(values: Sequence[Value]) -> str:
     """Return the kind of a column.
 

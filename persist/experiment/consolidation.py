@@ -62,8 +62,6 @@ from persist.hdf5.extras import (
     Extra,
     Layout,
     attributes_but,
-    copy_attribute,
-    copy_member,
     dataset_layout,
     extras_of,
     members_of,
@@ -268,8 +266,7 @@ class _Copy:
         name = group_name(plain_name("array", file.parts[-1].removesuffix(EXTENSION) or EXTENSION))
         parent = self._file.require_group(f"{self._place}/{ARRAYS}")
         with damage_errors(file.path), open_hdf5(file.path, self._timeout) as source:
-            numbers = row_names(source)
-            rows = [row for row in numbers if row < self._n_rows]
+            rows = [row for row in row_names(source) if row < self._n_rows]
             datasets = (
                 [member(source, str(row)) for row in rows] if self._layout == "joined" else []
             )
@@ -279,9 +276,7 @@ class _Copy:
                 return
             # The whole at once is a fraction of the time of one dataset after the other.
             h5py.h5o.copy(source.id, b"/", parent.id, name.encode())
-            # Else there is nothing but trials, which refer to nothing.
-            if len(numbers) < len(source):
-                copy_references(source, parent[name])
+            copy_references(source, parent[name])
 
     def _copy_bytes(self, file: TreeFile, place: str) -> None:
         path = f"{self._place}/{place}"
@@ -373,12 +368,8 @@ class _Storage:
     def _keep_extras(self, root: str) -> None:
         kept = free_name(root, _EXTRAS, EXTENSION)
         with _new_file(os.path.join(root, kept)) as target:
-            for owner, attributes, members in self.extras:
-                place = target.require_group(owner.name)
-                for name in attributes:
-                    copy_attribute(owner, place, name)
-                for name in members:
-                    copy_member(owner, place, name)
+            for extra in self.extras:
+                extra.copy_to(target.require_group(extra.owner.name))
         left = ", ".join(
             f"{name.decode(errors='replace')} of {owner.name}"
             for owner, attributes, members in self.extras
@@ -458,12 +449,10 @@ class _Storage:
         with _new_file(path) as file:
             for row in arrays.rows():
                 file.create_dataset(str(row), data=arrays.read(row), track_times=False)
-            _, attributes, members = _beside(group)
-            for name in attributes:
-                copy_attribute(group, file, name)
-            for name in members:
+            beside = _beside(group)
+            for name in beside.members:
                 member(group, name.decode())  # refuses what has its data in another file
-                copy_member(group, file, name)
+            beside.copy_to(file)
 
     def _files(self, group: Any, folder: str, ending: str = "") -> None:
         self._leave_attributes(group)
@@ -472,8 +461,11 @@ class _Storage:
             if isinstance(found, h5py.Group):
                 os.makedirs(path, exist_ok=True)
                 self._files(found, path)
-            else:
+            elif found.dtype == "u1" and found.ndim == 1:
+                self._leave_attributes(found)
                 _write_bytes(path, found[()].tobytes())
+            else:
+                self.extras.append(Extra(group, [], [name.encode()]))
 
 
 def _not_kept(extra: Extra, joined: Any) -> list[Extra]:
@@ -499,19 +491,15 @@ def _write_datasets(group: Any, names: list[str], path: str) -> None:
     is_own = len(names) == 1 and isinstance(group.get(names[0], getlink=True), h5py.HardLink)
     is_own = is_own and not isinstance(group[names[0]], h5py.Group)
     is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
+    for name in names:
+        if name.isdecimal() or name == RESULT:
+            member(group, name)  # refuses an array that is not in the file
     with _new_file(path) as file:
-        for name in names:
-            if name.isdecimal() or name == RESULT:
-                member(group, name)  # refuses an array that is not in the file
-            if is_level:
-                h5py.h5o.copy(group.id, name.encode(), file.id, RESULT.encode())
-            else:
-                copy_member(group, file, name.encode())
-        if not is_level:
-            for attribute in attributes_but(group, frozenset()):
-                copy_attribute(group, file, attribute)
-        if not all(map(str.isdecimal, names)):
-            copy_references(group, file, map(str.encode, names))
+        if is_level:
+            h5py.h5o.copy(group.id, names[0].encode(), file.id, RESULT.encode())
+        else:
+            attributes = attributes_but(group, frozenset())
+            Extra(group, attributes, list(map(str.encode, names))).copy_to(file)
 
 
 def _new_file(path: str) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from persist.files import TIMEOUT, FolderLock
-from persist.files.journal import is_pending, recover
+from persist.files.journal import Journal, is_pending, recover
 
 JOURNAL = ".persist-journal"
 _LOCK = ".lock"
@@ -60,8 +60,10 @@ def held(lock: FolderLock) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def changing(folder: str, timeout: float = TIMEOUT) -> Iterator[None]:
+def changing(folder: str, timeout: float = TIMEOUT) -> Iterator[Journal]:
     """Keep all others out of a folder while the block changes it, and leave nothing there.
+
+    It yields the journal of the folder.
 
     Raises
     ------
@@ -69,11 +71,14 @@ def changing(folder: str, timeout: float = TIMEOUT) -> Iterator[None]:
         If another writer or reader does not release the lock.
     """
     is_used = os.path.exists(os.path.join(folder, _LOCK))
-    with held(FolderLock(folder, name=_LOCK, timeout=timeout, keep=is_used)):
+    lock = FolderLock(folder, name=_LOCK, timeout=timeout, keep=is_used)
+    journal = Journal(journal_of(folder), lock=lock)
+    with held(lock):
         recover(journal_of(folder))
         try:
-            yield
+            yield journal
         finally:
+            journal.close()
             with contextlib.suppress(OSError):
                 if not is_used and not is_pending(journal_of(folder)):
                     os.unlink(journal_of(folder))

@@ -27,12 +27,11 @@ def check_name(what: str, name: object) -> str:
     InvalidKeyError
         If it is empty, leads elsewhere, or some system does not take it.
     """
-    if not isinstance(name, str):
-        raise ArgumentTypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
-    reason = _fault(name)
+    plain = _text(what, name)
+    reason = _fault(plain)
     if reason:
-        raise InvalidKeyError(name, f"{reason}; choose another {what}")
-    return str(name)
+        raise InvalidKeyError(plain, f"{reason}; choose another {what}")
+    return plain
 
 
 def check_dataset(name: object) -> str:
@@ -45,12 +44,11 @@ def check_dataset(name: object) -> str:
     InvalidKeyError
         If HDF5 does not take it as it is.
     """
-    if not isinstance(name, str):
-        raise ArgumentTypeError(f"dataset must be text, got {type(name).__name__}: {name!r}")
-    parts = name.removeprefix("/").split("/")
+    plain = _text("dataset", name)
+    parts = plain.removeprefix("/").split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise InvalidKeyError(name, "it must be a path of names in an HDF5 file")
-    return name
+        raise InvalidKeyError(plain, "it must be a path of names in an HDF5 file")
+    return plain
 
 
 def check_column(name: object) -> str:
@@ -82,12 +80,11 @@ def plain_name(what: str, name: object) -> str:
     InvalidKeyError
         If it is empty or leads elsewhere.
     """
-    if not isinstance(name, str):
-        raise ArgumentTypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
+    plain = _text(what, name)
     separators = {"/", "\\", os.sep, "\0"}
-    if name in ("", ".", "..") or any(mark in name for mark in separators):
-        raise InvalidKeyError(name, f"it leads out of its folder; choose another {what}")
-    return str(name)
+    if plain in ("", ".", "..") or any(mark in plain for mark in separators):
+        raise InvalidKeyError(plain, f"it leads out of its folder; choose another {what}")
+    return plain
 
 
 def is_own_file(name: str) -> bool:
@@ -99,6 +96,12 @@ def is_own_file(name: str) -> bool:
     (True, True, False)
     """
     return _OWN.fullmatch(name) is not None
+
+
+def _text(what: str, name: object) -> str:
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"{what} must be text, got {type(name).__name__}: {name!r}")
+    return str(name)
 
 
 def _fault(name: str) -> str:

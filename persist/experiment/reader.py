@@ -7,6 +7,7 @@ import functools
 import os
 import pickle
 import runpy
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from persist.errors import (
     ClosedError,
     InvalidKeyError,
     PersistError,
+    PersistWarning,
     UnknownKeyError,
 )
 from persist.experiment.columns import Table, frame_of
@@ -176,7 +178,7 @@ class Reader(abc.ABC):
             If no trial has one; it is both a KeyError and a FileNotFoundError.
         """
         with self._open(name) as arrays:
-            has = self._rows_of(arrays)
+            has = self._rows_of(name, arrays)
         row = 0
         while row < len(self):
             # The file is closed while the caller works, and opened once for many small arrays.
@@ -215,7 +217,7 @@ class Reader(abc.ABC):
             than trials.
         """
         with self._open(name) as arrays:
-            has = self._rows_of(arrays)
+            has = self._rows_of(name, arrays)
             result = None if has else arrays.result()
             if result is not None and trials is None:
                 return result
@@ -248,7 +250,7 @@ class Reader(abc.ABC):
             If no trial has one.
         """
         with self._open(name) as arrays:
-            has = self._rows_of(arrays)
+            has = self._rows_of(name, arrays)
         return LazyArrays(functools.partial(self._open, name), name, has, len(self))
 
     def pickle(self, name: str) -> Any:
@@ -302,9 +304,22 @@ class Reader(abc.ABC):
             row += 1
         return batch
 
-    def _rows_of(self, arrays: TrialArrays) -> frozenset[int]:
+    def _rows_of(self, name: str, arrays: TrialArrays) -> frozenset[int]:
         """Return the rows that have an array; an array without a row is of no trial."""
-        return frozenset(row for row in arrays.rows() if row < len(self))
+        rows = arrays.rows()
+        if rows and rows[-1] >= len(self) and rows[-1] >= self._count_now():
+            warnings.warn(
+                f"{self._where()}: {name} has arrays of rows that the table of trials lacks, up to "
+                f"row {rows[-1]}: if rows were removed before the end, those after them have the "
+                "arrays of others; put them back, or run `persist repair` on the storage",
+                PersistWarning,
+                stacklevel=3,
+            )
+        return frozenset(row for row in rows if row < len(self))
+
+    def _count_now(self) -> int:
+        """Return the number of rows, which others may have added to since they were read."""
+        return len(self)
 
     @abc.abstractmethod
     def _where(self) -> str:

@@ -7,15 +7,18 @@ import errno
 import os
 import weakref
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
 
+from persist.archive.arrays.vocabulary import TRIAL
 from persist.errors import ClosedError, NotAFolderError, PersistError
-from persist.experiment.array_file import ArrayFile, commit_arrays
+from persist.experiment.array_file import ArrayFile
+from persist.experiment.columns import Table, gaps_of
 from persist.experiment.consolidation import storage_to_hdf5
 from persist.experiment.export import storage_to_dataset
-from persist.experiment.folder import changing, journal_of
+from persist.experiment.folder import changing
 from persist.experiment.names import check_name, plain_name
 from persist.experiment.task_reader import TaskReader
 from persist.experiment.task_writer import ReplacingWriter, TaskWriter
@@ -32,8 +35,8 @@ from persist.files import (
     settle_folders,
     sync_folder,
 )
-from persist.files.journal import Journal
 from persist.files.unbuffered import open_unbuffered
+from persist.hdf5.in_place import commit_files
 from persist.hdf5.masked import MASK_ENDING
 from persist.hdf5.opening import damage_errors
 from persist.progress import Progress
@@ -49,6 +52,8 @@ def repair_storage(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) ->
 
     A task that lost rows of its table cannot be resumed: the next trial would replace an array.
     What is moved is in ``<array name>.orphaned.h5`` of the task, under the numbers of the rows.
+    Where the numbers of the trials tell that rows are missing between others, the arrays of these
+    follow their rows; otherwise the last rows are taken for those that are missing.
 
     Parameters
     ----------
@@ -92,21 +97,50 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
     """Do as `repair_storage` for the folder of one task."""
     folder = os.fspath(path)
     done = []
-    with changing(folder, timeout), contextlib.closing(Journal(journal_of(folder))) as journal:
-        n_rows = len(read_csv(os.path.join(folder, TRIALS))[1].rows)
-        for name in array_names(folder):
-            path = os.path.join(folder, name + EXTENSION)
-            with (
-                damage_errors(path),
-                contextlib.closing(ArrayFile(path, durable=True, timeout=timeout)) as file,
-            ):
-                rows = [row for row in row_names(file.file) if row >= n_rows]
-                if rows:
-                    target = _move(file, folder, name, rows)
-                    commit_arrays(journal, [file])
-                    listed = ", ".join(map(str, rows))
-                    done.append(f"moved {name} of rows {listed} to {target}")
+    with changing(folder, timeout) as journal:
+        table = Table.of_csv(read_csv(os.path.join(folder, TRIALS))[1])
+        with contextlib.ExitStack() as stack:
+            files = {}
+            for name in array_names(folder):
+                path = os.path.join(folder, name + EXTENSION)
+                stack.enter_context(damage_errors(path))
+                file = ArrayFile(path, durable=True, timeout=timeout)
+                files[name] = stack.enter_context(contextlib.closing(file))
+            rows = {name: row_names(file.file) for name, file in files.items()}
+            count = 1 + max((numbers[-1] for numbers in rows.values() if numbers), default=-1)
+            if count <= table.n_rows:
+                return []
+            places = _places(table, count)
+            for name, file in files.items():
+                there = set(rows[name])
+                lost = sorted(there.difference(places))
+                if lost:
+                    target = _move(file, folder, name, lost)
+                    done.append(f"moved {name} of rows {', '.join(map(str, lost))} to {target}")
+                # In this order, no place is taken.
+                for new, old in enumerate(places):
+                    if new != old and old in there:
+                        _rename(file.file, str(old), str(new))
+            commit_files(journal, list(files.values()))
     return done
+
+
+def _places(table: Table, count: int) -> list[int]:
+    """Return the former number of each row of a table, of which some of `count` were removed.
+
+    The last are missing, unless the numbers of the trials tell of as many missing before others.
+    """
+    gaps = gaps_of(table)
+    is_told = gaps is not None and sum(gaps) == count - table.n_rows
+    missing = accumulate(gaps if gaps is not None and is_told else [0] * table.n_rows)
+    return [row + before for row, before in enumerate(missing)]
+
+
+def _rename(file: Any, old: str, new: str) -> None:
+    file.move(old, new)
+    if old + MASK_ENDING in file:
+        file.move(old + MASK_ENDING, new + MASK_ENDING)
+        file[new].attrs[TRIAL.mask] = new + MASK_ENDING
 
 
 def _move(array_file: ArrayFile, folder: str, name: str, rows: list[int]) -> str:

@@ -28,6 +28,7 @@ from persist.experiment.trial_folder import (
     orphans,
     read_csv,
     refuse_orphans,
+    warn_if_moved,
 )
 from persist.files import TIMEOUT, open_regular
 from persist.hdf5.opening import damage_errors, open_hdf5
@@ -98,6 +99,9 @@ class TaskReader(Reader):
     def _where(self) -> str:
         return self._folder
 
+    def _count_now(self) -> int:
+        return len(_read_csv(self._folder).rows)
+
     def _read_table(self) -> Table:
         with reading(self._folder, timeout=self._timeout):
             return read_trials(self._folder)
@@ -138,10 +142,13 @@ class TaskReader(Reader):
 
 def read_trials(folder: str) -> Table:
     """Return the attributes of the trials of a task, for a caller that keeps its writer out."""
-    csv = _read_csv(folder)
+    data, csv = read_csv(os.path.join(folder, TRIALS))
     if csv.rest:
         _log.warning("%s: left out a row that is not whole: %r", folder, csv.rest)
-    return Table.of_csv(csv)
+    table = Table.of_csv(csv)
+    if os.path.isdir(folder) and array_names(folder):
+        warn_if_moved(table, data, folder)
+    return table
 
 
 def _read_csv(folder: str) -> CSV:

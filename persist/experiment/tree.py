@@ -22,10 +22,6 @@ from persist.files.regular import check_regular
 from persist.progress import Meter, Progress
 
 
-class InsideError(PersistError, ValueError):
-    """A file that is to hold a folder would be in that folder."""
-
-
 class OutsideError(PersistError, ValueError):
     """A link in a folder leads out of it."""
 
@@ -149,7 +145,7 @@ def check_outside(target: str | os.PathLike[str], root: str) -> str:
 
     Raises
     ------
-    InsideError
+    ArgumentError
         If it is in `root`.
     IsADirectoryError, FileNotFoundError
         If there is a folder at the target, or none for it.
@@ -157,7 +153,7 @@ def check_outside(target: str | os.PathLike[str], root: str) -> str:
     path = os.fspath(target)
     real, inside = os.path.realpath(path), os.path.realpath(root)
     if os.path.commonpath([real, inside]) == inside:
-        raise InsideError(f"{path} is inside {root}, which it is to hold: choose another place")
+        raise ArgumentError(f"{path} is inside {root}, which it is to hold: choose another place")
     if os.path.isdir(real):
         raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
     folder = os.path.dirname(real)

@@ -6,13 +6,14 @@ import contextlib
 import functools
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from persist.archive.arrays.datasets import Encoded
-from persist.errors import ArgumentError, ClosedError, DamagedError
-from persist.experiment.array_file import ArrayFile, commit_arrays
-from persist.experiment.columns import Table, frame_of
+from persist.errors import ArgumentError, ClosedError, DamagedError, PersistWarning
+from persist.experiment.array_file import ArrayFile
+from persist.experiment.columns import Table, frame_of, gaps_of
 from persist.experiment.csv_text import (
     CSV,
     Value,
@@ -29,6 +30,7 @@ from persist.files import TIMEOUT, open_regular
 from persist.files.journal import Change, Journal, Part, recover
 from persist.files.regular import Handle, read_at
 from persist.files.write import sync_data
+from persist.hdf5.in_place import commit_files
 
 TRIALS = "trials.csv"
 EXTENSION = ".hdf5"
@@ -57,6 +59,22 @@ def read_csv(path: str) -> tuple[bytes, CSV]:
         return data, parse_csv(data)
     except ValueError as error:
         raise DamagedError(f"cannot read {path}: {error}; correct the file") from error
+
+
+def warn_if_moved(table: Table, data: bytes, where: str) -> None:
+    """Warn if the rows of a table may be at other places than their arrays, which go by number.
+
+    What persist does not write so was saved by other software.
+    """
+    gaps = gaps_of(table)
+    if (gaps is None or any(gaps)) and table.to_bytes() != data and "trial" in table.columns:
+        warnings.warn(
+            f"{where}: other software has saved the table of trials, and its block and trial do "
+            "not count up: if rows were sorted, added or removed there, they have the arrays of "
+            "others; put them back in order",
+            PersistWarning,
+            stacklevel=2,
+        )
 
 
 def array_names(folder: str) -> list[str]:
@@ -134,7 +152,7 @@ class TrialWriter:
         self._lock = lock_of(self._folder, timeout)
         self._is_closed = False
         self._pid = os.getpid()
-        self._journal = Journal(journal_of(self._folder), durable=durable)
+        self._journal = Journal(journal_of(self._folder), durable=durable, lock=self._lock)
         # Files stay open between rows. When somebody else has changed one, it is opened anew.
         self._files: dict[str, ArrayFile] = {}
         self._handle: Handle | None = None
@@ -270,11 +288,9 @@ class TrialWriter:
 
     def _array_file(self, name: str) -> ArrayFile:
         file = self._files.get(name)
-        if file is not None:
-            file.lock()
-            if not file.is_current():
-                file.close()
-                file = None
+        if file is not None and not file.lock():
+            file.close()
+            file = None
         if file is None:
             path = os.path.join(self._folder, name + EXTENSION)
             file = self._files[name] = ArrayFile(path, durable=self._durable, timeout=self._timeout)
@@ -287,7 +303,7 @@ class TrialWriter:
         change = self._row_change(handle.number, columns, fields)
         table = Part(os.path.basename(self._path), handle.number, self._end, [change], True)
         # The table is the only file that grows, and so the first: a disk can be full.
-        commit_arrays(self._journal, list(self._files.values()), [table])
+        commit_files(self._journal, list(self._files.values()), [table])
         self._found = identity(self._path)
         self._columns, self._n_rows = columns, self._n_rows + 1
         self._end = change.offset + len(change.new)

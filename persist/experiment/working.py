@@ -54,11 +54,11 @@ from persist.experiment.trial_arrays import (
     TrialArrays,
     is_joined,
 )
-from persist.experiment.trial_folder import EXTENSION, TRIALS
+from persist.experiment.trial_folder import EXTENSION, TRIALS, warn_if_moved
 from persist.experiment.view import storage_view
 from persist.files import TIMEOUT
 from persist.hdf5.masked import prepare_array
-from persist.hdf5.opening import ElsewhereError, damage_errors, member, open_hdf5
+from persist.hdf5.opening import ElsewhereError, damage_errors, find_member, member, open_hdf5
 from persist.names import group_name, name_of_group
 
 FORMAT = "persist-experiment"
@@ -146,7 +146,11 @@ class WorkingTask(Reader):
         with self._opened() as file:
             files = self._member(file, FILES)
             if files is not None and TRIALS in files:
-                return Table.of_csv(parse_csv(member(files, TRIALS)[()].tobytes()))
+                data = member(files, TRIALS)[()].tobytes()
+                read = Table.of_csv(parse_csv(data))
+                if self._array_names(file):
+                    warn_if_moved(read, data, self._where())
+                return read
             table = self._member(file, TABLE)
             return Table() if table is None else read_table(table)
 
@@ -154,13 +158,8 @@ class WorkingTask(Reader):
         return sorted(map(name_of_group, self._member(file, ARRAYS) or ()))
 
     def _member(self, file: Any, *names: str) -> Any | None:
-        """Return what is under these names, one in the other, or None."""
-        found = file
-        for name in (*self._place.split("/"), *names):
-            if not isinstance(found, h5py.Group) or name not in found:
-                return None
-            found = member(found, name)
-        return found
+        """Return what is under these names of the task, one in the other, or None."""
+        return find_member(file, *self._place.split("/"), *names)
 
     @contextlib.contextmanager
     def _open(self, name: str) -> Iterator[TrialArrays]:
@@ -426,11 +425,8 @@ def _groups(group: Any) -> list[str]:
 
 
 def _task_group(file: Any, subject: str, task: str) -> Any:
-    found = file
-    for name in (plain_name("subject", subject), plain_name("task", task)):
-        if not isinstance(found, h5py.Group) or group_name(name) not in found:
-            raise UnknownKeyError(f"{subject}/{task}", file.filename)
-        found = member(found, group_name(name))
+    names = (plain_name("subject", subject), plain_name("task", task))
+    found = find_member(file, *map(group_name, names))
     if not isinstance(found, h5py.Group):
         raise UnknownKeyError(f"{subject}/{task}", file.filename)
     return found

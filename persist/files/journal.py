@@ -17,6 +17,7 @@ from typing import NamedTuple
 from persist.errors import DamagedError, UnsafePathError
 from persist.files.confine import check_name
 from persist.files.create import remove_path
+from persist.files.lock import FolderLock
 from persist.files.regular import Handle, open_descriptor, open_for_writing, read_at, write_at
 from persist.files.write import sync_data, sync_folder
 
@@ -81,10 +82,13 @@ class Journal:
         The journal file; the files that it changes are in its folder.
     durable : bool
         Whether to wait until the disk holds each commit.
+    lock : FolderLock, optional
+        That lock, of which a commit looks whether it is still in place.
     """
 
-    def __init__(self, path: str, *, durable: bool = True) -> None:
+    def __init__(self, path: str, *, durable: bool = True, lock: FolderLock | None = None) -> None:
         self.is_durable = durable
+        self._lock = lock
         self._path = path
         self._handle: Handle | None = None
 
@@ -92,8 +96,10 @@ class Journal:
         """Make all changes.
 
         If the disk fails, all files are as they were; or, if they could not be restored, the next
-        `recover` makes the changes.
+        `recover` makes the changes. LostLockError if the lock was removed: others may be at work.
         """
+        if self._lock is not None:
+            self._lock.check_held()
         if self.is_durable:
             for part in parts:
                 if not part.is_whole:

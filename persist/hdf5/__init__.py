@@ -23,7 +23,7 @@ from persist.hdf5 import spikelab as _spikelab  # registers its classes
 from persist.hdf5.content import Content
 from persist.hdf5.reading import read_item, read_summary
 from persist.hdf5.registry import Encoding, register
-from persist.hdf5.writing import Item, prepare, summarize, write_item
+from persist.hdf5.writing import Item, prepare, summarize
 
 __all__ = [
     "Content",
@@ -34,7 +34,6 @@ __all__ = [
     "read_summary",
     "register",
     "summarize",
-    "write_item",
 ]
 
 del _spikelab

@@ -50,7 +50,6 @@ from persist.hdf5.vocabulary import (
     is_name,
     marked,
     read_attribute,
-    tag_of,
 )
 
 ARCHIVE = "archive"
@@ -176,9 +175,9 @@ class _Plain:
         """Return the name of the class."""
         return {"type": type(obj).__name__}
 
-    def read_summary(self, group: Any) -> dict[str, Any]:
+    def read_summary(self: Encoding, group: Any) -> dict[str, Any]:
         """Return the same from a group."""
-        return {"type": tag_of(group)}
+        return self.summarize(self.read(group))
 
 
 class NumberEncoding(_Plain):
@@ -210,11 +209,6 @@ class NumberEncoding(_Plain):
             return attribute(group, NUMPY_VALUE)
         return _python_type(group)(attribute(group, VALUE))
 
-    def read_summary(self, group: Any) -> dict[str, Any]:
-        """Return the name of the type of the number."""
-        is_numpy = encoding_of(group) == NUMPY
-        return {"type": (type(self.read(group)) if is_numpy else _python_type(group)).__name__}
-
 
 class TextEncoding(_Plain):
     """Text, of Python or of numpy."""
@@ -232,10 +226,6 @@ class TextEncoding(_Plain):
         text = text_of(attribute(group, VALUE))
         return numpy.str_(text) if encoding_of(group) == NUMPY else text
 
-    def read_summary(self, group: Any) -> dict[str, Any]:
-        """Return the name of the type of the text."""
-        return {"type": (numpy.str_ if encoding_of(group) == NUMPY else str).__name__}
-
 
 class NoneEncoding(_Plain):
     """None."""
@@ -249,10 +239,6 @@ class NoneEncoding(_Plain):
 
     def read(self, group: Any) -> None:
         """Return None."""
-
-    def read_summary(self, group: Any) -> dict[str, Any]:
-        """Return the name of the type of None."""
-        return {"type": type(None).__name__}
 
 
 class DictEncoding(_Plain):
@@ -346,6 +332,10 @@ class SequenceEncoding(_Plain):
     def read(self, group: Any) -> Any:
         """Return the sequence that a group represents."""
         return self.cls(Stored(member(group, "data")).read().tolist())
+
+    def read_summary(self, group: Any) -> dict[str, Any]:
+        """Return the name of the class."""
+        return {"type": self.tag}
 
 
 def _portable(number: Any) -> Any:

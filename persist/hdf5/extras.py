@@ -14,6 +14,7 @@ import numpy
 
 from persist.errors import DamagedError
 from persist.hdf5.opening import member
+from persist.hdf5.references import copy_references
 from persist.hdf5.vocabulary import GROUP_WORDS
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "Extra",
     "Layout",
     "attributes_but",
-    "copy_attribute",
     "copy_member",
     "dataset_layout",
     "extras_of",
@@ -65,6 +65,21 @@ class Extra(NamedTuple):
     owner: Any
     attributes: list[bytes]
     members: list[bytes]
+
+    def copy_to(self, target: Any) -> None:
+        """Copy all of it to another group or dataset, which keeps what it has of these names.
+
+        Raises
+        ------
+        DamagedError
+            If HDF5 cannot copy it.
+        """
+        for name in self.attributes:
+            if not h5py.h5a.exists(target.id, name):
+                _copy_attribute(self.owner, target, name)
+        for name in self.members:
+            copy_member(self.owner, target, name)
+        copy_references(self.owner, target, self.members)
 
 
 def attributes_but(owner: Any, known: frozenset[bytes]) -> list[bytes]:
@@ -115,7 +130,7 @@ def _names_to_check(group: Any, known: Layout) -> list[bytes]:
     return [name for name in names if name not in seen]
 
 
-def copy_attribute(source: Any, target: Any, name: bytes) -> None:
+def _copy_attribute(source: Any, target: Any, name: bytes) -> None:
     """Copy an attribute of an open object to another, as it is."""
     found = h5py.h5a.open(source.id, name)
     made = h5py.h5a.create(target.id, name, found.get_type(), found.get_space())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 
@@ -61,17 +61,12 @@ def close_file(file: Any, overlay: OverlayFile) -> None:
     overlay.close()
 
 
-_File = TypeVar("_File", bound=JournaledFile)
-
-
 def commit_files(
-    journal: Journal, files: Sequence[_File], others: Sequence[Part] = ()
-) -> list[_File]:
-    """Commit what was written to files, and return those: see `commit_overlays`."""
+    journal: Journal, files: Sequence[JournaledFile], others: Sequence[Part] = ()
+) -> None:
+    """Commit what was written to files: see `commit_overlays`."""
     for file in files:
         with disk_errors(file.path):
             h5py.h5f.flush(file.file.id)
         file.check()
-    changed = [file for file in files if file.overlay.has_written]
-    commit_overlays(journal, [file.overlay for file in changed], others)
-    return changed
+    commit_overlays(journal, [file.overlay for file in files], others)

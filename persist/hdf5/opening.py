@@ -144,6 +144,15 @@ def member(group: Any, name: str) -> Any:
     return found
 
 
+def find_member(group: Any, *names: str) -> Any | None:
+    """Return what is under these names, one in the other, or None; errors are those of `member`."""
+    for name in names:
+        if not isinstance(group, h5py.Group) or name not in group:
+            return None
+        group = member(group, name)
+    return group
+
+
 def opened(group: Any, name: str) -> Any:
     """Do as ``group[name]``, in half of the time."""
     found = h5py.h5o.open(group.id, name.encode())

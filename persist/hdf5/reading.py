@@ -32,10 +32,6 @@ Lazy: TypeAlias = Callable[[str, tuple[int, ...], Any], Any]
 _ARRAY_GROUP = group_layout(members={"data": SEEN})
 
 
-class UnknownTypeError(DamagedError):
-    """A group is of a type that no encoding reads."""
-
-
 def read_item(group: Any, *, lazy: Lazy | None = None, extras: list[Extra] | None = None) -> Any:
     """Return the object that a group represents.
 
@@ -45,7 +41,7 @@ def read_item(group: Any, *, lazy: Lazy | None = None, extras: list[Extra] | Non
     Parameters
     ----------
     group : h5py.Group
-        What `write_item` wrote, or spikelab.
+        What `prepare` wrote, or spikelab.
     lazy : callable, optional
         Called with the path of the dataset, the shape and the dtype for each array of numbers that
         is the item, or a value in a dict; what it returns is used in place of the array, which is
@@ -69,10 +65,11 @@ def read_item(group: Any, *, lazy: Lazy | None = None, extras: list[Extra] | Non
 
     Examples
     --------
-    >>> from persist.hdf5 import write_item
+    >>> from persist.hdf5 import prepare
     >>> with h5py.File("example.h5", "w", driver="core", backing_store=False) as file:
-    ...     write_item(file, "item", {"rates": [1.5, 2.5], "unit": "Hz"}, created_at=0.0)
-    ...     read_item(file["item"])
+    ...     item = prepare({"rates": [1.5, 2.5], "unit": "Hz"})
+    ...     group = item.write_into(file, "item", created_at=0.0)
+    ...     read_item(group)
     {'rates': [1.5, 2.5], 'unit': 'Hz'}
     """
     return _Reader(lazy, extras).read(group)
@@ -158,7 +155,7 @@ def read_summary(group: Any) -> dict[str, Any]:
     Parameters
     ----------
     group : h5py.Group
-        What `write_item` wrote, or spikelab.
+        What `prepare` wrote, or spikelab.
 
     Raises
     ------
@@ -186,7 +183,7 @@ def _encoding(tag: str, group: Any) -> Encoding:
     encoding = by_tag.get(tag)
     if encoding is None:
         known = [*by_tag, ARCHIVE]
-        raise UnknownTypeError(
+        raise DamagedError(
             f"Unknown __type__ '{tag}' in HDF5 group '{group.name}'. Supported: {known}"
         )
     return encoding

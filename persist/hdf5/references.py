@@ -40,14 +40,18 @@ def copy_references(source: Any, target: Any, names: Iterable[bytes] | None = No
             found += _references(source, target, place)
         for attribute, data in found:
             try:
-                new = h5py.h5o.open(target.id, place)
-                copy = new if attribute is None else h5py.h5a.open(new, attribute)
+                copy = h5py.h5o.open(target.id, place)
+                if attribute is not None:
+                    copy = h5py.h5a.open(copy, attribute)
             except KeyError:
                 continue
-            if attribute is None:
-                h5py.Dataset(copy)[...] = data
-            else:
+            # Another object may have come in the place of the copy.
+            if isinstance(copy, h5py.h5g.GroupID) or not _has_references(copy):
+                continue
+            if attribute is not None and copy.shape == numpy.shape(data):
                 copy.write(data)
+            elif attribute is None and copy.shape == data.shape:
+                h5py.Dataset(copy)[...] = data
 
 
 def _places(group: Any, name: bytes) -> list[bytes]:

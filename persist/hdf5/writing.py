@@ -18,14 +18,12 @@ from persist.archive.arrays import Array
 from persist.archive.arrays.blocks import Standing, without_blocks
 from persist.archive.graph import Graph, is_value
 from persist.archive.reduction import Import
-from persist.errors import ArgumentError
 from persist.hdf5.arrays import mark_memory, stretches
 from persist.hdf5.builtins import TAGS, THRESHOLD, archive_content, portable_data, refusals_of
 from persist.hdf5.content import Content, write_content
 from persist.hdf5.registry import registry
 from persist.hdf5.vocabulary import (
     CREATED_AT,
-    NOTE,
     TYPE,
     make_group,
     marked,
@@ -179,49 +177,21 @@ def _archived(obj: Any, found: list[Standing], path: str) -> Content:
 
 @dataclass(frozen=True)
 class Item:
-    """An object that can be stored, and is not to be changed until it is.
+    """An object that can be stored, and is not to be changed until it is."""
 
-    Attributes
-    ----------
-    summary : dict
-        What the index says of the object: see `summarize`.
-    """
-
-    summary: dict[str, Any]
     _content: Content
     _obj: Any  # The content refers to its memory.
 
-    def write(self, group: Any, created_at: float) -> None:
-        """Fill a group that was just made.
+    def write_into(self, parent: Any, name: str, *, created_at: float) -> Any:
+        """Write the object as a new group of `parent`, and return the group.
 
-        Parameters
-        ----------
-        group : h5py.Group
-            An empty group; for a dict, made with ``track_order=True``, or the order of its keys
-            would be lost.
-        created_at : float
-            The time of the item, POSIX, in s: the dicts and arrays within it have it too. That of
-            the group itself is for the caller to write.
-
-        Raises
-        ------
-        ValueError
-            If the group does not keep the order of its members, and is to.
+        `created_at` is the time of the item, POSIX, in s. ValueError if there is a member of that
+        name. If the disk fails, what was written is removed.
         """
-        if self._content.ordered and not group.id.get_create_plist().get_link_creation_order():
-            raise ArgumentError(f"{group.name} must be made with track_order=True")
-        write_content(group, self._content, float(created_at))
-
-    def write_into(
-        self, parent: Any, name: str, *, created_at: float, note: str | None = None
-    ) -> Any:
-        """Write the object as a new group of `parent`, and return the group: see `write_item`."""
         group = make_group(parent, name, ordered=self._content.ordered)
         try:
             set_attribute(group, CREATED_AT, float(created_at), is_new=True)
-            if note is not None:
-                set_attribute(group, NOTE, note)
-            self.write(group, created_at)
+            write_content(group, self._content, float(created_at))
         except BaseException:
             del parent[name]
             raise
@@ -230,6 +200,11 @@ class Item:
 
 def prepare(obj: Any) -> Item:
     """Return an object as what is to be written, without writing anything.
+
+    Arrays, numbers, texts, dicts with texts as keys, and lists, tuples and sets of values of one
+    type are stored in a form that other software reads, and so are the objects of registered
+    classes. Any other object is stored as the source of an archive, with its larger arrays as
+    datasets next to it.
 
     Raises
     ------
@@ -244,39 +219,4 @@ def prepare(obj: Any) -> Item:
         content = _Plan().build(obj)
     except _NotNativeError:
         content = _archived(*without_blocks(obj, THRESHOLD), "")
-    return Item(summarize(obj), content, obj)
-
-
-def write_item(
-    parent: Any, name: str, obj: Any, *, created_at: float, note: str | None = None
-) -> None:
-    """Store an object as a new group.
-
-    Arrays, numbers, texts, dicts with texts as keys, and lists, tuples and sets of values of one
-    type are stored in a form that other software reads, and so are the objects of registered
-    classes. Any other object is stored as the source of an archive, with its larger arrays as
-    datasets next to it.
-
-    Parameters
-    ----------
-    parent : h5py.Group
-        A file or group, open for writing.
-    name : str
-        The name of the new group.
-    obj : object
-        What to store.
-    created_at : float
-        The time of the item, POSIX, in s.
-    note : str, optional
-        A note.
-
-    Raises
-    ------
-    UnsupportedObjectError
-        If the object cannot be stored. Nothing is written then.
-    ValueError
-        If there is a member of that name.
-    OSError
-        If the disk fails. What was written is removed from the group.
-    """
-    prepare(obj).write_into(parent, name, created_at=created_at, note=note)
+    return Item(content, obj)

@@ -10,7 +10,7 @@ from persist.hdf5 import prepare
 from persist.hdf5.extras import Extra
 from persist.hdf5.opening import damage_errors
 from persist.workspace.foreign import Foreign, copy_foreign
-from persist.workspace.groups import copy_item, existing_group, item_group, read_group, write_new
+from persist.workspace.groups import copy_item, existing_group, item_group, read_group, write_to
 from persist.workspace.index import Entry, missing_item
 
 Place: TypeAlias = tuple[str, str]
@@ -115,7 +115,7 @@ class MemoryBackend:
         """Write an object under other names to an open HDF5 file."""
         if key not in self.items.get(namespace, {}):
             raise missing_item(namespace, key)
-        write_new(file, *to, prepare(self.items[namespace][key]), entry)
+        write_to(file, *to, prepare(self.items[namespace][key]), entry)
         if (namespace, key) in self.extras:
             self.extras[namespace, key].add_to(existing_group(file, *to))
 
@@ -199,8 +199,9 @@ class SavedFile:
 
     def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
         """Copy what the file holds besides `items`, and what was dropped, to another."""
-        with damage_errors(self.file.filename):
-            copy_foreign(self.file, file, items, dropped)
+        if not self.is_plain:
+            with damage_errors(self.file.filename):
+                copy_foreign(self.file, file, items, dropped)
 
     def close(self) -> None:
         """Close the file."""

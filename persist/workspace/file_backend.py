@@ -22,11 +22,9 @@ from persist.workspace.groups import (
     Header,
     delete_item,
     existing_group,
-    item_group,
     read_header,
     rename_item,
     write_header,
-    write_new,
     write_note,
     write_to,
 )
@@ -70,8 +68,7 @@ class FileBackend(SavedFile, abc.ABC):
         """Write an object, in the place of what is there."""
         item = prepare(obj)
         with self.changing() as file:
-            is_new = item_group(file, namespace, key) is None
-            (write_new if is_new else write_to)(file, namespace, key, item, entry)
+            write_to(file, namespace, key, item, entry)
 
     def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
         """Copy an object of another source, in the place of what is there."""
@@ -231,10 +228,10 @@ class InPlaceFile(FileBackend):
         self._refresh = refresh
         self._timeout = timeout
         self._opened: JournaledFile | None = None
-        self._journal = Journal(pair.journal)
         self._is_listed = True
         self._pid = os.getpid()
         self._lock = pair.lock(timeout)
+        self._journal = Journal(pair.journal, lock=self._lock)
         try:
             self._lock.acquire()
         except LockTimeout as error:
@@ -242,7 +239,7 @@ class InPlaceFile(FileBackend):
         try:
             pair.settle()
             if not os.path.exists(pair.data):
-                pair.replace_locked(lambda new: _make(new, header), header)
+                pair.replace_locked(lambda new: _make(new, header), header, self._lock)
             self._open()
         except BaseException:
             self._lock.release()
@@ -312,7 +309,7 @@ class InPlaceFile(FileBackend):
     def replace(self, fill: Callable[[str], Index], header: Header) -> None:
         """Write the files anew."""
         try:
-            self.pair.replace_locked(fill, header)
+            self.pair.replace_locked(fill, header, self._lock)
         finally:
             # Also where it fails: the new file may be in place by then.
             self._reopen()

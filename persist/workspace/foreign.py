@@ -7,15 +7,16 @@ long as the object is not replaced by another.
 
 from __future__ import annotations
 
+import functools
+import io
 import json
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
 
 import h5py
 
-from persist.hdf5.extras import Extra, attributes_but, copy_attribute, copy_member, members_of
+from persist.hdf5.extras import SEEN, Extra, Layout, attributes_but, extras_of, members_of
 from persist.hdf5.references import copy_references
 from persist.hdf5.vocabulary import CREATED_AT, NAME_ATTRIBUTE, make_group
 from persist.names import group_name
@@ -30,7 +31,8 @@ from persist.workspace.groups import (
 
 _PATH = "path"
 _KEPT = "kept"
-_OURS = {*HEADER_ATTRIBUTES, CREATED_AT}
+_OURS = frozenset(map(str.encode, [*HEADER_ATTRIBUTES, CREATED_AT]))
+_NAMED = frozenset([NAME_ATTRIBUTE.encode()])
 
 
 class Foreign:
@@ -45,21 +47,17 @@ class Foreign:
     @classmethod
     def of_file(cls, file: Any, items: Iterable[tuple[str, str]]) -> Foreign | None:
         """Return what an open file holds besides its items, or None."""
-        items = list(items)
-        if _holds_only(file, items):
-            return None
-        names = _item_paths(file, items)
-        if not any(_members(file, names)) and not _attributes(file, _OURS):
-            return None
-        return cls.filled(lambda memory: _copy(file, memory, names))
+        extras = extras_of(file, _layout(file, items))
+        return cls.filled(functools.partial(_copy, extras)) if extras else None
 
     @classmethod
     def filled(cls, fill: Callable[[Any], object]) -> Foreign | None:
         """Return what a function writes to the open file that it is given; None for nothing."""
-        with memory_file() as memory:
+        image = io.BytesIO()
+        with h5py.File(image, "w", track_order=True) as memory:
             fill(memory)
             is_empty = not len(memory) and not len(memory.attrs)
-            return None if is_empty else cls(image_of(memory))
+        return None if is_empty else cls(image.getvalue())
 
     @classmethod
     def of_item(cls, group: Any, extras: Iterable[Extra]) -> Foreign | None:
@@ -68,62 +66,30 @@ class Foreign:
         start = len(h5py.h5i.get_name(group.id))
 
         def fill(memory: Any) -> None:
-            for number, (owner, attributes, members) in enumerate(extras):
+            for number, extra in enumerate(extras):
                 place = memory.create_group(str(number))
-                path = h5py.h5i.get_name(owner.id)[start:].lstrip(b"/")
+                path = h5py.h5i.get_name(extra.owner.id)[start:].lstrip(b"/")
                 place.attrs[_PATH] = json.dumps(path.decode(errors="surrogateescape"))
                 kept = make_group(place, _KEPT, ordered=True)
-                for name in attributes:
-                    copy_attribute(owner, kept, name)
-                for name in members:
-                    copy_member(owner, kept, name)
-                copy_references(owner, kept, members)
+                extra.copy_to(kept)
 
         return cls.filled(fill) if extras else None
 
     def add_to(self, group: Any) -> None:
         """Copy all of it to the group of the item that it is of, where there is still a place."""
-        with self._opened() as memory:
+        with h5py.File(io.BytesIO(self.image), "r") as memory:
             for place in memory.values():
                 path = json.loads(place.attrs[_PATH]).encode(errors="surrogateescape")
                 if path and path not in group:
                     continue
-                owner, kept = group[path] if path else group, place[_KEPT]
-                for name in attributes_but(kept, frozenset()):
-                    if not h5py.h5a.exists(owner.id, name):
-                        copy_attribute(kept, owner, name)
-                if isinstance(owner, h5py.Group):
-                    for name in members_of(kept):
-                        copy_member(kept, owner, name)
-                copy_references(kept, owner)
+                kept = place[_KEPT]
+                extra = Extra(kept, attributes_but(kept, frozenset()), members_of(kept))
+                extra.copy_to(group[path] if path else group)
 
     def copy_to(self, file: Any, dropped: Iterable[tuple[str, str]] = ()) -> None:
         """Copy all of it to an open file, but for the items that were dropped."""
-        with self._opened() as memory:
+        with h5py.File(io.BytesIO(self.image), "r") as memory:
             copy_foreign(memory, file, [], dropped)
-
-    def _opened(self) -> Any:
-        access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-        access.set_fapl_core(backing_store=False)
-        access.set_file_image(self.image)
-        return h5py.File(h5py.h5f.open(_unused_name().encode(), h5py.h5f.ACC_RDONLY, fapl=access))
-
-
-def memory_file() -> Any:
-    """Return a new HDF5 file in memory, open."""
-    name = _unused_name()
-    return h5py.File(name, "w", driver="core", backing_store=False, track_order=True)
-
-
-def image_of(file: Any) -> bytes:
-    """Return the content of a file in memory."""
-    file.flush()
-    return bytes(file.id.get_file_image())
-
-
-def _unused_name() -> str:
-    # HDF5 takes two files in memory of one name for the same.
-    return f"persist-{uuid.uuid4()}"
 
 
 def copy_foreign(
@@ -132,22 +98,18 @@ def copy_foreign(
     items: Iterable[tuple[str, str]],
     dropped: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Copy what a file holds besides its items to another file, which may hold items already.
+    """Copy what a file holds besides its items to another file, which holds these already.
 
     `items` are those that can be read; `dropped` are some that cannot, and are not to be copied
-    either.
+    either. References lead to the copies, also those in items, which were copied one by one.
 
     Raises
     ------
     DamagedError
         If HDF5 cannot copy it: what is damaged is not to be lost with what replaces its file.
     """
-    paths = _item_paths(source, items)
-    for namespace, key in dropped:
-        outers = {namespace.encode(), group_name(namespace).encode()}
-        inners = {key.encode(), group_name(key).encode()}
-        paths |= {(b"", outer) for outer in outers} if not key else set(product(outers, inners))
-    _copy(source, target, paths)
+    _copy(extras_of(source, _layout(source, items, dropped)), target)
+    copy_references(source, target)
 
 
 def delete_unreadable(file: Any, namespace: str, key: str) -> None:
@@ -158,72 +120,52 @@ def delete_unreadable(file: Any, namespace: str, key: str) -> None:
         if outer is not None and outer.id.links.exists(name.encode()):
             del outer[name]
             break
-    if key and outer is not None and not len(outer) and not _attributes(outer, {NAME_ATTRIBUTE}):
+    if key and outer is not None and not len(outer) and not attributes_but(outer, _NAMED):
         del file[outer.name]
 
 
-def _copy(source: Any, target: Any, items: set[tuple[bytes, bytes]]) -> None:
-    copied: dict[bytes, list[bytes]] = {b"": []}
-    for name in _attributes(source, _OURS):
-        copy_attribute(source, target, name.encode())
-    for outer, inner in _members(source, items):
+def _copy(extras: Iterable[Extra], target: Any) -> None:
+    for extra in extras:
+        outer = extra.owner.name.strip("/")
+        place = target.get(outer) if outer else target
+        if place is None:
+            place = make_group(target, outer, ordered=True)
+            if NAME_ATTRIBUTE in extra.owner.attrs:
+                place.attrs[NAME_ATTRIBUTE] = extra.owner.attrs[NAME_ATTRIBUTE]
+        extra.copy_to(place)
+
+
+def _layout(
+    file: Any, items: Iterable[tuple[str, str]], dropped: Iterable[tuple[str, str]] = ()
+) -> Layout:
+    """Return the layout of a file, in which items, and what was dropped, are seen."""
+    seen = {_path(file, *item) for item in items}
+    for namespace, key in dropped:
+        outers = {namespace.encode(), group_name(namespace).encode()}
+        inners = {key.encode(), group_name(key).encode()}
+        seen |= {(b"", outer) for outer in outers} if not key else set(product(outers, inners))
+    members: dict[bytes, dict[bytes, Layout]] = {
+        name: {}
+        for name in members_of(file)
+        if not name.startswith(RESERVED.encode())
+        and isinstance(file.get(name, getlink=True), h5py.HardLink)
+        and isinstance(file[name], h5py.Group)
+    }
+    own: dict[bytes, Layout] = {OWN_GROUP.encode(): SEEN, STAGED.encode(): SEEN}
+    for outer, inner in seen:
         if not outer:
-            copy_member(source, target, inner)
-            copied[b""].append(inner)
-            continue
-        group = source[outer]
-        made = outer not in target
-        other = make_group(target, outer.decode(), ordered=True) if made else target[outer]
-        for name in _attributes(group, {NAME_ATTRIBUTE} if not made else set()):
-            if name not in other.attrs:
-                copy_attribute(group, other, name.encode())
-        names = copied.setdefault(outer, [])
-        if inner:
-            copy_member(group, other, inner)
-            names.append(inner)
-    for outer, names in copied.items():
-        copy_references(source[outer or b"/"], target[outer or b"/"], names)
+            own[inner] = SEEN
+        elif outer in members:
+            members[outer][inner] = SEEN
+    namespaces = {name: Layout(_NAMED, inner) for name, inner in members.items()}
+    return Layout(_OURS, {**namespaces, **own})
 
 
-def _members(file: Any, items: set[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the names of the namespace, empty for the root, and of the member of each.
-
-    For a namespace with attributes of other software, the second name is empty.
-    """
-    for outer in members_of(file):
-        if outer in (OWN_GROUP.encode(), STAGED.encode()):
-            continue
-        is_reserved = outer.startswith(RESERVED.encode())
-        kind = file.id.links.get_info(outer).type
-        found = file[outer] if kind == h5py.h5l.TYPE_HARD and not is_reserved else None
-        if not isinstance(found, h5py.Group):
-            if (b"", outer) not in items:
-                yield b"", outer
-            continue
-        if _attributes(found, {NAME_ATTRIBUTE}):
-            yield outer, b""
-        for inner in members_of(found):
-            if (outer, inner) not in items:
-                yield outer, inner
-
-
-def _holds_only(file: Any, items: list[tuple[str, str]]) -> bool:
-    """Return True if the numbers of members and attributes leave no room for anything else."""
-    ours = {OWN_GROUP.encode(), STAGED.encode()}
-    outers = [name for name in members_of(file) if name not in ours]
-    if len(outers) != len({namespace for namespace, _ in items}) or _attributes(file, _OURS):
-        return False
-    groups = [file[name] for name in outers]
-    return sum(map(len, groups)) == len(items) and not any(
-        _attributes(group, {NAME_ATTRIBUTE}) for group in groups
-    )
-
-
-def _item_paths(file: Any, items: Iterable[tuple[str, str]]) -> set[tuple[bytes, bytes]]:
-    groups = (item_group(file, namespace, key) for namespace, key in items)
-    paths = (group.name.encode().split(b"/") for group in groups if group is not None)
-    return {(path[1], path[2]) for path in paths if len(path) == 3}
-
-
-def _attributes(owner: Any, ours: set[str]) -> list[str]:
-    return [name for name in owner.attrs if name not in ours] if len(owner.attrs) else []
+def _path(file: Any, namespace: str, key: str) -> tuple[bytes, bytes]:
+    """Return the names of the groups of a namespace and of an item in it."""
+    names = (group_name(namespace), group_name(key))
+    if names != (namespace, key):
+        # Other software spells nothing.
+        group = item_group(file, namespace, key)
+        names = ("", "") if group is None else tuple(group.name.split("/"))[1:3]
+    return names[0].encode(), names[1].encode()

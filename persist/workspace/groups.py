@@ -159,8 +159,9 @@ def _nested_group(file: Any, names: list[str]) -> Any | None:
 def _member(parent: Any, name: str) -> Any | None:
     """Return what a group holds under a name; None if it leads elsewhere, or is damaged."""
     try:
-        return member(parent, name)
-    except (DamagedError, OSError):
+        # For most that are missing, and no error is made of it.
+        return member(parent, name) if parent.id.links.exists(name.encode()) else None
+    except (DamagedError, OSError, RuntimeError, UnicodeEncodeError):
         return None
 
 
@@ -260,36 +261,23 @@ def _text(value: Any) -> str:
 
 def write_to(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> None:
     """Write an item, which then takes the place of what is there."""
-    if STAGED in file:
-        del file[STAGED]
-    item.write_into(file, STAGED, created_at=entry["created_at"])
+    is_new = item_group(file, namespace, key) is None
+    place = namespace_group(file, namespace) if is_new else file
+    name = group_name(key) if is_new else STAGED
+    group = None
     try:
-        write_note(file[STAGED], entry.get("note"))
-        _put_in_place(file, namespace, key)
-    except BaseException:
-        if STAGED in file:
-            del file[STAGED]
-        raise
-
-
-def write_new(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> None:
-    """Write an item; without staging it, if there is none of its name."""
-    outer = namespace_group(file, namespace)
-    name = group_name(key)
-    if outer.id.links.exists(name.encode()):
-        write_to(file, namespace, key, item, entry)
-        return
-    try:
-        group = item.write_into(outer, name, created_at=entry["created_at"])
-        if name != key:
-            keep_name(group, key)
+        group = item.write_into(place, name, created_at=entry["created_at"])
         if entry.get("note") is not None:
             write_note(group, entry["note"])
+        if is_new:
+            keep_name(group, key)
+        else:
+            _put_in_place(file, namespace, key)
     except BaseException:
-        if outer.id.links.exists(name.encode()):
-            del outer[name]
-        if not len(outer):
-            del file[outer.name]
+        if group is not None and name in place:
+            del place[name]
+        if is_new and not len(place):
+            del file[place.name]
         raise
 
 

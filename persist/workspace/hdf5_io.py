@@ -92,12 +92,12 @@ def set_note_in_file(h5_path: _Path, namespace: str, key: str, note: Any) -> Non
 def _changed(h5_path: _Path, *, make: bool = False) -> Iterator[Any]:
     """Context manager that gives an open file, and commits what the block changed in it."""
     path = os.path.realpath(h5_path)
-    with lock_of(path):
+    with lock_of(path) as lock:
         recover(journal_of(path))
         if make and not os.path.exists(path):
             with temporary_beside(path) as new, open_unbuffered(new, track_order=True):
                 pass
-        journal = Journal(journal_of(path))
+        journal = Journal(journal_of(path), lock=lock)
         opened = JournaledFile(path, lambda handle: lock_exclusively(handle, path, TIMEOUT))
         try:
             if OWN_GROUP in opened.file:

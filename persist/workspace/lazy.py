@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import os
 import sys
 import weakref
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import h5py
 import numpy
 
 from persist.archive.arrays.handles import ArrayHandle
@@ -18,7 +20,6 @@ from persist.errors import ArgumentError, ClosedError
 from persist.files import TIMEOUT
 from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import FileBackend, InPlaceFile, TemporaryFile
-from persist.workspace.foreign import image_of, memory_file
 from persist.workspace.groups import read_header
 from persist.workspace.index import Entry, Index, listed
 from persist.workspace.loaded import LoadedBackend
@@ -300,9 +301,10 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             state = super().__getstate__()
             del state["_backend"]
             if self._h5_path is not None:
-                with memory_file() as file:
+                image = io.BytesIO()
+                with h5py.File(image, "w", track_order=True) as file:
                     self._write_to(file)
-                    state["_image"] = image_of(file)
+                state["_image"] = image.getvalue()
             return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ from persist.hdf5 import prepare
 from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
 from persist.workspace.backend import Extras, Place
-from persist.workspace.groups import Header, write_new
+from persist.workspace.groups import Header, write_to
 from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
 
 Read: TypeAlias = Callable[[str, str], Any]
@@ -65,7 +65,7 @@ def save_package(
     for namespace, keys in index.items():
         for each in (namespace, *keys):
             _check_spelling(each)
-    with _lock(folder, name, timeout):
+    with _lock(folder, name, timeout) as lock:
         settle_folder(os.path.join(folder, name))
         _check_replaceable(path, replace)
         with (
@@ -73,6 +73,7 @@ def save_package(
             open_data_set(new, "w", array_threshold=_THRESHOLD) as dataset,
         ):
             _write(dataset, header, index, read, report)
+            lock.check_held()
 
 
 def remove_package(path: str, timeout: float = TIMEOUT) -> None:
@@ -126,7 +127,6 @@ class SavedPackage:
     """
 
     def __init__(self, path: str) -> None:
-        settle_package(path)
         self._dataset = open_data_set(path)
         info = self._dataset.info.get(_INFO)
         if not isinstance(info, dict) or "workspace_id" not in info:
@@ -171,7 +171,7 @@ class SavedPackage:
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
         """Load an object, and write it to an open HDF5 file."""
-        write_new(file, *to, prepare(self.read(namespace, key)), entry)
+        write_to(file, *to, prepare(self.read(namespace, key)), entry)
 
     def close(self) -> None:
         """Do nothing: a package is open only while it is read."""

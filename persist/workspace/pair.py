@@ -215,11 +215,13 @@ class Pair:
         """Return the lock that writers of the files take."""
         return lock_of(self.data, timeout)
 
-    def replace_locked(self, fill: Callable[[str], Index], header: Header) -> None:
+    def replace_locked(
+        self, fill: Callable[[str], Index], header: Header, lock: FolderLock
+    ) -> None:
         """Write new files, and put them in the place of the old ones; the caller holds the lock.
 
         `fill` writes the data to the path that it is given, and returns the index. If the disk
-        fails, the old files are whole.
+        fails, or the lock was removed meanwhile, the old files are whole.
         """
         self.settle()
         data, sidecar = os.path.realpath(self.data), os.path.realpath(self.sidecar)
@@ -233,6 +235,7 @@ class Pair:
             seal_listing(news[0])
             sync_file(news[0])
             self._write_sidecar(news[1], mark, header, index)
+            lock.check_held()
             os.replace(news[0], data)
         except BaseException:
             for path in news:

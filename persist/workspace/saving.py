@@ -55,10 +55,6 @@ class AmbiguousError(PersistError, ValueError):
     """Two workspaces were saved under one path, in different forms."""
 
 
-class UnreadableError(DamagedError):
-    """An item of a workspace cannot be read."""
-
-
 @dataclass
 class Saved:
     """A saved workspace, open for reading.
@@ -195,9 +191,9 @@ def warn_unreadable(path: _Path, unreadable: Unreadable) -> None:
 
 
 def raise_unreadable(path: _Path, unreadable: Unreadable) -> None:
-    """Raise UnreadableError for the first item that cannot be read."""
+    """Raise DamagedError for the first item that cannot be read."""
     for (namespace, key), reason in unreadable.items():
-        raise UnreadableError(
+        raise DamagedError(
             f"{os.fspath(path)}: ({namespace!r}, {key!r}) cannot be read: {reason}; errors='skip' "
             "leaves it where it is, and reads the others"
         )
@@ -223,7 +219,7 @@ def save_hdf5(
     has_package = is_workspace_package(pair.base)
     if has_package and not replace:
         raise _other_form("as a package", pair.base)
-    with pair.lock(timeout):
+    with pair.lock(timeout) as lock:
         others = pair.others(timeout)
         if others and not replace:
             raise PathExistsError(
@@ -235,7 +231,7 @@ def save_hdf5(
         for other in others:
             remove_path(other)
         with pair.kept_from_writers(timeout):
-            pair.replace_locked(fill, header)
+            pair.replace_locked(fill, header, lock)
     if has_package:
         remove_package(pair.base, timeout)
 

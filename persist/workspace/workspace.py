@@ -44,7 +44,6 @@ from persist.workspace.index import (
 from persist.workspace.pair import Pair, Unreadable, write_listing
 from persist.workspace.saving import (
     Saved,
-    UnreadableError,
     check_errors,
     load_one,
     open_saved,
@@ -298,7 +297,7 @@ class AnalysisWorkspace:
         ------
         TypeError
             If `other` is not a workspace.
-        UnreadableError
+        DamagedError
             If an item cannot be read, and is not to be skipped.
         """
         check_errors(errors)
@@ -327,7 +326,7 @@ class AnalysisWorkspace:
                 except Exception as error:
                     reason = f"{type(error).__name__}: {error}"
                     if errors == "raise" and isinstance(error, DamagedError):
-                        raise UnreadableError(
+                        raise DamagedError(
                             f"cannot merge ({namespace!r}, {key!r}): {reason}; errors='skip' "
                             "takes the others"
                         ) from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import shutil
 
 import h5py
@@ -9,6 +10,7 @@ import numpy
 import pytest
 
 import persist
+from persist.errors import LostLockError
 from persist.experiment import (
     Storage,
     TaskReader,
@@ -351,3 +353,29 @@ def test_an_array_that_is_added_to_a_file_is_whole_or_absent(root):
         with h5py.File(path) as file:
             assert file["data"][()].tolist() == [1]
             assert file["b/c"][()].sum() == 900
+
+
+def test_a_lock_that_was_removed_before_a_commit_is_noticed(tmp_path):
+    with TaskWriter(tmp_path) as writer:
+        writer.write(make_trial(0, emg=signal(0)))
+    with open(tmp_path / "trials.csv", "a") as file:
+        file.write("1,")
+
+    class Remover(logging.Handler):
+        """Somebody who removes the lock while the writer drops the torn row."""
+
+        def emit(self, record):
+            (tmp_path / ".lock").unlink()
+
+    trial = make_trial(1, emg=signal(1))
+    log, remover = logging.getLogger("persist.experiment"), Remover()
+    log.addHandler(remover)
+    try:
+        with TaskWriter(tmp_path) as writer:
+            with pytest.raises(LostLockError, match="Lost lock"):
+                writer.write(trial)
+            assert len(TaskReader(tmp_path)) == 1
+            writer.write(trial)
+    finally:
+        log.removeHandler(remover)
+    numpy.testing.assert_array_equal(TaskReader(tmp_path).array("emg"), [*signal(0), *signal(1)])

@@ -312,6 +312,39 @@ def test_what_a_storage_has_no_place_for_is_reported(data, tmp_path):
     assert contents(tmp_path / "back") == contents(data)
 
 
+def test_what_is_no_file_among_files_is_kept_and_reported(data, tmp_path):
+    path = storage_to_hdf5(data, tmp_path / "one.hdf5")
+    with h5py.File(path, "r+") as file:
+        task = file["p0/reach"]
+        task["pickles/settings"].attrs["by"] = "lab3"
+        task["pickles/text"] = "é"
+        task["files/gains"] = [1.5, 2.5]
+        task["files/none"] = h5py.Empty("f4")
+    with pytest.warns(PersistWarning, match="has no place in a storage") as caught:
+        hdf5_to_storage(path, tmp_path / "back")
+    assert str(caught[0].message).count(" of /p0/reach/") == 4
+    with h5py.File(tmp_path / "back/extras.hdf5") as file:
+        task = file["p0/reach"]
+        assert task["pickles/settings"].attrs["by"] == "lab3"
+        assert task["pickles/text"].asstr()[()] == "é"
+        assert task["files/gains"][()].tolist() == [1.5, 2.5]
+        assert task["files/none"].shape is None
+    (tmp_path / "back/extras.hdf5").unlink()
+    assert contents(tmp_path / "back") == contents(data)
+
+
+def test_references_of_trials_to_each_other_stay(data, tmp_path):
+    with h5py.File(data / "p0/reach/emg.hdf5", "r+") as file:
+        file["1"].attrs["baseline"] = file["0"].ref
+    path = storage_to_hdf5(data)
+    with h5py.File(path) as file:
+        arrays = file["p0/reach/arrays/emg"]
+        assert file[arrays["1"].attrs["baseline"]] == arrays["0"]
+    hdf5_to_storage(path, tmp_path / "back")
+    with h5py.File(tmp_path / "back/p0/reach/emg.hdf5") as file:
+        assert file[file["1"].attrs["baseline"]] == file["0"]
+
+
 def test_what_is_put_beside_joined_arrays_stays_in_their_file(data, tmp_path):
     path = storage_to_hdf5(data, tmp_path / "one.hdf5", layout="joined")
     with h5py.File(path, "r+") as file:
@@ -351,7 +384,8 @@ def test_many_missing_values_are_kept(tmp_path):
 def test_an_array_without_a_row_is_kept_and_of_no_trial(data, tmp_path):
     write_hdf5(data / "p0" / "reach" / "emg.hdf5", [1], dataset="3")
     path = storage_to_hdf5(data)
-    assert len(list(WorkingDataset(path).task("p0", "reach").iterarray("emg"))) == 3
+    with pytest.warns(PersistWarning, match="lacks, up to row 3"):
+        assert len(list(WorkingDataset(path).task("p0", "reach").iterarray("emg"))) == 3
     root = hdf5_to_storage(path, tmp_path / "back")
     assert contents(root) == contents(data)
 

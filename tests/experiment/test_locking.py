@@ -16,6 +16,7 @@ from persist.errors import FileInUseError, LockTimeout
 from persist.experiment import TaskReader, TaskWriter, WorkingDataset, storage_to_hdf5, write_hdf5
 from persist.experiment import array_file as array_file_module
 from persist.files import overlay
+from persist.files.journal import Journal
 from persist.files.overlay import OverlayFile
 from tests.effort import IS_SHORT
 from tests.experiment.samples import contents, make_storage, make_trial, signal
@@ -80,7 +81,7 @@ def test_a_reader_that_stays_does_not_stop_a_recording(tmp_path):
 def test_no_program_can_write_an_array_file_while_a_trial_is_written(tmp_path, monkeypatch):
     tried = []
 
-    def commit(self, parts, real=array_file_module.Journal.commit):
+    def commit(self, parts, real=Journal.commit):
         code = f"import h5py; h5py.File({str(tmp_path / 'emg.hdf5')!r}, 'r+')"
         tried.append(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True))
         real(self, parts)
@@ -88,7 +89,7 @@ def test_no_program_can_write_an_array_file_while_a_trial_is_written(tmp_path, m
     with TaskWriter(tmp_path) as writer:
         writer.write(make_trial(0, emg=signal(0)))
         with monkeypatch.context() as patch:
-            patch.setattr(array_file_module.Journal, "commit", commit)
+            patch.setattr(Journal, "commit", commit)
             writer.write(make_trial(1, emg=signal(1)))
     assert "BlockingIOError" in tried[0].stderr
     check(tmp_path, 2)

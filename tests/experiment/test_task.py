@@ -15,6 +15,7 @@ from persist.errors import (
     DamagedError,
     MissingPathError,
     PersistError,
+    PersistWarning,
     UnknownKeyError,
 )
 from persist.experiment import (
@@ -25,9 +26,11 @@ from persist.experiment import (
     Trial,
     TrialWriter,
     UnknownArrayError,
+    WorkingDataset,
     read_hdf5,
     repair_storage,
     repair_task,
+    storage_to_hdf5,
     write_hdf5,
 )
 from tests.experiment.samples import contents, listing, make_trial, signal
@@ -499,7 +502,8 @@ def test_what_belongs_to_no_trial_is_told_and_no_trial_takes_its_place(tmp_path,
         "row 3: emg without attributes",
         "row 4: emg without attributes",
     ]
-    assert len(list(reader.iterarray("emg"))) == 3
+    with pytest.warns(PersistWarning, match="arrays of rows that the table of trials lacks"):
+        assert len(list(reader.iterarray("emg"))) == 3
     before = contents(tmp_path)
     with TaskWriter(tmp_path) as writer:
         for _ in range(2):
@@ -641,6 +645,60 @@ def test_a_task_whose_table_lost_rows_is_not_resumed(tmp_path, left):
         for name in file:
             numpy.testing.assert_array_equal(file[name], signal(int(name)))
     assert len(list(h5py.File(kept[0]))) + count == 3
+
+
+def test_arrays_follow_their_rows_where_the_numbers_of_trials_tell_which_were_removed(tmp_path):
+    with TaskWriter(tmp_path) as writer:
+        for number in range(6):
+            masked = numpy.ma.array([number, 9, 9], mask=[0, 1, 0])
+            arrays = {"m": masked} if number % 2 else {}
+            writer.write(make_trial(number, emg=signal(number), **arrays))
+    lines = (tmp_path / "trials.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "trials.csv").write_text("".join(lines[:2] + lines[3:5] + lines[6:]))
+    with pytest.warns(PersistWarning, match="lacks, up to row 5"):
+        TaskReader(tmp_path).array("emg")
+    assert repair_task(tmp_path) == [
+        "moved emg of rows 1, 4 to emg.orphaned.h5",
+        "moved m of rows 1 to m.orphaned.h5",
+    ]
+    reader = TaskReader(tmp_path)
+    assert reader.columns["trial"] == [0, 2, 3, 5]
+    for number, array in zip((0, 2, 3, 5), reader.iterarray("emg"), strict=True):
+        numpy.testing.assert_array_equal(array, signal(number))
+    found = [None if array is None else array.tolist() for array in reader.iterarray("m")]
+    assert found == [None, None, [3, None, 9], [5, None, 9]]
+    with h5py.File(tmp_path / "m.orphaned.h5") as file:
+        assert sorted(file) == ["1", "1.mask"]
+    assert repair_task(tmp_path) == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_that_a_spreadsheet_has_sorted_are_noticed(tmp_path, end):
+    storage = Storage(tmp_path / "data")
+    storage.subject_id = "p0"
+    path = tmp_path / "data" / "p0" / "t" / "trials.csv"
+    with storage.create_task("t") as writer:
+        for number in range(4):
+            writer.write(make_trial(number, {"label": f"t{number}"}, emg=signal(number)))
+    header, *rows = path.read_text().replace('"', "").splitlines()
+    path.write_text("".join(line + end for line in (header, *rows)), newline="")
+    assert storage.require_task("t").columns["trial"] == [0, 1, 2, 3]
+    path.write_text("".join(line + end for line in (header, *rows[::-1])), newline="")
+    dataset = WorkingDataset(storage_to_hdf5(storage.root))
+    for reader in (storage.require_task("t"), dataset.task("p0", "t")):
+        with pytest.warns(PersistWarning, match="p0/t: other software has saved the table"):
+            reader.array("emg")
+    with pytest.warns(PersistWarning, match="put them back in order"):
+        storage.to_dataset(tmp_path / "package")
+
+
+def test_trials_that_were_recorded_in_any_order_are_no_sorted_ones(tmp_path):
+    with TaskWriter(tmp_path) as writer:
+        for number in (2, 0, 3, 1):
+            writer.write(make_trial(number, {"label": "a"}, emg=signal(number)))
+    reader = TaskReader(tmp_path)
+    assert reader.columns["trial"] == [2, 0, 3, 1]
+    numpy.testing.assert_array_equal(reader.array("emg", [0]), signal(2))
 
 
 def test_many_new_columns_are_empty_in_earlier_rows(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from persist.hdf5 import prepare, read_item, read_summary
+from persist.hdf5 import prepare, read_item, read_summary, summarize
 from tests.same import assert_same
 
 SAMPLE = Path(__file__).parents[1] / "data" / "workspace-spikelab-0.1.2" / "all_types.h5"
@@ -26,21 +26,25 @@ def memory_file() -> Iterator[h5py.File]:
         yield file
 
 
+def write_item(parent: h5py.Group, name: str, obj: Any, *, created_at: float) -> None:
+    """Store an object as a new group."""
+    prepare(obj).write_into(parent, name, created_at=created_at)
+
+
 @contextmanager
 def stored(obj: Any) -> Iterator[h5py.Group]:
     """Store an object; give its group."""
     with memory_file() as file:
-        prepare(obj).write_into(file, "item", created_at=CREATED_AT)
+        write_item(file, "item", obj, created_at=CREATED_AT)
         yield file["item"]
 
 
 def check_round_trip(obj: Any) -> None:
     """Check that an object comes back the same, and its summary too."""
-    item = prepare(obj)
     with memory_file() as file:
-        item.write_into(file, "item", created_at=CREATED_AT)
+        write_item(file, "item", obj, created_at=CREATED_AT)
         assert_same(read_item(file["item"]), obj)
-        assert read_summary(file["item"]) == item.summary
+        assert read_summary(file["item"]) == summarize(obj)
 
 
 def kind(group: h5py.Group) -> tuple[str, str | None]:

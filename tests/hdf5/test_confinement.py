@@ -5,7 +5,8 @@ import numpy
 import pytest
 
 from persist.errors import DamagedError
-from persist.hdf5 import read_item, read_summary, write_item
+from persist.hdf5 import read_item, read_summary
+from tests.hdf5.files import write_item
 
 
 @pytest.fixture

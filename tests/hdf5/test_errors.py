@@ -8,9 +8,9 @@ import numpy
 import pytest
 
 from persist.errors import DamagedError, UnsupportedObjectError
-from persist.hdf5 import prepare, read_item, read_summary, write_item
+from persist.hdf5 import prepare, read_item, read_summary
 from tests.classes import Plain
-from tests.hdf5.files import memory_file, stored
+from tests.hdf5.files import memory_file, stored, write_item
 
 
 @pytest.fixture
@@ -43,28 +43,12 @@ def test_nothing_is_left_behind_when_the_disk_fails(monkeypatch: pytest.MonkeyPa
         assert list(file) == []
 
 
-def test_a_note_that_cannot_be_stored_leaves_nothing_behind() -> None:
-    with memory_file() as file:
-        with pytest.raises(ValueError, match="NULL"):
-            write_item(file, "item", 1, created_at=0, note="a\0b")
-        assert list(file) == []
-
-
 def test_a_member_of_that_name_is_left_alone() -> None:
     with memory_file() as file:
         write_item(file, "item", 1, created_at=0)
         with pytest.raises(ValueError, match="name already exists"):
             write_item(file, "item", 2, created_at=0)
         assert read_item(file["item"]) == 1
-
-
-def test_a_dict_needs_a_group_that_keeps_order() -> None:
-    item = prepare({"b": 1, "a": 2})
-    with memory_file() as file:
-        with pytest.raises(ValueError, match="/x must be made with track_order=True"):
-            item.write(file.create_group("x"), 0.0)
-        item.write(file.create_group("y", track_order=True), 0.0)
-        assert list(read_item(file["y"])) == ["b", "a"]
 
 
 @pytest.mark.parametrize("read", [read_item, read_summary])

@@ -8,9 +8,8 @@ import h5py
 import numpy
 import pytest
 
-from persist.hdf5 import write_item
 from tests.classes import Plain
-from tests.hdf5.files import CREATED_AT, kind, memory_file, plain, stored
+from tests.hdf5.files import CREATED_AT, kind, memory_file, plain, stored, write_item
 
 
 def test_an_array_is_the_dataset_data() -> None:
@@ -180,11 +179,10 @@ def test_an_array_that_hdf5_has_no_type_for_is_a_source(array: Any) -> None:
         assert kind(group) == ("archive", "archive")
 
 
-def test_the_item_has_its_time_and_its_note() -> None:
+def test_the_item_has_its_time() -> None:
     with memory_file() as file:
-        write_item(file, "item", 1, created_at=3, note="é")
+        write_item(file, "item", 1, created_at=3)
         assert file["item"].attrs["__created_at__"].dtype == "f8"
-        assert file["item"].attrs["__note__"] == "é"
 
 
 def test_a_large_array_is_written_in_pieces_in_any_layout() -> None:

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from persist.hdf5 import write_item
 from tests.archive.arrays.cases import CASES
 from tests.effort import IS_SHORT
-from tests.hdf5.files import check_round_trip, memory_file
+from tests.hdf5.files import check_round_trip, memory_file, write_item
 from tests.strategies import ATOMS, atoms, cyclic_graphs, graphs
 
 draws = settings(

@@ -12,9 +12,17 @@ import numpy
 import pytest
 
 from persist.errors import DamagedError, PersistWarning, UnsupportedObjectError
-from persist.hdf5 import prepare, read_item, read_summary, write_item
+from persist.hdf5 import read_item, read_summary, summarize
 from tests.classes import Plain
-from tests.hdf5.files import CREATED_AT, SAMPLE, check_round_trip, kind, memory_file, stored
+from tests.hdf5.files import (
+    CREATED_AT,
+    SAMPLE,
+    check_round_trip,
+    kind,
+    memory_file,
+    stored,
+    write_item,
+)
 from tests.same import assert_same
 
 spikelab = pytest.importorskip("spikelab")
@@ -198,7 +206,7 @@ def test_the_peer_finds_what_it_would_have_written(name: str) -> None:
         found, entry = peer._load_item(file["ours"])
         assert type(found) is type(obj)
         assert entry == {**peer._load_item(file["theirs"])[1], "created_at": CREATED_AT}
-        assert prepare(obj).summary == peer_summary(obj)
+        assert summarize(obj) == peer_summary(obj)
 
 
 def usual(obj: Any) -> Any:
@@ -379,13 +387,13 @@ class TestOlderFiles:
         stack = SpikeSliceStack.__new__(SpikeSliceStack)
         stack.spike_stack, stack.times, stack.N, stack.neuron_attributes = [], [], 3, None
         check_round_trip(stack)
-        assert prepare(stack).summary["length_ms"] is None
+        assert summarize(stack)["length_ms"] is None
 
     def test_lengths_that_differ_are_a_pair(self) -> None:
         stack = slices()
         stack.times = [(0.0, 5.0), (5.0, 12.0)]
         check_round_trip(stack)
-        assert prepare(stack).summary["length_ms"] == (5.0, 7.0)
+        assert summarize(stack)["length_ms"] == (5.0, 7.0)
 
     def test_a_row_of_nan_was_a_missing_array(self) -> None:
         with stored(spikes()) as group:

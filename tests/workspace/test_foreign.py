@@ -234,3 +234,45 @@ def test_what_hdf5_cannot_copy_stops_the_save(path, tmp_path, monkeypatch):
         ws.save(path)
     assert (tmp_path / "ws.h5").read_bytes() == before
     ws.close()
+
+
+def test_a_merge_replaces_an_item_whose_name_other_software_does_not_spell(tmp_path):
+    path = tmp_path / "ws.h5"
+    saved = AnalysisWorkspace()
+    saved.store("D0", "dose", 1.0)
+    saved.save(path)
+    with h5py.File(path, "r+") as file:
+        file.move("D0/dose", "D0/50%")
+    other = AnalysisWorkspace()
+    other.store("D0", "50%", 2.0)
+    with LazyAnalysisWorkspace.open(path) as ws:
+        assert ws.list_keys("D0") == ["50%"]
+        ws.merge_from(other, overwrite=True)
+    with h5py.File(path) as file:
+        assert len(file["D0"]) == 1
+    assert AnalysisWorkspace.load(path).get("D0", "50%") == 2.0
+
+
+@pytest.mark.parametrize("how", ["load", "open"])
+def test_references_between_items_lead_to_their_copies(tmp_path, how):
+    path = tmp_path / "ws.h5"
+    saved = AnalysisWorkspace()
+    for namespace in ("D0", "D1"):
+        saved.store(namespace, "rates", numpy.arange(5.0))
+    saved.save(path)
+    with h5py.File(path, "r+") as file:
+        later = file["D1/rates/data"]
+        file["D0/rates"].attrs["baseline"] = later.ref
+        file["D0/rates/data"].attrs["part"] = later.regionref[1:3]
+    if how == "open":
+        with LazyAnalysisWorkspace.open(path) as ws:
+            ws.compact()
+    else:
+        ws = LazyAnalysisWorkspace.load(path)
+        path = tmp_path / "copy.h5"
+        ws.save(path)
+        ws.close()
+    with h5py.File(path) as file:
+        later = file["D1/rates/data"]
+        assert file[file["D0/rates"].attrs["baseline"]] == later
+        assert later[file["D0/rates/data"].attrs["part"]].tolist() == [1, 2]

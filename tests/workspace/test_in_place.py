@@ -14,7 +14,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.errors import ClosedError, LockTimeout, PersistWarning
+from persist.errors import ClosedError, LockTimeout, LostLockError, PersistWarning
 from persist.files.journal import is_pending
 from persist.workspace import pair
 from persist.workspace.pair import Pair
@@ -490,3 +490,14 @@ def test_what_is_no_workspace_is_refused_and_left_alone(path):
     assert (path.parent / "ws.h5").read_bytes() == before
     assert (path.parent / "text.h5").read_text() == "text"
     assert listing(path.parent) == ["text.h5", "ws.h5"]
+
+
+def test_a_lock_that_was_removed_before_a_change_is_noticed(path):
+    ws = LazyAnalysisWorkspace.open(path)
+    ws.store("D0", "kept", 1)
+    (path.parent / ".ws.h5.lock").unlink()
+    for change in (lambda: ws.store("D0", "lost", 2), ws.compact, ws.close):
+        with pytest.raises(LostLockError, match="Lost lock"):
+            change()
+    with LazyAnalysisWorkspace.open(path) as again:
+        assert again.list_keys("D0") == ["kept"]

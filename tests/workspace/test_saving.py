@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.errors import FileInUseError, LockTimeout
+from persist.errors import FileInUseError, LockTimeout, LostLockError
 from persist.workspace import pair
 from tests.same import assert_same
 from tests.workspace.kinds import assert_same_items, listing, sample
@@ -359,3 +359,21 @@ def test_a_file_that_another_program_has_open_for_writing_is_not_replaced(ws, pa
     assert AnalysisWorkspace.load(path).get("D0", "late") is None
     ws.save(path)
     assert AnalysisWorkspace.load(path).get("D0", "late") == 1
+
+
+@pytest.mark.parametrize("form", ["hdf5", "package"])
+def test_a_lock_that_was_removed_during_a_save_is_noticed(tmp_path, form):
+    path = tmp_path / "ws"
+    old = sample(AnalysisWorkspace("old"))
+    old.save(path, format=form)
+
+    def remove_lock(done, total, name):
+        for lock in tmp_path.glob(".*.lock"):
+            lock.unlink()
+
+    new = sample(AnalysisWorkspace("new"))
+    with pytest.raises(LostLockError, match="Lost lock"):
+        new.save(path, format=form, progress=remove_lock)
+    assert AnalysisWorkspace.load(path).name == "old"
+    new.save(path, format=form)
+    assert AnalysisWorkspace.load(path).name == "new"
