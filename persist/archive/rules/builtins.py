@@ -21,7 +21,7 @@ from persist.archive.registry import constant, registry, rule
 from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
-__all__: list[str] = []
+__all__ = ["ITERATORS"]
 
 
 rule(types.FunctionType)(find_import)
@@ -121,11 +121,13 @@ def reduce_method_caller(caller: operator.methodcaller) -> Reduced:
     return Reduction(function.func, (*function.args, *args), function.keywords)
 
 
-_ITERABLES: tuple[Any, ...] = ([], (), "", "\xe9", b"", bytearray(), range(0))
-
-
+_ITERABLES: tuple[Any, ...] = ([], (), "", "\xe9", b"", bytearray(), range(0), range(1 << 70))
 # Text has one class of iterators or two, as Python goes.
-@rule(*dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES))
+ITERATORS: tuple[type, ...] = tuple(dict.fromkeys(type(iter(items)) for items in _ITERABLES))
+"""The classes of iterators that know how far they are."""
+
+
+@rule(*ITERATORS)
 def reduce_iterator(iterator: Any) -> Reduced:
     """Reduce an iterator to what it runs over, and to how far it is."""
     function, args, *state = iterator.__reduce__()

@@ -212,6 +212,25 @@ def reduce_smoothing_spline(spline: Any) -> Reduced:
     return dataclasses.replace(reduced, attributes={**attributes, "_data": tuple(parts)})
 
 
+_SYSTEMS = {
+    "TransferFunction": ("num", "den"),
+    "ZerosPolesGain": ("zeros", "poles", "gain"),
+    "StateSpace": ("A", "B", "C", "D"),
+}
+
+
+@rule(*(f"scipy.signal._ltisys.{n}{time}" for n in _SYSTEMS for time in ("Continuous", "Discrete")))
+def reduce_linear_system(system: Any) -> Reduced:
+    """Reduce a linear system to its coefficients, and to its time step if it is discrete."""
+    name = type(system).__name__.removesuffix("Continuous").removesuffix("Discrete")
+    args = tuple(getattr(system, part) for part in _SYSTEMS[name])
+    kwargs = {} if system.dt is None else {"dt": system.dt}
+    made = getattr(sys.modules["scipy.signal"], name)(*args, **kwargs)
+    if repr(sorted(vars(made).items())) != repr(sorted(vars(system).items())):
+        return reduce_by_protocol(system)
+    return Reduction(Import("scipy.signal", name), args, kwargs)
+
+
 @rule("scipy.stats._multivariate.multivariate_normal_frozen")
 def reduce_normal(frozen: Any) -> Reduced:
     """Reduce a normal distribution of several dimensions to its mean and covariance."""
