@@ -204,12 +204,11 @@ class ExpressionWriter:
         if template.is_opaque or (self.bindings.scoped and len(reduced.names) <= MAX_ARGUMENTS):
             keywords = [(name, i) for i, name in enumerate(reduced.names)]
             return KeywordCall(self.bindings.function(reduced), keywords)
-        if template.call is None or not template.takes_only(reduced.names):
+        function, arguments = template.call or ("", ())
+        is_name = function and function not in reduced.names and len(arguments) <= MAX_ARGUMENTS
+        if not is_name or not all(key and name in reduced.names for key, name in arguments):
             return None
-        function, arguments = template.call
-        if function in reduced.names:
-            return None
-        keywords = [(keyword, reduced.names.index(name)) for keyword, name in arguments if keyword]
+        keywords = [(str(key), reduced.names.index(name)) for key, name in arguments]
         return KeywordCall(self._piece(function, reduced, 0), keywords)
 
     def _piece(self, name: str, reduced: Expression, indent: int) -> str:

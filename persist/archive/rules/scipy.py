@@ -6,13 +6,12 @@ import dataclasses
 import itertools
 import math
 import sys
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy
 
-from persist.archive.protocol import reduce_by_protocol
+from persist.archive.protocol import reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
 from persist.names import is_identifier
@@ -191,11 +190,16 @@ _POLYNOMIAL = -2
 @rule("scipy.interpolate._fitpack2.UnivariateSpline", subclasses=True)
 def reduce_smoothing_spline(spline: Any) -> Reduced:
     """Reduce a smoothing spline to its data, without what happened to be in unused memory."""
-    reduced = reduce_by_protocol(spline)
-    attributes = getattr(reduced, "attributes", None) or {}
-    data = attributes.get("_data")
-    if not isinstance(reduced, Reduction) or not isinstance(data, tuple) or len(data) != 14:
-        return reduced
+
+    def cleared(attributes: dict[str, Any]) -> dict[str, Any]:
+        data = attributes.get("_data")
+        is_known = isinstance(data, tuple) and len(data) == 14
+        return {**attributes, "_data": _without_scratch(data)} if is_known else attributes
+
+    return reduce_with_state(spline, cleared)
+
+
+def _without_scratch(data: Any) -> tuple[Any, ...]:
     degree, smoothing, knots = data[5:8]
     parts = list(data)
     # What FITPACK uses of fpint and nrdata, unless it interpolates; the last two are for later.
@@ -209,7 +213,7 @@ def reduce_smoothing_spline(spline: Any) -> Reduced:
             if i != 11 or data[13] != _POLYNOMIAL:
                 parts[i][:end] = data[i][:end]
             parts[i][knots - 2 : knots] = data[i][knots - 2 : knots]
-    return dataclasses.replace(reduced, attributes={**attributes, "_data": tuple(parts)})
+    return tuple(parts)
 
 
 _SYSTEMS = {
@@ -372,7 +376,7 @@ def reduce_linear_model(model: Any) -> Reduced:
             return state
         return {**state, "_tmp_like_exog": numpy.zeros_like(scratch)}
 
-    return _with_state(model, cleared)
+    return reduce_with_state(model, cleared)
 
 
 @rule("sklearn.feature_extraction.text._VectorizerMixin", subclasses=True)
@@ -385,16 +389,4 @@ def reduce_vectorizer(vectorizer: Any) -> Reduced:
     def without_address(state: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in state.items() if name != "_stop_words_id"}
 
-    return _with_state(vectorizer, without_address)
-
-
-def _with_state(obj: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Reduced:
-    """Return what the protocol of pickle gives, with another dict of attributes or state."""
-    reduced = reduce_by_protocol(obj)
-    if not isinstance(reduced, Reduction):
-        return reduced
-    fields = {name: getattr(reduced, name) for name in ("attributes", "state")}
-    changed: dict[str, Any] = {
-        name: change(state) for name, state in fields.items() if type(state) is dict
-    }
-    return dataclasses.replace(reduced, **changed)
+    return reduce_with_state(vectorizer, without_address)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from persist.archive.protocol import attributes_of, reduce_by_protocol
+from persist.archive.protocol import attributes_of, reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import rule
 from persist.errors import UnsupportedObjectError
@@ -100,10 +100,7 @@ def _described(quantity: Any, made: Reduction, *known: str, **slots: Any) -> Red
 @rule("astropy.utils.data_info.DataInfo", subclasses=True)
 def reduce_info(info: Any) -> Reduced:
     """Reduce what a table knows of a column to its state, by name: that has the order of a set."""
-    reduced = reduce_by_protocol(info)
-    if isinstance(reduced, Reduction) and type(reduced.state) is dict:
-        reduced.state = dict(sorted(reduced.state.items()))
-    return reduced
+    return reduce_with_state(info, lambda state: dict(sorted(state.items())))
 
 
 @rule("astropy.units.quantity.Quantity", subclasses=True)
