@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from math import isfinite
 from typing import Any
@@ -45,22 +46,18 @@ _QUICK_ATOMS = frozenset([int, str, float, bool, type(None)])
 _LITERALS = ATOMS | {Variable}
 
 
+@dataclass(slots=True, eq=False)
 class Parts:
     """A list or dict that the writer has put together of objects of the graph."""
 
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: Any) -> None:
-        self.parts = parts
+    parts: Any
 
 
+@dataclass(slots=True, eq=False)
 class Verbatim:
     """An expression that is written as it is."""
 
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+    text: str
 
 
 class ExpressionWriter:

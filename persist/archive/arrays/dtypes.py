@@ -75,7 +75,7 @@ def dtype_literal(dtype: DType) -> str:
 
 def _without_extras(dtype: DType) -> DType | None:
     try:
-        descr = dtype.str if dtype.names is None else dtype.descr
+        descr: Any = dtype.str if dtype.names is None else dtype.descr
         short = len(repr(descr).encode()) < _LONGEST_DESCR
         return numpy.lib.format.descr_to_dtype(descr) if short else None
     except ValueError:  # neither has a form for the metadata of a field
