@@ -50,6 +50,7 @@ _JOINED = {**_GROUPS, "value": "pairs"}
 _ORDERED = frozenset(_GROUPS.values())
 _HASHED = frozenset(["keys", "members"])
 _BEFORE_STATE = frozenset(["items", "pairs", "members"])
+_FEW = 10
 _NOTHING: frozenset[tuple[str, Any]] = frozenset()
 
 
@@ -111,16 +112,18 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
     """Return an iterator of the references from `obj` to objects that have a state in `graph`."""
     reduced, marked = graph.reduced(obj), graph.state
     if reduced is None:
-        return _container_edges(obj, marked)
-    edges = (
-        _edge(obj, reduced, part)
-        for part in reduced.parts()
-        if type(part[2]) not in ATOMS and id(part[2]) in marked
-    )
-    if type(reduced) is Reduction and not reduced.items is reduced.pairs is reduced.members is None:
-        return edges
+        edges, is_short = _container_edges(obj, marked), len(obj) < _FEW
+    else:
+        edges = (
+            _edge(obj, reduced, part)
+            for part in reduced.parts()
+            if type(part[2]) not in ATOMS and id(part[2]) in marked
+        )
+        is_short = type(reduced) is not Reduction or (
+            reduced.items is reduced.pairs is reduced.members is None
+        )
     # A short list takes less memory than what makes it, and a deep graph keeps one for each object.
-    return iter(list(edges))
+    return iter(list(edges)) if is_short else edges
 
 
 def _container_edges(obj: Any, marked: Container[int]) -> Iterator[Edge]:
