@@ -110,7 +110,11 @@ def _reduce_by_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expres
         # A method that takes no env raises TypeError too, and is passed over as in older releases.
         answer = getattr(obj, name)(env)
     except TypeError as error:
-        if _is_archivable(type(obj)):
+        # A class that has promised to give a persistent representation has made a mistake.
+        cls = type(obj)
+        if "persist.objects.Archivable" in map(dotted_name, cls.__mro__) or (
+            IArchivable.implementedBy(cls)
+        ):
             raise
         warnings.warn(
             f"Found {name}() but got TypeError: {error}. {type(obj).__qualname__} is stored by "
@@ -120,12 +124,6 @@ def _reduce_by_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expres
         )
         return None
     return _expression(obj, name, answer, env)
-
-
-def _is_archivable(cls: type) -> bool:
-    """Return True if a class has promised to give a persistent representation."""
-    names = map(dotted_name, cls.__mro__)
-    return "persist.objects.Archivable" in names or bool(IArchivable.implementedBy(cls))
 
 
 def _expression(obj: Any, method: str, answer: Any, env: Mapping[str, Any] | None) -> Expression:

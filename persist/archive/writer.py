@@ -398,8 +398,10 @@ class ExpressionWriter:
             late = {index for field, index in waiting if field == "members"}
             members = [member for i, member in enumerate(members) if i not in late]
         if members and found.function is set:
-            if line := self._quick_set(members, column):
-                return line
+            if _QUICK_ATOMS.issuperset(map(type, members)) and (
+                text := self._plain.one(members, column)
+            ):
+                return "{" + text[1:-1] + "}"
             inner = indent + INDENT
             if numbers_kind(members):
                 return self._numbers("{", members, "}", indent, column)
@@ -408,14 +410,6 @@ class ExpressionWriter:
         function = self.write(found.function, indent, column)
         args = [*found.args, Parts(members)] if members else []
         return self.call(f"{function}(", args, found.kwargs, indent, column)
-
-    def _quick_set(self, members: Sequence[Any], column: int) -> str:
-        """Return a small set of numbers and text, or nothing if that is not exact."""
-        if not _QUICK_ATOMS.issuperset(map(type, members)):
-            return ""
-        if not (text := self._plain.one(members, column)):
-            return ""
-        return "{" + text[1:-1] + "}"
 
     def call(
         self,

@@ -14,6 +14,7 @@ import numpy
 from persist.archive.protocol import reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
+from persist.archive.rules.numpy_types import reduce_to_call
 from persist.names import is_identifier
 
 __all__: list[str] = []
@@ -229,10 +230,7 @@ def reduce_linear_system(system: Any) -> Reduced:
     name = type(system).__name__.removesuffix("Continuous").removesuffix("Discrete")
     args = tuple(getattr(system, part) for part in _SYSTEMS[name])
     kwargs = {} if system.dt is None else {"dt": system.dt}
-    made = getattr(sys.modules["scipy.signal"], name)(*args, **kwargs)
-    if repr(sorted(vars(made).items())) != repr(sorted(vars(system).items())):
-        return reduce_by_protocol(system)
-    return Reduction(Import("scipy.signal", name), args, kwargs)
+    return reduce_to_call(system, getattr(sys.modules["scipy.signal"], name), args, kwargs)
 
 
 @rule("scipy.stats._multivariate.multivariate_normal_frozen")
