@@ -221,9 +221,14 @@ def _subscript(origin: Any, args: tuple[Any, ...]) -> Expression:
 @rule(types.GenericAlias)
 def reduce_generic(alias: Any) -> Reduced:
     """Reduce a generic type to its subscription: ``list[int]``."""
-    if getattr(alias, "__unpacked__", False):
+    origin, args = alias.__origin__, alias.__args__
+    try:
+        made = origin[args[0] if len(args) == 1 else args]
+    except Exception:  # a class may have any __class_getitem__, or none
+        made = None
+    if type(made) is not types.GenericAlias or made != alias:
         return reduce_by_protocol(alias)
-    return _subscript(alias.__origin__, alias.__args__)
+    return _subscript(origin, args)
 
 
 @rule(type(collections.abc.Callable[[], None]))
