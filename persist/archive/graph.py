@@ -436,9 +436,9 @@ class Graph:
                 if reduced.unabsorbed():
                     self.state[key] = Mark.NAMED
                 owned += (
-                    (part, reduced)
+                    (part, None)
                     for _, _, part in reduced.parts()
-                    if type(part) not in ATOMS and not self._is_path(part)
+                    if not is_value(part) and not self._is_path(part)
                 )
             self._visit(owned)
 
