@@ -213,12 +213,13 @@ def write_new(store: Store, folder: str, stem: str, arrays: Mapping[str, Array])
         If the disk fails; nothing is left behind.
     """
     plain = plain_arrays(arrays)
-    path = os.path.join(folder, stem + store.extension)
+    stem = os.path.join(folder, stem)
+    path = stem + store.extension
     for number in itertools.count(1):
         try:
             _write(store, path, plain)
         except FileExistsError:
-            path = os.path.join(folder, f"{stem}_{number}{store.extension}")
+            path = f"{stem}_{number}{store.extension}"
         else:
             break
     return path

@@ -55,12 +55,15 @@ def reduce_structured_unit(unit: Any) -> Reduced:
 
 
 @rule("astropy.units.quantity.Quantity")
+@rule("astropy.units.function.core.FunctionQuantity", subclasses=True)
 def reduce_quantity(quantity: Any) -> Reduced:
-    """Reduce a quantity to its value and its unit."""
-    kwargs = _numeric(quantity)
+    """Reduce a quantity, which may be logarithmic, to its value and its unit."""
+    name = type(quantity).__name__
+    if getattr(sys.modules[_UNITS], name, None) is not type(quantity):
+        return reduce_by_protocol(quantity)
     args = (_plain(quantity), quantity.unit)
-    made = Reduction(Import(_UNITS, "Quantity"), args, kwargs)
-    return _described(quantity, made, "_unit")
+    made = Reduction(Import(_UNITS, name), args, _numeric(quantity))
+    return _described(quantity, made, "_unit", "_full_unit")
 
 
 @rule(
@@ -112,19 +115,6 @@ def reduce_quantity_subclass(quantity: Any) -> Reduced:
         return reduce_by_protocol(quantity)
     plain = numpy.ndarray.view(quantity, numpy.ndarray)
     return Reduction(Attribute(plain, "view"), (cls,), attributes=attributes_of(quantity))
-
-
-@rule("astropy.units.function.core.FunctionQuantity", subclasses=True)
-def reduce_logarithmic(quantity: Any) -> Reduced:
-    """Reduce a logarithmic quantity to its value and its unit."""
-    if not type(quantity).__module__.startswith("astropy."):
-        return reduce_by_protocol(quantity)
-    made = Reduction(
-        Import(_UNITS, type(quantity).__name__),
-        (_plain(quantity), quantity.unit),
-        _numeric(quantity),
-    )
-    return _described(quantity, made, "_unit", "_full_unit")
 
 
 @rule("astropy.constants.constant.Constant", subclasses=True)

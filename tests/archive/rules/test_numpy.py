@@ -372,6 +372,14 @@ def test_views_of_variable_strings_come_back_as_arrays_of_their_own(scoped: bool
     assert found[2] is found[4]
 
 
+def test_a_series_that_no_constructor_takes_comes_back_as_pickle_has_it() -> None:
+    series = numpy.polynomial.Polynomial([1.0, 2.0])
+    series.coef = numpy.empty(0)
+    for built in rebuilds(series):
+        assert type(built) is numpy.polynomial.Polynomial
+        assert_same(vars(built), vars(pickle.loads(pickle.dumps(series))))
+
+
 def test_limits_and_calendars_come_back() -> None:
     assert rebuild(numpy.finfo("f4")).dtype == "f4"
     calendar = numpy.busdaycalendar("1110000", ["2020-01-01"])
