@@ -21,7 +21,7 @@ from persist.archive.reduction import Expression, Reduced, Reduction
 from persist.archive.registry import dotted_name, registry
 from persist.archive.rules.classes import reduce_dataclass
 from persist.archive.template import parse_template
-from persist.errors import ArchiveError, PersistWarning
+from persist.errors import ArchiveError, PersistError, PersistWarning
 from persist.interfaces import IArchivable
 
 __all__ = ["has_rule", "reduce", "reduces_alike"]
@@ -57,7 +57,15 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
     rule = registry.found[cls]
     if rule is None or (cls in copyreg.dispatch_table and not registry.names(cls)):
         return reduce_by_protocol(obj)
-    reduced = rule(obj)
+    try:
+        reduced = rule(obj)
+    except PersistError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        if not str(rule.__module__).startswith(rules.__name__):
+            raise
+        # The object was changed to what the constructors of its library do not take.
+        return reduce_by_protocol(obj)
     if type(reduced) is Reduction and (
         reduced.items is not None or reduced.pairs is not None or reduced.members is not None
     ):

@@ -469,10 +469,7 @@ def reduce_poly1d(polynomial: Any) -> Reduced:
 
 def reduce_to_call(obj: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reduced:
     """Reduce `obj` to the call of a class if that gives it the same attributes."""
-    try:
-        made = cls(*args, **kwargs)
-    except ValueError:  # the attributes were changed to what no constructor takes
-        return reduce_by_protocol(obj)
+    made = cls(*args, **kwargs)
     same = vars(made).keys() == vars(obj).keys() and all(
         _equal(value, vars(obj)[name]) for name, value in vars(made).items()
     )
