@@ -59,7 +59,8 @@ class ExternalArrays:
         plain = plain_dtype(array.dtype)
         clean = without_padding(array)
         stored = clean if plain is array.dtype else clean.view(plain)
-        name = self._free_name()
+        while (name := f"array_{self._number}") in self._data:
+            self._number += 1
         alike = self._find_alike(stored, name)
         if alike != name:
             return Reduction(Import("numpy", "array"), (self._reference(alike, array.dtype),))
@@ -86,11 +87,6 @@ class ExternalArrays:
         if plain_dtype(dtype) is dtype:
             return expression
         return Reduction(Attribute(expression, "view"), (dtype,))
-
-    def _free_name(self) -> str:
-        while f"array_{self._number}" in self._data:
-            self._number += 1
-        return f"array_{self._number}"
 
 
 def _digest(array: _Array) -> bytes:

@@ -53,6 +53,7 @@ _USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
 # further.
 _MAX_DEPTH = 18
 _MANY_LEVELS = 10_000
+_MOST_PAIRS = 100
 
 
 def is_value(obj: Any) -> bool:
@@ -312,7 +313,8 @@ class Graph:
                 return ()
         elif _leads_to(reduced, obj):
             self._references.add(key)
-        if cls is numpy.ndarray:
+        # Texts of any length are no memory that another array could be a view of.
+        if cls is numpy.ndarray and obj.dtype.kind != "T":
             self._arrays.setdefault(key, obj)
         others = [
             (field, part)
@@ -367,12 +369,26 @@ class Graph:
         return UnsupportedObjectError(reason, self.path(obj))
 
     def _check_end(self, owned: list[tuple[Any, Any]]) -> None:
-        """Raise UnsupportedObjectError if each reduction of an object makes another of its kind."""
-        for part, owner in owned:
-            if type(part) is type(owner) and type(owner) not in CONTAINERS:
-                again = self._reduce(owner).parts()
-                if not any(found is part for _, _, found in again):
-                    raise self._endless(owner)
+        """Raise UnsupportedObjectError if objects are taken apart into ever new ones."""
+        for _, owner in owned:
+            if type(owner) not in CONTAINERS and self._renews(owner):
+                raise self._endless(owner)
+
+    def _renews(self, obj: Any) -> bool:
+        """Return True if `obj`, taken apart twice, gives two new objects of its own class."""
+        pairs = [(obj, obj)]
+        for pair in pairs:
+            parts = (
+                self.parts(o) if type(o) in CONTAINERS else self._reduce(o).parts() for o in pair
+            )
+            for (_, _, one), (_, _, other) in zip(*parts, strict=False):
+                if one is other or type(one) in ATOMS:
+                    continue
+                if type(one) is type(obj):
+                    return True
+                if len(pairs) < _MOST_PAIRS:
+                    pairs.append((one, other))
+        return False
 
     def path(self, wanted: Any) -> str:
         """Return the expression by which `wanted` is reached; a long one without its middle."""
@@ -420,9 +436,9 @@ class Graph:
                 if reduced.unabsorbed():
                     self.state[key] = Mark.NAMED
                 owned += (
-                    (part, reduced)
+                    (part, None)
                     for _, _, part in reduced.parts()
-                    if type(part) not in ATOMS and not self._is_path(part)
+                    if not is_value(part) and not self._is_path(part)
                 )
             self._visit(owned)
 

@@ -101,7 +101,9 @@ def literal(atom: Any) -> str | Reduction | Import:
     if cls is int:
         return repr(atom) if atom.bit_length() <= _MAX_DECIMAL_BITS else hex(atom)
     if cls is complex:
-        return _complex(atom)
+        if _is_plain_complex(atom):
+            return repr(atom)
+        return Reduction(Import("builtins", "complex"), (atom.real, atom.imag))
     if atom is Ellipsis:
         return "..."
     if atom is NotImplemented:
@@ -159,12 +161,6 @@ def _float(number: float) -> str | Reduction:
         unpacked = Reduction(Import("struct", "unpack"), (">d", data))
         return Reduction(Import("operator", "getitem"), (unpacked, 0))
     return repr(number)
-
-
-def _complex(number: complex) -> str | Reduction:
-    if _is_plain_complex(number):
-        return repr(number)
-    return Reduction(Import("builtins", "complex"), (number.real, number.imag))
 
 
 def _is_plain_complex(number: complex) -> bool:

@@ -15,6 +15,7 @@ cycle itself makes that impossible, objects are handed over in the order of pick
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -49,6 +50,7 @@ _JOINED = {**_GROUPS, "value": "pairs"}
 _ORDERED = frozenset(_GROUPS.values())
 _HASHED = frozenset(["keys", "members"])
 _BEFORE_STATE = frozenset(["items", "pairs", "members"])
+_FEW = 10
 _NOTHING: frozenset[tuple[str, Any]] = frozenset()
 
 
@@ -110,16 +112,18 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
     """Return an iterator of the references from `obj` to objects that have a state in `graph`."""
     reduced, marked = graph.reduced(obj), graph.state
     if reduced is None:
-        return _container_edges(obj, marked)
-    edges = (
-        _edge(obj, reduced, part)
-        for part in reduced.parts()
-        if type(part[2]) not in ATOMS and id(part[2]) in marked
-    )
-    if type(reduced) is Reduction and not reduced.items is reduced.pairs is reduced.members is None:
-        return edges
+        edges, is_short = _container_edges(obj, marked), len(obj) < _FEW
+    else:
+        edges = (
+            _edge(obj, reduced, part)
+            for part in reduced.parts()
+            if type(part[2]) not in ATOMS and id(part[2]) in marked
+        )
+        is_short = type(reduced) is not Reduction or (
+            reduced.items is reduced.pairs is reduced.members is None
+        )
     # A short list takes less memory than what makes it, and a deep graph keeps one for each object.
-    return iter(list(edges))
+    return iter(list(edges)) if is_short else edges
 
 
 def _container_edges(obj: Any, marked: Container[int]) -> Iterator[Edge]:
@@ -170,40 +174,34 @@ def _runs_python(cls: Any, methods: tuple[str, ...]) -> bool:
     return any(isinstance(getattr(cls, name, None), FunctionType) for name in methods)
 
 
+@dataclass(slots=True, eq=False)
 class _Frame:
     """An object that is being built, or filled with a part that had to wait."""
 
-    __slots__ = ("again", "dead", "edge", "edges", "late", "obj", "rest", "waiting", "waits_for")
-
-    def __init__(self, obj: Any, edges: Iterator[Edge], late: _Late | None = None) -> None:
-        self.obj = obj
-        self.edges = edges
-        self.late = late
-        self.edge: Edge | None = None
-        self.again = False  # whether the edge is to be looked at once more
-        # Empty in most of the many frames of a deep graph.
-        self.waiting: set[tuple[str, Any]] | frozenset[tuple[str, Any]] = _NOTHING
-        self.rest: dict[str, _Late] | None = None
-        self.waits_for: int | None = None
-        self.dead = False
+    obj: Any
+    edges: Iterator[Edge]
+    late: _Late | None = None
+    edge: Edge | None = None
+    again: bool = False  # whether the edge is to be looked at once more
+    # Empty in most of the many frames of a deep graph.
+    waiting: set[tuple[str, Any]] | frozenset[tuple[str, Any]] = _NOTHING
+    rest: dict[str, _Late] | None = None
+    waits_for: int | None = None
+    dead: bool = False
 
 
+@dataclass(slots=True, eq=False)
 class _Late:
     """A part of an object, or the rest of its parts, that waits until another object is built."""
 
-    __slots__ = ("edges", "forced", "frame", "home", "started", "step", "target", "whole")
-
-    def __init__(
-        self, frame: _Frame, step: Fill, target: int, edges: list[Edge], whole: bool
-    ) -> None:
-        self.frame = frame
-        self.step = step
-        self.target = target
-        self.edges = edges
-        self.whole = whole
-        self.started = False
-        self.forced = False
-        self.home: _Settling | None = None
+    frame: _Frame
+    step: Fill
+    target: int
+    edges: list[Edge]
+    whole: bool
+    started: bool = False
+    forced: bool = False
+    home: _Settling | None = None
 
 
 class _Settling:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copyreg
 import inspect
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ __all__ = [
     "is_plain_call",
     "is_plain_subclass",
     "reduce_by_protocol",
+    "reduce_with_state",
 ]
 
 _PROTOCOL = 4
@@ -109,6 +110,17 @@ def reduce_by_protocol(obj: Any) -> Reduced:
     if new and not (absorb and "attributes" in fills) and is_plain_call(function):
         new = absorb = False
     return Reduction(function, args, kwargs, new=new, absorb=absorb, **fills)
+
+
+def reduce_with_state(obj: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Reduced:
+    """Reduce `obj` as pickle would, with another dict for its attributes, or for its state."""
+    reduced = reduce_by_protocol(obj)
+    if isinstance(reduced, Reduction):
+        if reduced.attributes is not None:
+            reduced.attributes = change(dict(reduced.attributes))
+        if type(reduced.state) is dict:
+            reduced.state = change(reduced.state)
+    return reduced
 
 
 class _Simple:

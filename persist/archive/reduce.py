@@ -21,7 +21,7 @@ from persist.archive.reduction import Expression, Reduced, Reduction
 from persist.archive.registry import dotted_name, registry
 from persist.archive.rules.classes import reduce_dataclass
 from persist.archive.template import parse_template
-from persist.errors import ArchiveError, PersistWarning
+from persist.errors import ArchiveError, PersistError, PersistWarning
 from persist.interfaces import IArchivable
 
 __all__ = ["has_rule", "reduce", "reduces_alike"]
@@ -57,7 +57,15 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
     rule = registry.found[cls]
     if rule is None or (cls in copyreg.dispatch_table and not registry.names(cls)):
         return reduce_by_protocol(obj)
-    reduced = rule(obj)
+    try:
+        reduced = rule(obj)
+    except PersistError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        if not str(rule.__module__).startswith(rules.__name__):
+            raise
+        # The object was changed to what the constructors of its library do not take.
+        return reduce_by_protocol(obj)
     if type(reduced) is Reduction and (
         reduced.items is not None or reduced.pairs is not None or reduced.members is not None
     ):
@@ -110,7 +118,11 @@ def _reduce_by_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expres
         # A method that takes no env raises TypeError too, and is passed over as in older releases.
         answer = getattr(obj, name)(env)
     except TypeError as error:
-        if _is_archivable(type(obj)):
+        # A class that has promised to give a persistent representation has made a mistake.
+        cls = type(obj)
+        if "persist.objects.Archivable" in map(dotted_name, cls.__mro__) or (
+            IArchivable.implementedBy(cls)
+        ):
             raise
         warnings.warn(
             f"Found {name}() but got TypeError: {error}. {type(obj).__qualname__} is stored by "
@@ -120,12 +132,6 @@ def _reduce_by_own(obj: Any, name: str, env: Mapping[str, Any] | None) -> Expres
         )
         return None
     return _expression(obj, name, answer, env)
-
-
-def _is_archivable(cls: type) -> bool:
-    """Return True if a class has promised to give a persistent representation."""
-    names = map(dotted_name, cls.__mro__)
-    return "persist.objects.Archivable" in names or bool(IArchivable.implementedBy(cls))
 
 
 def _expression(obj: Any, method: str, answer: Any, env: Mapping[str, Any] | None) -> Expression:

@@ -7,7 +7,6 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from persist.errors import ArchiveError
 
@@ -34,9 +33,6 @@ class Template:
         The free names, in the order in which they stand.
     call : tuple of (str, tuple of (keyword or None, name)) or None
         The function and arguments, if the expression is a call with names for arguments.
-    keywords : frozenset of str or None
-        The names of the arguments, if it is a call with keywords only, and no more of them than
-        Python 3.6 takes.
     repeated : frozenset of str
         The names that stand more than once.
     is_opaque : bool
@@ -49,14 +45,9 @@ class Template:
     pieces: tuple[str, ...]
     names: tuple[str, ...]
     call: tuple[str, tuple[tuple[str | None, str], ...]] | None
-    keywords: frozenset[str] | None
     repeated: frozenset[str]
     is_opaque: bool
     is_deep: bool
-
-    def takes_only(self, names: tuple[str, ...]) -> bool:
-        """Return True if the call takes keywords only, few enough, and each for one of `names`."""
-        return self.keywords is not None and self.keywords <= set(names)
 
     def unknown(self, known: set[str]) -> list[str]:
         """Return the names that are neither in `known` nor builtins."""
@@ -90,13 +81,10 @@ def parse_template(rep: str) -> Template:
         names.append(node.id)
         end = start + len(node.id.encode())
     pieces.append(data[end:].decode())
-    call = _call(body)
     repeated = frozenset(name for name in names if names.count(name) > 1)
     is_deep = _bracket_depth(source) > _MAX_BRACKETS
     is_opaque = any(isinstance(node, _OPAQUE) for node in ast.walk(body))
-    return Template(
-        tuple(pieces), tuple(names), call, _keywords(call), repeated, is_opaque, is_deep
-    )
+    return Template(tuple(pieces), tuple(names), _call(body), repeated, is_opaque, is_deep)
 
 
 def _bracket_depth(source: str) -> int:
@@ -106,12 +94,6 @@ def _bracket_depth(source: str) -> int:
         depth += (character in "([{") - (character in ")]}")
         deepest = max(deepest, depth)
     return deepest
-
-
-def _keywords(call: Any) -> frozenset[str] | None:
-    if call is None or len(call[1]) > MAX_ARGUMENTS or any(key is None for key, _ in call[1]):
-        return None
-    return frozenset(name for _, name in call[1])
 
 
 def _call(body: ast.expr) -> tuple[str, tuple[tuple[str | None, str], ...]] | None:

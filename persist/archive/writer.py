@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from math import isfinite
 from typing import Any
@@ -45,22 +46,18 @@ _QUICK_ATOMS = frozenset([int, str, float, bool, type(None)])
 _LITERALS = ATOMS | {Variable}
 
 
+@dataclass(slots=True, eq=False)
 class Parts:
     """A list or dict that the writer has put together of objects of the graph."""
 
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: Any) -> None:
-        self.parts = parts
+    parts: Any
 
 
+@dataclass(slots=True, eq=False)
 class Verbatim:
     """An expression that is written as it is."""
 
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+    text: str
 
 
 class ExpressionWriter:
@@ -204,12 +201,11 @@ class ExpressionWriter:
         if template.is_opaque or (self.bindings.scoped and len(reduced.names) <= MAX_ARGUMENTS):
             keywords = [(name, i) for i, name in enumerate(reduced.names)]
             return KeywordCall(self.bindings.function(reduced), keywords)
-        if template.call is None or not template.takes_only(reduced.names):
+        function, arguments = template.call or ("", ())
+        is_name = function and function not in reduced.names and len(arguments) <= MAX_ARGUMENTS
+        if not is_name or not all(key and name in reduced.names for key, name in arguments):
             return None
-        function, arguments = template.call
-        if function in reduced.names:
-            return None
-        keywords = [(keyword, reduced.names.index(name)) for keyword, name in arguments if keyword]
+        keywords = [(str(key), reduced.names.index(name)) for key, name in arguments]
         return KeywordCall(self._piece(function, reduced, 0), keywords)
 
     def _piece(self, name: str, reduced: Expression, indent: int) -> str:
@@ -402,8 +398,10 @@ class ExpressionWriter:
             late = {index for field, index in waiting if field == "members"}
             members = [member for i, member in enumerate(members) if i not in late]
         if members and found.function is set:
-            if line := self._quick_set(members, column):
-                return line
+            if _QUICK_ATOMS.issuperset(map(type, members)) and (
+                text := self._plain.one(members, column)
+            ):
+                return "{" + text[1:-1] + "}"
             inner = indent + INDENT
             if numbers_kind(members):
                 return self._numbers("{", members, "}", indent, column)
@@ -412,14 +410,6 @@ class ExpressionWriter:
         function = self.write(found.function, indent, column)
         args = [*found.args, Parts(members)] if members else []
         return self.call(f"{function}(", args, found.kwargs, indent, column)
-
-    def _quick_set(self, members: Sequence[Any], column: int) -> str:
-        """Return a small set of numbers and text, or nothing if that is not exact."""
-        if not _QUICK_ATOMS.issuperset(map(type, members)):
-            return ""
-        if not (text := self._plain.one(members, column)):
-            return ""
-        return "{" + text[1:-1] + "}"
 
     def call(
         self,

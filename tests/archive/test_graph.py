@@ -231,6 +231,52 @@ def test_an_object_that_reduces_to_a_new_one_of_its_class_is_refused_with_its_pa
     assert "class AlwaysNew apart never ends" in error.reason
 
 
+class Ping:
+    """Reduces to a new object of another class, which reduces to a new one of this class."""
+
+    def __reduce__(self) -> Any:
+        return Ping, ({"pong": Pong()},)
+
+
+class Pong:
+    def __reduce__(self) -> Any:
+        return Pong, (Ping(),)
+
+
+def test_objects_that_reduce_to_new_ones_of_each_other_are_refused_with_their_path() -> None:
+    with pytest.raises(RecursionError):
+        pickle.dumps(Ping())
+    error = fails(x=[0, Ping()])
+    assert error.path.startswith("x[1]<argument 0>['pong']<argument 0>")
+    assert "apart never ends" in error.reason
+
+
+@pytest.mark.parametrize("depth", [10_000, 10_001])
+def test_a_long_chain_whose_states_are_new_each_time_is_stored(depth: int) -> None:
+    chain: Any = None
+    for _ in range(depth):
+        chain = Stated(chain)
+    archive = Archive(scoped=False)
+    archive.insert(x=chain)
+    found = restore(str(archive))["x"]
+    for _ in range(depth):
+        found = found.following
+    assert found is None
+
+
+class Stated:
+    """Makes a new dict of its state, and sets it."""
+
+    def __init__(self, following: Any) -> None:
+        self.following = following
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"state": {"following": self.following}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state["state"])
+
+
 def test_a_long_chain_of_arguments_is_stored() -> None:
     chain: Any = None
     for _ in range(10_001):

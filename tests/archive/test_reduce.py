@@ -165,6 +165,12 @@ def test_a_rule_may_answer_with_iterators(scoped):
     assert restore(str(archive))["x"] == [[1], 2, 3]
 
 
+def test_what_a_rule_of_the_user_raises_is_not_hidden():
+    registry.register(Listed, lambda obj: Reduction(list, items=obj.missing), replace=True)
+    with pytest.raises(AttributeError, match="missing"):
+        reduce(Listed([1]))
+
+
 def test_importing_asks_for_no_library_of_a_rule():
     code = """
 import sys

@@ -292,6 +292,22 @@ def test_what_refers_to_generic_classes_is_read(scoped: bool) -> None:
 
 
 @both_formats
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Any is a class since Python 3.11")
+def test_types_of_arrays_are_read_without_trust(scoped: bool) -> None:
+    names = {"x": numpy.ndarray[Any, numpy.dtype[numpy.int8]], "y": numpy.dtype[numpy.float64]}
+    assert persist.load(written(names, scoped=scoped)) == names
+
+
+@both_formats
+def test_an_iterator_of_a_long_range_is_read_where_it_was(scoped: bool) -> None:
+    items = iter(range(1 << 70, 1 << 71))
+    next(items)
+    source = written({"x": items, "y": iter(range(1 << 70))}, scoped=scoped)
+    assert next(persist.load(source)["x"]) == (1 << 70) + 1
+    assert next(persist.load(source)["y"]) == 0
+
+
+@both_formats
 def test_state_with_the_dict_of_an_object_is_read(scoped: bool) -> None:
     found = check(written({"x": Model(a=1, b=[2])}, scoped=scoped))
     assert vars(found["x"]) == {"a": 1, "b": [2]}

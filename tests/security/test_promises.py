@@ -75,6 +75,17 @@ def test_a_name_that_only_its_call_needs_trust_for_is_listed() -> None:
     assert list(persist.load(called, trusted=["builtins.filter"])["x"]) == [1]
 
 
+def test_a_map_of_objects_is_read_where_it_is_trusted_by_name() -> None:
+    numbers = "x = list(map(int, '1 2'.split()))\n"
+    assert persist.untrusted_names(numbers) == []
+    assert persist.load(numbers) == {"x": [1, 2]}
+    for called in ("x = map(abs, iter([-1]))\n", "x = map(int, iter(['1']))\n"):
+        assert persist.untrusted_names(called) == ["builtins.map"]
+        with pytest.raises(UntrustedError, match=r"trusted=\['builtins\.map'\]"):
+            persist.load(called)
+        assert list(persist.load(called, trusted=["builtins.map"])["x"]) == [1]
+
+
 def test_listing_the_names_imports_nothing(tmp_path) -> None:
     path = tmp_path / "results.py"
     path.write_text("import wave\nfrom xml.dom import Node\nx = wave.Wave_read(Node())\n")

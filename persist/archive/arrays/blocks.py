@@ -170,9 +170,10 @@ def block_array(obj: Any) -> BlockArray | None:
     return BlockArray(obj, shape, dtype, block)
 
 
-def _is_of(obj: Any, module: str, name: str) -> bool:
-    found = getattr(sys.modules.get(module), name, None)
-    return found is not None and isinstance(obj, found)
+def _is_of(obj: Any, module: str, *names: str) -> bool:
+    """Return True if an object is of one of the classes of a module, which may not be loaded."""
+    found = (getattr(sys.modules.get(module), name, None) for name in names)
+    return isinstance(obj, tuple(filter(None, found)))
 
 
 def _of_dask(array: Any) -> BlockArray:
@@ -227,27 +228,21 @@ def without_blocks(value: Any, threshold: float) -> tuple[Any, list[Standing]]:
         found.append((blocks.placeholder(), blocks))
         return found[-1][0]
 
-    xarray: Any = sys.modules.get("xarray")
-    if not _is_one_of(value, xarray, "DataArray", "Dataset", "Variable"):
+    if not _is_of(value, "xarray", "DataArray", "Dataset", "Variable"):
         return stand_in(value), found
 
     def in_memory(variables: Any) -> dict[Any, Any]:
         chunked = {name: array.variable for name, array in variables.items() if array.chunks}
         return {name: v.copy(data=stand_in(v.data)) for name, v in chunked.items()}
 
-    if not _is_one_of(value, xarray, "Variable"):
+    if not _is_of(value, "xarray", "Variable"):
         value = value.assign_coords(new) if (new := in_memory(value.coords)) else value
-    if _is_one_of(value, xarray, "Dataset"):
+    if _is_of(value, "xarray", "Dataset"):
         return value.assign(new) if (new := in_memory(value.data_vars)) else value, found
     if not value.chunks:
         return value, found
     # A deep copy would copy the placeholders of coordinates.
     return value.copy(deep=False, data=stand_in(value.data)), found
-
-
-def _is_one_of(obj: object, module: Any, *names: str) -> bool:
-    """Return True if an object is of a class of a module, which may be None."""
-    return isinstance(obj, tuple(filter(None, (getattr(module, name, None) for name in names))))
 
 
 def named_blocks(arrays: Mapping[str, Array], found: Sequence[Standing]) -> dict[str, BlockArray]:

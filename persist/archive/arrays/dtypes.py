@@ -13,7 +13,6 @@ __all__ = [
     "DType",
     "dtype_literal",
     "fields_of",
-    "npy_descr",
     "plain_dtype",
     "same_dtype",
     "same_layout",
@@ -24,17 +23,6 @@ DType: TypeAlias = "numpy.dtype[Any]"
 
 # numpy.load refuses headers of npy files beyond 10000 characters; shapes need the rest.
 _LONGEST_DESCR = 8000
-
-
-def npy_descr(dtype: DType) -> Any:
-    """Return `dtype` as the header of an npy file names it.
-
-    Raises
-    ------
-    ValueError
-        If fields overlap or are out of order.
-    """
-    return dtype.str if dtype.names is None else dtype.descr
 
 
 def plain_dtype(dtype: DType) -> DType:
@@ -87,7 +75,7 @@ def dtype_literal(dtype: DType) -> str:
 
 def _without_extras(dtype: DType) -> DType | None:
     try:
-        descr = npy_descr(dtype)
+        descr: Any = dtype.str if dtype.names is None else dtype.descr
         short = len(repr(descr).encode()) < _LONGEST_DESCR
         return numpy.lib.format.descr_to_dtype(descr) if short else None
     except ValueError:  # neither has a form for the metadata of a field

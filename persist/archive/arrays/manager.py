@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from persist.archive.arrays.hdf5 import Hdf5Store
@@ -213,13 +213,16 @@ def write_new(store: Store, folder: str, stem: str, arrays: Mapping[str, Array])
         If the disk fails; nothing is left behind.
     """
     plain = plain_arrays(arrays)
-    for path in _paths(os.path.join(folder, stem), store.extension):
+    stem = os.path.join(folder, stem)
+    path = stem + store.extension
+    for number in itertools.count(1):
         try:
             _write(store, path, plain)
         except FileExistsError:
-            continue
-        return path
-    raise ArchiveError(f"cannot write arrays to {folder}: every name after {stem!r} is taken")
+            path = f"{stem}_{number}{store.extension}"
+        else:
+            break
+    return path
 
 
 def replace_arrays(
@@ -255,12 +258,6 @@ def replace_arrays(
         for filename, held in files.items():
             store.write_file(temporaries[filename], held)
     return list(files)
-
-
-def _paths(path: str, extension: str) -> Iterator[str]:
-    yield f"{path}{extension}"
-    for number in itertools.count(1):
-        yield f"{path}_{number}{extension}"
 
 
 def _write(store: Store, path: str, arrays: Mapping[str, Array]) -> None:
@@ -357,10 +354,7 @@ class ArrayManager:
         arrays: dict[str, Array] = env[arrays_name]
         return arrays
 
-    @staticmethod
-    def get_ext(filename: str | os.PathLike[str]) -> str:
-        """Return the extension of a file name, in lower case and without the dot."""
-        return get_ext(filename)
+    get_ext = staticmethod(get_ext)
 
 
 def _location(store: Store, filename: str | None) -> str:

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy
 
 from persist.archive.arrays.blocks import BlockArray
-from persist.archive.arrays.dtypes import DType, npy_descr
+from persist.archive.arrays.dtypes import DType
 from persist.archive.arrays.pieces import (
     PIECE,
     as_bytes,
@@ -48,7 +48,7 @@ def npy_header(array: Array) -> bytes:
     It depends on nothing but the array: headers of numpy have been padded in several ways.
     """
     dtype = array.dtype
-    descr = dtype.str if dtype.names is None else npy_descr(dtype)
+    descr = dtype.str if dtype.names is None else dtype.descr
     text = (
         f"{{'descr': {descr!r}, 'fortran_order': {array.flags.fnc!r}, 'shape': {array.shape!r}, }}"
     )

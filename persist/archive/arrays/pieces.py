@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
 
 import numpy
 
@@ -13,7 +12,6 @@ from persist.archive.arrays.store import Array, Run
 
 __all__ = [
     "PIECE",
-    "Index",
     "address",
     "as_bytes",
     "boxes",
@@ -27,8 +25,6 @@ __all__ = [
 
 PIECE = 1 << 19  # bytes; two of them are in memory at a time
 _SHORT = 1 << 12  # bytes; many pieces of less are written quicker through a map of the file
-
-Index: TypeAlias = "tuple[int | slice, ...]"
 
 
 def address(array: Array) -> int:
@@ -53,30 +49,15 @@ def as_bytes(array: Array) -> memoryview:
     return flat.view(numpy.uint8).data if array.nbytes else memoryview(b"")
 
 
-def boxes(shape: tuple[int, ...], limit: int) -> Iterator[Index]:
-    """Cut an array into boxes of at most `limit` elements, in C order.
-
-    Each box is one run of the array in C order.
+def boxes(shape: Sequence[int], limit: int) -> Iterator[tuple[slice, ...]]:
+    """Cut an array into boxes of at most `limit` elements, each of them one run in C order.
 
     Examples
     --------
-    >>> list(boxes((2, 3), 2))
-    [(0, slice(0, 2, None)), (0, slice(2, 3, None)), (1, slice(0, 2, None)), (1, slice(2, 3, None))]
+    >>> list(boxes((2, 3), 3))
+    [(slice(0, 1, None), slice(0, 3, None)), (slice(1, 2, None), slice(0, 3, None))]
     """
-    if math.prod(shape) <= limit:
-        yield tuple(slice(0, length) for length in shape)
-        return
-    length, *inner = shape
-    step = limit // math.prod(inner)
-    if step:
-        yield from (
-            (slice(start, min(start + step, length)), *(slice(0, size) for size in inner))
-            for start in range(0, length, step)
-        )
-        return
-    for index in range(length):
-        for rest in boxes(tuple(inner), limit):
-            yield (index, *rest)
+    return grid_boxes(shape, largest_box(shape, limit))
 
 
 def largest_box(shape: Sequence[int], limit: int) -> list[int]:

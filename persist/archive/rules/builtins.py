@@ -21,7 +21,7 @@ from persist.archive.registry import constant, registry, rule
 from persist.errors import UnsupportedObjectError
 from persist.names import is_identifier
 
-__all__: list[str] = []
+__all__ = ["ITERATORS"]
 
 
 rule(types.FunctionType)(find_import)
@@ -121,11 +121,13 @@ def reduce_method_caller(caller: operator.methodcaller) -> Reduced:
     return Reduction(function.func, (*function.args, *args), function.keywords)
 
 
-_ITERABLES: tuple[Any, ...] = ([], (), "", "\xe9", b"", bytearray(), range(0))
-
-
+_ITERABLES: tuple[Any, ...] = ([], (), "", "\xe9", b"", bytearray(), range(0), range(1 << 70))
 # Text has one class of iterators or two, as Python goes.
-@rule(*dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES))
+ITERATORS: tuple[type, ...] = tuple(dict.fromkeys(type(iter(items)) for items in _ITERABLES))
+"""The classes of iterators that know how far they are."""
+
+
+@rule(*ITERATORS)
 def reduce_iterator(iterator: Any) -> Reduced:
     """Reduce an iterator to what it runs over, and to how far it is."""
     function, args, *state = iterator.__reduce__()
@@ -219,9 +221,14 @@ def _subscript(origin: Any, args: tuple[Any, ...]) -> Expression:
 @rule(types.GenericAlias)
 def reduce_generic(alias: Any) -> Reduced:
     """Reduce a generic type to its subscription: ``list[int]``."""
-    if getattr(alias, "__unpacked__", False):
+    origin, args = alias.__origin__, alias.__args__
+    try:
+        made = origin[args[0] if len(args) == 1 else args]
+    except Exception:  # a class may have any __class_getitem__, or none
+        made = None
+    if type(made) is not types.GenericAlias or made != alias:
         return reduce_by_protocol(alias)
-    return _subscript(alias.__origin__, alias.__args__)
+    return _subscript(origin, args)
 
 
 @rule(type(collections.abc.Callable[[], None]))

@@ -32,7 +32,7 @@ from persist.archive.reduction import (
 from persist.archive.registry import constant, rule
 from persist.errors import PersistWarning, UnsupportedObjectError
 
-__all__ = ["same_dtype"]
+__all__ = ["reduce_to_call", "same_dtype"]
 
 _Array = numpy.ndarray[Any, Any]
 _DTYPE = Import("numpy", "dtype")
@@ -174,10 +174,6 @@ def _short(scalar: Any) -> float:
     return short if type(scalar)(short) == scalar else float(scalar)
 
 
-def _of_complex(scalar: Any) -> tuple[Any, ...]:
-    return (complex(_short(scalar.real), _short(scalar.imag)),)
-
-
 def _of_longdouble(scalar: Any) -> tuple[Any, ...]:
     if numpy.isnan(scalar) or numpy.longdouble(float(scalar)) == scalar:
         return (float(scalar),)
@@ -215,7 +211,7 @@ _ARGUMENTS: tuple[tuple[Any, Any], ...] = (
     ((numpy.integer, numpy.bool_), lambda scalar: (scalar.item(),)),
     (numpy.longdouble, _of_longdouble),
     (numpy.floating, lambda scalar: (_short(scalar),)),
-    (numpy.complexfloating, _of_complex),
+    (numpy.complexfloating, lambda scalar: (complex(*map(_short, (scalar.real, scalar.imag))),)),
     (numpy.str_, lambda scalar: (str.__str__(scalar),)),
     (numpy.bytes_, lambda scalar: (bytes(scalar),)),
     (numpy.void, _of_void),
@@ -461,22 +457,23 @@ def reduce_series(series: Any) -> Reduced:
     }
     if getattr(series, "symbol", "x") != "x":
         kwargs["symbol"] = series.symbol
-    return _checked(series, (series.coef,), kwargs)
+    return reduce_to_call(series, cls, (series.coef,), kwargs)
 
 
 @rule(numpy.poly1d)
 def reduce_poly1d(polynomial: Any) -> Reduced:
     """Reduce a polynomial to its coefficients and its variable."""
     kwargs = {} if polynomial.variable == "x" else {"variable": polynomial.variable}
-    return _checked(polynomial, (polynomial.coeffs,), kwargs)
+    return reduce_to_call(polynomial, numpy.poly1d, (polynomial.coeffs,), kwargs)
 
 
-def _checked(obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reduced:
-    made = type(obj)(*args, **kwargs)
+def reduce_to_call(obj: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reduced:
+    """Reduce `obj` to the call of a class if that gives it the same attributes."""
+    made = cls(*args, **kwargs)
     same = vars(made).keys() == vars(obj).keys() and all(
         _equal(value, vars(obj)[name]) for name, value in vars(made).items()
     )
-    return Reduction(type(obj), args, kwargs) if same else reduce_by_protocol(obj)
+    return Reduction(cls, args, kwargs) if same else reduce_by_protocol(obj)
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -6,15 +6,15 @@ import dataclasses
 import itertools
 import math
 import sys
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy
 
-from persist.archive.protocol import reduce_by_protocol
+from persist.archive.protocol import reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
+from persist.archive.rules.numpy_types import reduce_to_call
 from persist.names import is_identifier
 
 __all__: list[str] = []
@@ -191,11 +191,16 @@ _POLYNOMIAL = -2
 @rule("scipy.interpolate._fitpack2.UnivariateSpline", subclasses=True)
 def reduce_smoothing_spline(spline: Any) -> Reduced:
     """Reduce a smoothing spline to its data, without what happened to be in unused memory."""
-    reduced = reduce_by_protocol(spline)
-    attributes = getattr(reduced, "attributes", None) or {}
-    data = attributes.get("_data")
-    if not isinstance(reduced, Reduction) or not isinstance(data, tuple) or len(data) != 14:
-        return reduced
+
+    def cleared(attributes: dict[str, Any]) -> dict[str, Any]:
+        data = attributes.get("_data")
+        is_known = isinstance(data, tuple) and len(data) == 14
+        return {**attributes, "_data": _without_scratch(data)} if is_known else attributes
+
+    return reduce_with_state(spline, cleared)
+
+
+def _without_scratch(data: Any) -> tuple[Any, ...]:
     degree, smoothing, knots = data[5:8]
     parts = list(data)
     # What FITPACK uses of fpint and nrdata, unless it interpolates; the last two are for later.
@@ -209,7 +214,23 @@ def reduce_smoothing_spline(spline: Any) -> Reduced:
             if i != 11 or data[13] != _POLYNOMIAL:
                 parts[i][:end] = data[i][:end]
             parts[i][knots - 2 : knots] = data[i][knots - 2 : knots]
-    return dataclasses.replace(reduced, attributes={**attributes, "_data": tuple(parts)})
+    return tuple(parts)
+
+
+_SYSTEMS = {
+    "TransferFunction": ("num", "den"),
+    "ZerosPolesGain": ("zeros", "poles", "gain"),
+    "StateSpace": ("A", "B", "C", "D"),
+}
+
+
+@rule(*(f"scipy.signal._ltisys.{n}{time}" for n in _SYSTEMS for time in ("Continuous", "Discrete")))
+def reduce_linear_system(system: Any) -> Reduced:
+    """Reduce a linear system to its coefficients, and to its time step if it is discrete."""
+    name = type(system).__name__.removesuffix("Continuous").removesuffix("Discrete")
+    args = tuple(getattr(system, part) for part in _SYSTEMS[name])
+    kwargs = {} if system.dt is None else {"dt": system.dt}
+    return reduce_to_call(system, getattr(sys.modules["scipy.signal"], name), args, kwargs)
 
 
 @rule("scipy.stats._multivariate.multivariate_normal_frozen")
@@ -353,7 +374,7 @@ def reduce_linear_model(model: Any) -> Reduced:
             return state
         return {**state, "_tmp_like_exog": numpy.zeros_like(scratch)}
 
-    return _with_state(model, cleared)
+    return reduce_with_state(model, cleared)
 
 
 @rule("sklearn.feature_extraction.text._VectorizerMixin", subclasses=True)
@@ -366,16 +387,4 @@ def reduce_vectorizer(vectorizer: Any) -> Reduced:
     def without_address(state: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in state.items() if name != "_stop_words_id"}
 
-    return _with_state(vectorizer, without_address)
-
-
-def _with_state(obj: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Reduced:
-    """Return what the protocol of pickle gives, with another dict of attributes or state."""
-    reduced = reduce_by_protocol(obj)
-    if not isinstance(reduced, Reduction):
-        return reduced
-    fields = {name: getattr(reduced, name) for name in ("attributes", "state")}
-    changed: dict[str, Any] = {
-        name: change(state) for name, state in fields.items() if type(state) is dict
-    }
-    return dataclasses.replace(reduced, **changed)
+    return reduce_with_state(vectorizer, without_address)

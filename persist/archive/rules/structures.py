@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from functools import cached_property
 from typing import Any
 
 from persist.archive.imports import find_import
-from persist.archive.protocol import reduce_by_protocol
+from persist.archive.protocol import reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
 
@@ -52,16 +51,12 @@ registry.register_predicate(
 @rule("networkx.classes.graph.Graph", subclasses=True)
 def reduce_graph(graph: Any) -> Reduced:
     """Reduce a graph to its nodes and edges: views that were looked at are made again."""
-    reduced = reduce_by_protocol(graph)
-    if not isinstance(reduced, Reduction) or reduced.attributes is None:
-        return reduced
-    cls = type(graph)
-    attributes = {
-        name: value
-        for name, value in reduced.attributes.items()
-        if not isinstance(getattr(cls, name, None), cached_property)
-    }
-    return dataclasses.replace(reduced, attributes=attributes)
+
+    def kept(state: dict[str, Any]) -> dict[str, Any]:
+        views = {n for n in state if isinstance(getattr(type(graph), n, None), cached_property)}
+        return {name: value for name, value in state.items() if name not in views}
+
+    return reduce_with_state(graph, kept)
 
 
 @rule("matplotlib.transforms.TransformNode", subclasses=True)
@@ -70,14 +65,15 @@ def reduce_transform(transform: Any) -> Reduced:
 
     matplotlib keeps them by address. Any key serves, as long as no object can have that address.
     """
-    reduced = reduce_by_protocol(transform)
-    if not isinstance(reduced, Reduction) or not isinstance(reduced.state, dict):
-        return reduced
-    parents = reduced.state.get("_parents")
-    if not isinstance(parents, dict):
-        return reduced
-    alive = [parent for parent in parents.values() if parent is not None]
-    return dataclasses.replace(reduced, state={**reduced.state, "_parents": dict(enumerate(alive))})
+
+    def numbered(state: dict[str, Any]) -> dict[str, Any]:
+        parents = state.get("_parents")
+        if not isinstance(parents, dict):
+            return state
+        alive = [parent for parent in parents.values() if parent is not None]
+        return {**state, "_parents": dict(enumerate(alive))}
+
+    return reduce_with_state(transform, numbered)
 
 
 @rule("matplotlib.colors.Normalize", "matplotlib.colors.LogNorm")

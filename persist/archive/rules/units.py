@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from persist.archive.protocol import attributes_of, reduce_by_protocol
+from persist.archive.protocol import attributes_of, reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import rule
 from persist.errors import UnsupportedObjectError
@@ -55,12 +55,15 @@ def reduce_structured_unit(unit: Any) -> Reduced:
 
 
 @rule("astropy.units.quantity.Quantity")
+@rule("astropy.units.function.core.FunctionQuantity", subclasses=True)
 def reduce_quantity(quantity: Any) -> Reduced:
-    """Reduce a quantity to its value and its unit."""
-    kwargs = _numeric(quantity)
+    """Reduce a quantity, which may be logarithmic, to its value and its unit."""
+    name = type(quantity).__name__
+    if getattr(sys.modules[_UNITS], name, None) is not type(quantity):
+        return reduce_by_protocol(quantity)
     args = (_plain(quantity), quantity.unit)
-    made = Reduction(Import(_UNITS, "Quantity"), args, kwargs)
-    return _described(quantity, made, "_unit")
+    made = Reduction(Import(_UNITS, name), args, _numeric(quantity))
+    return _described(quantity, made, "_unit", "_full_unit")
 
 
 @rule(
@@ -100,10 +103,7 @@ def _described(quantity: Any, made: Reduction, *known: str, **slots: Any) -> Red
 @rule("astropy.utils.data_info.DataInfo", subclasses=True)
 def reduce_info(info: Any) -> Reduced:
     """Reduce what a table knows of a column to its state, by name: that has the order of a set."""
-    reduced = reduce_by_protocol(info)
-    if isinstance(reduced, Reduction) and type(reduced.state) is dict:
-        reduced.state = dict(sorted(reduced.state.items()))
-    return reduced
+    return reduce_with_state(info, lambda state: dict(sorted(state.items())))
 
 
 @rule("astropy.units.quantity.Quantity", subclasses=True)
@@ -115,19 +115,6 @@ def reduce_quantity_subclass(quantity: Any) -> Reduced:
         return reduce_by_protocol(quantity)
     plain = numpy.ndarray.view(quantity, numpy.ndarray)
     return Reduction(Attribute(plain, "view"), (cls,), attributes=attributes_of(quantity))
-
-
-@rule("astropy.units.function.core.FunctionQuantity", subclasses=True)
-def reduce_logarithmic(quantity: Any) -> Reduced:
-    """Reduce a logarithmic quantity to its value and its unit."""
-    if not type(quantity).__module__.startswith("astropy."):
-        return reduce_by_protocol(quantity)
-    made = Reduction(
-        Import(_UNITS, type(quantity).__name__),
-        (_plain(quantity), quantity.unit),
-        _numeric(quantity),
-    )
-    return _described(quantity, made, "_unit", "_full_unit")
 
 
 @rule("astropy.constants.constant.Constant", subclasses=True)

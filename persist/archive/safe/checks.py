@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime
-import decimal
 import enum
-import fractions
 import pathlib
 import re
 import sys
@@ -18,6 +16,7 @@ from typing import Any
 
 import numpy
 
+from persist.archive.literals import LEAVES
 from persist.archive.safe.budget import Budget
 from persist.errors import UntrustedError
 
@@ -34,9 +33,7 @@ __all__ = [
 
 _ATOMS = frozenset(
     {
-        *(int, float, complex, str, bytes, bool, type(None), type(Ellipsis), bytearray),
-        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
-        *(decimal.Decimal, fractions.Fraction, uuid.UUID, zoneinfo.ZoneInfo),
+        *(*LEAVES, type(Ellipsis), bytearray, datetime.timezone, zoneinfo.ZoneInfo),
         *(uuid.SafeUUID, re.RegexFlag, range, slice),
         *(pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path())),
     }

@@ -94,8 +94,8 @@ class Interpreter:
         self._evaluators: dict[type, Callable[[Any], Any]] = {
             ast.Constant: lambda node: node.value,
             ast.Name: self._name,
-            ast.List: self._list,
-            ast.Tuple: self._tuple,
+            ast.List: lambda node: self._items(node.elts, "["),
+            ast.Tuple: lambda node: tuple(self._items(node.elts, "(")),
             ast.Dict: self._dict,
             ast.Set: self._set,
             ast.Call: self._call,
@@ -332,12 +332,6 @@ class Interpreter:
             else:
                 raise self._refusal(part, "the content of brackets")
         return values
-
-    def _list(self, node: ast.List) -> Any:
-        return self._items(node.elts, "[")
-
-    def _tuple(self, node: ast.Tuple) -> Any:
-        return tuple(self._items(node.elts, "("))
 
     def _set(self, node: ast.Set) -> Any:
         parts = self._parser.parts(node.elts, "{")

@@ -20,6 +20,7 @@ from persist.archive.safe.table import (
     add_values,
     entry,
     method,
+    plain,
     resolved,
 )
 from persist.errors import UntrustedError
@@ -27,18 +28,6 @@ from persist.errors import UntrustedError
 __all__: list[str] = []
 
 _WORD = 64  # bytes that an element may take, as an object
-
-
-def _pandas(name: str) -> Handler:
-    """Return a handler that calls a name of pandas with data only."""
-
-    def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
-        values = [*args, *kwargs.values()]
-        check_data(*values, trusted=True)
-        _charge(values, load)
-        return resolved(f"pandas:{name}")(*args, **kwargs)
-
-    return handler
 
 
 def _charge(values: list[Any], load: Load) -> None:
@@ -123,7 +112,7 @@ for _name in (
     *("ArrowDtype", "core.dtypes.dtypes.NumpyEADtype", "core.dtypes.dtypes.PandasDtype"),
 ):
     ENTRIES[f"pandas.{_name}"] = Entry(
-        _pandas(_name), is_value=_name != "array" and "from_" not in _name
+        plain(f"pandas:{_name}", charge=_charge), is_value=_name != "array" and "from_" not in _name
     )
 add_values("pandas", "NA", "NaT")
 add_values("pytz", "utc")

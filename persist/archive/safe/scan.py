@@ -19,6 +19,7 @@ _TABLES = (numpy_values, pandas_values, scipy_values, stdlib)  # they fill the t
 _STATEMENTS = frozenset(
     ["sys.modules", "builtins.setattr", "builtins.NameError", "builtins.__name__"]
 )
+_MAP = Token("builtins", ("map",))
 _OPENINGS = {ast.List: "[", ast.Tuple: "(", ast.Set: "{"}
 _Env = dict[str, Any]
 
@@ -122,6 +123,8 @@ class _Scan:
                 self._parts(node.args, "(", env)
                 if (token := self._token(node.func, env)) is not None:
                     self._use(token, is_called=True)
+                    if token == _MAP and not _reads_numbers(node):
+                        self._found.add(token.dotted)
             waiting.extend(ast.iter_child_nodes(node))
 
     def _parts(self, nodes: Any, opening: str, env: Mapping[str, Any]) -> None:
@@ -146,3 +149,9 @@ class _Scan:
         if key not in self._walked:
             self._walked.add(key)
             self._walk(helper.body, local)
+
+
+def _reads_numbers(call: ast.Call) -> bool:
+    """Return True for a call ``map(int, '…'.split())``, which needs no trust."""
+    last = call.args[-1] if call.args else None
+    return isinstance(last, ast.Call) and getattr(last.func, "attr", "") == "split"

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from persist.archive.rules.builtins import ITERATORS
 from persist.archive.safe.budget import Budget
 from persist.archive.safe.checks import charge_items, check_data, check_hashes
 from persist.archive.safe.table import (
@@ -31,14 +32,14 @@ from persist.archive.safe.table import (
     plain,
     resolved,
     settable,
+    untrusted,
 )
 from persist.errors import UntrustedError
 
 __all__ = ["make_slice"]
 
 _SIZED = (list, tuple, dict, set, frozenset, range, str, bytes, bytearray, collections.deque)
-_ITERABLES: list[Any] = [[], (), "", "\xe9", b"", bytearray(), range(0), {}, set()]
-_ITERATORS = (*dict.fromkeys(type(iter(iterable)) for iterable in _ITERABLES), type(reversed([])))
+_ITERATORS = (*ITERATORS, type(iter({})), type(iter(set())), type(reversed([])))
 _KEYED = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
 _MAX_PATTERN = 100_000
 _MAX_NUMBER_BITS = 1 << 17
@@ -118,7 +119,7 @@ def _short(cls: type) -> Handler:
 def _map(load: Load, kind: Any, words: Any, /) -> Any:
     """Return the numbers of ``map(int, '…'.split())``."""
     if kind not in (int, float) or type(words) is not list or not set(map(type, words)) <= {str}:
-        raise UntrustedError("map is read for numbers in text only")
+        raise untrusted("builtins.map")
     return map(kind, words)
 
 
@@ -301,4 +302,5 @@ add_values("re", "Pattern", "Match", *re.RegexFlag.__members__)
 add_values("re.RegexFlag", *re.RegexFlag.__members__)
 add_values("uuid.SafeUUID", *uuid.SafeUUID.__members__)
 add_values("datetime.timezone", "utc")
+add_values("typing", "Any")
 add_values("math", *(name for name in vars(math) if not name.startswith("_")))

@@ -204,8 +204,13 @@ def add_plain(module: str, *names: str, exact: tuple[type, ...] = ()) -> None:
         ENTRIES[f"{module}.{name}"] = Entry(plain(f"{module}:{name}", *exact))
 
 
-def plain(name: str, *exact: type) -> Handler:
-    """Return the handler of `add_plain`, for a name such as ``datetime:date``."""
+def plain(
+    name: str, *exact: type, charge: Callable[[list[Any], Load], None] | None = None
+) -> Handler:
+    """Return the handler of `add_plain`, for a name such as ``datetime:date``.
+
+    `charge` takes what the call may allocate for its arguments.
+    """
 
     def handler(load: Load, /, *args: Any, **kwargs: Any) -> Any:
         values = [*args, *kwargs.values()]
@@ -214,6 +219,8 @@ def plain(name: str, *exact: type) -> Handler:
         for value in values if exact else ():
             if type(value) not in exact:
                 raise UntrustedError(f"a {type(value).__qualname__} stands where it is not read")
+        if charge is not None:
+            charge(values, load)
         return resolved(name)(*args, **kwargs)
 
     return handler

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy
 
-from persist.archive.arrays.pieces import PIECE, Index, boxes, is_fortran
+from persist.archive.arrays.pieces import PIECE, boxes, is_fortran
 from persist.archive.rules.numpy_types import same_dtype
 from persist.dataset.comparison.descriptions import describe, describe_element, shorten
 from persist.dataset.comparison.steps import Fact, Step
@@ -134,7 +134,7 @@ def _plain_facts(label: str, old: Array, new: Array, tolerance: Tolerance) -> It
 
 def _pieces_that_differ(
     old: Array, new: Array, tolerance: Tolerance
-) -> Iterator[tuple[Index, Array, Array, Array]]:
+) -> Iterator[tuple[tuple[slice, ...], Array, Array, Array]]:
     """Yield boxes of two arrays, where in each the elements differ, and these of both."""
     limit = min(_MOST_ELEMENTS, PIECE // max(1, old.itemsize))
     for box in boxes(old.shape, max(1, limit)):
@@ -144,13 +144,11 @@ def _pieces_that_differ(
             yield box, mask, ours[mask], theirs[mask]
 
 
-def _indices(mask: Array, box: Index, most: int) -> Iterator[tuple[int, ...]]:
+def _indices(mask: Array, box: tuple[slice, ...], most: int) -> Iterator[tuple[int, ...]]:
     """Yield the indices, in the whole array, of the first elements that a mask of a box marks."""
     for place in numpy.flatnonzero(mask)[: max(0, most)]:
-        inner = iter(numpy.unravel_index(place, mask.shape) if mask.ndim else ())
-        yield tuple(
-            int(part.start + next(inner)) if isinstance(part, slice) else part for part in box
-        )
+        inner = numpy.unravel_index(place, mask.shape) if mask.ndim else ()
+        yield tuple(int(part.start + i) for part, i in zip(box, inner, strict=True))
 
 
 def _larger(one: Any, other: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,26 @@ def test_array_of_variable_strings_keeps_its_shape_order_and_lock(shape: tuple[i
     found = restore(str(archive))["x"]
     assert_same(found, array)
     assert (found.flags.fnc, found.flags.writeable) == (array.flags.fnc, False)
+
+
+@pytest.mark.skipif(numpy.lib.NumpyVersion(numpy.__version__) < "2.0.0", reason="needs numpy 2")
+@pytest.mark.parametrize("scoped", [False, True])
+def test_views_of_variable_strings_come_back_as_arrays_of_their_own(scoped: bool) -> None:
+    array = numpy.array([["a", "b"], ["c", "d"]], dtype=numpy.dtypes.StringDType())
+    views = [array[1:], array.T, array, array[::-1, 0], array]
+    archive = Archive(scoped=scoped)
+    archive.insert(x=views)
+    found = restore(str(archive))["x"]
+    assert_same(found, pickle.loads(pickle.dumps(views)))
+    assert found[2] is found[4]
+
+
+def test_a_series_that_no_constructor_takes_comes_back_as_pickle_has_it() -> None:
+    series = numpy.polynomial.Polynomial([1.0, 2.0])
+    series.coef = numpy.empty(0)
+    for built in rebuilds(series):
+        assert type(built) is numpy.polynomial.Polynomial
+        assert_same(vars(built), vars(pickle.loads(pickle.dumps(series))))
 
 
 def test_limits_and_calendars_come_back() -> None:

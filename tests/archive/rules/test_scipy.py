@@ -9,6 +9,7 @@ import pytest
 
 from persist.archive import Archive, restore
 from tests.archive.rules.rebuild import rebuild, rebuilds, source
+from tests.same import assert_same
 
 sparse = pytest.importorskip("scipy.sparse")
 stats = pytest.importorskip("scipy.stats")
@@ -75,6 +76,23 @@ def test_attributes_of_a_matrix_are_kept() -> None:
     matrix = sample("csr_matrix")
     matrix.label = "x"
     assert rebuild(matrix).label == "x"
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_objects_that_no_constructor_takes_come_back_as_pickle_has_them(scoped: bool) -> None:
+    matrix = sparse.csr_array(numpy.eye(3))
+    matrix.indices = numpy.array([0])
+    frozen = stats.norm(1.0, 2.0)
+    frozen.args = (1.0, 2.0, 3.0, 4.0)
+    normal = stats.multivariate_normal([0.0, 1.0])
+    normal.mean = numpy.array([1.0])
+    archive = Archive(scoped=scoped)
+    archive.insert(matrix=matrix, frozen=frozen, normal=normal)
+    found = restore(str(archive))
+    assert_same(found["matrix"].indices, matrix.indices)
+    assert_same(found["matrix"].indptr, matrix.indptr)
+    assert found["frozen"].args == frozen.args
+    assert_same(found["normal"].mean, normal.mean)
 
 
 def test_array_of_one_dimension_comes_back() -> None:

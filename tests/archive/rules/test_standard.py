@@ -276,6 +276,8 @@ COMPARED = [
     UnicodeDecodeError("utf-8", b"a", 0, 1, "x"),
     functools.partial(functools.partial(int, base=2), "1"),
     list[int],
+    types.GenericAlias(uuid.UUID, (int,)),
+    types.GenericAlias(typing.Sized, (int,)),
     dict[str, list[int]],
     int | None,
     typing.List[int],  # noqa: UP006

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 import scipy.interpolate
 import scipy.optimize
+import scipy.signal
 import scipy.sparse
 import scipy.spatial
 import scipy.special
@@ -46,6 +47,12 @@ OBJECTS |= {
     "result of a fit": lambda: scipy.optimize.OptimizeResult(x=X, fun=0.5, success=True),
     "rotation": lambda: scipy.spatial.transform.Rotation.from_euler("z", 0.5),
     "tree": lambda: scipy.spatial.cKDTree(numpy.stack([X, Y], 1), leafsize=2),
+    "transfer function": lambda: scipy.signal.TransferFunction([1.0], [1.0, 2.0]),
+    "discrete transfer function": lambda: scipy.signal.TransferFunction([1.0], [2.0, 1.0], dt=0.1),
+    "zeros and poles": lambda: scipy.signal.ZerosPolesGain([1.0], [2.0, 3.0], 0.5),
+    "discrete zeros and poles": lambda: scipy.signal.dlti([1.0], [2.0], 0.5),
+    "state space": lambda: scipy.signal.StateSpace([[0.5]], [[1.0]], [[2.0]], [[0.0]]),
+    "discrete state space": lambda: scipy.signal.StateSpace([[1.0]], [[1]], [[2]], [[0]], dt=True),
     "kernel density": lambda: scipy.stats.gaussian_kde(Y),
 }
 
@@ -66,6 +73,8 @@ def check(found: Any, wanted: Any) -> None:
         numpy.testing.assert_array_equal(found.as_quat(), wanted.as_quat())
     elif isinstance(wanted, scipy.spatial.cKDTree):
         numpy.testing.assert_array_equal(found.query([[0.2, 0.3]]), wanted.query([[0.2, 0.3]]))
+    elif isinstance(wanted, (scipy.signal.lti, scipy.signal.dlti)):
+        numpy.testing.assert_equal(vars(found), vars(wanted))
     elif hasattr(wanted, "pdf") or hasattr(wanted, "dist"):
         numpy.testing.assert_array_equal(found.pdf(0.5), wanted.pdf(0.5))
     elif isinstance(wanted, scipy.interpolate.RegularGridInterpolator):
