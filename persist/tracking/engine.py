@@ -16,10 +16,9 @@ from typing import Any
 import numpy
 
 from persist.errors import DamagedError, LockTimeout
-from persist.tracking.columns import ALL_TABLES
 from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
-from persist.tracking.schema import create_schema, has_schema
+from persist.tracking.schema import ALL_TABLES, create_schema, has_schema
 from persist.tracking.statements import Dialect, Statement, Transactional
 
 __all__ = ["Connection", "connect"]

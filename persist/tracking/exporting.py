@@ -14,7 +14,6 @@ from persist.files import replace_file, temporary_beside
 from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.bundle_writing import Part, write_bundle
-from persist.tracking.columns import TABLES
 from persist.tracking.database import Opened
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.fitted import (
@@ -29,6 +28,7 @@ from persist.tracking.fitted import (
 from persist.tracking.optional import import_optional
 from persist.tracking.package import write_package
 from persist.tracking.queries import Queries
+from persist.tracking.schema import TABLES
 from persist.tracking.script import write_script
 from persist.tracking.statements import select
 

@@ -22,7 +22,7 @@ from persist.names import is_device_name
 from persist.tracking.encodings import decode, encode
 from persist.tracking.errors import ArgumentError, DataNotFoundError, TakenError, UntrustedError
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import described
+from persist.tracking.training.plan import described
 
 __all__ = ["PipelineLibrary"]
 

@@ -14,12 +14,12 @@ from typing import Any
 from persist.display import View, check_view
 from persist.errors import DamagedError, PersistError
 from persist.tracking.changes import Batch
-from persist.tracking.columns import ALL_TABLES, TABLES
 from persist.tracking.database import Opened
 from persist.tracking.environment import has_left
 from persist.tracking.errors import StoreError
 from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, file_artifacts, fold_models
 from persist.tracking.queries import Queries
+from persist.tracking.schema import ALL_TABLES, TABLES
 from persist.tracking.statements import Statement, select
 from persist.tracking.times import as_utc, now
 

@@ -20,11 +20,18 @@ import numpy
 
 from persist.errors import LockTimeout
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles, RemoteArtifactFiles
-from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
 from persist.tracking.database import Database
 from persist.tracking.errors import ArgumentError, StoreError, constraint_error
 from persist.tracking.optional import import_optional
-from persist.tracking.schema import INDEXES, NATURAL_KEY, column_ddl, view_ddl
+from persist.tracking.schema import (
+    ALL_TABLES,
+    INDEXES,
+    NATURAL_KEY,
+    PENDING,
+    TABLES,
+    column_ddl,
+    view_ddl,
+)
 from persist.tracking.statements import Dialect, Statement, Transactional
 from persist.urls import is_url, without_password
 

@@ -12,12 +12,11 @@ import numpy
 
 from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
-from persist.tracking.columns import LABELS, TABLES
 from persist.tracking.database import Frame, Opened
 from persist.tracking.environment import has_left, is_dead
 from persist.tracking.errors import RecordNotFoundError
-from persist.tracking.meanings import with_meaning
 from persist.tracking.optional import import_optional
+from persist.tracking.schema import LABELS, TABLES
 from persist.tracking.statements import (
     IS_DATED,
     UTC_NAMES,
@@ -31,6 +30,7 @@ from persist.tracking.statements import (
     where_all,
 )
 from persist.tracking.times import local_zone, with_zone
+from persist.tracking.values import with_meaning
 
 __all__ = ["Queries"]
 

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from persist.tracking.columns import METRICS, TABLES
 from persist.tracking.database import Frame, Opened
 from persist.tracking.errors import ArgumentError
-from persist.tracking.schema import VIEW
+from persist.tracking.schema import METRICS, TABLES, VIEW
 from persist.tracking.statements import (
     Statement,
     check_count,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from persist.tracking.columns import LABELS, TABLES
 from persist.tracking.database import Opened
-from persist.tracking.meanings import meaning_of
+from persist.tracking.schema import LABELS, TABLES
 from persist.tracking.times import new_id, now
+from persist.tracking.values import meaning_of
 
 __all__ = ["ChainRecord", "PredictionRecord", "Records"]
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from persist.tracking.columns import ALL_TABLES, ORIGINS, TABLES
 from persist.tracking.errors import ArgumentError
+from persist.tracking.schema import ALL_TABLES, ORIGINS, TABLES
 from persist.tracking.times import local_zone
 
 __all__ = [

@@ -19,8 +19,8 @@ import pyarrow
 
 from persist.errors import MissingExtraError, PersistError
 from persist.tracking import WorkspaceStore, higher_is_better
-from persist.tracking.columns import TABLES
 from persist.tracking.errors import StoreError
+from persist.tracking.schema import TABLES
 
 
 @pytest.fixture

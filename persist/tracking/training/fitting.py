@@ -22,9 +22,8 @@ from persist.tracking import encodings, prediction
 from persist.tracking.errors import PipelineError
 from persist.tracking.fitted import FittedChain, FittedStep, StepKind, wrapped_model
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import class_name
 from persist.tracking.training.data import Data, take
-from persist.tracking.training.plan import Plan, PlannedStep
+from persist.tracking.training.plan import Plan, PlannedStep, class_name
 from persist.tracking.training.scoring import Metric, Outcome, outcomes_of
 from persist.tracking.training.splitting import needs_groups, seeded
 

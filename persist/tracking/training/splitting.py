@@ -14,9 +14,9 @@ import numpy
 
 from persist.tracking.errors import PipelineError
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import parts_of
 from persist.tracking.training.data import Data
 from persist.tracking.training.loading import load_data
+from persist.tracking.training.plan import parts_of
 
 __all__ = [
     "check_splitter",
