@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,17 +55,7 @@ class Artifacts:
                 stacklevel=3,
             )
         pieces = encodings.encode(obj, format)
-        return self._save(pieces, operator_class, artifact_type, format, {})
-
-    def save_encoded_artifact(
-        self,
-        pieces: list[bytes],
-        operator_class: str | None,
-        artifact_type: str | None,
-        format: str,
-    ) -> str:
-        """Store an object that was encoded elsewhere, in pieces; see `save_artifact`."""
-        return self._save(pieces, operator_class, artifact_type, format, {})
+        return self.save_encoded_artifact(pieces, operator_class, artifact_type, format)
 
     def save_artifact_with_cache_key(
         self,
@@ -79,7 +70,7 @@ class Artifacts:
         """Store an object as `save_artifact` does, to be found by what it was made from."""
         keys = _cache_keys(chain_path_hash, input_data_hash, dataset_hash)
         pieces = encodings.encode(obj, format)
-        return self._save(pieces, operator_class, artifact_type, format, keys)
+        return self.save_encoded_artifact(pieces, operator_class, artifact_type, format, keys)
 
     def register_existing_artifact(
         self,
@@ -184,14 +175,19 @@ class Artifacts:
                 changes.update("artifacts", artifact_id, _cache_keys(None, None, None))
         return len(found)
 
-    def _save(
+    def save_encoded_artifact(
         self,
         pieces: list[bytes],
         operator_class: str | None,
         artifact_type: str | None,
         format: str,
-        keys: dict[str, str | None],
+        keys: Mapping[str, str | None] | None = None,
     ) -> str:
+        """Store an object that was encoded elsewhere, in pieces; see `save_artifact`.
+
+        The `keys` are further columns of its row.
+        """
+        keys = keys or {}
         size, digest = digest_pieces(pieces)
         files, name = self.opened.files, name_of(digest, format)
         if files.is_shared:
@@ -201,8 +197,8 @@ class Artifacts:
         with self.opened.changing() as changes:
             found = changes.find_artifact(digest, format)
             if found is not None:
-                name, count = found.artifact_path, found.ref_count
-                changes.update("artifacts", found.artifact_id, {"ref_count": count + 1, **keys})
+                artifact_id, name, count = found
+                changes.update("artifacts", artifact_id, {"ref_count": count + 1, **keys})
             else:
                 row = {
                     "artifact_path": name,
@@ -213,11 +209,11 @@ class Artifacts:
                     "size_bytes": size,
                     **keys,
                 }
-                found_id = _insert(changes, new_id(), row, is_new=True)
+                artifact_id = _insert(changes, new_id(), row, is_new=True)
             # The file first: a row never refers to nothing.
             if files.write(name, pieces) and found is None and not files.is_shared:
                 changes.new_files.append(name)
-        return found_id if found is None else found.artifact_id
+        return artifact_id
 
     def _artifact(self, artifact_id: str) -> tuple[str, str, str]:
         """Return the path, digest and format of an artifact."""

@@ -167,7 +167,7 @@ class Database(abc.ABC):
     dialect: Dialect
     files: ArtifactFiles
     _batch: Batch | None
-    _joined: _Joined | None
+    _joined: contextlib.AbstractContextManager[Batch]  # further changes of the thread of a batch
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -241,30 +241,29 @@ class Database(abc.ABC):
             If others do not finish in time.
         """
         # The thread of a batch has the mutex, and no other can get it.
-        if self._joined is not None and self._mutex.acquire(blocking=False):
-            if self._joined is not None:
-                return self._joined
-            # That of another thread has just ended.
-            self._mutex.release()
+        if self._batch is not None and self._mutex.acquire(blocking=False):
+            try:
+                # That of another thread may just have ended.
+                if self._batch is not None:
+                    return self._joined
+            finally:
+                self._mutex.release()
         return self._committing(timeout)
 
     @contextlib.contextmanager
     def _committing(self, timeout: float) -> Iterator[Batch]:
-        with self._mutex:
-            if self._batch is not None:
-                yield self._batch
-                return
-            with self._opened(True, timeout) as connection:
-                batch = Batch(connection, self.files)
-                self._batch, self._joined = batch, _Joined(self._mutex, batch)
-                try:
-                    yield batch
-                    batch.commit()
-                except BaseException:
-                    batch.discard()
-                    raise
-                finally:
-                    self._batch = self._joined = None
+        with self._mutex, self._opened(True, timeout) as connection:
+            batch = self._batch = Batch(connection, self.files)
+            # Not a generator, which takes several times as long.
+            self._joined = contextlib.nullcontext(batch)
+            try:
+                yield batch
+                batch.commit()
+            except BaseException:
+                batch.discard()
+                raise
+            finally:
+                self._batch = None
 
     @property
     def is_in_batch(self) -> bool:
@@ -282,7 +281,6 @@ class Database(abc.ABC):
         self._connection: Any = None
         self._is_open = False
         self._batch = None
-        self._joined = None
 
     @abc.abstractmethod
     def _opened(self, writes: bool, timeout: float) -> contextlib.AbstractContextManager[Any]:
@@ -385,10 +383,14 @@ class FileDatabase(Database):
                 f"This process was forked while its parent had {self.path} open, and cannot open "
                 "it: fork outside of a batch, or start processes by spawn"
             )
-        self._turn = self._wait(writes, timeout)
         try:
-            raw = connect(self.path, writes=writes, create=create, timeout=timeout)
-            self._connection = Connection(self.path, raw)
+            self._turn = self._queue.wait(writes=writes, timeout=timeout)
+        except OSError as error:
+            # Where nothing can be written, nobody is kept from anything either.
+            if writes or isinstance(error, TimeoutError):
+                raise
+        try:
+            self._connection = connect(self.path, writes=writes, create=create, timeout=timeout)
             self._writes = writes
             self._identity = identity_of(self.path)
             self._opened_at = time.monotonic()
@@ -402,15 +404,6 @@ class FileDatabase(Database):
         except BaseException:
             self._close()
             raise
-
-    def _wait(self, writes: bool, timeout: float) -> Turn | None:
-        try:
-            return self._queue.wait(writes=writes, timeout=timeout)
-        except OSError as error:
-            # Where nothing can be written, nobody is kept from anything either.
-            if writes or isinstance(error, TimeoutError):
-                raise
-            return None
 
     def _close(self) -> None:
         self._writes = False
@@ -452,23 +445,6 @@ class FileDatabase(Database):
                 return
             finally:
                 self._mutex.release()
-
-
-class _Joined:
-    """A batch that further changes of its thread join, which holds its mutex once more.
-
-    A class, as the context manager of a generator takes several times as long.
-    """
-
-    def __init__(self, mutex: threading.RLock, batch: Batch) -> None:
-        self._mutex = mutex
-        self._batch = batch
-
-    def __enter__(self) -> Batch:
-        return self._batch
-
-    def __exit__(self, *reason: object) -> None:
-        self._mutex.release()
 
 
 def _check_engine(engine: str) -> str:

@@ -64,8 +64,8 @@ DIALECT = Dialect(
 """The words of DuckDB."""
 
 
-def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Any:
-    """Open a database, and return a connection of duckdb.
+def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Connection:
+    """Open a database.
 
     Nobody else can have it open if it `writes`. The `timeout`, in s, is for a program that has it
     open outside of the queue.
@@ -88,7 +88,15 @@ def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0
     damage = (duckdb.IOException, duckdb.SerializationException, duckdb.PermissionException)
     while True:
         try:
-            return _opened(path, writes, is_new)
+            try:
+                config = {**_CONFIG, **_NEW} if is_new else _CONFIG
+                raw = duckdb.connect(path, read_only=not writes, config=config)
+            except duckdb.ConnectionException:
+                # This process has it open with options of its own.
+                raw = duckdb.connect(path)
+            # Times that have a zone are returned in this one.
+            raw.execute("SET TimeZone = 'UTC'")
+            return Connection(path, raw)
         except duckdb.Error as error:
             text = str(error)
             if not _LOCKED.search(text):
@@ -103,19 +111,6 @@ def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0
                 pid = int(holder[1]) if holder else None
                 raise LockTimeout(path, pid, None, timeout) from error
         time.sleep(_PAUSE)
-
-
-def _opened(path: str, writes: bool, is_new: bool) -> Any:
-    duckdb = import_optional("duckdb")
-    config = {**_CONFIG, **_NEW} if is_new else _CONFIG
-    try:
-        connection = duckdb.connect(path, read_only=not writes, config=config)
-    except duckdb.ConnectionException:
-        # This process has it open with options of its own.
-        connection = duckdb.connect(path)
-    # Times that have a zone are returned in this one.
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
 
 
 class Connection(Transactional):

@@ -338,19 +338,16 @@ class _Fitting:
     @contextmanager
     def _logged(self, step: PlannedStep, operator_class: str) -> Iterator[None]:
         begin = time.perf_counter()
+        event, message = "end", self._part
         try:
             yield
         except Exception as error:
+            event = "error"
             message = f"step {step.index} ({operator_class}): {type(error).__name__}: {error}"
-            self._log(step, operator_class, "error", begin, message)
             raise PipelineError(message) from error
-        self._log(step, operator_class, "end", begin, self._part)
-
-    def _log(
-        self, step: PlannedStep, operator_class: str, event: str, begin: float, message: str
-    ) -> None:
-        elapsed = round(1000 * (time.perf_counter() - begin))
-        self._found.log.append(LogEntry(step.index, operator_class, event, elapsed, message))
+        finally:
+            elapsed = round(1000 * (time.perf_counter() - begin))
+            self._found.log.append(LogEntry(step.index, operator_class, event, elapsed, message))
 
 
 def _with_all_rows(operator: Any) -> Iterator[Any]:
