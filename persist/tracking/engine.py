@@ -18,7 +18,7 @@ import numpy
 from persist.errors import DamagedError, LockTimeout
 from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
-from persist.tracking.schema import ALL_TABLES, create_schema, has_schema
+from persist.tracking.schema import ALL_TABLES, create_schema, has_schema, table_ddl
 from persist.tracking.statements import Dialect, Statement, Transactional
 
 __all__ = ["Connection", "connect"]
@@ -156,13 +156,13 @@ class Connection(Transactional):
         """Return the rows of a statement."""
         # DuckDB 2 wants each result to be read to its end before the next query.
         with self._translating():
-            found: Rows = self._execute(*statement).fetchall()
+            found: Rows = self._raw.execute(statement.text, list(statement.values)).fetchall()
         return found
 
     def records(self, statement: Statement) -> list[dict[str, Any]]:
         """Return the rows of a statement as dicts."""
         with self._translating():
-            cursor = self._execute(*statement)
+            cursor = self._raw.execute(statement.text, list(statement.values))
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -228,12 +228,8 @@ class Connection(Transactional):
 
     def _create(self, name: str) -> None:
         self._tables[name] = True
-        key, *others = ALL_TABLES[name].columns
-        columns = ", ".join(f"{column.name} {column.type} NOT NULL" for column in others)
         self._execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
-        self._execute(
-            f"CREATE TABLE IF NOT EXISTS {name} ({key.name} {key.type} PRIMARY KEY, {columns})"
-        )
+        self._execute(table_ddl(ALL_TABLES[name]))
 
 
 def _arrow_table(table: str, rows: Sequence[Sequence[Any]]) -> Any:

@@ -148,7 +148,7 @@ class Exports:
         """
         if format not in FORMATS:
             raise ArgumentError(
-                f"Unsupported bundle format: {format!r}; choose one of {', '.join(FORMATS)}"
+                f"Unsupported bundle format: {format}; choose one of {', '.join(FORMATS)}"
             )
         with self.opened.reading():
             chain = self._known_chain(chain_id)
@@ -327,8 +327,6 @@ class BundleGenerator:
             raise StoreError(
                 "Exporting from a chain needs a store: BundleGenerator(…, store=store)"
             )
-        if fmt not in FORMATS:
-            raise ArgumentError(f"Unsupported bundle format: {fmt}")
         return self.store.export_chain(chain_id, Path(output_path), format=fmt)
 
 

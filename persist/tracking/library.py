@@ -8,7 +8,7 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,6 @@ class PipelineLibrary:
         ArchiveError
             If an object in the configuration has no form as source.
         """
-        folder = self._folder(name, category)
         now = datetime.now(timezone.utc).isoformat()
         metadata = {
             "name": name,
@@ -130,12 +129,11 @@ class PipelineLibrary:
         }
         if not _is_json(pipeline_config):
             files[_SOURCE] = b"".join(encode(pipeline_config, "archive")).decode()
-        with self._locked():
-            _check_free(folder, name, category, overwrite)
-            with _replaced(folder) as new:
-                os.mkdir(new)
-                for file, text in files.items():
-                    write_text(os.path.join(new, file), text)
+        folder = self._folder(name, category)
+        with self._written(folder, name, overwrite) as new:
+            os.mkdir(new)
+            for file, text in files.items():
+                write_text(os.path.join(new, file), text)
         return folder
 
     def load_template(self, name: str, category: str | None = None) -> Any:
@@ -292,14 +290,25 @@ class PipelineLibrary:
             except errors.UntrustedError as error:
                 raise UntrustedError(*error.args) from error
         folder = self._folder(name, category)
-        with self._locked():
-            _check_free(folder, str(name), category, overwrite)
-            with _replaced(folder) as new:
-                shutil.copytree(source, new)
+        with self._written(folder, name, overwrite) as new:
+            shutil.copytree(source, new)
         return folder
 
     def _folder(self, name: Any, category: Any) -> Path:
         return self.library_path / _checked_category(category) / _safe_name(name)
+
+    @contextmanager
+    def _written(self, folder: Path, name: Any, overwrite: bool) -> Iterator[str]:
+        """Context manager that yields a path to fill, which becomes the folder of a template."""
+        with self._locked():
+            if folder.exists() and not overwrite:
+                raise TakenError(
+                    f"Template '{name}' already exists in category '{folder.parent.name}'. "
+                    "Use overwrite=True to replace."
+                )
+            folder.parent.mkdir(exist_ok=True)
+            with replace_folder(str(folder)) as new:
+                yield new
 
     def _folders(self, category: str | None) -> Iterator[Path]:
         chosen = None if category is None else _checked_category(category)
@@ -331,20 +340,6 @@ class PipelineLibrary:
     def _categories(self) -> list[Path]:
         found = self.library_path.iterdir()
         return sorted(folder for folder in found if folder.is_dir() and folder.name[0] != ".")
-
-
-def _check_free(folder: Path, name: str, category: str, overwrite: bool) -> None:
-    if folder.exists() and not overwrite:
-        raise TakenError(
-            f"Template '{name}' already exists in category '{category}'. "
-            "Use overwrite=True to replace."
-        )
-
-
-def _replaced(folder: Path) -> AbstractContextManager[str]:
-    """Put a folder in place that the block makes; the caller holds the lock."""
-    folder.parent.mkdir(exist_ok=True)
-    return replace_folder(str(folder))
 
 
 def _is_json(config: Any) -> bool:

@@ -21,7 +21,7 @@ from persist.tracking.statements import (
     IS_DATED,
     UTC_NAMES,
     Statement,
-    equals_or_like,
+    matching,
     newest_first,
     page,
     select,
@@ -146,8 +146,7 @@ class Queries:
             if status is not None:
                 tests.append(f"{shown} = ?")
                 values += [dead, status]
-            if dataset is not None:
-                test = equals_or_like(dialect, "name", dataset)
+            for test in matching(dialect, {"name": dataset}, ("name",))[0]:
                 tests.append(f"EXISTS (SELECT 1 FROM ({dialect.dataset_names}) AS n WHERE {test})")
                 values.append(dataset)
             columns = select_utc(dialect, "runs", status=shown)
@@ -386,18 +385,16 @@ class Queries:
         that of all times, None if they may have several.
         """
         dialect = self.opened.dialect
-        given = {name: value for name, value in filters.items() if value is not None}
-        tests = []
-        for name, value in given.items():
-            is_pattern = name in (_PATTERNS if table == "predictions" else ("dataset_name",))
-            test = equals_or_like(dialect, f'"{name}"', value if is_pattern else None)
-            if name == "run_id" and table == "predictions":
-                test = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
-            tests.append(test)
+        is_predictions = table == "predictions"
+        patterns = _PATTERNS if is_predictions else ("dataset_name",)
+        tests, values = matching(dialect, filters, patterns)
+        if is_predictions:
+            # A column of their pipelines.
+            of_run = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
+            tests = [of_run if test == '"run_id" = ?' else test for test in tests]
         order = f"ORDER BY {order}" if order else newest_first(dialect, table, zone)
-        columns = select_utc(dialect, table, zone)
-        text = f"SELECT {columns} FROM {table}{where_all(tests)} {order}"
-        return Statement(text, [*given.values()])
+        shown = select_utc(dialect, table, zone)
+        return Statement(f"SELECT {shown} FROM {table}{where_all(tests)} {order}", values)
 
     def known(self, table: str, key: str) -> dict[str, Any]:
         """Return what is recorded of a row, as `get_run` does; KeyError if there is none."""

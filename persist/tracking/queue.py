@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from persist.errors import LockTimeout
@@ -45,6 +46,7 @@ class Turn(NamedTuple):
             self.lock.release()
 
 
+@dataclass(frozen=True)
 class Queue:
     """Tickets in a folder, one a file, each locked by its owner for as long as that lives.
 
@@ -52,8 +54,7 @@ class Queue:
     have. So nobody is passed by, and nobody waits longer than those before him work.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    folder: str
 
     def wait(self, *, writes: bool, timeout: float) -> Turn:
         """Wait for a turn, which nobody shares if it `writes`, for some time in s.

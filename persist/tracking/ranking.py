@@ -13,7 +13,7 @@ from persist.tracking.schema import METRICS, TABLES, VIEW
 from persist.tracking.statements import (
     Statement,
     check_count,
-    equals_or_like,
+    matching,
     page,
     select,
     select_utc,
@@ -115,11 +115,8 @@ class Ranking:
                 )
         count = check_count("n", n)
         dialect = self.opened.dialect
-        tests, values = ['"partition" = ?'], list[Any]([partition])
-        if dataset_name is not None:
-            tests.append(equals_or_like(dialect, "dataset_name", dataset_name))
-            values.append(dataset_name)
-        where = where_all(tests)
+        tests, values = matching(dialect, {"dataset_name": dataset_name}, ("dataset_name",))
+        where, values = where_all(['"partition" = ?', *tests]), [partition, *values]
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
             if ascending is None and metric in _SCORES:
@@ -232,18 +229,9 @@ class Ranking:
         self, dataset_name: str | None, metric: str | None, run_id: str | None
     ) -> tuple[str, str, list[Any]]:
         """Return the columns, SQL and values of a query with a row for each pipeline and chain."""
-        tests, values = ["p.\"partition\" = 'val'", "p.refit_context IS NULL"], list[Any]()
-        for name, value in (
-            ("p.dataset_name", dataset_name),
-            ("p.metric", metric),
-            ("pl.run_id", run_id),
-        ):
-            if value is not None:
-                is_pattern = name == "p.dataset_name"
-                tests.append(
-                    equals_or_like(self.opened.dialect, name, value if is_pattern else None)
-                )
-                values.append(value)
+        filters = {"p.dataset_name": dataset_name, "p.metric": metric, "pl.run_id": run_id}
+        tests, values = matching(self.opened.dialect, filters, ("p.dataset_name",))
+        tests = ["p.\"partition\" = 'val'", "p.refit_context IS NULL", *tests]
         average = "p.fold_id = 'avg'"
         # The mean over folds that was recorded, or what the folds tell.
         columns = {
@@ -369,14 +357,15 @@ class Ranking:
         model_class: str | None = None,
     ) -> Statement:
         """Return a statement for rows of the view with a row for each chain."""
-        exact = {"run_id": run_id, "pipeline_id": pipeline_id, "chain_id": chain_id}
-        patterns = {"dataset_name": dataset_name, "model_class": model_class}
-        tests, values = [], []
-        for name, value in {**exact, "metric": metric, **patterns}.items():
-            if value is not None:
-                pattern = value if name in patterns else None
-                tests.append(equals_or_like(self.opened.dialect, f'"{name}"', pattern))
-                values.append(value)
+        filters = {
+            "run_id": run_id,
+            "pipeline_id": pipeline_id,
+            "chain_id": chain_id,
+            "metric": metric,
+            "dataset_name": dataset_name,
+            "model_class": model_class,
+        }
+        tests, values = matching(self.opened.dialect, filters, ("dataset_name", "model_class"))
         text = f"SELECT * FROM {VIEW}{where_all(tests)} ORDER BY {order}"
         return page(text, values, limit, 0)
 

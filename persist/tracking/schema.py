@@ -6,8 +6,9 @@ Those in DuckDB are those of nirs4all 0.7.1: either opens what the other has wri
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy
@@ -31,9 +32,9 @@ __all__ = [
     "VIEW_DDL",
     "Column",
     "Table",
-    "column_ddl",
     "create_schema",
     "has_schema",
+    "table_ddl",
     "view_ddl",
 ]
 
@@ -276,23 +277,21 @@ _OF_CHAIN = (
 )
 
 
-def column_ddl(column: Column, is_key: bool, type: str | None = None) -> str:
-    """Return SQL that declares a column, of its type in DuckDB by default."""
-    words = [f'"{column.name}"', type or column.type]
-    if is_key:
-        words.append("PRIMARY KEY")
-    if column.required:
-        words.append("NOT NULL")
-    if column.default is not None:
-        words.append(f"DEFAULT {column.default}")
-    if column.refers_to is not None:
-        words.append(f"REFERENCES {column.refers_to}({TABLES[column.refers_to].key})")
-    return " ".join(words)
-
-
-def _table_ddl(table: Table) -> str:
-    columns = ", ".join(column_ddl(c, c.name == table.key) for c in table.columns)
-    return f"CREATE TABLE IF NOT EXISTS {table.name} ({columns})"
+def table_ddl(table: Table, types: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the statement that makes a table; `types` are those of a database by DuckDB's."""
+    columns = []
+    for column in table.columns:
+        words = [f'"{column.name}"', types.get(column.type, column.type)]
+        if column.name == table.key:
+            words.append("PRIMARY KEY")
+        if column.required:
+            words.append("NOT NULL")
+        if column.default is not None:
+            words.append(f"DEFAULT {column.default}")
+        if column.refers_to is not None:
+            words.append(f"REFERENCES {column.refers_to}({TABLES[column.refers_to].key})")
+        columns.append(" ".join(words))
+    return f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(columns)})"
 
 
 def view_ddl(branch_path: str = "c.branch_path") -> str:
@@ -322,7 +321,7 @@ def view_ddl(branch_path: str = "c.branch_path") -> str:
     )
 
 
-SCHEMA_DDL = ";\n".join(map(_table_ddl, TABLES.values())) + ";"
+SCHEMA_DDL = ";\n".join(map(table_ddl, TABLES.values())) + ";"
 """The statements that make the tables."""
 
 INDEX_DDL = "".join(
@@ -332,6 +331,9 @@ INDEX_DDL = "".join(
 
 VIEW_DDL = view_ddl() + ";"
 """The statement that makes the view of predictions by chain."""
+
+
+_COLUMNS = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
 
 
 def create_schema(conn: Any) -> None:
@@ -344,7 +346,7 @@ def create_schema(conn: Any) -> None:
         conn.execute(SCHEMA_DDL)
     # DuckDB adds no column to a table in the transaction that made its index.
     with _transaction(conn):
-        known = _columns(conn)
+        known = set(conn.execute(_COLUMNS).fetchall())
         for table in TABLES.values():
             for column in table.columns:
                 if column.added and (table.name, column.name) not in known:
@@ -361,9 +363,10 @@ def create_schema(conn: Any) -> None:
 def has_schema(conn: Any) -> bool:
     """Return True if a database has all that `create_schema` makes, but for indexes."""
     wanted = {(t.name, c.name) for t in TABLES.values() for c in t.columns}
+    known = conn.execute(_COLUMNS).fetchall()
     views = conn.execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [VIEW]).fetchall()
     # That of other releases counts a mean over folds as a fold.
-    return wanted <= _columns(conn) and any("FILTER" in sql.upper() for (sql,) in views)
+    return wanted.issubset(known) and any("FILTER" in sql.upper() for (sql,) in views)
 
 
 @contextlib.contextmanager
@@ -375,8 +378,3 @@ def _transaction(conn: Any) -> Iterator[None]:
         conn.execute("ROLLBACK")
         raise
     conn.execute("COMMIT")
-
-
-def _columns(conn: Any) -> set[tuple[str, str]]:
-    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-    return set(conn.execute(query).fetchall())

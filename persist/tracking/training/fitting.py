@@ -214,15 +214,14 @@ _kept_generators = _OfProcess(_keep_generators)
 """Context manager after which the generators of the process are as they were."""
 
 
+@dataclass(frozen=True)
 class _Fitting:
     """Fits the steps of a pipeline to a part of the data, each logged."""
 
-    def __init__(self, plan: Plan, data: Data, settings: Settings, found: Fitted) -> None:
-        self._plan = plan
-        self._data = data
-        self._settings = settings
-        self._found = found
-        self._part = FINAL if found.part == FINAL else f"fold {found.part}"
+    _plan: Plan
+    _data: Data
+    _settings: Settings
+    _found: Fitted
 
     def fit(self, rest: Array, left_out: Array | None) -> None:
         """Fit all steps, and fill what was found."""
@@ -338,7 +337,8 @@ class _Fitting:
     @contextmanager
     def _logged(self, step: PlannedStep, operator_class: str) -> Iterator[None]:
         begin = time.perf_counter()
-        event, message = "end", self._part
+        part = self._found.part
+        event, message = "end", part if part == FINAL else f"fold {part}"
         try:
             yield
         except Exception as error:
