@@ -52,16 +52,40 @@ def server():
         yield server
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """The folder of a store without rows, to be copied: that is quicker than to make one."""
+    folder = tmp_path_factory.mktemp("empty") / "ws"
+    Site(folder, folder / "artifacts").open().close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_database(server):
+    """The name of a database with the tables of a store, but no place of artifacts."""
+    with server.database() as url, tempfile.TemporaryDirectory() as folder:
+        Site(url, Path(folder)).open().close()
+        name = url.rpartition("/")[2]
+        server.execute("DELETE FROM persist.settings", name)
+        yield name
+
+
+@pytest.fixture
+def workspace(empty_store, tmp_path):
+    """A folder with a store without rows."""
+    return Path(shutil.copytree(empty_store, tmp_path / "ws"))
+
+
 @pytest.fixture
 def site(request, tmp_path):
-    """A site for a new store, in a file or on a server."""
-    folder = tmp_path / "ws"
+    """A site for a store without rows, in a file or on a server."""
     if getattr(request, "param", "duckdb") == "duckdb":
+        folder = request.getfixturevalue("workspace")
         yield Site(folder, folder / "artifacts")
         return
     server = request.getfixturevalue("server")
-    with server.database() as url:
-        yield Site(url, folder / "artifacts")
+    with server.database(request.getfixturevalue("empty_database")) as url:
+        yield Site(url, tmp_path / "ws" / "artifacts")
 
 
 @pytest.fixture
@@ -72,9 +96,9 @@ def store(site):
 
 
 @pytest.fixture
-def file_store(tmp_path):
+def file_store(workspace):
     """A new store in a file."""
-    with Site(tmp_path / "ws", tmp_path / "ws" / "artifacts").open() as store:
+    with Site(workspace, workspace / "artifacts").open() as store:
         yield store
 
 

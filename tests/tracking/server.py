@@ -53,10 +53,10 @@ class Server:
         self.password = password
 
     @contextlib.contextmanager
-    def database(self) -> Iterator[str]:
-        """Context manager that yields the URL of a new database, and drops it afterwards."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Context manager that yields the URL of a copy of a database, and drops it afterwards."""
         name = f"test_{secrets.token_hex(8)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.url(name)
         finally:

@@ -32,8 +32,8 @@ from persist.tracking.errors import PipelineError
 from persist.tracking.training.workers import Task, open_pool
 
 GENERATOR = numpy.random.default_rng(3)
-X = GENERATOR.random((300, 60))
-Y = X @ GENERATOR.random(60)
+X = GENERATOR.random((60, 6))
+Y = X @ GENERATOR.random(6)
 
 
 class Dying(TransformerMixin, BaseEstimator):
@@ -70,7 +70,7 @@ PIPELINES = [
     [StandardScaler(), LinearRegression()],
     [{"y_processing": StandardScaler()}, Ridge()],
     [Failing(), Ridge()],
-    [RandomForestRegressor(n_estimators=4)],
+    [RandomForestRegressor(n_estimators=2)],
     [FunctionTransformer(numpy.log1p), Ridge(alpha=0.1)],
 ]
 
@@ -108,12 +108,11 @@ def recorded(result):
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory):
-    workspace = tmp_path_factory.mktemp("serial")
-    return run(PIPELINES, (X, Y), workspace_path=workspace, random_state=1, verbose=0, test=0.2)
+    return train(tmp_path_factory.mktemp("serial"))
 
 
 def train(tmp_path, pipelines=PIPELINES, data=(X, Y), **options):
-    options = {"random_state": 1, "verbose": 0, "test": 0.2, **options}
+    options = {"random_state": 1, "verbose": 0, "test": 0.2, "cv": 3, **options}
     return run(pipelines, data, workspace_path=tmp_path / "ws", **options)
 
 

@@ -50,7 +50,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEnc
 
 from persist.tracking import predict, run
 from persist.tracking.errors import DataError, PipelineError
-from tests.effort import IS_SHORT
 
 GENERATOR = numpy.random.default_rng(1)
 X = GENERATOR.random((60, 5))
@@ -60,7 +59,7 @@ LABELS = numpy.array(["low", "mid", "top"])[CODES]
 NAMES = [f"{1100 + 2 * i}" for i in range(5)]
 FRAME = pandas.DataFrame(X, columns=NAMES)
 GROUPS = numpy.repeat(numpy.arange(12), 5)
-FOREST = {"n_estimators": 5}
+FOREST = {"n_estimators": 2}
 
 
 class Offset(TransformerMixin, BaseEstimator):
@@ -74,12 +73,12 @@ class Offset(TransformerMixin, BaseEstimator):
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(workspace):
     """Return a function that trains in a workspace of its own."""
 
     def function(pipeline, dataset, **options):
         options = {"verbose": 0, "cv": KFold(4), **options}
-        result = run(pipeline, dataset, workspace_path=tmp_path / "ws", **options)
+        result = run(pipeline, dataset, workspace_path=workspace, **options)
         failed = result.store.list_pipelines(result.run_id)["error"].drop_nulls().to_list()
         assert not failed
         return result
@@ -132,7 +131,7 @@ def arrays(result, **values):
 def test_scores_of_folds_are_those_of_scikit_learn(train, steps, estimator, cv):
     if isinstance(cv, LeaveOneOut) and len(steps) > 2:
         pytest.skip("the other cases are enough")
-    rows = (10 if IS_SHORT else 20) if isinstance(cv, LeaveOneOut) else len(X)
+    rows = 10 if isinstance(cv, LeaveOneOut) else len(X)
     features, target = X[:rows], Y[:rows]
     if isinstance(steps[0], TargetEncoder):
         features = numpy.floor(features * 4)

@@ -5,9 +5,11 @@ A part depends on nothing but its arguments, so that it may be fitted anywhere, 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pickle
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -195,8 +197,18 @@ class _OfProcess:
                     self._set_back()
 
 
+@functools.lru_cache(maxsize=1)
+def _controller(modules: int) -> Any:
+    """Return what limits the libraries of the process.
+
+    To find them takes longer than to fit a small model, so that is only done when the number of
+    modules that are loaded has changed.
+    """
+    return import_optional("threadpoolctl").ThreadpoolController()
+
+
 def _limit_threads() -> Callable[[], Any]:
-    limits = import_optional("threadpoolctl").threadpool_limits(1)
+    limits = _controller(len(sys.modules)).limit(limits=1)
     return cast("Callable[[], Any]", limits.restore_original_limits)
 
 
