@@ -29,6 +29,7 @@ from persist.tracking.schema import (
     NATURAL_KEY,
     PENDING,
     TABLES,
+    mean,
     table_ddl,
     view_ddl,
 )
@@ -223,7 +224,7 @@ class PostgresConnection(Transactional):
             for name, target in INDEXES.items():
                 self._execute(f"CREATE INDEX {name} ON {target}")
             self._execute(f"{NATURAL_KEY} NULLS NOT DISTINCT")
-            self._execute(view_ddl("c.branch_path::text"))
+            self._execute(view_ddl("c.branch_path::text", mean))
             self._execute(f"CREATE TABLE {_SETTINGS} (name text PRIMARY KEY, value text NOT NULL)")
 
     def setting(self, name: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from persist.tracking.database import Frame, Opened
 from persist.tracking.errors import ArgumentError
-from persist.tracking.schema import METRICS, TABLES, VIEW
+from persist.tracking.schema import IS_FOLD, METRICS, TABLES, VIEW, mean
 from persist.tracking.statements import (
     Statement,
     check_count,
@@ -27,7 +27,7 @@ _COLUMNS = frozenset(column.name for column in TABLES["predictions"].columns)
 _RANKED = ("val_score", "val_mean", "test_score", "train_score")
 _SCORES = ("val_score", "test_score", "train_score")
 _STATISTICS = tuple(f"{f}_{score}" for score in _SCORES for f in ("min", "max", "avg"))
-_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
+_LARGE = "'1e150'::FLOAT8"
 
 HIGHER_IS_BETTER = frozenset(
     {
@@ -232,22 +232,24 @@ class Ranking:
         filters = {"p.dataset_name": dataset_name, "p.metric": metric, "pl.run_id": run_id}
         tests, values = matching(self.opened.dialect, filters, ("p.dataset_name",))
         tests = ["p.\"partition\" = 'val'", "p.refit_context IS NULL", *tests]
-        average = "p.fold_id = 'avg'"
+        average, of_folds = "p.fold_id = 'avg'", mean("p.val_score", IS_FOLD)
         # The mean over folds that was recorded, or what the folds tell.
         columns = {
             "model_name": _one("p.model_name"),
-            "val_score": f"coalesce({_one('p.val_score', average)}, avg(p.val_score) FILTER (WHERE "
-            f"{_FOLD}))",
-            # A value that is not a number is greater than all.
-            "val_std": "stddev_pop(CASE WHEN abs(p.val_score) < 'Infinity'::FLOAT8 "
-            f"THEN p.val_score END) FILTER (WHERE {_FOLD})",
-            "val_mean": f"avg(p.val_score) FILTER (WHERE {_FOLD})",
-            "n_folds": f"count(*) FILTER (WHERE {_FOLD})",
+            "val_score": f"coalesce({_one('p.val_score', average)}, {of_folds})",
+            # A value that is not a number is greater than all, and PostgreSQL refuses squares that
+            # overflow.
+            "val_std": "CASE WHEN max(abs(p.val_score)) FILTER (WHERE abs(p.val_score) < "
+            f"'Infinity'::FLOAT8 AND {IS_FOLD}) > {_LARGE} THEN 'Infinity'::FLOAT8 ELSE stddev_pop("
+            f"CASE WHEN abs(p.val_score) <= {_LARGE} THEN p.val_score END) "
+            f"FILTER (WHERE {IS_FOLD}) END",
+            "val_mean": of_folds,
+            "n_folds": f"count(*) FILTER (WHERE {IS_FOLD})",
             "metric": "p.metric",
             "dataset_name": "p.dataset_name",
             "test_score": f"coalesce({_one('r.test_score')}, {_one('p.test_score', average)}, "
-            "avg(p.test_score))",
-            "train_score": f"coalesce({_one('p.train_score', average)}, avg(p.train_score))",
+            f"{mean('p.test_score')})",
+            "train_score": f"coalesce({_one('p.train_score', average)}, {mean('p.train_score')})",
             "preprocessings": _one("p.preprocessings"),
             "best_params": f"coalesce({_one('r.best_params')}, {_one('p.best_params::VARCHAR')})",
             "task_type": _one("p.task_type"),

@@ -6,7 +6,7 @@ Those in DuckDB are those of nirs4all 0.7.1: either opens what the other has wri
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ __all__ = [
     "ALL_TABLES",
     "INDEXES",
     "INDEX_DDL",
+    "IS_FOLD",
     "LABELS",
     "METRICS",
     "NATURAL_KEY",
@@ -34,6 +35,7 @@ __all__ = [
     "Table",
     "create_schema",
     "has_schema",
+    "mean",
     "table_ddl",
     "view_ddl",
 ]
@@ -246,7 +248,8 @@ TABLE_NAMES = list(TABLES)
 VIEW = "v_aggregated_predictions"
 """The name of the view of predictions by chain."""
 
-_IS_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
+IS_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
+"""The test that a prediction ``p`` is of one fold."""
 
 INDEXES = {
     "idx_pipelines_run_id": "pipelines(run_id)",
@@ -294,8 +297,20 @@ def table_ddl(table: Table, types: Mapping[str, str] = MappingProxyType({})) -> 
     return f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(columns)})"
 
 
-def view_ddl(branch_path: str = "c.branch_path") -> str:
-    """Return the statement that makes the view, which groups by the SQL for a path."""
+def mean(column: str, where: str = "true") -> str:
+    """Return SQL for the mean of some rows of a group.
+
+    PostgreSQL has no avg of numbers whose squares, or whose sum, are too large for it.
+    """
+    rows, scale = f"FILTER (WHERE {where})", "'0.0009765625'::FLOAT8"  # a power of two, as exact
+    return f"(sum({column} * {scale}) {rows} / count({column}) {rows} / {scale})"
+
+
+def view_ddl(branch_path: str = "c.branch_path", average: Callable[..., str] | None = None) -> str:
+    """Return the statement that makes the view.
+
+    It groups by the SQL for a path; `average` returns that for means, those of DuckDB by default.
+    """
     of_chain = [branch_path if name == "c.branch_path" else name for name in _OF_CHAIN]
     shown = [
         f"{sql} AS branch_path" if name == "c.branch_path" and sql != name else sql
@@ -303,14 +318,16 @@ def view_ddl(branch_path: str = "c.branch_path") -> str:
     ]
     # The means over folds that some record as a fold more are none; alone, they are all there is.
     scores = ", ".join(
-        f"coalesce({function}(p.{score}) FILTER (WHERE {_IS_FOLD}), {function}(p.{score})) "
+        f"coalesce({average(f'p.{score}', IS_FOLD)}, {average(f'p.{score}')}) AS avg_{score}"
+        if function == "avg" and average is not None
+        else f"coalesce({function}(p.{score}) FILTER (WHERE {IS_FOLD}), {function}(p.{score})) "
         f"AS {function}_{score}"
         for score in ("val_score", "test_score", "train_score")
         for function in ("min", "max", "avg")
     )
     return (
         f"CREATE OR REPLACE VIEW {VIEW} AS SELECT {', '.join(shown)}, "
-        f"count(DISTINCT p.fold_id) FILTER (WHERE {_IS_FOLD}) AS fold_count, "
+        f"count(DISTINCT p.fold_id) FILTER (WHERE {IS_FOLD}) AS fold_count, "
         'count(DISTINCT p."partition") AS partition_count, '
         f'array_agg(DISTINCT p."partition" ORDER BY p."partition") AS partitions, {scores}, '
         'array_agg(p.prediction_id ORDER BY p."partition", p.fold_id) AS prediction_ids, '
