@@ -216,7 +216,7 @@ def _features(data: Any) -> Any:
         data = data["X"]
     elif isinstance(data, tuple) and data:
         data = data[0]
-    data = collected(data)
+    data = numpy.asarray(data) if isinstance(data, list) else collected(data)
     if hasattr(data, "to_numpy") and not is_frame(data):
         data = data.to_numpy()
     if not is_frame(data) and not isinstance(data, numpy.ndarray) and not hasattr(data, "tocsr"):

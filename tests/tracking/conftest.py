@@ -61,13 +61,24 @@ def empty_store(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def empty_database(server):
-    """The name of a database with the tables of a store, but no place of artifacts."""
+def kept_database(server):
+    """The name of a database with the tables of a store, in a list, which its tests keep up."""
     with server.database() as url, tempfile.TemporaryDirectory() as folder:
         Site(url, Path(folder)).open().close()
-        name = url.rpartition("/")[2]
-        server.execute("DELETE FROM persist.settings", name)
-        yield name
+        names = [url.rpartition("/")[2]]
+        yield names
+        server.rename(names[0], url.rpartition("/")[2])
+
+
+@pytest.fixture
+def empty_database(server, kept_database):
+    """The URL of a database without rows, of a new name: to make and drop one takes longer."""
+    from persist.tracking.schema import ALL_TABLES, PENDING
+
+    name = kept_database[0] = server.rename(kept_database[0])
+    tables = [*(table for table in ALL_TABLES if table != PENDING), "persist.settings"]
+    server.execute("; ".join(f"DELETE FROM {table}" for table in reversed(tables)), name)
+    return server.url(name)
 
 
 @pytest.fixture
@@ -83,9 +94,7 @@ def site(request, tmp_path):
         folder = request.getfixturevalue("workspace")
         yield Site(folder, folder / "artifacts")
         return
-    server = request.getfixturevalue("server")
-    with server.database(request.getfixturevalue("empty_database")) as url:
-        yield Site(url, tmp_path / "ws" / "artifacts")
+    yield Site(request.getfixturevalue("empty_database"), tmp_path / "ws" / "artifacts")
 
 
 @pytest.fixture

@@ -53,14 +53,24 @@ class Server:
         self.password = password
 
     @contextlib.contextmanager
-    def database(self, template: str = "template1") -> Iterator[str]:
-        """Context manager that yields the URL of a copy of a database, and drops it afterwards."""
+    def database(self) -> Iterator[str]:
+        """Context manager that yields the URL of a new database, and drops it afterwards."""
         name = f"test_{secrets.token_hex(8)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         try:
             yield self.url(name)
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def rename(self, database: str, name: str | None = None) -> str:
+        """Give a database another name, by default a new one, and return it."""
+        name = name or f"test_{secrets.token_hex(8)}"
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            f"WHERE datname = '{database}'"
+        )
+        self.execute(f"ALTER DATABASE {database} RENAME TO {name}")
+        return name
 
     def url(self, database: str) -> str:
         """Return the URL of a database."""
