@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -23,8 +24,10 @@ GOLDEN = Path(__file__).parents[1] / "data" / "run-store-nirs4all-0.7.1"
 @pytest.fixture(autouse=True)
 def own_key(tmp_path_factory, monkeypatch):
     """A user who has made no bundle yet."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path_factory.mktemp("home")))
+    # It need not exist, and to find a free number takes longer than some tests.
+    home = str(tmp_path_factory.getbasetemp() / "homes" / secrets.token_hex(8))
+    monkeypatch.setenv("XDG_DATA_HOME", home)
+    monkeypatch.setenv("LOCALAPPDATA", home)
 
 
 @pytest.fixture

@@ -296,8 +296,14 @@ def wait(data, values):
     time.sleep(60)
 
 
+def join_loky():
+    """Wait for the thread of loky, whose errors are warnings of this test, and of no other."""
+    for thread in threading.enumerate():
+        if thread.name == "ExecutorManagerThread":
+            thread.join(60)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="processes end otherwise")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_interrupt_waits_for_no_worker(tmp_path):
     def groups(pool):
         values = pool.share(numpy.zeros(1 << 20))
@@ -309,10 +315,21 @@ def test_an_interrupt_waits_for_no_worker(tmp_path):
     with pytest.raises(KeyboardInterrupt), open_pool([numpy.zeros(10)], 2, None) as pool:
         list(pool.run(groups(pool)))
     assert time.monotonic() - begin < 50
-    # A thread of loky may fail over the tasks of workers that it has killed: not in another test.
-    for thread in threading.enumerate():
-        if thread.name == "ExecutorManagerThread":
-            thread.join(60)
+    join_loky()
+
+
+@pytest.mark.cases(0)
+@pytest.mark.skipif(os.name == "nt", reason="processes end otherwise")
+def test_an_interrupt_between_results_fails_in_no_thread():
+    def interrupted(pool):
+        for number, _ in enumerate(pool.run([[Task(seen, 0, (n,))] for n in range(64)])):
+            if number == 10:
+                raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt), open_pool([numpy.zeros(10)], 2, None) as pool:
+            interrupted(pool)
+        join_loky()
 
 
 INTERRUPTED = """
