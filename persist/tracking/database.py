@@ -52,6 +52,10 @@ class Opened:
         The folder of the workspace, or the URL of the database without its password.
     location : path or str
         The folder or URL as it was given.
+    files : ArtifactFiles
+        The files of the artifacts.
+    dialect : Dialect
+        The words in which the database differs from others.
     """
 
     def __init__(
@@ -87,11 +91,8 @@ class Opened:
             database = os.path.realpath(self.path / "store.duckdb")
             self._shared = FileDatabase.at(database, LocalArtifactFiles(folder))
         self._shared.prepare(timeout)
-
-    @property
-    def files(self) -> ArtifactFiles:
-        """The files of the artifacts."""
-        return self._shared.files
+        self.files = self._shared.files
+        self.dialect = self._shared.dialect
 
     @property
     def database(self) -> Database:
@@ -111,11 +112,6 @@ class Opened:
         if not self.is_closed:
             self.is_closed = True
             self._shared.release()
-
-    @property
-    def dialect(self) -> Dialect:
-        """The words of the database in which it differs from others."""
-        return self._shared.dialect
 
     def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Context manager that yields a connection to read from."""

@@ -75,7 +75,24 @@ class Queue:
             # Somebody may just be looking whether the last owner of this number is alive.
             lock.acquire(_MOMENT)
         try:
-            self._wait_for(ticket, deadline, timeout)
+            next_look = time.monotonic() + _LOOK
+            while ahead := [
+                other
+                for other in self.tickets()
+                if other.number < ticket.number and (writes or other.writes)
+            ]:
+                now = time.monotonic()
+                if now >= min(next_look, deadline):
+                    next_look = now + _LOOK
+                    try:
+                        # If the owner died, the system released its lock; this removes the ticket.
+                        with self._lock(ahead[0]):
+                            continue
+                    except LockTimeout as error:
+                        if now >= deadline:
+                            folder = os.path.dirname(self.folder)
+                            raise LockTimeout(folder, error.pid, error.host, timeout) from None
+                time.sleep(min(_PAUSE * len(ahead), _LONGEST, max(0.0, deadline - now)))
         except BaseException:
             lock.release()
             raise
@@ -89,29 +106,6 @@ class Queue:
             return []
         matches = filter(None, map(_TICKET.fullmatch, names))
         return sorted({_Ticket(int(match["number"]), match["kind"] == "w") for match in matches})
-
-    def _wait_for(self, mine: _Ticket, deadline: float, timeout: float) -> None:
-        next_look = time.monotonic() + _LOOK
-        while True:
-            ahead = [
-                ticket
-                for ticket in self.tickets()
-                if ticket.number < mine.number and (mine.writes or ticket.writes)
-            ]
-            if not ahead:
-                return
-            now = time.monotonic()
-            if now >= min(next_look, deadline):
-                next_look = now + _LOOK
-                try:
-                    # If the owner died, the system released its lock; this removes the ticket.
-                    with self._lock(ahead[0]):
-                        continue
-                except LockTimeout as error:
-                    if now >= deadline:
-                        folder = os.path.dirname(self.folder)
-                        raise LockTimeout(folder, error.pid, error.host, timeout) from None
-            time.sleep(min(_PAUSE * len(ahead), _LONGEST, max(0.0, deadline - now)))
 
     def _lock(self, ticket: _Ticket) -> FolderLock:
         name = f"{ticket.number:012d}.{'w' if ticket.writes else 'r'}"
