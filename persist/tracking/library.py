@@ -77,7 +77,7 @@ class PipelineLibrary:
         name: str,
         category: str = "general",
         description: str = "",
-        tags: Iterable[str] | None = None,
+        tags: Iterable[str] | str | None = None,
         metrics: Mapping[str, Any] | None = None,
         notes: str = "",
         overwrite: bool = False,
@@ -115,7 +115,7 @@ class PipelineLibrary:
             "name": name,
             "category": category,
             "description": description,
-            "tags": list(tags or ()),
+            "tags": _tags(tags),
             "metrics": dict(metrics or {}),
             "notes": notes,
             "created_at": now,
@@ -157,7 +157,7 @@ class PipelineLibrary:
         return found
 
     def list_templates(
-        self, category: str | None = None, tags: Iterable[str] | None = None
+        self, category: str | None = None, tags: Iterable[str] | str | None = None
     ) -> list[dict[str, Any]]:
         """Return what is known of each template, by category and name.
 
@@ -168,7 +168,7 @@ class PipelineLibrary:
         tags : iterable of str, optional
             Only those that have one of these.
         """
-        wanted = None if tags is None else set(tags)
+        wanted = None if tags is None else set(_tags(tags))
         found = []
         for folder in self._folders(category):
             try:
@@ -196,7 +196,7 @@ class PipelineLibrary:
         name: str,
         category: str = "general",
         description: str = "",
-        tags: Iterable[str] | None = None,
+        tags: Iterable[str] | str | None = None,
         extract_metrics: bool = True,
     ) -> Path:
         """Keep the ``pipeline.json`` of a folder as a template.
@@ -340,6 +340,11 @@ class PipelineLibrary:
     def _categories(self) -> list[Path]:
         found = self.library_path.iterdir()
         return sorted(folder for folder in found if folder.is_dir() and folder.name[0] != ".")
+
+
+def _tags(tags: Iterable[str] | str | None) -> list[str]:
+    """Return tags as a list; text is one of them, and not its letters."""
+    return [tags] if isinstance(tags, str) else list(tags or ())
 
 
 def _is_json(config: Any) -> bool:

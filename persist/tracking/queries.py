@@ -14,7 +14,7 @@ from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.database import Frame, Opened
 from persist.tracking.environment import has_left, is_dead
-from persist.tracking.errors import RecordNotFoundError
+from persist.tracking.errors import ArgumentError, RecordNotFoundError
 from persist.tracking.optional import import_optional
 from persist.tracking.schema import LABELS, TABLES
 from persist.tracking.statements import (
@@ -36,6 +36,7 @@ __all__ = ["Queries"]
 
 _ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 _MEANT = ("classes", "sample_ids")
+_KINDS = ("run", "pipeline", "chain", "prediction")
 # The filters that may be patterns.
 _PATTERNS = ("dataset_name", "model_class", "partition", "fold_id", "pipeline_id")
 
@@ -354,7 +355,13 @@ class Queries:
         ------
         KeyError
             If there is none, or more than one.
+        ValueError
+            If the kind is another.
         """
+        if kind not in _KINDS:
+            raise ArgumentError(
+                f"cannot find the id of a {kind!r:.80}: choose one of {', '.join(_KINDS)}"
+            )
         key = TABLES[f"{kind}s"].key
         text = f"SELECT {key} FROM {kind}s WHERE starts_with({key}, ?) ORDER BY {key} LIMIT 2"
         found = list(map(str, self.opened.column(Statement(text, [prefix]))))
@@ -387,7 +394,12 @@ class Queries:
         dialect = self.opened.dialect
         is_predictions = table == "predictions"
         patterns = _PATTERNS if is_predictions else ("dataset_name",)
-        tests, values = matching(dialect, filters, patterns)
+        # Folds may be given as numbers, and all but branches are text.
+        texts = {
+            name: value if value is None or name == "branch_id" else str(value)
+            for name, value in filters.items()
+        }
+        tests, values = matching(dialect, texts, patterns)
         if is_predictions:
             # A column of their pipelines.
             of_run = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"

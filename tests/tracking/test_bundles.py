@@ -425,7 +425,9 @@ def test_arguments_of_predict_are_checked(store, tmp_path):
         predict(data=X, chain_id=ids.chain, workspace_path=tmp_path / "none")
     with pytest.raises(KeyError, match="Chain not found"):
         predict(data=X, chain_id="x", workspace_path=workspace)
-    for data in (X, (X, Y), {"X": X}):
+    with pytest.raises(ValueError, match="not a list of rows of one length"):
+        predict(data=[[1, 2], [3]], chain_id=ids.chain, workspace_path=workspace)
+    for data in (X, (X, Y), {"X": X}, X.tolist()):
         found = predict(data=data, chain_id=ids.chain, workspace_path=workspace)
         assert found.metadata == {"chain_id": ids.chain}
         assert found.model_name == "samples.Mean"

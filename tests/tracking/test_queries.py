@@ -162,6 +162,17 @@ def test_filters_are_anded_and_patterns_match(scored):
     assert scored.query_predictions(run_id="%").is_empty()
 
 
+def test_folds_and_names_may_be_asked_for_by_numbers(store):
+    run = store.begin_run("r", {}, [])
+    pipeline = store.begin_pipeline(run, "p", {}, [], "7", None)
+    chain = store.save_chain(pipeline, [], 1, "M", "", "per_fold", {}, {})
+    for fold in ("0", "1", "avg"):
+        store.save_prediction(**predict_args(pipeline, chain, fold_id=fold, dataset_name="7"))
+    assert store.query_predictions(fold_id=1)["fold_id"].to_list() == ["1"]
+    assert len(store.get_chain_predictions(chain, fold_id=0)) == 1
+    assert len(store.list_pipelines(dataset_name=7)) == 1
+
+
 def test_the_newest_come_first_and_pages_fit_together(scored):
     everything = scored.query_predictions()
     assert everything["fold_id"][0] == "corn_5"

@@ -91,3 +91,5 @@ def test_an_id_is_found_by_how_it_begins(store):
     for prefix, error in ((first[:common], "more than one"), ("zz", "not found"), ("", "more")):
         with pytest.raises(KeyError, match=error):
             store.find_id("run", prefix)
+    with pytest.raises(ValueError, match="choose one of run, pipeline, chain, prediction"):
+        store.find_id("template", first)
