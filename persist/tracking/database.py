@@ -50,8 +50,8 @@ class Opened:
     ----------
     path : pathlib.Path or str
         The folder of the workspace, or the URL of the database without its password.
-    location : path or str
-        The folder or URL as it was given.
+    location : str
+        The folder, or the URL as it was given.
     files : ArtifactFiles
         The files of the artifacts.
     dialect : Dialect
@@ -69,14 +69,15 @@ class Opened:
         self.engine = _check_engine(engine)
         self.timeout = timeout
         self.is_closed = False
-        self.location = location
+        # The working directory may change before the store is used again.
+        self.location = str(location) if is_url(location) else os.path.abspath(location)
         self.options: dict[str, Any] = {"artifacts": artifacts, "storage_options": storage_options}
         self.path: Path | str
         self._shared: Database
         if is_url(location):
             from persist.tracking.postgres import PostgresDatabase
 
-            self._shared = PostgresDatabase.of(str(location), artifacts, storage_options)
+            self._shared = PostgresDatabase.of(self.location, artifacts, storage_options)
             self.path = self._shared.path
         elif artifacts is not None or storage_options is not None:
             raise ArgumentError(
@@ -84,7 +85,7 @@ class Opened:
                 "that folder; leave out artifacts and storage_options"
             )
         else:
-            self.path = Path(location)
+            self.path = Path(self.location)
             folder = self.path / "artifacts"
             with contextlib.suppress(PermissionError):
                 folder.mkdir(parents=True, exist_ok=True)

@@ -100,6 +100,11 @@ def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0
         except duckdb.Error as error:
             text = str(error)
             if not _LOCKED.search(text):
+                if is_new:
+                    raise StoreError(
+                        f"cannot make a store at {path}: {error}; choose another folder, as DuckDB "
+                        "does not take every name"
+                    ) from error
                 if isinstance(error, damage) or _CORRUPT.search(text):
                     advice = _ADVICE if _LOG in text else ""
                     raise DamagedError(

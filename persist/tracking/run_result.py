@@ -282,8 +282,7 @@ class RunResult:
 
     def _entries(self) -> list[dict[str, Any]]:
         table: Any = self.store.query_predictions(run_id=self.run_id, engine="arrow")
-        where = self.store.workspace_path
-        where = where if isinstance(where, str) else str(where.resolve())
+        where = str(self.store.workspace_path)
         return [
             {"id": entry["prediction_id"], **entry, "workspace_path": where}
             for entry in table.to_pylist()
