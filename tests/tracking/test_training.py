@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import runpy
 import warnings
 
 import numpy
@@ -774,6 +775,20 @@ def test_targets_of_pandas_own_types_are_those_of_numpy(train, dtype):
     found = result.store.get_prediction_arrays(entry["id"])
     given = numpy.asarray(y).astype(str)[found["sample_indices"]]
     numpy.testing.assert_array_equal(found["y_true"].astype(str), given)
+
+
+def test_targets_may_be_one_column_while_they_are_fitted(train, tmp_path):
+    both = numpy.column_stack([Y, 3 * X[:, 0] + 1])
+    result = train([{"y_processing": PCA(1)}, Ridge()], (X, both))
+    model = TransformedTargetRegressor(Ridge(), transformer=PCA(1), check_inverse=False)
+    expected = cross_validate(model, X, both, cv=KFold(4), scoring="neg_root_mean_squared_error")[
+        "test_score"
+    ]
+    assert fold_scores(result, "rmse") == pytest.approx(-expected)
+    wanted = model.fit(X, both).predict(X)
+    numpy.testing.assert_allclose(predict(result.best, X).values, wanted, rtol=1e-12)
+    namespace = runpy.run_path(str(result.export(tmp_path / "model.n4a.py")))
+    numpy.testing.assert_allclose(namespace["predict"](X), wanted, rtol=1e-12)
 
 
 def test_masked_cells_are_missing_ones(train):
