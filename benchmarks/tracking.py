@@ -27,8 +27,7 @@ from benchmarks.compare import MEGABYTE, ratio, rounds
 from benchmarks.measure import cpu_time, medians
 from benchmarks.table import Row
 from persist.tracking import WorkspaceStore
-from persist.tracking.columns import TABLES
-from persist.tracking.schema import create_schema
+from persist.tracking.schema import TABLES, create_schema
 from tests.tracking.server import NEEDED, serve
 
 __all__ = ["GROUPS"]

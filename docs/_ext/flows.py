@@ -95,7 +95,7 @@ def train(folder: str) -> list[Step]:
     import numpy
     from sklearn.linear_model import Ridge
 
-    from persist.tracking import run
+    from persist.tracking import WorkspaceStore, run
 
     data = numpy.random.default_rng(0).random((20, 3))
 
@@ -103,6 +103,8 @@ def train(folder: str) -> list[Step]:
         run([Ridge()], (data, data.sum(axis=1)), workspace_path=folder, verbose=0, cv=2)
 
     act()
+    # A connection that lingers would be used again, or not: that depends on the time.
+    WorkspaceStore(folder).close()
     return traced(act)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from persist.errors import DamagedError, MissingExtraError
 from persist.files import temporary_beside
 from persist.files.digest import digest_pieces
-from persist.tracking.encodings import extension_of
+from persist.tracking.encodings import EXTENSIONS
 from persist.tracking.errors import ArgumentError, DataNotFoundError, StoreError
 from persist.tracking.optional import import_optional
 from persist.urls import without_password
@@ -33,7 +33,7 @@ _PORTABLE = re.compile(r"[^/\\:*?\"<>|]+(?:/[^/\\:*?\"<>|]+)*")
 
 def name_of(digest: str, format: str) -> str:
     """Return the name of the file of an artifact."""
-    return f"{digest[:2]}/{digest}.{extension_of(format)}"
+    return f"{digest[:2]}/{digest}.{EXTENSIONS.get(format, 'bin')}"
 
 
 class ArtifactFiles(abc.ABC):

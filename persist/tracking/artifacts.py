@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,11 @@ from persist.tracking.times import new_id, now
 __all__ = ["Artifacts"]
 
 
+@dataclass(frozen=True, eq=False)
 class Artifacts:
     """Keeps artifacts; see `WorkspaceStore`."""
 
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+    opened: Opened
 
     def save_artifact(
         self, obj: Any, operator_class: str | None, artifact_type: str | None, format: str
@@ -53,17 +55,7 @@ class Artifacts:
                 stacklevel=3,
             )
         pieces = encodings.encode(obj, format)
-        return self._save(pieces, operator_class, artifact_type, format, {})
-
-    def save_encoded_artifact(
-        self,
-        pieces: list[bytes],
-        operator_class: str | None,
-        artifact_type: str | None,
-        format: str,
-    ) -> str:
-        """Store an object that was encoded elsewhere, in pieces; see `save_artifact`."""
-        return self._save(pieces, operator_class, artifact_type, format, {})
+        return self.save_encoded_artifact(pieces, operator_class, artifact_type, format)
 
     def save_artifact_with_cache_key(
         self,
@@ -78,7 +70,7 @@ class Artifacts:
         """Store an object as `save_artifact` does, to be found by what it was made from."""
         keys = _cache_keys(chain_path_hash, input_data_hash, dataset_hash)
         pieces = encodings.encode(obj, format)
-        return self._save(pieces, operator_class, artifact_type, format, keys)
+        return self.save_encoded_artifact(pieces, operator_class, artifact_type, format, keys)
 
     def register_existing_artifact(
         self,
@@ -110,8 +102,8 @@ class Artifacts:
         str
             The id.
         """
-        self._opened.files.path(path)
-        with self._opened.changing() as changes:
+        self.opened.files.path(path)
+        with self.opened.changing() as changes:
             if not changes.has("artifacts", artifact_id):
                 row = {
                     "artifact_path": path,
@@ -149,7 +141,7 @@ class Artifacts:
         KeyError
             If the artifact is unknown.
         """
-        return self._opened.files.path(self._artifact(artifact_id)[0])
+        return self.opened.files.path(self._artifact(artifact_id)[0])
 
     def update_artifact_cache_key(
         self,
@@ -160,7 +152,7 @@ class Artifacts:
     ) -> None:
         """Record what an artifact was made from."""
         keys = _cache_keys(chain_path_hash, input_data_hash, dataset_hash)
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             changes.update("artifacts", artifact_id, keys)
 
     def find_cached_artifact(self, chain_path_hash: str, input_data_hash: str) -> str | None:
@@ -170,38 +162,43 @@ class Artifacts:
             "AND ref_count > 0 ORDER BY created_at DESC NULLS LAST LIMIT 1",
             [chain_path_hash, input_data_hash],
         )
-        found = self._opened.column(newest)
+        found = self.opened.column(newest)
         return str(found[0]) if found else None
 
     def invalidate_dataset_cache(self, dataset_hash: str) -> int:
         """Forget what was made from a data set, and return of how many artifacts."""
-        with self._opened.changing() as changes:
-            with self._opened.reading():
+        with self.opened.changing() as changes:
+            with self.opened.reading():
                 statement = select("artifacts", ["artifact_id"], {"dataset_hash": dataset_hash})
-                found = self._opened.column(statement)
+                found = self.opened.column(statement)
             for artifact_id in found:
                 changes.update("artifacts", artifact_id, _cache_keys(None, None, None))
         return len(found)
 
-    def _save(
+    def save_encoded_artifact(
         self,
         pieces: list[bytes],
         operator_class: str | None,
         artifact_type: str | None,
         format: str,
-        keys: dict[str, str | None],
+        keys: Mapping[str, str | None] | None = None,
     ) -> str:
+        """Store an object that was encoded elsewhere, in pieces; see `save_artifact`.
+
+        The `keys` are further columns of its row.
+        """
+        keys = keys or {}
         size, digest = digest_pieces(pieces)
-        files, name = self._opened.files, name_of(digest, format)
+        files, name = self.opened.files, name_of(digest, format)
         if files.is_shared:
             # Others write to the database meanwhile. They find it there, or collect it only after
             # a while.
             files.write(name, pieces)
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             found = changes.find_artifact(digest, format)
             if found is not None:
-                name, count = found.artifact_path, found.ref_count
-                changes.update("artifacts", found.artifact_id, {"ref_count": count + 1, **keys})
+                artifact_id, name, count = found
+                changes.update("artifacts", artifact_id, {"ref_count": count + 1, **keys})
             else:
                 row = {
                     "artifact_path": name,
@@ -212,16 +209,16 @@ class Artifacts:
                     "size_bytes": size,
                     **keys,
                 }
-                found_id = _insert(changes, new_id(), row, is_new=True)
+                artifact_id = _insert(changes, new_id(), row, is_new=True)
             # The file first: a row never refers to nothing.
             if files.write(name, pieces) and found is None and not files.is_shared:
                 changes.new_files.append(name)
-        return found_id if found is None else found.artifact_id
+        return artifact_id
 
     def _artifact(self, artifact_id: str) -> tuple[str, str, str]:
         """Return the path, digest and format of an artifact."""
         columns = ("artifact_path", "content_hash", "format")
-        found = self._opened.rows(select("artifacts", columns, {"artifact_id": artifact_id}))
+        found = self.opened.rows(select("artifacts", columns, {"artifact_id": artifact_id}))
         if not found:
             raise RecordNotFoundError(f"Unknown artifact: {artifact_id}")
         path, digest, format = found[0]
@@ -229,9 +226,9 @@ class Artifacts:
 
     def read(self, artifact_id: str) -> tuple[bytes, str]:
         """Return the bytes of an artifact, checked against its digest, and its format."""
-        with self._opened.reading():
+        with self.opened.reading():
             path, digest, format = self._artifact(artifact_id)
-            return self._opened.files.read(path, digest), format
+            return self.opened.files.read(path, digest), format
 
 
 def _insert(changes: Batch, key: str, row: dict[str, Any], is_new: bool) -> str:

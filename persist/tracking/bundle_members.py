@@ -93,7 +93,8 @@ class BundleMembers:
             ValueError,
         ) as error:
             raise DamagedError(f"{self.path} is damaged, in {name}: {error}") from error
-        wanted = self._digests().get(name)
+        digests = self.manifest.get(DIGESTS)
+        wanted = digests.get(name) if isinstance(digests, dict) else None
         if wanted is not None and digest_pieces([data]).sha256 != wanted:
             raise DamagedError(f"{self.path} is damaged: {name} is not what was written")
         return data
@@ -121,10 +122,6 @@ class BundleMembers:
         return {
             name: digest_pieces([self.read(name)]).sha256 for name in self.names if name != MANIFEST
         }
-
-    def _digests(self) -> Mapping[str, str]:
-        found = self.manifest.get(DIGESTS)
-        return found if isinstance(found, dict) else {}
 
 
 SIGNATURE = "persist_signature"

@@ -137,10 +137,11 @@ def _pipeline_document(chain: Mapping[str, Any], shift: int) -> dict[str, Any]:
 def _manifest(chain: Mapping[str, Any], parts: list[Part], shift: int) -> dict[str, Any]:
     refit = any(part.fold in FINAL_FOLDS for part in parts)
     now = datetime.now(timezone.utc).isoformat()
+    found = environment([str(chain["model_class"]).partition(".")[0]])
     return {
         "bundle_format_version": "1.0",
         "persist_version": __version__,
-        "environment": _versions(chain),
+        "environment": {name: found[name] for name in ("python", "platform", "packages")},
         "created_at": now,
         "exported_at": now,
         "source_type": "chain",
@@ -154,12 +155,6 @@ def _manifest(chain: Mapping[str, Any], parts: list[Part], shift: int) -> dict[s
         "fold_strategy": "single_refit" if refit else chain["fold_strategy"],
         "has_refit": refit,
     }
-
-
-def _versions(chain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the versions of Python and of the packages that the bundle needs."""
-    found = environment([str(chain["model_class"]).partition(".")[0]])
-    return {name: found[name] for name in ("python", "platform", "packages")}
 
 
 def _json(value: Any) -> bytes:

@@ -12,10 +12,10 @@ import numpy
 
 from persist.errors import DamagedError
 from persist.tracking.artifact_files import ArtifactFiles
-from persist.tracking.columns import ALL_TABLES, LABELS, METRICS, PARENTS, PENDING, TABLES
 from persist.tracking.encodings import FILE
 from persist.tracking.engine import Connection
 from persist.tracking.errors import ArgumentTypeError, StoreError, constraint_error
+from persist.tracking.schema import ALL_TABLES, LABELS, METRICS, PARENTS, PENDING, TABLES
 from persist.tracking.statements import Statement, select
 from persist.tracking.values import encode_row, encode_values
 

@@ -50,8 +50,12 @@ class Opened:
     ----------
     path : pathlib.Path or str
         The folder of the workspace, or the URL of the database without its password.
-    location : path or str
-        The folder or URL as it was given.
+    location : str
+        The folder, or the URL as it was given.
+    files : ArtifactFiles
+        The files of the artifacts.
+    dialect : Dialect
+        The words in which the database differs from others.
     """
 
     def __init__(
@@ -65,14 +69,15 @@ class Opened:
         self.engine = _check_engine(engine)
         self.timeout = timeout
         self.is_closed = False
-        self.location = location
+        # The working directory may change before the store is used again.
+        self.location = str(location) if is_url(location) else os.path.abspath(location)
         self.options: dict[str, Any] = {"artifacts": artifacts, "storage_options": storage_options}
         self.path: Path | str
         self._shared: Database
         if is_url(location):
             from persist.tracking.postgres import PostgresDatabase
 
-            self._shared = PostgresDatabase.of(str(location), artifacts, storage_options)
+            self._shared = PostgresDatabase.of(self.location, artifacts, storage_options)
             self.path = self._shared.path
         elif artifacts is not None or storage_options is not None:
             raise ArgumentError(
@@ -80,18 +85,15 @@ class Opened:
                 "that folder; leave out artifacts and storage_options"
             )
         else:
-            self.path = Path(location)
+            self.path = Path(self.location)
             folder = self.path / "artifacts"
             with contextlib.suppress(PermissionError):
                 folder.mkdir(parents=True, exist_ok=True)
             database = os.path.realpath(self.path / "store.duckdb")
             self._shared = FileDatabase.at(database, LocalArtifactFiles(folder))
         self._shared.prepare(timeout)
-
-    @property
-    def files(self) -> ArtifactFiles:
-        """The files of the artifacts."""
-        return self._shared.files
+        self.files = self._shared.files
+        self.dialect = self._shared.dialect
 
     @property
     def database(self) -> Database:
@@ -111,11 +113,6 @@ class Opened:
         if not self.is_closed:
             self.is_closed = True
             self._shared.release()
-
-    @property
-    def dialect(self) -> Dialect:
-        """The words of the database in which it differs from others."""
-        return self._shared.dialect
 
     def reading(self) -> contextlib.AbstractContextManager[Connection]:
         """Context manager that yields a connection to read from."""
@@ -167,7 +164,7 @@ class Database(abc.ABC):
     dialect: Dialect
     files: ArtifactFiles
     _batch: Batch | None
-    _joined: _Joined | None
+    _joined: contextlib.AbstractContextManager[Batch]  # further changes of the thread of a batch
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -241,30 +238,29 @@ class Database(abc.ABC):
             If others do not finish in time.
         """
         # The thread of a batch has the mutex, and no other can get it.
-        if self._joined is not None and self._mutex.acquire(blocking=False):
-            if self._joined is not None:
-                return self._joined
-            # That of another thread has just ended.
-            self._mutex.release()
+        if self._batch is not None and self._mutex.acquire(blocking=False):
+            try:
+                # That of another thread may just have ended.
+                if self._batch is not None:
+                    return self._joined
+            finally:
+                self._mutex.release()
         return self._committing(timeout)
 
     @contextlib.contextmanager
     def _committing(self, timeout: float) -> Iterator[Batch]:
-        with self._mutex:
-            if self._batch is not None:
-                yield self._batch
-                return
-            with self._opened(True, timeout) as connection:
-                batch = Batch(connection, self.files)
-                self._batch, self._joined = batch, _Joined(self._mutex, batch)
-                try:
-                    yield batch
-                    batch.commit()
-                except BaseException:
-                    batch.discard()
-                    raise
-                finally:
-                    self._batch = self._joined = None
+        with self._mutex, self._opened(True, timeout) as connection:
+            batch = self._batch = Batch(connection, self.files)
+            # Not a generator, which takes several times as long.
+            self._joined = contextlib.nullcontext(batch)
+            try:
+                yield batch
+                batch.commit()
+            except BaseException:
+                batch.discard()
+                raise
+            finally:
+                self._batch = None
 
     @property
     def is_in_batch(self) -> bool:
@@ -282,7 +278,6 @@ class Database(abc.ABC):
         self._connection: Any = None
         self._is_open = False
         self._batch = None
-        self._joined = None
 
     @abc.abstractmethod
     def _opened(self, writes: bool, timeout: float) -> contextlib.AbstractContextManager[Any]:
@@ -385,10 +380,14 @@ class FileDatabase(Database):
                 f"This process was forked while its parent had {self.path} open, and cannot open "
                 "it: fork outside of a batch, or start processes by spawn"
             )
-        self._turn = self._wait(writes, timeout)
         try:
-            raw = connect(self.path, writes=writes, create=create, timeout=timeout)
-            self._connection = Connection(self.path, raw)
+            self._turn = self._queue.wait(writes=writes, timeout=timeout)
+        except OSError as error:
+            # Where nothing can be written, nobody is kept from anything either.
+            if writes or isinstance(error, TimeoutError):
+                raise
+        try:
+            self._connection = connect(self.path, writes=writes, create=create, timeout=timeout)
             self._writes = writes
             self._identity = identity_of(self.path)
             self._opened_at = time.monotonic()
@@ -402,15 +401,6 @@ class FileDatabase(Database):
         except BaseException:
             self._close()
             raise
-
-    def _wait(self, writes: bool, timeout: float) -> Turn | None:
-        try:
-            return self._queue.wait(writes=writes, timeout=timeout)
-        except OSError as error:
-            # Where nothing can be written, nobody is kept from anything either.
-            if writes or isinstance(error, TimeoutError):
-                raise
-            return None
 
     def _close(self) -> None:
         self._writes = False
@@ -452,23 +442,6 @@ class FileDatabase(Database):
                 return
             finally:
                 self._mutex.release()
-
-
-class _Joined:
-    """A batch that further changes of its thread join, which holds its mutex once more.
-
-    A class, as the context manager of a generator takes several times as long.
-    """
-
-    def __init__(self, mutex: threading.RLock, batch: Batch) -> None:
-        self._mutex = mutex
-        self._batch = batch
-
-    def __enter__(self) -> Batch:
-        return self._batch
-
-    def __exit__(self, *reason: object) -> None:
-        self._mutex.release()
 
 
 def _check_engine(engine: str) -> str:

@@ -10,10 +10,12 @@ from persist.archive import Archive, restore
 from persist.tracking.errors import StoreError
 from persist.tracking.optional import import_optional
 
-__all__ = ["FILE", "ITEM", "OBJECT_FORMATS", "decode", "encode", "extension_of"]
+__all__ = ["EXTENSIONS", "FILE", "ITEM", "OBJECT_FORMATS", "decode", "encode"]
 
-_EXTENSIONS = {"joblib": "joblib", "pickle": "pkl", "cloudpickle": "pkl", "archive": "py"}
-OBJECT_FORMATS = tuple(_EXTENSIONS)
+EXTENSIONS = {"joblib": "joblib", "pickle": "pkl", "cloudpickle": "pkl", "archive": "py"}
+"""The extensions of the files of each format; those of others are called ``bin``."""
+
+OBJECT_FORMATS = tuple(EXTENSIONS)
 """What objects can be stored as; older stores call some others, which are pickles."""
 
 ITEM = "item"
@@ -21,11 +23,6 @@ ITEM = "item"
 
 FILE = "file"
 """The format of bytes that are kept as they are."""
-
-
-def extension_of(format: str) -> str:
-    """Return the extension of the files of a format."""
-    return _EXTENSIONS.get(format, "bin")
 
 
 class _Pieces(list[bytes]):

@@ -16,10 +16,9 @@ from typing import Any
 import numpy
 
 from persist.errors import DamagedError, LockTimeout
-from persist.tracking.columns import ALL_TABLES
 from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
-from persist.tracking.schema import create_schema, has_schema
+from persist.tracking.schema import ALL_TABLES, create_schema, has_schema, table_ddl
 from persist.tracking.statements import Dialect, Statement, Transactional
 
 __all__ = ["Connection", "connect"]
@@ -65,8 +64,8 @@ DIALECT = Dialect(
 """The words of DuckDB."""
 
 
-def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Any:
-    """Open a database, and return a connection of duckdb.
+def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Connection:
+    """Open a database.
 
     Nobody else can have it open if it `writes`. The `timeout`, in s, is for a program that has it
     open outside of the queue.
@@ -89,10 +88,23 @@ def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0
     damage = (duckdb.IOException, duckdb.SerializationException, duckdb.PermissionException)
     while True:
         try:
-            return _opened(path, writes, is_new)
+            try:
+                config = {**_CONFIG, **_NEW} if is_new else _CONFIG
+                raw = duckdb.connect(path, read_only=not writes, config=config)
+            except duckdb.ConnectionException:
+                # This process has it open with options of its own.
+                raw = duckdb.connect(path)
+            # Times that have a zone are returned in this one.
+            raw.execute("SET TimeZone = 'UTC'")
+            return Connection(path, raw)
         except duckdb.Error as error:
             text = str(error)
             if not _LOCKED.search(text):
+                if is_new:
+                    raise StoreError(
+                        f"cannot make a store at {path}: {error}; choose another folder, as DuckDB "
+                        "does not take every name"
+                    ) from error
                 if isinstance(error, damage) or _CORRUPT.search(text):
                     advice = _ADVICE if _LOG in text else ""
                     raise DamagedError(
@@ -104,19 +116,6 @@ def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0
                 pid = int(holder[1]) if holder else None
                 raise LockTimeout(path, pid, None, timeout) from error
         time.sleep(_PAUSE)
-
-
-def _opened(path: str, writes: bool, is_new: bool) -> Any:
-    duckdb = import_optional("duckdb")
-    config = {**_CONFIG, **_NEW} if is_new else _CONFIG
-    try:
-        connection = duckdb.connect(path, read_only=not writes, config=config)
-    except duckdb.ConnectionException:
-        # This process has it open with options of its own.
-        connection = duckdb.connect(path)
-    # Times that have a zone are returned in this one.
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
 
 
 class Connection(Transactional):
@@ -162,13 +161,13 @@ class Connection(Transactional):
         """Return the rows of a statement."""
         # DuckDB 2 wants each result to be read to its end before the next query.
         with self._translating():
-            found: Rows = self._execute(*statement).fetchall()
+            found: Rows = self._raw.execute(statement.text, list(statement.values)).fetchall()
         return found
 
     def records(self, statement: Statement) -> list[dict[str, Any]]:
         """Return the rows of a statement as dicts."""
         with self._translating():
-            cursor = self._execute(*statement)
+            cursor = self._raw.execute(statement.text, list(statement.values))
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -234,12 +233,8 @@ class Connection(Transactional):
 
     def _create(self, name: str) -> None:
         self._tables[name] = True
-        key, *others = ALL_TABLES[name].columns
-        columns = ", ".join(f"{column.name} {column.type} NOT NULL" for column in others)
         self._execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
-        self._execute(
-            f"CREATE TABLE IF NOT EXISTS {name} ({key.name} {key.type} PRIMARY KEY, {columns})"
-        )
+        self._execute(table_ddl(ALL_TABLES[name]))
 
 
 def _arrow_table(table: str, rows: Sequence[Sequence[Any]]) -> Any:

@@ -37,12 +37,13 @@ def environment(modules: Iterable[str] = ()) -> dict[str, Any]:
         ``command_line``, ``folder``; and ``time``.
     """
     script = _script()
+    tree = (work_tree(os.path.dirname(script)) if script else None) or work_tree(os.getcwd())
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "persist": __version__,
         "packages": _packages({*_ALWAYS, *(name.partition(".")[0] for name in modules)}),
-        "git": (_git(os.path.dirname(script)) if script else None) or _git(os.getcwd()),
+        "git": None if tree is None else {"commit": tree.commit, "clean": tree.clean},
         "script": script,
         "command_line": [without_password(word) for word in sys.argv],
         "folder": os.getcwd(),
@@ -96,11 +97,6 @@ def _script() -> str | None:
         if found:
             return os.path.abspath(str(found))
     return None
-
-
-def _git(folder: str) -> dict[str, Any] | None:
-    tree = work_tree(folder)
-    return None if tree is None else {"commit": tree.commit, "clean": tree.clean}
 
 
 def this_process() -> dict[str, Any]:

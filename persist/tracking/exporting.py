@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from persist.files import replace_file, temporary_beside
 from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.bundle_writing import Part, write_bundle
-from persist.tracking.columns import TABLES
 from persist.tracking.database import Opened
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.fitted import (
@@ -28,6 +28,7 @@ from persist.tracking.fitted import (
 from persist.tracking.optional import import_optional
 from persist.tracking.package import write_package
 from persist.tracking.queries import Queries
+from persist.tracking.schema import TABLES
 from persist.tracking.script import write_script
 from persist.tracking.statements import select
 
@@ -51,6 +52,7 @@ _OF_PIPELINE = (
 )
 
 
+@dataclass(frozen=True, eq=False)
 class Exports:
     """Loads chains, and exports them, runs and predictions; see `WorkspaceStore`.
 
@@ -58,10 +60,9 @@ class Exports:
     whole, and return the path. A suffix is added where there is none.
     """
 
-    def __init__(self, opened: Opened, artifacts: Artifacts, queries: Queries) -> None:
-        self._opened = opened
-        self._artifacts = artifacts
-        self._queries = queries
+    opened: Opened
+    artifacts: Artifacts
+    queries: Queries
 
     def replay_chain(
         self,
@@ -96,13 +97,13 @@ class Exports:
 
     def load_chain(self, chain_id: str) -> FittedChain:
         """Return a chain with its fitted steps and models; see `replay_chain`."""
-        with self._opened.reading():
+        with self.opened.reading():
             chain = self._known_chain(chain_id)
             models = _predicting_models(chain)
             loaded: dict[str, tuple[bytes, str]] = {}
             shared = step_artifacts(chain)
             for key in [*models.values(), *(key for ids in shared.values() for key in ids)]:
-                loaded[key] = self._artifacts.read(key)
+                loaded[key] = self.artifacts.read(key)
         model_step = chain["model_step_idx"]
         steps = [
             FittedStep(
@@ -147,9 +148,9 @@ class Exports:
         """
         if format not in FORMATS:
             raise ArgumentError(
-                f"Unsupported bundle format: {format!r}; choose one of {', '.join(FORMATS)}"
+                f"Unsupported bundle format: {format}; choose one of {', '.join(FORMATS)}"
             )
-        with self._opened.reading():
+        with self.opened.reading():
             chain = self._known_chain(chain_id)
             if format == "n4a":
                 parts = self._parts(chain)
@@ -181,7 +182,7 @@ class Exports:
         KeyError
             If the pipeline is unknown.
         """
-        pipeline = self._queries.known("pipelines", pipeline_id)
+        pipeline = self.queries.known("pipelines", pipeline_id)
         path = _prepared(output_path, ".json")
         with replace_file(path) as file:
             json.dump(pipeline["expanded_config"], file, indent=2, ensure_ascii=False)
@@ -196,11 +197,11 @@ class Exports:
             If the run is unknown.
         """
         yaml = import_optional("yaml")
-        with self._opened.reading():
-            run = self._queries.known("runs", run_id)
+        with self.opened.reading():
+            run = self.queries.known("runs", run_id)
             order = self._oldest_first("pipelines")
             ids = select("pipelines", ("pipeline_id",), {"run_id": run_id}, order=order)
-            pipelines = [self._pipeline_document(key) for key in self._opened.column(ids)]
+            pipelines = [self._pipeline_document(key) for key in self.opened.column(ids)]
         document = {name: _iso(run[name]) for name in _OF_RUN}
         document["pipelines"] = pipelines
         path = _prepared(output_path, ".yaml")
@@ -224,7 +225,7 @@ class Exports:
             If a filter is unknown.
         """
         parquet = import_optional("pyarrow.parquet")
-        table = _without_zone(self._queries.query_predictions(**{**filters, "engine": "arrow"}))
+        table = _without_zone(self.queries.query_predictions(**{**filters, "engine": "arrow"}))
         path = _prepared(output_path, ".parquet")
         with temporary_beside(path) as temporary:
             parquet.write_table(table, temporary)
@@ -232,7 +233,7 @@ class Exports:
 
     def _known_chain(self, chain_id: str) -> dict[str, Any]:
         """Return what is recorded of a chain that can predict; see `replay_chain`."""
-        chain = self._queries.known("chains", chain_id)
+        chain = self.queries.known("chains", chain_id)
         if not fold_models(chain):
             raise StoreError("Chain has no fold model artifacts")
         if all(step.get("step_idx") != chain["model_step_idx"] for step in chain["steps"]):
@@ -250,7 +251,7 @@ class Exports:
         found += [(key, chain["model_step_idx"], fold) for fold, key in models.items()]
         artifacts = {"artifact_id": [key for key, _, _ in found]}
         classes = dict(
-            self._opened.rows(select("artifacts", ("artifact_id", "operator_class"), artifacts))
+            self.opened.rows(select("artifacts", ("artifact_id", "operator_class"), artifacts))
         )
         return [
             Part(
@@ -258,22 +259,22 @@ class Exports:
                 step,
                 fold,
                 (classes.get(key) or chain["model_class"]).rpartition(".")[2],
-                *self._artifacts.read(key),
+                *self.artifacts.read(key),
             )
             for key, step, fold in found
         ]
 
     def _oldest_first(self, table: str) -> str:
-        return f"created_at, {self._opened.dialect.insertion_order(table)}"
+        return f"created_at, {self.opened.dialect.insertion_order(table)}"
 
     def _pipeline_document(self, pipeline_id: str) -> dict[str, Any]:
-        pipeline = self._queries.known("pipelines", pipeline_id)
+        pipeline = self.queries.known("pipelines", pipeline_id)
         names = [column.name for column in TABLES["chains"].columns]
         order = self._oldest_first("chains")
         chains = select("chains", names, {"pipeline_id": pipeline_id}, order=order)
         return {
             **{name: _iso(pipeline[name]) for name in _OF_PIPELINE},
-            "chains": [dict(zip(names, row, strict=True)) for row in self._opened.rows(chains)],
+            "chains": [dict(zip(names, row, strict=True)) for row in self.opened.rows(chains)],
         }
 
 
@@ -326,8 +327,6 @@ class BundleGenerator:
             raise StoreError(
                 "Exporting from a chain needs a store: BundleGenerator(…, store=store)"
             )
-        if fmt not in FORMATS:
-            raise ArgumentError(f"Unsupported bundle format: {fmt}")
         return self.store.export_chain(chain_id, Path(output_path), format=fmt)
 
 

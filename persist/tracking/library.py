@@ -8,7 +8,7 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from persist.names import is_device_name
 from persist.tracking.encodings import decode, encode
 from persist.tracking.errors import ArgumentError, DataNotFoundError, TakenError, UntrustedError
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import described
+from persist.tracking.training.plan import described
 
 __all__ = ["PipelineLibrary"]
 
@@ -77,7 +77,7 @@ class PipelineLibrary:
         name: str,
         category: str = "general",
         description: str = "",
-        tags: Iterable[str] | None = None,
+        tags: Iterable[str] | str | None = None,
         metrics: Mapping[str, Any] | None = None,
         notes: str = "",
         overwrite: bool = False,
@@ -110,13 +110,12 @@ class PipelineLibrary:
         ArchiveError
             If an object in the configuration has no form as source.
         """
-        folder = self._folder(name, category)
         now = datetime.now(timezone.utc).isoformat()
         metadata = {
             "name": name,
             "category": category,
             "description": description,
-            "tags": list(tags or ()),
+            "tags": _tags(tags),
             "metrics": dict(metrics or {}),
             "notes": notes,
             "created_at": now,
@@ -130,12 +129,11 @@ class PipelineLibrary:
         }
         if not _is_json(pipeline_config):
             files[_SOURCE] = b"".join(encode(pipeline_config, "archive")).decode()
-        with self._locked():
-            _check_free(folder, name, category, overwrite)
-            with _replaced(folder) as new:
-                os.mkdir(new)
-                for file, text in files.items():
-                    write_text(os.path.join(new, file), text)
+        folder = self._folder(name, category)
+        with self._written(folder, name, overwrite) as new:
+            os.mkdir(new)
+            for file, text in files.items():
+                write_text(os.path.join(new, file), text)
         return folder
 
     def load_template(self, name: str, category: str | None = None) -> Any:
@@ -159,7 +157,7 @@ class PipelineLibrary:
         return found
 
     def list_templates(
-        self, category: str | None = None, tags: Iterable[str] | None = None
+        self, category: str | None = None, tags: Iterable[str] | str | None = None
     ) -> list[dict[str, Any]]:
         """Return what is known of each template, by category and name.
 
@@ -170,7 +168,7 @@ class PipelineLibrary:
         tags : iterable of str, optional
             Only those that have one of these.
         """
-        wanted = None if tags is None else set(tags)
+        wanted = None if tags is None else set(_tags(tags))
         found = []
         for folder in self._folders(category):
             try:
@@ -198,7 +196,7 @@ class PipelineLibrary:
         name: str,
         category: str = "general",
         description: str = "",
-        tags: Iterable[str] | None = None,
+        tags: Iterable[str] | str | None = None,
         extract_metrics: bool = True,
     ) -> Path:
         """Keep the ``pipeline.json`` of a folder as a template.
@@ -292,14 +290,25 @@ class PipelineLibrary:
             except errors.UntrustedError as error:
                 raise UntrustedError(*error.args) from error
         folder = self._folder(name, category)
-        with self._locked():
-            _check_free(folder, str(name), category, overwrite)
-            with _replaced(folder) as new:
-                shutil.copytree(source, new)
+        with self._written(folder, name, overwrite) as new:
+            shutil.copytree(source, new)
         return folder
 
     def _folder(self, name: Any, category: Any) -> Path:
         return self.library_path / _checked_category(category) / _safe_name(name)
+
+    @contextmanager
+    def _written(self, folder: Path, name: Any, overwrite: bool) -> Iterator[str]:
+        """Context manager that yields a path to fill, which becomes the folder of a template."""
+        with self._locked():
+            if folder.exists() and not overwrite:
+                raise TakenError(
+                    f"Template '{name}' already exists in category '{folder.parent.name}'. "
+                    "Use overwrite=True to replace."
+                )
+            folder.parent.mkdir(exist_ok=True)
+            with replace_folder(str(folder)) as new:
+                yield new
 
     def _folders(self, category: str | None) -> Iterator[Path]:
         chosen = None if category is None else _checked_category(category)
@@ -333,18 +342,9 @@ class PipelineLibrary:
         return sorted(folder for folder in found if folder.is_dir() and folder.name[0] != ".")
 
 
-def _check_free(folder: Path, name: str, category: str, overwrite: bool) -> None:
-    if folder.exists() and not overwrite:
-        raise TakenError(
-            f"Template '{name}' already exists in category '{category}'. "
-            "Use overwrite=True to replace."
-        )
-
-
-def _replaced(folder: Path) -> AbstractContextManager[str]:
-    """Put a folder in place that the block makes; the caller holds the lock."""
-    folder.parent.mkdir(exist_ok=True)
-    return replace_folder(str(folder))
+def _tags(tags: Iterable[str] | str | None) -> list[str]:
+    """Return tags as a list; text is one of them, and not its letters."""
+    return [tags] if isinstance(tags, str) else list(tags or ())
 
 
 def _is_json(config: Any) -> bool:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from persist.errors import DamagedError
-from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
 from persist.tracking.database import Opened
 from persist.tracking.errors import DataNotFoundError, StoreError
+from persist.tracking.schema import ALL_TABLES, PENDING, TABLES
 from persist.tracking.statements import Statement, count_rows, select
 
 if TYPE_CHECKING:

@@ -20,11 +20,19 @@ import numpy
 
 from persist.errors import LockTimeout
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles, RemoteArtifactFiles
-from persist.tracking.columns import ALL_TABLES, PENDING, TABLES
 from persist.tracking.database import Database
 from persist.tracking.errors import ArgumentError, StoreError, constraint_error
 from persist.tracking.optional import import_optional
-from persist.tracking.schema import INDEXES, NATURAL_KEY, column_ddl, view_ddl
+from persist.tracking.schema import (
+    ALL_TABLES,
+    INDEXES,
+    NATURAL_KEY,
+    PENDING,
+    TABLES,
+    mean,
+    table_ddl,
+    view_ddl,
+)
 from persist.tracking.statements import Dialect, Statement, Transactional
 from persist.urls import is_url, without_password
 
@@ -212,15 +220,11 @@ class PostgresConnection(Transactional):
             self._execute("CREATE SCHEMA IF NOT EXISTS persist")
             for table in ALL_TABLES.values():
                 if table.name != PENDING:
-                    columns = ", ".join(
-                        column_ddl(c, c.name == table.key, _TYPES.get(c.type))
-                        for c in table.columns
-                    )
-                    self._execute(f"CREATE TABLE {table.name} ({columns})")
+                    self._execute(table_ddl(table, _TYPES))
             for name, target in INDEXES.items():
                 self._execute(f"CREATE INDEX {name} ON {target}")
             self._execute(f"{NATURAL_KEY} NULLS NOT DISTINCT")
-            self._execute(view_ddl("c.branch_path::text"))
+            self._execute(view_ddl("c.branch_path::text", mean))
             self._execute(f"CREATE TABLE {_SETTINGS} (name text PRIMARY KEY, value text NOT NULL)")
 
     def setting(self, name: str) -> str | None:
@@ -255,7 +259,7 @@ class PostgresConnection(Transactional):
             self._execute(f"SELECT pg_advisory_lock({_WRITERS})")
         except StoreError as error:
             reason = getattr(error.__cause__, "orig", None)
-            if not isinstance(reason, _errors().LockNotAvailable):
+            if not isinstance(reason, import_optional("psycopg.errors").LockNotAvailable):
                 raise
             self._execute("SET lock_timeout = DEFAULT")
             raise LockTimeout(self._path, None, None, timeout) from error
@@ -497,15 +501,11 @@ def _translated(path: str, error: Any, is_lost: bool) -> Exception:
         # Later statements of a batch fail with what SQLAlchemy has to say.
         why = f": {text}" if hasattr(error, "orig") else ""
         return StoreError(f"lost the connection to {path}{why}; call again, which connects anew")
-    if isinstance(reason, _errors().IntegrityError):
+    if isinstance(reason, import_optional("psycopg.errors").IntegrityError):
         return constraint_error(text)
-    if isinstance(reason, _errors().DataError) and "NUL" in text:
+    if isinstance(reason, import_optional("psycopg.errors").DataError) and "NUL" in text:
         return ArgumentError(f"cannot store text in {path}: it has a NUL character ({text})")
     return StoreError(f"{path} refused a statement: {text}")
-
-
-def _errors() -> Any:
-    return import_optional("psycopg.errors")
 
 
 @functools.lru_cache(maxsize=1)

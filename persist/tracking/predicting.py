@@ -11,7 +11,7 @@ import numpy
 
 from persist.display import Row, View
 from persist.tracking.bundle_reading import BundleLoader
-from persist.tracking.errors import DataNotFoundError, DataTypeError, PipelineError
+from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError, PipelineError
 from persist.tracking.optional import import_optional
 from persist.tracking.store import WorkspaceStore
 from persist.tracking.training.data import is_frame
@@ -143,7 +143,7 @@ def predict(
     ----------
     model : path or mapping
         A bundle ``.n4a``; or an entry of a result, such as ``result.best``, whose chain predicts.
-    data : array, sparse matrix, frame, tuple or mapping
+    data : array, list of rows, sparse matrix, frame, tuple or mapping
         The features, (n_samples, n_features); of a tuple the first, of a mapping its ``X``. The
         columns of a frame must be those that the model was fitted to, in this order.
     chain_id : str, optional
@@ -216,6 +216,13 @@ def _features(data: Any) -> Any:
         data = data["X"]
     elif isinstance(data, tuple) and data:
         data = data[0]
+    if isinstance(data, list):
+        try:
+            data = numpy.array(data)
+        except ValueError as error:
+            raise DataError(
+                f"cannot predict: X is not a list of rows of one length: {error}"
+            ) from error
     data = collected(data)
     if hasattr(data, "to_numpy") and not is_frame(data):
         data = data.to_numpy()

@@ -124,10 +124,14 @@ def _combined(models: Any, weights: Any, features: Any) -> Any:
 
 
 def invert(transformer: Any, predicted: Any) -> Any:
-    """Return predictions as they were before the target was transformed, in the same shape."""
+    """Return predictions as they were before the target was transformed.
+
+    One of one column stays flat, unless it was made of several.
+    """
     if hasattr(transformer, "classes_") or predicted.ndim > 1:
         return transformer.inverse_transform(predicted)
-    return transformer.inverse_transform(predicted.reshape(-1, 1)).reshape(predicted.shape)
+    found = transformer.inverse_transform(predicted.reshape(-1, 1))
+    return found.reshape(predicted.shape) if found.size == predicted.size else found
 
 
 def _misfit(names: Any, steps: Any, models: Any, features: Any) -> Any:

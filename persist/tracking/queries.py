@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
-from persist.tracking.columns import LABELS, TABLES
+from persist.tracking import encodings
+from persist.tracking.artifacts import Artifacts
 from persist.tracking.database import Frame, Opened
 from persist.tracking.environment import has_left, is_dead
-from persist.tracking.errors import RecordNotFoundError
-from persist.tracking.meanings import with_meaning
+from persist.tracking.errors import ArgumentError, RecordNotFoundError
 from persist.tracking.optional import import_optional
+from persist.tracking.schema import LABELS, TABLES
 from persist.tracking.statements import (
     IS_DATED,
     UTC_NAMES,
     Statement,
-    equals_or_like,
+    matching,
     newest_first,
     page,
     select,
@@ -28,22 +30,25 @@ from persist.tracking.statements import (
     where_all,
 )
 from persist.tracking.times import local_zone, with_zone
+from persist.tracking.values import with_meaning
 
 __all__ = ["Queries"]
 
 _ARRAYS = ("y_true", "y_pred", "y_proba", "sample_indices", "weights")
 _MEANT = ("classes", "sample_ids")
+_KINDS = ("run", "pipeline", "chain", "prediction")
 # The filters that may be patterns.
 _PATTERNS = ("dataset_name", "model_class", "partition", "fold_id", "pipeline_id")
 
 Arrays = dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
 class Queries:
     """Answers questions about what is recorded; see `WorkspaceStore`."""
 
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+    opened: Opened
+    artifacts: Artifacts
 
     def get_run(self, run_id: str) -> dict[str, Any] | None:
         """Return what is recorded of a run, with JSON decoded; None if there is none."""
@@ -99,7 +104,7 @@ class Queries:
         """
         ids = list(dict.fromkeys(map(str, prediction_ids)))
         statement = select("prediction_arrays", ("prediction_id", *_ARRAYS), {"prediction_id": ids})
-        with self._opened.reading() as connection:
+        with self.opened.reading() as connection:
             table = connection.arrow(statement)
             meanings: dict[str, str] = {}
             if connection.has_table(LABELS):
@@ -134,28 +139,27 @@ class Queries:
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return.
         """
-        dialect = self._opened.dialect
-        with self._opened.reading():
+        dialect = self.opened.dialect
+        with self.opened.reading():
             dead = self.dead_runs()
             tests, values = [], list[Any]([dead])
             shown = "CASE WHEN run_id = ANY(?::VARCHAR[]) THEN 'dead' ELSE runs.status END"
             if status is not None:
                 tests.append(f"{shown} = ?")
                 values += [dead, status]
-            if dataset is not None:
-                test = equals_or_like(dialect, "name", dataset)
+            for test in matching(dialect, {"name": dataset}, ("name",))[0]:
                 tests.append(f"EXISTS (SELECT 1 FROM ({dialect.dataset_names}) AS n WHERE {test})")
                 values.append(dataset)
             columns = select_utc(dialect, "runs", status=shown)
             order = newest_first(dialect, "runs")
             text = f"SELECT {columns} FROM runs{where_all(tests)} {order}"
-            return self._opened.frame(page(text, values, limit, offset), engine)
+            return self.opened.frame(page(text, values, limit, offset), engine)
 
     def dead_runs(self) -> list[str]:
         """Return the runs whose process has ended, or has left them, before they did."""
         running = select("runs", ("run_id", "config"), {"status": "running"})
         found = []
-        for run_id, text in self._opened.rows(running):
+        for run_id, text in self.opened.rows(running):
             config = json.loads(text) if text else None
             process = config.get("process") if isinstance(config, dict) else None
             if process is not None and (is_dead(process) or has_left(str(run_id))):
@@ -171,13 +175,13 @@ class Queries:
     ) -> Frame:
         """Return the pipelines, the newest first."""
         filters = {"run_id": run_id, "dataset_name": dataset_name}
-        return self._opened.frame(self._rows("pipelines", filters), engine)
+        return self.opened.frame(self._rows("pipelines", filters), engine)
 
     def get_chains_for_pipeline(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
         """Return the chains of a pipeline, the oldest first."""
-        order = f"chains.created_at, {self._opened.dialect.insertion_order('chains')}"
+        order = f"chains.created_at, {self.opened.dialect.insertion_order('chains')}"
         statement = self._rows("chains", {"pipeline_id": pipeline_id}, order)
-        return self._opened.frame(statement, engine)
+        return self.opened.frame(statement, engine)
 
     def query_predictions(
         self,
@@ -213,9 +217,9 @@ class Queries:
             "pipeline_id": pipeline_id,
             "run_id": run_id,
         }
-        with self._opened.reading():
+        with self.opened.reading():
             statement = self._rows("predictions", filters, zone=self._zone())
-            return self._opened.frame(page(*statement, limit, offset), engine)
+            return self.opened.frame(page(*statement, limit, offset), engine)
 
     def get_chain_predictions(
         self,
@@ -228,7 +232,7 @@ class Queries:
         """Return the predictions of a chain, by partition and fold."""
         filters = {"chain_id": chain_id, "partition": partition, "fold_id": fold_id}
         order = '"partition", fold_id, predictions.created_at'
-        return self._opened.frame(self._rows("predictions", filters, order), engine)
+        return self.opened.frame(self._rows("predictions", filters, order), engine)
 
     def get_pipeline_log(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
         """Return the log of a pipeline, by step and time."""
@@ -238,7 +242,7 @@ class Queries:
             "ORDER BY step_idx, logs.created_at",
             [pipeline_id],
         )
-        return self._opened.frame(statement, engine)
+        return self.opened.frame(statement, engine)
 
     def get_run_log_summary(self, run_id: str, *, engine: str | None = None) -> Frame:
         """Return, for each pipeline of a run, how much was logged and how long its steps took."""
@@ -253,7 +257,7 @@ class Queries:
             "ORDER BY p.created_at, p.pipeline_id",
             [run_id],
         )
-        return self._opened.frame(statement, engine)
+        return self.opened.frame(statement, engine)
 
     def sql(
         self, query: str, parameters: Sequence[Any] = (), *, engine: str | None = None
@@ -278,7 +282,95 @@ class Queries:
             If it is anything but one statement that reads, or the database refuses it. The error of
             DuckDB is one of its own, such as duckdb.CatalogException, too.
         """
-        return self._opened.query(query, parameters, engine)
+        return self.opened.query(query, parameters, engine)
+
+    def provenance(self, run_id: str) -> dict[str, Any]:
+        """Return what made a run.
+
+        Returns
+        -------
+        dict
+            ``run_id``, ``name``, ``status``, ``created_at``, ``completed_at``, ``error``;
+            ``datasets``, each with its ``digest``; what was asked for: ``seed``, ``random_state``,
+            ``cv``, ``metric``, ``refit``, ``test``, ``tags``; ``environment`` with the versions of
+            Python and packages, the commit, script and command; ``process``; ``params`` and
+            ``artifacts`` of a run of mlflow, the latter by the names of the files; and ``source``,
+            Python that builds the pipelines, splitter and metric, None if there is none, for which
+            ``source_error`` has the reason. None where it has not been recorded.
+
+        Raises
+        ------
+        KeyError
+            If the run is unknown.
+        """
+        with self.opened.reading():
+            run = self.known("runs", run_id)
+            config = run["config"] if isinstance(run["config"], dict) else {}
+            source = config.get("source")
+            text = None if source is None else self.artifacts.read(source)[0].decode()
+        names = ("seed", "random_state", "cv", "metric", "refit", "test", "tags", "environment")
+        others = ("process", "loading", "rerun", "params", "artifacts")
+        return {
+            **{
+                name: run[name]
+                for name in ("run_id", "name", "status", "created_at", "completed_at", "error")
+            },
+            "datasets": run["datasets"],
+            **{name: config.get(name) for name in (*names, *others)},
+            "source": text,
+            "source_error": config.get("source_error"),
+        }
+
+    def load_source(self, run_id: str) -> dict[str, Any]:
+        """Return the pipelines, splitter, metric and options that a run was made of.
+
+        This runs what the workspace says: open only workspaces that you trust.
+
+        Raises
+        ------
+        KeyError
+            If the run is unknown, or no source of it was recorded.
+        """
+        run = self.known("runs", run_id)
+        config = run["config"] if isinstance(run["config"], dict) else {}
+        if config.get("source") is None:
+            reason = config.get("source_error") or "the release that ran it has not recorded it"
+            raise RecordNotFoundError(
+                f"cannot build the pipelines of run {run_id}: {reason}; call run with them"
+            )
+        found: dict[str, Any] = encodings.decode(*self.artifacts.read(config["source"]))
+        return found
+
+    def find_id(self, kind: str, prefix: str) -> str:
+        """Return the id that begins with some characters.
+
+        Parameters
+        ----------
+        kind : {'run', 'pipeline', 'chain', 'prediction'}
+            Of what.
+        prefix : str
+            The id, or as many of its first characters as no other has.
+
+        Raises
+        ------
+        KeyError
+            If there is none, or more than one.
+        ValueError
+            If the kind is another.
+        """
+        if kind not in _KINDS:
+            raise ArgumentError(
+                f"cannot find the id of a {kind!r:.80}: choose one of {', '.join(_KINDS)}"
+            )
+        key = TABLES[f"{kind}s"].key
+        text = f"SELECT {key} FROM {kind}s WHERE starts_with({key}, ?) ORDER BY {key} LIMIT 2"
+        found = list(map(str, self.opened.column(Statement(text, [prefix]))))
+        if prefix in found:
+            return prefix
+        if len(found) != 1 or not prefix:
+            reason = "more than one begins so; give more characters" if found else "not found"
+            raise RecordNotFoundError(f"{kind.capitalize()} {prefix!r}: {reason}")
+        return found[0]
 
     def _zone(self) -> str | None:
         """Return the zone of the times of all predictions; None if they have several."""
@@ -286,7 +378,7 @@ class Queries:
         if local in UTC_NAMES:
             return "UTC"
         test = IS_DATED.format("pipeline_id")
-        found = self._opened.column(Statement(f"SELECT DISTINCT {test} FROM pipelines"))
+        found = self.opened.column(Statement(f"SELECT DISTINCT {test} FROM pipelines"))
         if len(found) != 1:
             return None
         return "UTC" if found[0] else local
@@ -299,19 +391,22 @@ class Queries:
         Of the filters, None tests nothing, and text with a ``%`` may be a pattern. The `zone` is
         that of all times, None if they may have several.
         """
-        dialect = self._opened.dialect
-        given = {name: value for name, value in filters.items() if value is not None}
-        tests = []
-        for name, value in given.items():
-            is_pattern = name in (_PATTERNS if table == "predictions" else ("dataset_name",))
-            test = equals_or_like(dialect, f'"{name}"', value if is_pattern else None)
-            if name == "run_id" and table == "predictions":
-                test = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
-            tests.append(test)
+        dialect = self.opened.dialect
+        is_predictions = table == "predictions"
+        patterns = _PATTERNS if is_predictions else ("dataset_name",)
+        # Folds may be given as numbers, and all but branches are text.
+        texts = {
+            name: value if value is None or name == "branch_id" else str(value)
+            for name, value in filters.items()
+        }
+        tests, values = matching(dialect, texts, patterns)
+        if is_predictions:
+            # A column of their pipelines.
+            of_run = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
+            tests = [of_run if test == '"run_id" = ?' else test for test in tests]
         order = f"ORDER BY {order}" if order else newest_first(dialect, table, zone)
-        columns = select_utc(dialect, table, zone)
-        text = f"SELECT {columns} FROM {table}{where_all(tests)} {order}"
-        return Statement(text, [*given.values()])
+        shown = select_utc(dialect, table, zone)
+        return Statement(f"SELECT {shown} FROM {table}{where_all(tests)} {order}", values)
 
     def known(self, table: str, key: str) -> dict[str, Any]:
         """Return what is recorded of a row, as `get_run` does; KeyError if there is none."""
@@ -321,7 +416,7 @@ class Queries:
         return found
 
     def _record(self, table: str, key: str) -> dict[str, Any] | None:
-        with self._opened.reading() as connection:
+        with self.opened.reading() as connection:
             rows = connection.records(select(table, where={TABLES[table].key: key}))
         if not rows:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from persist.errors import LockTimeout
@@ -23,33 +24,29 @@ class _Ticket(NamedTuple):
     number: int
     writes: bool
 
-    @property
-    def name(self) -> str:
-        return f"{self.number:012d}.{'w' if self.writes else 'r'}"
 
-
-class Turn:
+class Turn(NamedTuple):
     """A place in a queue, whose lock is held until it is released or its process dies."""
 
-    def __init__(self, queue: Queue, ticket: _Ticket, lock: FolderLock) -> None:
-        self._queue = queue
-        self._ticket = ticket
-        self._lock = lock
+    queue: Queue
+    ticket: _Ticket
+    lock: FolderLock
 
     def is_wanted(self) -> bool:
         """Return True if another process or thread waits for this turn to end."""
-        mine = self._ticket
+        mine = self.ticket
         return any(
             other.number > mine.number and (mine.writes or other.writes)
-            for other in self._queue.tickets()
+            for other in self.queue.tickets()
         )
 
     def release(self) -> None:
         """End this turn."""
-        if self._lock.is_held:
-            self._lock.release()
+        if self.lock.is_held:
+            self.lock.release()
 
 
+@dataclass(frozen=True)
 class Queue:
     """Tickets in a folder, one a file, each locked by its owner for as long as that lives.
 
@@ -57,8 +54,7 @@ class Queue:
     have. So nobody is passed by, and nobody waits longer than those before him work.
     """
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    folder: str
 
     def wait(self, *, writes: bool, timeout: float) -> Turn:
         """Wait for a turn, which nobody shares if it `writes`, for some time in s.
@@ -71,9 +67,32 @@ class Queue:
             If nothing can be written in the folder.
         """
         deadline = time.monotonic() + timeout
-        ticket, lock = self._take(writes)
+        os.makedirs(self.folder, exist_ok=True)
+        with FolderLock(self.folder, name="order", timeout=_MOMENT):
+            taken = self.tickets()
+            ticket = _Ticket(taken[-1].number + 1 if taken else 1, writes)
+            lock = self._lock(ticket)
+            # Somebody may just be looking whether the last owner of this number is alive.
+            lock.acquire(_MOMENT)
         try:
-            self._wait_for(ticket, deadline, timeout)
+            next_look = time.monotonic() + _LOOK
+            while ahead := [
+                other
+                for other in self.tickets()
+                if other.number < ticket.number and (writes or other.writes)
+            ]:
+                now = time.monotonic()
+                if now >= min(next_look, deadline):
+                    next_look = now + _LOOK
+                    try:
+                        # If the owner died, the system released its lock; this removes the ticket.
+                        with self._lock(ahead[0]):
+                            continue
+                    except LockTimeout as error:
+                        if now >= deadline:
+                            folder = os.path.dirname(self.folder)
+                            raise LockTimeout(folder, error.pid, error.host, timeout) from None
+                time.sleep(min(_PAUSE * len(ahead), _LONGEST, max(0.0, deadline - now)))
         except BaseException:
             lock.release()
             raise
@@ -88,38 +107,6 @@ class Queue:
         matches = filter(None, map(_TICKET.fullmatch, names))
         return sorted({_Ticket(int(match["number"]), match["kind"] == "w") for match in matches})
 
-    def _take(self, writes: bool) -> tuple[_Ticket, FolderLock]:
-        os.makedirs(self.folder, exist_ok=True)
-        with FolderLock(self.folder, name="order", timeout=_MOMENT):
-            taken = self.tickets()
-            ticket = _Ticket(taken[-1].number + 1 if taken else 1, writes)
-            lock = self._lock(ticket)
-            # Somebody may just be looking whether the last owner of this number is alive.
-            lock.acquire(_MOMENT)
-        return ticket, lock
-
-    def _wait_for(self, mine: _Ticket, deadline: float, timeout: float) -> None:
-        next_look = time.monotonic() + _LOOK
-        while True:
-            ahead = [
-                ticket
-                for ticket in self.tickets()
-                if ticket.number < mine.number and (mine.writes or ticket.writes)
-            ]
-            if not ahead:
-                return
-            now = time.monotonic()
-            if now >= min(next_look, deadline):
-                next_look = now + _LOOK
-                try:
-                    # If the owner died, the system released its lock; this removes the ticket.
-                    with self._lock(ahead[0]):
-                        continue
-                except LockTimeout as error:
-                    if now >= deadline:
-                        folder = os.path.dirname(self.folder)
-                        raise LockTimeout(folder, error.pid, error.host, timeout) from None
-            time.sleep(min(_PAUSE * len(ahead), _LONGEST, max(0.0, deadline - now)))
-
     def _lock(self, ticket: _Ticket) -> FolderLock:
-        return FolderLock(self.folder, name=ticket.name, timeout=0, keep=False)
+        name = f"{ticket.number:012d}.{'w' if ticket.writes else 'r'}"
+        return FolderLock(self.folder, name=name, timeout=0, keep=False)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from persist.tracking.columns import METRICS, TABLES
 from persist.tracking.database import Frame, Opened
 from persist.tracking.errors import ArgumentError
-from persist.tracking.schema import VIEW
+from persist.tracking.schema import IS_FOLD, METRICS, TABLES, VIEW, mean
 from persist.tracking.statements import (
     Statement,
     check_count,
-    equals_or_like,
+    matching,
     page,
     select,
     select_utc,
@@ -27,7 +27,7 @@ _COLUMNS = frozenset(column.name for column in TABLES["predictions"].columns)
 _RANKED = ("val_score", "val_mean", "test_score", "train_score")
 _SCORES = ("val_score", "test_score", "train_score")
 _STATISTICS = tuple(f"{f}_{score}" for score in _SCORES for f in ("min", "max", "avg"))
-_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
+_LARGE = "'1e150'::FLOAT8"
 
 HIGHER_IS_BETTER = frozenset(
     {
@@ -63,11 +63,11 @@ def higher_is_better(metric: str) -> bool:
     return name in HIGHER_IS_BETTER
 
 
+@dataclass(frozen=True, eq=False)
 class Ranking:
     """Ranks pipelines and predictions; see `WorkspaceStore`."""
 
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+    opened: Opened
 
     def top_predictions(
         self,
@@ -114,13 +114,10 @@ class Ranking:
                     f"{', '.join(sorted(_COLUMNS))}"
                 )
         count = check_count("n", n)
-        dialect = self._opened.dialect
-        tests, values = ['"partition" = ?'], list[Any]([partition])
-        if dataset_name is not None:
-            tests.append(equals_or_like(dialect, "dataset_name", dataset_name))
-            values.append(dataset_name)
-        where = where_all(tests)
-        with self._opened.reading():
+        dialect = self.opened.dialect
+        tests, values = matching(dialect, {"dataset_name": dataset_name}, ("dataset_name",))
+        where, values = where_all(['"partition" = ?', *tests]), [partition, *values]
+        with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
             if ascending is None and metric in _SCORES:
                 metrics = self._metrics(where, values)
@@ -139,7 +136,7 @@ class Ranking:
             has_nan = is_score and not low_first and not higher
             if has_nan:
                 query = f"SELECT max(\"{metric}\") = 'NaN'::FLOAT8 FROM predictions"
-                has_nan = bool(self._opened.column(Statement(query))[0])
+                has_nan = bool(self.opened.column(Statement(query))[0])
             # JSON is compared as text.
             json_columns = TABLES["predictions"].json_columns
             ranked, groups = (
@@ -154,7 +151,7 @@ class Ranking:
             if group_by is None:
                 columns = select_utc(dialect, "predictions")
                 text = f"SELECT {columns} FROM predictions{where} ORDER BY {order} LIMIT ?"
-                return self._opened.frame(Statement(text, [*values, *ordered, count]), engine)
+                return self.opened.frame(Statement(text, [*values, *ordered, count]), engine)
             columns = select_utc(dialect, "predictions", hidden="place")
             text = (
                 f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {groups} ORDER "
@@ -162,7 +159,7 @@ class Ranking:
                 f"ORDER BY {groups} NULLS LAST, {order}"
             )
             statement = Statement(text, [*ordered, *values, count, *ordered])
-            return self._opened.frame(statement, engine)
+            return self.opened.frame(statement, engine)
 
     def ranking(
         self,
@@ -210,8 +207,8 @@ class Ranking:
         if by not in _RANKED:
             raise ArgumentError(f"Invalid score column: {by!r}; choose one of {', '.join(_RANKED)}")
         count = None if n is None else check_count("n", n)
-        with self._opened.reading():
-            metrics = self._opened.column(select("predictions", ("metric",), distinct=True))
+        with self.opened.reading():
+            metrics = self.opened.column(select("predictions", ("metric",), distinct=True))
             higher = self._higher(metrics)
             if ascending is not None:
                 higher = [] if ascending else metrics
@@ -226,40 +223,33 @@ class Ranking:
                 )
                 values = [higher, *values, count]
             text = f"SELECT {names} FROM ({text}) AS chosen ORDER BY {groups}, {order}"
-            return self._opened.frame(Statement(text, [*values, higher]), engine)
+            return self.opened.frame(Statement(text, [*values, higher]), engine)
 
     def _ranked(
         self, dataset_name: str | None, metric: str | None, run_id: str | None
     ) -> tuple[str, str, list[Any]]:
         """Return the columns, SQL and values of a query with a row for each pipeline and chain."""
-        tests, values = ["p.\"partition\" = 'val'", "p.refit_context IS NULL"], list[Any]()
-        for name, value in (
-            ("p.dataset_name", dataset_name),
-            ("p.metric", metric),
-            ("pl.run_id", run_id),
-        ):
-            if value is not None:
-                is_pattern = name == "p.dataset_name"
-                tests.append(
-                    equals_or_like(self._opened.dialect, name, value if is_pattern else None)
-                )
-                values.append(value)
-        average = "p.fold_id = 'avg'"
+        filters = {"p.dataset_name": dataset_name, "p.metric": metric, "pl.run_id": run_id}
+        tests, values = matching(self.opened.dialect, filters, ("p.dataset_name",))
+        tests = ["p.\"partition\" = 'val'", "p.refit_context IS NULL", *tests]
+        average, of_folds = "p.fold_id = 'avg'", mean("p.val_score", IS_FOLD)
         # The mean over folds that was recorded, or what the folds tell.
         columns = {
             "model_name": _one("p.model_name"),
-            "val_score": f"coalesce({_one('p.val_score', average)}, avg(p.val_score) FILTER (WHERE "
-            f"{_FOLD}))",
-            # A value that is not a number is greater than all.
-            "val_std": "stddev_pop(CASE WHEN abs(p.val_score) < 'Infinity'::FLOAT8 "
-            f"THEN p.val_score END) FILTER (WHERE {_FOLD})",
-            "val_mean": f"avg(p.val_score) FILTER (WHERE {_FOLD})",
-            "n_folds": f"count(*) FILTER (WHERE {_FOLD})",
+            "val_score": f"coalesce({_one('p.val_score', average)}, {of_folds})",
+            # A value that is not a number is greater than all, and PostgreSQL refuses squares that
+            # overflow.
+            "val_std": "CASE WHEN max(abs(p.val_score)) FILTER (WHERE abs(p.val_score) < "
+            f"'Infinity'::FLOAT8 AND {IS_FOLD}) > {_LARGE} THEN 'Infinity'::FLOAT8 ELSE stddev_pop("
+            f"CASE WHEN abs(p.val_score) <= {_LARGE} THEN p.val_score END) "
+            f"FILTER (WHERE {IS_FOLD}) END",
+            "val_mean": of_folds,
+            "n_folds": f"count(*) FILTER (WHERE {IS_FOLD})",
             "metric": "p.metric",
             "dataset_name": "p.dataset_name",
             "test_score": f"coalesce({_one('r.test_score')}, {_one('p.test_score', average)}, "
-            "avg(p.test_score))",
-            "train_score": f"coalesce({_one('p.train_score', average)}, avg(p.train_score))",
+            f"{mean('p.test_score')})",
+            "train_score": f"coalesce({_one('p.train_score', average)}, {mean('p.train_score')})",
             "preprocessings": _one("p.preprocessings"),
             "best_params": f"coalesce({_one('r.best_params')}, {_one('p.best_params::VARCHAR')})",
             "task_type": _one("p.task_type"),
@@ -322,12 +312,12 @@ class Ranking:
                 f"Invalid score column: {score_column!r}; choose one of {', '.join(_STATISTICS)}"
             )
         count = check_count("n", n)
-        with self._opened.reading():
+        with self.opened.reading():
             low_first = not self._higher([metric]) if ascending is None else ascending
             order = _directed(f'"{score_column}"', low_first, has_nan=True)
             order = f"{order}, chain_id, model_name"
             statement = self._chain_scores(order, count, metric=metric, **filters)
-            return self._opened.frame(statement, engine)
+            return self.opened.frame(statement, engine)
 
     def query_aggregated_predictions(
         self,
@@ -354,7 +344,7 @@ class Ranking:
             model_class=model_class,
             metric=metric,
         )
-        return self._opened.frame(statement, engine)
+        return self.opened.frame(statement, engine)
 
     def _chain_scores(
         self,
@@ -369,14 +359,15 @@ class Ranking:
         model_class: str | None = None,
     ) -> Statement:
         """Return a statement for rows of the view with a row for each chain."""
-        exact = {"run_id": run_id, "pipeline_id": pipeline_id, "chain_id": chain_id}
-        patterns = {"dataset_name": dataset_name, "model_class": model_class}
-        tests, values = [], []
-        for name, value in {**exact, "metric": metric, **patterns}.items():
-            if value is not None:
-                pattern = value if name in patterns else None
-                tests.append(equals_or_like(self._opened.dialect, f'"{name}"', pattern))
-                values.append(value)
+        filters = {
+            "run_id": run_id,
+            "pipeline_id": pipeline_id,
+            "chain_id": chain_id,
+            "metric": metric,
+            "dataset_name": dataset_name,
+            "model_class": model_class,
+        }
+        tests, values = matching(self.opened.dialect, filters, ("dataset_name", "model_class"))
         text = f"SELECT * FROM {VIEW}{where_all(tests)} ORDER BY {order}"
         return page(text, values, limit, 0)
 
@@ -395,15 +386,15 @@ class Ranking:
         ValueError
             If predictions were recorded by a metric of this name with the other direction.
         """
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             if self.greater_is_better(metric) == greater_is_better:
                 return
-            if self._opened.rows(
+            if self.opened.rows(
                 select("predictions", ("metric",), {"metric": metric}, distinct=True)
             ):
                 good = "low" if greater_is_better else "high"
                 raise ArgumentError(
-                    f"cannot rank by metric {metric!r}: {self._opened.path} has scores by a metric "
+                    f"cannot rank by metric {metric!r}: {self.opened.path} has scores by a metric "
                     f"of this name, of which {good} values are good; rename one of the two"
                 )
             changes.put(METRICS, {"metric": metric, "greater_is_better": greater_is_better})
@@ -414,7 +405,7 @@ class Ranking:
 
     def _higher(self, metrics: Iterable[str]) -> list[str]:
         """Return the metrics of which high values are good."""
-        with self._opened.reading() as connection:
+        with self.opened.reading() as connection:
             is_defined = connection.has_table(METRICS)
             known: dict[str, bool] = dict(connection.rows(select(METRICS)) if is_defined else ())
         return [metric for metric in metrics if known.get(metric, higher_is_better(metric))]
@@ -423,11 +414,11 @@ class Ranking:
         """Return the metrics of some predictions, or of all if that is one."""
         # Most stores have one metric, which DuckDB has at hand.
         query = "SELECT min(metric), max(metric) FROM predictions"
-        [(least, greatest)] = self._opened.rows(Statement(query))
+        [(least, greatest)] = self.opened.rows(Statement(query))
         if least == greatest:
             return [] if least is None else [least]
         query = f"SELECT DISTINCT metric FROM predictions{where} ORDER BY metric"
-        return self._opened.column(Statement(query, values))
+        return self.opened.column(Statement(query, values))
 
 
 def _one(expression: str, where: str = "true") -> str:

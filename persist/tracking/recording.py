@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from persist.tracking.columns import LABELS, TABLES
 from persist.tracking.database import Opened
-from persist.tracking.meanings import meaning_of
+from persist.tracking.schema import LABELS, TABLES
 from persist.tracking.times import new_id, now
+from persist.tracking.values import meaning_of
 
 __all__ = ["ChainRecord", "PredictionRecord", "Records"]
 
@@ -104,11 +104,11 @@ class PredictionRecord:
     refit_context: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
 class Records:
     """Records runs, pipelines, chains, predictions and logs; see `WorkspaceStore`."""
 
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+    opened: Opened
 
     def begin_run(self, name: str, config: Any, datasets: Any) -> str:
         """Record that a run begins.
@@ -311,7 +311,7 @@ class Records:
 
     def _put(self, values: dict[str, Any], prediction_id: str | None) -> str:
         values["created_at"] = now(values["pipeline_id"])
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             return changes.put_prediction(prediction_id, values, new_id())
 
     def save_prediction_arrays(
@@ -359,7 +359,7 @@ class Records:
             If an array holds no numbers.
         """
         meaning = meaning_of(y_true, y_pred, proba_classes, sample_ids, labels)
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             changes.insert(
                 "prediction_arrays",
                 {
@@ -379,7 +379,7 @@ class Records:
         """Insert a row, whose columns have the names of arguments, and return its new id."""
         key = new_id()
         values = {**arguments, **others, TABLES[table].key: key, "created_at": now(key)}
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             return changes.insert(table, values, is_new=True)
 
     def _end(self, table: str, status: str, arguments: dict[str, Any]) -> None:
@@ -387,5 +387,5 @@ class Records:
         _, key, *names = arguments
         values = {name: arguments[name] for name in names}
         ended = {"status": status, "completed_at": now(arguments[key])}
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             changes.update(table, arguments[key], {**ended, **values})

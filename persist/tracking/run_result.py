@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _SHOWN = (
 )
 
 
+@dataclass(eq=False, repr=False)
 class RunResult:
     """The predictions of a run, in its workspace.
 
@@ -37,9 +39,8 @@ class RunResult:
         The run.
     """
 
-    def __init__(self, store: WorkspaceStore, run_id: str) -> None:
-        self.store = store
-        self.run_id = run_id
+    store: WorkspaceStore
+    run_id: str
 
     @property
     def best(self) -> dict[str, Any]:
@@ -134,12 +135,9 @@ class RunResult:
     def _top_folds(self, n: int, by: str, ascending: bool | None) -> list[dict[str, Any]]:
         found = [
             entry
-            for entry in self._entries()
-            if entry["partition"] == "val"
-            and entry["fold_id"] not in ("avg", "w_avg")
-            and entry[by] is not None
+            for entry in self.filter(partition="val")
+            if entry["fold_id"] not in ("avg", "w_avg") and entry[by] is not None
         ]
-
         high_is_good = {
             metric: self.store.greater_is_better(metric) for metric in {e["metric"] for e in found}
         }
@@ -284,8 +282,7 @@ class RunResult:
 
     def _entries(self) -> list[dict[str, Any]]:
         table: Any = self.store.query_predictions(run_id=self.run_id, engine="arrow")
-        where = self.store.workspace_path
-        where = where if isinstance(where, str) else str(where.resolve())
+        where = str(self.store.workspace_path)
         return [
             {"id": entry["prediction_id"], **entry, "workspace_path": where}
             for entry in table.to_pylist()

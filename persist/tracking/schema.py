@@ -1,4 +1,4 @@
-"""The tables, indexes and view of a store.
+"""The tables, indexes and view of a store, and what each column takes.
 
 Those in DuckDB are those of nirs4all 0.7.1: either opens what the other has written.
 """
@@ -6,25 +6,241 @@ Those in DuckDB are those of nirs4all 0.7.1: either opens what the other has wri
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from persist.tracking.columns import TABLES, Column, Table
+import numpy
+
 from persist.tracking.optional import import_optional
 
 __all__ = [
+    "ALL_TABLES",
     "INDEXES",
     "INDEX_DDL",
+    "IS_FOLD",
+    "LABELS",
+    "METRICS",
     "NATURAL_KEY",
+    "ORIGINS",
+    "PARENTS",
+    "PENDING",
     "SCHEMA_DDL",
+    "TABLES",
     "TABLE_NAMES",
     "VIEW",
     "VIEW_DDL",
-    "column_ddl",
+    "Column",
+    "Table",
     "create_schema",
     "has_schema",
+    "mean",
+    "table_ddl",
     "view_ddl",
 ]
+
+LABELS = "persist.prediction_labels"
+"""The table with what the arrays of a prediction mean: labels of codes, names of samples."""
+
+METRICS = "persist.metrics"
+"""The table with the direction of metrics whose name does not tell it."""
+
+PENDING = "persist.pending"
+"""The table with what is to be done in several transactions."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Parameters
+    ----------
+    type : str
+        Its DuckDB type.
+    required : bool
+        Whether it takes no null.
+    default : str or None
+        SQL for its default.
+    refers_to : str or None
+        The table of whose rows it holds ids.
+    added : bool
+        Whether releases before 0.7.1 did not have it.
+    """
+
+    name: str
+    type: str = "VARCHAR"
+    required: bool = False
+    default: str | None = None
+    refers_to: str | None = None
+    added: bool = False
+
+    @property
+    def dtype(self) -> numpy.dtype[Any] | None:
+        """The type of its arrays; None if it holds none."""
+        names = {"DOUBLE[]": "float64", "INTEGER[]": "int32"}
+        return numpy.dtype(names[self.type]) if self.type in names else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its columns in order, the first of which is its primary key."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def key(self) -> str:
+        """The name of the primary key."""
+        return self.columns[0].name
+
+    @property
+    def json_columns(self) -> list[str]:
+        """The names of the columns that hold JSON."""
+        return [column.name for column in self.columns if column.type == "JSON"]
+
+    @property
+    def times(self) -> list[str]:
+        """The names of the columns that hold times."""
+        return [column.name for column in self.columns if column.type == "TIMESTAMP"]
+
+    def column(self, name: str) -> Column:
+        """Return the column of a name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+_NOW = "current_timestamp"
+
+
+def _table(name: str, *columns: Column, dated: bool = True) -> Table:
+    dates = (Column("created_at", "TIMESTAMP", default=_NOW),) if dated else ()
+    return Table(name, columns + dates)
+
+
+def _named(*names: str, type: str = "VARCHAR", required: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, type, required) for name in names)
+
+
+# In the order in which rows can be inserted: what is referred to comes first.
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "runs",
+            (
+                Column("run_id"),
+                Column("name", required=True),
+                *_named("config", "datasets", type="JSON"),
+                Column("status", default="'running'"),
+                Column("created_at", "TIMESTAMP", default=_NOW),
+                Column("completed_at", "TIMESTAMP"),
+                Column("summary", "JSON"),
+                Column("error"),
+            ),
+        ),
+        Table(
+            "pipelines",
+            (
+                Column("pipeline_id"),
+                Column("run_id", required=True, refers_to="runs"),
+                Column("name", required=True),
+                *_named("expanded_config", "generator_choices", type="JSON"),
+                Column("dataset_name", required=True),
+                Column("dataset_hash"),
+                Column("status", default="'running'"),
+                Column("created_at", "TIMESTAMP", default=_NOW),
+                Column("completed_at", "TIMESTAMP"),
+                *_named("best_val", "best_test", type="DOUBLE"),
+                Column("metric"),
+                Column("duration_ms", "INTEGER"),
+                Column("error"),
+            ),
+        ),
+        _table(
+            "chains",
+            Column("chain_id"),
+            Column("pipeline_id", required=True, refers_to="pipelines"),
+            Column("steps", "JSON", required=True),
+            Column("model_step_idx", "INTEGER", required=True),
+            Column("model_class", required=True),
+            Column("preprocessings", default="''"),
+            Column("fold_strategy", default="'per_fold'"),
+            *_named("fold_artifacts", "shared_artifacts", "branch_path", type="JSON"),
+            Column("source_index", "INTEGER"),
+        ),
+        _table(
+            "predictions",
+            Column("prediction_id"),
+            Column("pipeline_id", required=True, refers_to="pipelines"),
+            Column("chain_id", refers_to="chains"),
+            *_named("dataset_name", "model_name", "model_class", required=True),
+            *_named("fold_id", "partition", required=True),
+            *_named("val_score", "test_score", "train_score", type="DOUBLE"),
+            *_named("metric", "task_type", required=True),
+            *_named("n_samples", "n_features", type="INTEGER"),
+            *_named("scores", "best_params", type="JSON"),
+            Column("preprocessings", default="''"),
+            Column("branch_id", "INTEGER"),
+            Column("branch_name"),
+            Column("exclusion_count", "INTEGER", default="0"),
+            Column("exclusion_rate", "DOUBLE", default="0.0"),
+            Column("refit_context", default="NULL", added=True),
+        ),
+        _table(
+            "prediction_arrays",
+            Column("prediction_id", refers_to="predictions"),
+            *_named("y_true", "y_pred", "y_proba", type="DOUBLE[]"),
+            Column("sample_indices", "INTEGER[]"),
+            Column("weights", "DOUBLE[]"),
+            dated=False,
+        ),
+        _table(
+            "artifacts",
+            Column("artifact_id"),
+            *_named("artifact_path", "content_hash", required=True),
+            *_named("operator_class", "artifact_type"),
+            Column("format", default="'joblib'"),
+            Column("size_bytes", "BIGINT"),
+            Column("ref_count", "INTEGER", default="1"),
+            Column("chain_path_hash", added=True),
+            Column("input_data_hash", added=True),
+            Column("dataset_hash", added=True),
+        ),
+        _table(
+            "logs",
+            Column("log_id"),
+            Column("pipeline_id", required=True, refers_to="pipelines"),
+            Column("step_idx", "INTEGER", required=True),
+            Column("operator_class"),
+            Column("event", required=True),
+            Column("duration_ms", "INTEGER"),
+            Column("message"),
+            Column("details", "JSON"),
+            Column("level", default="'info'"),
+        ),
+    )
+}
+"""The tables by name."""
+
+ALL_TABLES: dict[str, Table] = {
+    **TABLES,
+    # Of persist alone, made when they are first used, so that a store has otherwise the tables of
+    # nirs4all. They refer to no other, so that nirs4all may delete what it likes.
+    LABELS: Table(LABELS, (Column("prediction_id"), Column("document", "JSON", required=True))),
+    METRICS: Table(METRICS, (Column("metric"), Column("greater_is_better", "BOOLEAN", True))),
+    PENDING: Table(PENDING, (Column("number", "BIGINT"), Column("content", "VARCHAR", True))),
+}
+"""The tables by name, those in the schema ``persist`` included."""
+
+PARENTS: dict[str, list[tuple[int, str, str]]] = {
+    name: [(n, c.name, c.refers_to) for n, c in enumerate(table.columns) if c.refers_to is not None]
+    for name, table in ALL_TABLES.items()
+}
+"""The columns of each table that refer to another: their place, their name, and to which."""
+
+# The rows of a pipeline were written by whoever wrote that: ids of predictions may be given.
+ORIGINS = {"predictions": "pipeline_id"}
+"""The column whose id tells in which zone the times of a row are, if it is not the key."""
 
 TABLE_NAMES = list(TABLES)
 """The names of the seven tables."""
@@ -32,7 +248,8 @@ TABLE_NAMES = list(TABLES)
 VIEW = "v_aggregated_predictions"
 """The name of the view of predictions by chain."""
 
-_IS_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
+IS_FOLD = "p.fold_id NOT IN ('avg', 'w_avg')"
+"""The test that a prediction ``p`` is of one fold."""
 
 INDEXES = {
     "idx_pipelines_run_id": "pipelines(run_id)",
@@ -63,27 +280,37 @@ _OF_CHAIN = (
 )
 
 
-def column_ddl(column: Column, is_key: bool, type: str | None = None) -> str:
-    """Return SQL that declares a column, of its type in DuckDB by default."""
-    words = [f'"{column.name}"', type or column.type]
-    if is_key:
-        words.append("PRIMARY KEY")
-    if column.required:
-        words.append("NOT NULL")
-    if column.default is not None:
-        words.append(f"DEFAULT {column.default}")
-    if column.refers_to is not None:
-        words.append(f"REFERENCES {column.refers_to}({TABLES[column.refers_to].key})")
-    return " ".join(words)
+def table_ddl(table: Table, types: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the statement that makes a table; `types` are those of a database by DuckDB's."""
+    columns = []
+    for column in table.columns:
+        words = [f'"{column.name}"', types.get(column.type, column.type)]
+        if column.name == table.key:
+            words.append("PRIMARY KEY")
+        if column.required:
+            words.append("NOT NULL")
+        if column.default is not None:
+            words.append(f"DEFAULT {column.default}")
+        if column.refers_to is not None:
+            words.append(f"REFERENCES {column.refers_to}({TABLES[column.refers_to].key})")
+        columns.append(" ".join(words))
+    return f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(columns)})"
 
 
-def _table_ddl(table: Table) -> str:
-    columns = ", ".join(column_ddl(c, c.name == table.key) for c in table.columns)
-    return f"CREATE TABLE IF NOT EXISTS {table.name} ({columns})"
+def mean(column: str, where: str = "true") -> str:
+    """Return SQL for the mean of some rows of a group.
+
+    PostgreSQL has no avg of numbers whose squares, or whose sum, are too large for it.
+    """
+    rows, scale = f"FILTER (WHERE {where})", "'0.0009765625'::FLOAT8"  # a power of two, as exact
+    return f"(sum({column} * {scale}) {rows} / count({column}) {rows} / {scale})"
 
 
-def view_ddl(branch_path: str = "c.branch_path") -> str:
-    """Return the statement that makes the view, which groups by the SQL for a path."""
+def view_ddl(branch_path: str = "c.branch_path", average: Callable[..., str] | None = None) -> str:
+    """Return the statement that makes the view.
+
+    It groups by the SQL for a path; `average` returns that for means, those of DuckDB by default.
+    """
     of_chain = [branch_path if name == "c.branch_path" else name for name in _OF_CHAIN]
     shown = [
         f"{sql} AS branch_path" if name == "c.branch_path" and sql != name else sql
@@ -91,14 +318,16 @@ def view_ddl(branch_path: str = "c.branch_path") -> str:
     ]
     # The means over folds that some record as a fold more are none; alone, they are all there is.
     scores = ", ".join(
-        f"coalesce({function}(p.{score}) FILTER (WHERE {_IS_FOLD}), {function}(p.{score})) "
+        f"coalesce({average(f'p.{score}', IS_FOLD)}, {average(f'p.{score}')}) AS avg_{score}"
+        if function == "avg" and average is not None
+        else f"coalesce({function}(p.{score}) FILTER (WHERE {IS_FOLD}), {function}(p.{score})) "
         f"AS {function}_{score}"
         for score in ("val_score", "test_score", "train_score")
         for function in ("min", "max", "avg")
     )
     return (
         f"CREATE OR REPLACE VIEW {VIEW} AS SELECT {', '.join(shown)}, "
-        f"count(DISTINCT p.fold_id) FILTER (WHERE {_IS_FOLD}) AS fold_count, "
+        f"count(DISTINCT p.fold_id) FILTER (WHERE {IS_FOLD}) AS fold_count, "
         'count(DISTINCT p."partition") AS partition_count, '
         f'array_agg(DISTINCT p."partition" ORDER BY p."partition") AS partitions, {scores}, '
         'array_agg(p.prediction_id ORDER BY p."partition", p.fold_id) AS prediction_ids, '
@@ -109,7 +338,7 @@ def view_ddl(branch_path: str = "c.branch_path") -> str:
     )
 
 
-SCHEMA_DDL = ";\n".join(map(_table_ddl, TABLES.values())) + ";"
+SCHEMA_DDL = ";\n".join(map(table_ddl, TABLES.values())) + ";"
 """The statements that make the tables."""
 
 INDEX_DDL = "".join(
@@ -131,7 +360,8 @@ def create_schema(conn: Any) -> None:
         conn.execute(SCHEMA_DDL)
     # DuckDB adds no column to a table in the transaction that made its index.
     with _transaction(conn):
-        known = _columns(conn)
+        query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+        known = set(conn.execute(query).fetchall())
         for table in TABLES.values():
             for column in table.columns:
                 if column.added and (table.name, column.name) not in known:
@@ -147,10 +377,17 @@ def create_schema(conn: Any) -> None:
 
 def has_schema(conn: Any) -> bool:
     """Return True if a database has all that `create_schema` makes, but for indexes."""
-    wanted = {(t.name, c.name) for t in TABLES.values() for c in t.columns}
+    duckdb = import_optional("duckdb")
+    try:
+        # Several times quicker than to ask for the names of all columns.
+        for table in TABLES.values():
+            names = ", ".join(f'"{column.name}"' for column in table.columns)
+            conn.execute(f"SELECT {names} FROM {table.name} LIMIT 0")
+    except (duckdb.BinderException, duckdb.CatalogException):
+        return False
     views = conn.execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [VIEW]).fetchall()
     # That of other releases counts a mean over folds as a fold.
-    return wanted <= _columns(conn) and any("FILTER" in sql.upper() for (sql,) in views)
+    return any("FILTER" in sql.upper() for (sql,) in views)
 
 
 @contextlib.contextmanager
@@ -162,8 +399,3 @@ def _transaction(conn: Any) -> Iterator[None]:
         conn.execute("ROLLBACK")
         raise
     conn.execute("COMMIT")
-
-
-def _columns(conn: Any) -> set[tuple[str, str]]:
-    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-    return set(conn.execute(query).fetchall())

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from persist.tracking.columns import ALL_TABLES, ORIGINS, TABLES
 from persist.tracking.errors import ArgumentError
+from persist.tracking.schema import ALL_TABLES, ORIGINS, TABLES
 from persist.tracking.times import local_zone
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "Transactional",
     "check_count",
     "count_rows",
-    "equals_or_like",
+    "matching",
     "newest_first",
     "page",
     "select",
@@ -185,11 +185,20 @@ def where_all(tests: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(tests)}" if tests else ""
 
 
-def equals_or_like(dialect: Dialect, column: str, value: Any) -> str:
-    """Return the test of a column against a value, which may be a pattern if it is given."""
-    if value is not None and "%" in str(value):
-        return f"{column} {dialect.like}"
-    return f"{column} = ?"
+def matching(
+    dialect: Dialect, filters: Mapping[str, Any], patterns: Collection[str] = ()
+) -> tuple[list[str], list[Any]]:
+    """Return the tests of columns against values, and the values; None tests nothing.
+
+    Text with a ``%`` is a pattern for the columns among `patterns`.
+    """
+    given = {column: value for column, value in filters.items() if value is not None}
+    tests = []
+    for column, value in given.items():
+        name = column if "." in column else f'"{column}"'
+        is_pattern = column in patterns and "%" in str(value)
+        tests.append(f"{name} {dialect.like if is_pattern else '= ?'}")
+    return tests, [*given.values()]
 
 
 def page(text: str, values: Sequence[Any], limit: int | None, offset: int) -> Statement:

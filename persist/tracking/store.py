@@ -15,14 +15,12 @@ from persist.files import TIMEOUT
 from persist.progress import Progress
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.database import Opened
-from persist.tracking.deleting import Deletions
 from persist.tracking.exporting import Exports
-from persist.tracking.provenance import Provenance
+from persist.tracking.maintenance import Maintenance
 from persist.tracking.queries import Queries
 from persist.tracking.ranking import Ranking
 from persist.tracking.recording import Records
 from persist.tracking.statements import Statement, count_rows
-from persist.tracking.verification import Verification
 
 if TYPE_CHECKING:
     from persist.tracking.run_result import RunResult
@@ -120,12 +118,10 @@ class WorkspaceStore:
         opened = self.opened = Opened(workspace_path, timeout, engine, artifacts, storage_options)
         self._records = Records(opened)
         self._artifacts = Artifacts(opened)
-        self._queries = Queries(opened)
+        self._queries = Queries(opened, self._artifacts)
         self._ranking = Ranking(opened)
         self._exports = Exports(opened, self._artifacts, self._queries)
-        self._deletions = Deletions(opened)
-        self._provenance = Provenance(opened, self._artifacts, self._queries)
-        self._verification = Verification(opened)
+        self._maintenance = Maintenance(opened, self._queries)
 
     begin_run = _Delegated("_records", Records.begin_run)
     complete_run = _Delegated("_records", Records.complete_run)
@@ -165,6 +161,9 @@ class WorkspaceStore:
     get_pipeline_log = _Delegated("_queries", Queries.get_pipeline_log)
     get_run_log_summary = _Delegated("_queries", Queries.get_run_log_summary)
     sql = _Delegated("_queries", Queries.sql)
+    provenance = _Delegated("_queries", Queries.provenance)
+    load_source = _Delegated("_queries", Queries.load_source)
+    find_id = _Delegated("_queries", Queries.find_id)
 
     ranking = _Delegated("_ranking", Ranking.ranking)
     define_metric = _Delegated("_ranking", Ranking.define_metric)
@@ -183,18 +182,16 @@ class WorkspaceStore:
     export_run = _Delegated("_exports", Exports.export_run)
     export_predictions_parquet = _Delegated("_exports", Exports.export_predictions_parquet)
 
-    delete_run = _Delegated("_deletions", Deletions.delete_run)
-    delete_prediction = _Delegated("_deletions", Deletions.delete_prediction)
-    gc_artifacts = _Delegated("_deletions", Deletions.gc_artifacts)
-    cleanup_transient_artifacts = _Delegated("_deletions", Deletions.cleanup_transient_artifacts)
-    vacuum = _Delegated("_deletions", Deletions.vacuum)
+    delete_run = _Delegated("_maintenance", Maintenance.delete_run)
+    delete_prediction = _Delegated("_maintenance", Maintenance.delete_prediction)
+    gc_artifacts = _Delegated("_maintenance", Maintenance.gc_artifacts)
+    cleanup_transient_artifacts = _Delegated(
+        "_maintenance", Maintenance.cleanup_transient_artifacts
+    )
+    vacuum = _Delegated("_maintenance", Maintenance.vacuum)
 
-    provenance = _Delegated("_provenance", Provenance.provenance)
-    load_source = _Delegated("_provenance", Provenance.load_source)
-    close_dead_runs = _Delegated("_provenance", Provenance.close_dead_runs)
-    find_id = _Delegated("_provenance", Provenance.find_id)
-
-    verify = _Delegated("_verification", Verification.verify)
+    close_dead_runs = _Delegated("_maintenance", Maintenance.close_dead_runs)
+    verify = _Delegated("_maintenance", Maintenance.verify)
 
     @property
     def workspace_path(self) -> Path | str:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from persist.tracking.artifacts import Artifacts
-from persist.tracking.deleting import Deletions
 from persist.tracking.exporting import Exports
+from persist.tracking.maintenance import Maintenance
 from persist.tracking.queries import Queries
 from persist.tracking.ranking import Ranking
 from persist.tracking.recording import Records
@@ -71,10 +71,10 @@ class WorkspaceStoreProtocol(Protocol):
     export_run = _same(Exports.export_run)
     export_predictions_parquet = _same(Exports.export_predictions_parquet)
     replay_chain = _same(Exports.replay_chain)
-    delete_run = _same(Deletions.delete_run)
-    delete_prediction = _same(Deletions.delete_prediction)
-    gc_artifacts = _same(Deletions.gc_artifacts)
-    vacuum = _same(Deletions.vacuum)
+    delete_run = _same(Maintenance.delete_run)
+    delete_prediction = _same(Maintenance.delete_prediction)
+    gc_artifacts = _same(Maintenance.gc_artifacts)
+    vacuum = _same(Maintenance.vacuum)
 
     def close(self) -> None:
         """Close the store."""

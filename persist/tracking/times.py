@@ -11,8 +11,8 @@ import zoneinfo
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from persist.tracking.columns import ORIGINS, TABLES
 from persist.tracking.optional import import_optional
+from persist.tracking.schema import ORIGINS, TABLES
 
 __all__ = ["as_utc", "is_dated", "local_zone", "new_id", "now", "with_zone"]
 

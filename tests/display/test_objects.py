@@ -144,7 +144,7 @@ def test_reports_show_what_they_found(tmp_path):
 
 def test_reports_of_every_kind_have_one_form(tmp_path):
     from persist.exchange.packages import PackageReport
-    from persist.tracking.verification import StoreReport
+    from persist.tracking.maintenance import StoreReport
     from persist.workspace.verification import WorkspaceReport
 
     name = "<b>.joblib"

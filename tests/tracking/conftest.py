@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -23,8 +24,10 @@ GOLDEN = Path(__file__).parents[1] / "data" / "run-store-nirs4all-0.7.1"
 @pytest.fixture(autouse=True)
 def own_key(tmp_path_factory, monkeypatch):
     """A user who has made no bundle yet."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path_factory.mktemp("home")))
+    # It need not exist, and to find a free number takes longer than some tests.
+    home = str(tmp_path_factory.getbasetemp() / "homes" / secrets.token_hex(8))
+    monkeypatch.setenv("XDG_DATA_HOME", home)
+    monkeypatch.setenv("LOCALAPPDATA", home)
 
 
 @pytest.fixture
@@ -52,16 +55,49 @@ def server():
         yield server
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """The folder of a store without rows, to be copied: that is quicker than to make one."""
+    folder = tmp_path_factory.mktemp("empty") / "ws"
+    Site(folder, folder / "artifacts").open().close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kept_database(server):
+    """The name of a database with the tables of a store, in a list, which its tests keep up."""
+    with server.database() as url, tempfile.TemporaryDirectory() as folder:
+        Site(url, Path(folder)).open().close()
+        names = [url.rpartition("/")[2]]
+        yield names
+        server.rename(names[0], url.rpartition("/")[2])
+
+
+@pytest.fixture
+def empty_database(server, kept_database):
+    """The URL of a database without rows, of a new name: to make and drop one takes longer."""
+    from persist.tracking.schema import ALL_TABLES, PENDING
+
+    name = kept_database[0] = server.rename(kept_database[0])
+    tables = [*(table for table in ALL_TABLES if table != PENDING), "persist.settings"]
+    server.execute("; ".join(f"DELETE FROM {table}" for table in reversed(tables)), name)
+    return server.url(name)
+
+
+@pytest.fixture
+def workspace(empty_store, tmp_path):
+    """A folder with a store without rows."""
+    return Path(shutil.copytree(empty_store, tmp_path / "ws"))
+
+
 @pytest.fixture
 def site(request, tmp_path):
-    """A site for a new store, in a file or on a server."""
-    folder = tmp_path / "ws"
+    """A site for a store without rows, in a file or on a server."""
     if getattr(request, "param", "duckdb") == "duckdb":
+        folder = request.getfixturevalue("workspace")
         yield Site(folder, folder / "artifacts")
         return
-    server = request.getfixturevalue("server")
-    with server.database() as url:
-        yield Site(url, folder / "artifacts")
+    yield Site(request.getfixturevalue("empty_database"), tmp_path / "ws" / "artifacts")
 
 
 @pytest.fixture
@@ -72,9 +108,9 @@ def store(site):
 
 
 @pytest.fixture
-def file_store(tmp_path):
+def file_store(workspace):
     """A new store in a file."""
-    with Site(tmp_path / "ws", tmp_path / "ws" / "artifacts").open() as store:
+    with Site(workspace, workspace / "artifacts").open() as store:
         yield store
 
 

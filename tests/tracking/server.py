@@ -62,6 +62,16 @@ class Server:
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    def rename(self, database: str, name: str | None = None) -> str:
+        """Give a database another name, by default a new one, and return it."""
+        name = name or f"test_{secrets.token_hex(8)}"
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            f"WHERE datname = '{database}'"
+        )
+        self.execute(f"ALTER DATABASE {database} RENAME TO {name}")
+        return name
+
     def url(self, database: str) -> str:
         """Return the URL of a database."""
         return f"postgresql+psycopg://postgres:{self.password}@127.0.0.1:{self.port}/{database}"

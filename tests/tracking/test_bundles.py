@@ -142,7 +142,7 @@ def test_a_chain_predicts_the_same_everywhere(store, tmp_path, format, first):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["soft", "hard"])
 @pytest.mark.cases(1)
-def test_classifiers_vote(store, tmp_path, kind):
+def test_classifiers_vote(store, tmp_path, monkeypatch, kind):
     model = LogisticRegression if kind == "soft" else LinearSVC
     models = {f"fold_{n}": model().fit(X[n::3], LABELS[n::3]) for n in range(3)}
     chain = save_chain(store, [], models)
@@ -154,8 +154,10 @@ def test_classifiers_vote(store, tmp_path, kind):
     bundle = store.export_chain(chain, tmp_path / "b")
     assert (predict(bundle, X).values == found).all()
     script = store.export_chain(chain, tmp_path / "s.py", format="n4a.py")
-    store.export_chain(chain, tmp_path / "p", format="package")
-    assert run_bare(tmp_path, script, "p") == {"script": found.tolist(), "package": found.tolist()}
+    store.export_chain(chain, tmp_path / f"voting_{kind}", format="package")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert (runpy.run_path(str(script))["predict"](X) == found).all()
+    assert (importlib.import_module(f"voting_{kind}").predict(X) == found).all()
 
 
 def test_the_refitted_model_predicts_alone(store, tmp_path):
@@ -423,7 +425,9 @@ def test_arguments_of_predict_are_checked(store, tmp_path):
         predict(data=X, chain_id=ids.chain, workspace_path=tmp_path / "none")
     with pytest.raises(KeyError, match="Chain not found"):
         predict(data=X, chain_id="x", workspace_path=workspace)
-    for data in (X, (X, Y), {"X": X}):
+    with pytest.raises(ValueError, match="not a list of rows of one length"):
+        predict(data=[[1, 2], [3]], chain_id=ids.chain, workspace_path=workspace)
+    for data in (X, (X, Y), {"X": X}, X.tolist()):
         found = predict(data=data, chain_id=ids.chain, workspace_path=workspace)
         assert found.metadata == {"chain_id": ids.chain}
         assert found.model_name == "samples.Mean"

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -119,14 +119,15 @@ def test_turns_come_in_order_and_readers_share_theirs(tmp_path):
 def test_a_writer_that_waits_comes_before_readers_that_come_later(tmp_path):
     queue = Queue(str(tmp_path / "queue"))
     reader = queue.wait(writes=False, timeout=0)
-    ticket, lock = queue._take(True)
-    assert reader.is_wanted()
-    with pytest.raises(LockTimeout):
-        queue.wait(writes=False, timeout=0)
-    lock.release()
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(queue.wait, writes=True, timeout=LONGEST)
+        while not reader.is_wanted():
+            assert not waiting.done()
+        with pytest.raises(LockTimeout):
+            queue.wait(writes=False, timeout=0)
+        reader.release()
+        waiting.result().release()
     queue.wait(writes=False, timeout=0).release()
-    assert ticket.writes
-    reader.release()
 
 
 @pytest.mark.skipif(not hasattr(multiprocessing, "get_context"), reason="needs processes")

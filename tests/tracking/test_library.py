@@ -99,6 +99,13 @@ def test_templates_travel_as_folders(library, tmp_path):
         library.import_template(tmp_path)
 
 
+def test_a_tag_may_be_given_as_text(library):
+    library.save_template(1, "x", tags="cereal")
+    assert library.get_template_metadata("x")["tags"] == ["cereal"]
+    assert [t["name"] for t in library.list_templates(tags="cereal")] == ["x"]
+    assert library.list_templates(tags="c") == []
+
+
 def test_what_is_imported_cannot_leave_the_library(library, tmp_path):
     source = tmp_path / "evil"
     source.mkdir()

@@ -19,8 +19,8 @@ import pyarrow
 
 from persist.errors import MissingExtraError, PersistError
 from persist.tracking import WorkspaceStore, higher_is_better
-from persist.tracking.columns import TABLES
 from persist.tracking.errors import StoreError
+from persist.tracking.schema import TABLES
 
 
 @pytest.fixture
@@ -162,6 +162,17 @@ def test_filters_are_anded_and_patterns_match(scored):
     assert scored.query_predictions(run_id="%").is_empty()
 
 
+def test_folds_and_names_may_be_asked_for_by_numbers(store):
+    run = store.begin_run("r", {}, [])
+    pipeline = store.begin_pipeline(run, "p", {}, [], "7", None)
+    chain = store.save_chain(pipeline, [], 1, "M", "", "per_fold", {}, {})
+    for fold in ("0", "1", "avg"):
+        store.save_prediction(**predict_args(pipeline, chain, fold_id=fold, dataset_name="7"))
+    assert store.query_predictions(fold_id=1)["fold_id"].to_list() == ["1"]
+    assert len(store.get_chain_predictions(chain, fold_id=0)) == 1
+    assert len(store.list_pipelines(dataset_name=7)) == 1
+
+
 def test_the_newest_come_first_and_pages_fit_together(scored):
     everything = scored.query_predictions()
     assert everything["fold_id"][0] == "corn_5"
@@ -237,6 +248,24 @@ def test_aggregates_have_one_row_for_each_chain(store):
     assert best["chain_id"].to_list() == [other.chain]
     assert store.query_top_aggregated_predictions("r2").is_empty()
     assert len(store.get_chain_predictions(ids.chain, partition="val", fold_id="fold%")) == 2
+
+
+def test_scores_of_a_model_that_diverged_leave_the_others_in_their_places(store):
+    run = store.begin_run("r", {}, [])
+    for name, scores in (("wild", [1e160, 1.5e308, 1.5e308]), ("tame", [1.0, 2.0, 6.0])):
+        pipeline = store.begin_pipeline(run, name, {}, [], "d", None)
+        chain = store.save_chain(pipeline, [], 1, "M", "", "per_fold", {}, {})
+        for fold, score in enumerate(scores):
+            values = dict.fromkeys(("val_score", "test_score", "train_score"), score)
+            given = predict_args(pipeline, chain, fold_id=str(fold), model_name=name, **values)
+            store.save_prediction(**given)
+    tame, wild = store.ranking().to_dicts()
+    assert (tame["model_name"], tame["val_score"], tame["val_mean"]) == ("tame", 3.0, 3.0)
+    assert tame["val_std"] == numpy.std([1.0, 2.0, 6.0])
+    assert (wild["test_score"], wild["val_std"]) == (1e308, numpy.inf)
+    rows = store.query_top_aggregated_predictions("rmse").to_dicts()
+    assert [row["model_name"] for row in rows] == ["tame", "wild"]
+    assert (rows[0]["avg_val_score"], rows[1]["max_val_score"]) == (3.0, 1.5e308)
 
 
 def test_logs_are_told_by_step_and_summed_by_pipeline(store):

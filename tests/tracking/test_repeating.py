@@ -56,7 +56,7 @@ def numbers(store, run_id):
 @pytest.mark.parametrize(
     ("pipeline", "options"),
     [
-        ([RandomForestRegressor(n_estimators=3)], {}),
+        ([RandomForestRegressor(n_estimators=2)], {}),
         ([MinMaxScaler((0, 2)), make_pipeline(StandardScaler(), Ridge())], {"test": 0.25}),
         ([[FunctionTransformer(numpy.log1p), Ridge()], [Ridge()]], {"cv": ShuffleSplit(2)}),
         ([{"_or_": [None, StandardScaler()]}, Ridge()], {"cv": [([0, 1, 2], [3]), ([3, 4], [5])]}),
@@ -65,13 +65,13 @@ def numbers(store, run_id):
             {"metric": make_scorer(max_error, greater_is_better=False)},
         ),
         ([RepeatedKFold(n_splits=2, n_repeats=2), Ridge()], {"random_state": 5, "test": 5}),
-        ([Ridge()], {"cv": GroupKFold(4), "groups": numpy.arange(40) // 5}),
+        ([Ridge()], {"cv": GroupKFold(2), "groups": numpy.arange(40) // 5}),
         ([Ridge()], {"test": (X[:5], Y[:5]), "sample_weight": numpy.arange(40.0)}),
     ],
 )
 def test_a_run_is_repeated_from_its_record(workspace, pipeline, options):
     data = (X, numpy.abs(Y))
-    result = run(pipeline, data, workspace_path=workspace, verbose=0, **options)
+    result = run(pipeline, data, workspace_path=workspace, verbose=0, **{"cv": 2, **options})
     again = {k: v for k, v in options.items() if k in ("groups", "sample_weight")}
     if isinstance(options.get("test"), tuple):
         with pytest.raises(ValueError, match="give test="):
@@ -161,7 +161,7 @@ def test_a_recorded_configuration_can_be_run(workspace):
         {"y_processing": StandardScaler()},
         TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge(alpha=numpy.float64(2)))),
     ]
-    result = run(steps, (X, Y), verbose=0)
+    result = run(steps, (X, Y), verbose=0, cv=2)
     config = result.store.get_pipeline(result.best["pipeline_id"])["expanded_config"]
     json.dumps(config, allow_nan=False)
     assert config[1]["params"]["func"] == {"function": "numpy.log1p"}
@@ -170,7 +170,7 @@ def test_a_recorded_configuration_can_be_run(workspace):
     library.save_template(config, "as json")
     library.save_template(steps, "as estimators")
     for name in ("as json", "as estimators"):
-        again = run(library.load_template(name), (X, Y), verbose=0)
+        again = run(library.load_template(name), (X, Y), verbose=0, cv=2)
         assert again.best_score == result.best_score
 
 

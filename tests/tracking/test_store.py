@@ -1,17 +1,21 @@
 """The store as a whole: a facade over its parts."""
 
 import inspect
+import os
 import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 pytest.importorskip("duckdb")
 
+from persist.errors import DamagedError
 from persist.tracking import ChainRecord, PredictionRecord, WorkspaceStore
-from persist.tracking.errors import StoreClosedError
+from persist.tracking.errors import StoreClosedError, StoreError
+from tests.tracking.samples import fill
 
 
 def public(kind):
@@ -65,6 +69,25 @@ def test_a_store_travels_to_another_process(store):
     assert again.get_run(run)["name"] == "r"
 
 
+def test_a_store_stays_where_it_was_opened(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with WorkspaceStore("ws") as store:
+        ids = fill(store)
+        monkeypatch.chdir("elsewhere")
+        assert store.load_chain(ids.chain).predict(numpy.ones((2, 3))).tolist() == [3.5, 3.5]
+        assert store.workspace_path == tmp_path / "ws"
+        assert pickle.loads(pickle.dumps(store)).get_run(ids.run)["name"] == "exp"
+    assert not any(Path.cwd().iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no folder of this name")
+def test_a_folder_that_duckdb_does_not_take_is_not_called_damaged(tmp_path):
+    with pytest.raises(StoreError, match="choose another folder") as caught:
+        WorkspaceStore(tmp_path / "a?b")
+    assert not isinstance(caught.value, DamagedError)
+
+
 def test_records_are_made_by_keyword(store):
     run = store.begin_run("r", {}, [])
     pipeline = store.begin_pipeline(run, "p", [], [], "d", None)
@@ -91,3 +114,5 @@ def test_an_id_is_found_by_how_it_begins(store):
     for prefix, error in ((first[:common], "more than one"), ("zz", "not found"), ("", "more")):
         with pytest.raises(KeyError, match=error):
             store.find_id("run", prefix)
+    with pytest.raises(ValueError, match="choose one of run, pipeline, chain, prediction"):
+        store.find_id("template", first)

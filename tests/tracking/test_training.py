@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import runpy
 import warnings
 
 import numpy
@@ -50,7 +51,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEnc
 
 from persist.tracking import predict, run
 from persist.tracking.errors import DataError, PipelineError
-from tests.effort import IS_SHORT
 
 GENERATOR = numpy.random.default_rng(1)
 X = GENERATOR.random((60, 5))
@@ -60,7 +60,7 @@ LABELS = numpy.array(["low", "mid", "top"])[CODES]
 NAMES = [f"{1100 + 2 * i}" for i in range(5)]
 FRAME = pandas.DataFrame(X, columns=NAMES)
 GROUPS = numpy.repeat(numpy.arange(12), 5)
-FOREST = {"n_estimators": 5}
+FOREST = {"n_estimators": 2}
 
 
 class Offset(TransformerMixin, BaseEstimator):
@@ -74,12 +74,12 @@ class Offset(TransformerMixin, BaseEstimator):
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(workspace):
     """Return a function that trains in a workspace of its own."""
 
     def function(pipeline, dataset, **options):
         options = {"verbose": 0, "cv": KFold(4), **options}
-        result = run(pipeline, dataset, workspace_path=tmp_path / "ws", **options)
+        result = run(pipeline, dataset, workspace_path=workspace, **options)
         failed = result.store.list_pipelines(result.run_id)["error"].drop_nulls().to_list()
         assert not failed
         return result
@@ -132,7 +132,7 @@ def arrays(result, **values):
 def test_scores_of_folds_are_those_of_scikit_learn(train, steps, estimator, cv):
     if isinstance(cv, LeaveOneOut) and len(steps) > 2:
         pytest.skip("the other cases are enough")
-    rows = (10 if IS_SHORT else 20) if isinstance(cv, LeaveOneOut) else len(X)
+    rows = 10 if isinstance(cv, LeaveOneOut) else len(X)
     features, target = X[:rows], Y[:rows]
     if isinstance(steps[0], TargetEncoder):
         features = numpy.floor(features * 4)
@@ -775,6 +775,20 @@ def test_targets_of_pandas_own_types_are_those_of_numpy(train, dtype):
     found = result.store.get_prediction_arrays(entry["id"])
     given = numpy.asarray(y).astype(str)[found["sample_indices"]]
     numpy.testing.assert_array_equal(found["y_true"].astype(str), given)
+
+
+def test_targets_may_be_one_column_while_they_are_fitted(train, tmp_path):
+    both = numpy.column_stack([Y, 3 * X[:, 0] + 1])
+    result = train([{"y_processing": PCA(1)}, Ridge()], (X, both))
+    model = TransformedTargetRegressor(Ridge(), transformer=PCA(1), check_inverse=False)
+    expected = cross_validate(model, X, both, cv=KFold(4), scoring="neg_root_mean_squared_error")[
+        "test_score"
+    ]
+    assert fold_scores(result, "rmse") == pytest.approx(-expected)
+    wanted = model.fit(X, both).predict(X)
+    numpy.testing.assert_allclose(predict(result.best, X).values, wanted, rtol=1e-12)
+    namespace = runpy.run_path(str(result.export(tmp_path / "model.n4a.py")))
+    numpy.testing.assert_allclose(namespace["predict"](X), wanted, rtol=1e-12)
 
 
 def test_masked_cells_are_missing_ones(train):

@@ -12,7 +12,7 @@ from persist.tracking import prediction
 from persist.tracking.errors import DataError
 from persist.tracking.training.reading import wavelengths_of
 
-__all__ = ["Data", "column_names", "is_frame", "row_count", "take"]
+__all__ = ["Data", "column_names", "is_frame", "take"]
 
 Array = Any
 _PREVIEW = 5  # rows and columns
@@ -66,7 +66,7 @@ class Data:
 
     def __post_init__(self) -> None:
         _check_shapes(self.name, self.X, self.y)
-        count = row_count(self.X)
+        count = self.X.shape[0]
         for what in ("groups", "sample_weight", "ids"):
             values = getattr(self, what)
             if values is not None and numpy.shape(values) != (count,):
@@ -102,7 +102,7 @@ class Data:
                 f"{mismatch.partition('; ')[2]}"
             )
         if self.rows_test is None:
-            object.__setattr__(self, "rows_test", numpy.arange(row_count(self.X_test)))
+            object.__setattr__(self, "rows_test", numpy.arange(self.X_test.shape[0]))
 
     @property
     def feature_names(self) -> list[str] | None:
@@ -174,7 +174,7 @@ class Data:
         target = f" {', '.join(self.target_names)}" if self.target_names else ""
         lines.append(f"  target{target}: {self.y.dtype}, shape {self.y.shape}")
         if self.X_test is not None:
-            lines.append(f"  test part: {row_count(self.X_test)} samples")
+            lines.append(f"  test part: {self.X_test.shape[0]} samples")
         for what in ("groups", "sample_weight"):
             values = getattr(self, what)
             if values is not None:
@@ -202,11 +202,6 @@ def column_names(values: Any) -> list[str] | None:
         return None
     names = list(values.columns)
     return names if all(isinstance(name, str) for name in names) else None
-
-
-def row_count(values: Any) -> int:
-    """Return the number of samples of an array, sparse matrix or frame."""
-    return int(values.shape[0])
 
 
 def take(values: Any, rows: Array) -> Any:

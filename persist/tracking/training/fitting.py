@@ -5,9 +5,11 @@ A part depends on nothing but its arguments, so that it may be fitted anywhere, 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pickle
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +24,8 @@ from persist.tracking import encodings, prediction
 from persist.tracking.errors import PipelineError
 from persist.tracking.fitted import FittedChain, FittedStep, StepKind, wrapped_model
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import class_name
 from persist.tracking.training.data import Data, take
-from persist.tracking.training.plan import Plan, PlannedStep
+from persist.tracking.training.plan import Plan, PlannedStep, class_name
 from persist.tracking.training.scoring import Metric, Outcome, outcomes_of
 from persist.tracking.training.splitting import needs_groups, seeded
 
@@ -196,8 +197,18 @@ class _OfProcess:
                     self._set_back()
 
 
+@functools.lru_cache(maxsize=1)
+def _controller(modules: int) -> Any:
+    """Return what limits the libraries of the process.
+
+    To find them takes longer than to fit a small model, so that is only done when the number of
+    modules that are loaded has changed.
+    """
+    return import_optional("threadpoolctl").ThreadpoolController()
+
+
 def _limit_threads() -> Callable[[], Any]:
-    limits = import_optional("threadpoolctl").threadpool_limits(1)
+    limits = _controller(len(sys.modules)).limit(limits=1)
     return cast("Callable[[], Any]", limits.restore_original_limits)
 
 
@@ -215,15 +226,14 @@ _kept_generators = _OfProcess(_keep_generators)
 """Context manager after which the generators of the process are as they were."""
 
 
+@dataclass(frozen=True)
 class _Fitting:
     """Fits the steps of a pipeline to a part of the data, each logged."""
 
-    def __init__(self, plan: Plan, data: Data, settings: Settings, found: Fitted) -> None:
-        self._plan = plan
-        self._data = data
-        self._settings = settings
-        self._found = found
-        self._part = FINAL if found.part == FINAL else f"fold {found.part}"
+    _plan: Plan
+    _data: Data
+    _settings: Settings
+    _found: Fitted
 
     def fit(self, rest: Array, left_out: Array | None) -> None:
         """Fit all steps, and fill what was found."""
@@ -339,19 +349,17 @@ class _Fitting:
     @contextmanager
     def _logged(self, step: PlannedStep, operator_class: str) -> Iterator[None]:
         begin = time.perf_counter()
+        part = self._found.part
+        event, message = "end", part if part == FINAL else f"fold {part}"
         try:
             yield
         except Exception as error:
+            event = "error"
             message = f"step {step.index} ({operator_class}): {type(error).__name__}: {error}"
-            self._log(step, operator_class, "error", begin, message)
             raise PipelineError(message) from error
-        self._log(step, operator_class, "end", begin, self._part)
-
-    def _log(
-        self, step: PlannedStep, operator_class: str, event: str, begin: float, message: str
-    ) -> None:
-        elapsed = round(1000 * (time.perf_counter() - begin))
-        self._found.log.append(LogEntry(step.index, operator_class, event, elapsed, message))
+        finally:
+            elapsed = round(1000 * (time.perf_counter() - begin))
+            self._found.log.append(LogEntry(step.index, operator_class, event, elapsed, message))
 
 
 def _with_all_rows(operator: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ import numpy
 from persist.tracking import prediction
 from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError
 from persist.tracking.optional import import_optional
-from persist.tracking.training.data import Data, is_frame, row_count
+from persist.tracking.training.data import Data, is_frame
 from persist.tracking.training.reading import (
     MISSING,
     Form,
@@ -450,7 +450,7 @@ def _without_sample_names(frame: Any) -> tuple[Any, Array]:
     names = frame[frame.columns[0]]
     is_named = len(types) > 1 and types[0] == polars.String
     if is_named and all(kind.is_numeric() for kind in types[1:]):
-        is_named = names.n_unique() == row_count(frame)
+        is_named = names.n_unique() == frame.height
     elif names.name:
         is_named = False
     return (frame.drop(names.name), names.to_numpy()) if is_named else (frame, None)

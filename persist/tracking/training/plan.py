@@ -1,27 +1,26 @@
-"""Pipelines as they are to be trained, made of what a user writes."""
+"""Pipelines as they are to be trained, made of what a user writes, and as JSON."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
 from persist.tracking.errors import PipelineError, PipelineTypeError
 from persist.tracking.fitted import StepKind
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import (
-    class_name,
-    described,
-    made,
-    named_object,
-    parts_of,
-)
 
-__all__ = ["Plan", "PlannedStep", "make_plans"]
+__all__ = ["Plan", "PlannedStep", "class_name", "described", "make_plans", "parts_of"]
 
 _CHOICE = "_or_"
 _WRAPPERS = ("step", "preprocessing", "model", "split")
+_FLOAT = "float"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,16 @@ class Plan:
 
     def config(self) -> list[dict[str, Any]]:
         """Return the steps for JSON."""
-        return [_config(step) for step in self.steps]
+        found = []
+        for step in self.steps:
+            several = [
+                one if isinstance(one, dict) else {"class": class_name(operator), "params": {}}
+                for operator in step.operators
+                for one in [described(operator)]
+            ]
+            given: Any = several if len(several) > 1 else several[0]
+            found.append(given if step.kind is StepKind.FEATURES else {step.kind.value: given})
+        return found
 
     def parts(self) -> Iterator[Any]:
         """Yield all estimators and splitters, and what is inside them, at any depth."""
@@ -125,7 +133,7 @@ def _expanded(steps: Sequence[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
         if isinstance(step, Mapping) and _CHOICE in step and not step[_CHOICE]:
             raise PipelineError(f"A step must have one alternative or more: {step!r:.80}")
     options = [
-        [(one, {_CHOICE: _shown(one)}) for one in step[_CHOICE]]
+        [(one, {_CHOICE: one if isinstance(one, str) else described(one)}) for one in step[_CHOICE]]
         if isinstance(step, Mapping) and _CHOICE in step
         else [(step, None)]
         for step in steps
@@ -199,14 +207,14 @@ def _made(step: Any) -> Any:
             if key in step:
                 return _made(step[key])
         if "class" in step:
-            return made({"class": step["class"], "params": step.get("params") or {}})
+            return _made_of({"class": step["class"], "params": step.get("params") or {}})
         raise PipelineError(
             f"A step must have one of the keys class, {', '.join(_WRAPPERS)}: {step!r}"
         )
     if _is_named(step):
         return _made(step[1])
     if isinstance(step, (str, type)):
-        return named_object(step)()
+        return _named_object(step)()
     if hasattr(step, "get_params"):
         return import_optional("sklearn.base").clone(step)
     if hasattr(step, "split") or hasattr(step, "fit"):
@@ -216,16 +224,151 @@ def _made(step: Any) -> Any:
     )
 
 
-def _config(step: PlannedStep) -> dict[str, Any]:
-    several = [
-        one if isinstance(one, dict) else {"class": class_name(operator), "params": {}}
-        for operator in step.operators
-        for one in [described(operator)]
-    ]
-    if step.kind is StepKind.FEATURES:
-        return several[0]
-    return {step.kind.value: several if len(several) > 1 else several[0]}
+def class_name(obj: Any) -> str:
+    """Return the full name of the class of an object."""
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
-def _shown(choice: Any) -> Any:
-    return choice if choice is None or isinstance(choice, str) else described(choice)
+def described(value: Any) -> Any:
+    """Return a value as JSON can hold it.
+
+    An object that tells its parameters becomes ``{"class": name, "params": {…}}``, a function
+    ``{"function": name}``, a number that is not finite ``{"float": "nan"}``; arrays are listed
+    whole. What has no such form becomes its repr.
+
+    Examples
+    --------
+    >>> described({"axis": numpy.arange(3), "function": numpy.log1p})
+    {'axis': [0, 1, 2], 'function': {'function': 'numpy.log1p'}}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        # For JSON this is null, which is None.
+        return {_FLOAT: str(float(value))}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, numpy.generic):
+        return described(value.item())
+    if isinstance(value, numpy.ndarray):
+        return described(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): described(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [described(one) for one in value]
+    if isinstance(value, type):
+        return {"function": f"{value.__module__}.{value.__qualname__}"}
+    if callable(value) and not hasattr(value, "get_params"):
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", repr(value))
+        module = getattr(value, "__module__", None) or _module_of(value)
+        return {"function": f"{module}.{name}"}
+    parameters = _parameters(value)
+    if parameters is None:
+        return repr(value)
+    return {"class": class_name(value), "params": described(parameters)}
+
+
+def _made_of(value: Any) -> Any:
+    """Return a value of which `described` was written, as far as that tells it."""
+    if isinstance(value, list):
+        return [_made_of(one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    if set(value) == {_FLOAT} and isinstance(value[_FLOAT], str):
+        return float(value[_FLOAT])
+    if set(value) == {"function"} and isinstance(value["function"], str):
+        return _named_object(value["function"])
+    if "class" in value and set(value) <= {"class", "params"}:
+        return _constructed(_named_object(value["class"]), value.get("params") or {})
+    return {key: _made_of(one) for key, one in value.items()}
+
+
+def _named_object(name: Any) -> Any:
+    """Return the class or function of a full name.
+
+    Raises
+    ------
+    PipelineError
+        If there is none.
+    """
+    if isinstance(name, type):
+        return name
+    parts = str(name).split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:count]))
+        except (ImportError, ValueError):
+            continue
+        try:
+            for part in parts[count:]:
+                found = getattr(found, part)
+        except AttributeError:
+            break
+        return found
+    raise PipelineError(f"cannot make a step: no class {name!r}; give its full name")
+
+
+def parts_of(obj: Any) -> Iterator[Any]:
+    """Yield an estimator, and all objects among its parameters, at any depth."""
+    yield obj
+    values: Any = ()
+    if isinstance(obj, Mapping):
+        values = obj.values()
+    elif isinstance(obj, (list, tuple)):
+        values = obj
+    elif not isinstance(obj, type):
+        values = (_parameters(obj) or {}).values()
+    for value in values:
+        if not isinstance(value, (str, int, float, numpy.ndarray, type(None))):
+            yield from parts_of(value)
+
+
+def _constructed(kind: Any, parameters: Mapping[str, Any]) -> Any:
+    signature = inspect.signature(kind).parameters
+    given = {}
+    for name, value in parameters.items():
+        default = getattr(signature.get(name), "default", None)
+        value = _made_of(value)
+        # JSON has no tuples, and some classes take nothing else.
+        given[name] = (
+            tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
+        )
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise PipelineError(f"cannot make a step of class {kind.__qualname__}: {error}") from error
+
+
+def _parameters(obj: Any) -> dict[str, Any] | None:
+    """Return the parameters of an object whose class keeps each as an attribute of its name."""
+    if hasattr(obj, "get_params"):
+        return dict(obj.get_params(deep=False))
+    kind = type(obj)
+    if kind.__module__ == "builtins" or kind.__init__ is object.__init__:
+        return None
+    try:
+        names = [
+            name
+            for name, parameter in inspect.signature(kind.__init__).parameters.items()
+            if name != "self"
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        return None
+    if names and all(hasattr(obj, name) for name in names):
+        return {name: getattr(obj, name) for name in names}
+    # Splitters that repeat another keep the arguments of that.
+    kept = getattr(obj, "cvargs", None)
+    if isinstance(kept, dict) and all(hasattr(obj, name) or name in kept for name in names):
+        return {name: getattr(obj, name, kept.get(name)) for name in names}
+    return None
+
+
+def _module_of(function: Any) -> str:
+    # Functions of compiled code, as those of numpy, may not tell their module.
+    name = getattr(function, "__name__", "")
+    for module in ("numpy", "scipy.special", "math", "operator"):
+        try:
+            if getattr(importlib.import_module(module), name, None) is function:
+                return module
+        except ImportError:
+            continue
+    return type(function).__module__

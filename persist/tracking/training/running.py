@@ -21,11 +21,9 @@ from persist.tracking.environment import differences, environment, leave_run
 from persist.tracking.errors import DataError, PipelineError, VersionWarning
 from persist.tracking.run_result import RunResult
 from persist.tracking.store import WorkspaceStore
-from persist.tracking.training.configuration import described, parts_of
 from persist.tracking.training.data import Data
 from persist.tracking.training.loading import load_data
-from persist.tracking.training.plan import Plan, make_plans
-from persist.tracking.training.recording import Recorder
+from persist.tracking.training.plan import Plan, described, make_plans, parts_of
 from persist.tracking.training.session import Results, Session
 from persist.tracking.training.splitting import check_splitter, is_data, is_integer
 from persist.tracking.training.workers import open_pool
@@ -275,7 +273,7 @@ def _trained(
             results = Results(len(plans) * len(datasets), functools.cache(store.greater_is_better))
             is_shown = bool(verbose) and sys.stderr.isatty()
             report = reporter(is_shown if progress is None else progress)
-            for text in session.train(pool, Recorder(store, run_id), results):
+            for text in session.train(pool, store, run_id, results):
                 report(results.done, results.total, text)
             if results.scores or not results.errors:
                 store.complete_run(run_id, results.summary())

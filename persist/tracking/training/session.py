@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
 
+from persist.tracking import encodings
 from persist.tracking.environment import environment, this_process
 from persist.tracking.errors import PipelineError
+from persist.tracking.fitted import FEATURE_NAMES
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import described
+from persist.tracking.recording import ChainRecord, PredictionRecord
 from persist.tracking.training.data import Data
 from persist.tracking.training.fitting import (
     FINAL,
@@ -22,16 +24,27 @@ from persist.tracking.training.fitting import (
     reason_of,
     task_type_of,
 )
-from persist.tracking.training.plan import Plan
-from persist.tracking.training.recording import Job, Recorder, Score
-from persist.tracking.training.scoring import check_metric, make_metric
+from persist.tracking.training.plan import Plan, class_name, described
+from persist.tracking.training.scoring import Outcome, average_of, check_metric, make_metric
 from persist.tracking.training.splitting import folds_of, is_data, restricted, with_test
 from persist.tracking.training.workers import Pool, Shared, Task
+
+if TYPE_CHECKING:
+    from persist.tracking.store import WorkspaceStore
 
 __all__ = ["Results", "Session"]
 
 # The name of a fold, or of all training data, and the rows to fit to and to validate on.
 Part: TypeAlias = "tuple[str, Any, Any]"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a pipeline has reached in cross-validation: None where that is not defined."""
+
+    dataset: str
+    metric: str
+    value: float | None
 
 
 @dataclass
@@ -94,10 +107,17 @@ class Session:
         self._recipe = recipe
         self._plans = plans
         self._seed = seed
-        self._shuffles = recipe["random_state"] is not None
+        shuffles = recipe["random_state"] is not None
         self.metric = make_metric(recipe["metric"], recipe.get("greater_is_better"))
         self._tasks = [task_type_of(plan) for plan in plans]
-        self._check_metric()
+        errors = []
+        for task in self._tasks:
+            try:
+                check_metric(self.metric, task)
+            except PipelineError as error:
+                errors.append(error)
+        if errors and len(errors) == len(plans):
+            raise errors[0]
         own = [plan.splitter.operators[0] for plan in plans if plan.splitter is not None]
         cvs = own if len(own) == len(plans) else [*own, recipe["cv"]]
         is_classifier = all(task == "classification" for task in self._tasks)
@@ -106,22 +126,11 @@ class Session:
         for data in datasets:
             data.check_complete()
         self.datasets = [
-            with_test(data, recipe["test"], cvs, is_classifier, self._shuffles, seed)
-            for data in datasets
+            with_test(data, recipe["test"], cvs, is_classifier, shuffles, seed) for data in datasets
         ]
         for data in self.datasets:
             data.check_complete()  # the test part too
-        self._folds: dict[tuple[int, bool], Shared] = {}
-
-    def _check_metric(self) -> None:
-        errors = []
-        for task in self._tasks:
-            try:
-                check_metric(self.metric, task)
-            except PipelineError as error:
-                errors.append(error)
-        if errors and len(errors) == len(self._tasks):
-            raise errors[0]
+        self._folds: dict[tuple[int, bool, int | None], Shared] = {}
 
     def config(self) -> dict[str, Any]:
         """Return what is recorded of the run, for JSON."""
@@ -143,7 +152,9 @@ class Session:
             "environment": environment(modules),
         }
 
-    def train(self, pool: Pool, recorder: Recorder, results: Results) -> Iterator[str]:
+    def train(
+        self, pool: Pool, store: WorkspaceStore, run_id: str, results: Results
+    ) -> Iterator[str]:
         """Train all pipelines, record each in its turn, and yield what to tell of it."""
         numbers = [(d, p) for d in range(len(self.datasets)) for p in range(len(self._plans))]
         prepared: list[Settings | str] = []
@@ -167,61 +178,41 @@ class Session:
                 ]
 
         for (d, p), found in zip(numbers, pool.run(groups()), strict=True):
-            job = Job(self._plans[p], self.datasets[d], self.digests[d])
             parts = [part for result in found for part in result[0]]
             elapsed = round(1000 * sum(result[1] for result in found))
-            settings = prepared[results.done]
+            recorder = _Recorder(
+                store, run_id, self._plans[p], self.datasets[d], self.digests[d], parts
+            )
+            recorded = recorder.record(prepared[results.done], elapsed)
             results.done += 1
-            recorded = _record(job, settings, parts, elapsed, recorder)
+            name = self._plans[p].name
             if isinstance(recorded, Score):
                 results.scores.append(recorded)
                 value = "undefined" if recorded.value is None else f"{recorded.value:.4g}"
-                yield results.text(f"{job.plan.name}: {recorded.metric} {value}")
+                yield results.text(f"{name}: {recorded.metric} {value}")
             else:
-                results.errors.append(f"{job.plan.name}: {recorded}")
-                yield results.text(f"{job.plan.name}: failed: {recorded}")
+                results.errors.append(f"{name}: {recorded}")
+                yield results.text(f"{name}: failed: {recorded}")
 
     def _parts(self, d: int, p: int, pool: Pool) -> tuple[Settings, Shared]:
         """Return the folds of a pipeline, and all training data, as parts to be fitted."""
-        plan, data, task = self._plans[p], self.datasets[d], self._tasks[p]
+        plan, data, task, recipe = self._plans[p], self.datasets[d], self._tasks[p], self._recipe
         metric = check_metric(self.metric, task)
         configured = import_optional("sklearn").get_config()
-        settings = Settings(task, metric, self._seed, self._recipe["artifact_format"], configured)
+        settings = Settings(task, metric, self._seed, recipe["artifact_format"], configured)
         is_classifier = task == "classification"
-        if plan.splitter is not None:
-            return settings, self._split(plan.splitter.operators[0], data, is_classifier, pool)
-        if (d, is_classifier) not in self._folds:
-            cv = self._recipe["cv"]
-            self._folds[d, is_classifier] = self._split(cv, data, is_classifier, pool)
-        return settings, self._folds[d, is_classifier]
-
-    def _split(self, cv: Any, data: Data, is_classifier: bool, pool: Pool) -> Shared:
-        random_state = self._recipe["random_state"]
-        folds = folds_of(restricted(cv, data), data, is_classifier, random_state, self._seed)
-        parts: list[Part] = [(str(number), *fold) for number, fold in enumerate(folds)]
-        if self._recipe["refit"]:
-            parts.append((FINAL, numpy.arange(len(data.y)), None))
-        return pool.share(parts)
-
-
-def _record(
-    job: Job, settings: Settings | str, parts: list[Fitted], elapsed: int, recorder: Recorder
-) -> Score | str:
-    """Record a pipeline, and return its score, or why it has failed."""
-    failed = next((n for n, part in enumerate(parts) if part.error is not None), None)
-    if failed is not None:
-        # Elsewhere, others may have been fitted after it.
-        parts = parts[: failed + 1]
-    error = settings if isinstance(settings, str) else parts[-1].error
-    if error is None and isinstance(settings, Settings):
-        try:
-            return recorder.record(job, settings, parts, elapsed)
-        except Exception as failure:
-            # It cannot be stored: the next one may.
-            error = reason_of(failure)
-    assert error is not None
-    recorder.record_failure(job, [entry for part in parts for entry in part.log], error)
-    return error
+        # Pipelines without a splitter of their own have the same folds.
+        key = (d, is_classifier, None if plan.splitter is None else p)
+        if key not in self._folds:
+            cv = recipe["cv"] if plan.splitter is None else plan.splitter.operators[0]
+            folds = folds_of(
+                restricted(cv, data), data, is_classifier, recipe["random_state"], self._seed
+            )
+            parts: list[Part] = [(str(number), *fold) for number, fold in enumerate(folds)]
+            if recipe["refit"]:
+                parts.append((FINAL, numpy.arange(len(data.y)), None))
+            self._folds[key] = pool.share(parts)
+        return settings, self._folds[key]
 
 
 def _fit_parts(
@@ -236,3 +227,169 @@ def _fit_parts(
         if found[-1].error is not None:
             break
     return found, time.perf_counter() - begin
+
+
+@dataclass(frozen=True)
+class _Recorder:
+    """Records a pipeline that was trained on a data set, as one commit."""
+
+    store: WorkspaceStore
+    run_id: str
+    plan: Plan
+    data: Data
+    digest: str  # of the data, before any split
+    parts: Sequence[Fitted]
+
+    def record(self, settings: Settings | str, duration_ms: int) -> Score | str:
+        """Record the pipeline, and return its score, or why it has failed."""
+        # Elsewhere, others may have been fitted after the first that failed.
+        failed = next((n for n, part in enumerate(self.parts) if part.error is not None), None)
+        parts = self.parts if failed is None else self.parts[: failed + 1]
+        error = settings if isinstance(settings, str) else parts[-1].error
+        if error is None and isinstance(settings, Settings):
+            try:
+                return self._record(settings, duration_ms)
+            except Exception as failure:
+                # It cannot be stored: the next one may.
+                error = reason_of(failure)
+        with self.store.batch():
+            self.store.fail_pipeline(self._begin(parts), str(error))
+        return str(error)
+
+    def _record(self, settings: Settings, duration_ms: int) -> Score:
+        data, metric = self.data, settings.metric
+        folds = [part for part in self.parts if part.part != FINAL]
+        refits = [part for part in self.parts if part.part == FINAL]
+        best_params = refits[0].best_params if refits else {}
+        of_folds = [outcome for part in folds for outcome in part.outcomes]
+        averages = average_of(of_folds, data, settings.task_type, metric, best_params)
+        of_refits = [outcome for part in refits for outcome in part.outcomes]
+        value = averages[0].scores["val"].get(metric.name)
+        final = (of_refits or averages)[0].scores.get("test", {}).get(metric.name)
+        with self.store.batch():
+            pipeline_id = self._begin(self.parts)
+            chains = {False: self._chain(pipeline_id, folds, settings, "per_fold")}
+            if refits:
+                chains[True] = self._chain(pipeline_id, refits, settings, "single_refit")
+            for outcome in (*of_folds, *averages, *of_refits):
+                self._prediction(pipeline_id, chains[outcome.is_refit], settings, outcome)
+            self.store.complete_pipeline(pipeline_id, value, final, metric.name, duration_ms)
+        return Score(data.name, metric.name, value)
+
+    def _begin(self, parts: Sequence[Fitted]) -> str:
+        """Record that the pipeline begins, and what was logged of some parts."""
+        plan = self.plan
+        try:
+            config: list[Any] = plan.config()
+        except Exception as error:
+            # Parameters of any kind, which may refuse to be looked at; the row must be there.
+            config = [{"error": f"{type(error).__name__}: {error}"}]
+        pipeline_id = self.store.begin_pipeline(
+            self.run_id, plan.name, config, plan.choices, self.data.name, self.digest
+        )
+        for entry in (entry for part in parts for entry in part.log):
+            level = "error" if entry.event == "error" else "info"
+            self.store.log_step(pipeline_id, **vars(entry), level=level)
+        return pipeline_id
+
+    def _chain(
+        self, pipeline_id: str, parts: Sequence[Fitted], settings: Settings, strategy: str
+    ) -> str:
+        """Save the artifacts of the folds, or of the refitted pipeline, and their chain."""
+        plan, store, format = self.plan, self.store, settings.artifact_format
+        models: dict[str, str] = {}
+        shared: dict[str, list[str]] = {}
+        for part in parts:
+            for artifact in part.artifacts:
+                if artifact.fold is None and part is not parts[0]:
+                    # Those of all folds are the same: the codes of labels.
+                    continue
+                pieces = artifact.content
+                if not artifact.is_encoded:
+                    pieces = encodings.encode(artifact.content, format)
+                key = store.save_encoded_artifact(
+                    pieces, artifact.operator_class, artifact.type, format
+                )
+                if artifact.fold is None:
+                    shared.setdefault(str(artifact.step), []).append(key)
+                else:
+                    models[artifact.fold] = key
+        steps: list[dict[str, Any]] = []
+        for step, config in zip(plan.steps, plan.config(), strict=True):
+            is_model = step.index == plan.model.index
+            keys = list(models.values()) if is_model else shared.get(str(step.index), [])
+            steps.append(
+                {
+                    "step_idx": step.index,
+                    "operator_class": type(step.operators[0]).__name__,
+                    "params": config,
+                    "artifact_ids": keys,
+                    "stateless": not keys,
+                }
+            )
+        if self.data.feature_names is not None:
+            steps[0][FEATURE_NAMES] = self.data.feature_names
+        return store.add_chain(
+            ChainRecord(
+                pipeline_id=pipeline_id,
+                steps=steps,
+                model_step_idx=plan.model.index,
+                model_class=class_name(plan.model.operators[0]),
+                preprocessings=plan.preprocessings,
+                fold_strategy=strategy,
+                fold_artifacts=models,
+                shared_artifacts=shared,
+            )
+        )
+
+    def _prediction(
+        self, pipeline_id: str, chain_id: str, settings: Settings, outcome: Outcome
+    ) -> None:
+        plan, data, metric = self.plan, self.data, settings.metric.name
+        scores: dict[str, Any] = {
+            f"{part}_score": outcome.scores.get(part, {}).get(metric)
+            for part in ("val", "test", "train")
+        }
+        record = PredictionRecord(
+            pipeline_id=pipeline_id,
+            chain_id=chain_id,
+            dataset_name=data.name,
+            model_name=plan.model_name,
+            model_class=class_name(plan.model.operators[0]),
+            fold_id=outcome.fold,
+            partition=outcome.partition,
+            **scores,
+            metric=metric,
+            task_type=settings.task_type,
+            n_samples=len(outcome.y_true),
+            n_features=data.X.shape[1],
+            scores=outcome.scores,
+            best_params=described(outcome.best_params),
+            preprocessings=plan.preprocessings,
+            refit_context="standalone" if outcome.is_refit else None,
+        )
+        prediction_id = self.store.add_prediction(record)
+        is_test = outcome.partition == "test"
+        rows = (data.rows_test if is_test else data.rows)[outcome.rows]
+        ids = data.ids_test if is_test else data.ids
+        names = None if ids is None else numpy.asarray(ids)[outcome.rows]
+        weights = None if is_test else data.sample_weight
+        if names is not None and names.dtype.kind in "iu" and numpy.abs(names).max() < 2**31:
+            # The index of a frame leads back to its rows by itself.
+            rows, names = names, None
+        labels = None
+        if settings.task_type == "classification":
+            # Those that only the test part has, too.
+            targets = [part for part in (data.y, data.y_test) if part is not None]
+            labels = numpy.concatenate([numpy.asarray(part).ravel() for part in targets])
+        self.store.save_prediction_arrays(
+            prediction_id,
+            outcome.y_true,
+            outcome.predicted.y,
+            outcome.predicted.proba,
+            rows,
+            None if weights is None else weights[outcome.rows],
+            proba_classes=outcome.predicted.classes,
+            sample_ids=names,
+            labels=labels,
+        )

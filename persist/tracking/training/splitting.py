@@ -14,9 +14,9 @@ import numpy
 
 from persist.tracking.errors import PipelineError
 from persist.tracking.optional import import_optional
-from persist.tracking.training.configuration import parts_of
 from persist.tracking.training.data import Data
 from persist.tracking.training.loading import load_data
+from persist.tracking.training.plan import parts_of
 
 __all__ = [
     "check_splitter",
@@ -49,7 +49,7 @@ def check_splitter(cv: Any) -> Any:
     if cv is None:
         return 5
     try:
-        splits = [_split(train, test) for train, test in cv]
+        splits = [(_rows(train), _rows(test)) for train, test in cv]
     except (TypeError, ValueError) as error:
         raise PipelineError(
             f"cannot cross-validate with cv={cv!r:.80}: give a number of folds, a splitter with "
@@ -107,7 +107,7 @@ def folds_of(
     # scikit-learn's others warn that they do not look at groups.
     groups = data.groups if is_own or needs_groups(splitter) else None
     found = splitter.split(data.X, data.y, groups)
-    return [_split(train, test) for train, test in found]
+    return [(_rows(train), _rows(test)) for train, test in found]
 
 
 def _check_rows(splits: Sequence[tuple[Array, Array]], name: str, count: int) -> None:
@@ -233,7 +233,8 @@ def _chosen(
             )
         else:
             splitter = selection.GroupShuffleSplit(1, test_size=size / count, random_state=seed)
-        return _sorted(next(splitter.split(data.X, data.y, data.groups)))
+        train, chosen = next(splitter.split(data.X, data.y, data.groups))
+        return numpy.sort(train), numpy.sort(chosen)
     if any(map(_is_ordered, cvs)) or (not shuffles and not all(map(_is_splitter, cvs))):
         if keeps_classes:
             _, codes = numpy.unique(data.y, return_inverse=True)
@@ -247,7 +248,8 @@ def _chosen(
         return numpy.arange(count - size), numpy.arange(count - size, count)
     chooser = selection.StratifiedShuffleSplit if keeps_classes else selection.ShuffleSplit
     splitter = chooser(1, test_size=size, random_state=seed)
-    return _sorted(next(splitter.split(numpy.zeros(count), data.y)))
+    train, chosen = next(splitter.split(numpy.zeros(count), data.y))
+    return numpy.sort(train), numpy.sort(chosen)
 
 
 def _is_ordered(cv: Any) -> bool:
@@ -260,16 +262,8 @@ def _is_ordered(cv: Any) -> bool:
     return not is_random
 
 
-def _sorted(split: tuple[Array, Array]) -> tuple[Array, Array]:
-    return numpy.sort(split[0]), numpy.sort(split[1])
-
-
 def _is_splitter(cv: Any) -> bool:
     return hasattr(cv, "split") and hasattr(cv, "get_n_splits") and not isinstance(cv, (str, type))
-
-
-def _split(train: Any, test: Any) -> tuple[Array, Array]:
-    return _rows(train), _rows(test)
 
 
 def _rows(values: Any) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import multiprocessing
 import os
 import pickle
 import tempfile
@@ -186,8 +187,12 @@ def open_pool(data: list[Any], n_jobs: int | None, executor: Executor | None) ->
             # To end its processes ends what waits, and fails for what was cancelled before.
             yield _ExecutorPool(data, own, folder, count, cancels=False)
         except BaseException:
-            # What is being fitted is of no use any more, and nobody has to wait for it.
-            own.shutdown(wait=False, kill_workers=True)
+            # What is being fitted is of no use any more, and nobody has to wait for it. A thread of
+            # loky fails over tasks that still wait if it is told to kill its workers.
+            for process in multiprocessing.active_children():
+                if type(process).__module__.startswith(loky.__name__):
+                    process.terminate()
+            own.shutdown(wait=False)
             raise
 
 

@@ -1,4 +1,4 @@
-"""What is deleted, and what is collected afterwards."""
+"""Deleting, collecting what nothing needs, and checking what is there."""
 
 from __future__ import annotations
 
@@ -6,31 +6,73 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
+from persist.display import View, check_view
+from persist.errors import DamagedError, PersistError
 from persist.tracking.changes import Batch
 from persist.tracking.database import Opened
+from persist.tracking.environment import has_left
 from persist.tracking.errors import StoreError
 from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, file_artifacts, fold_models
+from persist.tracking.queries import Queries
+from persist.tracking.schema import ALL_TABLES, TABLES
 from persist.tracking.statements import Statement, select
-from persist.tracking.times import as_utc
+from persist.tracking.times import as_utc, now
 
-__all__ = ["Deletions"]
+__all__ = ["Maintenance", "StoreReport"]
 
 _GRACE = 24 * 3600.0  # s
 _REFERENCES = ("chain_id", "steps", "fold_artifacts", "shared_artifacts")
 
 
-class Deletions:
-    """Deletes, and collects what nothing needs afterwards; see `WorkspaceStore`.
+@dataclass(frozen=True)
+class StoreReport:
+    """What `WorkspaceStore.verify` found. Paths are relative to the workspace, or URLs.
+
+    Parameters
+    ----------
+    missing : tuple of str
+        Artifacts that should be there.
+    damaged : tuple of str
+        Artifacts that are not what was written, or cannot be read, and why.
+    checked : int
+        The number of files that are what was written, the database included.
+    """
+
+    missing: tuple[str, ...]
+    damaged: tuple[str, ...]
+    checked: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is there, as it was written."""
+        return not self.missing and not self.damaged
+
+    def __repr__(self) -> str:
+        return self._view().text()
+
+    def _repr_html_(self) -> str:
+        return self._view().html()
+
+    def _view(self) -> View:
+        found = {"missing": self.missing, "damaged": self.damaged}
+        return check_view(self.ok, self.checked, found)
+
+
+@dataclass(frozen=True, eq=False)
+class Maintenance:
+    """Deletes, collects what nothing needs afterwards, and verifies; see `WorkspaceStore`.
 
     An artifact goes when no chain that is left refers to it. One that was saved for a chain that is
     not recorded yet stays: its count says so.
     """
 
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+    opened: Opened
+    queries: Queries
 
     def delete_run(self, run_id: str, delete_artifacts: bool = True) -> int:
         """Delete a run with all that it has recorded: as a whole, or not at all.
@@ -65,7 +107,7 @@ class Deletions:
             ):
                 # The parent's key has the same name in both.
                 refers = f"{parent.removesuffix('s')}_id"
-                keys[table] = self._opened.column(select(table, [key], {refers: keys[parent]}))
+                keys[table] = self.opened.column(select(table, [key], {refers: keys[parent]}))
             if delete_artifacts:
                 self._release(changes, set(keys["chains"]), run_id, is_deleted=True)
             for table, ids in keys.items():
@@ -112,7 +154,7 @@ class Deletions:
         StoreError
             In a batch.
         """
-        files = self._opened.files
+        files = self.opened.files
         age = (_GRACE if files.is_shared else 0.0) if grace_period is None else grace_period
         with self._deleting() as changes:
             needed = self._references(())
@@ -120,12 +162,12 @@ class Deletions:
             columns = ("artifact_id", "ref_count", "created_at")
             gone = [
                 key
-                for key, count, created_at in self._opened.rows(select("artifacts", columns))
+                for key, count, created_at in self.opened.rows(select("artifacts", columns))
                 if key not in needed
                 and (unreferenced or (count or 0) <= 0)
                 and (not age or created_at is None or as_utc(key, created_at) <= newest)
             ]
-            known = set(self._opened.column(select("artifacts", ("artifact_path",))))
+            known = set(self.opened.column(select("artifacts", ("artifact_path",))))
             self._drop(changes, gone)
             changes.old_files += files.unreferenced(known, age)
             return sum(map(files.exists, changes.old_files))
@@ -158,7 +200,7 @@ class Deletions:
         winners = set(winning_pipeline_ids)
         with self._deleting() as changes:
             losers: set[str] = set()
-            for chain, pipeline, folds, is_predicted in self._opened.rows(
+            for chain, pipeline, folds, is_predicted in self.opened.rows(
                 Statement(
                     "SELECT c.chain_id, c.pipeline_id, c.fold_artifacts, "
                     "EXISTS (SELECT 1 FROM predictions q WHERE q.chain_id = c.chain_id) "
@@ -179,18 +221,69 @@ class Deletions:
                     losers.add(chain)
             self._release(changes, losers, run_id)
             changes.delete("chains", losers, are_known=True)
-            return sum(map(self._opened.files.exists, changes.old_files))
+            return sum(map(self.opened.files.exists, changes.old_files))
 
     def vacuum(self) -> None:
         """Give free space in the database back to the disk, as far as the database does."""
-        with self._deleting(), self._opened.reading() as connection:
+        with self._deleting(), self.opened.reading() as connection:
             connection.vacuum()
+
+    def close_dead_runs(self) -> list[str]:
+        """Mark runs as dead whose process has ended before they did, and return their ids.
+
+        Only processes of this host are looked for; and so are runs that this process was
+        interrupted in so often that it could not record that they have failed.
+        """
+        with self.opened.changing() as changes:
+            dead = self.queries.dead_runs()
+            for run_id in dead:
+                process = self.queries.known("runs", run_id)["config"]["process"]
+                has_left_it = has_left(run_id)
+                ended = "left the run before its end" if has_left_it else "ended before the run did"
+                error = f"process {process['pid']} on {process['host']} {ended}"
+                values = {"status": "dead", "completed_at": now(run_id), "error": error}
+                changes.update("runs", run_id, values)
+        return dead
+
+    def verify(self) -> StoreReport:
+        """Read all rows, and compare each artifact with its digest.
+
+        Raises
+        ------
+        DamagedError, duckdb.Error
+            If the database cannot be read.
+        """
+        checksum = self.opened.dialect.checksum
+        # What is in memory still says nothing about the disk.
+        self.opened.database.release()
+        with self.opened.reading() as connection:
+            for table in ALL_TABLES:
+                if table in TABLES or connection.has_table(table):
+                    # Of all columns, so that the database takes them from its disk.
+                    connection.rows(Statement(f"SELECT {checksum} FROM {table} AS t"))
+            known = connection.rows(select("artifacts", ("artifact_path", "content_hash")))
+        self.opened.database.release()
+        files = self.opened.files
+        checked, missing, damaged = 1, set(), set()
+        for name, digest in known:
+            shown = self._shown(files.path(name))
+            try:
+                files.read(name, digest)
+                checked += 1
+            except FileNotFoundError:
+                missing.add(shown)
+            except DamagedError:
+                damaged.add(shown)
+            except (OSError, PersistError) as error:
+                reason = error.strerror if isinstance(error, OSError) else None
+                damaged.add(f"{shown}: {reason or error}")
+        return StoreReport(tuple(sorted(missing)), tuple(sorted(damaged)), checked)
 
     @contextlib.contextmanager
     def _deleting(self) -> Iterator[Batch]:
-        if self._opened.database.is_in_batch:
+        if self.opened.database.is_in_batch:
             raise StoreError("Nothing can be deleted in a batch: do it before or after")
-        with self._opened.changing() as changes:
+        with self.opened.changing() as changes:
             yield changes
 
     def _references(
@@ -210,10 +303,10 @@ class Deletions:
             "WHERE run_id IS DISTINCT FROM ?",
             [run_id],
         )
-        for source, files in self._opened.rows(runs):
+        for source, files in self.opened.rows(runs):
             found.update([source] if source is not None else ())
             found.update(file_artifacts(files))
-        for values in self._opened.rows(select("chains", _REFERENCES)):
+        for values in self.opened.rows(select("chains", _REFERENCES)):
             chain = dict(zip(_REFERENCES, values, strict=True))
             if chain["chain_id"] in chains:
                 continue
@@ -240,11 +333,11 @@ class Deletions:
         others = Statement(
             "SELECT count(*) FROM pipelines WHERE status = 'running' AND run_id != ?", [run_id]
         )
-        is_alone = self._opened.column(others) == [0]
+        is_alone = self.opened.column(others) == [0]
         gone = []
         released = {key: count - after[key] for key, count in before.items() if count > after[key]}
         counts = select("artifacts", ("artifact_id", "ref_count"), {"artifact_id": released})
-        for key, count in self._opened.rows(counts):
+        for key, count in self.opened.rows(counts):
             left = max(after[key], 0 if is_alone else (count or 0) - released[key])
             if left > 0:
                 changes.update("artifacts", key, {"ref_count": left})
@@ -254,9 +347,14 @@ class Deletions:
 
     def _drop(self, changes: Batch, keys: list[str]) -> None:
         """Delete artifacts, and after the commit the files that no other needs."""
-        rows = self._opened.rows(select("artifacts", ("artifact_id", "artifact_path")))
+        rows = self.opened.rows(select("artifacts", ("artifact_id", "artifact_path")))
         gone = set(keys)
         kept = {path for key, path in rows if key not in gone}
         paths = {path for key, path in rows if key in gone} - kept
         changes.delete("artifacts", keys, are_known=True)
         changes.old_files += sorted(paths)
+
+    def _shown(self, place: Path | str) -> str:
+        if isinstance(place, Path) and place.is_relative_to(self.opened.path):
+            return place.relative_to(self.opened.path).as_posix()
+        return str(place)
