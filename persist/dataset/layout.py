@@ -52,7 +52,6 @@ __all__ = [
     "is_data_set",
     "is_group",
     "is_key",
-    "is_own_package",
     "is_staging_name",
     "is_system_file",
     "item_file",
@@ -153,17 +152,6 @@ def package_of(folder: str) -> tuple[Generation, bool]:
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
 
 
-def is_own_package(folder: str) -> bool:
-    """Return True if this release, or a later one, wrote the package in a folder."""
-    try:
-        with open_regular(
-            os.path.join(folder, PACKAGE), "r", follow=True, encoding="utf-8", errors="replace"
-        ) as file:
-            return bool(file.readline(200).startswith(_MARK))
-    except (FileNotFoundError, NotADirectoryError, NotRegularError):
-        return False
-
-
 def is_data_set(folder: str) -> bool:
     """Return True if a folder is marked as a data set."""
     return os.path.isfile(f"{folder}/{MARKER}")
@@ -214,11 +202,20 @@ def check_access(folder: str, error: OSError) -> None:
 
 
 def lacks_marker(folder: str) -> bool:
-    """Return True if a folder is a data set of which only the marker was lost.
+    """Return True if a folder is a data set of which the marker was lost.
 
-    The marker is an empty file, which some programs that copy folders leave out.
+    The marker is an empty file, which some programs that copy folders leave out. The manifest or
+    the package shows what the folder is.
     """
-    return not is_data_set(folder) and is_own_package(folder)
+    if is_data_set(folder) or os.path.isfile(f"{folder}/{MANIFEST}"):
+        return not is_data_set(folder)
+    try:
+        with open_regular(
+            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
+        ) as file:
+            return bool(file.readline(200).startswith(_MARK))
+    except (FileNotFoundError, NotADirectoryError, NotRegularError):
+        return False
 
 
 def is_group(folder: str) -> bool:

@@ -647,11 +647,15 @@ class Results(MutableMapping[str, Any]):
 
     def make_group(self, name: str) -> None:
         """Make a data set inside this one, if it is missing; raise what `group` does."""
-        check_key(name)
         if self.has_group(name):
             return
+        check_key(name)
         if self.mode == "r":
-            raise DataSetError(f"cannot open {name!r}: {self.path} has no data set of that name")
+            is_link = os.path.islink(f"{self.path}/{name}")
+            reason = "is a symbolic link, which is not followed" if is_link else "does not exist"
+            raise DataSetError(
+                f"cannot open the inner data set {name!r}: {self.path}/{name} {reason}"
+            )
         if self._local.change is not None:
             raise DataSetError(f"Make the inner data set {name!r} before the batch begins")
         self._check_writable()

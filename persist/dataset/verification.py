@@ -25,10 +25,10 @@ from persist.dataset.layout import (
     generation_of,
     has_attributes,
     is_data_set,
-    is_own_package,
     is_system_file,
     item_file,
     key_of_file,
+    lacks_marker,
     module_in,
     staging_names,
     value_files,
@@ -252,6 +252,7 @@ class _Check:
         if (data := self._read(MANIFEST)) is None:
             if shown not in self._found["unreadable"] and value_files(self._folder):
                 self._found["missing"].add(shown)
+                self._note(f"is missing; run: persist repair {self._folder}")
             return
         *lines, torn = data.split(b"\n")
         if is_sound(torn) and torn not in lines[-1:]:
@@ -411,8 +412,9 @@ class _Check:
                     found["unexpected"].add(shown)
                     self._note(f"lists the key {name}, which {shown}/ hides; rename that folder")
                 _Check(self._root, shown, found, self._notes, self._counts, self._report).run()
-            elif is_folder and is_own_package(path):
+            elif is_folder and lacks_marker(path):
                 found["missing"].add(f"{shown}/{MARKER}")
+                self._notes.append(f"{shown}: lacks its marker; run: persist repair {path}")
             elif is_system_file(name):
                 found["system"].add(shown)
             elif staging is None and self._is_staged_data(name):
@@ -422,7 +424,11 @@ class _Check:
             else:
                 found["unexpected"].add(shown)
                 unlisted += [key for key in [key_of_file(name)] if key is not None]
-        if unlisted and self._shown(MANIFEST) not in found["damaged"] | found["unreadable"]:
+                if os.path.isdir(path):
+                    self._notes.append(
+                        f"{shown}: is a symbolic link, which is not followed; move the folder here"
+                    )
+        if unlisted and self._manifest.number and self._shown(MANIFEST) not in found["damaged"]:
             accept = f"persist accept {self._folder} {' '.join(unlisted)}"
             self._note(f"does not list {', '.join(unlisted)}; run: {accept}")
 

@@ -669,6 +669,56 @@ def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
     assert (ds._namespaces(), persist.verify("d").ok) == ([], True)
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        [MARKER],
+        [MANIFEST, "_tip"],
+        [MARKER, MANIFEST, "_tip"],
+        [MARKER, "__init__.py", "_rare.py"],
+        ["__init__.py"],
+    ],
+)
+def test_an_inner_data_set_that_lost_files_is_listed_by_all_and_repaired(folder, lost):
+    inner = DataSet("d", "w")._namespace("D")
+    inner.v = [7]
+    inner["v"] = "info"
+    for name in lost:
+        os.remove(f"d/D/{name}")
+    assert persist.open("d").groups == ["D"]
+    assert bare("list(d._namespaces)")[0] == "['D']"
+    found, error = bare("d.D.v")
+    assert found == "[7]" or re.search(r"persist repair \S*d/D", error)
+    report = persist.verify("d")
+    assert not report.ok and {name.partition("/")[0] for name in report.missing} == {"D"}
+    persist.repair("d/D")
+    assert bare("d.D.v")[0] == "[7]" and persist.verify("d").ok
+
+
+def test_the_part_of_the_package_that_is_missing_is_named(folder):
+    os.remove("d/_rare.py")
+    assert bare("d.x")[0] == "[1, 2, 3]"
+    assert re.search(r"_rare.py is missing.*persist repair \S*d", bare("d.nothing")[1])
+
+
+def test_inner_data_sets_renamed_by_hand_to_names_that_no_key_can_have_are_read(folder):
+    DataSet("d", "w")._namespace("D").v = [7]
+    for old, new in (("D", "class"), ("class", "_old")):
+        os.rename(f"d/{old}", f"d/{new}")
+        assert persist.open("d").group(new)["v"] == [7]
+        assert persist.diff("d", "d").same and new in repr(persist.open("d"))
+        assert bare("list(d._namespaces)")[0] == repr([new])
+
+
+def test_a_link_to_an_inner_data_set_is_named(folder):
+    make("other")
+    os.symlink("../other", "d/D")
+    with pytest.raises(DataSetError, match=r"d/D is a symbolic link, which is not followed"):
+        persist.open("d").group("D")
+    report = persist.verify("d")
+    assert report.unexpected == ("D",) and "symbolic link" in report.notes[0]
+
+
 def test_files_of_systems_are_no_damage(folder):
     names = [".DS_Store", "Thumbs.db", "._x.py", ".nfs0000001", "desktop.ini", "README.md"]
     names += ["#x.py#", ".#x.py"]  # of Emacs

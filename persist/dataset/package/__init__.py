@@ -10,7 +10,6 @@ import builtins as _builtins
 import importlib as _importlib
 import json as _json
 import os as _os
-import pkgutil as _pkgutil
 import sys as _sys
 import zlib as _zlib
 
@@ -43,7 +42,11 @@ def _optional(name):
 
 
 def _more():
-    return _importlib.import_module(__name__ + "._rare")
+    try:
+        return _importlib.import_module(__name__ + "._rare")
+    except ImportError as error:
+        text = "%s/_rare.py is missing or of another package; run: persist repair %s"
+        raise ImportError(text % (_folder, _folder)) from error
 
 
 def _is_sound(line):
@@ -155,21 +158,15 @@ def _uncover():
         del _variables[name]
 
 
-def _is_namespace(name):
-    return name.isidentifier() and _optional(name + "/_this_dir_is_a_DataSet") is not None
-
-
 def __getattr__(name):
     _uncover()
     if name == "_namespaces":
-        return {n: None for _, n, _ in _pkgutil.iter_modules(__path__) if _is_namespace(n)}
+        return _more().namespaces()
     if name in _info_dict:
         return _load(name)
-    if not name.startswith("_") and _is_namespace(name):
-        return _importlib.import_module(__name__ + "." + name)
-    is_there = name[0] != "_" and _source(name) is not None
-    hint = "; its file is not listed: run: persist accept %s %s" % (_folder, name)
-    raise AttributeError("module %r has no attribute %r%s" % (__name__, name, hint * is_there))
+    if not name.startswith("_"):
+        return _more().namespace(name)
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 
 def __dir__():

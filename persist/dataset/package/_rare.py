@@ -3,8 +3,10 @@
 import ast
 import collections
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import re
 import sys
 import warnings
@@ -100,6 +102,38 @@ def settled(changes, lines):
                 kept = {name for member in members for name in member}
                 change["delete"] = [name for name in change["delete"] if name not in kept]
     return changes
+
+
+def namespaces():
+    """Return the names of the data sets inside this one, as the keys of a dict."""
+    found = pkgutil.iter_modules(package.__path__) if _zipped else []
+    names = [name for _, name, _ in found] if _zipped else os.listdir(folder)
+    return {name: None for name in sorted(names) if _is_namespace(name)}
+
+
+def namespace(name):
+    """Return the data set of a name inside this one, or raise AttributeError."""
+    if not _is_namespace(name):
+        is_there = package._source(name) is not None
+        hint = "; its file is not listed: run: persist accept %s %s" % (folder, name)
+        text = "module %r has no attribute %r%s"
+        raise AttributeError(text % (package.__name__, name, hint * is_there))
+    found = importlib.import_module(package.__name__ + "." + name)
+    if not hasattr(found, "_info_dict"):
+        text = "cannot import %s/%s: its __init__.py is missing or empty; run: persist repair %s/%s"
+        raise DamagedError(text % (folder, name, folder, name))
+    return found
+
+
+def _is_namespace(name):
+    """Return True if persist takes a folder for a data set, though it may have lost files."""
+    if not name.isidentifier():
+        return False
+    for file in ("_this_dir_is_a_DataSet", "_manifest.jsonl", "__init__.py"):
+        text = package._optional(name + "/" + file)
+        if text is not None and (file[-3:] != ".py" or text.startswith(b"# A persist data set")):
+            return True
+    return False
 
 
 def load_missing(name):
