@@ -108,6 +108,8 @@ _SYSTEM = re.compile(
     r"\.DS_Store|\._.*|\.nfs[0-9a-fA-F]+|\.fuse_hidden.*|\.Trash.*|\.smbdelete.*|\.directory"
     r"|\.git|\.gitignore|\.gitattributes|\.gitkeep|\.ipynb_checkpoints|\.hg|\.svn|\.stfolder"
     r"|Thumbs\.db|ehthumbs\.db|desktop\.ini|lost\+found|\$RECYCLE\.BIN|System Volume Information"
+    r"|\.dropbox(?:\..*)?|\.stversions|\.stignore|\.syncthing\..*|~syncthing~.*|\.owncloudsync.*"
+    r"|\.sync_.*|Icon\r|\.idea|\.vscode|\.~lock\..*#|\.goutputstream-.*|4913"
     r"|@eaDir|.*~|\..*\.sw[a-p]|#.*#|\.#.*|(?:README|LICENSE|CITATION)(?:\.\w+)?",
     re.IGNORECASE,
 )
@@ -130,7 +132,7 @@ def package_of(folder: str) -> tuple[Generation, bool]:
     """Return which release wrote a data set, and whether its package can be imported."""
     try:
         with open_regular(
-            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
+            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
         ) as file:
             first = file.readline(200)
             if first.startswith(_MARK):
@@ -211,7 +213,7 @@ def lacks_marker(folder: str) -> bool:
         return not is_data_set(folder)
     try:
         with open_regular(
-            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
+            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
         ) as file:
             return bool(file.readline(200).startswith(_MARK))
     except (FileNotFoundError, NotADirectoryError, NotRegularError):

@@ -690,9 +690,11 @@ def test_an_inner_data_set_that_lost_files_is_listed_by_all_and_repaired(folder,
     found, error = bare("d.D.v")
     assert found == "[7]" or re.search(r"persist repair \S*d/D", error)
     report = persist.verify("d")
-    assert not report.ok and {name.partition("/")[0] for name in report.missing} == {"D"}
+    assert not report.ok
+    assert {name.partition("/")[0] for name in report.missing} == {"D"}
     persist.repair("d/D")
-    assert bare("d.D.v")[0] == "[7]" and persist.verify("d").ok
+    assert bare("d.D.v")[0] == "[7]"
+    assert persist.verify("d").ok
 
 
 def test_the_part_of_the_package_that_is_missing_is_named(folder):
@@ -706,7 +708,8 @@ def test_inner_data_sets_renamed_by_hand_to_names_that_no_key_can_have_are_read(
     for old, new in (("D", "class"), ("class", "_old")):
         os.rename(f"d/{old}", f"d/{new}")
         assert persist.open("d").group(new)["v"] == [7]
-        assert persist.diff("d", "d").same and new in repr(persist.open("d"))
+        assert persist.diff("d", "d").same
+        assert new in repr(persist.open("d"))
         assert bare("list(d._namespaces)")[0] == repr([new])
 
 
@@ -716,12 +719,33 @@ def test_a_link_to_an_inner_data_set_is_named(folder):
     with pytest.raises(DataSetError, match=r"d/D is a symbolic link, which is not followed"):
         persist.open("d").group("D")
     report = persist.verify("d")
-    assert report.unexpected == ("D",) and "symbolic link" in report.notes[0]
+    assert report.unexpected == ("D",)
+    assert "symbolic link" in report.notes[0]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_file_of_arrays_that_is_missing_is_named_however_it_is_read(folder, trusted):
+    os.remove("d/data_y/array_0.npy")
+    file = re.escape(os.path.join("d", "data_y", "array_0.npy"))
+    with pytest.raises(DamagedError, match=rf"^cannot load 'y': {file} is missing; restore it"):
+        persist.open("d", trusted=trusted)["y"]
+
+
+def test_a_package_with_the_mark_of_an_editor_of_windows_is_a_package(folder):
+    path = Path("d/__init__.py")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert bare("d.x")[0] == "[1, 2, 3]"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert persist.open("d")["x"] == [1, 2, 3]
+        DataSet("d", "w").z = 1
 
 
 def test_files_of_systems_are_no_damage(folder):
     names = [".DS_Store", "Thumbs.db", "._x.py", ".nfs0000001", "desktop.ini", "README.md"]
     names += ["#x.py#", ".#x.py"]  # of Emacs
+    names += ["4913", ".idea", ".vscode", ".goutputstream-ABCDEF", ".~lock.README.md#"]
+    names += [".dropbox", ".dropbox.attr", ".stversions", ".syncthing.x.py.tmp", "Icon\r"]
     for name in names:
         open(f"d/{name}", "w").close()
     open("d/notes.txt", "w").close()
