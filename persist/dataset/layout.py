@@ -45,6 +45,7 @@ __all__ = [
     "check_data_set",
     "check_key",
     "check_portable",
+    "decomposed",
     "generation_of",
     "has_attributes",
     "has_conflict_markers",
@@ -57,6 +58,7 @@ __all__ = [
     "item_file",
     "key_of_file",
     "lacks_marker",
+    "misspelled",
     "module_in",
     "package_files",
     "package_of",
@@ -216,6 +218,9 @@ def lacks_marker(folder: str) -> bool:
             f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
         ) as file:
             return bool(file.readline(200).startswith(_MARK))
+    except PermissionError:
+        # It may be one; whoever opens it is told that it cannot be looked into.
+        return not is_data_name(os.path.basename(folder))
     except (FileNotFoundError, NotADirectoryError, NotRegularError):
         return False
 
@@ -328,6 +333,27 @@ def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     keys = {key for name in os.listdir(folder) if (key := key_of_file(name)) is not None}
     found = sorted(key for key in keys if key not in known)
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
+
+
+def decomposed(folder: str) -> dict[str, str]:
+    """Return the names that some systems split into letters and accents, by what they should be.
+
+    Those whose right name is there, too, are left out.
+    """
+    found = {unicodedata.normalize("NFC", name): name for name in os.listdir(folder)}
+    return {
+        name: other
+        for name, other in found.items()
+        if name != other and not os.path.lexists(f"{folder}/{name}")
+    }
+
+
+def misspelled(folder: str) -> str:
+    """Return what is wrong with a decomposed name, and what to do."""
+    return (
+        "it is there under a name in decomposed Unicode, as macOS writes it; run: persist repair "
+        f"{folder}"
+    )
 
 
 def is_loader(path: str) -> bool:

@@ -311,13 +311,18 @@ def read_lines(folder: str, start: int = 0) -> Lines:
 def read_tip(folder: str) -> list[tuple[int, str]]:
     """Return the numbers and digests of lines that the manifest must have.
 
-    OSError if the file cannot be read; a folder in its place says nothing.
+    UnreadableError if the file cannot be read; a folder in its place says nothing.
     """
     try:
         with open_regular(f"{folder}/{TIP}", follow=True) as file:
             return tips(file.read())
     except (FileNotFoundError, NotRegularError):
         return []
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot read {folder}: its file {TIP} cannot be read ({error.strerror}); ask its "
+            "owner for access"
+        ) from error
 
 
 def tips(data: bytes) -> list[tuple[int, str]]:

@@ -33,10 +33,12 @@ from persist.dataset.layout import (
     check_access,
     check_data_set,
     check_key,
+    decomposed,
     has_conflict_markers,
     is_group,
     is_key,
     item_file,
+    misspelled,
     staging_names,
 )
 from persist.dataset.manifest import Entry, entry_of, read_manifest
@@ -376,6 +378,8 @@ class Results(MutableMapping[str, Any]):
                 elif state.record(key) is not None:
                     file = f"{self.path}/{item_file(key)}"
                     missing = f"{file} is missing, which holds the value of {key!r}"
+                    if item_file(key) in decomposed(self.path):
+                        missing += f": {misspelled(self.path)}"
                 else:
                     return None
                 remedy = conflict_of(self.path, key) or "restore it from a copy, or delete the key"

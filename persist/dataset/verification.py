@@ -22,6 +22,7 @@ from persist.dataset.layout import (
     TIP,
     Generation,
     check_data_set,
+    decomposed,
     generation_of,
     has_attributes,
     is_data_set,
@@ -29,6 +30,7 @@ from persist.dataset.layout import (
     item_file,
     key_of_file,
     lacks_marker,
+    misspelled,
     module_in,
     staging_names,
     value_files,
@@ -396,6 +398,8 @@ class _Check:
         except OSError:
             found["unreadable"].add(self._place or os.curdir)
             return
+        if decomposed(self._folder):
+            self._notes.append(f"{self._place or os.curdir}: a file, {misspelled(self._folder)}")
         unlisted: list[str] = []
         for name in names:
             path = os.path.join(self._folder, name)
@@ -413,8 +417,13 @@ class _Check:
                     self._note(f"lists the key {name}, which {shown}/ hides; rename that folder")
                 _Check(self._root, shown, found, self._notes, self._counts, self._report).run()
             elif is_folder and lacks_marker(path):
-                found["missing"].add(f"{shown}/{MARKER}")
-                self._notes.append(f"{shown}: lacks its marker; run: persist repair {path}")
+                try:
+                    os.listdir(path)
+                except PermissionError:
+                    found["unreadable"].add(shown)
+                else:
+                    found["missing"].add(f"{shown}/{MARKER}")
+                    self._notes.append(f"{shown}: lacks its marker; run: persist repair {path}")
             elif is_system_file(name):
                 found["system"].add(shown)
             elif staging is None and self._is_staged_data(name):

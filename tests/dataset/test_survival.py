@@ -8,8 +8,10 @@ import stat
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
+import unicodedata
 import warnings
 from functools import partial
 from pathlib import Path
@@ -700,7 +702,7 @@ def test_an_inner_data_set_that_lost_files_is_listed_by_all_and_repaired(folder,
 def test_the_part_of_the_package_that_is_missing_is_named(folder):
     os.remove("d/_rare.py")
     assert bare("d.x")[0] == "[1, 2, 3]"
-    assert re.search(r"_rare.py is missing.*persist repair \S*d", bare("d.nothing")[1])
+    assert re.search(r"_rare.py cannot be used.*persist repair \S*d", bare("d.nothing")[1])
 
 
 def test_inner_data_sets_renamed_by_hand_to_names_that_no_key_can_have_are_read(folder):
@@ -739,6 +741,47 @@ def test_a_package_with_the_mark_of_an_editor_of_windows_is_a_package(folder):
         warnings.simplefilter("error")
         assert persist.open("d")["x"] == [1, 2, 3]
         DataSet("d", "w").z = 1
+
+
+def test_arrays_without_a_value_are_not_accepted_as_one(folder):
+    os.makedirs("d/data_nothing")
+    numpy.save("d/data_nothing/array_0.npy", numpy.arange(9))
+    assert persist.accept("d") == ()
+    with pytest.raises(UnknownKeyError):
+        persist.accept("d", "nothing")
+
+
+def test_names_that_macos_has_decomposed_are_named_and_put_right(folder):
+    ds = DataSet("d", "w", array_threshold=5)
+    ds.größe = numpy.arange(20)
+    ds["größe"] = "in mm"
+    for name in os.listdir("d"):
+        os.rename(f"d/{name}", f"d/{unicodedata.normalize('NFD', name)}")
+    if os.path.lexists("d/größe.py"):
+        pytest.skip("this file system does not tell the forms of Unicode apart")
+    with pytest.raises(DamagedError, match=r"größe.py is missing.*Unicode.*persist repair \S*d"):
+        _ = persist.open("d")["größe"]
+    assert "persist repair" in bare("d._load('größe')")[1]
+    assert "persist accept" not in bare("d._load('größe')")[1]
+    assert "persist repair" in persist.verify("d").notes[0]
+    with pytest.raises(DamagedError, match="persist repair"):
+        persist.accept("d", "größe")
+    report = persist.repair("d")
+    assert (report.lost, report.aside) == ((), ())
+    assert persist.open("d").info["größe"] == "in mm"
+    assert bare("d._load('größe').sum()")[0] in ("190", "np.int64(190)")
+    assert persist.verify("d").ok
+
+
+def test_arrays_that_a_copied_back_backup_leaves_unused_are_set_aside(folder):
+    shutil.copytree("d", "backup")
+    DataSet("d", "w", array_threshold=5).y = numpy.arange(300)
+    (unused,) = {name for name in os.listdir("d") if name.startswith("data_")}
+    shutil.copytree("backup", "d", dirs_exist_ok=True)
+    assert persist.verify("d").unexpected == (f"{unused}/array_0.npy",)
+    assert persist.repair("d").aside == (unused,)
+    assert persist.verify("d").ok
+    assert os.listdir(f"d/_set_aside/{unused}") == ["array_0.npy"]
 
 
 def test_files_of_systems_are_no_damage(folder):
@@ -1068,6 +1111,48 @@ def test_a_folder_that_may_not_be_written_is_read_and_a_write_says_so():
             assert run_in_child(use) == 0
         finally:
             os.chmod(folder, 0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_folder_inside_that_may_not_be_read_hides_nothing_else():
+    with tempfile.TemporaryDirectory() as parent:
+        folder = f"{parent}/results"
+        ds = DataSet(folder, "w")
+        ds.x, ds.y = numpy.arange(200), 1
+        ds._namespace("D").v = 1
+        assert str(persist.open(folder)) + str(persist.diff(folder, folder))
+        assert persist.verify(folder).ok
+        os.chmod(parent, 0o755)
+        closed = [f"{folder}/D", f"{folder}/data_x"]
+        for path in closed:
+            os.chmod(path, 0)
+        program = f"""
+            import os, sys
+            os.geteuid() or os.seteuid(65534)
+            sys.path.insert(0, {parent!r})
+            import results
+            print(list(results._namespaces), results.y)
+            results.D.v
+        """
+
+        def use():
+            become_nobody()
+            found = persist.open(folder)
+            assert (found.groups, found["y"]) == (["D"], 1)
+            with pytest.raises(DataSetError, match=f"{folder}/D: you may not look into it"):
+                found.group("D")
+            assert persist.verify(folder).unreadable == ("D", "data_x", "data_x/array_0.npy")
+
+        try:
+            assert run_in_child(use) == 0
+            done = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True
+            )
+            assert done.stdout == "['D'] 1\n"
+            assert f"cannot import {folder}/D: its __init__.py" in done.stderr
+        finally:
+            for path in closed:
+                os.chmod(path, 0o755)
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")

@@ -44,9 +44,9 @@ def _optional(name):
 def _more():
     try:
         return _importlib.import_module(__name__ + "._rare")
-    except ImportError as error:
-        text = "%s/_rare.py is missing or of another package; run: persist repair %s"
-        raise ImportError(text % (_folder, _folder)) from error
+    except (ImportError, OSError) as error:
+        text = "%s/_rare.py cannot be used (%s); run: persist repair %s"
+        raise ImportError(text % (_folder, error, _folder)) from error
 
 
 def _is_sound(line):

@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 import sys
+import unicodedata
 import warnings
 from importlib.machinery import ModuleSpec
 
@@ -27,7 +28,12 @@ def present():
     names = [name for name in names if b"sys.modules[__name__] = " in _read(name)]
     # Python 3.6 reads names as ASCII where no locale is set.
     names = [os.fsencode(name[:-3]).decode() for name in names]
-    return {name for name in names if name.isidentifier()}
+    # macOS may have decomposed a name that is listed.
+    return {name for name in names if name.isidentifier() and _composed(name) == name}
+
+
+def _composed(name):
+    return unicodedata.normalize("NFC", name)
 
 
 class DamagedError(ImportError, ValueError):
@@ -120,7 +126,8 @@ def namespace(name):
         raise AttributeError(text % (package.__name__, name, hint * is_there))
     found = importlib.import_module(package.__name__ + "." + name)
     if not hasattr(found, "_info_dict"):
-        text = "cannot import %s/%s: its __init__.py is missing or empty; run: persist repair %s/%s"
+        text = "cannot import %s/%s: its __init__.py is missing, empty or unreadable; "
+        text += "run: persist repair %s/%s"
         raise DamagedError(text % (folder, name, folder, name))
     return found
 
@@ -129,6 +136,12 @@ def _is_namespace(name):
     """Return True if persist takes a folder for a data set, though it may have lost files."""
     if not name.isidentifier():
         return False
+    try:
+        os.stat(os.path.join(folder, name, "_this_dir_is_a_DataSet"))
+    except PermissionError:
+        return not name.startswith("data_")
+    except OSError:
+        pass
     for file in ("_this_dir_is_a_DataSet", "_manifest.jsonl", "__init__.py"):
         text = package._optional(name + "/" + file)
         if text is not None and (file[-3:] != ".py" or text.startswith(b"# A persist data set")):
@@ -142,10 +155,12 @@ def load_missing(name):
     if record is False:
         raise AttributeError("%s was deleted after %s was imported" % (name, folder))
     if record is not None:
-        text = (
-            "cannot load %s: %s/%s.py is missing; bring it back from a copy, or, if it was deleted "
-        )
-        text += "before a merge, run: persist accept %s %s"
+        names = [] if _zipped else os.listdir(folder)
+        text = "cannot load %s: %s/%s.py is missing; bring it back from a copy, or, if it was "
+        text += "deleted before a merge, run: persist accept %s %s"
+        if name + ".py" in [_composed(os.fsencode(file).decode()) for file in names]:
+            text = "cannot load %s: %s/%s.py has a name in decomposed Unicode; "
+            text += "run: persist repair %s%.0s"
         raise DamagedError(text % (name, folder, name, folder, name), name=name)
 
 
