@@ -621,7 +621,7 @@ class Results(MutableMapping[str, Any]):
     @property
     def groups(self) -> list[str]:
         """The names of the data sets inside this one, sorted."""
-        self._keep_folder()
+        self._follow()
         with os.scandir(self.path) as found:
             names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
         return sorted(name for name in names if name.isidentifier() and self.has_group(name))

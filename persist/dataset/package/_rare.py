@@ -120,10 +120,12 @@ def namespaces():
 def namespace(name):
     """Return the data set of a name inside this one, or raise AttributeError."""
     if not _is_namespace(name):
-        is_there = package._source(name) is not None
-        hint = "; its file is not listed: run: persist accept %s %s" % (folder, name)
-        text = "module %r has no attribute %r%s"
-        raise AttributeError(text % (package.__name__, name, hint * is_there))
+        text = "module %r has no attribute %r" % (package.__name__, name)
+        if package._source(name) is not None and _record(name) is False:
+            text += "; its file is not listed: run: persist accept %s %s" % (folder, name)
+        elif _record(name) is not False:
+            text += "; it was stored after %s was imported: import it again" % folder
+        raise AttributeError(text)
     found = importlib.import_module(package.__name__ + "." + name)
     if not hasattr(found, "_info_dict"):
         text = "cannot import %s/%s: its __init__.py is missing, empty or unreadable; "
