@@ -357,14 +357,16 @@ def misspelled(folder: str) -> str:
 
 
 def is_loader(path: str) -> bool:
-    """Return True if a file ends as a loader module does, or cannot be read."""
+    """Return True if a file ends as a loader module does, has lost its content, or is closed."""
     if not os.path.isfile(path):
         # A pipe or a device might never end.
         return False
     try:
         with open_regular(path, follow=True) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 1000))
-            return _CLOSING in file.read()
+            end = file.read()
+            # A power failure, or a program that keeps files in a cloud, leaves it empty or null.
+            return _CLOSING in end or not end.strip(b"\0")
     except OSError:
         return True
 

@@ -21,7 +21,7 @@ import pytest
 
 import persist
 from persist import DataSet
-from persist.dataset import writer
+from persist.dataset import layout, writer
 from persist.dataset.manifest import Commit, encode, line_digest
 from persist.errors import (
     DamagedError,
@@ -762,6 +762,18 @@ def test_a_package_with_the_mark_of_an_editor_of_windows_is_a_package(folder):
         warnings.simplefilter("error")
         assert persist.open("d")["x"] == [1, 2, 3]
         DataSet("d", "w").z = 1
+
+
+def test_a_data_set_all_of_whose_files_were_emptied_is_not_called_empty(folder):
+    for path in Path("d").rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+    with pytest.raises(DamagedError, match="does not list x, y"):
+        persist.open("d")
+    assert persist.verify("d").damaged == (MANIFEST,)
+    shutil.copy(Path(layout.__file__).with_name("package") / "__init__.py", "d")
+    shutil.copy(Path(layout.__file__).with_name("package") / "_rare.py", "d")
+    assert "is truncated, and 2 value files are present" in bare("d.x")[1]
 
 
 def test_arrays_without_a_value_are_not_accepted_as_one(folder):

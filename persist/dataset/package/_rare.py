@@ -25,11 +25,16 @@ def present():
     names = [] if _zipped else os.listdir(folder)
     names = [name for name in names if name[0] not in "_." and name.endswith(".py")]
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
-    names = [name for name in names if b"sys.modules[__name__] = " in _read(name)]
+    names = [name for name in names if _is_value(_read(name))]
     # Python 3.6 reads names as ASCII where no locale is set.
     names = [os.fsencode(name[:-3]).decode() for name in names]
     # macOS may have decomposed a name that is listed.
     return {name for name in names if name.isidentifier() and _composed(name) == name}
+
+
+def _is_value(text):
+    # A power failure, or a program that keeps files in a cloud, leaves one empty or null.
+    return b"sys.modules[__name__] = " in text or not text.strip(b"\0")
 
 
 def _composed(name):
