@@ -38,7 +38,7 @@ from persist.dataset.layout import (
     lacks_marker,
     misspelled,
 )
-from persist.dataset.manifest import Line, Manifest, decode, is_sound, line_digest
+from persist.dataset.manifest import Line, Manifest, decode, infos_of, is_sound, line_digest
 from persist.dataset.results import Results
 from persist.dataset.upgrade import value_record
 from persist.dataset.value import Item, data_of_source
@@ -184,8 +184,6 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
     order = [*known.infos, *(key for key in values if key not in known.infos)]
     for key in order:
         manifest.infos[key] = known.infos.get(key)
-        if key in known.sources:
-            manifest.sources[key] = known.sources[key]
     lost = {key: value for key, value in known.values.items() if key not in manifest.values}
     # Whoever brings a file back finds its digest; until then, to read the value is an error.
     manifest.values.update(lost)
@@ -239,8 +237,7 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
     highest = max((line.content["n"] for line in found if line.text in sound), default=0)
     if snapshot is not None and not is_known and snapshot["n"] > highest:
         # Lines were lost that the snapshot knows.
-        manifest.infos.update(snapshot["info"])
-        manifest.sources.update(snapshot["source"])
+        manifest.infos.update(infos_of(snapshot))
     for _, _, _, content, line in settled(found):
         manifest.apply(content)
         keys = {*content.get("info", ()), *content.get("source", ()), *content.get("values", ())}
@@ -248,8 +245,7 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
         is_whole = is_whole and line in sound
         if snapshot is not None and is_known and line_digest(line) == tip:
             # The snapshot is the state at this line, whatever happened to those before it.
-            manifest.infos = {**snapshot["info"]}
-            manifest.sources = {**snapshot["source"]}
+            manifest.infos = infos_of(snapshot)
     conflicts = History([line for line in found if line.text in sound]).conflicts()
     return manifest, is_whole, doubtful | set(conflicts)
 

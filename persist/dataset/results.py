@@ -23,7 +23,7 @@ from persist.archive.registry import rule
 from persist.archive.safe.policy import reading
 from persist.dataset.blocks import DelayedItems, written_blocks
 from persist.dataset.history import conflict_of
-from persist.dataset.index import Index, InfoSource
+from persist.dataset.index import Index
 from persist.dataset.layout import (
     HELD,
     LOCK,
@@ -41,7 +41,7 @@ from persist.dataset.layout import (
     misspelled,
     staging_names,
 )
-from persist.dataset.manifest import Entry, entry_of, read_manifest
+from persist.dataset.manifest import Entry, InfoSource, entry_of, read_manifest
 from persist.dataset.upgrade import create_data_set, make_group, upgrade
 from persist.dataset.value import Item, make_item, read_value, stored_info
 from persist.dataset.view import data_set_view

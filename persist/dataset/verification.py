@@ -40,6 +40,7 @@ from persist.dataset.manifest import (
     Manifest,
     counted,
     decode,
+    infos_of,
     is_cut,
     is_marred,
     is_sound,
@@ -367,8 +368,7 @@ class _Check:
         then = Manifest()
         for line in counted(self._folder, split_lines(data, 0, self._folder).lines):
             then.apply(line.content)
-        infos = {key: None if key in then.sources else info for key, info in then.infos.items()}
-        if (found["n"], found["info"], found["source"]) == (then.number, infos, then.sources):
+        if (found["n"], infos_of(found)) == (then.number, then.infos):
             self._counts["checked"] += 1
         else:
             self._found["damaged"].add(shown)

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 from persist.archive.arrays import Array, Store, get_store
 from persist.dataset.blocks import remove_abandoned
 from persist.dataset.history import History
-from persist.dataset.index import Index, InfoSource
+from persist.dataset.index import Index
 from persist.dataset.layout import (
     ATTRIBUTES,
     MANIFEST,
@@ -56,6 +56,7 @@ from persist.dataset.manifest import (
     counted,
     encode,
     line_digest,
+    parts_of,
     read_lines,
     read_manifest,
     tip_line,
@@ -786,9 +787,9 @@ class Change:
         self.check_usable()
         self.commit.is_tip = True
         self.commit.source.pop(key, None)
-        self.commit.info[key] = None if isinstance(info, InfoSource) else info
-        if isinstance(info, InfoSource):
-            self.commit.source[key] = info.text
+        found = parts_of({key: info})
+        self.commit.info.update(found[0])
+        self.commit.source.update(found[1])
         self.infos_set[key] = info
 
     def delete(self, key: str) -> None:
