@@ -373,8 +373,9 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
         check_key(key)
     with Results(folder, "w", Options(timeout=timeout), allow_unlisted=True) as results:
         edited = [] if keys else _edited(verify(folder))
+        names = os.listdir(folder)
         # Arrays that belong to no value are none.
-        edited = [k for k in edited if k in results or os.path.lexists(f"{folder}/{item_file(k)}")]
+        edited = [key for key in edited if key in results or item_file(key) in names]
         chosen = list(dict.fromkeys(keys or edited))
         with results.changing() as change:
             for key in chosen:

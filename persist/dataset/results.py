@@ -378,11 +378,11 @@ class Results(MutableMapping[str, Any]):
                 elif state.record(key) is not None:
                     file = f"{self.path}/{item_file(key)}"
                     missing = f"{file} is missing, which holds the value of {key!r}"
-                    if item_file(key) in decomposed(self.path):
-                        missing += f": {misspelled(self.path)}"
                 else:
                     return None
                 remedy = conflict_of(self.path, key) or "restore it from a copy, or delete the key"
+                if item_file(key) in decomposed(self.path):
+                    remedy = misspelled(self.path)
                 raise DamagedError(f"cannot load {key!r}: {missing}; {remedy}") from error
             except Exception as error:
                 self._follow()
@@ -513,16 +513,6 @@ class Results(MutableMapping[str, Any]):
                 change.set_value(item, made_by)
             for key, info in infos.items():
                 change.set_info(key, info)
-
-    def commit_delayed(
-        self,
-        plan: DelayedItems,
-        infos: Mapping[str, Any],
-        begun: list[str | None],
-        written: list[str],
-    ) -> None:
-        """Commit items whose blocks are written; see `DelayedItems.finish`."""
-        self._store(plan.finish(begun, written), infos)
 
     def insert(self, /, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
@@ -1006,7 +996,7 @@ def _commit(
     """Commit items whose blocks are written; a task of dask, which may run in another process."""
     results = Results(path, "w", options)
     try:
-        results.commit_delayed(plan, infos, begun, written)
+        results._store(plan.finish(begun, written), infos)
     finally:
         for file in filter(None, begun):
             remove_path(os.path.dirname(file))

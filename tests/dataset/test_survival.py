@@ -776,6 +776,18 @@ def test_a_data_set_all_of_whose_files_were_emptied_is_not_called_empty(folder):
     assert "is truncated, and 2 value files are present" in bare("d.x")[1]
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+def test_names_that_are_not_utf8_hide_no_reason(folder):
+    os.remove("d/x.py")
+    for name in (b"d/\xe9.py", b"d/\xe9"):
+        with open(name, "wb") as file:
+            file.write(b"sys.modules[__name__] = ")
+    assert "d/x.py is missing; bring it back" in bare("d.x")[1]
+    assert "is missing" in bare("d._more().damaged('is missing')")[0]
+    with pytest.raises(DamagedError, match=r"x\.py is missing"):
+        _ = persist.open("d")["x"]
+
+
 def test_arrays_without_a_value_are_not_accepted_as_one(folder):
     os.makedirs("d/data_nothing")
     numpy.save("d/data_nothing/array_0.npy", numpy.arange(9))

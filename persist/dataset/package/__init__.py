@@ -97,7 +97,8 @@ def _read_infos():
         infos.update({n: _run_info(n, text) for n, text in done.get("source", {}).items()})
         infos.update({n: infos.get(n) for n in change.get("values", ())})
     names = _os.listdir(_folder) if not _zipped and (torn or len(infos) <= 1000) else []
-    files = [_os.fsencode(n).decode() for n in names if n.endswith(".py") and n[0] not in "_."]
+    names = [_os.fsencode(name).decode("utf-8", "replace") for name in names]
+    files = [name for name in names if name.endswith(".py") and name[0] not in "_."]
     tips = (_optional("_tip") or b"").splitlines()
     tips = [int(tip[:12]) for tip in tips if tip[30:] == b"%08x" % _zlib.crc32(tip[:29])]
     has_others = torn or max([*tips, 0]) > last or [n for n in files if n[:-3] not in infos]

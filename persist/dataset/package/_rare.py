@@ -27,7 +27,7 @@ def present():
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
     names = [name for name in names if _is_value(_read(name))]
     # Python 3.6 reads names as ASCII where no locale is set.
-    names = [os.fsencode(name[:-3]).decode() for name in names]
+    names = [os.fsencode(name[:-3]).decode("utf-8", "replace") for name in names]
     # macOS may have decomposed a name that is listed.
     return {name for name in names if name.isidentifier() and _composed(name) == name}
 
@@ -162,10 +162,12 @@ def load_missing(name):
     if record is False:
         raise AttributeError("%s was deleted after %s was imported" % (name, folder))
     if record is not None:
-        names = [] if _zipped else os.listdir(folder)
+        names = map(os.fsencode, [] if _zipped else os.listdir(folder))
         text = "cannot load %s: %s/%s.py is missing; bring it back from a copy, or, if it was "
         text += "deleted before a merge, run: persist accept %s %s"
-        if name + ".py" in [_composed(os.fsencode(file).decode()) for file in names]:
+        if name + ".py" in [
+            _composed(os.fsencode(file).decode("utf-8", "replace")) for file in names
+        ]:
             text = "cannot load %s: %s/%s.py has a name in decomposed Unicode; "
             text += "run: persist repair %s%.0s"
         raise DamagedError(text % (name, folder, name, folder, name), name=name)
