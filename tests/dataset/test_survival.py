@@ -736,6 +736,12 @@ def test_a_key_that_was_stored_after_the_import_is_not_called_unlisted(folder):
     assert "persist accept" not in done.stdout
 
 
+def test_a_package_without_a_manifest_and_values_has_no_attributes(folder):
+    shutil.rmtree("d")
+    shutil.copytree(Path(layout.__file__).with_name("package"), "d")
+    assert bare("hasattr(d, 'x'), list(d._namespaces)")[0] == "(False, [])"
+
+
 def test_a_link_to_an_inner_data_set_is_named(folder):
     make("other")
     os.symlink("../other", "d/D")

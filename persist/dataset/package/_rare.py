@@ -214,7 +214,8 @@ def _changed_file(name):
 def _record(name):
     """Return the record of the value of a name; None if it has none, False without such a name."""
     found = False  # type: dict | bool | None
-    lines = list(dict.fromkeys(filter(_is_sound, _read("_manifest.jsonl").splitlines())))
+    manifest = package._optional("_manifest.jsonl") or b""
+    lines = list(dict.fromkeys(filter(_is_sound, manifest.splitlines())))
     for change in settled([json.loads(line.decode()) for line in lines], lines):
         done = change.get("do", change)
         if name in done.get("delete", ()):
