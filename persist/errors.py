@@ -227,7 +227,8 @@ class NotRegularError(PersistError, OSError):
         return f"cannot open {self.path}: {self.reason}; only regular files are read and written"
 
 
-class MissingFileError(DamagedError, FileNotFoundError):
+# The kind of the system comes first: ValueError would take the number and path for two arguments.
+class MissingFileError(FileNotFoundError, DamagedError):
     """A file of a data set is missing."""
 
 
@@ -235,7 +236,7 @@ class ArgumentError(PersistError, ValueError):
     """An argument has a value that the function does not take."""
 
 
-class UnreadableError(DamagedError, OSError):
+class UnreadableError(OSError, DamagedError):
     """A file of persist is there and cannot be read, for lack of permission say."""
 
 

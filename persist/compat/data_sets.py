@@ -20,7 +20,6 @@ from typing import Any
 from persist.archive.safe.arrays import read_arrays
 from persist.archive.safe.policy import restore_as_trusted
 from persist.compat.python2 import info_text, restore_python2
-from persist.dataset.index import InfoSource
 from persist.dataset.layout import (
     MANIFEST,
     PACKAGE,
@@ -182,11 +181,7 @@ def upgrade_release(writer: Writer) -> None:
     manifest = Manifest()
     change: Change | None = None
     for key, info in infos.items():
-        stored = stored_info(info)
-        is_source = isinstance(stored, InfoSource)
-        manifest.infos[key] = None if is_source else info
-        if is_source:
-            manifest.sources[key] = stored.text
+        manifest.infos[key] = stored_info(info)
     if generation is Generation.PYTHON2:
         # An upgrade that did not come to its end has left these.
         for name in (READY, MANIFEST):

@@ -7,7 +7,6 @@ made from the manifest at any time, and is passed over if it is damaged or of an
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import threading
@@ -17,7 +16,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from persist.archive.safe.policy import reading, restore_as_trusted
+from persist.archive.safe.policy import reading
 from persist.dataset.layout import (
     MANIFEST,
     PACKAGE,
@@ -33,9 +32,11 @@ from persist.dataset.manifest import (
     check_names,
     counted,
     damaged,
+    infos_of,
     is_cut,
     is_sound,
     line_digest,
+    parts_of,
     read_lines,
     read_records,
     read_tip,
@@ -44,25 +45,13 @@ from persist.errors import DamagedError, PersistWarning
 from persist.files import open_regular
 from persist.files.write import replace_bytes
 
-__all__ = ["Index", "InfoSource", "read_snapshot"]
+__all__ = ["Index", "read_snapshot"]
 
 _Signature: TypeAlias = "tuple[int, int, int] | None"
 
 # With so many keys, it takes as long to list the folder as to read the snapshot.
 _MOST_LISTED = 1000
 _TAIL = 64  # bytes at the end of what was read; with its check sum, they tell manifests apart
-
-
-class InfoSource:
-    """An info that JSON does not hold, as source that defines ``info``."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @functools.cached_property
-    def value(self) -> Any:
-        """The info."""
-        return restore_as_trusted(self.text)["info"]
 
 
 class Index:
@@ -135,27 +124,23 @@ class Index:
             return
         with self._guard:
             try:
-                self._refresh(seen)
+                if self._seen is None or seen[0] != self._seen[0]:
+                    # One that was emptied imports as a package without names.
+                    self.generation, self.has_package = package_of(self._folder)
+                if self.generation is Generation.OWN:
+                    self._read(seen[1])
+                else:
+                    from persist.compat.data_sets import older_infos
+
+                    self._reset()
+                    with reading(self._trusted):
+                        self.infos = older_infos(self._folder, self.generation)
+                # A commit of format 1 takes place without a trace in the manifest: look again.
+                self._seen = None if self.format == 1 and self.torn else seen
             except BaseException:
                 self._seen = None
                 self._reset()
                 raise
-
-    def _refresh(self, seen: tuple[_Signature, _Signature]) -> None:
-        if self._seen is None or seen[0] != self._seen[0]:
-            # One that was emptied imports as a package without names.
-            self.generation, self.has_package = package_of(self._folder)
-        if self.generation is not Generation.OWN:
-            from persist.compat.data_sets import older_infos
-
-            self._reset()
-            with reading(self._trusted):
-                self.infos = older_infos(self._folder, self.generation)
-            self._seen = seen
-            return
-        self._read(seen[1])
-        # A commit of format 1 takes place without a trace in the manifest: look again.
-        self._seen = None if self.format == 1 and self.torn else seen
 
     def _read(self, signature: _Signature) -> None:
         while True:
@@ -257,14 +242,11 @@ class Index:
     def _apply(self, line: dict[str, Any], start: int) -> None:
         self.number = max(self.number, line["n"])
         self.last = line
-        deleted, infos = line.get("delete", ()), line.get("info", {})
-        sources, values = line.get("source", {}), line.get("values", ())
+        deleted, infos, values = line.get("delete", ()), infos_of(line), line.get("values", ())
         for key in deleted:
             self.infos.pop(key, None)
             self._records[key] = -1
         self.infos.update(infos)
-        for key, text in sources.items():
-            self.infos[key] = InfoSource(text)
         for key in values:
             self._records[key] = start
             # After a merge, another history may have deleted the key before.
@@ -274,7 +256,7 @@ class Index:
             for key in deleted:
                 if self._folded.get(key.casefold()) == key:
                     del self._folded[key.casefold()]
-            for key in (*infos, *sources, *values):
+            for key in (*infos, *values):
                 self._folded[key.casefold()] = key
             if deleted and len(self._folded) != len(self.infos):
                 # Several keys are alike, and one of them is gone.
@@ -360,7 +342,7 @@ class Index:
         """
         if self.format == 1 or len(self.tips) != 1:
             return
-        sources = {k: v.text for k, v in self.infos.items() if isinstance(v, InfoSource)}
+        info, source = parts_of(self.infos)
         starts = map(self._start_of, self.infos)
         # What is in its place needs no more to be known of the last commit, which may be long.
         is_staged = self.staging and os.path.lexists(f"{self._folder}/{self.staging}")
@@ -371,8 +353,8 @@ class Index:
             "tip": self.tips[0],
             "lines": self.lines,
             "last": self.last if is_staged else {},
-            "source": sources,
-            "info": {key: None if key in sources else info for key, info in self.infos.items()},
+            "source": source,
+            "info": info,
             # One text is read ten times as fast as so many numbers.
             "records": " ".join(["-1" if start is None else str(start) for start in starts]),
         }
@@ -385,9 +367,8 @@ class Index:
         found = read_snapshot(self._folder)
         if found is None:
             return False
-        self.infos = found["info"]
+        self.infos = infos_of(found)
         self._of_snapshot = list(self.infos), found["records"]
-        self.infos.update({key: InfoSource(text) for key, text in found["source"].items()})
         self.number, self.end, self.lines = found["n"], found["end"], found["lines"]
         self.tips, self.last = [found["tip"]], found["last"]
         self._tail = found["tail"].encode("ascii")

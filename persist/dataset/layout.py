@@ -45,6 +45,7 @@ __all__ = [
     "check_data_set",
     "check_key",
     "check_portable",
+    "decomposed",
     "generation_of",
     "has_attributes",
     "has_conflict_markers",
@@ -52,12 +53,12 @@ __all__ = [
     "is_data_set",
     "is_group",
     "is_key",
-    "is_own_package",
     "is_staging_name",
     "is_system_file",
     "item_file",
     "key_of_file",
     "lacks_marker",
+    "misspelled",
     "module_in",
     "package_files",
     "package_of",
@@ -109,6 +110,8 @@ _SYSTEM = re.compile(
     r"\.DS_Store|\._.*|\.nfs[0-9a-fA-F]+|\.fuse_hidden.*|\.Trash.*|\.smbdelete.*|\.directory"
     r"|\.git|\.gitignore|\.gitattributes|\.gitkeep|\.ipynb_checkpoints|\.hg|\.svn|\.stfolder"
     r"|Thumbs\.db|ehthumbs\.db|desktop\.ini|lost\+found|\$RECYCLE\.BIN|System Volume Information"
+    r"|\.dropbox(?:\..*)?|\.stversions|\.stignore|\.syncthing\..*|~syncthing~.*|\.owncloudsync.*"
+    r"|\.sync_.*|Icon\r|\.idea|\.vscode|\.~lock\..*#|\.goutputstream-.*|4913"
     r"|@eaDir|.*~|\..*\.sw[a-p]|#.*#|\.#.*|(?:README|LICENSE|CITATION)(?:\.\w+)?",
     re.IGNORECASE,
 )
@@ -131,7 +134,7 @@ def package_of(folder: str) -> tuple[Generation, bool]:
     """Return which release wrote a data set, and whether its package can be imported."""
     try:
         with open_regular(
-            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8", errors="replace"
+            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
         ) as file:
             first = file.readline(200)
             if first.startswith(_MARK):
@@ -151,17 +154,6 @@ def package_of(folder: str) -> tuple[Generation, bool]:
         return Generation.OWN, False
     is_python2 = "\n    def _load(name):\n" in text
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
-
-
-def is_own_package(folder: str) -> bool:
-    """Return True if this release, or a later one, wrote the package in a folder."""
-    try:
-        with open_regular(
-            os.path.join(folder, PACKAGE), "r", follow=True, encoding="utf-8", errors="replace"
-        ) as file:
-            return bool(file.readline(200).startswith(_MARK))
-    except (FileNotFoundError, NotADirectoryError, NotRegularError):
-        return False
 
 
 def is_data_set(folder: str) -> bool:
@@ -214,11 +206,23 @@ def check_access(folder: str, error: OSError) -> None:
 
 
 def lacks_marker(folder: str) -> bool:
-    """Return True if a folder is a data set of which only the marker was lost.
+    """Return True if a folder is a data set of which the marker was lost.
 
-    The marker is an empty file, which some programs that copy folders leave out.
+    The marker is an empty file, which some programs that copy folders leave out. The manifest or
+    the package shows what the folder is.
     """
-    return not is_data_set(folder) and is_own_package(folder)
+    if is_data_set(folder) or os.path.isfile(f"{folder}/{MANIFEST}"):
+        return not is_data_set(folder)
+    try:
+        with open_regular(
+            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
+        ) as file:
+            return bool(file.readline(200).startswith(_MARK))
+    except PermissionError:
+        # It may be one; whoever opens it is told that it cannot be looked into.
+        return not is_data_name(os.path.basename(folder))
+    except (FileNotFoundError, NotADirectoryError, NotRegularError):
+        return False
 
 
 def is_group(folder: str) -> bool:
@@ -331,15 +335,38 @@ def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
 
 
+def decomposed(folder: str) -> dict[str, str]:
+    """Return the names that some systems split into letters and accents, by what they should be.
+
+    Those whose right name is there, too, are left out.
+    """
+    found = {unicodedata.normalize("NFC", name): name for name in os.listdir(folder)}
+    return {
+        name: other
+        for name, other in found.items()
+        if name != other and not os.path.lexists(f"{folder}/{name}")
+    }
+
+
+def misspelled(folder: str) -> str:
+    """Return what is wrong with a decomposed name, and what to do."""
+    return (
+        "it is there under a name in decomposed Unicode, as macOS writes it; run: persist repair "
+        f"{folder}"
+    )
+
+
 def is_loader(path: str) -> bool:
-    """Return True if a file ends as a loader module does, or cannot be read."""
+    """Return True if a file ends as a loader module does, has lost its content, or is closed."""
     if not os.path.isfile(path):
         # A pipe or a device might never end.
         return False
     try:
         with open_regular(path, follow=True) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 1000))
-            return _CLOSING in file.read()
+            end = file.read()
+            # A power failure, or a program that keeps files in a cloud, leaves it empty or null.
+            return _CLOSING in end or not end.strip(b"\0")
     except OSError:
         return True
 

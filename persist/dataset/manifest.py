@@ -35,6 +35,7 @@ reads the lines of format 1, which have no ``after``.
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import json
 import operator
@@ -45,6 +46,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from persist.archive.safe.policy import restore_as_trusted
 from persist.dataset.layout import MANIFEST, TIP, is_data_name, is_key, item_file, value_files
 from persist.errors import DamagedError, MissingPathError, NotRegularError, UnreadableError
 from persist.files import open_regular
@@ -54,6 +56,7 @@ __all__ = [
     "MEMBERS",
     "Commit",
     "Entry",
+    "InfoSource",
     "Line",
     "Lines",
     "Manifest",
@@ -62,11 +65,13 @@ __all__ = [
     "damaged",
     "decode",
     "encode",
+    "infos_of",
     "is_cut",
     "is_marred",
     "is_sound",
     "is_tip",
     "line_digest",
+    "parts_of",
     "read_lines",
     "read_manifest",
     "read_records",
@@ -101,6 +106,30 @@ class Line(NamedTuple):
     end: int
     content: dict[str, Any]
     text: bytes
+
+
+@dataclass(frozen=True)
+class InfoSource:
+    """An info that JSON does not hold, as source that defines ``info``."""
+
+    text: str
+
+    @functools.cached_property
+    def value(self) -> Any:
+        """The info."""
+        return restore_as_trusted(self.text)["info"]
+
+
+def infos_of(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the infos that a line, or a snapshot, sets, in the order of keys."""
+    sources = {key: InfoSource(text) for key, text in line.get("source", {}).items()}
+    return {**line.get("info", {}), **sources}
+
+
+def parts_of(infos: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the members ``info`` and ``source`` of a line that sets infos."""
+    sources = {key: info.text for key, info in infos.items() if isinstance(info, InfoSource)}
+    return {key: None if key in sources else info for key, info in infos.items()}, sources
 
 
 @dataclass
@@ -311,13 +340,18 @@ def read_lines(folder: str, start: int = 0) -> Lines:
 def read_tip(folder: str) -> list[tuple[int, str]]:
     """Return the numbers and digests of lines that the manifest must have.
 
-    OSError if the file cannot be read; a folder in its place says nothing.
+    UnreadableError if the file cannot be read; a folder in its place says nothing.
     """
     try:
         with open_regular(f"{folder}/{TIP}", follow=True) as file:
             return tips(file.read())
     except (FileNotFoundError, NotRegularError):
         return []
+    except OSError as error:
+        raise UnreadableError(
+            f"cannot read {folder}: its file {TIP} cannot be read ({error.strerror}); ask its "
+            "owner for access"
+        ) from error
 
 
 def tips(data: bytes) -> list[tuple[int, str]]:
@@ -397,7 +431,6 @@ class Manifest:
 
     number: int = 0
     infos: dict[str, Any] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
     package: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -407,14 +440,10 @@ class Manifest:
         """Take in the next line."""
         self.number = max(self.number, line["n"])
         for key in line.get("delete", ()):
-            for known in (self.infos, self.sources, self.values):
-                known.pop(key, None)
-        sources = line.get("source", {})
-        for key in (*line.get("info", ()), *sources):
-            self.sources.pop(key, None)
-            # The order of keys is that in which they came, whatever their infos are.
-            self.infos[key] = line.get("info", {}).get(key)
-        self.sources.update(sources)
+            self.infos.pop(key, None)
+            self.values.pop(key, None)
+        # The order of keys is that in which they came, whatever their infos are.
+        self.infos.update(infos_of(line))
         for key, value in line.get("values", {}).items():
             # After a merge, another history may have deleted the key before.
             self.infos.setdefault(key, None)
@@ -434,9 +463,8 @@ class Manifest:
         commit = Commit(1, package=self.package, provenance=kept)
         yield (line := encode(commit))
         for number, (key, info) in enumerate(self.infos.items(), 2):
-            commit = Commit(number, [line_digest(line[:-1])], info={key: info})
-            if key in self.sources:
-                commit.info, commit.source = {key: None}, {key: self.sources[key]}
+            commit = Commit(number, [line_digest(line[:-1])])
+            commit.info, commit.source = parts_of({key: info})
             if key in self.values:
                 commit.values = {key: self.values[key]}
             yield (line := encode(commit))

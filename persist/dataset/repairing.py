@@ -28,14 +28,17 @@ from persist.dataset.layout import (
     check_access,
     check_data_set,
     check_key,
+    decomposed,
     generation_of,
     has_attributes,
+    is_data_name,
     is_staging_name,
     item_file,
     key_of_file,
     lacks_marker,
+    misspelled,
 )
-from persist.dataset.manifest import Line, Manifest, decode, is_sound, line_digest
+from persist.dataset.manifest import Line, Manifest, decode, infos_of, is_sound, line_digest
 from persist.dataset.results import Results
 from persist.dataset.upgrade import value_record
 from persist.dataset.value import Item, data_of_source
@@ -66,7 +69,8 @@ class RepairReport:
         The keys of which the manifest told, and whose values are missing or were set aside. They
         stay until they are restored from a copy, or deleted.
     aside : tuple of str
-        The files that could not be read; they are in the folder ``_set_aside`` now.
+        The files that could not be read, and arrays that no value uses; they are in the folder
+        ``_set_aside`` now.
     doubtful : tuple of str
         The keys whose info, type or date comes from a line that was changed or cut off, and those
         of which two merged histories say different things: what is in the folder was kept.
@@ -87,8 +91,9 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
     """Rebuild the manifest of a data set from its files.
 
     Infos, types and dates come from what is readable of the old manifest and its snapshot, damaged
-    lines included. Unreadable files are moved aside, and none is removed. Inner data sets are
-    repaired separately.
+    lines included. Unreadable files are moved aside, and none is removed; names in decomposed
+    Unicode, as old file systems of macOS write them, are put right. Inner data sets are repaired
+    separately.
 
     Parameters
     ----------
@@ -143,6 +148,8 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
 
 
 def _repair(folder: str, aside: list[str]) -> RepairReport:
+    for right, name in decomposed(folder).items():
+        os.rename(os.path.join(folder, name), os.path.join(folder, right))
     known, is_whole, doubtful = _readable(folder)
     staged = known.last.get("staged")
     if staged and os.path.lexists(os.path.join(folder, staged)):
@@ -177,8 +184,6 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
     order = [*known.infos, *(key for key in values if key not in known.infos)]
     for key in order:
         manifest.infos[key] = known.infos.get(key)
-        if key in known.sources:
-            manifest.sources[key] = known.sources[key]
     lost = {key: value for key, value in known.values.items() if key not in manifest.values}
     # Whoever brings a file back finds its digest; until then, to read the value is an error.
     manifest.values.update(lost)
@@ -191,6 +196,11 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
     if os.path.exists(path := os.path.join(folder, MARKER)) and os.path.getsize(path):
         _set_aside(folder, MARKER, aside)
     _write(folder, manifest)
+    used = {name.partition("/")[0] for v in manifest.values.values() for name in v["files"]}
+    for name in sorted(set(filter(is_data_name, os.listdir(folder))) - used):
+        # They are of a former value, and a crash, or a backup copied over this folder, left them.
+        if name in known.last.get("removes", ()) or "".join(name.split(".")[1:2]).isdecimal():
+            _set_aside(folder, name, aside)
     return RepairReport(
         values=tuple(values),
         infos=tuple(key for key in order if key not in manifest.values),
@@ -227,8 +237,7 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
     highest = max((line.content["n"] for line in found if line.text in sound), default=0)
     if snapshot is not None and not is_known and snapshot["n"] > highest:
         # Lines were lost that the snapshot knows.
-        manifest.infos.update(snapshot["info"])
-        manifest.sources.update(snapshot["source"])
+        manifest.infos.update(infos_of(snapshot))
     for _, _, _, content, line in settled(found):
         manifest.apply(content)
         keys = {*content.get("info", ()), *content.get("source", ()), *content.get("values", ())}
@@ -236,8 +245,7 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
         is_whole = is_whole and line in sound
         if snapshot is not None and is_known and line_digest(line) == tip:
             # The snapshot is the state at this line, whatever happened to those before it.
-            manifest.infos = {**snapshot["info"]}
-            manifest.sources = {**snapshot["source"]}
+            manifest.infos = infos_of(snapshot)
     conflicts = History([line for line in found if line.text in sound]).conflicts()
     return manifest, is_whole, doubtful | set(conflicts)
 
@@ -364,7 +372,11 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
     for key in keys:
         check_key(key)
     with Results(folder, "w", Options(timeout=timeout), allow_unlisted=True) as results:
-        chosen = list(dict.fromkeys(keys or _edited(verify(folder))))
+        edited = [] if keys else _edited(verify(folder))
+        names = os.listdir(folder)
+        # Arrays that belong to no value are none.
+        edited = [key for key in edited if key in results or item_file(key) in names]
+        chosen = list(dict.fromkeys(keys or edited))
         with results.changing() as change:
             for key in chosen:
                 _accept(folder, key, change)
@@ -389,6 +401,8 @@ def _accept(folder: str, key: str, change: Any) -> None:
     if not os.path.lexists(path):
         if key not in change:
             raise UnknownKeyError(key, folder)
+        if item_file(key) in decomposed(folder):
+            raise DamagedError(f"cannot accept {path}: {misspelled(folder)}")
         change.delete(key)
         return
     try:

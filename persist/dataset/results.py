@@ -23,7 +23,7 @@ from persist.archive.registry import rule
 from persist.archive.safe.policy import reading
 from persist.dataset.blocks import DelayedItems, written_blocks
 from persist.dataset.history import conflict_of
-from persist.dataset.index import Index, InfoSource
+from persist.dataset.index import Index
 from persist.dataset.layout import (
     HELD,
     LOCK,
@@ -33,13 +33,15 @@ from persist.dataset.layout import (
     check_access,
     check_data_set,
     check_key,
+    decomposed,
     has_conflict_markers,
     is_group,
     is_key,
     item_file,
+    misspelled,
     staging_names,
 )
-from persist.dataset.manifest import Entry, entry_of, read_manifest
+from persist.dataset.manifest import Entry, InfoSource, entry_of, read_manifest
 from persist.dataset.upgrade import create_data_set, make_group, upgrade
 from persist.dataset.value import Item, make_item, read_value, stored_info
 from persist.dataset.view import data_set_view
@@ -379,6 +381,8 @@ class Results(MutableMapping[str, Any]):
                 else:
                     return None
                 remedy = conflict_of(self.path, key) or "restore it from a copy, or delete the key"
+                if item_file(key) in decomposed(self.path):
+                    remedy = misspelled(self.path)
                 raise DamagedError(f"cannot load {key!r}: {missing}; {remedy}") from error
             except Exception as error:
                 self._follow()
@@ -510,16 +514,6 @@ class Results(MutableMapping[str, Any]):
             for key, info in infos.items():
                 change.set_info(key, info)
 
-    def commit_delayed(
-        self,
-        plan: DelayedItems,
-        infos: Mapping[str, Any],
-        begun: list[str | None],
-        written: list[str],
-    ) -> None:
-        """Commit items whose blocks are written; see `DelayedItems.finish`."""
-        self._store(plan.finish(begun, written), infos)
-
     def insert(self, /, *objects: Any, info: Any = None, **named: Any) -> list[str]:
         """Store objects under keys that are made up, or under the names of keywords.
 
@@ -617,7 +611,7 @@ class Results(MutableMapping[str, Any]):
     @property
     def groups(self) -> list[str]:
         """The names of the data sets inside this one, sorted."""
-        self._keep_folder()
+        self._follow()
         with os.scandir(self.path) as found:
             names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
         return sorted(name for name in names if name.isidentifier() and self.has_group(name))
@@ -647,11 +641,15 @@ class Results(MutableMapping[str, Any]):
 
     def make_group(self, name: str) -> None:
         """Make a data set inside this one, if it is missing; raise what `group` does."""
-        check_key(name)
         if self.has_group(name):
             return
+        check_key(name)
         if self.mode == "r":
-            raise DataSetError(f"cannot open {name!r}: {self.path} has no data set of that name")
+            is_link = os.path.islink(f"{self.path}/{name}")
+            reason = "is a symbolic link, which is not followed" if is_link else "does not exist"
+            raise DataSetError(
+                f"cannot open the inner data set {name!r}: {self.path}/{name} {reason}"
+            )
         if self._local.change is not None:
             raise DataSetError(f"Make the inner data set {name!r} before the batch begins")
         self._check_writable()
@@ -998,7 +996,7 @@ def _commit(
     """Commit items whose blocks are written; a task of dask, which may run in another process."""
     results = Results(path, "w", options)
     try:
-        results.commit_delayed(plan, infos, begun, written)
+        results._store(plan.finish(begun, written), infos)
     finally:
         for file in filter(None, begun):
             remove_path(os.path.dirname(file))

@@ -26,8 +26,8 @@ from persist.archive.load import run
 from persist.archive.rules.numpy_types import reduce_ndarray
 from persist.archive.safe.policy import current
 from persist.dataset.blocks import Written, chunked_arrays
-from persist.dataset.index import InfoSource
 from persist.dataset.layout import MANIFEST, Place, item_file
+from persist.dataset.manifest import InfoSource
 from persist.errors import ArgumentError, DamagedError, DataSetError, MissingFileError
 from persist.files.digest import FileRecord, digest_pieces
 

@@ -22,13 +22,15 @@ from persist.dataset.layout import (
     TIP,
     Generation,
     check_data_set,
+    decomposed,
     generation_of,
     has_attributes,
     is_data_set,
-    is_own_package,
     is_system_file,
     item_file,
     key_of_file,
+    lacks_marker,
+    misspelled,
     module_in,
     staging_names,
     value_files,
@@ -38,6 +40,7 @@ from persist.dataset.manifest import (
     Manifest,
     counted,
     decode,
+    infos_of,
     is_cut,
     is_marred,
     is_sound,
@@ -252,6 +255,7 @@ class _Check:
         if (data := self._read(MANIFEST)) is None:
             if shown not in self._found["unreadable"] and value_files(self._folder):
                 self._found["missing"].add(shown)
+                self._note(f"is missing; run: persist repair {self._folder}")
             return
         *lines, torn = data.split(b"\n")
         if is_sound(torn) and torn not in lines[-1:]:
@@ -364,8 +368,7 @@ class _Check:
         then = Manifest()
         for line in counted(self._folder, split_lines(data, 0, self._folder).lines):
             then.apply(line.content)
-        infos = {key: None if key in then.sources else info for key, info in then.infos.items()}
-        if (found["n"], found["info"], found["source"]) == (then.number, infos, then.sources):
+        if (found["n"], infos_of(found)) == (then.number, then.infos):
             self._counts["checked"] += 1
         else:
             self._found["damaged"].add(shown)
@@ -395,6 +398,8 @@ class _Check:
         except OSError:
             found["unreadable"].add(self._place or os.curdir)
             return
+        if decomposed(self._folder):
+            self._notes.append(f"{self._place or os.curdir}: a file, {misspelled(self._folder)}")
         unlisted: list[str] = []
         for name in names:
             path = os.path.join(self._folder, name)
@@ -411,8 +416,14 @@ class _Check:
                     found["unexpected"].add(shown)
                     self._note(f"lists the key {name}, which {shown}/ hides; rename that folder")
                 _Check(self._root, shown, found, self._notes, self._counts, self._report).run()
-            elif is_folder and is_own_package(path):
-                found["missing"].add(f"{shown}/{MARKER}")
+            elif is_folder and lacks_marker(path):
+                try:
+                    os.listdir(path)
+                except PermissionError:
+                    found["unreadable"].add(shown)
+                else:
+                    found["missing"].add(f"{shown}/{MARKER}")
+                    self._notes.append(f"{shown}: lacks its marker; run: persist repair {path}")
             elif is_system_file(name):
                 found["system"].add(shown)
             elif staging is None and self._is_staged_data(name):
@@ -422,7 +433,11 @@ class _Check:
             else:
                 found["unexpected"].add(shown)
                 unlisted += [key for key in [key_of_file(name)] if key is not None]
-        if unlisted and self._shown(MANIFEST) not in found["damaged"] | found["unreadable"]:
+                if os.path.isdir(path):
+                    self._notes.append(
+                        f"{shown}: is a symbolic link, which is not followed; move the folder here"
+                    )
+        if unlisted and self._manifest.number and self._shown(MANIFEST) not in found["damaged"]:
             accept = f"persist accept {self._folder} {' '.join(unlisted)}"
             self._note(f"does not list {', '.join(unlisted)}; run: {accept}")
 

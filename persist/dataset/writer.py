@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 from persist.archive.arrays import Array, Store, get_store
 from persist.dataset.blocks import remove_abandoned
 from persist.dataset.history import History
-from persist.dataset.index import Index, InfoSource
+from persist.dataset.index import Index
 from persist.dataset.layout import (
     ATTRIBUTES,
     MANIFEST,
@@ -56,6 +56,7 @@ from persist.dataset.manifest import (
     counted,
     encode,
     line_digest,
+    parts_of,
     read_lines,
     read_manifest,
     tip_line,
@@ -106,6 +107,7 @@ COMPACT_AFTER = 1000
 _COMPACT_PART = 0.5
 _SPARE_SPACE = 1 << 14  # bytes
 _SMALL = 1 << 22  # bytes
+_SYNCED_AT_ONCE = 8
 _DEVICE_LENGTHS = (3, 4)  # con, com1
 
 
@@ -344,21 +346,30 @@ class Writer:
     def sync_files(self, commit: Commit) -> None:
         """Wait until the disk holds all that the line of a commit will name.
 
-        Call it once all files are written: a journaling file system then commits its journal for
-        many of them at once.
+        Call it once all files are written, and they are waited for together: a journaling file
+        system then commits its journal for many of them at once.
         """
-        folders = [self.folder]
-        for name in [*commit.written, *filter(None, [commit.staged])]:
-            files, path = [name], self.path(name)
-            if os.path.isdir(path):
-                files = list(map(f"{name}/".__add__, os.listdir(path)))
-                folders.insert(0, path)
-            for file in files:
-                sync_file(self.path(file))
-                if name != commit.staged:
-                    self._synced.add((file, os.stat(self.path(file)).st_ino))
-        for folder in folders:
-            sync_folder(folder)
+        # Only what is durable needs it.
+        from concurrent.futures import ThreadPoolExecutor
+
+        written = set(commit.written)
+        arrays = [
+            name
+            for value in commit.values.values()
+            for name in value["files"]
+            if name.partition("/")[0] in written
+        ]
+        folders = {"", *map(os.path.dirname, arrays)}
+        modules = list(filter(None, [commit.staged]))
+        if modules and not modules[0].endswith(".py"):
+            folders.add(modules[0])
+            modules = [f"{modules[0]}/{name}" for name in os.listdir(self.path(modules[0]))]
+        with ThreadPoolExecutor(_SYNCED_AT_ONCE) as executor:
+            synced = [executor.submit(sync_file, self.path(name)) for name in (*arrays, *modules)]
+            synced += [executor.submit(sync_folder, self.path(name)) for name in folders]
+        for done in synced:
+            done.result()
+        self._synced.update((name, os.stat(self.path(name)).st_ino) for name in arrays)
 
     def _write_tip(self, number: int, digest: str) -> None:
         # The file must not be ahead of the manifest; it may be behind or missing, so it need not be
@@ -776,9 +787,9 @@ class Change:
         self.check_usable()
         self.commit.is_tip = True
         self.commit.source.pop(key, None)
-        self.commit.info[key] = None if isinstance(info, InfoSource) else info
-        if isinstance(info, InfoSource):
-            self.commit.source[key] = info.text
+        found = parts_of({key: info})
+        self.commit.info.update(found[0])
+        self.commit.source.update(found[1])
         self.infos_set[key] = info
 
     def delete(self, key: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from persist.dataset.layout import MANIFEST, is_system_file
+from persist.dataset.manifest import parts_of
 from persist.errors import DamagedError, DataSetError
 from persist.exchange.kinds import Kind, kind_of, store_folder, why_refused
 from persist.exchange.snapshot import copy_checked, retried, snapshot_of
@@ -132,7 +133,7 @@ def _copy_data_set(path: str, name: str, folder: str) -> Payload:
             target.write(inner.manifest)
         found.records[inside] = digest_pieces([inner.manifest])
         for key, entry in inner.state.entries().items():
-            info = inner.state.infos.get(key)
+            info = parts_of({key: inner.state.infos.get(key)})[0][key]
             shape = f", shape {entry.shape}" if entry.shape is not None else ""
             for file in entry.files:
                 at = f"{name}/{inner.full_name(file)}"

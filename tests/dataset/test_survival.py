@@ -8,8 +8,10 @@ import stat
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
+import unicodedata
 import warnings
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,7 @@ import pytest
 
 import persist
 from persist import DataSet
-from persist.dataset import writer
+from persist.dataset import layout, writer
 from persist.dataset.manifest import Commit, encode, line_digest
 from persist.errors import (
     DamagedError,
@@ -669,9 +671,175 @@ def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
     assert (ds._namespaces(), persist.verify("d").ok) == ([], True)
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        [MARKER],
+        [MANIFEST, "_tip"],
+        [MARKER, MANIFEST, "_tip"],
+        [MARKER, "__init__.py", "_rare.py"],
+        ["__init__.py"],
+    ],
+)
+def test_an_inner_data_set_that_lost_files_is_listed_by_all_and_repaired(folder, lost):
+    inner = DataSet("d", "w")._namespace("D")
+    inner.v = [7]
+    inner["v"] = "info"
+    for name in lost:
+        os.remove(f"d/D/{name}")
+    assert persist.open("d").groups == ["D"]
+    assert bare("list(d._namespaces)")[0] == "['D']"
+    found, error = bare("d.D.v")
+    assert found == "[7]" or re.search(r"persist repair \S*d/D", error)
+    report = persist.verify("d")
+    assert not report.ok
+    assert {name.partition("/")[0] for name in report.missing} == {"D"}
+    persist.repair("d/D")
+    assert bare("d.D.v")[0] == "[7]"
+    assert persist.verify("d").ok
+
+
+def test_the_part_of_the_package_that_is_missing_is_named(folder):
+    os.remove("d/_rare.py")
+    assert bare("d.x")[0] == "[1, 2, 3]"
+    assert re.search(r"_rare.py cannot be used.*persist repair \S*d", bare("d.nothing")[1])
+
+
+def test_inner_data_sets_renamed_by_hand_to_names_that_no_key_can_have_are_read(folder):
+    DataSet("d", "w")._namespace("D").v = [7]
+    for old, new in (("D", "class"), ("class", "_old")):
+        os.rename(f"d/{old}", f"d/{new}")
+        assert persist.open("d").group(new)["v"] == [7]
+        assert persist.diff("d", "d").same
+        assert new in repr(persist.open("d"))
+        assert bare("list(d._namespaces)")[0] == repr([new])
+
+
+def test_a_key_that_was_stored_after_the_import_is_not_called_unlisted(folder):
+    program = """
+        import d
+        from persist import DataSet
+        DataSet("d", "w").late = 1
+        try:
+            d.late
+        except AttributeError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(persist.__file__).parents[1])},
+    )
+    assert "it was stored after" in done.stdout
+    assert "persist accept" not in done.stdout
+
+
+def test_a_package_without_a_manifest_and_values_has_no_attributes(folder):
+    shutil.rmtree("d")
+    shutil.copytree(Path(layout.__file__).with_name("package"), "d")
+    assert bare("hasattr(d, 'x'), list(d._namespaces)")[0] == "(False, [])"
+
+
+def test_a_link_to_an_inner_data_set_is_named(folder):
+    make("other")
+    os.symlink("../other", "d/D")
+    with pytest.raises(DataSetError, match=r"d/D is a symbolic link, which is not followed"):
+        persist.open("d").group("D")
+    report = persist.verify("d")
+    assert report.unexpected == ("D",)
+    assert "symbolic link" in report.notes[0]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_file_of_arrays_that_is_missing_is_named_however_it_is_read(folder, trusted):
+    os.remove("d/data_y/array_0.npy")
+    file = re.escape(os.path.join("d", "data_y", "array_0.npy"))
+    with pytest.raises(DamagedError, match=rf"^cannot load 'y': {file} is missing; restore it"):
+        persist.open("d", trusted=trusted)["y"]
+
+
+def test_a_package_with_the_mark_of_an_editor_of_windows_is_a_package(folder):
+    path = Path("d/__init__.py")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert bare("d.x")[0] == "[1, 2, 3]"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert persist.open("d")["x"] == [1, 2, 3]
+        DataSet("d", "w").z = 1
+
+
+def test_a_data_set_all_of_whose_files_were_emptied_is_not_called_empty(folder):
+    for path in Path("d").rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+    with pytest.raises(DamagedError, match="does not list x, y"):
+        persist.open("d")
+    assert persist.verify("d").damaged == (MANIFEST,)
+    shutil.copy(Path(layout.__file__).with_name("package") / "__init__.py", "d")
+    shutil.copy(Path(layout.__file__).with_name("package") / "_rare.py", "d")
+    assert "is truncated, and 2 value files are present" in bare("d.x")[1]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+def test_names_that_are_not_utf8_hide_no_reason(folder):
+    os.remove("d/x.py")
+    for name in (b"d/\xe9.py", b"d/\xe9"):
+        with open(name, "wb") as file:
+            file.write(b"sys.modules[__name__] = ")
+    assert "d/x.py is missing; bring it back" in bare("d.x")[1]
+    assert "is missing" in bare("d._more().damaged('is missing')")[0]
+    with pytest.raises(DamagedError, match=r"x\.py is missing"):
+        _ = persist.open("d")["x"]
+
+
+def test_arrays_without_a_value_are_not_accepted_as_one(folder):
+    os.makedirs("d/data_nothing")
+    numpy.save("d/data_nothing/array_0.npy", numpy.arange(9))
+    assert persist.accept("d") == ()
+    with pytest.raises(UnknownKeyError):
+        persist.accept("d", "nothing")
+
+
+def test_names_that_macos_has_decomposed_are_named_and_put_right(folder):
+    ds = DataSet("d", "w", array_threshold=5)
+    ds.größe = numpy.arange(20)
+    ds["größe"] = "in mm"
+    for name in os.listdir("d"):
+        os.rename(f"d/{name}", f"d/{unicodedata.normalize('NFD', name)}")
+    if os.path.lexists("d/größe.py"):
+        pytest.skip("this file system does not tell the forms of Unicode apart")
+    with pytest.raises(DamagedError, match=r"größe.py is missing.*Unicode.*persist repair \S*d"):
+        _ = persist.open("d")["größe"]
+    assert "persist repair" in bare("d._load('größe')")[1]
+    assert "persist accept" not in bare("d._load('größe')")[1]
+    assert "persist repair" in persist.verify("d").notes[0]
+    with pytest.raises(DamagedError, match="persist repair"):
+        persist.accept("d", "größe")
+    report = persist.repair("d")
+    assert (report.lost, report.aside) == ((), ())
+    assert persist.open("d").info["größe"] == "in mm"
+    assert bare("d._load('größe').sum()")[0] in ("190", "np.int64(190)")
+    assert persist.verify("d").ok
+
+
+def test_arrays_that_a_copied_back_backup_leaves_unused_are_set_aside(folder):
+    shutil.copytree("d", "backup")
+    DataSet("d", "w", array_threshold=5).y = numpy.arange(300)
+    (unused,) = {name for name in os.listdir("d") if name.startswith("data_")}
+    shutil.copytree("backup", "d", dirs_exist_ok=True)
+    assert persist.verify("d").unexpected == (f"{unused}/array_0.npy",)
+    assert persist.repair("d").aside == (unused,)
+    assert persist.verify("d").ok
+    assert os.listdir(f"d/_set_aside/{unused}") == ["array_0.npy"]
+
+
 def test_files_of_systems_are_no_damage(folder):
     names = [".DS_Store", "Thumbs.db", "._x.py", ".nfs0000001", "desktop.ini", "README.md"]
     names += ["#x.py#", ".#x.py"]  # of Emacs
+    names += ["4913", ".idea", ".vscode", ".goutputstream-ABCDEF", ".~lock.README.md#"]
+    names += [".dropbox", ".dropbox.attr", ".stversions", ".syncthing.x.py.tmp", "Icon\r"]
     for name in names:
         open(f"d/{name}", "w").close()
     open("d/notes.txt", "w").close()
@@ -997,6 +1165,49 @@ def test_a_folder_that_may_not_be_written_is_read_and_a_write_says_so():
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_folder_inside_that_may_not_be_read_hides_nothing_else():
+    with tempfile.TemporaryDirectory() as parent:
+        folder = f"{parent}/results"
+        ds = DataSet(folder, "w")
+        ds.x, ds.y = numpy.arange(200), 1
+        ds._namespace("D").v = 1
+        assert str(persist.open(folder)) + str(persist.diff(folder, folder))
+        assert persist.verify(folder).ok
+        os.chmod(parent, 0o755)
+        closed = [f"{folder}/D", f"{folder}/data_x"]
+        for path in closed:
+            os.chmod(path, 0)
+        program = f"""
+            import os, sys
+            sys.path.insert(0, {parent!r})
+            import results, traceback
+            results._more()
+            os.geteuid() or os.seteuid(65534)
+            print(list(results._namespaces), results.y)
+            results.D.v
+        """
+
+        def use():
+            become_nobody()
+            found = persist.open(folder)
+            assert (found.groups, found["y"]) == (["D"], 1)
+            with pytest.raises(DataSetError, match=f"{folder}/D: you may not look into it"):
+                found.group("D")
+            assert persist.verify(folder).unreadable == ("D", "data_x", "data_x/array_0.npy")
+
+        try:
+            assert run_in_child(use) == 0
+            done = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True
+            )
+            assert done.stdout == "['D'] 1\n"
+            assert f"cannot import {folder}/D: its __init__.py" in done.stderr
+        finally:
+            for path in closed:
+                os.chmod(path, 0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
 def test_arrays_that_cannot_be_removed_stop_no_writer():
     with tempfile.TemporaryDirectory() as parent:
         folder = f"{parent}/results"
@@ -1111,7 +1322,7 @@ def test_a_data_set_that_was_moved_says_so(folder):
     inner = ds._namespace("inner")
     os.rename("d", "e")
     for moved in (ds, inner):
-        for use in (list, str, lambda ds: ds.x, lambda ds: ds._update({"x": 1})):
+        for use in (list, str, DataSet._namespaces, lambda ds: ds.x, lambda ds: ds._insert(1)):
             with pytest.raises(MissingPathError, match="it was moved or removed; open it where"):
                 use(moved)
 

@@ -71,7 +71,7 @@ def test_no_module_of_a_value_is_run(results, opener, proof, trusted):
 
 @opened
 def test_no_info_is_run(results, opener, proof):
-    from persist.dataset.index import InfoSource
+    from persist.dataset.manifest import InfoSource
 
     with results.changing() as change:
         change.set_info("x", InfoSource(bad_line(proof) + "info = 1\n"))

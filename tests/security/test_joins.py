@@ -88,6 +88,12 @@ REASONED: dict[str, set[tuple[str, str]]] = {
         ("exchange", "os.path.join(staging, *name.split('/'))"),
         ("exchange", "os.path.join(target, *inner.place.split('/'))"),
     },
+    "listed by the system, and composed to NFC, which makes no separator of anything": {
+        ("dataset", "os.path.join(folder, right)"),
+    },
+    "the name is an identifier, which has no separator": {
+        ("dataset", "os.path.join(folder, name, '_this_dir_is_a_DataSet')"),
+    },
     "part of a URL, whose names the check of the manifest has refused if they lead elsewhere": {
         ("exchange", "f'{self._root}/{place}'"),
         ("exchange", "f'{self._root}/{name}{self._query}'"),

@@ -10,7 +10,6 @@ import builtins as _builtins
 import importlib as _importlib
 import json as _json
 import os as _os
-import pkgutil as _pkgutil
 import sys as _sys
 import zlib as _zlib
 
@@ -43,7 +42,11 @@ def _optional(name):
 
 
 def _more():
-    return _importlib.import_module(__name__ + "._rare")
+    try:
+        return _importlib.import_module(__name__ + "._rare")
+    except (ImportError, OSError) as error:
+        text = "%s/_rare.py cannot be used (%s); run: persist repair %s"
+        raise ImportError(text % (_folder, error, _folder)) from error
 
 
 def _is_sound(line):
@@ -94,7 +97,8 @@ def _read_infos():
         infos.update({n: _run_info(n, text) for n, text in done.get("source", {}).items()})
         infos.update({n: infos.get(n) for n in change.get("values", ())})
     names = _os.listdir(_folder) if not _zipped and (torn or len(infos) <= 1000) else []
-    files = [_os.fsencode(n).decode() for n in names if n.endswith(".py") and n[0] not in "_."]
+    names = [_os.fsencode(name).decode("utf-8", "replace") for name in names]
+    files = [name for name in names if name.endswith(".py") and name[0] not in "_."]
     tips = (_optional("_tip") or b"").splitlines()
     tips = [int(tip[:12]) for tip in tips if tip[30:] == b"%08x" % _zlib.crc32(tip[:29])]
     has_others = torn or max([*tips, 0]) > last or [n for n in files if n[:-3] not in infos]
@@ -155,21 +159,15 @@ def _uncover():
         del _variables[name]
 
 
-def _is_namespace(name):
-    return name.isidentifier() and _optional(name + "/_this_dir_is_a_DataSet") is not None
-
-
 def __getattr__(name):
     _uncover()
     if name == "_namespaces":
-        return {n: None for _, n, _ in _pkgutil.iter_modules(__path__) if _is_namespace(n)}
+        return _more().namespaces()
     if name in _info_dict:
         return _load(name)
-    if not name.startswith("_") and _is_namespace(name):
-        return _importlib.import_module(__name__ + "." + name)
-    is_there = name[0] != "_" and _source(name) is not None
-    hint = "; its file is not listed: run: persist accept %s %s" % (_folder, name)
-    raise AttributeError("module %r has no attribute %r%s" % (__name__, name, hint * is_there))
+    if not name.startswith("_"):
+        return _more().namespace(name)
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))
 
 
 def __dir__():

@@ -3,10 +3,13 @@
 import ast
 import collections
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import re
 import sys
+import unicodedata
 import warnings
 from importlib.machinery import ModuleSpec
 
@@ -22,10 +25,20 @@ def present():
     names = [] if _zipped else os.listdir(folder)
     names = [name for name in names if name[0] not in "_." and name.endswith(".py")]
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
-    names = [name for name in names if b"sys.modules[__name__] = " in _read(name)]
+    names = [name for name in names if _is_value(_read(name))]
     # Python 3.6 reads names as ASCII where no locale is set.
-    names = [os.fsencode(name[:-3]).decode() for name in names]
-    return {name for name in names if name.isidentifier()}
+    names = [os.fsencode(name[:-3]).decode("utf-8", "replace") for name in names]
+    # macOS may have decomposed a name that is listed.
+    return {name for name in names if name.isidentifier() and _composed(name) == name}
+
+
+def _is_value(text):
+    # A power failure, or a program that keeps files in a cloud, leaves one empty or null.
+    return b"sys.modules[__name__] = " in text or not text.strip(b"\0")
+
+
+def _composed(name):
+    return unicodedata.normalize("NFC", name)
 
 
 class DamagedError(ImportError, ValueError):
@@ -102,16 +115,61 @@ def settled(changes, lines):
     return changes
 
 
+def namespaces():
+    """Return the names of the data sets inside this one, as the keys of a dict."""
+    found = pkgutil.iter_modules(package.__path__) if _zipped else []
+    names = [name for _, name, _ in found] if _zipped else os.listdir(folder)
+    return {name: None for name in sorted(names) if _is_namespace(name)}
+
+
+def namespace(name):
+    """Return the data set of a name inside this one, or raise AttributeError."""
+    if not _is_namespace(name):
+        text = "module %r has no attribute %r" % (package.__name__, name)
+        if package._source(name) is not None and _record(name) is False:
+            text += "; its file is not listed: run: persist accept %s %s" % (folder, name)
+        elif _record(name) is not False:
+            text += "; it was stored after %s was imported: import it again" % folder
+        raise AttributeError(text)
+    found = importlib.import_module(package.__name__ + "." + name)
+    if not hasattr(found, "_info_dict"):
+        text = "cannot import %s/%s: its __init__.py is missing, empty or unreadable; "
+        text += "run: persist repair %s/%s"
+        raise DamagedError(text % (folder, name, folder, name))
+    return found
+
+
+def _is_namespace(name):
+    """Return True if persist takes a folder for a data set, though it may have lost files."""
+    if not name.isidentifier():
+        return False
+    try:
+        os.stat(os.path.join(folder, name, "_this_dir_is_a_DataSet"))
+    except PermissionError:
+        return not name.startswith("data_")
+    except OSError:
+        pass
+    for file in ("_this_dir_is_a_DataSet", "_manifest.jsonl", "__init__.py"):
+        text = package._optional(name + "/" + file)
+        if text is not None and (file[-3:] != ".py" or text.startswith(b"# A persist data set")):
+            return True
+    return False
+
+
 def load_missing(name):
     """Return None for a name that has only an info."""
     record = _record(name)
     if record is False:
         raise AttributeError("%s was deleted after %s was imported" % (name, folder))
     if record is not None:
-        text = (
-            "cannot load %s: %s/%s.py is missing; bring it back from a copy, or, if it was deleted "
-        )
-        text += "before a merge, run: persist accept %s %s"
+        names = map(os.fsencode, [] if _zipped else os.listdir(folder))
+        text = "cannot load %s: %s/%s.py is missing; bring it back from a copy, or, if it was "
+        text += "deleted before a merge, run: persist accept %s %s"
+        if name + ".py" in [
+            _composed(os.fsencode(file).decode("utf-8", "replace")) for file in names
+        ]:
+            text = "cannot load %s: %s/%s.py has a name in decomposed Unicode; "
+            text += "run: persist repair %s%.0s"
         raise DamagedError(text % (name, folder, name, folder, name), name=name)
 
 
@@ -156,7 +214,8 @@ def _changed_file(name):
 def _record(name):
     """Return the record of the value of a name; None if it has none, False without such a name."""
     found = False  # type: dict | bool | None
-    lines = list(dict.fromkeys(filter(_is_sound, _read("_manifest.jsonl").splitlines())))
+    manifest = package._optional("_manifest.jsonl") or b""
+    lines = list(dict.fromkeys(filter(_is_sound, manifest.splitlines())))
     for change in settled([json.loads(line.decode()) for line in lines], lines):
         done = change.get("do", change)
         if name in done.get("delete", ()):
