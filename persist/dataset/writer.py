@@ -107,7 +107,6 @@ COMPACT_AFTER = 1000
 _COMPACT_PART = 0.5
 _SPARE_SPACE = 1 << 14  # bytes
 _SMALL = 1 << 22  # bytes
-_SYNCED_AT_ONCE = 8
 _DEVICE_LENGTHS = (3, 4)  # con, com1
 
 
@@ -346,12 +345,9 @@ class Writer:
     def sync_files(self, commit: Commit) -> None:
         """Wait until the disk holds all that the line of a commit will name.
 
-        Call it once all files are written, and they are waited for together: a journaling file
-        system then commits its journal for many of them at once.
+        Call it once all files are written: a journaling file system then commits its journal for
+        many of them at once.
         """
-        # Only what is durable needs it.
-        from concurrent.futures import ThreadPoolExecutor
-
         written = set(commit.written)
         arrays = [
             name
@@ -359,16 +355,15 @@ class Writer:
             for name in value["files"]
             if name.partition("/")[0] in written
         ]
-        folders = {"", *map(os.path.dirname, arrays)}
         modules = list(filter(None, [commit.staged]))
+        folders = {os.path.dirname(name): None for name in arrays}
         if modules and not modules[0].endswith(".py"):
-            folders.add(modules[0])
+            folders[modules[0]] = None
             modules = [f"{modules[0]}/{name}" for name in os.listdir(self.path(modules[0]))]
-        with ThreadPoolExecutor(_SYNCED_AT_ONCE) as executor:
-            synced = [executor.submit(sync_file, self.path(name)) for name in (*arrays, *modules)]
-            synced += [executor.submit(sync_folder, self.path(name)) for name in folders]
-        for done in synced:
-            done.result()
+        for name in (*arrays, *modules):
+            sync_file(self.path(name))
+        for name in {**folders, "": None}:
+            sync_folder(self.path(name))
         self._synced.update((name, os.stat(self.path(name)).st_ino) for name in arrays)
 
     def _write_tip(self, number: int, digest: str) -> None:

@@ -15,7 +15,6 @@ import itertools
 import os
 import stat
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -146,8 +145,6 @@ class Disk:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        # Files are synced by several threads.
-        self._lock = threading.Lock()
         self._ids: dict[int, int] = {}
         self._fresh = itertools.count()
         # Per look: the names in each folder and the content of each file.
@@ -169,15 +166,10 @@ class Disk:
             try:
                 return call()
             finally:
-                with self._lock:
-                    self.look()
+                self.look()
 
         def synced(real: Callable[[int], None], handle: int) -> None:
             real(handle)
-            with self._lock:
-                note(handle)
-
-        def note(handle: int) -> None:
             if (number := self._ids.get(os.fstat(handle).st_ino)) is not None:
                 self._syncs.setdefault(number, []).append(self.count - 1)
 
