@@ -19,7 +19,7 @@ duckdb = pytest.importorskip("duckdb")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 from persist.errors import DamagedError  # noqa: E402
-from persist.tracking import WorkspaceStore, database  # noqa: E402
+from persist.tracking import WorkspaceStore  # noqa: E402
 from persist.tracking.errors import StoreError  # noqa: E402
 
 
@@ -178,13 +178,13 @@ class Connection:
 
 def run_until_statement(trial, folder, number, after):
     """Do the operation in a child that ends at a statement; return whether it got that far."""
-    connect, counter = database.connect, [0]
+    connect, counter = duckdb.connect, [0]
 
     def connected(*args, **kwargs):
         return Connection(connect(*args, **kwargs), counter, number, after)
 
     def act():
-        with mock.patch.object(database, "connect", connected):
+        with mock.patch.object(duckdb, "connect", connected):
             trial.run(folder)
 
     status = run_in_child(act)
