@@ -46,10 +46,11 @@ _METHODS = {
     "members": ("add",),
     "slots": ("__setattr__",),
 }
-_JOINED = {**_GROUPS, "value": "pairs"}
-_ORDERED = frozenset(_GROUPS.values())
+_JOINED = {**_GROUPS, "value": "pairs", "attributes": "fields", "slots": "fields"}
+_ORDERED = frozenset(_JOINED.values())
 _HASHED = frozenset(["keys", "members"])
 _BEFORE_STATE = frozenset(["items", "pairs", "members"])
+_LAST = frozenset(["state", "fields"])
 _FEW = 10
 _NOTHING: frozenset[tuple[str, Any]] = frozenset()
 
@@ -100,7 +101,8 @@ class Fill(NamedTuple):
     obj : object
         The object.
     field, index : str, object
-        The part, or of ``items``, ``pairs`` and ``state`` the first: the rest wait too.
+        The part, or of ``items``, ``pairs`` and ``state`` the first: the rest wait too. All
+        attributes and slots together are ``fields``.
     """
 
     obj: Any
@@ -232,6 +234,13 @@ class _Settling:
                 return part
         return None
 
+    def add_last(self, part: _Late) -> None:
+        """Take in a part that was to be put in while another object was settled."""
+        self.parts.insert(0, part)
+        part.home = self
+        if self.owners is not None:
+            self.owners.setdefault(id(part.frame.obj), []).append(part)
+
     def parts_of(self, obj: Any) -> list[_Late]:
         """Return the parts of an object that are not put in yet, nor about to be."""
         if self.owners is None:
@@ -251,6 +260,8 @@ class Ordering:
         self._settling: dict[int, _Settling] = {}
         self._late: dict[int, list[_Late]] = {}
         self._incomplete: dict[int, int] = {}
+        # By object, the parts on the stack that had to wait and are about to be put in.
+        self._filling: dict[int, list[_Late]] = {}
 
     def run(self, root: Any) -> Iterator[Define | Fill]:
         """Yield the steps that build `root` and all below it that is not built yet.
@@ -278,10 +289,14 @@ class Ordering:
         while stack:
             frame = stack[-1]
             if type(frame) is _Settling:
-                if part := frame.next():
-                    self._push(part)
-                else:
+                part = frame.next()
+                if part is None:
                     self._settle(frame)
+                elif (before := self._before(part)) and before.home is not None:
+                    self._defer(part, before.home.key)
+                    before.home.add_last(part)
+                else:
+                    self._push(part)
                 continue
             edge = frame.edge if frame.again else next(frame.edges, None)
             frame.again = False
@@ -340,11 +355,22 @@ class Ordering:
 
     def _push(self, part: _Late) -> None:
         part.started = True
+        self._filling.setdefault(id(part.frame.obj), []).append(part)
         self._stack.append(_Frame(part.frame.obj, iter(part.edges), part))
+
+    def _pop(self) -> _Frame:
+        """Remove the frame at the top of the stack."""
+        frame: _Frame = self._stack.pop()
+        if frame.late is not None:
+            filling = self._filling[id(frame.obj)]
+            filling.remove(frame.late)
+            if not filling:
+                del self._filling[id(frame.obj)]
+        return frame
 
     def _leave(self, frame: _Frame) -> Iterator[Define | Fill]:
         """Finish an object, or a part that had to wait."""
-        self._stack.pop()
+        self._pop()
         if frame.late is not None:
             yield frame.late.step
             self._defer(frame.late, self._unfinished(frame.waits_for))
@@ -445,13 +471,33 @@ class Ordering:
             if key in settling.visited or key in self._settling:
                 continue
             settling.visited.add(key)
-            found += settling.parts_of(obj)
+            found += [p for p in settling.parts_of(obj) if not self._is_early(p, settling)]
             waiting += [
                 edge.child
                 for edge in edges_of(self._graph, obj)
                 if self._unfinished(self._incomplete.get(id(edge.child))) is not None
             ][::-1]
         return found
+
+    def _is_early(self, part: _Late, settling: _Settling) -> bool:
+        """Return True if a part has to come after one that is about to be put in.
+
+        It is the last of its object, whose items are; or it hashes an object whose state is.
+        """
+        return self._before(part) is not None or (
+            any(late.step.field == "state" for late in self._filling.get(settling.key, ()))
+            and any(
+                edge.field in _HASHED and edge.whole and id(edge.child) == settling.key
+                for edge in part.edges
+            )
+        )
+
+    def _before(self, part: _Late) -> _Late | None:
+        """Return the items that are about to be put in, if a part of their object comes last."""
+        if part.step.field not in _LAST:
+            return None
+        filling = self._filling.get(id(part.frame.obj), ())
+        return next((late for late in filling if late.step.field in _BEFORE_STATE), None)
 
     def _postpone(self, target: int, exists: bool) -> None:
         """Postpone a reference on the path from `target`, an id, to the top of the stack.
@@ -468,12 +514,17 @@ class Ordering:
         if frame.late is None:
             self._make_late(frame, target, whole)
             return
-        self._stack.pop()
+        self._pop()
         part = frame.late
-        again = _Late(part.frame, part.step, target, part.edges, part.whole or whole)
-        again.forced = part.forced
-        self._late.setdefault(target, []).append(again)
-        self._defer(part, target)
+        after: list[_Late] = []
+        if part.home is not None and part.step.field in _BEFORE_STATE:
+            after = [p for p in part.home.parts_of(part.frame.obj) if p.step.field in _LAST]
+        for late in (part, *after):
+            late.started = True
+            again = _Late(late.frame, late.step, target, late.edges, late.whole or whole)
+            again.forced = late.forced
+            self._late.setdefault(target, []).append(again)
+            self._defer(late, target)
 
     def _make_late(self, frame: _Frame, target: int, whole: bool) -> None:
         edge = frame.edge
@@ -481,9 +532,15 @@ class Ordering:
         field = _GROUPS.get(edge.field, edge.field)
         self._wait(frame, Fill(frame.obj, field, edge.index), target, [edge], whole)
         reduced = self._graph.reduced(frame.obj)
-        if field in _BEFORE_STATE and type(reduced) is Reduction and reduced.state is not NO_STATE:
-            # The state comes last, also where it needs none of the objects that wait.
-            self._wait(frame, Fill(frame.obj, "state", 0), target, [], True)
+        if field in _BEFORE_STATE and type(reduced) is Reduction:
+            # The state comes last, also where it needs none of the objects that wait. So do
+            # attributes where a method that puts in the others may look at them, or set them.
+            if reduced.state is not NO_STATE:
+                self._wait(frame, Fill(frame.obj, "state", 0), target, [], True)
+            cls: Any = type(frame.obj)
+            methods = _METHODS["values" if field == "pairs" else field]
+            if (reduced.attributes or reduced.slots) and _runs_python(cls, methods):
+                self._wait(frame, Fill(frame.obj, "fields", 0), target, [], True)
         for key in (id(frame.obj), target):
             if not self._is_done(key):
                 self._graph.state[key] = Mark.NAMED
@@ -494,7 +551,8 @@ class Ordering:
         if frame.rest is None:
             frame.rest = {}
         if (present := frame.rest.get(step.field)) is not None:
-            if self._height(target) >= self._height(present.target):
+            higher = self._height(target) - self._height(present.target)
+            if higher > 0 or (higher == 0 and step.field not in _LAST):
                 return
             self._late[present.target].remove(present)
             edges = present.edges

@@ -160,6 +160,8 @@ class Statements:
     ) -> Iterator[str]:
         """Yield the statements that fill one field of an object, but for the parts that wait."""
         late = {index for found, index in waiting if found == field}
+        if field in ("attributes", "slots") and ("fields", 0) in waiting:
+            return
         if field == "items":
             yield from self._append(obj, name, before_waiting(reduced, field, waiting))
         elif field == "pairs":
@@ -208,6 +210,10 @@ class Statements:
             yield self._add(obj, name, members_of(reduced)[index])
         elif field == "state":
             yield self._set_state(name, reduced)
+        elif field == "fields":
+            for group in ("attributes", "slots"):
+                if getattr(reduced, group):
+                    yield from self._fill_field(obj, name, reduced, group, NOTHING)
         else:
             part = {index: getattr(reduced, field)[index]}
             yield from self._set_attributes(obj, name, field, part)

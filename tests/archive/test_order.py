@@ -378,3 +378,96 @@ def test_a_field_of_structures_that_hold_their_array_is_set_when_it_is_complete(
     array[1]["inner"]["pair"][0] = array
     found = back(scoped, x=array)["x"]
     assert found["inner"]["pair"][1, 0] is found
+
+
+@both_formats
+def test_a_state_that_a_hash_needs_comes_before_sets_of_others_are_complete(scoped: bool) -> None:
+    inner: set[Any] = set()
+    outer: set[Any] = set()
+    first, second = Keyed(outer), Keyed(inner)
+    first.key, second.key = 1, 2
+    inner.add(first)
+    outer.update([first, second])
+    for found in (pickle.loads(pickle.dumps(first)), back(scoped, x=first)["x"]):
+        (members,) = found.made
+        (other,) = members - {found}
+        assert (found.key, other.key, len(members)) == (1, 2, 2)
+        assert other.made == ({found},)
+
+
+class Tracked(dict[Any, Any]):
+    """Notes that it was changed since it was saved."""
+
+    is_changed = False
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.is_changed = True
+
+
+class TrackedList(list[Any]):
+    """Counts what is appended, in a slot."""
+
+    __slots__ = ("count",)
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        self.count = getattr(self, "count", 0) + 1
+
+
+@both_formats
+def test_attributes_are_set_after_the_items_of_a_class_that_sets_them_itself(scoped: bool) -> None:
+    tracked = Tracked()
+    tracked["parent"] = Plain(child=tracked)
+    tracked["last"] = 1
+    tracked.is_changed = False
+    tracked.name = tracked
+    counted = TrackedList()
+    counted.append([counted])
+    counted.count = 10
+    by_pickle = pickle.loads(pickle.dumps([tracked, counted]))
+    for found, items in (by_pickle, back(scoped, x=[tracked, counted])["x"]):
+        assert found.is_changed is False
+        assert list(found) == ["parent", "last"]
+        assert found["parent"].child is found.name is found
+        assert items[0][0] is items
+        assert items.count == 10
+
+
+class Records:
+    """Keeps what is appended and what is set by key, and takes a state after that."""
+
+    def __init__(self, *made: Any) -> None:
+        self.made = made
+        self.entries: list[Any] = []
+        self.table: list[Any] = []
+
+    def append(self, item: Any) -> None:
+        self.entries = [*self.entries, item]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.table = [*self.table, (key, value)]
+
+    def __setstate__(self, state: Any) -> None:
+        self.__dict__.update(state)
+
+    def __reduce__(self) -> Any:
+        return Records, self.made, dict(vars(self)), iter(self.entries), iter(self.table)
+
+
+class Group(frozenset[Any]):
+    """A frozen set of a class."""
+
+
+@both_formats
+def test_a_state_comes_after_items_and_pairs_wherever_these_wait(scoped: bool) -> None:
+    records = Records()
+    group = Group([(records,)])
+    whole = frozenset([group])
+    records.entries = [whole, Records(group)]
+    records.table = [(whole, whole), (records.entries[1], whole)]
+    for (found,) in (pickle.loads(pickle.dumps([whole])), back(scoped, x=[whole])["x"]):
+        ((member,),) = next(iter(found))
+        assert [type(entry) for entry in member.entries] == [frozenset, Records]
+        assert [key for key, _ in member.table] == member.entries
+        assert member.entries[0] is found
