@@ -102,7 +102,7 @@ class Fill(NamedTuple):
         The object.
     field, index : str, object
         The part, or of ``items``, ``pairs`` and ``state`` the first: the rest wait too. All
-        attributes and slots together are ``fields``.
+        attributes and slots together are ``fields``, with those that wait longer.
     """
 
     obj: Any
@@ -358,9 +358,9 @@ class Ordering:
         self._filling.setdefault(id(part.frame.obj), []).append(part)
         self._stack.append(_Frame(part.frame.obj, iter(part.edges), part))
 
-    def _pop(self) -> _Frame:
-        """Remove the frame at the top of the stack."""
-        frame: _Frame = self._stack.pop()
+    def _pop(self, level: int = -1) -> _Frame:
+        """Remove a frame of the stack, the top one unless told otherwise."""
+        frame: _Frame = self._stack.pop(level)
         if frame.late is not None:
             filling = self._filling[id(frame.obj)]
             filling.remove(frame.late)
@@ -372,7 +372,8 @@ class Ordering:
         """Finish an object, or a part that had to wait."""
         self._pop()
         if frame.late is not None:
-            yield frame.late.step
+            step = frame.late.step
+            yield step._replace(index=frame.waiting) if step.field == "fields" else step
             self._defer(frame.late, self._unfinished(frame.waits_for))
             return
         # What waits refers to the frame, and the garbage collector is paused.
@@ -471,7 +472,7 @@ class Ordering:
             if key in settling.visited or key in self._settling:
                 continue
             settling.visited.add(key)
-            found += [p for p in settling.parts_of(obj) if not self._is_early(p, settling)]
+            found += [p for p in settling.parts_of(obj) if not self._is_early(p)]
             waiting += [
                 edge.child
                 for edge in edges_of(self._graph, obj)
@@ -479,18 +480,20 @@ class Ordering:
             ][::-1]
         return found
 
-    def _is_early(self, part: _Late, settling: _Settling) -> bool:
+    def _is_early(self, part: _Late) -> bool:
         """Return True if a part has to come after one that is about to be put in.
 
         It is the last of its object, whose items are; or it hashes an object whose state is.
         """
-        return self._before(part) is not None or (
-            any(late.step.field == "state" for late in self._filling.get(settling.key, ()))
-            and any(
-                edge.field in _HASHED and edge.whole and id(edge.child) == settling.key
-                for edge in part.edges
-            )
-        )
+        if self._before(part) is not None:
+            return True
+        hashed = [edge for edge in part.edges if edge.field in _HASHED and edge.whole]
+        stateless = {
+            key
+            for key, filling in (self._filling.items() if hashed else ())
+            if any(late.step.field not in _BEFORE_STATE for late in filling)
+        }
+        return any(self._lacks_hash(edge, stateless) for edge in hashed)
 
     def _before(self, part: _Late) -> _Late | None:
         """Return the items that are about to be put in, if a part of their object comes last."""
@@ -511,20 +514,35 @@ class Ordering:
             dropped.dead = True
             del self._depth[id(dropped.obj)]
         del self._stack[level + 1 :]
-        if frame.late is None:
+        if frame.late is None or frame.late.step.field == "fields":
+            # Of attributes that wait together, one alone may wait longer.
             self._make_late(frame, target, whole)
             return
         self._pop()
         part = frame.late
-        after: list[_Late] = []
-        if part.home is not None and part.step.field in _BEFORE_STATE:
-            after = [p for p in part.home.parts_of(part.frame.obj) if p.step.field in _LAST]
-        for late in (part, *after):
+        for late in (part, *self._after(part)):
             late.started = True
             again = _Late(late.frame, late.step, target, late.edges, late.whole or whole)
             again.forced = late.forced
             self._late.setdefault(target, []).append(again)
             self._defer(late, target)
+
+    def _after(self, part: _Late) -> list[_Late]:
+        """Return the parts that come last in an object, one part of which has to wait once more."""
+        if part.step.field not in _BEFORE_STATE:
+            return []
+        if part.home is not None:
+            return [p for p in part.home.parts_of(part.frame.obj) if p.step.field in _LAST]
+        # They were forced together, and are still on the stack.
+        found = []
+        for level in range(len(self._stack) - 1, -1, -1):
+            frame = self._stack[level]
+            if type(frame) is _Settling or frame.late is None or frame.obj is not part.frame.obj:
+                break
+            if frame.late.step.field in _LAST:
+                found.append(frame.late)
+                self._pop(level)
+        return found
 
     def _make_late(self, frame: _Frame, target: int, whole: bool) -> None:
         edge = frame.edge
@@ -540,7 +558,7 @@ class Ordering:
             cls: Any = type(frame.obj)
             methods = _METHODS["values" if field == "pairs" else field]
             if (reduced.attributes or reduced.slots) and _runs_python(cls, methods):
-                self._wait(frame, Fill(frame.obj, "fields", 0), target, [], True)
+                self._wait(frame, Fill(frame.obj, "fields", _NOTHING), target, [], True)
         for key in (id(frame.obj), target):
             if not self._is_done(key):
                 self._graph.state[key] = Mark.NAMED
@@ -579,8 +597,11 @@ class Ordering:
                 start = level + (type(stack[level]) is _Settling)
                 break
         if stack[start].late is not None and stack[start].late.forced:
-            # It is put in as it is, or if a part does not exist yet, not now.
-            if exists:
+            # It is put in as it is, or if a part does not exist yet or cannot be hashed, not now.
+            late = self._late.get(target, ())
+            stateless = {id(p.frame.obj) for p in late if p.step.field not in _BEFORE_STATE}
+            is_top = start == len(stack) - 1
+            if exists and not (is_top and self._lacks_hash(stack[-1].edge, stateless)):
                 raise CycleError
             return start
         level = start
@@ -591,6 +612,21 @@ class Ordering:
         while not stack[level].edge.whole and level + 1 < len(stack) and stack[level + 1].edge.late:
             level += 1
         return level
+
+    def _lacks_hash(self, edge: Edge, stateless: Container[int]) -> bool:
+        """Return True if a part is hashed, and it or what it is made of has no state yet."""
+        is_hashed = stateless and edge.field in _HASHED and edge.whole
+        found = {id(edge.child): edge.child} if is_hashed else {}
+        while found:
+            key, obj = found.popitem()
+            if key in stateless:
+                return True
+            found.update(
+                (id(part.child), part.child)
+                for part in edges_of(self._graph, obj)
+                if not part.late and id(part.child) in self._incomplete
+            )
+        return False
 
     def _unfinished(self, key: int | None) -> int | None:
         """Return the object that `key` waits for now: itself, another one, or None."""

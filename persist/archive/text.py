@@ -160,7 +160,7 @@ class Statements:
     ) -> Iterator[str]:
         """Yield the statements that fill one field of an object, but for the parts that wait."""
         late = {index for found, index in waiting if found == field}
-        if field in ("attributes", "slots") and ("fields", 0) in waiting:
+        if field in ("attributes", "slots") and ("fields", NOTHING) in waiting:
             return
         if field == "items":
             yield from self._append(obj, name, before_waiting(reduced, field, waiting))
@@ -213,7 +213,7 @@ class Statements:
         elif field == "fields":
             for group in ("attributes", "slots"):
                 if getattr(reduced, group):
-                    yield from self._fill_field(obj, name, reduced, group, NOTHING)
+                    yield from self._fill_field(obj, name, reduced, group, index)
         else:
             part = {index: getattr(reduced, field)[index]}
             yield from self._set_attributes(obj, name, field, part)
@@ -223,7 +223,7 @@ class Statements:
         extend = getattr(cls, "extend", None)
         # pickle extends where it can, so a method append of the user's own is not asked.
         is_plain = extend is list.extend and cls.append is list.append
-        if extend is not None and (len(items) > 1 or not is_plain):
+        if items and extend is not None and (len(items) > 1 or not is_plain):
             yield self._call(f"{name}.extend", [Parts(items)])
         else:
             for item in items:

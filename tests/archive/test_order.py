@@ -471,3 +471,84 @@ def test_a_state_comes_after_items_and_pairs_wherever_these_wait(scoped: bool) -
         assert [type(entry) for entry in member.entries] == [frozenset, Records]
         assert [key for key, _ in member.table] == member.entries
         assert member.entries[0] is found
+
+
+def make(cls: Any) -> Any:
+    """Return an object of a class that was not initialised."""
+    return cls.__new__(cls)
+
+
+class Entries:
+    """Keeps what is appended and set by key, beside other attributes."""
+
+    entries: Any
+    table: Any
+
+    def extend(self, items: Any) -> None:
+        self.entries = [*getattr(self, "entries", []), *items]
+
+    append = None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.table = {**getattr(self, "table", {}), key: value}
+
+    def __reduce__(self) -> Any:
+        return make, (Entries,), dict(vars(self)), iter(self.entries), iter(self.table.items())
+
+
+@both_formats
+def test_attributes_come_after_items_that_an_argument_made_wait_again(scoped: bool) -> None:
+    entries = Entries()
+    keyed = Keyed(entries)
+    keyed.key = 1
+    entries.entries, entries.table, entries.name = [keyed], {"first": keyed}, "name"
+    for found in (pickle.loads(pickle.dumps(keyed)), back(scoped, x=keyed)["x"]):
+        (member,) = found.made
+        assert list(vars(member)) == ["entries", "table", "name"]
+        assert member.entries == [found]
+        assert member.table == {"first": found}
+
+
+@both_formats
+def test_one_attribute_of_a_class_that_sets_items_itself_waits_longer_than_others(
+    scoped: bool,
+) -> None:
+    tracked = Tracked()
+    tracked[1] = tracked
+    outer = Plain(first={"member": tracked})
+    tracked.outer, tracked.is_changed = outer, False
+    found = back(scoped, x=outer)["x"]
+    member = found.first["member"]
+    assert member.is_changed is False
+    assert member.outer is found
+    assert list(vars(member)) == ["is_changed", "outer"]
+    assert member[1] is member
+
+
+class KeyedDict(dict[Any, Any]):
+    """A dict that is hashed by a key which its state brings."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"me": self, **vars(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self.key)
+
+
+@both_formats
+def test_an_argument_lacks_keys_that_have_no_hash_before_the_call(scoped: bool) -> None:
+    key, holder = KeyedDict(), KeyedDict()
+    key.key, holder.key = 1, 2
+    holder[key] = None
+    made = Keyed(holder)
+    made.key = 3
+    key.made = made
+    for found in (pickle.loads(pickle.dumps(made)), back(scoped, x=made)["x"]):
+        (member,) = found.made
+        (inner,) = member
+        assert (found.key, member.key, inner.key) == (3, 2, 1)
+        assert inner.made is found
+        assert inner in member
