@@ -14,7 +14,7 @@ cycle itself makes that impossible, objects are handed over in the order of pick
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
@@ -201,8 +201,8 @@ class _Late:
     target: int
     edges: list[Edge]
     whole: bool
-    started: bool = False
     forced: bool = False
+    started: bool = False
     home: _Settling | None = None
 
 
@@ -373,7 +373,7 @@ class Ordering:
         self._pop()
         if frame.late is not None:
             step = frame.late.step
-            yield step._replace(index=frame.waiting) if step.field == "fields" else step
+            yield Fill(frame.obj, "fields", frame.waiting) if step.field == "fields" else step
             self._defer(frame.late, self._unfinished(frame.waits_for))
             return
         # What waits refers to the frame, and the garbage collector is paused.
@@ -485,15 +485,13 @@ class Ordering:
 
         It is the last of its object, whose items are; or it hashes an object whose state is.
         """
-        if self._before(part) is not None:
-            return True
-        hashed = [edge for edge in part.edges if edge.field in _HASHED and edge.whole]
-        stateless = {
-            key
-            for key, filling in (self._filling.items() if hashed else ())
-            if any(late.step.field not in _BEFORE_STATE for late in filling)
-        }
-        return any(self._lacks_hash(edge, stateless) for edge in hashed)
+        return self._before(part) is not None or any(
+            self._lacks_hash(edge, self._is_taking_state) for edge in part.edges
+        )
+
+    def _is_taking_state(self, key: int) -> bool:
+        filling = self._filling.get(key, ())
+        return any(late.step.field not in _BEFORE_STATE for late in filling)
 
     def _before(self, part: _Late) -> _Late | None:
         """Return the items that are about to be put in, if a part of their object comes last."""
@@ -522,8 +520,8 @@ class Ordering:
         part = frame.late
         for late in (part, *self._after(part)):
             late.started = True
-            again = _Late(late.frame, late.step, target, late.edges, late.whole or whole)
-            again.forced = late.forced
+            is_whole = late.whole or whole
+            again = _Late(late.frame, late.step, target, late.edges, is_whole, late.forced)
             self._late.setdefault(target, []).append(again)
             self._defer(late, target)
 
@@ -599,9 +597,15 @@ class Ordering:
         if stack[start].late is not None and stack[start].late.forced:
             # It is put in as it is, or if a part does not exist yet or cannot be hashed, not now.
             late = self._late.get(target, ())
-            stateless = {id(p.frame.obj) for p in late if p.step.field not in _BEFORE_STATE}
+
+            def waits_for_state(key: int) -> bool:
+                return any(
+                    id(part.frame.obj) == key and part.step.field not in _BEFORE_STATE
+                    for part in late
+                )
+
             is_top = start == len(stack) - 1
-            if exists and not (is_top and self._lacks_hash(stack[-1].edge, stateless)):
+            if exists and not (is_top and self._lacks_hash(stack[-1].edge, waits_for_state)):
                 raise CycleError
             return start
         level = start
@@ -613,19 +617,22 @@ class Ordering:
             level += 1
         return level
 
-    def _lacks_hash(self, edge: Edge, stateless: Container[int]) -> bool:
+    def _lacks_hash(self, edge: Edge, lacks_state: Callable[[int], bool]) -> bool:
         """Return True if a part is hashed, and it or what it is made of has no state yet."""
-        is_hashed = stateless and edge.field in _HASHED and edge.whole
-        found = {id(edge.child): edge.child} if is_hashed else {}
-        while found:
-            key, obj = found.popitem()
-            if key in stateless:
+        waiting = [edge.child] if edge.field in _HASHED and edge.whole else []
+        met: set[int] = set()
+        while waiting:
+            obj = waiting.pop()
+            if id(obj) in met:
+                continue
+            met.add(id(obj))
+            if lacks_state(id(obj)):
                 return True
-            found.update(
-                (id(part.child), part.child)
+            waiting += [
+                part.child
                 for part in edges_of(self._graph, obj)
                 if not part.late and id(part.child) in self._incomplete
-            )
+            ]
         return False
 
     def _unfinished(self, key: int | None) -> int | None:

@@ -486,11 +486,11 @@ class Results(MutableMapping[str, Any]):
         if not compute:
             return self._delayed(items, infos)
         if not any(map(operator.attrgetter("blocks"), items)):
-            self._store(items, infos)
+            self.store_items(items, infos)
             return None
         store, durable = self.options.store, self.options.durable
         with written_blocks(self.path, items, store, durable=durable) as written:
-            self._store(written, infos)
+            self.store_items(written, infos)
         return None
 
     def _delayed(self, items: list[Item], infos: Mapping[str, Any]) -> Any:
@@ -504,7 +504,8 @@ class Results(MutableMapping[str, Any]):
         commit = functools.partial(_commit, os.path.abspath(self.path), self.options, plan, infos)
         return import_dask().delayed(commit, pure=False)(begun, written)
 
-    def _store(self, items: list[Item], infos: Mapping[str, Any]) -> None:
+    def store_items(self, items: list[Item], infos: Mapping[str, Any]) -> None:
+        """Store values that were made into items, and infos, as one commit: all, or none."""
         with self.changing() as change:
             for key in (*map(operator.attrgetter("key"), items), *infos):
                 change.check_new(key, tells_case=self._tells_case)
@@ -996,7 +997,7 @@ def _commit(
     """Commit items whose blocks are written; a task of dask, which may run in another process."""
     results = Results(path, "w", options)
     try:
-        results._store(plan.finish(begun, written), infos)
+        results.store_items(plan.finish(begun, written), infos)
     finally:
         for file in filter(None, begun):
             remove_path(os.path.dirname(file))

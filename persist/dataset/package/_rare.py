@@ -14,7 +14,7 @@ import warnings
 from importlib.machinery import ModuleSpec
 
 from . import _folder as folder
-from . import _is_sound, _read, _zipped
+from . import _is_sound, _optional, _read, _zipped
 
 package = sys.modules[__name__.rpartition(".")[0]]
 MANIFEST = os.path.join(folder, "_manifest.jsonl")
@@ -150,7 +150,7 @@ def _is_namespace(name):
     except OSError:
         pass
     for file in ("_this_dir_is_a_DataSet", "_manifest.jsonl", "__init__.py"):
-        text = package._optional(name + "/" + file)
+        text = _optional(name + "/" + file)
         if text is not None and (file[-3:] != ".py" or text.startswith(b"# A persist data set")):
             return True
     return False
@@ -203,7 +203,7 @@ def _changed_file(name):
     """Return the first file of a value that is missing or not as the manifest says, or None."""
     for file, (size, digest) in sorted(((_record(name) or {}).get("files") or {}).items()):
         try:
-            data = package._read(file)
+            data = _read(file)
         except OSError:
             return file
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
@@ -214,7 +214,7 @@ def _changed_file(name):
 def _record(name):
     """Return the record of the value of a name; None if it has none, False without such a name."""
     found = False  # type: dict | bool | None
-    manifest = package._optional("_manifest.jsonl") or b""
+    manifest = _optional("_manifest.jsonl") or b""
     lines = list(dict.fromkeys(filter(_is_sound, manifest.splitlines())))
     for change in settled([json.loads(line.decode()) for line in lines], lines):
         done = change.get("do", change)
