@@ -513,7 +513,7 @@ class Ordering:
             del self._depth[id(dropped.obj)]
         del self._stack[level + 1 :]
         if frame.late is None or frame.late.step.field == "fields":
-            # Of attributes that wait together, one alone may wait longer.
+            # One attribute of a group may have to wait longer than the others.
             self._make_late(frame, target, whole)
             return
         self._pop()
@@ -526,7 +526,7 @@ class Ordering:
             self._defer(late, target)
 
     def _after(self, part: _Late) -> list[_Late]:
-        """Return the parts that come last in an object, one part of which has to wait once more."""
+        """Return the parts that must come after `part`, which has to wait once more."""
         if part.step.field not in _BEFORE_STATE:
             return []
         if part.home is not None:
@@ -595,7 +595,7 @@ class Ordering:
                 start = level + (type(stack[level]) is _Settling)
                 break
         if stack[start].late is not None and stack[start].late.forced:
-            # It is put in as it is, or if a part does not exist yet or cannot be hashed, not now.
+            # Put it in as it is; or later, if a part does not exist or cannot be hashed yet.
             late = self._late.get(target, ())
 
             def waits_for_state(key: int) -> bool:

@@ -336,9 +336,9 @@ def value_files(folder: str, known: Container[str] = ()) -> list[str]:
 
 
 def decomposed(folder: str) -> dict[str, str]:
-    """Return the names that some systems split into letters and accents, by what they should be.
+    """Return the names of files in decomposed Unicode, by their composed form.
 
-    Those whose right name is there, too, are left out.
+    Those whose composed name is there, too, are left out.
     """
     found = {unicodedata.normalize("NFC", name): name for name in os.listdir(folder)}
     return {
@@ -349,7 +349,7 @@ def decomposed(folder: str) -> dict[str, str]:
 
 
 def misspelled(folder: str) -> str:
-    """Return what is wrong with a decomposed name, and what to do."""
+    """Return what a message says of a file with a decomposed name."""
     return (
         "it is there under a name in decomposed Unicode, as macOS writes it; run: persist repair "
         f"{folder}"

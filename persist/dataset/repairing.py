@@ -374,7 +374,7 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
     with Results(folder, "w", Options(timeout=timeout), allow_unlisted=True) as results:
         edited = [] if keys else _edited(verify(folder))
         names = os.listdir(folder)
-        # Arrays that belong to no value are none.
+        # Leave out arrays that belong to no value.
         edited = [key for key in edited if key in results or item_file(key) in names]
         chosen = list(dict.fromkeys(keys or edited))
         with results.changing() as change:

@@ -117,7 +117,7 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
                 if lost:
                     target = _move(file, folder, name, lost)
                     done.append(f"moved {name} of rows {', '.join(map(str, lost))} to {target}")
-                # In this order, no place is taken.
+                # Rows only move down, so in this order each new name is free.
                 for new, old in enumerate(places):
                     if new != old and old in there:
                         _rename(file.file, str(old), str(new))

@@ -177,7 +177,7 @@ def _archived(obj: Any, found: list[Standing], path: str) -> Content:
 
 @dataclass(frozen=True)
 class Item:
-    """An object that can be stored, and is not to be changed until it is."""
+    """An object that is ready to be stored; it must not change before that."""
 
     _content: Content
     _obj: Any  # The content refers to its memory.

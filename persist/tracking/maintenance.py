@@ -259,7 +259,7 @@ class Maintenance:
         with self.opened.reading() as connection:
             for table in ALL_TABLES:
                 if table in TABLES or connection.has_table(table):
-                    # Of all columns, so that the database takes them from its disk.
+                    # A checksum of all columns makes the database read them from disk.
                     connection.rows(Statement(f"SELECT {checksum} FROM {table} AS t"))
             known = connection.rows(select("artifacts", ("artifact_path", "content_hash")))
         self.opened.database.release()

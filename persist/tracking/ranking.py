@@ -237,8 +237,7 @@ class Ranking:
         columns = {
             "model_name": _one("p.model_name"),
             "val_score": f"coalesce({_one('p.val_score', average)}, {of_folds})",
-            # A value that is not a number is greater than all, and PostgreSQL refuses squares that
-            # overflow.
+            # NaN sorts above all numbers, and PostgreSQL raises an error where squares overflow.
             "val_std": "CASE WHEN max(abs(p.val_score)) FILTER (WHERE abs(p.val_score) < "
             f"'Infinity'::FLOAT8 AND {IS_FOLD}) > {_LARGE} THEN 'Infinity'::FLOAT8 ELSE stddev_pop("
             f"CASE WHEN abs(p.val_score) <= {_LARGE} THEN p.val_score END) "

@@ -138,7 +138,7 @@ def _copy(extras: Iterable[Extra], target: Any) -> None:
 def _layout(
     file: Any, items: Iterable[tuple[str, str]], dropped: Iterable[tuple[str, str]] = ()
 ) -> Layout:
-    """Return the layout of a file, in which items, and what was dropped, are seen."""
+    """Return the layout of a file, which counts items and what was dropped as seen."""
     seen = {_path(file, *item) for item in items}
     for namespace, key in dropped:
         outers = {namespace.encode(), group_name(namespace).encode()}

@@ -159,7 +159,7 @@ def _nested_group(file: Any, names: list[str]) -> Any | None:
 def _member(parent: Any, name: str) -> Any | None:
     """Return what a group holds under a name; None if it leads elsewhere, or is damaged."""
     try:
-        # For most that are missing, and no error is made of it.
+        # Most names are missing: asking is cheaper than an error.
         return member(parent, name) if parent.id.links.exists(name.encode()) else None
     except (DamagedError, OSError, RuntimeError, UnicodeEncodeError):
         return None

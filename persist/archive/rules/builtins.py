@@ -122,7 +122,7 @@ def reduce_method_caller(caller: operator.methodcaller) -> Reduced:
 
 
 _ITERABLES: tuple[Any, ...] = ([], (), "", "\xe9", b"", bytearray(), range(0), range(1 << 70))
-# Text has one class of iterators or two, as Python goes.
+# Depending on the version of Python, str has one class of iterators or two.
 ITERATORS: tuple[type, ...] = tuple(dict.fromkeys(type(iter(items)) for items in _ITERABLES))
 """The classes of iterators that know how far they are."""
 

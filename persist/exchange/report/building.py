@@ -92,7 +92,7 @@ def report(
                 "database; pull the data set, and report on the copy"
             )
         reason = why_refused(text)
-        # Where nothing of persist is at all; other reasons have advice of their own.
+        # Other reasons already say what to do.
         advice = "" if found or "; " in reason else "; name the folder or file of one"
         raise ReportError(f"cannot report on {text}: {reason}{advice}")
     last = text.partition("?")[0].rstrip("/") if is_url(text) else os.path.abspath(text)

@@ -187,8 +187,8 @@ def open_pool(data: list[Any], n_jobs: int | None, executor: Executor | None) ->
             # To end its processes ends what waits, and fails for what was cancelled before.
             yield _ExecutorPool(data, own, folder, count, cancels=False)
         except BaseException:
-            # What is being fitted is of no use any more, and nobody has to wait for it. A thread of
-            # loky fails over tasks that still wait if it is told to kill its workers.
+            # Nobody needs the fits that are still running. With kill_workers=True, a thread of loky
+            # would fail on the tasks that are still queued.
             for process in multiprocessing.active_children():
                 if type(process).__module__.startswith(loky.__name__):
                     process.terminate()
