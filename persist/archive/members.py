@@ -11,7 +11,7 @@ from typing import Any
 
 from persist.archive.array_source import without_padding
 from persist.archive.literals import ATOMS
-from persist.archive.reduction import Data, Expression, Import, Reduced
+from persist.archive.reduction import Attribute, Data, Expression, Import, Reduced
 
 __all__ = ["in_stable_order", "member_digest"]
 
@@ -141,7 +141,11 @@ class _Digest:
             # In its own order: numpy fills padding with anything when it copies to another one.
             content = hashlib.sha256(array.tobytes("A")).hexdigest()
             return f"{array.dtype.str}{array.shape}{content}"
-        text = reduced.rep if isinstance(reduced, Expression) else ""
+        text = ""
+        if isinstance(reduced, Expression):
+            text = reduced.rep
+        elif isinstance(reduced, Attribute):
+            text = f".{reduced.name}"
         for field, parts in groupby(reduced.parts(), itemgetter(0)):
             if field == "members":
                 text += self._unordered([value for _, _, value in parts])

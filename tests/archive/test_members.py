@@ -9,7 +9,7 @@ import pytest
 from persist.archive import Archive, restore
 from persist.archive.members import in_stable_order
 from persist.archive.reduce import reduce
-from tests.classes import ByState, NamedFrozenSet
+from tests.classes import ByState, Colour, NamedFrozenSet
 
 
 def unranked(member: Any) -> float:
@@ -54,6 +54,12 @@ def test_members_of_equal_content_are_ordered_by_rank() -> None:
 def test_members_that_differ_far_inside_are_told_apart() -> None:
     one, other = ((*[[0] for _ in range(100)], [last]) for last in (1, 2))
     assert in_stable_order([other, one], reduce, unranked) == [one, other]
+
+
+@pytest.mark.parametrize("members", [list(Colour), [{}.get, [].append, [].pop, [].sort]])
+def test_members_that_are_attributes_of_one_object_are_ordered_by_name(members: list[Any]) -> None:
+    found = in_stable_order(members, reduce, unranked)
+    assert in_stable_order(members[::-1], reduce, unranked) == found
 
 
 @pytest.mark.parametrize("scoped", [False, True])
