@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import functools
 import importlib
 import re
 import sys
@@ -170,6 +171,44 @@ def test_deques_and_arrays_in_cycles_are_read(scoped: bool) -> None:
     assert found["x"][0][0] is found["x"]
     assert found["y"][0].stop is found["y"]
     assert found["y"][1][1] is found["y"]
+
+
+@both_formats
+@pytest.mark.parametrize(
+    "obj", [types.SimpleNamespace(a=1), collections.UserString("a"), collections.UserList([1])]
+)
+def test_objects_with_attributes_that_hold_themselves_are_read(obj: Any, scoped: bool) -> None:
+    obj.own = [obj]
+    found = persist.load(written({"x": obj}, scoped=scoped))["x"]
+    assert type(found) is type(obj)
+    assert found.own[0] is found
+
+
+class CodeError(Exception):
+    """An error that takes a keyword, so that it is made again by a partial function."""
+
+    def __init__(self, *, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __reduce__(self) -> Any:
+        return functools.partial(CodeError, code=self.code), (), vars(self)
+
+
+@both_formats
+def test_objects_that_a_partial_function_makes_are_read(scoped: bool) -> None:
+    source = written({"x": CodeError(code=3)}, scoped=scoped)
+    found = persist.load(source, trusted=persist.untrusted_names(source))["x"]
+    assert (type(found), found.code, found.args) == (CodeError, 3, (3,))
+
+
+def test_a_partial_function_is_called_as_its_function_is() -> None:
+    source = "from functools import partial\nfrom {} import {} as f\nx = partial(f, 1)()"
+    trusted = ["functools.partial", "numpy.random."]
+    with pytest.raises(persist.UntrustedError, match=r"numpy\.random\.seed"):
+        persist.load(source.format("numpy.random", "seed"), trusted=trusted)
+    with pytest.raises(persist.UntrustedError, match="a partial of"):
+        persist.load(source.format("builtins", "len"), trusted=trusted)
 
 
 def test_error_for_a_module_that_is_left_names_its_line() -> None:

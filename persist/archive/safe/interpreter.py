@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -432,6 +433,8 @@ class Interpreter:
             return self._names.run(target, target.__qualname__, args, kwargs)
         if isinstance(target, Missing) and not target.is_called:
             return called(target, args, kwargs)
+        if type(target) is functools.partial:
+            return self._names.call_partial(target, args, kwargs)
         raise self._refusal(node, f"a call of {type(target).__name__}")
 
     def _method(self, obj: Any, name: str, node: ast.Call) -> Any:

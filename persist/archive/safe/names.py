@@ -125,6 +125,13 @@ class Names:
             raise untrusted(dotted)
         return self.run(function, dotted, args, kwargs)
 
+    def call_partial(self, made: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what a `functools.partial` gives, as if its function were called by its name."""
+        token = self._tokens.get(id(made.func))
+        if token is None:
+            raise UntrustedError(f"a partial of a {type(made.func).__name__} is not called")
+        return self.call(token, [*made.args, *args], {**made.keywords, **kwargs})
+
     def _plan(self, token: Token) -> tuple[str, Entry | None, Any]:
         """Return the name of a token, its entry, and the function if it is trusted and no more."""
         dotted = self._renamed(token).dotted
