@@ -118,7 +118,8 @@ def reduce_offset(offset: Any) -> Reduced:
     if getattr(offsets, cls.__name__, None) is not cls:
         return reduce_by_protocol(offset)
     # pandas keeps them in the order of a set.
-    kwargs = {name: value for name, value in sorted(offset.kwds.items()) if value}
+    kwds = sorted(offset.kwds.items())
+    kwargs = {name: value for name, value in kwds if value or value == 0}
     if kwargs.get("weekmask"):
         kwargs.pop("calendar", None)
     if offset.normalize:

@@ -271,6 +271,15 @@ def test_nothing_is_deprecated() -> None:
             rebuild(obj)
 
 
+@pytest.mark.parametrize(
+    "offset", [offsets.Week(weekday=0), offsets.DateOffset(months=1, days=0, hour=0)]
+)
+def test_settings_of_an_offset_that_are_zero_are_kept(offset: Any) -> None:
+    text = source(offset)
+    assert text.startswith("pandas.tseries.offsets.")
+    assert rebuild(offset) == offset
+
+
 def test_settings_of_an_offset_are_in_no_order_of_hashes() -> None:
     text = source(offsets.DateOffset(months=1, day=3, hour=2, weeks=1))
     assert text.index("day=") < text.index("hour=") < text.index("months=") < text.index("weeks=")
