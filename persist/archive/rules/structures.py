@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from functools import cached_property
 from typing import Any
@@ -74,6 +75,21 @@ def reduce_transform(transform: Any) -> Reduced:
         return {**state, "_parents": dict(enumerate(alive))}
 
     return reduce_with_state(transform, numbered)
+
+
+@rule("matplotlib.cbook.CallbackRegistry")
+def reduce_callbacks(callbacks: Any) -> Reduced:
+    """Reduce callbacks to their state, for which matplotlib draws a number that is given back.
+
+    The number comes last, as it does in callbacks that were restored.
+    """
+
+    def undone(state: dict[str, Any]) -> dict[str, Any]:
+        number = state.pop("_cid_gen")
+        callbacks._cid_gen = itertools.count(number)
+        return {**state, "_cid_gen": number}
+
+    return reduce_with_state(callbacks, undone)
 
 
 @rule("matplotlib.colors.Normalize", "matplotlib.colors.LogNorm")

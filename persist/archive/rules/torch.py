@@ -195,6 +195,8 @@ def _values(tensor: Any) -> Reduction:
         return _sparse(tensor)
     if tensor.is_quantized:
         return _quantised(tensor)
+    if tensor.is_nested:
+        return _call("nested.nested_tensor", list(tensor.unbind()))
     device = tensor.device
     if device.type == "meta" or not tensor.numel():
         kwargs = {"dtype": tensor.dtype} | ({} if device.type == "cpu" else {"device": device})

@@ -115,6 +115,7 @@ OBJECTS |= {
     "sparse": lambda: torch.tensor([[0.0, 1.0]]).to_sparse(),
     "sparse rows": lambda: torch.tensor([[0.0, 1.0]]).to_sparse_csr(),
     "quantised": lambda: torch.quantize_per_tensor(torch.tensor([0.5]), 0.1, 3, torch.qint8),
+    "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(1)]),
     "module": lambda: seeded(Network),
     "sequence": lambda: seeded(
         lambda: torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.BatchNorm1d(2))
@@ -166,6 +167,11 @@ def check(found: Any, wanted: Any) -> None:
 
 def check_tensor(found: Any, wanted: Any) -> None:
     """Compare two tensors: values, dtype, layout, and what is known of gradients."""
+    assert found.is_nested == wanted.is_nested
+    if wanted.is_nested:
+        for one, other in zip(found.unbind(), wanted.unbind(), strict=True):
+            check_tensor(one, other)
+        return
     for name in ("dtype", "shape", "layout", "device", "requires_grad", "is_leaf"):
         assert getattr(found, name) == getattr(wanted, name), name
     assert found.is_conj() == wanted.is_conj()
