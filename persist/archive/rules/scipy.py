@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import itertools
 import math
 import sys
+from collections.abc import Callable
 from functools import lru_cache
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy
@@ -233,25 +236,50 @@ def reduce_linear_system(system: Any) -> Reduced:
     return reduce_to_call(system, getattr(sys.modules["scipy.signal"], name), args, kwargs)
 
 
-@rule("scipy.stats._multivariate.multivariate_normal_frozen")
-def reduce_normal(frozen: Any) -> Reduced:
-    """Reduce a normal distribution of several dimensions to its mean and covariance."""
-    stats: Any = sys.modules["scipy.stats"]
-    kwargs = {"mean": frozen.mean, "cov": frozen.cov}
-    if frozen.allow_singular:
-        kwargs["allow_singular"] = True
-    made = stats.multivariate_normal(**kwargs)
-    same = (
-        type(made.cov_object) is type(frozen.cov_object)
-        and made.random_state is frozen.random_state
-        and all(
-            numpy.array_equal(getattr(made, name), getattr(frozen, name))
-            for name in ("mean", "cov", "maxpts", "abseps", "releps")
-        )
-    )
-    if not same:
-        return reduce_by_protocol(frozen)
-    return Reduction(Import("scipy.stats", "multivariate_normal"), (), kwargs)
+@rule("scipy.stats._multivariate.multi_rv_frozen", subclasses=True)
+def reduce_frozen_vector(frozen: Any) -> Reduced:
+    """Reduce a distribution of several dimensions to the call that gave it its parameters."""
+    name = type(frozen).__name__.removesuffix("_frozen")
+    return _of_parameters(frozen, name, lambda key: getattr(frozen, key, None))
+
+
+@rule(f"{_PRIVATE}.rv_sample")
+def reduce_sample(distribution: Any) -> Reduced:
+    """Reduce a discrete distribution to the values, and their probabilities, that it was given."""
+    return _of_parameters(distribution, "rv_discrete", vars(distribution)["_ctor_param"].get)
+
+
+def _of_parameters(distribution: Any, name: str, given: Callable[[str], Any]) -> Reduced:
+    """Return the call of a function of scipy.stats with what was `given`, if that is the same."""
+    offered = getattr(sys.modules["scipy.stats"], name, None)
+    if not callable(offered):
+        return reduce_by_protocol(distribution)
+    kwargs = {
+        key: given(key)
+        for key, parameter in inspect.signature(offered).parameters.items()
+        if given(key) is not None and not _is_same(given(key), parameter.default)
+    }
+    if not _is_same(offered(**kwargs), distribution):
+        return reduce_by_protocol(distribution)
+    return Reduction(Import("scipy.stats", name), (), kwargs)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return True if two distributions, or their parts, are the same."""
+    if one is other or type(one) is not type(other):
+        return one is other
+    if isinstance(one, numpy.ndarray):
+        return one.dtype == other.dtype and numpy.array_equal(one, other, equal_nan=True)
+    if isinstance(one, (FunctionType, MethodType)):
+        # They are made along with it, for the same parameters.
+        return bool(one.__code__ == other.__code__)
+    if isinstance(one, (tuple, list)):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
+    if type(one).__module__.startswith("scipy.stats."):
+        return _is_same(vars(one), vars(other))
+    return repr(one) == repr(other)
 
 
 @rule("lmfit.parameter.Parameter")

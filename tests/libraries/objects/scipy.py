@@ -38,6 +38,12 @@ OBJECTS |= {
     "distribution": lambda: scipy.stats.norm,
     "frozen distribution": lambda: scipy.stats.gamma(2.0, scale=3.0),
     "multivariate distribution": lambda: scipy.stats.multivariate_normal([0.0, 1.0]),
+    "dirichlet": lambda: scipy.stats.dirichlet([1.0, 2.0]),
+    "wishart": lambda: scipy.stats.wishart(3, [[1.0, 0.5], [0.5, 2.0]]),
+    "multinomial": lambda: scipy.stats.multinomial(3, [0.25, 0.75]),
+    "discrete distribution": lambda: scipy.stats.rv_discrete(
+        name="die", values=(range(1, 7), numpy.full(6, 1 / 6))
+    ),
     "cubic spline": lambda: scipy.interpolate.CubicSpline(X, Y),
     "pchip": lambda: scipy.interpolate.PchipInterpolator(X, Y),
     "b-spline": lambda: scipy.interpolate.make_interp_spline(X, Y),
@@ -75,6 +81,14 @@ def check(found: Any, wanted: Any) -> None:
         numpy.testing.assert_array_equal(found.query([[0.2, 0.3]]), wanted.query([[0.2, 0.3]]))
     elif isinstance(wanted, (scipy.signal.lti, scipy.signal.dlti)):
         numpy.testing.assert_equal(vars(found), vars(wanted))
+    elif isinstance(wanted, scipy.stats.rv_discrete):
+        numpy.testing.assert_array_equal(found.cdf(X), wanted.cdf(X))
+    elif hasattr(wanted, "entropy") and not hasattr(wanted, "pdf"):
+        assert found.entropy() == wanted.entropy()
+    elif type(wanted).__name__ == "dirichlet_frozen":
+        assert found.pdf([0.25, 0.75]) == wanted.pdf([0.25, 0.75])
+    elif type(wanted).__name__ == "wishart_frozen":
+        assert found.pdf(numpy.eye(2)) == wanted.pdf(numpy.eye(2))
     elif hasattr(wanted, "pdf") or hasattr(wanted, "dist"):
         numpy.testing.assert_array_equal(found.pdf(0.5), wanted.pdf(0.5))
     elif isinstance(wanted, scipy.interpolate.RegularGridInterpolator):
