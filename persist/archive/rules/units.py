@@ -221,6 +221,50 @@ def reduce_sky(sky: Any) -> Reduced:
     return Reduction(Import(_COORDINATES, "SkyCoord"), (frame,), kwargs)
 
 
+_CARD = 80  # characters
+
+
+@rule("astropy.io.fits.header.Header")
+def reduce_header(header: Any) -> Reduced:
+    """Reduce a FITS header to its lines, unless these round a number."""
+    # A card is parsed when it is first looked at.
+    read = header.copy()
+    cards = read.tostring(endcard=False, padding=False)
+    text = "\n".join(cards[i : i + _CARD].rstrip() for i in range(0, len(cards), _CARD))
+    made = type(header).fromstring(text, sep="\n")
+    one, other = (
+        [(card.keyword, card.value, card.comment) for card in h.cards] for h in (made, read)
+    )
+    if repr(one) != repr(other):
+        return reduce_by_protocol(header)
+    function = Attribute(Import("astropy.io.fits", "Header"), "fromstring")
+    return Reduction(function, (text,), {"sep": "\n"})
+
+
+@rule("astropy.wcs.wcs.WCS")
+def reduce_world_coordinates(wcs: Any) -> Reduced:
+    """Reduce the coordinates of the pixels of an image to the FITS header that describes them."""
+    header = wcs.to_header(relax=True)
+    # Its numbers are those of numpy where there are distortions.
+    header = type(header).fromstring(header.tostring())
+    kwargs = {} if wcs.wcs.alt == " " else {"key": wcs.wcs.alt}
+    made = type(wcs)(header, **kwargs)
+    slots = {n: getattr(wcs, n) for n in ("pixel_shape", "pixel_bounds") if getattr(wcs, n)}
+    for name, value in slots.items():
+        setattr(made, name, value)
+    own = {name: value for name, value in vars(wcs).items() if not name.endswith("_cache")}
+    added = {name: own.pop(name) for name in list(own) if name not in vars(made)}
+    same = (
+        repr(own) == repr({name: getattr(made, name) for name in own})
+        and repr(made.to_header(relax=True)) == repr(header)
+        and len(wcs.to_fits(relax=True)) == 1
+    )
+    if not same:
+        return reduce_by_protocol(wcs)
+    function = Import("astropy.wcs", "WCS")
+    return Reduction(function, (header,), kwargs, slots=slots or None, attributes=added or None)
+
+
 _COLUMN = ("unit", "format", "description", "meta")
 
 

@@ -56,6 +56,19 @@ def grouped() -> Any:
     return made
 
 
+def world_coordinates(ending: str = "", **distortions: Any) -> Any:
+    """Return the coordinates of an image on the sky."""
+    header = astropy.io.fits.Header(distortions)
+    for axis, name, value in ((1, "RA---TAN", 10.125), (2, "DEC--TAN", 20.5)):
+        header[f"CTYPE{axis}"] = name + ending
+        header[f"CRVAL{axis}"] = value
+        header[f"CRPIX{axis}"] = 8 * axis
+        header[f"CDELT{axis}"] = 0.25
+    made = astropy.wcs.WCS(header)
+    made.pixel_shape = (16, 32)
+    return made
+
+
 OBJECTS = {
     "quantity": lambda: 1.5 * units.m / units.s,
     "array": lambda: numpy.array([0.1, 0.2]) * units.kpc,
@@ -99,13 +112,21 @@ OBJECTS = {
     "data": lambda: astropy.nddata.NDData(numpy.ones(2), unit="m", meta={"a": 1}),
     "cosmology": lambda: astropy.cosmology.Planck18,
     "header": lambda: astropy.io.fits.Header([("A", 1, "first"), ("B", "x")]),
+    "long header": lambda: astropy.io.fits.Header(
+        [("LONG", "y" * 100, "second"), ("F", 1.5e-300), ("U", None), ("COMMENT", "free text")]
+    ),
+    "world coordinates": world_coordinates,
+    "distorted coordinates": lambda: world_coordinates("-SIP", A_ORDER=2, B_ORDER=2, A_2_0=1e-5),
 }
 
 
 def check(found: Any, wanted: Any) -> None:
     """Compare values, units and what describes them."""
     assert type(found) is type(wanted)
-    if isinstance(wanted, astropy.table.Table):
+    if isinstance(wanted, astropy.wcs.WCS):
+        assert found.pixel_shape == wanted.pixel_shape
+        assert found.pixel_to_world_values(3, 4) == wanted.pixel_to_world_values(3, 4)
+    elif isinstance(wanted, astropy.table.Table):
         assert found.colnames == wanted.colnames
         assert found.meta == wanted.meta
         assert found.masked == wanted.masked
