@@ -61,13 +61,28 @@ def _plain_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
     kwargs: dict[str, Any] = {
         "shape": array.shape[0] if array.ndim == 1 else array.shape,
         "dtype": dtype_argument(array.dtype),
-        "buffer": Attribute(buffer, "T") if is_fortran(buffer) else buffer,
+        "buffer": _memory(buffer),
     }
     if offset:
         kwargs["offset"] = offset
     if not array.flags.c_contiguous:
         kwargs["strides"] = array.strides
     return Reduction(_NDARRAY, (), kwargs)
+
+
+def _memory(buffer: _Array) -> Any:
+    """Return what lends the memory of an array: before numpy 1.20, none that holds dates does."""
+    memory = Attribute(buffer, "T") if is_fortran(buffer) else buffer
+    if buffer.dtype.kind in "mM":
+        return Reduction(Attribute(memory, "view"), ("i8",))
+    if buffer.ndim and _has_dates(buffer.dtype):
+        return Reduction(Attribute(memory, "view"), ("u1",))
+    return memory
+
+
+def _has_dates(dtype: numpy.dtype[Any]) -> bool:
+    parts = [field[0] for field in (dtype.fields or {}).values()]
+    return dtype.base.kind in "mM" or any(map(_has_dates, parts))
 
 
 def _object_view(array: _Array, buffer: _Array, offset: int) -> Reduction:

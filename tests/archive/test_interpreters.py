@@ -167,6 +167,8 @@ def numpy_values() -> dict[str, Any]:
         [(1, 2.5, b"ab"), (2, numpy.nan, b"")], [("n", "<i4"), ("x", ">f8"), ("s", "S3")]
     )
     objects = numpy.array([None, [1], "text"], object)
+    times = numpy.array(["2020-01-01", "NaT", "2021-01-01"], "M8[s]")
+    waits = numpy.array([(1, 2), (3, 4), (5, 6)], [("begin", "m8[s]"), ("end", "m8[s]")])
     return {
         "base": base,
         "views": [base[10:20], base[::-1], base.reshape(6, 10).T, base.view("<i4")[3:5]],
@@ -176,7 +178,7 @@ def numpy_values() -> dict[str, Any]:
         "large": numpy.arange(3000) / 7,
         "shapes": [numpy.zeros((0, 2)), numpy.array(1.5), numpy.ones((2, 3), order="F")],
         "texts": numpy.array(["é", "two", ""]),
-        "times": numpy.array(["2020-01-01", "NaT"], "M8[D]"),
+        "times": [times, times[1:], times[:1], waits, waits[::-1], waits[:2]],
         "table": table,
         "objects": objects,
         "scalars": [numpy.float64(0.1), numpy.int8(-3), numpy.bool_(True)],
