@@ -9,6 +9,7 @@ import numpy
 
 from persist.archive.array_source import without_padding
 from persist.archive.arrays import plain_dtype
+from persist.archive.arrays.dtypes import has_gaps
 from persist.archive.arrays.pieces import byte_pieces, is_fortran
 from persist.archive.reduction import Attribute, Import, Reduction
 from persist.archive.writer import Verbatim
@@ -84,7 +85,8 @@ class ExternalArrays:
 
     def _reference(self, name: str, dtype: numpy.dtype[Any]) -> Any:
         expression = Verbatim(f"{self._data_name}[{name!r}]")
-        if plain_dtype(dtype) is dtype:
+        # numpy before 1.17 makes fields of the gaps when it reads an npy file.
+        if plain_dtype(dtype) is dtype and not has_gaps(dtype):
             return expression
         return Reduction(Attribute(expression, "view"), (dtype,))
 

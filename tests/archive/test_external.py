@@ -3,9 +3,11 @@ import math
 import numpy
 import pytest
 
+import persist
 from persist.archive import Archive, load_arrays, restore
 from persist.errors import PersistWarning
 from tests.archive.arrays.cases import FORMATS
+from tests.interpreters import find_interpreters, has_numpy, run_source
 from tests.same import assert_same
 
 both_formats = pytest.mark.parametrize("scoped", [False, True], ids=["flat", "scoped"])
@@ -185,6 +187,21 @@ def test_odd_arrays_come_back_from_files(tmp_path, name, data_format, scoped):
     found = archive.eval(str(archive))["x"]
     assert_same(found, array)
     assert bool(archive.data) == (name != "objects")
+
+
+@pytest.mark.parametrize("data_format", ["npy", "npz"])
+def test_records_with_gaps_are_read_by_every_numpy(tmp_path, data_format):
+    dtype = {"names": ["a", "b"], "formats": ["i1", "f8"], "offsets": [3, 8], "itemsize": 20}
+    array = numpy.zeros(8, dtype)
+    array["a"] = range(8)
+    # numpy before 1.17 makes fields of the gaps.
+    assert ".view(" in str(archive_of(x=array))
+    with persist.open(tmp_path / "results", "w", data_format=data_format) as results:
+        results["x"] = array
+    source = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nfrom results import x"
+    check = "assert x.dtype.names == ('a', 'b')\nprint(x['a'].tolist())"
+    for python in filter(has_numpy, find_interpreters()):
+        assert run_source(python, source, check) == f"{list(range(8))}\n"
 
 
 def test_saving_without_arrays_writes_nothing(tmp_path):

@@ -13,6 +13,7 @@ __all__ = [
     "DType",
     "dtype_literal",
     "fields_of",
+    "has_gaps",
     "plain_dtype",
     "same_dtype",
     "same_layout",
@@ -117,6 +118,18 @@ def fields_of(dtype: DType) -> list[tuple[Any, DType, int]]:
         inner, offset, *title = dtype.fields[name]
         fields.append(((title[0], name) if title else name, inner, offset))
     return fields
+
+
+def has_gaps(dtype: DType) -> bool:
+    """Return True if some bytes of a record belong to no field."""
+    if dtype.names is None:
+        return dtype.subdtype is not None and has_gaps(dtype.base)
+    end = 0
+    for _, inner, offset in fields_of(dtype):
+        if offset != end or has_gaps(inner):
+            return True
+        end += inner.itemsize
+    return end != dtype.itemsize
 
 
 def struct_spec(dtype: DType, describe: Callable[[DType], Any]) -> dict[str, Any]:
