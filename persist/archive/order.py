@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 import numpy
 
 from persist.archive.graph import Graph, Mark, Variable
+from persist.archive.layout import CONTAINERS
 from persist.archive.literals import ATOMS
-from persist.archive.reduction import NO_STATE, Part, Reduction
+from persist.archive.reduction import NO_STATE, REDUCED, Part, Reduction
 from persist.errors import CycleError
 
 __all__ = ["Define", "Fill", "Ordering"]
@@ -174,6 +175,11 @@ def _hash_needs_state(obj: Any) -> bool:
 @lru_cache(maxsize=1024)
 def _runs_python(cls: Any, methods: tuple[str, ...]) -> bool:
     return any(isinstance(getattr(cls, name, None), FunctionType) for name in methods)
+
+
+def _is_container(obj: Any) -> bool:
+    """Return True for what a call may copy, though not the objects in it."""
+    return type(obj) in CONTAINERS or type(obj) in REDUCED or isinstance(obj, numpy.ndarray)
 
 
 @dataclass(slots=True, eq=False)
@@ -434,8 +440,7 @@ class Ordering:
                 try:
                     self._postpone(target, exists=True)
                 except CycleError:
-                    reduced = self._graph.reduced(frame.obj)
-                    if type(reduced) is Reduction and reduced.copies:
+                    if self._copies(frame.obj) and self._lacks_items(frame.edge.child):
                         raise
                     # Nothing else can wait: the part is handed over as pickle does, filled with
                     # what there is.
@@ -443,6 +448,20 @@ class Ordering:
                         frame.waits_for = self._shallower(frame.waits_for, target)
                 return
         frame.waits_for = self._shallower(frame.waits_for, target)
+
+    def _lacks_items(self, obj: Any) -> bool:
+        """Return True if an argument, or a container within it, waits for what it holds."""
+        late = {id(part.frame.obj) for parts in self._late.values() for part in parts}
+        waiting, met = [obj], set()
+        while waiting:
+            obj = waiting.pop()
+            if _is_container(obj) and id(obj) not in met:
+                if id(obj) in late:
+                    return True
+                met.add(id(obj))
+                if not isinstance(obj, numpy.ndarray):
+                    waiting += [edge.child for edge in edges_of(self._graph, obj)]
+        return False
 
     def _fill_now(self, frame: _Frame, target: int) -> bool:
         """Begin to fill the part which `frame` refers to, if it waits for `target`."""
@@ -609,13 +628,31 @@ class Ordering:
                 raise CycleError
             return start
         level = start
-        while level < len(stack) and not stack[level].edge.late:
+        while level < len(stack) and not self._can_wait(level):
             level += 1
         if level == len(stack):
             raise CycleError
-        while not stack[level].edge.whole and level + 1 < len(stack) and stack[level + 1].edge.late:
+        while not stack[level].edge.whole and level + 1 < len(stack) and self._can_wait(level + 1):
             level += 1
         return level
+
+    def _can_wait(self, level: int) -> bool:
+        """Return True if a part can be put in late, and its owner is not copied before."""
+        stack = self._stack
+        if not stack[level].edge.late:
+            return False
+        while level and type(stack[level]) is _Frame and _is_container(stack[level].obj):
+            level -= 1
+            owner = stack[level].obj if type(stack[level]) is _Frame else None
+            if isinstance(owner, numpy.ndarray):  # What is in an array stays the same.
+                return True
+            if owner is not None and self._copies(owner):
+                return False
+        return True
+
+    def _copies(self, obj: Any) -> bool:
+        reduced = self._graph.reduced(obj)
+        return type(reduced) is Reduction and reduced.copies
 
     def _lacks_hash(self, edge: Edge, lacks_state: Callable[[int], bool]) -> bool:
         """Return True if a part is hashed, and it or what it is made of has no state yet."""

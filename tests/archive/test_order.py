@@ -122,7 +122,7 @@ def test_a_cycle_of_constructors_is_refused() -> None:
 def test_a_cycle_through_what_a_constructor_copies_is_refused(scoped: bool) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [None, 1], "b": [2, 3]}, dtype=object)
-    frame.iat[0, 0] = [frame]
+    frame.iat[0, 0] = frame
     assert pickle.loads(pickle.dumps(frame)).iat[1, 1] == 3
     xarray = pytest.importorskip("xarray")
     array = xarray.DataArray([1.0], dims="x", attrs={"unit": "m"})
@@ -137,13 +137,38 @@ def test_a_cycle_through_what_a_constructor_copies_is_refused(scoped: bool) -> N
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no exception groups")
 @both_formats
 def test_an_exception_group_that_holds_itself_is_refused(scoped: bool) -> None:
-    members: list[Any] = []
-    group = builtins.ExceptionGroup("several", [ValueError(members)])
+    members: list[Any] = [ValueError(1)]
+    group = builtins.ExceptionGroup("several", members)
     members.append(group)
     archive = Archive(scoped=scoped)
     archive.insert(x=group)
     with pytest.raises(CycleError):
         str(archive)
+
+
+@both_formats
+def test_what_is_in_a_frame_may_lead_back_to_it(scoped: bool) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [None, 1], "b": [2, 3]}, dtype=object)
+    frame.iat[0, 0] = [frame]
+    found = back(scoped, x=frame)["x"]
+    assert found.iat[0, 0][0] is found
+    assert found.iat[1, 1] == 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no exception groups")
+@both_formats
+def test_what_is_in_an_exception_group_may_lead_back_to_it(scoped: bool) -> None:
+    parts: list[Any] = []
+    error = ValueError(parts)
+    inner = builtins.ExceptionGroup("inner", [error])
+    group = builtins.ExceptionGroup("outer", [KeyError(1), inner])
+    parts.append(group)
+    error.group = group
+    found = back(scoped, x=group)["x"]
+    (error,) = found.exceptions[1].exceptions
+    assert error.group is found
+    assert error.args[0][0] is found
 
 
 @both_formats

@@ -198,8 +198,9 @@ class CodeError(Exception):
 @both_formats
 def test_objects_that_a_partial_function_makes_are_read(scoped: bool) -> None:
     source = written({"x": CodeError(code=3)}, scoped=scoped)
-    found = persist.load(source, trusted=persist.untrusted_names(source))["x"]
-    assert (type(found), found.code, found.args) == (CodeError, 3, (3,))
+    for trusted in (persist.untrusted_names(source), [f"{__name__}.", "functools.partial"]):
+        found = persist.load(source, trusted=trusted)["x"]
+        assert (type(found), found.code, found.args) == (CodeError, 3, (3,))
 
 
 def test_a_partial_function_is_called_as_its_function_is() -> None:
