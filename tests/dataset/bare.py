@@ -28,12 +28,6 @@ interpreters = pytest.mark.parametrize("interpreter", INTERPRETERS, ids=str)
 formats = pytest.mark.parametrize("data_format", FORMATS)
 
 
-# Modules have no __getattr__ before.
-with_attributes = pytest.mark.parametrize(
-    "interpreter", [found for found in INTERPRETERS if found.version >= (3, 7)], ids=str
-)
-
-
 with_numpy = pytest.mark.parametrize(
     "interpreter", [found for found in INTERPRETERS if has_numpy(found)], ids=str
 )

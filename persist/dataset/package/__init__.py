@@ -1,9 +1,9 @@
 # A persist data set, format 2.
 """Results of an analysis, each under a name of its own.
 
-`import results`, and `dir(results)` lists the names. `results.x` is read when it is first used (in
-Python 3.6: `results._load('x')`), `results._info_dict['x']` is what was noted about it, and
-`results._load('x', mmap_mode='r')` has its arrays mapped into memory.
+`import results`, and `dir(results)` lists the names. `results.x` is read when it is first used,
+`results._info_dict['x']` is what was noted about it, and `results._load('x', mmap_mode='r')` has
+its arrays mapped into memory.
 """
 
 import builtins as _builtins
@@ -151,6 +151,8 @@ def _run(name, env):
 
 if _os.path.exists(_os.path.join(_folder, _staged)):
     _sys.meta_path.insert(0, _more().Staged)
+if _sys.version_info < (3, 7):
+    _more().load_attributes()
 
 
 def _uncover():

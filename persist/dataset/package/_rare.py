@@ -49,6 +49,19 @@ class MappingError(ValueError):
     """Arrays cannot be mapped into memory."""
 
 
+def load_attributes():
+    """Load a value by its attribute in Python 3.6 too, which asks no function of a module."""
+
+    class Package(type(sys)):
+        def __getattr__(self, name):
+            return package.__dict__["__getattr__"](name)
+
+        def __dir__(self):
+            return package.__dict__["__dir__"]()
+
+    package.__class__ = Package
+
+
 def damaged(reason):
     """Return the error of a manifest that cannot be read."""
     return DamagedError(
