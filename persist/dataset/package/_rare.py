@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 import sys
+import types
 import unicodedata
 import warnings
 from importlib.machinery import ModuleSpec
@@ -52,7 +53,7 @@ class MappingError(ValueError):
 def load_attributes():
     """Load a value by its attribute in Python 3.6 too, which asks no function of a module."""
 
-    class Package(type(sys)):
+    class Package(types.ModuleType):
         def __getattr__(self, name):
             return package.__dict__["__getattr__"](name)
 
