@@ -68,12 +68,6 @@ def reduce_range(numbers: range) -> Reduced:
     return Reduction(range, args)
 
 
-@rule(slice)
-def reduce_slice(part: slice) -> Reduced:
-    """Reduce a slice to its three parts."""
-    return Reduction(slice, (part.start, part.stop, part.step))
-
-
 def reduce_class(cls: type) -> Reduced:
     """Reduce a class to its import path; the class of a singleton has none that is old enough."""
     for singleton in (None, Ellipsis, NotImplemented):

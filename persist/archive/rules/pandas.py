@@ -154,12 +154,6 @@ for _kind in ("Int", "UInt"):
     _by_attributes(_spellings("core.arrays.integer", *_sized))
 
 
-@rule(*_spellings("core.dtypes.dtypes", "PeriodDtype"))
-def reduce_period_dtype(dtype: Any) -> Reduced:
-    """Reduce a dtype of periods to their frequency."""
-    return _call("PeriodDtype", dtype.name[len("period[") : -1])
-
-
 @rule(*_spellings("core.dtypes.dtypes", "NumpyEADtype", "PandasDtype"))
 def reduce_numpy_dtype(dtype: Any) -> Reduced:
     """Reduce the dtype of an array of numpy in pandas to that of numpy."""

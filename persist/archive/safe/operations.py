@@ -33,7 +33,7 @@ _WITH_ITEMS = (list, dict, *(getattr(collections, n) for n in ("OrderedDict", "d
 # No method of these is called here, whatever they hold.
 _WITH_ATTRIBUTES = (
     *(getattr(collections, n) for n in ("OrderedDict", "Counter", "ChainMap", "UserDict")),
-    *(collections.UserList, types.SimpleNamespace),
+    *(collections.UserList, collections.UserString, types.SimpleNamespace),
 )
 _FILLS = frozenset(["append", "extend", "add", "update"])
 _INDEXED = (list, tuple, dict, str, bytes, range)

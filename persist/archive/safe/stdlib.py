@@ -243,7 +243,7 @@ _WRAPPERS = (collections.ChainMap, collections.UserDict, collections.UserList)
 _add_classes(_sequence, list, tuple, set, frozenset)
 _add_classes(_filled, collections.deque, *_KEYED, *_WRAPPERS)
 _add_classes(_short, decimal.Decimal, fractions.Fraction)
-_add_classes(_new, *_WRAPPERS, ending=".__new__")
+_add_classes(_new, *_WRAPPERS, collections.UserString, ending=".__new__")
 for _name, _cls in vars(builtins).items():
     if isinstance(_cls, type) and issubclass(_cls, BaseException):
         ENTRIES[f"builtins.{_name}"] = Entry(_exception(_cls))
