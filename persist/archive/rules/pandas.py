@@ -226,13 +226,16 @@ def _moments(array: Any, *, freq: Any = None, name: Any = None) -> Reduction:
     return Reduction(zoned, (_whole_zone(array.tz),), slots=slots or None)
 
 
-@rule(*_arrays("period", "PeriodArray"))
-def reduce_periods(array: Any) -> Reduced:
-    """Reduce an array of periods to their texts, or to their numbers since 1970."""
-    texts = _period_texts(array)
-    if texts is None:
-        return _call("arrays.PeriodArray", _copied(array.asi8), dtype=array.dtype)
-    return _call("array", texts, dtype=array.dtype)
+@rule(*_arrays("period", "PeriodArray"), *_spellings("core.indexes.period", "PeriodIndex"))
+def reduce_periods(periods: Any) -> Reduced:
+    """Reduce an array or index of periods to their texts, or to their numbers since 1970."""
+    texts, is_index = _period_texts(periods), type(periods).__name__ == "PeriodIndex"
+    name = periods.name if is_index else None
+    if texts is not None:
+        return _call("PeriodIndex" if is_index else "array", texts, dtype=periods.dtype, name=name)
+    if is_index:
+        return _call("PeriodIndex", periods.array, name=name)
+    return _call("arrays.PeriodArray", _copied(periods.asi8), dtype=periods.dtype)
 
 
 def _period_texts(array: Any) -> list[Any] | None:
@@ -251,10 +254,14 @@ def _period_texts(array: Any) -> list[Any] | None:
 
 
 @rule(*_arrays("interval", "IntervalArray"))
-def reduce_intervals(array: Any) -> Reduced:
-    """Reduce an array of intervals to their ends."""
-    function = Attribute(Import(_ARRAYS, "IntervalArray"), "from_arrays")
-    return Reduction(function, (array.left, array.right), {"closed": array.closed})
+@rule(*_spellings("core.indexes.interval", "IntervalIndex"))
+def reduce_intervals(intervals: Any) -> Reduced:
+    """Reduce an array or index of intervals to their ends."""
+    kind, name = type(intervals).__name__, getattr(intervals, "name", None)
+    function = _public(kind if kind == "IntervalIndex" else f"arrays.{kind}")
+    kwargs = {"closed": intervals.closed} | ({} if name is None else {"name": name})
+    ends = (intervals.left, intervals.right)
+    return Reduction(Attribute(function, "from_arrays"), ends, kwargs)
 
 
 @rule(*_arrays("sparse.array", "SparseArray"))
@@ -323,25 +330,6 @@ def reduce_multi_index(index: Any) -> Reduced:
 def reduce_times(index: Any) -> Reduced:
     """Reduce an index of times to these, their time zone and their step."""
     return _moments(index, freq=index.freq, name=index.name)
-
-
-@rule(*_spellings("core.indexes.period", "PeriodIndex"))
-def reduce_period_index(index: Any) -> Reduced:
-    """Reduce an index of periods to their texts, or to an array of them."""
-    texts = _period_texts(index.array)
-    if texts is None:
-        return _call("PeriodIndex", index.array, name=index.name)
-    return _call("PeriodIndex", texts, dtype=index.dtype, name=index.name)
-
-
-@rule(*_spellings("core.indexes.interval", "IntervalIndex"))
-def reduce_interval_index(index: Any) -> Reduced:
-    """Reduce an index of intervals to their ends."""
-    kwargs = {"closed": index.closed}
-    if index.name is not None:
-        kwargs["name"] = index.name
-    function = Attribute(Import("pandas", "IntervalIndex"), "from_arrays")
-    return Reduction(function, (index.left, index.right), kwargs)
 
 
 @rule(*_spellings("core.series", "Series"))

@@ -7,14 +7,12 @@ import builtins
 from collections.abc import Mapping
 from typing import Any
 
-from persist.archive.safe import numpy_values, pandas_values, scipy_values, stdlib
 from persist.archive.safe.parsing import Parser, parse
 from persist.archive.safe.table import Token, can_be_called, imported, is_known
 from persist.archive.safe.templates import Helper, find_helper
 
 __all__ = ["untrusted_in_source"]
 
-_TABLES = (numpy_values, pandas_values, scipy_values, stdlib)  # they fill the table of names
 # What the interpreter itself does for these.
 _STATEMENTS = frozenset(
     ["sys.modules", "builtins.setattr", "builtins.NameError", "builtins.__name__"]
