@@ -53,12 +53,6 @@ def reduce_set(members: set[Any] | frozenset[Any]) -> Reduced:
     return Reduction(type(members), absorb=True, members=members)
 
 
-@rule(bytearray)
-def reduce_bytearray(data: bytearray) -> Reduced:
-    """Reduce a bytearray to its bytes."""
-    return Reduction(bytearray, (bytes(data),) if data else ())
-
-
 @rule(range)
 def reduce_range(numbers: range) -> Reduced:
     """Reduce a range to the arguments that a person would write."""
@@ -191,7 +185,6 @@ def _is_small(cls: type[BaseException]) -> bool:
 
 
 def _takes(cls: type, args: tuple[Any, ...]) -> bool:
-    """Return True if the constructor of a class can be called with these arguments."""
     try:
         inspect.signature(cls).bind(*args)
     except TypeError:

@@ -132,7 +132,6 @@ def _checked(name: str, obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 
 def _coordinates(obj: Any) -> Reduction:
-    """Return the reduction of coordinates to their variables and indexes."""
     variables = _variables({k: v for k, v in obj.coords.items() if k not in obj.xindexes})
     for index, group in obj.xindexes.group_by_index():
         # What describes the variables is no part of their index.

@@ -272,7 +272,6 @@ class Interpreter:
             self._depth -= 1
 
     def _value(self, node: ast.expr) -> Any:
-        """Return the object that an expression gives."""
         if type(node) is _Constant:
             return node.value
         found = self._evaluate_name(node)
@@ -297,13 +296,11 @@ class Interpreter:
         return Token("builtins", (name,))
 
     def _values(self, nodes: list[ast.expr]) -> list[Any]:
-        """Return the objects of the items of a list."""
         self._budget.step(len(nodes))
         value = self._value
         return [node.value if type(node) is _Constant else value(node) for node in nodes]
 
     def _positional(self, nodes: list[ast.expr]) -> list[Any]:
-        """Return the positional arguments of a call."""
         if not any(type(node) is ast.Starred for node in nodes):
             return self._values(nodes)
         self._budget.step(len(nodes))
@@ -472,7 +469,6 @@ class Interpreter:
             kwargs.update(found)
 
     def _help(self, helper: Helper, node: ast.Call) -> Any:
-        """Return what a function of the source returns."""
         if self._local is not None:
             raise self._refusal(node, "a function that calls another")
         if helper.arrays is not None:

@@ -196,7 +196,6 @@ def record_statement(call: Missing) -> None:
 
 
 def _reduce(missing: Missing) -> Reduced:
-    """Return what the source said."""
     how, made = _record_of(missing)
     if not how:
         path: Import = made.function

@@ -39,7 +39,6 @@ _SCALARS = {
 
 
 def _dtype_of(spec: Any, **kwargs: Any) -> numpy.dtype[Any]:
-    """Return the dtype of an argument that describes one."""
     if isinstance(spec, numpy.dtype) and not kwargs:
         return spec
     check_data(spec, kwargs)
@@ -297,8 +296,6 @@ def _entropy(load: Load, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _seeded(name: str, source: type) -> Handler:
-    """Return a handler for what is made of a seed, or of a source of random bits."""
-
     def handler(load: Load, seed: Any, /) -> Any:
         if type(seed) is not int and not isinstance(seed, source):
             raise UntrustedError(f"a {name} takes a seed or a {source.__name__}")
