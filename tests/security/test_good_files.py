@@ -292,6 +292,40 @@ def test_what_refers_to_generic_classes_is_read(scoped: bool) -> None:
 
 
 @both_formats
+def test_classes_of_the_table_are_read_with_their_parameters(scoped: bool) -> None:
+    names = {"x": re.Pattern[str], "y": types.MappingProxyType[str, int]}
+    assert persist.load(written(names, scoped=scoped)) == names
+
+
+@both_formats
+def test_functions_that_only_their_call_is_free_of_trust_for_are_listed(scoped: bool) -> None:
+    names = {"x": [numpy.zeros, numpy.array], "y": numpy.random.normal}
+    assert check(written(names, scoped=scoped)) == names
+
+
+@both_formats
+def test_a_reversed_tuple_is_read_up_to_where_it_was(scoped: bool) -> None:
+    iterator = reversed((1, 2, 3))
+    next(iterator)
+    assert list(persist.load(written({"x": iterator}, scoped=scoped))["x"]) == [2, 1]
+
+
+class Called:
+    def __call__(self) -> int:
+        return 7
+
+
+@both_formats
+def test_the_call_of_an_object_is_read_as_a_method_of_it(scoped: bool) -> None:
+    called = Called()
+    found = persist.load(
+        written({"x": called, "y": called.__call__}, scoped=scoped), trusted=[f"{__name__}.Called"]
+    )
+    assert found["y"].__self__ is found["x"]
+    assert found["y"]() == 7
+
+
+@both_formats
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Any is a class since Python 3.11")
 def test_types_of_arrays_are_read_without_trust(scoped: bool) -> None:
     names = {"x": numpy.ndarray[Any, numpy.dtype[numpy.int8]], "y": numpy.dtype[numpy.float64]}

@@ -14,6 +14,8 @@ import types
 import typing
 from typing import Any
 
+import numpy
+
 from persist.archive.imports import find_import, module_import
 from persist.archive.protocol import is_plain_subclass, reduce_by_protocol
 from persist.archive.reduction import NO_STATE, Attribute, Expression, Import, Reduced, Reduction
@@ -35,6 +37,9 @@ def reduce_method(method: Any) -> Reduced:
     # A function that pybind11 makes is bound to a capsule.
     if owner is None or isinstance(owner, types.ModuleType) or type(owner).__name__ == "PyCapsule":
         return find_import(method)
+    # Functions of numpy.random are methods of a generator that has no name.
+    if getattr(numpy.random, method.__name__, None) == method:
+        return Import("numpy.random", method.__name__)
     if getattr(owner, method.__name__, None) != method:
         raise UnsupportedObjectError(
             f"the method {method.__qualname__} is not the attribute {method.__name__!r} of the "
@@ -83,7 +88,7 @@ registry.register_predicate(lambda cls: issubclass(cls, type), reduce_class)
 @rule(functools.partial, subclasses=True)
 def reduce_partial(function: functools.partial[Any]) -> Reduced:
     """Reduce a partial function to the call that made it."""
-    plain = is_plain_subclass(type(function), functools.partial)
+    plain = is_plain_subclass(type(function), functools.partial, "func", "args", "keywords")
     # A partial of a partial is flattened when it is made.
     flat = not isinstance(function.func, functools.partial)
     # One that is given to itself is there before its arguments.

@@ -64,12 +64,14 @@ constant("pandas", "NaT", *_spellings("_libs.tslibs.nattype", "NaTType", public=
 @rule(*_spellings("_libs.tslibs.timestamps", "Timestamp"))
 def reduce_timestamp(moment: Any) -> Reduced:
     """Reduce a time to its text, its unit and its time zone."""
-    for shown in (moment, moment.tz_convert("UTC") if moment.tz else moment):
+    for shown in (moment, moment if moment.tz is None else moment.tz_convert("UTC")):
         reduced, made = _in_unit("Timestamp", shown.isoformat(), moment)
         if made is not None and made.asm8 == moment.asm8:
             break
     else:
-        reduced = _call("Timestamp", moment.value, unit="ns", tz="UTC" if moment.tz else None)
+        reduced = _call(
+            "Timestamp", moment.value, unit="ns", tz=None if moment.tz is None else "UTC"
+        )
     if moment.tz is None:
         return reduced
     return Reduction(Attribute(reduced, "tz_convert"), (_whole_zone(moment.tz),))

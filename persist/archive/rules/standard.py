@@ -28,12 +28,16 @@ from persist.names import is_identifier
 
 __all__: list[str] = []
 
+_DAY = ("year", "month", "day")
+_CLOCK = ("hour", "minute", "second", "microsecond", "tzinfo", "fold")
+_SPAN = ("days", "seconds", "microseconds")
+
 
 def plain_rule(base: type, *names: str) -> Callable[[Rule], Rule]:
     """Register the decorated function as the rule of `base`, and of its plain subclasses.
 
-    Those add no more than methods and attributes, and have the methods `names` from `base`. Others
-    reduce by the protocol.
+    Those add no more than methods and attributes, and have `names`, which the rule asks for, from
+    `base`. Others reduce by the protocol.
     """
 
     def register(function: Rule) -> Rule:
@@ -58,7 +62,7 @@ def reduce_ordered_dict(mapping: collections.OrderedDict[Any, Any]) -> Reduced:
     return Reduction(type(mapping), absorb=True, pairs=list(mapping.items()))
 
 
-@plain_rule(collections.defaultdict, "__setitem__", "items")
+@plain_rule(collections.defaultdict, "__setitem__", "items", "default_factory")
 def reduce_defaultdict(mapping: collections.defaultdict[Any, Any]) -> Reduced:
     """Reduce a defaultdict to its factory and its pairs."""
     factory, pairs = mapping.default_factory, list(mapping.items())
@@ -67,7 +71,7 @@ def reduce_defaultdict(mapping: collections.defaultdict[Any, Any]) -> Reduced:
     return Reduction(type(mapping), args, absorb=True, pairs=pairs)
 
 
-@plain_rule(collections.deque, "append", "extend", "__iter__")
+@plain_rule(collections.deque, "append", "extend", "__iter__", "maxlen")
 def reduce_deque(items: collections.deque[Any]) -> Reduced:
     """Reduce a deque to its items and its greatest length."""
     kwargs = {} if items.maxlen is None else {"maxlen": items.maxlen}
@@ -88,7 +92,7 @@ def reduce_mapping_proxy(proxy: types.MappingProxyType[Any, Any]) -> Reduced:
     return Reduction(types.MappingProxyType, (mapping,))
 
 
-@plain_rule(array.array)
+@plain_rule(array.array, "typecode", "tolist", "tounicode", "tobytes")
 def reduce_array(numbers: array.array[Any]) -> Reduced:
     """Reduce an array to its type code and its numbers, or to bytes where digits are not exact."""
     args: tuple[Any, ...] = (numbers.typecode,)
@@ -106,13 +110,13 @@ def _contents(numbers: array.array[Any]) -> Any:
     return digits if exact else numbers.tobytes()
 
 
-@plain_rule(datetime.date)
+@plain_rule(datetime.date, *_DAY)
 def reduce_date(day: datetime.date) -> Reduced:
     """Reduce a date to year, month and day."""
     return Reduction(type(day), (day.year, day.month, day.day))
 
 
-@plain_rule(datetime.datetime)
+@plain_rule(datetime.datetime, *_DAY, *_CLOCK)
 def reduce_datetime(moment: datetime.datetime) -> Reduced:
     """Reduce a datetime to its parts, without zeros at the end."""
     clock = _without_zeros(moment.hour, moment.minute, moment.second, moment.microsecond)
@@ -120,7 +124,7 @@ def reduce_datetime(moment: datetime.datetime) -> Reduced:
     return Reduction(type(moment), args, _zone(moment))
 
 
-@plain_rule(datetime.time)
+@plain_rule(datetime.time, *_CLOCK)
 def reduce_time(clock: datetime.time) -> Reduced:
     """Reduce a time of the day to its parts, without zeros at the end."""
     parts = _without_zeros(clock.minute, clock.second, clock.microsecond)
@@ -134,14 +138,15 @@ def _without_zeros(*parts: int) -> tuple[int, ...]:
 
 
 def _zone(moment: datetime.datetime | datetime.time) -> dict[str, Any]:
-    kwargs = {"tzinfo": moment.tzinfo, "fold": moment.fold}
-    return {name: value for name, value in kwargs.items() if value}
+    # A time zone of the user's own may be false.
+    zone = {} if moment.tzinfo is None else {"tzinfo": moment.tzinfo}
+    return {**zone, "fold": 1} if moment.fold else zone
 
 
-@plain_rule(datetime.timedelta)
+@plain_rule(datetime.timedelta, *_SPAN)
 def reduce_timedelta(span: datetime.timedelta) -> Reduced:
     """Reduce a span of time to days, seconds and microseconds, as keywords."""
-    parts = {name: getattr(span, name) for name in ("days", "seconds", "microseconds")}
+    parts = {name: getattr(span, name) for name in _SPAN}
     kwargs = {name: part for name, part in parts.items() if part}
     args = () if kwargs else (0,)
     return Reduction(type(span), args, kwargs)
@@ -155,7 +160,7 @@ def reduce_timezone(zone: datetime.timezone) -> Reduced:
     return reduce_by_protocol(zone)
 
 
-@plain_rule(zoneinfo.ZoneInfo)
+@plain_rule(zoneinfo.ZoneInfo, "key")
 def reduce_zone(zone: zoneinfo.ZoneInfo) -> Reduced:
     """Reduce a time zone to its key."""
     if zone.key is None:
@@ -182,7 +187,7 @@ def reduce_context(context: decimal.Context) -> Reduced:
     return Reduction(decimal.Context, (), kwargs)
 
 
-@plain_rule(uuid.UUID)
+@plain_rule(uuid.UUID, "__str__", "is_safe")
 def reduce_uuid(number: uuid.UUID) -> Reduced:
     """Reduce a UUID to its text."""
     known = number.is_safe is not uuid.SafeUUID.unknown

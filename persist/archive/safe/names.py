@@ -168,7 +168,7 @@ class Names:
             if key in owner.__members__:
                 return owner.__members__[key]
             raise ArchiveError(f"{token.dotted} has no member {key!r}")
-        if token.module in ("builtins", "collections", "numpy") and isinstance(owner, type):
+        if isinstance(owner, type) and not self._is_trusted(token):
             return types.GenericAlias(owner, key)
         if self._is_trusted(token) and (token.module == "typing" or isinstance(owner, type)):
             return self.run(lambda: owner[key], token.dotted, [], {})

@@ -92,7 +92,7 @@ class Operations:
             return getter(obj)
         if name in _HARMLESS.get(type(obj), ()):
             return getattr(obj, name)
-        if self._load.has_made(obj) and not is_dunder(name):
+        if self._load.has_made(obj) and (name == "__call__" or not is_dunder(name)):
             found = _own(getattr, obj, name)
             if isinstance(found, types.ModuleType):
                 raise UntrustedError(f"the module {name} cannot be part of what is read")
