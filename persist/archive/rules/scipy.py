@@ -79,11 +79,7 @@ def _call(
     shape: bool = True,
 ) -> Reduced:
     """Return the call of the constructor, and the attributes that it does not set."""
-    own = {
-        name: value
-        for name, value in vars(matrix).items()
-        if name not in vars(made) and name not in _CACHES
-    }
+    own = {name: v for name, v in (_added(matrix, made) or {}).items() if name not in _CACHES}
     if getattr(matrix, "maxprint", 50) != getattr(made, "maxprint", 50):
         own["maxprint"] = matrix.maxprint
     return Reduction(
@@ -93,6 +89,11 @@ def _call(
         slots=slots or None,
         attributes=own or None,
     )
+
+
+def _added(obj: Any, made: Any) -> dict[str, Any] | None:
+    """Return the attributes that someone gave to `obj`: those that `made`, its like, has not."""
+    return {name: value for name, value in vars(obj).items() if name not in vars(made)} or None
 
 
 _RULES = {
@@ -172,7 +173,8 @@ def reduce_b_spline(spline: Any) -> Reduced:
 
 def _constructed(curve: Any, *args: Any) -> Reduction:
     kwargs = {name: getattr(curve, name) for name in ("extrapolate", "axis")}
-    return Reduction(Attribute(type(curve), "construct_fast"), args, kwargs)
+    added = _added(curve, type(curve).construct_fast(*args, **kwargs))
+    return Reduction(Attribute(type(curve), "construct_fast"), args, kwargs, attributes=added)
 
 
 @rule("scipy.interpolate._rgi.RegularGridInterpolator")
@@ -182,7 +184,9 @@ def reduce_grid_interpolator(interpolator: Any) -> Reduced:
     kwargs = {name: getattr(interpolator, name) for name in names}
     if getattr(interpolator, "_spline", None) is not None or "values" not in dir(interpolator):
         return reduce_by_protocol(interpolator)
-    return Reduction(type(interpolator), (tuple(interpolator.grid), interpolator.values), kwargs)
+    cls, args = type(interpolator), (tuple(interpolator.grid), interpolator.values)
+    added = _added(interpolator, cls(*args, **kwargs))
+    return Reduction(cls, args, kwargs, attributes=added)
 
 
 _POLYNOMIAL = -2
@@ -251,7 +255,8 @@ def reduce_normal(frozen: Any) -> Reduced:
     )
     if not same:
         return reduce_by_protocol(frozen)
-    return Reduction(Import("scipy.stats", "multivariate_normal"), (), kwargs)
+    function = Import("scipy.stats", "multivariate_normal")
+    return Reduction(function, (), kwargs, attributes=_added(frozen, made))
 
 
 @rule("lmfit.parameter.Parameter")
