@@ -304,6 +304,15 @@ def test_functions_that_only_their_call_is_free_of_trust_for_are_listed(scoped: 
 
 
 @both_formats
+def test_methods_of_generators_are_read_without_trust(scoped: bool) -> None:
+    methods = [numpy.random.default_rng(5).normal, numpy.random.RandomState(5).normal]
+    found = persist.load(written({"x": methods}, scoped=scoped))["x"]
+    assert [method(size=3).tolist() for method in found] == [
+        method(size=3).tolist() for method in methods
+    ]
+
+
+@both_formats
 def test_a_reversed_tuple_is_read_up_to_where_it_was(scoped: bool) -> None:
     iterator = reversed((1, 2, 3))
     next(iterator)

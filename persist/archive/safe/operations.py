@@ -47,6 +47,10 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
     str: ("lower", "upper", "strip", "split", "join", "startswith", "endswith"),
     bytes: ("decode", "hex"),
     collections.deque: ("append", "appendleft", "pop", "popleft"),
+    **{
+        cls: tuple(name for name in dir(cls) if not name.startswith("_"))
+        for cls in (numpy.random.Generator, numpy.random.RandomState)
+    },
 }
 
 
