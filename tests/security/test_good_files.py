@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections
 import collections.abc
 import importlib
+import random
 import re
 import sys
 import tracemalloc
 import types
+import typing
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -305,11 +307,25 @@ def test_functions_that_only_their_call_is_free_of_trust_for_are_listed(scoped: 
 
 @both_formats
 def test_methods_of_generators_are_read_without_trust(scoped: bool) -> None:
-    methods = [numpy.random.default_rng(5).normal, numpy.random.RandomState(5).normal]
-    found = persist.load(written({"x": methods}, scoped=scoped))["x"]
-    assert [method(size=3).tolist() for method in found] == [
-        method(size=3).tolist() for method in methods
+    methods = [
+        numpy.random.default_rng(5).bytes,
+        numpy.random.RandomState(5).bytes,
+        random.Random(5).getrandbits,
     ]
+    found = persist.load(written({"x": methods}, scoped=scoped))["x"]
+    assert [method(9) for method in found] == [method(9) for method in methods]
+
+
+if sys.version_info >= (3, 12):
+    T = typing.TypeVar("T")
+    Listed = typing.TypeAliasType("Listed", list[T], type_params=(T,))
+
+
+@both_formats
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="aliases are objects since Python 3.12")
+def test_alias_of_a_generic_type_is_read_with_its_parameters(scoped: bool) -> None:
+    found = check(written({"x": Listed[int]}, scoped=scoped))
+    assert found["x"].__value__ == Listed[int].__value__
 
 
 @both_formats

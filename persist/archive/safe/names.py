@@ -170,7 +170,9 @@ class Names:
             raise ArchiveError(f"{token.dotted} has no member {key!r}")
         if isinstance(owner, type) and not self._is_trusted(token):
             return types.GenericAlias(owner, key)
-        if self._is_trusted(token) and (token.module == "typing" or isinstance(owner, type)):
+        # An alias of a generic type is no class, but an object of typing.
+        is_generic = isinstance(owner, type) or type(owner).__module__ == "typing"
+        if self._is_trusted(token) and is_generic:
             return self.run(lambda: owner[key], token.dotted, [], {})
         raise UntrustedError(f"{token.dotted} cannot be subscripted")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
+import random
 import types
 from typing import Any
 
@@ -49,7 +50,7 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
     collections.deque: ("append", "appendleft", "pop", "popleft"),
     **{
         cls: tuple(name for name in dir(cls) if not name.startswith("_"))
-        for cls in (numpy.random.Generator, numpy.random.RandomState)
+        for cls in (numpy.random.Generator, numpy.random.RandomState, random.Random)
     },
 }
 

@@ -581,3 +581,8 @@ def test_a_time_zone_that_is_false_is_kept(scoped):
     moment, clock = restore(str(archive))["x"]
     assert type(moment.tzinfo) is Nowhere
     assert clock.tzinfo is moment.tzinfo
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="typing has it since Python 3.13")
+def test_a_singleton_of_typing_that_names_no_module_is_imported_from_there():
+    assert rebuild(typing.NoDefault) is typing.NoDefault
