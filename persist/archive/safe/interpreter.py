@@ -366,6 +366,9 @@ class Interpreter:
     def _binary(self, node: ast.BinOp) -> Any:
         left, right = self._value(node.left), self._value(node.right)
         kind = type(node.op)
+        gap = left if isinstance(left, Missing) else right
+        if kind is ast.BitOr and isinstance(gap, Missing):
+            return called(gap, [left, right], {}, how="or")
         if kind is ast.BitOr and isinstance(left, enum.Flag) and type(left) is type(right):
             return left | right
         if kind is ast.BitOr and type(left) is type and type(right) in (type, type(None)):

@@ -20,6 +20,7 @@ from persist.archive.safe.table import (
     Entry,
     Load,
     Token,
+    can_be_called,
     describe,
     is_dunder,
     is_ufunc,
@@ -101,6 +102,16 @@ class Names:
 
     def call(self, token: Token, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Return what a call of a name gives: of the table as far as that goes, else trusted."""
+        try:
+            return self._call(token, args, kwargs)
+        except ArchiveError:
+            # What cannot be made of an object that is missing is missing too.
+            is_free = can_be_called(self._renamed(token).dotted) or self._is_trusted(token)
+            if not (is_free and any(isinstance(v, Missing) for v in (*args, *kwargs.values()))):
+                raise
+            return called(_gap(token), args, kwargs)
+
+    def _call(self, token: Token, args: list[Any], kwargs: dict[str, Any]) -> Any:
         plan = self._plans.get(token)
         if plan is None:
             plan = self._plans[token] = self._plan(token)
