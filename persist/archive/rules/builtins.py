@@ -156,11 +156,9 @@ def reduce_exception(error: BaseException) -> Reduced:
     function, args, *rest = answer
     attributes, slots = _split(error, rest[0] if rest else None)
     new = isinstance(cls.__init__, types.FunctionType) and _is_small(cls)
-    if new:
-        args = error.args
-    elif function is not cls:
+    if not new and function is not cls:
         return reduce_by_protocol(error)
-    elif isinstance(cls.__init__, types.FunctionType) and not _takes(cls, args):
+    if not new and isinstance(cls.__init__, types.FunctionType) and not _takes(cls, args):
         if cls in copyreg.dispatch_table:
             return reduce_by_protocol(error)
         raise UnsupportedObjectError(
