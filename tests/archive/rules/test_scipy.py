@@ -217,3 +217,13 @@ def test_an_attribute_that_someone_gave_to_an_object_comes_back(make: Any) -> No
     for built in rebuilds(obj):
         assert type(built) is type(obj)
         assert built.label == ["of the user"]
+
+
+@pytest.mark.parametrize("kind", ["PPoly", "BPoly"])
+def test_piecewise_polynomial_has_the_same_values(kind: str) -> None:
+    coefficients = numpy.array([[1.0, 2.0], [0.0, 1.0], [2.0, 3.0]])
+    polynomial = getattr(interpolate, kind)(coefficients, numpy.array([0.0, 1.0, 2.0]))
+    points = numpy.array([0.25, 0.5, 1.75])
+    for built in rebuilds(polynomial):
+        assert type(built) is type(polynomial)
+        assert built(points).tolist() == polynomial(points).tolist()
