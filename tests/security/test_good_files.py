@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import functools
 import importlib
+import operator
 import random
 import re
 import sys
@@ -338,6 +340,20 @@ def test_a_reversed_tuple_is_read_up_to_where_it_was(scoped: bool) -> None:
 class Called:
     def __call__(self) -> int:
         return 7
+
+
+@both_formats
+def test_calls_with_keywords_that_are_no_identifiers_are_read(scoped: bool) -> None:
+    odd = {"a b": [1], "class": 2}
+    names = {
+        "x": operator.methodcaller("update", **odd),
+        "y": functools.partial(dict, **odd),
+        "z": types.SimpleNamespace(**odd),
+    }
+    found = check(written(names, scoped=scoped))
+    target: dict[str, Any] = {}
+    found["x"](target)
+    assert target == found["y"]() == vars(found["z"]) == odd
 
 
 @both_formats

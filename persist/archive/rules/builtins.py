@@ -21,7 +21,6 @@ from persist.archive.protocol import is_plain_subclass, reduce_by_protocol
 from persist.archive.reduction import NO_STATE, Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import constant, registry, rule
 from persist.errors import UnsupportedObjectError
-from persist.names import is_identifier
 
 __all__ = ["ITERATORS"]
 
@@ -94,7 +93,7 @@ def reduce_partial(function: functools.partial[Any]) -> Reduced:
     # One that is given to itself is there before its arguments.
     given = (*function.args, *function.keywords.values())
     closed = any(part is function for part in given)
-    if closed or not (plain and flat and all(map(is_identifier, function.keywords))):
+    if closed or not (plain and flat):
         return reduce_by_protocol(function)
     # Asking for its __dict__ would give it one.
     answer: Any = function.__reduce__()
@@ -109,8 +108,6 @@ def reduce_method_caller(caller: operator.methodcaller) -> Reduced:
     function, args = answer
     if not isinstance(function, functools.partial):
         return Reduction(function, args)
-    if not all(map(is_identifier, function.keywords)):
-        return reduce_by_protocol(caller)
     return Reduction(function.func, (*function.args, *args), function.keywords)
 
 

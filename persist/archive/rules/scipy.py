@@ -15,7 +15,6 @@ from persist.archive.protocol import reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
 from persist.archive.rules.numpy_types import reduce_to_call
-from persist.names import is_identifier
 
 __all__: list[str] = []
 
@@ -140,7 +139,6 @@ def _is_as_called(frozen: Any, offered: Any) -> bool:
         and type(made.dist) is type(frozen.dist)
         and made.dist._updated_ctor_param() == frozen.dist._updated_ctor_param()
         and made.random_state is frozen.random_state
-        and all(map(is_identifier, frozen.kwds))
     )
 
 

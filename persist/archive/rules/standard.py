@@ -24,7 +24,6 @@ from persist.archive.protocol import attributes_of, is_plain_subclass, reduce_by
 from persist.archive.reduction import Attribute, Expression, Reduced, Reduction, Rule
 from persist.archive.registry import rule
 from persist.errors import UnsupportedObjectError
-from persist.names import is_identifier
 
 __all__: list[str] = []
 
@@ -81,7 +80,7 @@ def reduce_deque(items: collections.deque[Any]) -> Reduced:
 @plain_rule(types.SimpleNamespace)
 def reduce_namespace(space: types.SimpleNamespace) -> Reduced:
     """Reduce a SimpleNamespace to its attributes, as keywords."""
-    return Reduction(type(space), absorb=all(map(is_identifier, vars(space))))
+    return Reduction(type(space), absorb=True)
 
 
 @rule(types.MappingProxyType)
