@@ -337,6 +337,33 @@ def test_a_reversed_tuple_is_read_up_to_where_it_was(scoped: bool) -> None:
     assert list(persist.load(written({"x": iterator}, scoped=scoped))["x"]) == [2, 1]
 
 
+class Coded(Exception):
+    def __init__(self, message: str, *, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> Any:
+        return functools.partial(Coded, code=self.code), self.args
+
+
+@both_formats
+def test_an_object_that_a_partial_function_makes_is_read(scoped: bool) -> None:
+    found = check(written({"x": Coded("m", code=3)}, scoped=scoped))["x"]
+    assert (type(found), found.args, found.code) == (Coded, ("m",), 3)
+
+
+def test_a_partial_function_calls_nothing_that_is_not_trusted() -> None:
+    source = "from functools import partial\nfrom os import system\nx = partial(system)('true')\n"
+    for trusted in (["functools.partial"], ["functools.partial", "os."]):
+        with pytest.raises(persist.UntrustedError, match=r"os\.system"):
+            persist.load(source, trusted=trusted)
+    with pytest.raises(persist.UntrustedError, match="not a class that was imported"):
+        persist.load(
+            "from functools import partial\nx = partial(partial(int).__call__)('1')\n",
+            trusted=["functools.partial"],
+        )
+
+
 class Called:
     def __call__(self) -> int:
         return 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -432,6 +433,10 @@ class Interpreter:
             return self._names.run(target, target.__qualname__, args, kwargs)
         if isinstance(target, Missing) and not target.is_called:
             return called(target, args, kwargs)
+        if type(target) is functools.partial and self._names.load.has_made(target):
+            # With it, classes say in __reduce__ which keywords they need.
+            token = self._names.token_of(target.func)
+            return self._names.call(token, [*target.args, *args], {**target.keywords, **kwargs})
         raise self._refusal(node, f"a call of {type(target).__name__}")
 
     def _method(self, obj: Any, name: str, node: ast.Call) -> Any:

@@ -95,8 +95,8 @@ class Names:
         return not self._exact.isdisjoint(names) or (token is not None and self._is_exact(token))
 
     def token_of(self, value: Any) -> Token:
-        """Return the name by which a class was found; UntrustedError if it was not."""
-        if id(value) not in self._tokens or not isinstance(value, type):
+        """Return the name by which a class or function was found; UntrustedError if it was not."""
+        if id(value) not in self._tokens:
             raise UntrustedError("an object is made of what is not a class that was imported")
         return self._tokens[id(value)]
 
