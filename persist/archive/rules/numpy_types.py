@@ -123,9 +123,18 @@ def reduce_scalar(scalar: Any) -> Reduced:
     if cls is base:
         args = _arguments(scalar)
         return _item_of_array(scalar) if args is None else Reduction(cls, args)
-    if not is_plain_subclass(cls, base) or (args := _arguments(base(scalar))) is None:
+    if not is_plain_subclass(cls, base) or (args := _arguments(_as(base, scalar))) is None:
         return _by_class(scalar, base)
     return Reduction(cls, args, attributes=attributes_of(scalar))
+
+
+def _as(base: Any, scalar: Any) -> Any:
+    """Return the scalar of numpy with the value of one of a subclass, whatever its methods say."""
+    texts: tuple[Any, ...] = (str, bytes)
+    for kind in texts:
+        if isinstance(scalar, kind):
+            return base(kind.__getitem__(scalar, slice(None)))
+    return numpy.generic.__array__(scalar)[()]
 
 
 def _by_class(obj: Any, base: Any) -> Reduced:

@@ -473,3 +473,27 @@ def test_a_generator_that_would_come_back_as_its_base_is_refused() -> None:
 
 def test_a_function_of_the_shared_generator_goes_by_its_name() -> None:
     assert reduce(numpy.random.normal) == Import("numpy.random", "normal")
+
+
+class Five(numpy.float64):
+    def __float__(self) -> float:
+        return 5.0
+
+
+class Silent(numpy.str_):
+    def __str__(self) -> str:
+        return ""
+
+
+class Empty(numpy.bytes_):
+    def __bytes__(self) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize("scalar", [Five(1.5), Silent("a\0"), Empty(b"a\0")])
+def test_what_methods_of_a_scalar_say_changes_no_value(scalar: Any) -> None:
+    kind = type(scalar).__base__
+    for built in rebuilds(scalar):
+        assert type(built) is type(scalar)
+        assert kind.__eq__(built, scalar)
+        assert kind.__repr__(built) == kind.__repr__(scalar)
