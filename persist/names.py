@@ -46,8 +46,8 @@ _UNPLAIN = re.compile(r"[/\0]|%(?:[0-9A-F]{2}|#|$)")
 _ESCAPED = re.compile(r"[/\0%]")
 _ESCAPE = re.compile(r"%([0-9A-F]{2})")
 
-# async and await became keywords in Python 3.7.
-_KEYWORDS = frozenset(keyword.kwlist) | {"async", "await"}
+# async and await became keywords in Python 3.7. Nothing may be assigned to __debug__.
+_KEYWORDS = frozenset(keyword.kwlist) | {"async", "await", "__debug__"}
 
 
 @lru_cache(maxsize=4096)

@@ -58,6 +58,10 @@ def test_no_keyword_is_an_identifier():
     assert not any(map(is_identifier, keyword.kwlist))
 
 
+def test_what_the_compiler_does_not_assign_to_is_no_identifier():
+    assert not is_identifier("__debug__")
+
+
 def test_a_list_is_made_distinct():
     assert unique_list([3, 1, 3, 2, 1]) == [3, 1, 2]
     assert unique_list([3, 1, 3, 2, 1], preserve_order=False) == [1, 2, 3]

@@ -121,7 +121,7 @@ class Archive:
 
         return older_option(name)
 
-    def insert(self, *objects: Any, env: Mapping[str, Any] | None = None, **items: Any) -> None:
+    def insert(self, /, *objects: Any, env: Mapping[str, Any] | None = None, **items: Any) -> None:
         """Add objects under the names of the keywords.
 
         Parameters

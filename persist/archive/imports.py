@@ -52,6 +52,7 @@ _NUMPY_SPACES = frozenset({"char", "emath", "rec"})
 # numpy 2 too.
 _HOMES = (
     "builtins",
+    "typing",
     "numpy",
     "numpy.strings",
     "scipy.special",

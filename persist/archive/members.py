@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
 from operator import eq, itemgetter
@@ -92,6 +93,8 @@ class _Digest:
     def of(self, obj: Any) -> str:
         cls = type(obj)
         if cls in ATOMS:
+            if obj != obj:  # What tells one NaN from another is in its bits alone.
+                return repr(obj) + struct.pack(">2d", obj.real, obj.imag).hex()
             return f"{obj:x}" if cls is int else repr(obj)
         self._left -= 1
         if id(obj) in self._path:

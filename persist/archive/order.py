@@ -365,7 +365,6 @@ class Ordering:
         self._stack.append(_Frame(part.frame.obj, iter(part.edges), part))
 
     def _pop(self, level: int = -1) -> _Frame:
-        """Remove a frame of the stack, the top one unless told otherwise."""
         frame: _Frame = self._stack.pop(level)
         if frame.late is not None:
             filling = self._filling[id(frame.obj)]

@@ -185,7 +185,6 @@ def _answer(obj: Any, reducer: Any) -> Any:
 
 
 def _checked(obj: Any, answer: Any) -> tuple[Any, ...]:
-    """Return the six items of an answer."""
     method = f"__reduce_ex__ of {type(obj).__qualname__}"
     if not isinstance(answer, tuple) or not 2 <= len(answer) <= 6:
         found = f"{len(answer)} items" if isinstance(answer, tuple) else type(answer).__qualname__

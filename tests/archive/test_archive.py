@@ -131,6 +131,21 @@ def test_any_name_can_be_inserted_by_a_mapping():
     assert restore(str(archive)) == {"env": 1, "self": 2}
 
 
+def test_an_object_may_be_named_self():
+    archive = Archive(scoped=False)
+    archive.insert(self=3)
+    assert str(archive).startswith("self = 3\n")
+
+
+@both_formats
+def test_an_attribute_that_the_compiler_does_not_assign_to_comes_back(scoped):
+    archive = Archive(scoped=scoped)
+    obj = Plain()
+    vars(obj)["__debug__"] = [1]
+    archive.insert(x=obj)
+    assert vars(restore(str(archive))["x"]) == {"__debug__": [1]}
+
+
 def test_a_name_must_not_start_with_an_underscore():
     archive = Archive()
     with pytest.raises(ValueError, match=r"^name must not start with '_'$"):

@@ -73,3 +73,10 @@ def test_sets_within_each_other_may_lead_back_to_the_outermost(scoped):
     (middle,) = found - {0}
     (innermost,) = middle - {1}
     assert innermost.whole is found
+
+
+def test_numbers_that_are_none_are_ordered_by_their_bits() -> None:
+    nan = float("nan")
+    members = [nan, -nan, complex(nan, 1.0), complex(-nan, 1.0), complex(1.0, -nan)]
+    found = in_stable_order(members, reduce, unranked)
+    assert list(map(id, found)) == list(map(id, in_stable_order(members[::-1], reduce, unranked)))

@@ -197,6 +197,8 @@ def test_placeholder_among_data_keeps_its_place() -> None:
         "from lab_of_1998 import K\nx = K.create(1)\ny = {K(1): 2}",
         "from lab_of_1998 import mod\nx = mod.sub.Klass(a={mod.f(1)})",
         "from lab_of_1998 import N\nx = N()\ny = N(x)\nx.__dict__.update(o=[y, x])",
+        "from lab_of_1998 import Mode\nx = [Mode.READ | Mode.WRITE, Mode | None]",
+        "from lab_of_1998 import Zone\nfrom datetime import time\nx = time(1, tzinfo=Zone())",
     ],
 )
 def test_placeholders_within_placeholders_are_written_as_they_were_read(lines, scoped) -> None:
@@ -205,3 +207,17 @@ def test_placeholders_within_placeholders_are_written_as_they_were_read(lines, s
     again = persist.load(source, missing="placeholder")
     assert written(scoped, **{name: again[name] for name in found}) == source
     assert repr(again) == repr({name: found[name] for name in again})
+
+
+def test_what_a_known_call_cannot_make_of_a_placeholder_is_one_too() -> None:
+    source = f"from {GONE} import Zone\nfrom datetime import datetime\n"
+    source += "x = datetime(2020, 1, 2, tzinfo=Zone(3))\n"
+    found = persist.load(source, missing="placeholder")["x"]
+    assert (found.name, found.args) == ("datetime.datetime", (2020, 1, 2))
+    assert found.kwargs["tzinfo"].args == (3,)
+
+
+def test_a_call_that_needs_trust_needs_it_with_a_placeholder_too() -> None:
+    source = f"from {GONE} import A\nfrom os import system\nx = system(A())\n"
+    with pytest.raises(persist.UntrustedError, match=r"trusted=\['os\.system'\]"):
+        persist.load(source, missing="placeholder")

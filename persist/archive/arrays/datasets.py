@@ -77,7 +77,9 @@ class Encoded:
         is_whole = self.array.nbytes <= PIECE or self.dtype.hasobject or self._is_as_stored
         data = self.data() if is_whole else None
         if data is not None and not self.is_packed and _is_builtin(self.dtype):
-            made = make_dataset(group, name, data)
+            made = new_dataset(group, name, data.dtype, data.shape)
+            if data.size:
+                made.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
             if not self.attributes:
                 return
             dataset = h5py.Dataset(made)
@@ -245,14 +247,6 @@ def new_dataset(
     kind = _builtin_type(dtype) if dtype.isbuiltin == 1 else h5py.h5t.py_create(dtype, logical=True)
     space = h5py.h5s.create_simple(shape) if shape else _ONE
     return h5py.h5d.create(group.id, name.encode(), kind, space, properties, lcpl=links)
-
-
-def make_dataset(group: Any, name: str, data: Array) -> Any:
-    """Make a dataset of an array of a builtin type, in C order, and return its identifier."""
-    made = new_dataset(group, name, data.dtype, data.shape)
-    if data.size:
-        made.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
-    return made
 
 
 @dataclass(frozen=True)

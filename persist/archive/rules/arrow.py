@@ -101,12 +101,6 @@ def _same(one: Any, other: Any) -> bool:
     return "[ns" not in str(one.type) and repr(one.to_pylist()) == repr(other.to_pylist())
 
 
-@rule("pyarrow.lib.ChunkedArray")
-def reduce_chunks(array: Any) -> Reduced:
-    """Reduce an array of Arrow in chunks to these."""
-    return _arrow("chunked_array", array.chunks, type=array.type)
-
-
 @rule("pyarrow.lib.Table", "pyarrow.lib.RecordBatch")
 def reduce_table(table: Any) -> Reduced:
     """Reduce a table to its columns, and to its schema where these do not say it all."""
@@ -118,19 +112,6 @@ def reduce_table(table: Any) -> Reduced:
         return _arrow(function, dict(zip(schema.names, columns, strict=True)))
     from_arrays = Attribute(Import("pyarrow", name), "from_arrays")
     return Reduction(from_arrays, (columns,), {"schema": schema})
-
-
-@rule("pyarrow.lib.Schema")
-def reduce_schema(schema: Any) -> Reduced:
-    """Reduce a schema to its fields and its metadata."""
-    return _arrow("schema", list(schema), metadata=schema.metadata)
-
-
-@rule("pyarrow.lib.Field")
-def reduce_field(field: Any) -> Reduced:
-    """Reduce a field to its name, its type and what is known of it."""
-    nullable = None if field.nullable else False
-    return _arrow("field", field.name, field.type, nullable=nullable, metadata=field.metadata)
 
 
 @rule("pyarrow.lib.DataType", subclasses=True)
@@ -166,12 +147,6 @@ def reduce_arrow_scalar(scalar: Any) -> Reduced:
     if made is None or not (made.equals(scalar) or repr(made) == repr(scalar)):
         return Reduction(Attribute(pyarrow.array([scalar], scalar.type), "__getitem__"), (0,))
     return _arrow("scalar", scalar.as_py(), type=scalar.type)
-
-
-@rule("pyarrow.lib.Buffer", subclasses=True)
-def reduce_buffer(buffer: Any) -> Reduced:
-    """Reduce memory of Arrow to its bytes."""
-    return _arrow("py_buffer", buffer.to_pybytes())
 
 
 @rule("builtins.MonthDayNano", "pyarrow.lib.MonthDayNano")

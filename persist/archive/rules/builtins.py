@@ -14,12 +14,13 @@ import types
 import typing
 from typing import Any
 
+import numpy
+
 from persist.archive.imports import find_import, module_import
 from persist.archive.protocol import is_plain_subclass, reduce_by_protocol
 from persist.archive.reduction import NO_STATE, Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import constant, registry, rule
 from persist.errors import UnsupportedObjectError
-from persist.names import is_identifier
 
 __all__ = ["ITERATORS"]
 
@@ -35,6 +36,9 @@ def reduce_method(method: Any) -> Reduced:
     # A function that pybind11 makes is bound to a capsule.
     if owner is None or isinstance(owner, types.ModuleType) or type(owner).__name__ == "PyCapsule":
         return find_import(method)
+    # Functions of numpy.random are methods of a generator that has no name.
+    if getattr(numpy.random, method.__name__, None) == method:
+        return Import("numpy.random", method.__name__)
     if getattr(owner, method.__name__, None) != method:
         raise UnsupportedObjectError(
             f"the method {method.__qualname__} is not the attribute {method.__name__!r} of the "
@@ -53,12 +57,6 @@ def reduce_set(members: set[Any] | frozenset[Any]) -> Reduced:
     return Reduction(type(members), absorb=True, members=members)
 
 
-@rule(bytearray)
-def reduce_bytearray(data: bytearray) -> Reduced:
-    """Reduce a bytearray to its bytes."""
-    return Reduction(bytearray, (bytes(data),) if data else ())
-
-
 @rule(range)
 def reduce_range(numbers: range) -> Reduced:
     """Reduce a range to the arguments that a person would write."""
@@ -66,12 +64,6 @@ def reduce_range(numbers: range) -> Reduced:
     if numbers.step == 1:
         args = args[1:2] if numbers.start == 0 else args[:2]
     return Reduction(range, args)
-
-
-@rule(slice)
-def reduce_slice(part: slice) -> Reduced:
-    """Reduce a slice to its three parts."""
-    return Reduction(slice, (part.start, part.stop, part.step))
 
 
 def reduce_class(cls: type) -> Reduced:
@@ -95,13 +87,13 @@ registry.register_predicate(lambda cls: issubclass(cls, type), reduce_class)
 @rule(functools.partial, subclasses=True)
 def reduce_partial(function: functools.partial[Any]) -> Reduced:
     """Reduce a partial function to the call that made it."""
-    plain = is_plain_subclass(type(function), functools.partial)
+    plain = is_plain_subclass(type(function), functools.partial, "func", "args", "keywords")
     # A partial of a partial is flattened when it is made.
     flat = not isinstance(function.func, functools.partial)
     # One that is given to itself is there before its arguments.
     given = (*function.args, *function.keywords.values())
     closed = any(part is function for part in given)
-    if closed or not (plain and flat and all(map(is_identifier, function.keywords))):
+    if closed or not (plain and flat):
         return reduce_by_protocol(function)
     # Asking for its __dict__ would give it one.
     answer: Any = function.__reduce__()
@@ -116,8 +108,6 @@ def reduce_method_caller(caller: operator.methodcaller) -> Reduced:
     function, args = answer
     if not isinstance(function, functools.partial):
         return Reduction(function, args)
-    if not all(map(is_identifier, function.keywords)):
-        return reduce_by_protocol(caller)
     return Reduction(function.func, (*function.args, *args), function.keywords)
 
 
@@ -163,11 +153,9 @@ def reduce_exception(error: BaseException) -> Reduced:
     function, args, *rest = answer
     attributes, slots = _split(error, rest[0] if rest else None)
     new = isinstance(cls.__init__, types.FunctionType) and _is_small(cls)
-    if new:
-        args = error.args
-    elif function is not cls:
+    if not new and function is not cls:
         return reduce_by_protocol(error)
-    elif isinstance(cls.__init__, types.FunctionType) and not _takes(cls, args):
+    if not new and isinstance(cls.__init__, types.FunctionType) and not _takes(cls, args):
         if cls in copyreg.dispatch_table:
             return reduce_by_protocol(error)
         raise UnsupportedObjectError(
@@ -197,7 +185,6 @@ def _is_small(cls: type[BaseException]) -> bool:
 
 
 def _takes(cls: type, args: tuple[Any, ...]) -> bool:
-    """Return True if the constructor of a class can be called with these arguments."""
     try:
         inspect.signature(cls).bind(*args)
     except TypeError:

@@ -5,6 +5,7 @@ Digits are written where they come back exactly, else bytes.
 
 from __future__ import annotations
 
+import copyreg
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from persist.archive.literals import is_leaf
 from persist.archive.protocol import (
     HEAP_TYPE,
     attributes_of,
+    has_same,
     is_plain_subclass,
     reduce_by_protocol,
 )
@@ -121,13 +123,35 @@ def reduce_scalar(scalar: Any) -> Reduced:
     if cls is base:
         args = _arguments(scalar)
         return _item_of_array(scalar) if args is None else Reduction(cls, args)
-    args = _arguments(base(scalar))
-    if args is None or not is_plain_subclass(cls, base):
-        raise UnsupportedObjectError(
-            f"a scalar of class {cls.__qualname__} is a subclass of numpy.{base.__name__}, and "
-            "numpy pickles it as its base: give its class a get_persistent_rep() method"
-        )
+    if not is_plain_subclass(cls, base) or (args := _arguments(_as(base, scalar))) is None:
+        return _by_class(scalar, base)
     return Reduction(cls, args, attributes=attributes_of(scalar))
+
+
+def _as(base: Any, scalar: Any) -> Any:
+    """Return the scalar of numpy with the value of one of a subclass, whatever its methods say."""
+    texts: tuple[Any, ...] = (str, bytes)
+    for kind in texts:
+        if isinstance(scalar, kind):
+            return base(kind.__getitem__(scalar, slice(None)))
+    return numpy.generic.__array__(scalar)[()]
+
+
+def _by_class(obj: Any, base: Any) -> Reduced:
+    """Reduce an object of a subclass of numpy's by the protocol, if that leads to the subclass.
+
+    Most of the methods that it may have from numpy make an object of the base.
+    """
+    cls = type(obj)
+    is_own = not has_same(cls, base, "__reduce__", "__reduce_ex__") or cls in copyreg.dispatch_table
+    reduced = reduce_by_protocol(obj)
+    if is_own or any(arg is cls for arg in getattr(reduced, "args", ())):
+        return reduced
+    found = find_import(base)
+    raise UnsupportedObjectError(
+        f"class {cls.__qualname__} is derived from {found.module}.{found.name}, and numpy pickles "
+        "it as its base: give it a get_persistent_rep() method"
+    )
 
 
 def _base(cls: type) -> Any:
@@ -389,7 +413,8 @@ def reduce_masked_array(array: Any) -> Reduced:
     from numpy.ma import MaskedArray, nomask
 
     cls = type(array)
-    if not is_plain_subclass(cls, MaskedArray, "__array_finalize__"):
+    names = ("__array_finalize__", "data", "mask", "fill_value", "hardmask")
+    if not is_plain_subclass(cls, MaskedArray, *names):
         return reduce_by_protocol(array)
     kwargs = {} if array.mask is nomask else {"mask": array.mask.view(numpy.ndarray)}
     if vars(array)["_fill_value"] is not None:
@@ -404,20 +429,27 @@ def reduce_masked_array(array: Any) -> Reduced:
     return Reduction(cls, (array.data,), kwargs, attributes=own or None)
 
 
-@rule("numpy.random._generator.Generator")
+@rule("numpy.random._generator.Generator", subclasses=True)
 def reduce_generator(generator: Any) -> Reduced:
     """Reduce a generator to its source of bits."""
-    return Reduction(type(generator), (generator.bit_generator,))
+    cls, base = type(generator), numpy.random.Generator
+    if not is_plain_subclass(cls, base, "bit_generator"):
+        return _by_class(generator, base)
+    return Reduction(cls, (generator.bit_generator,), attributes=attributes_of(generator))
 
 
 @rule("numpy.random.bit_generator.BitGenerator", subclasses=True)
 def reduce_bit_generator(source: Any) -> Reduced:
     """Reduce a source of random bits to its seed and its state."""
     cls = type(source)
-    if not cls.__module__.startswith("numpy.random."):
-        return reduce_by_protocol(source)
+    base = next(c for c in cls.__mro__ if c.__module__.startswith("numpy.random."))
+    if not is_plain_subclass(cls, base, "state"):
+        return _by_class(source, base)
     seed = getattr(source, "seed_seq", None) or getattr(source, "_seed_seq", None)
-    return Reduction(cls, (0 if seed is None else seed,), slots={"state": source.state})
+    args = (0 if seed is None else seed,)
+    if cls is base:
+        return Reduction(cls, args, slots={"state": source.state})
+    return Reduction(cls, args, attributes=attributes_of(source), state=source.state)
 
 
 @rule("numpy.random.bit_generator.SeedSequence")
@@ -429,21 +461,23 @@ def reduce_seed_sequence(seed: Any) -> Reduced:
     return Reduction(Import("numpy.random", "SeedSequence"), (seed.entropy,), kwargs)
 
 
-@rule("numpy.random.mtrand.RandomState")
+@rule("numpy.random.mtrand.RandomState", subclasses=True)
 def reduce_random_state(random: Any) -> Reduced:
     """Reduce a legacy generator to its state; the one behind numpy.random to itself."""
     if random is numpy.random.rand.__self__:  # type: ignore[attr-defined]
         return Attribute(Import("numpy.random", "rand"), "__self__")
-    state = random.get_state(legacy=False)
-    function, setter = Import("numpy.random", "RandomState"), Attribute(type(random), "set_state")
+    cls, base = type(random), numpy.random.RandomState
+    if not is_plain_subclass(cls, base, "get_state", "set_state"):
+        return _by_class(random, base)
+    state, attributes = random.get_state(legacy=False), attributes_of(random)
+    setter = Import("numpy.random", "RandomState.set_state")
     if state["bit_generator"] == "MT19937":
         # All numpy takes this form, also those before there were sources of bits.
-        return Reduction(function, (0,), state=random.get_state(), setter=setter)
-    source = random._bit_generator
-    legacy = state if state["has_gauss"] else NO_STATE
-    return Reduction(
-        function, (source,), state=legacy, setter=setter if state["has_gauss"] else None
-    )
+        return Reduction(cls, (0,), attributes=attributes, state=random.get_state(), setter=setter)
+    reduced = Reduction(cls, (random._bit_generator,), attributes=attributes)
+    if state["has_gauss"]:
+        reduced.state, reduced.setter = state, setter
+    return reduced
 
 
 @rule("numpy.polynomial._polybase.ABCPolyBase", subclasses=True)

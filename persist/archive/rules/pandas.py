@@ -64,12 +64,14 @@ constant("pandas", "NaT", *_spellings("_libs.tslibs.nattype", "NaTType", public=
 @rule(*_spellings("_libs.tslibs.timestamps", "Timestamp"))
 def reduce_timestamp(moment: Any) -> Reduced:
     """Reduce a time to its text, its unit and its time zone."""
-    for shown in (moment, moment.tz_convert("UTC") if moment.tz else moment):
+    for shown in (moment, moment if moment.tz is None else moment.tz_convert("UTC")):
         reduced, made = _in_unit("Timestamp", shown.isoformat(), moment)
         if made is not None and made.asm8 == moment.asm8:
             break
     else:
-        reduced = _call("Timestamp", moment.value, unit="ns", tz="UTC" if moment.tz else None)
+        reduced = _call(
+            "Timestamp", moment.value, unit="ns", tz=None if moment.tz is None else "UTC"
+        )
     if moment.tz is None:
         return reduced
     return Reduction(Attribute(reduced, "tz_convert"), (_whole_zone(moment.tz),))
@@ -155,12 +157,6 @@ for _kind in ("Int", "UInt"):
     _by_attributes(_spellings("core.arrays.integer", *_sized))
 
 
-@rule(*_spellings("core.dtypes.dtypes", "PeriodDtype"))
-def reduce_period_dtype(dtype: Any) -> Reduced:
-    """Reduce a dtype of periods to their frequency."""
-    return _call("PeriodDtype", dtype.name[len("period[") : -1])
-
-
 @rule(*_spellings("core.dtypes.dtypes", "NumpyEADtype", "PandasDtype"))
 def reduce_numpy_dtype(dtype: Any) -> Reduced:
     """Reduce the dtype of an array of numpy in pandas to that of numpy."""
@@ -233,13 +229,16 @@ def _moments(array: Any, *, freq: Any = None, name: Any = None) -> Reduction:
     return Reduction(zoned, (_whole_zone(array.tz),), slots=slots or None)
 
 
-@rule(*_arrays("period", "PeriodArray"))
-def reduce_periods(array: Any) -> Reduced:
-    """Reduce an array of periods to their texts, or to their numbers since 1970."""
-    texts = _period_texts(array)
-    if texts is None:
-        return _call("arrays.PeriodArray", _copied(array.asi8), dtype=array.dtype)
-    return _call("array", texts, dtype=array.dtype)
+@rule(*_arrays("period", "PeriodArray"), *_spellings("core.indexes.period", "PeriodIndex"))
+def reduce_periods(periods: Any) -> Reduced:
+    """Reduce an array or index of periods to their texts, or to their numbers since 1970."""
+    texts, is_index = _period_texts(periods), type(periods).__name__ == "PeriodIndex"
+    name = periods.name if is_index else None
+    if texts is not None:
+        return _call("PeriodIndex" if is_index else "array", texts, dtype=periods.dtype, name=name)
+    if is_index:
+        return _call("PeriodIndex", periods.array, name=name)
+    return _call("arrays.PeriodArray", _copied(periods.asi8), dtype=periods.dtype)
 
 
 def _period_texts(array: Any) -> list[Any] | None:
@@ -258,10 +257,14 @@ def _period_texts(array: Any) -> list[Any] | None:
 
 
 @rule(*_arrays("interval", "IntervalArray"))
-def reduce_intervals(array: Any) -> Reduced:
-    """Reduce an array of intervals to their ends."""
-    function = Attribute(Import(_ARRAYS, "IntervalArray"), "from_arrays")
-    return Reduction(function, (array.left, array.right), {"closed": array.closed})
+@rule(*_spellings("core.indexes.interval", "IntervalIndex"))
+def reduce_intervals(intervals: Any) -> Reduced:
+    """Reduce an array or index of intervals to their ends."""
+    kind, name = type(intervals).__name__, getattr(intervals, "name", None)
+    function = _public(kind if kind == "IntervalIndex" else f"arrays.{kind}")
+    kwargs = {"closed": intervals.closed} | ({} if name is None else {"name": name})
+    ends = (intervals.left, intervals.right)
+    return Reduction(Attribute(function, "from_arrays"), ends, kwargs)
 
 
 @rule(*_arrays("sparse.array", "SparseArray"))
@@ -330,25 +333,6 @@ def reduce_multi_index(index: Any) -> Reduced:
 def reduce_times(index: Any) -> Reduced:
     """Reduce an index of times to these, their time zone and their step."""
     return _moments(index, freq=index.freq, name=index.name)
-
-
-@rule(*_spellings("core.indexes.period", "PeriodIndex"))
-def reduce_period_index(index: Any) -> Reduced:
-    """Reduce an index of periods to their texts, or to an array of them."""
-    texts = _period_texts(index.array)
-    if texts is None:
-        return _call("PeriodIndex", index.array, name=index.name)
-    return _call("PeriodIndex", texts, dtype=index.dtype, name=index.name)
-
-
-@rule(*_spellings("core.indexes.interval", "IntervalIndex"))
-def reduce_interval_index(index: Any) -> Reduced:
-    """Reduce an index of intervals to their ends."""
-    kwargs = {"closed": index.closed}
-    if index.name is not None:
-        kwargs["name"] = index.name
-    function = Attribute(Import("pandas", "IntervalIndex"), "from_arrays")
-    return Reduction(function, (index.left, index.right), kwargs)
 
 
 @rule(*_spellings("core.series", "Series"))

@@ -18,7 +18,6 @@ from persist.archive.protocol import reduce_by_protocol, reduce_with_state
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
 from persist.archive.rules.numpy_types import reduce_to_call
-from persist.names import is_identifier
 
 __all__: list[str] = []
 
@@ -82,11 +81,7 @@ def _call(
     shape: bool = True,
 ) -> Reduced:
     """Return the call of the constructor, and the attributes that it does not set."""
-    own = {
-        name: value
-        for name, value in vars(matrix).items()
-        if name not in vars(made) and name not in _CACHES
-    }
+    own = {name: v for name, v in (_added(matrix, made) or {}).items() if name not in _CACHES}
     if getattr(matrix, "maxprint", 50) != getattr(made, "maxprint", 50):
         own["maxprint"] = matrix.maxprint
     return Reduction(
@@ -96,6 +91,11 @@ def _call(
         slots=slots or None,
         attributes=own or None,
     )
+
+
+def _added(obj: Any, made: Any) -> dict[str, Any] | None:
+    """Return the attributes that someone gave to `obj`: those that `made`, its like, has not."""
+    return {name: value for name, value in vars(obj).items() if name not in vars(made)} or None
 
 
 _RULES = {
@@ -142,7 +142,6 @@ def _is_as_called(frozen: Any, offered: Any) -> bool:
         and type(made.dist) is type(frozen.dist)
         and made.dist._updated_ctor_param() == frozen.dist._updated_ctor_param()
         and made.random_state is frozen.random_state
-        and all(map(is_identifier, frozen.kwds))
     )
 
 
@@ -174,8 +173,13 @@ def reduce_b_spline(spline: Any) -> Reduced:
 
 
 def _constructed(curve: Any, *args: Any) -> Reduction:
+    cls = type(curve)
     kwargs = {name: getattr(curve, name) for name in ("extrapolate", "axis")}
-    return Reduction(Attribute(type(curve), "construct_fast"), args, kwargs)
+    # scipy 1.18 evaluates what construct_fast makes in another basis than that of a BPoly.
+    name = "" if cls.__name__ == "BPoly" else "construct_fast"
+    added = _added(curve, (getattr(cls, name) if name else cls)(*args, **kwargs))
+    function = Attribute(cls, name) if name else cls
+    return Reduction(function, args, kwargs, attributes=added)
 
 
 @rule("scipy.interpolate._rgi.RegularGridInterpolator")
@@ -185,7 +189,9 @@ def reduce_grid_interpolator(interpolator: Any) -> Reduced:
     kwargs = {name: getattr(interpolator, name) for name in names}
     if getattr(interpolator, "_spline", None) is not None or "values" not in dir(interpolator):
         return reduce_by_protocol(interpolator)
-    return Reduction(type(interpolator), (tuple(interpolator.grid), interpolator.values), kwargs)
+    cls, args = type(interpolator), (tuple(interpolator.grid), interpolator.values)
+    added = _added(interpolator, cls(*args, **kwargs))
+    return Reduction(cls, args, kwargs, attributes=added)
 
 
 _POLYNOMIAL = -2
@@ -259,9 +265,12 @@ def _of_parameters(distribution: Any, name: str, given: Callable[[str], Any]) ->
         for key, parameter in inspect.signature(offered).parameters.items()
         if given(key) is not None and not _is_same(given(key), parameter.default)
     }
-    if not _is_same(offered(**kwargs), distribution):
+    made = offered(**kwargs)
+    added = _added(distribution, made) or {}
+    vars(made).update(added)
+    if not _is_same(made, distribution):
         return reduce_by_protocol(distribution)
-    return Reduction(Import("scipy.stats", name), (), kwargs)
+    return Reduction(Import("scipy.stats", name), (), kwargs, attributes=added or None)
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -16,67 +16,71 @@ import re
 import types
 import uuid
 import zoneinfo
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from persist.archive.protocol import attributes_of, is_plain_subclass, reduce_by_protocol
-from persist.archive.reduction import Attribute, Expression, Reduced, Reduction
+from persist.archive.reduction import Attribute, Expression, Reduced, Reduction, Rule
 from persist.archive.registry import rule
 from persist.errors import UnsupportedObjectError
-from persist.names import is_identifier
 
 __all__: list[str] = []
 
+_DAY = ("year", "month", "day")
+_CLOCK = ("hour", "minute", "second", "microsecond", "tzinfo", "fold")
+_SPAN = ("days", "seconds", "microseconds")
 
-@rule(collections.OrderedDict, subclasses=True)
+
+def plain_rule(base: type, *names: str) -> Callable[[Rule], Rule]:
+    """Register the decorated function as the rule of `base`, and of its plain subclasses.
+
+    Those add no more than methods and attributes, and have `names`, which the rule asks for, from
+    `base`. Others reduce by the protocol.
+    """
+
+    def register(function: Rule) -> Rule:
+        @rule(base, subclasses=True)
+        @wraps(function)
+        def reduce_plain(obj: Any) -> Reduced:
+            if not is_plain_subclass(type(obj), base, *names):
+                return reduce_by_protocol(obj)
+            reduced = function(obj)
+            if type(reduced) is Reduction:
+                reduced.attributes = attributes_of(obj)
+            return reduced
+
+        return function
+
+    return register
+
+
+@plain_rule(collections.OrderedDict, "__setitem__", "items", "update")
 def reduce_ordered_dict(mapping: collections.OrderedDict[Any, Any]) -> Reduced:
     """Reduce an OrderedDict to its pairs."""
-    cls = type(mapping)
-    if not is_plain_subclass(cls, collections.OrderedDict, "__setitem__", "items", "update"):
-        return reduce_by_protocol(mapping)
-    pairs = list(mapping.items())
-    return Reduction(cls, absorb=True, pairs=pairs, attributes=attributes_of(mapping))
+    return Reduction(type(mapping), absorb=True, pairs=list(mapping.items()))
 
 
-@rule(collections.defaultdict, subclasses=True)
+@plain_rule(collections.defaultdict, "__setitem__", "items", "default_factory")
 def reduce_defaultdict(mapping: collections.defaultdict[Any, Any]) -> Reduced:
     """Reduce a defaultdict to its factory and its pairs."""
-    cls = type(mapping)
-    if not is_plain_subclass(cls, collections.defaultdict, "__setitem__", "items"):
-        return reduce_by_protocol(mapping)
     factory, pairs = mapping.default_factory, list(mapping.items())
     # A dict of pairs is no factory, so None cannot be left out where pairs follow.
     args = (factory,) if pairs or factory is not None else ()
-    return Reduction(cls, args, absorb=True, pairs=pairs, attributes=attributes_of(mapping))
+    return Reduction(type(mapping), args, absorb=True, pairs=pairs)
 
 
-@rule(collections.deque, subclasses=True)
+@plain_rule(collections.deque, "append", "extend", "__iter__", "maxlen")
 def reduce_deque(items: collections.deque[Any]) -> Reduced:
     """Reduce a deque to its items and its greatest length."""
-    cls = type(items)
-    if not is_plain_subclass(cls, collections.deque, "append", "extend", "__iter__"):
-        return reduce_by_protocol(items)
     kwargs = {} if items.maxlen is None else {"maxlen": items.maxlen}
-    return Reduction(
-        cls, (), kwargs, absorb=True, items=list(items), attributes=attributes_of(items)
-    )
+    return Reduction(type(items), (), kwargs, absorb=True, items=list(items))
 
 
-@rule(collections.UserString)
-def reduce_user_string(text: collections.UserString) -> Reduced:
-    """Reduce a UserString to its text."""
-    if vars(text).keys() != {"data"} or type(text.data) is not str:
-        return reduce_by_protocol(text)
-    return Reduction(collections.UserString, (text.data,))
-
-
-@rule(types.SimpleNamespace, subclasses=True)
+@plain_rule(types.SimpleNamespace)
 def reduce_namespace(space: types.SimpleNamespace) -> Reduced:
     """Reduce a SimpleNamespace to its attributes, as keywords."""
-    cls = type(space)
-    if not is_plain_subclass(cls, types.SimpleNamespace):
-        return reduce_by_protocol(space)
-    absorb = all(map(is_identifier, vars(space)))
-    return Reduction(cls, absorb=absorb, attributes=dict(vars(space)))
+    return Reduction(type(space), absorb=True)
 
 
 @rule(types.MappingProxyType)
@@ -87,16 +91,13 @@ def reduce_mapping_proxy(proxy: types.MappingProxyType[Any, Any]) -> Reduced:
     return Reduction(types.MappingProxyType, (mapping,))
 
 
-@rule(array.array, subclasses=True)
+@plain_rule(array.array, "typecode", "tolist", "tounicode", "tobytes")
 def reduce_array(numbers: array.array[Any]) -> Reduced:
     """Reduce an array to its type code and its numbers, or to bytes where digits are not exact."""
-    cls = type(numbers)
-    if not is_plain_subclass(cls, array.array):
-        return reduce_by_protocol(numbers)
     args: tuple[Any, ...] = (numbers.typecode,)
     if array.array.__len__(numbers):
         args += (_contents(numbers),)
-    return Reduction(cls, args, attributes=attributes_of(numbers))
+    return Reduction(type(numbers), args)
 
 
 def _contents(numbers: array.array[Any]) -> Any:
@@ -108,33 +109,25 @@ def _contents(numbers: array.array[Any]) -> Any:
     return digits if exact else numbers.tobytes()
 
 
-@rule(datetime.date, subclasses=True)
+@plain_rule(datetime.date, *_DAY)
 def reduce_date(day: datetime.date) -> Reduced:
     """Reduce a date to year, month and day."""
-    if not is_plain_subclass(type(day), datetime.date):
-        return reduce_by_protocol(day)
-    return Reduction(type(day), (day.year, day.month, day.day), attributes=attributes_of(day))
+    return Reduction(type(day), (day.year, day.month, day.day))
 
 
-@rule(datetime.datetime, subclasses=True)
+@plain_rule(datetime.datetime, *_DAY, *_CLOCK)
 def reduce_datetime(moment: datetime.datetime) -> Reduced:
     """Reduce a datetime to its parts, without zeros at the end."""
-    if not is_plain_subclass(type(moment), datetime.datetime):
-        return reduce_by_protocol(moment)
     clock = _without_zeros(moment.hour, moment.minute, moment.second, moment.microsecond)
     args = (moment.year, moment.month, moment.day, *clock)
-    return Reduction(type(moment), args, _zone(moment), attributes=attributes_of(moment))
+    return Reduction(type(moment), args, _zone(moment))
 
 
-@rule(datetime.time, subclasses=True)
+@plain_rule(datetime.time, *_CLOCK)
 def reduce_time(clock: datetime.time) -> Reduced:
     """Reduce a time of the day to its parts, without zeros at the end."""
-    if not is_plain_subclass(type(clock), datetime.time):
-        return reduce_by_protocol(clock)
     parts = _without_zeros(clock.minute, clock.second, clock.microsecond)
-    return Reduction(
-        type(clock), (clock.hour, *parts), _zone(clock), attributes=attributes_of(clock)
-    )
+    return Reduction(type(clock), (clock.hour, *parts), _zone(clock))
 
 
 def _without_zeros(*parts: int) -> tuple[int, ...]:
@@ -144,19 +137,18 @@ def _without_zeros(*parts: int) -> tuple[int, ...]:
 
 
 def _zone(moment: datetime.datetime | datetime.time) -> dict[str, Any]:
-    kwargs = {"tzinfo": moment.tzinfo, "fold": moment.fold}
-    return {name: value for name, value in kwargs.items() if value}
+    # A time zone of the user's own may be false.
+    zone = {} if moment.tzinfo is None else {"tzinfo": moment.tzinfo}
+    return {**zone, "fold": 1} if moment.fold else zone
 
 
-@rule(datetime.timedelta, subclasses=True)
+@plain_rule(datetime.timedelta, *_SPAN)
 def reduce_timedelta(span: datetime.timedelta) -> Reduced:
     """Reduce a span of time to days, seconds and microseconds, as keywords."""
-    if not is_plain_subclass(type(span), datetime.timedelta):
-        return reduce_by_protocol(span)
-    parts = {name: getattr(span, name) for name in ("days", "seconds", "microseconds")}
+    parts = {name: getattr(span, name) for name in _SPAN}
     kwargs = {name: part for name, part in parts.items() if part}
     args = () if kwargs else (0,)
-    return Reduction(type(span), args, kwargs, attributes=attributes_of(span))
+    return Reduction(type(span), args, kwargs)
 
 
 @rule(datetime.timezone)
@@ -167,15 +159,15 @@ def reduce_timezone(zone: datetime.timezone) -> Reduced:
     return reduce_by_protocol(zone)
 
 
-@rule(zoneinfo.ZoneInfo, subclasses=True)
+@plain_rule(zoneinfo.ZoneInfo, "key")
 def reduce_zone(zone: zoneinfo.ZoneInfo) -> Reduced:
     """Reduce a time zone to its key."""
-    if not is_plain_subclass(type(zone), zoneinfo.ZoneInfo) or zone.key is None:
+    if zone.key is None:
         return reduce_by_protocol(zone)
     answer: Any = zone.__reduce__()
     _, (key, cached) = answer
     function = type(zone) if cached else Attribute(type(zone), "no_cache")
-    return Reduction(function, (key,), attributes=attributes_of(zone))
+    return Reduction(function, (key,))
 
 
 @rule(fractions.Fraction)
@@ -194,11 +186,9 @@ def reduce_context(context: decimal.Context) -> Reduced:
     return Reduction(decimal.Context, (), kwargs)
 
 
-@rule(uuid.UUID, subclasses=True)
+@plain_rule(uuid.UUID, "__str__", "is_safe")
 def reduce_uuid(number: uuid.UUID) -> Reduced:
     """Reduce a UUID to its text."""
-    if not is_plain_subclass(type(number), uuid.UUID):
-        return reduce_by_protocol(number)
     known = number.is_safe is not uuid.SafeUUID.unknown
     return Reduction(type(number), (str(number),), {"is_safe": number.is_safe} if known else {})
 

@@ -95,10 +95,11 @@ def reduce_callbacks(callbacks: Any) -> Reduced:
 @rule("matplotlib.colors.Normalize", "matplotlib.colors.LogNorm")
 def reduce_norm(norm: Any) -> Reduced:
     """Reduce the scale of a range of colours to its ends, if nothing waits for it to change."""
-    if norm.callbacks.callbacks:
-        return reduce_by_protocol(norm)
     kwargs = {"clip": True} if norm.clip else {}
     ends = (norm.vmin, norm.vmax)
+    has_more = vars(norm).keys() != vars(type(norm)(*ends, **kwargs)).keys()
+    if norm.callbacks.callbacks or has_more:
+        return reduce_by_protocol(norm)
     return Reduction(Import("matplotlib.colors", type(norm).__name__), ends, kwargs)
 
 

@@ -281,8 +281,8 @@ def reduce_column(column: Any) -> Reduced:
             kwargs["fill_value"] = column.fill_value
         values = numpy.ndarray.view(column.data, numpy.ndarray)
     for name in _COLUMN:
-        if getattr(column, name):
-            kwargs[name] = getattr(column, name)
+        if (value := getattr(column, name)) is not None and value != {}:
+            kwargs[name] = value
     return Reduction(Import("astropy.table", type(column).__name__), (values,), kwargs)
 
 

@@ -114,7 +114,10 @@ def _is_known(variable: Any) -> bool:
 
 
 def _checked(name: str, obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reduced:
-    kwargs = {key: value for key, value in kwargs.items() if value or key == "dims"}
+    # Any name is kept, 0 and '' too.
+    kwargs = {
+        k: v for k, v in kwargs.items() if v or k == "dims" or (k == "name" and v is not None)
+    }
     slots = {"encoding": obj.encoding} if obj.encoding else None
     function = Import("xarray", name)
     if _makes_same(obj, args, kwargs):
@@ -132,7 +135,6 @@ def _checked(name: str, obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 
 def _coordinates(obj: Any) -> Reduction:
-    """Return the reduction of coordinates to their variables and indexes."""
     variables = _variables({k: v for k, v in obj.coords.items() if k not in obj.xindexes})
     for index, group in obj.xindexes.group_by_index():
         # What describes the variables is no part of their index.

@@ -273,7 +273,6 @@ class Interpreter:
             self._depth -= 1
 
     def _value(self, node: ast.expr) -> Any:
-        """Return the object that an expression gives."""
         if type(node) is _Constant:
             return node.value
         found = self._evaluate_name(node)
@@ -298,13 +297,11 @@ class Interpreter:
         return Token("builtins", (name,))
 
     def _values(self, nodes: list[ast.expr]) -> list[Any]:
-        """Return the objects of the items of a list."""
         self._budget.step(len(nodes))
         value = self._value
         return [node.value if type(node) is _Constant else value(node) for node in nodes]
 
     def _positional(self, nodes: list[ast.expr]) -> list[Any]:
-        """Return the positional arguments of a call."""
         if not any(type(node) is ast.Starred for node in nodes):
             return self._values(nodes)
         self._budget.step(len(nodes))
@@ -370,6 +367,9 @@ class Interpreter:
     def _binary(self, node: ast.BinOp) -> Any:
         left, right = self._value(node.left), self._value(node.right)
         kind = type(node.op)
+        gap = left if isinstance(left, Missing) else right
+        if kind is ast.BitOr and isinstance(gap, Missing):
+            return called(gap, [left, right], {}, how="or")
         if kind is ast.BitOr and isinstance(left, enum.Flag) and type(left) is type(right):
             return left | right
         if kind is ast.BitOr and type(left) is type and type(right) in (type, type(None)):
@@ -433,8 +433,10 @@ class Interpreter:
             return self._names.run(target, target.__qualname__, args, kwargs)
         if isinstance(target, Missing) and not target.is_called:
             return called(target, args, kwargs)
-        if type(target) is functools.partial:
-            return self._names.call_partial(target, args, kwargs)
+        if type(target) is functools.partial and self._names.load.has_made(target):
+            # With it, classes say in __reduce__ which keywords they need.
+            token = self._names.token_of(target.func)
+            return self._names.call(token, [*target.args, *args], {**target.keywords, **kwargs})
         raise self._refusal(node, f"a call of {type(target).__name__}")
 
     def _method(self, obj: Any, name: str, node: ast.Call) -> Any:
@@ -475,7 +477,6 @@ class Interpreter:
             kwargs.update(found)
 
     def _help(self, helper: Helper, node: ast.Call) -> Any:
-        """Return what a function of the source returns."""
         if self._local is not None:
             raise self._refusal(node, "a function that calls another")
         if helper.arrays is not None:

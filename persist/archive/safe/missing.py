@@ -143,7 +143,7 @@ def called(
     """Return what a call of a missing class or function would have made.
 
     It is made by the call itself, by ``cls.__new__(cls, …)`` (`how` is 'new', or 'object' with the
-    keywords as attributes), or by ``cls[key]`` ('item').
+    keywords as attributes), by ``cls[key]`` ('item'), or by ``flag | flag`` ('or').
     """
     field = "attributes" if how == "object" else "kwargs"
     given = {"args": tuple(args), field: dict(kwargs)}
@@ -196,13 +196,14 @@ def record_statement(call: Missing) -> None:
 
 
 def _reduce(missing: Missing) -> Reduced:
-    """Return what the source said."""
     how, made = _record_of(missing)
     if not how:
         path: Import = made.function
         return path
     if how == "item":
         return Expression.of("cls[name]", {"cls": made.function, "name": made.args[0]})
+    if how == "or":
+        return Expression.of("flag0 | flag1", {"flag0": made.args[0], "flag1": made.args[1]})
     fills = {name: getattr(made, name) or None for name in _LISTED}
     for field, is_slot in (("attributes", False), ("slots", True)):
         part = {k: v for k, v in made.attributes.items() if (k in made.slots) is is_slot}

@@ -20,6 +20,7 @@ from persist.archive.safe.table import (
     Entry,
     Load,
     Token,
+    can_be_called,
     describe,
     is_dunder,
     is_ufunc,
@@ -94,13 +95,23 @@ class Names:
         return not self._exact.isdisjoint(names) or (token is not None and self._is_exact(token))
 
     def token_of(self, value: Any) -> Token:
-        """Return the name by which a class was found; UntrustedError if it was not."""
-        if id(value) not in self._tokens or not isinstance(value, type):
+        """Return the name by which a class or function was found; UntrustedError if it was not."""
+        if id(value) not in self._tokens:
             raise UntrustedError("an object is made of what is not a class that was imported")
         return self._tokens[id(value)]
 
     def call(self, token: Token, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Return what a call of a name gives: of the table as far as that goes, else trusted."""
+        try:
+            return self._call(token, args, kwargs)
+        except ArchiveError:
+            # What cannot be made of an object that is missing is missing too.
+            is_free = can_be_called(self._renamed(token).dotted) or self._is_trusted(token)
+            if not (is_free and any(isinstance(v, Missing) for v in (*args, *kwargs.values()))):
+                raise
+            return called(_gap(token), args, kwargs)
+
+    def _call(self, token: Token, args: list[Any], kwargs: dict[str, Any]) -> Any:
         plan = self._plans.get(token)
         if plan is None:
             plan = self._plans[token] = self._plan(token)
@@ -124,13 +135,6 @@ class Names:
         if not self._is_callable(token, function):
             raise untrusted(dotted)
         return self.run(function, dotted, args, kwargs)
-
-    def call_partial(self, made: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """Return what a `functools.partial` gives, as if its function were called by its name."""
-        token = self._tokens.get(id(made.func))
-        if token is None:
-            raise UntrustedError(f"a partial of a {type(made.func).__name__} is not called")
-        return self.call(token, [*made.args, *args], {**made.keywords, **kwargs})
 
     def _plan(self, token: Token) -> tuple[str, Entry | None, Any]:
         """Return the name of a token, its entry, and the function if it is trusted and no more."""
@@ -175,9 +179,11 @@ class Names:
             if key in owner.__members__:
                 return owner.__members__[key]
             raise ArchiveError(f"{token.dotted} has no member {key!r}")
-        if token.module in ("builtins", "collections", "numpy") and isinstance(owner, type):
+        if isinstance(owner, type) and not self._is_trusted(token):
             return types.GenericAlias(owner, key)
-        if self._is_trusted(token) and (token.module == "typing" or isinstance(owner, type)):
+        # An alias of a generic type is no class, but an object of typing.
+        is_generic = isinstance(owner, type) or type(owner).__module__ == "typing"
+        if self._is_trusted(token) and is_generic:
             return self.run(lambda: owner[key], token.dotted, [], {})
         raise UntrustedError(f"{token.dotted} cannot be subscripted")
 

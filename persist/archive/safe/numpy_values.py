@@ -39,7 +39,6 @@ _SCALARS = {
 
 
 def _dtype_of(spec: Any, **kwargs: Any) -> numpy.dtype[Any]:
-    """Return the dtype of an argument that describes one."""
     if isinstance(spec, numpy.dtype) and not kwargs:
         return spec
     check_data(spec, kwargs)
@@ -297,8 +296,6 @@ def _entropy(load: Load, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _seeded(name: str, source: type) -> Handler:
-    """Return a handler for what is made of a seed, or of a source of random bits."""
-
     def handler(load: Load, seed: Any, /) -> Any:
         if type(seed) is not int and not isinstance(seed, source):
             raise UntrustedError(f"a {name} takes a seed or a {source.__name__}")
@@ -310,15 +307,18 @@ def _seeded(name: str, source: type) -> Handler:
 
 def _set_bits(source: Any, state: Any) -> None:
     check_data(state)
-    _check_bits(type(source).__name__, state)
+    _check_bits(source, state)
     source.state = state
 
 
-def _check_bits(kind: str, state: Any) -> None:
+def _check_bits(source: Any, state: Any) -> None:
     """Check the state of a source of random bits; numpy does not check the position in it."""
-    inner = state["state"]
-    if state["bit_generator"] != kind:
-        raise UntrustedError(f"the state of a {state['bit_generator']} is not that of a {kind}")
+    inner, own = state["state"], type(source).__name__
+    if state["bit_generator"] != own:
+        raise UntrustedError(f"the state of a {state['bit_generator']} is not that of a {own}")
+    # A trusted class may be derived from one of numpy, and has the memory of that.
+    classes = type(source).__mro__
+    kind = next((c.__name__ for c in classes if c.__module__.startswith("numpy.random.")), own)
     if kind == "MT19937":
         _check_words(inner["key"], _MT_WORDS)
         _check_position(inner["pos"], _MT_WORDS)
@@ -345,13 +345,13 @@ def _check_position(position: Any, length: int) -> None:
 @entry("numpy.random.RandomState.set_state", is_value=False)
 def _set_random_state(load: Load, random: Any, state: Any, /) -> None:
     check_data(state)
-    if type(random) is not numpy.random.RandomState or random is _SHARED:
+    if not isinstance(random, numpy.random.RandomState) or random is _SHARED:
         raise UntrustedError("set_state is read for a RandomState that was made here")
     if type(state) is tuple and state[0] == "MT19937":
         _check_words(state[1], _MT_WORDS)
         _check_position(state[2], _MT_WORDS)
     elif type(state) is dict:
-        _check_bits(random.get_state(legacy=False)["bit_generator"], state)
+        _check_bits(random._bit_generator, state)
     else:
         raise UntrustedError("the state of a RandomState is a tuple or a dict")
     random.set_state(state)

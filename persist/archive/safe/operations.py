@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
+import random
 import types
 from typing import Any
 
@@ -47,6 +48,10 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
     str: ("lower", "upper", "strip", "split", "join", "startswith", "endswith"),
     bytes: ("decode", "hex"),
     collections.deque: ("append", "appendleft", "pop", "popleft"),
+    **{
+        cls: tuple(name for name in dir(cls) if not name.startswith("_"))
+        for cls in (numpy.random.Generator, numpy.random.RandomState, random.Random)
+    },
 }
 
 
@@ -92,7 +97,7 @@ class Operations:
             return getter(obj)
         if name in _HARMLESS.get(type(obj), ()):
             return getattr(obj, name)
-        if self._load.has_made(obj) and not is_dunder(name):
+        if self._load.has_made(obj) and (name == "__call__" or not is_dunder(name)):
             found = _own(getattr, obj, name)
             if isinstance(found, types.ModuleType):
                 raise UntrustedError(f"the module {name} cannot be part of what is read")

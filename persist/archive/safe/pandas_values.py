@@ -76,8 +76,6 @@ for _name in ("DataFrame", "Series"):
 
 
 def _method(name: str, *keywords: str) -> Handler:
-    """Return a method of objects of pandas that is called with data."""
-
     def handler(load: Load, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         if set(kwargs) - set(keywords):
             raise UntrustedError(f"{name} is read with other arguments")

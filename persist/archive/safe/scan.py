@@ -7,14 +7,12 @@ import builtins
 from collections.abc import Mapping
 from typing import Any
 
-from persist.archive.safe import numpy_values, pandas_values, scipy_values, stdlib
 from persist.archive.safe.parsing import Parser, parse
 from persist.archive.safe.table import Token, can_be_called, imported, is_known
 from persist.archive.safe.templates import Helper, find_helper
 
 __all__ = ["untrusted_in_source"]
 
-_TABLES = (numpy_values, pandas_values, scipy_values, stdlib)  # they fill the table of names
 # What the interpreter itself does for these.
 _STATEMENTS = frozenset(
     ["sys.modules", "builtins.setattr", "builtins.NameError", "builtins.__name__"]
@@ -87,7 +85,7 @@ class _Scan:
 
     def _use(self, token: Token, is_called: bool = False) -> None:
         path = token.path
-        if path[-1:] == ("__new__",) and not is_known(token.dotted):
+        if path[-1:] == ("__new__",) and not can_be_called(token.dotted):
             # The table has calls of classes, and few of their __new__.
             self._found.add(Token(token.module, path[:-1]).dotted)
             return
@@ -125,6 +123,8 @@ class _Scan:
                     self._use(token, is_called=True)
                     if token == _MAP and not _reads_numbers(node):
                         self._found.add(token.dotted)
+                    waiting += (*node.args, *node.keywords)
+                    continue
             waiting.extend(ast.iter_child_nodes(node))
 
     def _parts(self, nodes: Any, opening: str, env: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ class _Scan:
         if helper.body is None:
             token = self._token(node.args[0], env) if node.args else None
             if token is not None:
-                self._use(token.attribute("__new__"))
+                self._use(token.attribute("__new__"), is_called=True)
             return
         given: dict[str, Any] = dict.fromkeys(helper.parameters)
         given |= {name: self._token(node, env) for name, node in helper.defaults.items()}

@@ -94,7 +94,6 @@ def _check_tree(tree: Any, state: Any) -> None:
 
 
 def _check_predictor(predictor: Any, state: Any) -> None:
-    """Check the nodes of a tree of histogram gradient boosting."""
     nodes = state["nodes"]
     count = len(nodes)
     inner = nodes[~nodes["is_leaf"].astype(bool)]

@@ -39,7 +39,7 @@ from persist.errors import UntrustedError
 __all__ = ["make_slice"]
 
 _SIZED = (list, tuple, dict, set, frozenset, range, str, bytes, bytearray, collections.deque)
-_ITERATORS = (*ITERATORS, type(iter({})), type(iter(set())), type(reversed([])))
+_ITERATORS = (*ITERATORS, type(iter({})), type(iter(set())), type(reversed([])), reversed)
 _KEYED = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
 _MAX_PATTERN = 100_000
 _MAX_NUMBER_BITS = 1 << 17

@@ -247,8 +247,9 @@ def settable(name: object) -> str:
 
 
 def is_known(dotted: str) -> bool:
-    """Return True if a name needs no trust."""
-    return dotted in ENTRIES or is_ufunc(dotted)
+    """Return True if a name needs no trust to be part of what is read."""
+    found = ENTRIES.get(dotted)
+    return (found is not None and found.is_value) or is_ufunc(dotted)
 
 
 def can_be_called(dotted: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 from pathlib import Path
 from typing import Any
@@ -305,7 +306,8 @@ def test_random_state_goes_on_with_the_same_numbers(source_: Any) -> None:
 
 def test_random_state_behind_numpy_random_is_itself() -> None:
     walk = Rebuild()
-    assert walk(numpy.random.normal).__self__ is numpy.random.rand.__self__
+    shared = numpy.random.rand.__self__  # type: ignore[attr-defined]
+    assert walk(shared) is shared
     assert walk.imports == {Import("numpy.random", "rand")}
 
 
@@ -400,3 +402,98 @@ def test_array_that_only_gives_views_of_its_own_class_comes_back() -> None:
     built = Rebuild()(array)
     assert type(built) is Opaque
     assert built.tolist() == [0.0, 1.0, 2.0]
+
+
+class Amount(numpy.float64):
+    """A number with a protocol of its own."""
+
+    unit: str
+
+    def __new__(cls, value: float, unit: str) -> Amount:
+        self = super().__new__(cls, value)
+        self.unit = unit
+        return self
+
+    def __reduce__(self) -> Any:
+        return Amount, (float(self), self.unit)
+
+
+class Registered(numpy.float32):
+    pass
+
+
+copyreg.pickle(Registered, lambda number: (Registered, (float(number),)))
+
+
+def test_scalar_with_a_protocol_of_its_own_comes_back_as_pickle_has_it() -> None:
+    for number in (Amount(1.5, "m"), Registered(2.5)):
+        for built in rebuilds(number):
+            assert type(built) is type(number)
+            assert built == number
+            assert vars(built) == vars(number)
+
+
+class Source(numpy.random.PCG64):
+    pass
+
+
+class Draws(numpy.random.Generator):
+    pass
+
+
+class OlderDraws(numpy.random.RandomState):
+    pass
+
+
+class Seeded(numpy.random.Generator):
+    def __init__(self, seed: int) -> None:
+        super().__init__(numpy.random.PCG64(seed))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Draws(Source(3)), lambda: OlderDraws(3), lambda: OlderDraws(Source(3))]
+)
+def test_generators_of_subclasses_keep_their_class(make: Any) -> None:
+    generator = make()
+    generator.standard_normal(3)
+    generator.tag = ["t"]
+    for built in rebuilds(generator):
+        assert type(built) is type(generator)
+        assert built.tag == ["t"]
+        assert type(built._bit_generator) is type(generator._bit_generator)
+        wanted = make()
+        wanted.standard_normal(3)
+        assert built.standard_normal(5).tolist() == wanted.standard_normal(5).tolist()
+
+
+def test_a_generator_that_would_come_back_as_its_base_is_refused() -> None:
+    with pytest.raises(UnsupportedObjectError, match=r"Seeded is derived from numpy\.random\.Gene"):
+        reduce(Seeded(3))
+
+
+def test_a_function_of_the_shared_generator_goes_by_its_name() -> None:
+    assert reduce(numpy.random.normal) == Import("numpy.random", "normal")
+
+
+class Five(numpy.float64):
+    def __float__(self) -> float:
+        return 5.0
+
+
+class Silent(numpy.str_):
+    def __str__(self) -> str:
+        return ""
+
+
+class Empty(numpy.bytes_):
+    def __bytes__(self) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize("scalar", [Five(1.5), Silent("a\0"), Empty(b"a\0")])
+def test_what_methods_of_a_scalar_say_changes_no_value(scalar: Any) -> None:
+    kind = type(scalar).__base__
+    for built in rebuilds(scalar):
+        assert type(built) is type(scalar)
+        assert kind.__eq__(built, scalar)
+        assert kind.__repr__(built) == kind.__repr__(scalar)

@@ -49,6 +49,14 @@ def test_labelled_array_reads_as_a_person_would_write_it() -> None:
     assert source(labelled()[0]).startswith("xarray.DataArray(Data([[0.0, 1.0], [2.0, 3.0]]")
 
 
+@pytest.mark.parametrize("name", [0, "", False])
+def test_a_labelled_array_is_written_with_a_name_that_is_false(name: Any) -> None:
+    xarray = pytest.importorskip("xarray")
+    array = xarray.DataArray([1, 2], dims="x", name=name)
+    assert source(array).startswith("xarray.DataArray(Data([1, 2]")
+    assert rebuild(array).name is name
+
+
 def test_encoding_of_labelled_arrays_is_kept() -> None:
     array = labelled()[0]
     array.encoding["scale_factor"] = 2

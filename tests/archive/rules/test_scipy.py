@@ -200,3 +200,30 @@ def test_stop_words_are_not_kept_by_address() -> None:
     assert "_stop_words_id" not in str(archive)
     found = restore(str(archive))["x"]
     assert (found.transform(["red"]) != vectorizer.transform(["red"])).nnz == 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: interpolate.CubicSpline([0.0, 1.0, 2.0], [0.0, 1.0, 4.0]),
+        lambda: interpolate.BSpline(numpy.arange(8.0), numpy.arange(4.0), 3),
+        lambda: interpolate.RegularGridInterpolator(([0.0, 1.0],), [2.0, 3.0]),
+        lambda: stats.multivariate_normal([0.0, 1.0]),
+    ],
+)
+def test_an_attribute_that_someone_gave_to_an_object_comes_back(make: Any) -> None:
+    obj = make()
+    obj.label = ["of the user"]
+    for built in rebuilds(obj):
+        assert type(built) is type(obj)
+        assert built.label == ["of the user"]
+
+
+@pytest.mark.parametrize("kind", ["PPoly", "BPoly"])
+def test_piecewise_polynomial_has_the_same_values(kind: str) -> None:
+    coefficients = numpy.array([[1.0, 2.0], [0.0, 1.0], [2.0, 3.0]])
+    polynomial = getattr(interpolate, kind)(coefficients, numpy.array([0.0, 1.0, 2.0]))
+    points = numpy.array([0.25, 0.5, 1.75])
+    for built in rebuilds(polynomial):
+        assert type(built) is type(polynomial)
+        assert built(points).tolist() == polynomial(points).tolist()

@@ -497,3 +497,93 @@ def test_what_methods_of_the_user_say_changes_nothing(scoped):
     assert found["a"].tolist() == [1, 2]
     assert str(found["p"]) == "/a/b"
     assert found["d"].x == 8
+
+
+class FirstYear(datetime.datetime):
+    year = property(lambda self: 1)  # type: ignore[assignment]
+
+
+class FirstMonth(datetime.date):
+    month = property(lambda self: 1)  # type: ignore[assignment]
+
+
+class Midnight(datetime.time):
+    hour = property(lambda self: 0)  # type: ignore[assignment]
+
+
+class Fortnight(datetime.timedelta):
+    days = property(lambda self: 14)  # type: ignore[assignment]
+
+
+class Nil(uuid.UUID):
+    def __str__(self) -> str:
+        return str(uuid.UUID(int=0))
+
+
+class Counting(functools.partial):  # type: ignore[type-arg]
+    func = property(lambda self: len)  # type: ignore[assignment]
+
+
+class Unbounded(collections.deque):  # type: ignore[type-arg]
+    maxlen = property(lambda self: None)  # type: ignore[assignment]
+
+
+class Labelled(enum.Flag):
+    A = 1
+    B = 2
+    value = property(lambda self: "one of many")  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+@pytest.mark.parametrize(
+    "obj",
+    [
+        FirstYear(2020, 5, 6, 7),
+        FirstMonth(2020, 5, 6),
+        Midnight(7, 8),
+        Fortnight(3, 4),
+        Nil(int=99),
+        # Before Python 3.11, enum itself asks for the value of a flag.
+        *([Labelled.A | Labelled.B] if sys.version_info >= (3, 11) else []),
+    ],
+    ids=lambda obj: type(obj).__name__,
+)
+def test_attributes_that_a_subclass_gives_another_meaning_change_no_value(obj, scoped):
+    archive = Archive(scoped=scoped)
+    archive.insert(x=obj)
+    found = restore(str(archive))["x"]
+    assert type(found) is type(obj)
+    assert found == obj == pickle.loads(pickle.dumps(obj))
+
+
+def test_properties_of_a_subclass_do_not_stand_for_what_it_was_made_with():
+    assert rebuild(Counting(int, "7"))() == 7
+    assert collections.deque.maxlen.__get__(rebuild(Unbounded([1, 2], 2))) == 2
+
+
+class Nowhere(datetime.tzinfo):
+    """A time zone that is false, as any object with a length may be."""
+
+    def utcoffset(self, moment: Any) -> datetime.timedelta:
+        return datetime.timedelta(hours=1)
+
+    def dst(self, moment: Any) -> None:
+        return None
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_a_time_zone_that_is_false_is_kept(scoped):
+    zone = Nowhere()
+    archive = Archive(scoped=scoped)
+    archive.insert(x=[datetime.datetime(2020, 1, 1, tzinfo=zone), datetime.time(1, tzinfo=zone)])
+    moment, clock = restore(str(archive))["x"]
+    assert type(moment.tzinfo) is Nowhere
+    assert clock.tzinfo is moment.tzinfo
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="typing has it since Python 3.13")
+def test_a_singleton_of_typing_that_names_no_module_is_imported_from_there():
+    assert rebuild(typing.NoDefault) is typing.NoDefault

@@ -107,6 +107,7 @@ OBJECTS = {
     "masked quantity table": masked_quantities,
     "indexed table": grouped,
     "column": lambda: astropy.table.Column([1, 2], name="a", unit="m", description="first"),
+    "column of no words": lambda: astropy.table.Column([1, 2], name="a", description=""),
     "masked quantity": lambda: astropy.utils.masked.Masked([1.0, 2.0] * units.m, [True, False]),
     "model": lambda: astropy.modeling.models.Gaussian1D(1.0, 0.5, stddev=2.0),
     "data": lambda: astropy.nddata.NDData(numpy.ones(2), unit="m", meta={"a": 1}),
