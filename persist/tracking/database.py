@@ -120,9 +120,7 @@ class Opened:
 
     def changing(self) -> contextlib.AbstractContextManager[Batch]:
         """Context manager that commits the changes of its block, or none if it fails."""
-        if self.is_closed:
-            raise StoreClosedError()
-        return self._shared.changing(self.timeout)
+        return self.database.changing(self.timeout)
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
