@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -12,17 +13,11 @@ from typing import Any
 import numpy
 
 from persist.tracking import prediction
+from persist.tracking.delimited import MISSING
 from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError
 from persist.tracking.optional import import_optional
 from persist.tracking.training.data import Data, is_frame
-from persist.tracking.training.reading import (
-    MISSING,
-    Form,
-    Table,
-    has_pandas,
-    is_column_of_comma_numbers,
-    read_table,
-)
+from persist.tracking.training.reading import Form, Table, is_column_of_comma_numbers, read_table
 
 __all__ = ["collected", "features_of", "load_data"]
 
@@ -429,7 +424,7 @@ def _resolved(wanted: Any, columns: Sequence[Any]) -> Any:
 
 def _handed(frame: Any) -> Any:
     """Return a table that was read as estimators get it, of pandas where that is installed."""
-    return frame.to_pandas() if has_pandas() else frame
+    return frame.to_pandas() if importlib.util.find_spec("pandas") else frame
 
 
 def _numbers(frame: Any) -> Array:
