@@ -338,6 +338,23 @@ def test_forms_of_steps():
     ]
 
 
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([{"class": "sklearn.linear_model.Ridge", "parms": {"alpha": 9}}], "the key 'parms'"),
+        ([{"_range_": [1, 5], "param": "alpha", "model": Ridge()}], "the key '_range_'"),
+        ([{"_or_": [StandardScaler(), None], "size": 2}, Ridge()], "the key 'size'"),
+        ([{"y_processing": MinMaxScaler(), "model": Ridge()}], "the key 'model'"),
+        ([{"model": Ridge()}, {"model": PLSRegression()}], "Step 2 comes after the model"),
+        ([{"model": Ridge()}, PCA(2), {"y_processing": None}], "Step 2 comes after the model"),
+        ([{"model": Ridge()}, {"y_processing": MinMaxScaler()}], "Step 2 comes after the model"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(steps, message):
+    with pytest.raises(ValueError, match=message):
+        make_plans(steps)
+
+
 def test_predictions_of_any_shape_are_shown_and_converted():
     one = PredictResult([1.0, 2.0], sample_indices=[5, 6], model_name="PLS")
     assert one.to_dataframe()["sample_index"].tolist() == [5, 6]
