@@ -49,7 +49,7 @@ def check_splitter(cv: Any) -> Any:
     if cv is None:
         return 5
     try:
-        splits = [(_rows(train), _rows(test)) for train, test in cv]
+        splits = [(_rows(train, None), _rows(test, None)) for train, test in cv]
     except (TypeError, ValueError) as error:
         raise PipelineError(
             f"cannot cross-validate with cv={cv!r:.80}: give a number of folds, a splitter with "
@@ -77,13 +77,14 @@ def folds_of(
     with a `random_state`, that of the user, the samples are shuffled by it. `seed` is for splitters
     that shuffle and have none.
     """
+    count = data.X.shape[0]
     if isinstance(cv, list):
-        count = data.X.shape[0]
-        for train, test in cv:
+        splits = [(_rows(train, count), _rows(test, count)) for train, test in cv]
+        for train, test in splits:
             if not len(train) or not len(test):
                 raise PipelineError("cannot use cv: a fold has no samples to train or validate on")
-        _check_rows(cv, data.name, count)
-        return cv
+        _check_rows(splits, data.name, count)
+        return splits
     selection = import_optional("sklearn.model_selection")
     if not _is_splitter(cv):
         kind = type(selection.check_cv(int(cv), data.y, classifier=is_classifier))
@@ -107,7 +108,13 @@ def folds_of(
     # scikit-learn's others warn that they do not look at groups.
     groups = data.groups if is_own or needs_groups(splitter) else None
     found = splitter.split(data.X, data.y, groups)
-    return [(_rows(train), _rows(test)) for train, test in found]
+    splits = [(_rows(train, count), _rows(test, count)) for train, test in found]
+    if not splits:
+        raise PipelineError(
+            f"cannot cross-validate {data.name}: {type(splitter).__name__} made no folds; give "
+            "another splitter"
+        )
+    return splits
 
 
 def _check_rows(splits: Sequence[tuple[Array, Array]], name: str, count: int) -> None:
@@ -185,13 +192,14 @@ def restricted(cv: Any, data: Data) -> Any:
     if isinstance(cv, list):
         places = {int(row): place for place, row in enumerate(data.rows)}
         count = cast("int", data.n_rows)
-        _check_rows(cv, data.name, count)
+        splits = [(_rows(train, count), _rows(test, count)) for train, test in cv]
+        _check_rows(splits, data.name, count)
         return [
             tuple(
                 numpy.array([places[int(r) % count] for r in part if int(r) % count in places], int)
                 for part in split
             )
-            for split in cv
+            for split in splits
         ]
     if hasattr(cv, "test_fold") and len(cv.test_fold) > len(data.rows):
         return type(cv)(numpy.asarray(cv.test_fold)[data.rows])
@@ -266,9 +274,17 @@ def _is_splitter(cv: Any) -> bool:
     return hasattr(cv, "split") and hasattr(cv, "get_n_splits") and not isinstance(cv, (str, type))
 
 
-def _rows(values: Any) -> Array:
+def _rows(values: Any, count: int | None) -> Array:
+    """Return rows as integers; a mask stays one for as long as the number of rows is unknown."""
     found = numpy.asarray(values)
     if found.dtype.kind == "b":
+        if count is None:
+            return found
+        if found.shape != (count,):
+            raise PipelineError(
+                f"cannot use cv: a mask has the shape {found.shape} for {count} samples; give one "
+                "value for each"
+            )
         return numpy.flatnonzero(found)
     if found.size and found.dtype.kind not in "iu":
         raise PipelineError("rows must be integers")
