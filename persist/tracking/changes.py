@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -236,6 +237,24 @@ class Batch:
                 self._apply()
         for name in self.old_files:
             self._files.remove(name)
+
+    @contextlib.contextmanager
+    def part(self) -> Iterator[None]:
+        """Context manager that drops the changes of its block, and no others, if that fails."""
+        self._take_back()
+        inserted = {name: {**rows} for name, rows in self.inserted.items()}
+        deleted = {name: {**keys} for name, keys in self.deleted.items()}
+        updated = {place: {**row} for place, row in self.updated.items()}
+        naturals, files, old_files = {**self._naturals}, [*self.new_files], [*self.old_files]
+        try:
+            yield
+        except BaseException:
+            self._take_back()
+            for name in self.new_files[len(files) :]:
+                self._files.remove(name)
+            self.inserted, self.deleted, self.updated = inserted, deleted, updated
+            self._naturals, self.new_files, self.old_files = naturals, files, old_files
+            raise
 
     def discard(self) -> None:
         """Drop the changes, and remove the files that belong to them."""
