@@ -385,4 +385,4 @@ class Records:
         values = {name: arguments[name] for name in names}
         ended = {"status": status, "completed_at": now(arguments[key])}
         with self.opened.changing() as changes:
-            changes.update(table, arguments[key], {**ended, **values})
+            changes.update(table, str(arguments[key]), {**ended, **values})
