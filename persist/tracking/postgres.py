@@ -71,8 +71,9 @@ Rows = list[tuple[Any, ...]]
 DIALECT = Dialect(
     like="LIKE ? ESCAPE ''",
     dataset_names="SELECT coalesce(entry->>'name', entry #>> '{}') AS name FROM "
-    "json_array_elements(CASE json_typeof(datasets) WHEN 'array' THEN datasets ELSE '[]' END) "
-    "AS entry",
+    # It looks at no JSON that has a NUL character, with which no text here can be compared.
+    "json_array_elements(CASE WHEN json_typeof(datasets) = 'array' AND "
+    "strpos(datasets::text, '\\u0000') = 0 THEN datasets ELSE '[]' END) AS entry",
     checksum="bit_xor(hashtextextended(t::text, 0))",
     rowid=None,
     has_star=False,
@@ -603,9 +604,4 @@ def _as_arrow(result: Any) -> Any:
         pa.array(values, types.get(column.type_code))
         for column, values in zip(description, columns, strict=True)
     ]
-    names: list[str] = []
-    for column in description:
-        # PostgreSQL calls each count(*) the same, and frames do not take that.
-        same = [column.name, *(f"{column.name}_{number}" for number in range(1, len(names) + 1))]
-        names.append(next(name for name in same if name not in names))
-    return pa.Table.from_arrays(arrays, names)
+    return pa.Table.from_arrays(arrays, [column.name for column in description])

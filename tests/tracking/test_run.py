@@ -1,6 +1,7 @@
 """Training sessions."""
 
 import json
+import os
 import sys
 
 import numpy
@@ -324,6 +325,18 @@ def test_a_model_is_exported_alone(workspace, tmp_path):
     with pytest.raises(ValueError, match="Predictions have no nothing"):
         result.filter(nothing=1)
     assert result.artifacts_path == result.store.workspace_path / "artifacts"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux")
+def test_a_run_begins_in_any_folder(tmp_path, monkeypatch):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    numpy.savetxt(folder / "d.csv", numpy.c_[X, Y], delimiter=",")
+    monkeypatch.chdir(folder)
+    result = run([Ridge()], folder / "d.csv", workspace_path=tmp_path / "w", cv=2)
+    found = result.store.provenance(result.run_id)
+    assert found["environment"]["folder"].endswith("caf\\udce9")
+    assert found["datasets"][0]["path"].endswith("caf\\udce9/d.csv")
 
 
 def test_forms_of_steps():

@@ -17,7 +17,7 @@ from persist.errors import PersistError, PortabilityWarning
 from persist.progress import Progress, reporter
 from persist.tracking import encodings
 from persist.tracking.delimited import MISSING
-from persist.tracking.environment import differences, environment, leave_run
+from persist.tracking.environment import differences, encodable, environment, leave_run
 from persist.tracking.errors import DataError, PipelineError, VersionWarning
 from persist.tracking.run_result import RunResult
 from persist.tracking.store import WorkspaceStore
@@ -318,7 +318,7 @@ def _source(store: WorkspaceStore, recipe: Mapping[str, Any]) -> dict[str, Any]:
 def _described(data: Data, digest: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": data.name}
     if data.path is not None:
-        found["path"] = data.path
+        found["path"] = encodable(data.path)
     found["n_samples"], found["n_features"] = data.X.shape
     found["n_test"] = 0 if data.X_test is None else int(data.X_test.shape[0])
     found["digest"] = f"sha256:{digest}"
