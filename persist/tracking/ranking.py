@@ -21,12 +21,14 @@ from persist.tracking.statements import (
     where_all,
 )
 
-__all__ = ["HIGHER_IS_BETTER", "Ranking", "higher_is_better"]
+__all__ = ["HIGHER_IS_BETTER", "SCORES", "Ranking", "higher_is_better"]
 
 _COLUMNS = frozenset(column.name for column in TABLES["predictions"].columns)
 _RANKED = ("val_score", "val_mean", "test_score", "train_score")
-_SCORES = ("val_score", "test_score", "train_score")
-_STATISTICS = tuple(f"{f}_{score}" for score in _SCORES for f in ("min", "max", "avg"))
+SCORES = ("val_score", "test_score", "train_score")
+"""The scores of a prediction."""
+
+_STATISTICS = tuple(f"{f}_{score}" for score in SCORES for f in ("min", "max", "avg"))
 _LARGE = "'1e150'::FLOAT8"
 
 HIGHER_IS_BETTER = frozenset(
@@ -119,7 +121,7 @@ class Ranking:
         where, values = where_all(['"partition" = ?', *tests]), [partition, *values]
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
-            if ascending is None and metric in _SCORES:
+            if ascending is None and metric in SCORES:
                 metrics = self._metrics(where, values)
                 higher = self._higher(metrics)
                 low_first = not higher

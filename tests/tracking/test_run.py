@@ -327,6 +327,22 @@ def test_a_model_is_exported_alone(workspace, tmp_path):
     assert result.artifacts_path == result.store.workspace_path / "artifacts"
 
 
+def test_models_and_folds_are_asked_for_in_any_form(workspace, tmp_path):
+    result = run([Ridge()], (X, Y), cv=2, verbose=0)
+    assert result.export_model(tmp_path / "a", format="pickle").name == "a.pkl"
+    assert result.export_model(tmp_path / "a", format="archive").name == "a.py"
+    with pytest.raises(ValueError, match="cannot export a model as 'onnx'"):
+        result.export_model(tmp_path / "a", format="onnx")
+    assert result.filter(fold_id=0) == result.filter(fold_id="0") != []
+    assert len(result.top(1, folds=True, by="test_score", ascending=False)) == 0
+    for options, message in (
+        ({"by": "val_mean"}, "Invalid score column"),
+        ({"n": -1}, "n must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            result.top(**options, folds=True)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux")
 def test_a_run_begins_in_any_folder(tmp_path, monkeypatch):
     folder = tmp_path / os.fsdecode(b"caf\xe9")
