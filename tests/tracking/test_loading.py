@@ -267,6 +267,25 @@ def test_options_of_another_form_are_refused(tmp_path, option, reason):
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize(
+    ("header", "targets"), [("", "1\n2\n3\n4\n"), ("", "y\n1\n2\n"), ("a;b\n", "y\n1\n2\n")]
+)
+def test_a_row_that_is_missing_in_one_file_is_told(tmp_path, header, targets):
+    (tmp_path / "Xcal.csv").write_text(f"{header}0.1;0.5\n0.3;0.4\n0.5;0.7\n")
+    (tmp_path / "Ycal.csv").write_text(targets)
+    with pytest.raises(DataError, match="y must have 3 rows, as X has"):
+        load_data(tmp_path)
+
+
+@pytest.mark.parametrize("character", "\x0b\x0c\x1c\x85\u2028")
+def test_only_line_feeds_end_lines(tmp_path, character):
+    path = tmp_path / "d.csv"
+    path.write_text(f"name,x,y\na{character}b,1,2\nc,3,5\nd,2,4\n", encoding="utf-8")
+    [data] = load_data(path)
+    assert data.X["name"].to_list() == [f"a{character}b", "c", "d"]
+    assert data.y.tolist() == [2, 5, 4]
+
+
 @pytest.mark.parametrize("header", ["a;b;a;y", "a;b; a;y", "1100;1102;1100;y", ";;b;y"])
 def test_files_in_which_two_columns_have_one_name_are_refused(tmp_path, header):
     path = tmp_path / "data.csv"

@@ -311,12 +311,15 @@ class _Loader:
         table = read_table(path, form)
         if features is None or table.was_header_given:
             return table
-        if table.frame.height == features.frame.height:
-            return table
         is_other = not table.form.header
-        if table.frame.height + (-1 if is_other else 1) == features.frame.height:
-            return read_table(path, replace(form, header=is_other))
-        return table
+        if table.frame.height + (-1 if is_other else 1) != features.frame.height:
+            return table
+        other = read_table(path, replace(form, header=is_other))
+        # A number is a name where the features have names, and text above numbers is one always:
+        # otherwise a row is missing in one of the files.
+        types = [[kind.is_numeric() for kind in one.frame.dtypes] for one in (table, other)]
+        is_likely = features.form.header if is_other else types[0] == types[1]
+        return other if is_likely else table
 
     def _chosen_target(self, frame: Any) -> Any:
         return frame if self.target is None else frame[self._targets_among(list(frame.columns))]
