@@ -277,6 +277,33 @@ def test_a_row_that_is_missing_in_one_file_is_told(tmp_path, header, targets):
         load_data(tmp_path)
 
 
+@pytest.mark.parametrize("head", [None, "", "id"])
+def test_samples_of_two_files_are_paired_by_their_names(tmp_path, head):
+    heads = ["", ""] if head is None else [f"{head};a;b\n", f"{head};y\n"]
+    (tmp_path / "Xcal.csv").write_text(f"{heads[0]}s1;0.1;0.5\ns2;0.3;0.4\ns3;0.5;0.7\n")
+    options = {"index": "id"} if head == "id" else {}
+    for order in ((1, 2, 3), (3, 1, 2), (1, 2, 4)):
+        rows = "".join(f"s{number};{10 * number}\n" for number in order)
+        (tmp_path / "Ycal.csv").write_text(heads[1] + rows)
+        if order == (1, 2, 3):
+            [data] = load_data(tmp_path, **options)
+            assert data.y.tolist() == [10, 20, 30]
+            assert list(data.ids) == ["s1", "s2", "s3"]
+            continue
+        with pytest.raises(DataError, match="sort the rows alike"):
+            load_data(tmp_path, **options)
+
+
+def test_an_index_that_pandas_has_written_is_no_feature(tmp_path):
+    frame = pandas.DataFrame(X[:9], columns=list("abcdef"), index=range(1, 10))
+    frame.to_csv(tmp_path / "Xcal.csv")
+    pandas.Series(Y[:9], frame.index, name="y").to_csv(tmp_path / "Ycal.csv")
+    [data] = load_data(tmp_path)
+    assert data.feature_names == list("abcdef")
+    numpy.testing.assert_array_equal(data.y, Y[:9])
+    assert list(data.ids) == list(range(1, 10))
+
+
 @pytest.mark.parametrize("character", "\x0b\x0c\x1c\x85\u2028")
 def test_only_line_feeds_end_lines(tmp_path, character):
     path = tmp_path / "d.csv"

@@ -284,10 +284,20 @@ class _Loader:
         for part, path in files.items():
             if path is not None:
                 tables_of[part] = self._read_part(path, part, tables_of)
-        frames = {part: _without_sample_names(table.frame) for part, table in tables_of.items()}
+        frames = {part: self._without_index(table.frame, part) for part, table in tables_of.items()}
+        for part, target in (("X", "y"), ("X_test", "y_test")):
+            names = [frames[one][1] for one in (part, target) if one in frames]
+            has_names = len(names) == 2 and all(one is not None for one in names)
+            # Of another length, they are refused as such.
+            if has_names and len(names[0]) == len(names[1]) and any(names[0] != names[1]):
+                raise DataError(
+                    f"cannot pair {files[part]} and {files[target]}: their samples have other "
+                    "names, or the same in another order; sort the rows alike, or leave the names "
+                    "out of one file"
+                )
         is_named = bool(tables_of["X"].form.header)
         ids = frames["X"][1]
-        return self.from_parts(
+        return replace(self, index=None).from_parts(
             folder.name,
             _handed(frames["X"][0]),
             self._chosen_target(frames["y"][0]),
@@ -297,6 +307,13 @@ class _Loader:
             ids=ids,
             is_named=is_named,
         )
+
+    def _without_index(self, frame: Any, part: str) -> tuple[Any, Array]:
+        """Return a table of a folder without the names of its samples, and these."""
+        if self.index is None or (part != "X" and self.index not in frame.columns):
+            return _without_sample_names(frame)
+        name = _resolved(self.index, frame.columns)
+        return frame.drop(name), frame[name].to_numpy()
 
     def _read_part(self, path: Path, part: str, known: Mapping[str, Table]) -> Table:
         """Read a file of a folder; the features tell what is open of the targets."""
@@ -442,15 +459,15 @@ def _numbers(frame: Any) -> Array:
 
 
 def _without_sample_names(frame: Any) -> tuple[Any, Array]:
-    """Return a table without a first column of names, each of another sample, and these."""
+    """Return a table without a first column of names, each of another sample, and these.
+
+    A column without a name is one in any case, as pandas writes its index.
+    """
     polars = import_optional("polars")
     types = list(frame.schema.values())
     names = frame[frame.columns[0]]
-    is_named = len(types) > 1 and types[0] == polars.String
-    if is_named and all(kind.is_numeric() for kind in types[1:]):
-        is_named = names.n_unique() == frame.height
-    elif names.name:
-        is_named = False
+    is_text = types[0] == polars.String and all(kind.is_numeric() for kind in types[1:])
+    is_named = len(types) > 1 and (not names.name or (is_text and names.n_unique() == frame.height))
     return (frame.drop(names.name), names.to_numpy()) if is_named else (frame, None)
 
 
