@@ -283,15 +283,16 @@ def test_samples_of_two_files_are_paired_by_their_names(tmp_path, head):
     (tmp_path / "Xcal.csv").write_text(f"{heads[0]}s1;0.1;0.5\ns2;0.3;0.4\ns3;0.5;0.7\n")
     options = {"index": "id"} if head == "id" else {}
     for order in ((1, 2, 3), (3, 1, 2), (1, 2, 4)):
-        rows = "".join(f"s{number};{10 * number}\n" for number in order)
-        (tmp_path / "Ycal.csv").write_text(heads[1] + rows)
-        if order == (1, 2, 3):
-            [data] = load_data(tmp_path, **options)
-            assert data.y.tolist() == [10, 20, 30]
-            assert list(data.ids) == ["s1", "s2", "s3"]
-            continue
-        with pytest.raises(DataError, match="sort the rows alike"):
-            load_data(tmp_path, **options)
+        for targets in ([10, 20, 30], ["low", "high", "low"]):
+            rows = "".join(f"s{n};{y}\n" for n, y in zip(order, targets, strict=True))
+            (tmp_path / "Ycal.csv").write_text(heads[1] + rows)
+            if order == (1, 2, 3):
+                [data] = load_data(tmp_path, **options)
+                assert data.y.tolist() == targets
+                assert list(data.ids) == ["s1", "s2", "s3"]
+            elif order == (3, 1, 2) or targets[0] == 10:
+                with pytest.raises(DataError, match="sort the rows alike"):
+                    load_data(tmp_path, **options)
 
 
 def test_an_index_that_pandas_has_written_is_no_feature(tmp_path):

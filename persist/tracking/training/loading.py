@@ -284,7 +284,10 @@ class _Loader:
         for part, path in files.items():
             if path is not None:
                 tables_of[part] = self._read_part(path, part, tables_of)
-        frames = {part: self._without_index(table.frame, part) for part, table in tables_of.items()}
+        frames: dict[str, tuple[Any, Array]] = {}
+        for part, table in tables_of.items():
+            _, known = frames.get({"y": "X", "y_test": "X_test"}.get(part, ""), (None, None))
+            frames[part] = self._without_index(table.frame, part, known)
         for part, target in (("X", "y"), ("X_test", "y_test")):
             names = [frames[one][1] for one in (part, target) if one in frames]
             has_names = len(names) == 2 and all(one is not None for one in names)
@@ -308,11 +311,16 @@ class _Loader:
             is_named=is_named,
         )
 
-    def _without_index(self, frame: Any, part: str) -> tuple[Any, Array]:
-        """Return a table of a folder without the names of its samples, and these."""
-        if self.index is None or (part != "X" and self.index not in frame.columns):
+    def _without_index(self, frame: Any, part: str, known: Array | None) -> tuple[Any, Array]:
+        """Return a table of a folder without the names of its samples, and these.
+
+        The names of the features, if they are `known`, are names beside labels of text, too.
+        """
+        name = frame.columns[0]
+        if self.index is not None and (part == "X" or self.index in frame.columns):
+            name = _resolved(self.index, frame.columns)
+        elif known is None or frame.width < 2 or set(frame[name].to_list()) != set(known):
             return _without_sample_names(frame)
-        name = _resolved(self.index, frame.columns)
         return frame.drop(name), frame[name].to_numpy()
 
     def _read_part(self, path: Path, part: str, known: Mapping[str, Table]) -> Table:
