@@ -230,6 +230,7 @@ def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
         ([Ridge()], (X, Y), {"random_state": "a"}, "random_state='a'"),
         ([Ridge()], (X, Y), {"random_state": 2**32}, "an integer from 0"),
         ([Ridge()], (X, Y), {"artifact_format": "zip"}, "artifact_format='zip'"),
+        ([Ridge()], (X, Y), {"refit": "no"}, "refit='no': give True or False"),
     ],
 )
 def test_what_cannot_be_trained_is_told_before_anything_is_recorded(

@@ -146,6 +146,8 @@ def run(
             f"cannot seed a run with random_state={random_state!r:.80}: give None or an integer "
             "from 0 to 2**32 - 1"
         )
+    if refit not in (True, False):
+        raise PipelineError(f"cannot train with refit={refit!r:.80}: give True or False")
     if artifact_format not in encodings.OBJECT_FORMATS:
         raise PipelineError(
             f"cannot store models by artifact_format={artifact_format!r:.80}: give one of "
