@@ -75,16 +75,13 @@ def folds_of(
 
     A number of folds means what it means for scikit-learn, of whole groups if there are groups;
     with a `random_state`, that of the user, the samples are shuffled by it. `seed` is for splitters
-    that shuffle and have none.
+    that shuffle and have none. A list is one that `restricted` has returned.
     """
-    count = data.X.shape[0]
     if isinstance(cv, list):
-        splits = [(_rows(train, count), _rows(test, count)) for train, test in cv]
-        for train, test in splits:
+        for train, test in cv:
             if not len(train) or not len(test):
                 raise PipelineError("cannot use cv: a fold has no samples to train or validate on")
-        _check_rows(splits, data.name, count)
-        return splits
+        return cv
     selection = import_optional("sklearn.model_selection")
     if not _is_splitter(cv):
         kind = type(selection.check_cv(int(cv), data.y, classifier=is_classifier))
@@ -107,7 +104,7 @@ def folds_of(
     is_own = not type(splitter).__module__.startswith("sklearn.")
     # scikit-learn's others warn that they do not look at groups.
     groups = data.groups if is_own or needs_groups(splitter) else None
-    found = splitter.split(data.X, data.y, groups)
+    found, count = splitter.split(data.X, data.y, groups), data.X.shape[0]
     splits = [(_rows(train, count), _rows(test, count)) for train, test in found]
     if not splits:
         raise PipelineError(
@@ -115,14 +112,6 @@ def folds_of(
             "another splitter"
         )
     return splits
-
-
-def _check_rows(splits: Sequence[tuple[Array, Array]], name: str, count: int) -> None:
-    rows = numpy.concatenate([part for split in splits for part in split])
-    if len(rows) and (rows.max() >= count or rows.min() < -count):
-        raise PipelineError(
-            f"cannot use cv: it has rows that {name} does not have, which has {count}"
-        )
 
 
 def _check_group_count(data: Data, count: int) -> None:
@@ -162,7 +151,7 @@ def with_test(
         train, chosen = _chosen(data, cast("float", test), cvs, is_classifier, shuffles, seed)
     else:
         splits = test if _is_splitter(test) else _test_rows(test)
-        train, chosen = folds_of(splits, data, is_classifier, None, seed)[0]
+        train, chosen = folds_of(restricted(splits, data), data, is_classifier, None, seed)[0]
     return data.held_out(train, chosen)
 
 
@@ -193,7 +182,11 @@ def restricted(cv: Any, data: Data) -> Any:
         places = {int(row): place for place, row in enumerate(data.rows)}
         count = cast("int", data.n_rows)
         splits = [(_rows(train, count), _rows(test, count)) for train, test in cv]
-        _check_rows(splits, data.name, count)
+        rows = numpy.concatenate([part for split in splits for part in split])
+        if len(rows) and (rows.max() >= count or rows.min() < -count):
+            raise PipelineError(
+                f"cannot use cv: it has rows that {data.name} does not have, which has {count}"
+            )
         return [
             tuple(
                 numpy.array([places[int(r) % count] for r in part if int(r) % count in places], int)
