@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from persist.errors import DamagedError, MissingExtraError
-from persist.files import temporary_beside
+from persist.files import open_regular, temporary_beside
 from persist.files.digest import digest_pieces
 from persist.tracking.encodings import EXTENSIONS
 from persist.tracking.errors import ArgumentError, DataNotFoundError, StoreError
@@ -166,7 +166,10 @@ class LocalArtifactFiles(ArtifactFiles):
             file.writelines(pieces)
 
     def _read(self, name: str) -> bytes:
-        return self.path(name).read_bytes()
+        # A stranger's workspace may have a pipe there, at which reading would wait for ever.
+        with open_regular(self.path(name), follow=True) as file:
+            data: bytes = file.read()
+        return data
 
     def _remove(self, name: str) -> None:
         path = self.path(name)

@@ -12,7 +12,6 @@ from persist.errors import PortabilityWarning
 from persist.files.digest import digest_pieces
 from persist.tracking import encodings
 from persist.tracking.artifact_files import name_of
-from persist.tracking.changes import Batch
 from persist.tracking.database import Opened
 from persist.tracking.errors import RecordNotFoundError
 from persist.tracking.statements import Statement, select
@@ -106,14 +105,17 @@ class Artifacts:
         with self.opened.changing() as changes:
             if not changes.has("artifacts", artifact_id):
                 row = {
+                    "artifact_id": artifact_id,
                     "artifact_path": path,
                     "content_hash": content_hash,
                     "operator_class": operator_class,
                     "artifact_type": artifact_type,
                     "format": format,
                     "size_bytes": size_bytes,
+                    "ref_count": 1,
+                    "created_at": now(artifact_id),
                 }
-                _insert(changes, artifact_id, row, is_new=False)
+                changes.insert("artifacts", row)
         return artifact_id
 
     def load_artifact(self, artifact_id: str) -> Any:
@@ -200,16 +202,20 @@ class Artifacts:
                 artifact_id, name, count = found
                 changes.update("artifacts", artifact_id, {"ref_count": count + 1, **keys})
             else:
+                artifact_id = new_id()
                 row = {
+                    "artifact_id": artifact_id,
                     "artifact_path": name,
                     "content_hash": digest,
                     "operator_class": operator_class,
                     "artifact_type": artifact_type,
                     "format": format,
                     "size_bytes": size,
+                    "ref_count": 1,
+                    "created_at": now(artifact_id),
                     **keys,
                 }
-                artifact_id = _insert(changes, new_id(), row, is_new=True)
+                changes.insert("artifacts", row, is_new=True)
             # The file first: a row never refers to nothing.
             if files.write(name, pieces) and found is None and not files.is_shared:
                 changes.new_files.append(name)
@@ -229,11 +235,6 @@ class Artifacts:
         with self.opened.reading():
             path, digest, format = self._artifact(artifact_id)
             return self.opened.files.read(path, digest), format
-
-
-def _insert(changes: Batch, key: str, row: dict[str, Any], is_new: bool) -> str:
-    known = {"artifact_id": key, "ref_count": 1, "created_at": now(key)}
-    return changes.insert("artifacts", {**known, **row}, is_new=is_new)
 
 
 def _cache_keys(chain: str | None, data: str | None, dataset: str | None) -> dict[str, str | None]:

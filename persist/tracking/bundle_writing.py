@@ -38,18 +38,15 @@ class Part(NamedTuple):
     format: str
 
 
-def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part], about: Any) -> None:
-    """Write a bundle, which replaces a file that is there.
-
-    The chain is as it was recorded; `about` has further keys for the manifest.
-    """
+def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part]) -> None:
+    """Write a bundle of a chain, as it was recorded, which replaces a file that is there."""
     shift = _shift(chain)
     members = dict(_artifact_members(parts, shift))
     content = {name: data for name, (_, data) in members.items()}
     content["chain.json"] = _json(_chain_document(chain, parts, members, shift))
     content["pipeline.json"] = _json(_pipeline_document(chain, shift))
     digests = {name: digest_pieces([data]).sha256 for name, data in content.items()}
-    manifest = {**_manifest(chain, parts, shift), **about, DIGESTS: digests}
+    manifest = {**_manifest(chain, parts, shift), DIGESTS: digests}
     # Signed as it will be read.
     manifest = json.loads(json.dumps(manifest, default=str))
     signature = sign(manifest, digests)

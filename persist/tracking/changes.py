@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -164,30 +165,20 @@ class Batch:
 
         The same bytes are one artifact as a file, and another as an object.
         """
-        content = (digest, format == FILE)
-        key = self._contents.get(content)
-        if key is None:
-            digests = [digest, f"sha256:{digest}"]
-            found = self._connection.rows(
-                select("artifacts", ["artifact_id", "format"], {"content_hash": digests})
-            )
-            keys = [
-                key
-                for key, known in found
-                if key not in self.deleted["artifacts"] and (known == FILE) == (format == FILE)
-            ]
-            if not keys:
-                return None
-            key = self._contents[content] = keys[0]
-        row = self.inserted["artifacts"].get(key)
+        key = self._contents.get((digest, format == FILE))
+        row = None if key is None else self.inserted["artifacts"].get(key)
         if row is not None:
             known = dict(zip(_PLACES["artifacts"], row, strict=True))
-        else:
-            [known] = self._connection.records(
-                select("artifacts", ["artifact_path", "ref_count"], {"artifact_id": key})
-            )
-            known.update(self.updated.get(("artifacts", key), {}))
-        return KnownArtifact(key, known["artifact_path"], known["ref_count"] or 0)
+            return KnownArtifact(row[0], known["artifact_path"], known["ref_count"] or 0)
+        columns = ["artifact_id", "format", "artifact_path", "ref_count"]
+        digests = [digest, f"sha256:{digest}"]
+        for key, known_format, path, count in self._connection.rows(
+            select("artifacts", columns, {"content_hash": digests})
+        ):
+            if key not in self.deleted["artifacts"] and (known_format == FILE) == (format == FILE):
+                updated = self.updated.get(("artifacts", key), {})
+                return KnownArtifact(key, path, updated.get("ref_count", count) or 0)
+        return None
 
     def show(self) -> None:
         """Apply the changes in a transaction that stays open, for queries of the batch.
@@ -246,6 +237,24 @@ class Batch:
                 self._apply()
         for name in self.old_files:
             self._files.remove(name)
+
+    @contextlib.contextmanager
+    def part(self) -> Iterator[None]:
+        """Context manager that drops the changes of its block, and no others, if that fails."""
+        self._take_back()
+        inserted = {name: {**rows} for name, rows in self.inserted.items()}
+        deleted = {name: {**keys} for name, keys in self.deleted.items()}
+        updated = {place: {**row} for place, row in self.updated.items()}
+        naturals, files, old_files = {**self._naturals}, [*self.new_files], [*self.old_files]
+        try:
+            yield
+        except BaseException:
+            self._take_back()
+            for name in self.new_files[len(files) :]:
+                self._files.remove(name)
+            self.inserted, self.deleted, self.updated = inserted, deleted, updated
+            self._naturals, self.new_files, self.old_files = naturals, files, old_files
+            raise
 
     def discard(self) -> None:
         """Drop the changes, and remove the files that belong to them."""

@@ -14,7 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+import numpy
+
 from persist.files import identity_of
+from persist.names import is_encodable
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
 from persist.tracking.changes import Batch, finish_pending, has_pending
 from persist.tracking.engine import Connection, connect
@@ -85,6 +88,11 @@ class Opened:
                 "that folder; leave out artifacts and storage_options"
             )
         else:
+            if not is_encodable(self.location):
+                raise ArgumentError(
+                    f"cannot open a store in {self.location!r}: DuckDB takes no path that UTF-8 "
+                    "cannot encode; choose another folder"
+                )
             self.path = Path(self.location)
             folder = self.path / "artifacts"
             with contextlib.suppress(PermissionError):
@@ -120,9 +128,7 @@ class Opened:
 
     def changing(self) -> contextlib.AbstractContextManager[Batch]:
         """Context manager that commits the changes of its block, or none if it fails."""
-        if self.is_closed:
-            raise StoreClosedError()
-        return self._shared.changing(self.timeout)
+        return self.database.changing(self.timeout)
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
@@ -142,8 +148,15 @@ class Opened:
     def query(self, text: str, values: Sequence[Any], engine: str | None) -> Any:
         """Return the rows of one SELECT statement of a user; see `Connection.query`."""
         chosen = self.engine if engine is None else _check_engine(engine)
+        plain = [one.item() if isinstance(one, numpy.generic) else one for one in values]
         with self.database.reading_only(self.timeout) as (connection, can_write):
-            return _as_frame(connection.query(text, values, can_write=can_write), chosen)
+            table = connection.query(text, plain, can_write=can_write)
+        # Frames do not take two columns of one name, as those of joined tables have.
+        names: list[str] = []
+        for name in table.column_names:
+            same = [name, *(f"{name}_{number}" for number in range(1, len(names) + 1))]
+            names.append(next(one for one in same if one not in names))
+        return _as_frame(table.rename_columns(names), chosen)
 
 
 class Database(abc.ABC):

@@ -38,7 +38,8 @@ def decoded(data: Any) -> Any:
         text = data.decode("cp1252", "replace")
     if "\0" in text:
         raise ValueError("it is not a text file")
-    lines = [line for line in text.splitlines() if line.strip()]
+    # Not by splitlines, for which more characters end a line that may stand in a cell.
+    lines = [line for line in re.split("\r\n?|\n", text) if line.strip()]
     if lines and re.fullmatch('"?sep=."?', lines[0]):
         # As Excel takes it, for itself.
         del lines[0]

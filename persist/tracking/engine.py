@@ -205,10 +205,9 @@ class Connection(Transactional):
         if "." in table:
             self._create(table)
         self._raw.register(_INCOMING, _arrow_table(table, rows))
-        try:
-            self._execute(f"INSERT {conflict} INTO {table} BY NAME SELECT * FROM {_INCOMING}")
-        finally:
-            self._raw.unregister(_INCOMING)
+        self._execute(f"INSERT {conflict} INTO {table} BY NAME SELECT * FROM {_INCOMING}")
+        # A failure has ended the transaction, in which this would fail for another reason.
+        self._raw.unregister(_INCOMING)
 
     def has_table(self, name: str) -> bool:
         """Return True if a table of persist's own was created."""

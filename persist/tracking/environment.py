@@ -16,6 +16,7 @@ from persist.urls import without_password
 
 __all__ = [
     "differences",
+    "encodable",
     "environment",
     "has_left",
     "is_dead",
@@ -44,11 +45,22 @@ def environment(modules: Iterable[str] = ()) -> dict[str, Any]:
         "persist": __version__,
         "packages": _packages({*_ALWAYS, *(name.partition(".")[0] for name in modules)}),
         "git": None if tree is None else {"commit": tree.commit, "clean": tree.clean},
-        "script": script,
-        "command_line": [without_password(word) for word in sys.argv],
-        "folder": os.getcwd(),
+        "script": None if script is None else encodable(script),
+        "command_line": [encodable(without_password(word)) for word in sys.argv],
+        "folder": encodable(os.getcwd()),
         "time": datetime.now(timezone.utc).isoformat(),
     }
+
+
+def encodable(text: str) -> str:
+    r"""Return text with an escape for each byte of a path that is not UTF-8.
+
+    Examples
+    --------
+    >>> encodable("r\udce9sultats")
+    'r\\udce9sultats'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def differences(

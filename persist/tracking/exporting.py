@@ -165,7 +165,7 @@ class Exports:
             }
         if format == "n4a":
             path = _prepared(output_path, ".n4a")
-            write_bundle(str(path), chain, parts, {})
+            write_bundle(str(path), chain, parts)
         elif format == "n4a.py":
             path = _prepared(output_path, ".n4a.py")
             write_script(str(path), path.name, fitted, about)

@@ -22,8 +22,8 @@ __all__ = [
     "StepKind",
     "artifact_ids",
     "feature_names",
-    "file_artifacts",
     "fold_models",
+    "run_artifacts",
     "step_artifacts",
     "step_kind",
     "wrapped_model",
@@ -186,16 +186,17 @@ def artifact_ids(chain: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def file_artifacts(files: str | None) -> list[str]:
-    """Return the artifact of each file of a run, from ``artifacts`` of its configuration.
+def run_artifacts(config: str | None) -> list[str]:
+    """Return the ids of the artifacts that a run refers to, from its configuration as JSON.
 
-    What other programs keep under that name, and is not an object of JSON, refers to nothing.
+    They are its source, and its files by their names. What other programs keep under these keys
+    refers to nothing.
     """
-    try:
-        found = json.loads(files or "null")
-    except ValueError:
-        return []
-    return [key for key in found.values() if isinstance(key, str)] if type(found) is dict else []
+    found = _decoded(config)
+    found = found if isinstance(found, dict) else {}
+    files = found.get("artifacts")
+    keys = [found.get("source"), *(files.values() if isinstance(files, dict) else ())]
+    return [key for key in keys if isinstance(key, str)]
 
 
 def fold_models(chain: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import shutil
 import unicodedata
@@ -221,7 +222,13 @@ class PipelineLibrary:
         metrics: Any = {}
         manifest = folder / "manifest.yaml"
         if extract_metrics and manifest.is_file():
-            content = import_optional("yaml").safe_load(manifest.read_text(encoding="utf-8"))
+            yaml = import_optional("yaml")
+            try:
+                content = yaml.safe_load(manifest.read_bytes())
+            except yaml.YAMLError as error:
+                raise DamagedError(
+                    f"{manifest} is not YAML: {error}; repair it, or give extract_metrics=False"
+                ) from error
             metrics = content.get("metrics") if isinstance(content, dict) else None
         config = _read(folder / _CONFIG)
         known = metrics if isinstance(metrics, dict) else None
@@ -236,6 +243,8 @@ class PipelineLibrary:
             If there is something at the path.
         """
         target = Path(export_path)
+        if target.exists():
+            raise TakenError(f"cannot export to {target}: it exists; name a new folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(self._find(name, category), target)
         return target
@@ -348,11 +357,13 @@ def _tags(tags: Iterable[str] | str | None) -> list[str]:
 
 
 def _is_json(config: Any) -> bool:
-    """Return True if JSON holds a configuration as it is, tuples included."""
-    try:
-        return bool(json.loads(json.dumps(config)) == config)
-    except (TypeError, ValueError):
-        return False
+    """Return True if JSON holds a configuration as it is, and not as something that is equal."""
+    if type(config) is dict:
+        return all(type(key) is str for key in config) and all(map(_is_json, config.values()))
+    if type(config) is list:
+        return all(map(_is_json, config))
+    is_finite = type(config) is float and math.isfinite(config)
+    return config is None or is_finite or type(config) in (bool, int, str)
 
 
 def _read(path: Path) -> Any:

@@ -17,7 +17,7 @@ from persist.tracking.changes import Batch
 from persist.tracking.database import Opened
 from persist.tracking.environment import has_left
 from persist.tracking.errors import StoreError
-from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, file_artifacts, fold_models
+from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, fold_models, run_artifacts
 from persist.tracking.queries import Queries
 from persist.tracking.schema import ALL_TABLES, TABLES
 from persist.tracking.statements import Statement, select
@@ -94,6 +94,7 @@ class Maintenance:
         StoreError
             In a batch.
         """
+        run_id = str(run_id)
         with self._deleting() as changes:
             if not changes.has("runs", run_id):
                 return 0
@@ -122,6 +123,7 @@ class Maintenance:
         StoreError
             In a batch.
         """
+        prediction_id = str(prediction_id)
         with self._deleting() as changes:
             found = changes.has("predictions", prediction_id)
             changes.delete("prediction_arrays", [prediction_id])
@@ -298,14 +300,10 @@ class Maintenance:
         `stripped` chains refer to the folds that it names.
         """
         found: Counter[str] = Counter()
-        runs = Statement(
-            "SELECT config->>'source', config->>'artifacts' FROM runs "
-            "WHERE run_id IS DISTINCT FROM ?",
-            [run_id],
-        )
-        for source, files in self.opened.rows(runs):
-            found.update([source] if source is not None else ())
-            found.update(file_artifacts(files))
+        # Not by SQL: PostgreSQL looks at no JSON that has a NUL character anywhere.
+        for key, config in self.opened.rows(select("runs", ("run_id", "config"))):
+            if key != run_id:
+                found.update(run_artifacts(config))
         for values in self.opened.rows(select("chains", _REFERENCES)):
             chain = dict(zip(_REFERENCES, values, strict=True))
             if chain["chain_id"] in chains:

@@ -71,8 +71,9 @@ Rows = list[tuple[Any, ...]]
 DIALECT = Dialect(
     like="LIKE ? ESCAPE ''",
     dataset_names="SELECT coalesce(entry->>'name', entry #>> '{}') AS name FROM "
-    "json_array_elements(CASE json_typeof(datasets) WHEN 'array' THEN datasets ELSE '[]' END) "
-    "AS entry",
+    # It looks at no JSON that has a NUL character, with which no text here can be compared.
+    "json_array_elements(CASE WHEN json_typeof(datasets) = 'array' AND "
+    "strpos(datasets::text, '\\u0000') = 0 THEN datasets ELSE '[]' END) AS entry",
     checksum="bit_xor(hashtextextended(t::text, 0))",
     rowid=None,
     has_star=False,
@@ -306,27 +307,18 @@ class PostgresDatabase(Database):
             place = str(artifacts).rstrip("/") if is_url(artifacts) else os.path.abspath(artifacts)
         with cls._all_lock:
             found = cls._all.get(path)
-            if not isinstance(found, cls) or not found.admits(url.password):
-                found = cls(path, url)
-                cls._all[path] = found
+            if not isinstance(found, cls) or url.password not in (None, found._url.password):
+                found = cls._all[path] = cls(path, url)
             if place is not None:
-                found.keep_artifacts(place, storage_options)
+                known, _ = found._artifacts
+                if known not in (None, place):
+                    raise ArgumentError(
+                        f"cannot open {path} with artifacts in {without_password(place)}: this "
+                        f"process has it open with those in {without_password(str(known))}; close "
+                        "that store first"
+                    )
+                found._artifacts = (place, storage_options)
             return found
-
-    def admits(self, password: str | None) -> bool:
-        """Return True if no password is given, or that with which this database is open."""
-        return password in (None, self._url.password)
-
-    def keep_artifacts(self, place: str, storage_options: Mapping[str, Any] | None) -> None:
-        """Name the place of the artifacts, or raise ArgumentError if they are in another one."""
-        known, _ = self._artifacts
-        if known not in (None, place):
-            raise ArgumentError(
-                f"cannot open {self.path} with artifacts in {without_password(place)}: this "
-                f"process has it open with those in {without_password(str(known))}; close that "
-                "store first"
-            )
-        self._artifacts = (place, storage_options)
 
     def prepare(self, timeout: float) -> None:
         """Create the tables that are missing, and find the artifacts.
@@ -612,9 +604,4 @@ def _as_arrow(result: Any) -> Any:
         pa.array(values, types.get(column.type_code))
         for column, values in zip(description, columns, strict=True)
     ]
-    names: list[str] = []
-    for column in description:
-        # PostgreSQL calls each count(*) the same, and frames do not take that.
-        same = [column.name, *(f"{column.name}_{number}" for number in range(1, len(names) + 1))]
-        names.append(next(name for name in same if name not in names))
-    return pa.Table.from_arrays(arrays, names)
+    return pa.Table.from_arrays(arrays, [column.name for column in description])

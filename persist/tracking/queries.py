@@ -76,13 +76,13 @@ class Queries:
         """
         found = self._record("predictions", prediction_id)
         if found is not None and load_arrays:
-            arrays = self.load_arrays([prediction_id]).get(prediction_id)
+            arrays = self.get_prediction_arrays(prediction_id)
             found.update(dict.fromkeys((*_ARRAYS, *_MEANT)) if arrays is None else arrays)
         return found
 
     def get_prediction_arrays(self, prediction_id: str) -> Arrays | None:
         """Return the arrays of a prediction, as `load_arrays` does; None if it has none."""
-        return self.load_arrays([prediction_id]).get(prediction_id)
+        return self.load_arrays([prediction_id]).get(str(prediction_id))
 
     def load_arrays(self, prediction_ids: Iterable[str]) -> dict[str, Arrays]:
         """Return the arrays of many predictions, in one query.
@@ -364,9 +364,9 @@ class Queries:
             )
         key = TABLES[f"{kind}s"].key
         text = f"SELECT {key} FROM {kind}s WHERE starts_with({key}, ?) ORDER BY {key} LIMIT 2"
-        found = list(map(str, self.opened.column(Statement(text, [prefix]))))
-        if prefix in found:
-            return prefix
+        found = list(map(str, self.opened.column(Statement(text, [str(prefix)]))))
+        if str(prefix) in found:
+            return str(prefix)
         if len(found) != 1 or not prefix:
             reason = "more than one begins so; give more characters" if found else "not found"
             raise RecordNotFoundError(f"{kind.capitalize()} {prefix!r}: {reason}")
@@ -417,7 +417,7 @@ class Queries:
 
     def _record(self, table: str, key: str) -> dict[str, Any] | None:
         with self.opened.reading() as connection:
-            rows = connection.records(select(table, where={TABLES[table].key: key}))
+            rows = connection.records(select(table, where={TABLES[table].key: str(key)}))
         if not rows:
             return None
         [found] = rows

@@ -21,12 +21,14 @@ from persist.tracking.statements import (
     where_all,
 )
 
-__all__ = ["HIGHER_IS_BETTER", "Ranking", "higher_is_better"]
+__all__ = ["HIGHER_IS_BETTER", "SCORES", "Ranking", "higher_is_better"]
 
 _COLUMNS = frozenset(column.name for column in TABLES["predictions"].columns)
 _RANKED = ("val_score", "val_mean", "test_score", "train_score")
-_SCORES = ("val_score", "test_score", "train_score")
-_STATISTICS = tuple(f"{f}_{score}" for score in _SCORES for f in ("min", "max", "avg"))
+SCORES = ("val_score", "test_score", "train_score")
+"""The scores of a prediction."""
+
+_STATISTICS = tuple(f"{f}_{score}" for score in SCORES for f in ("min", "max", "avg"))
 _LARGE = "'1e150'::FLOAT8"
 
 HIGHER_IS_BETTER = frozenset(
@@ -119,7 +121,7 @@ class Ranking:
         where, values = where_all(['"partition" = ?', *tests]), [partition, *values]
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
-            if ascending is None and metric in _SCORES:
+            if ascending is None and metric in SCORES:
                 metrics = self._metrics(where, values)
                 higher = self._higher(metrics)
                 low_first = not higher
@@ -315,8 +317,7 @@ class Ranking:
             low_first = not self._higher([metric]) if ascending is None else ascending
             order = _directed(f'"{score_column}"', low_first, has_nan=True)
             order = f"{order}, chain_id, model_name"
-            statement = self._chain_scores(order, count, metric=metric, **filters)
-            return self.opened.frame(statement, engine)
+            return self._chain_scores(order, count, engine, metric=metric, **filters)
 
     def query_aggregated_predictions(
         self,
@@ -333,9 +334,10 @@ class Ranking:
 
         The rows have the numbers of folds and partitions, and the min, max and avg of the scores.
         """
-        statement = self._chain_scores(
+        return self._chain_scores(
             "pipeline_id, chain_id, model_name, metric",
             None,
+            engine,
             run_id=run_id,
             pipeline_id=pipeline_id,
             chain_id=chain_id,
@@ -343,12 +345,12 @@ class Ranking:
             model_class=model_class,
             metric=metric,
         )
-        return self.opened.frame(statement, engine)
 
     def _chain_scores(
         self,
         order: str,
         limit: int | None,
+        engine: str | None,
         *,
         metric: str | None,
         run_id: str | None = None,
@@ -356,8 +358,8 @@ class Ranking:
         chain_id: str | None = None,
         dataset_name: str | None = None,
         model_class: str | None = None,
-    ) -> Statement:
-        """Return a statement for rows of the view with a row for each chain."""
+    ) -> Frame:
+        """Return rows of the view with a row for each chain."""
         filters = {
             "run_id": run_id,
             "pipeline_id": pipeline_id,
@@ -368,7 +370,7 @@ class Ranking:
         }
         tests, values = matching(self.opened.dialect, filters, ("dataset_name", "model_class"))
         text = f"SELECT * FROM {VIEW}{where_all(tests)} ORDER BY {order}"
-        return page(text, values, limit, 0)
+        return self.opened.frame(page(text, values, limit, 0), engine)
 
     def define_metric(self, metric: str, *, greater_is_better: bool) -> None:
         """Record whether high values of a metric are good, for all rankings of this store.

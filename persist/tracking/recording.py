@@ -302,17 +302,14 @@ class Records:
         """
         # Not as a record: this is called for each of many predictions.
         values = locals()
-        del values["self"]
-        return self._put(values, values.pop("prediction_id"))
+        del values["self"], values["prediction_id"]
+        values["created_at"] = now(pipeline_id)
+        with self.opened.changing() as changes:
+            return changes.put_prediction(prediction_id, values, new_id())
 
     def add_prediction(self, record: PredictionRecord, prediction_id: str | None = None) -> str:
         """Record a prediction, and return its id; see `save_prediction`."""
-        return self._put({**vars(record)}, prediction_id)
-
-    def _put(self, values: dict[str, Any], prediction_id: str | None) -> str:
-        values["created_at"] = now(values["pipeline_id"])
-        with self.opened.changing() as changes:
-            return changes.put_prediction(prediction_id, values, new_id())
+        return self.save_prediction(**vars(record), prediction_id=prediction_id)
 
     def save_prediction_arrays(
         self,
@@ -388,4 +385,4 @@ class Records:
         values = {name: arguments[name] for name in names}
         ended = {"status": status, "completed_at": now(arguments[key])}
         with self.opened.changing() as changes:
-            changes.update(table, arguments[key], {**ended, **values})
+            changes.update(table, str(arguments[key]), {**ended, **values})

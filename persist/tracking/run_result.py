@@ -12,9 +12,11 @@ from typing import Any
 
 from persist.display import Row, View
 from persist.files import replace_file
-from persist.tracking.encodings import encode
+from persist.tracking.encodings import EXTENSIONS, encode
 from persist.tracking.errors import ArgumentError, PipelineError, RecordNotFoundError
 from persist.tracking.fitted import FittedChain, wrapped_model
+from persist.tracking.ranking import SCORES
+from persist.tracking.statements import check_count
 from persist.tracking.store import WorkspaceStore
 
 __all__ = ["RunResult"]
@@ -133,6 +135,10 @@ class RunResult:
         return sorted(entries, key=lambda entry: order.get(entry["dataset_name"], len(order)))
 
     def _top_folds(self, n: int, by: str, ascending: bool | None) -> list[dict[str, Any]]:
+        if by not in SCORES:
+            raise ArgumentError(
+                f"Invalid score column of folds: {by!r}; choose one of {', '.join(SCORES)}"
+            )
         found = [
             entry
             for entry in self.filter(partition="val")
@@ -147,10 +153,12 @@ class RunResult:
             value = entry[by]
             return is_high, math.isnan(value), -value if is_high else value
 
-        return sorted(found, key=rank)[:n]
+        return sorted(found, key=rank)[: check_count("n", n)]
 
     def filter(self, **values: Any) -> list[dict[str, Any]]:
         """Return the predictions with these values, such as ``partition="test"``.
+
+        Columns of text may be given as something else: a fold as its number.
 
         Raises
         ------
@@ -161,7 +169,14 @@ class RunResult:
         unknown = set(values) - set(entries[0]) if entries else set()
         if unknown:
             raise ArgumentError(f"Predictions have no {', '.join(sorted(unknown))}")
-        return [e for e in entries if all(e[name] == value for name, value in values.items())]
+        return [
+            entry
+            for entry in entries
+            if all(
+                entry[name] == (str(value) if isinstance(entry[name], str) else value)
+                for name, value in values.items()
+            )
+        ]
 
     def get_datasets(self) -> list[str]:
         """Return the names of the data sets."""
@@ -228,8 +243,14 @@ class RunResult:
         Raises
         ------
         ValueError
-            If the fold is unknown.
+            If the fold or the format is unknown.
         """
+        path = Path(output_path)
+        format = format or _FORMATS.get(path.suffix, "joblib")
+        if format not in EXTENSIONS:
+            raise ArgumentError(
+                f"cannot export a model as {format!r}: choose one of {', '.join(EXTENSIONS)}"
+            )
         chain = self.store.load_chain(self._chain(source, None, None))
         if fold is not None and not _named(chain.models, fold):
             entry = self.best if source is None else source
@@ -245,10 +266,9 @@ class RunResult:
                 )
             model = found[0]
         model = _bare(model, chain.model_class)
-        path = Path(output_path)
         if path.suffix not in _FORMATS:
-            path = path.with_name(path.name + ".joblib")
-        pieces = encode(model, format or _FORMATS.get(path.suffix, "joblib"))
+            path = path.with_name(f"{path.name}.{EXTENSIONS[format]}")
+        pieces = encode(model, format)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path, "wb") as file:
             file.writelines(pieces)

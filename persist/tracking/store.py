@@ -203,7 +203,8 @@ class WorkspaceStore:
         """Make all that the block records one commit: all of it, or nothing.
 
         Other processes wait until it ends, so train before it and record in it. What the block has
-        recorded can be queried in it.
+        recorded can be queried in it. A batch within another becomes part of its commit, or nothing
+        if it fails.
 
         Yields
         ------
@@ -215,7 +216,7 @@ class WorkspaceStore:
         LockTimeout
             If others do not finish in time.
         """
-        with self.opened.changing():
+        with self.opened.changing() as changes, changes.part():
             yield self
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from persist.names import is_encodable
 from persist.tracking.errors import ArgumentError, ArgumentTypeError, constraint_error
 from persist.tracking.schema import ALL_TABLES, Column
 
@@ -96,21 +97,33 @@ def _plain(value: Any) -> Any:
 _encode = json.JSONEncoder(default=_plain, allow_nan=False).encode
 
 
-def _to_json(value: Any) -> str:
-    """Return JSON, in which null stands for numbers that are not finite."""
+def _to_json(column: Column, value: Any) -> str:
+    """Return JSON, in which null stands for numbers that are not finite, and text for odd keys."""
     if type(value) is dict and not value:
         return "{}"
     try:
-        return _encode(value)
-    except ValueError as error:
-        if "Out of range float" not in str(error):
-            raise
-    return _encode(_finite(value))
+        try:
+            text = _encode(value)
+        except (TypeError, ValueError):
+            text = _encode(_finite(value))
+    except RecursionError as error:
+        raise ArgumentError(
+            f"{column.name} must not contain itself, or lists in lists at such a depth"
+        ) from error
+    if "\\ud" in text and not is_encodable(json.dumps(json.loads(text), ensure_ascii=False)):
+        raise ArgumentError(f"{column.name} must hold text that UTF-8 can encode, got {text:.80}")
+    return text
+
+
+def _key(key: Any) -> Any:
+    key = key.item() if isinstance(key, numpy.generic) else key
+    is_plain = isinstance(key, (str, int, float, type(None))) and _finite(key) is key
+    return key if is_plain else str(key)
 
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
+        return {_key(key): _finite(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(one) for one in value]
     if isinstance(value, (numpy.floating, numpy.ndarray)):
@@ -121,8 +134,8 @@ def _finite(value: Any) -> Any:
 def _number(column: Column, value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError) as error:
-        raise _named(error)(f"{column.name} must be a number or None, got {value!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _named(error)(f"{column.name} must be a number or None, got {value!r:.80}") from error
 
 
 def _integer(column: Column, value: Any) -> int:
@@ -163,13 +176,13 @@ def _flat(column: Column, value: Any, dtype: type) -> numpy.ndarray[Any, Any]:
     try:
         copied: numpy.ndarray[Any, Any] = numpy.array(value, dtype=dtype)
         return copied if copied.ndim == 1 else copied.ravel()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _named(error)(f"{column.name} must hold numbers: {error}") from error
 
 
 _ENCODERS: dict[str, Callable[[Column, Any], Any]] = {
     "VARCHAR": _text,
-    "JSON": lambda column, value: _to_json(value),
+    "JSON": _to_json,
     "DOUBLE": _number,
     "INTEGER": _integer,
     "BIGINT": _integer,

@@ -8,7 +8,7 @@ from tests.tracking.samples import Mean, Shifter, fill, predict_args
 
 duckdb = pytest.importorskip("duckdb")
 
-from persist.errors import DamagedError  # noqa: E402
+from persist.errors import DamagedError, PersistError  # noqa: E402
 from persist.tracking.errors import StoreError  # noqa: E402
 
 
@@ -57,6 +57,17 @@ def test_a_file_that_changed_is_told_and_one_that_is_gone_too(store):
     # Saved again, it is there again.
     assert store.save_artifact(Mean(3), "samples.Mean", "model", "joblib") == key
     assert store.load_artifact(key).plus == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(store):
+    key = store.save_artifact(Mean(3), "samples.Mean", "model", "joblib")
+    path = store.get_artifact_path(key)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(PersistError, match="it is a pipe"):
+        store.load_artifact(key)
+    assert not store.verify().ok
 
 
 @pytest.mark.parametrize("path", ["../outside.joblib", "/etc/passwd", "ab/../../x"])

@@ -1,11 +1,15 @@
 """Templates of pipelines."""
 
+import http
 import json
 import os
+from collections import Counter, OrderedDict
 
 import pytest
 
+from persist.errors import DamagedError
 from persist.tracking import PipelineLibrary
+from persist.tracking.errors import TakenError
 
 
 @pytest.fixture
@@ -133,6 +137,29 @@ def test_a_pipeline_of_a_folder_becomes_a_template(library, tmp_path):
     assert library.get_template_metadata("x")["metrics"] == {}
     assert library.get_template_metadata("y")["metrics"] == {"rmse": 0.1}
     assert library.load_template("y") == {"steps": [1]}
+
+
+def test_values_keep_their_types(library):
+    config = {"count": Counter(a=2), "side": http.HTTPStatus.OK, "order": OrderedDict(b=1, a=2)}
+    library.save_template(config, "typed")
+    found = library.load_template("typed")
+    assert {key: type(value) for key, value in found.items()} == {
+        key: type(value) for key, value in config.items()
+    }
+    assert found == config
+    assert not (library.save_template({"a": [1, True, None, 0.5]}, "p") / "pipeline.py").exists()
+
+
+def test_what_cannot_be_read_or_written_is_named(library, tmp_path):
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "pipeline.json").write_text("[1]")
+    (folder / "manifest.yaml").write_text("metrics: [")
+    with pytest.raises(DamagedError, match=r"manifest\.yaml is not YAML"):
+        library.copy_from_pipeline(folder, "old")
+    library.copy_from_pipeline(folder, "old", extract_metrics=False)
+    with pytest.raises(TakenError, match="name a new folder"):
+        library.export_template("old", folder)
 
 
 def test_the_workspace_must_exist(tmp_path):

@@ -267,6 +267,53 @@ def test_options_of_another_form_are_refused(tmp_path, option, reason):
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize(
+    ("header", "targets"), [("", "1\n2\n3\n4\n"), ("", "y\n1\n2\n"), ("a;b\n", "y\n1\n2\n")]
+)
+def test_a_row_that_is_missing_in_one_file_is_told(tmp_path, header, targets):
+    (tmp_path / "Xcal.csv").write_text(f"{header}0.1;0.5\n0.3;0.4\n0.5;0.7\n")
+    (tmp_path / "Ycal.csv").write_text(targets)
+    with pytest.raises(DataError, match="y must have 3 rows, as X has"):
+        load_data(tmp_path)
+
+
+@pytest.mark.parametrize("head", [None, "", "id"])
+def test_samples_of_two_files_are_paired_by_their_names(tmp_path, head):
+    heads = ["", ""] if head is None else [f"{head};a;b\n", f"{head};y\n"]
+    (tmp_path / "Xcal.csv").write_text(f"{heads[0]}s1;0.1;0.5\ns2;0.3;0.4\ns3;0.5;0.7\n")
+    options = {"index": "id"} if head == "id" else {}
+    for order in ((1, 2, 3), (3, 1, 2), (1, 2, 4)):
+        for targets in ([10, 20, 30], ["low", "high", "low"]):
+            rows = "".join(f"s{n};{y}\n" for n, y in zip(order, targets, strict=True))
+            (tmp_path / "Ycal.csv").write_text(heads[1] + rows)
+            if order == (1, 2, 3):
+                [data] = load_data(tmp_path, **options)
+                assert data.y.tolist() == targets
+                assert list(data.ids) == ["s1", "s2", "s3"]
+            elif order == (3, 1, 2) or targets[0] == 10:
+                with pytest.raises(DataError, match="sort the rows alike"):
+                    load_data(tmp_path, **options)
+
+
+def test_an_index_that_pandas_has_written_is_no_feature(tmp_path):
+    frame = pandas.DataFrame(X[:9], columns=list("abcdef"), index=range(1, 10))
+    frame.to_csv(tmp_path / "Xcal.csv")
+    pandas.Series(Y[:9], frame.index, name="y").to_csv(tmp_path / "Ycal.csv")
+    [data] = load_data(tmp_path)
+    assert data.feature_names == list("abcdef")
+    numpy.testing.assert_array_equal(data.y, Y[:9])
+    assert list(data.ids) == list(range(1, 10))
+
+
+@pytest.mark.parametrize("character", "\x0b\x0c\x1c\x85\u2028")
+def test_only_line_feeds_end_lines(tmp_path, character):
+    path = tmp_path / "d.csv"
+    path.write_text(f"name,x,y\na{character}b,1,2\nc,3,5\nd,2,4\n", encoding="utf-8")
+    [data] = load_data(path)
+    assert data.X["name"].to_list() == [f"a{character}b", "c", "d"]
+    assert data.y.tolist() == [2, 5, 4]
+
+
 @pytest.mark.parametrize("header", ["a;b;a;y", "a;b; a;y", "1100;1102;1100;y", ";;b;y"])
 def test_files_in_which_two_columns_have_one_name_are_refused(tmp_path, header):
     path = tmp_path / "data.csv"

@@ -67,12 +67,12 @@ def test_predictions_are_ranked_and_grouped_by_any_column(scored):
 
 def test_values_that_the_database_refuses_are_told_as_errors_of_persist(scored):
     for ask in (
-        lambda: scored.get_run(5),
         lambda: scored.query_predictions(dataset_name="a\ud800"),
         lambda: scored.query_predictions(branch_id="one"),
     ):
         with pytest.raises(PersistError):
             ask()
+    assert scored.get_run(5) is None
     assert len(scored.query_predictions("corn", limit=2**63)) == 6
 
 
@@ -308,6 +308,22 @@ def test_sql_reads_and_only_reads(store, tmp_path, in_batch):
     assert len(store.get_pipeline_log(ids.pipeline)) == 2
     assert len(store.list_runs()) == 1
     assert not (tmp_path / "other.duckdb").exists()
+
+
+def test_sql_returns_each_column_of_joined_tables(scored):
+    query = "SELECT p.*, q.* FROM predictions p JOIN pipelines q ON p.pipeline_id = q.pipeline_id"
+    for engine in ("polars", "pandas", "arrow"):
+        found = scored.sql(query, engine=engine)
+        names = found.column_names if engine == "arrow" else list(found.columns)
+        assert names.count("created_at") == names.count("created_at_1") == 1
+        assert len(names) == len(set(names))
+        assert len(found["metric_1"]) == 14
+
+
+def test_sql_takes_numbers_of_numpy(store):
+    values = [numpy.int64(3), numpy.float32(0.5), numpy.bool_(True)]
+    [row] = store.sql("SELECT ?::BIGINT, ?::FLOAT8, ?::BOOLEAN", values).rows()
+    assert row == (3, 0.5, True)
 
 
 def test_sql_takes_values_and_returns_frames(store):

@@ -209,6 +209,34 @@ def test_an_error_that_is_caught_in_a_batch_loses_nothing(store):
     assert len(store.query_predictions()) == 2
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_batch_that_fails_within_another_leaves_the_rest(store, is_read):
+    with store.batch():
+        ids = fill(store)
+        artifacts = []
+
+        def fail():
+            with store.batch():
+                changed = {"fold_id": "fold_1", "val_score": 9.0}
+                store.save_prediction(**predict_args(ids.pipeline, ids.chain, **changed))
+                store.begin_run("half", {}, [])
+                artifacts.append(store.save_artifact(Mean(7.0), "Mean", "model", "joblib"))
+                if is_read:
+                    assert len(store.list_runs()) == 2
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
+        store.log_step(ids.pipeline, 0, None, "end")
+    assert store.list_runs()["run_id"].to_list() == [ids.run]
+    assert len(store.query_predictions()) == 2
+    assert 9.0 not in store.query_predictions()["val_score"].to_list()
+    assert len(store.get_pipeline_log(ids.pipeline)) > 0
+    with pytest.raises(KeyError):
+        store.load_artifact(artifacts[0])
+    assert store.verify().ok
+
+
 @pytest.mark.cases(2)
 @pytest.mark.parametrize(
     ("change", "error"),
@@ -218,6 +246,8 @@ def test_an_error_that_is_caught_in_a_batch_loses_nothing(store):
         ({"n_samples": [1]}, TypeError),
         ({"dataset_name": "\ud800"}, ValueError),
         ({"branch_id": 0.1j}, TypeError),
+        ({"val_score": 10**400}, ValueError),
+        ({"scores": {"x": "\ud800"}}, ValueError),
     ],
 )
 def test_what_no_column_takes_is_refused_before_anything_is_written(store, change, error):
@@ -337,3 +367,43 @@ def test_a_number_that_its_column_cannot_hold_is_refused_when_it_is_recorded(sto
     ids = fill(store)
     with pytest.raises(ValueError, match="n_samples must be below"):
         store.save_prediction(**{**predict_args(ids.pipeline, ids.chain), "n_samples": value})
+
+
+def test_json_has_keys_of_any_kind(store):
+    keys = {numpy.int64(1): 1, numpy.bool_(False): 2, (1, 2): 3, math.inf: 4, None: 5, "x": 6}
+    run = store.begin_run("keys", keys, [{numpy.float32(0.5): math.nan}])
+    found = store.get_run(run)
+    assert found["config"] == {"1": 1, "false": 2, "(1, 2)": 3, "inf": 4, "null": 5, "x": 6}
+    assert found["datasets"] == [{"0.5": None}]
+
+
+def test_json_that_contains_itself_is_refused(store):
+    config: list = []
+    config.append(config)
+    with pytest.raises(PersistError, match="config must not contain itself"):
+        store.begin_run("endless", config, [])
+    assert len(store.list_runs()) == 0
+
+
+def test_a_character_that_a_database_does_not_take_keeps_nobody_from_deleting(store):
+    ids = fill(store)
+    run = store.begin_run("nul", {"note": "a\0b"}, [{"name": "c\0d"}])
+    assert store.get_run(run)["config"] == {"note": "a\0b"}
+    assert store.list_runs(dataset="wheat")["run_id"].to_list() == [ids.run]
+    assert store.gc_artifacts(grace_period=0) == 0
+    assert store.delete_run(ids.run) > 0
+    assert store.delete_run(run) == 1
+
+
+def test_ids_may_be_uuids(store):
+    run = store.begin_run("r", {}, [])
+    pipeline = store.begin_pipeline(run, "p", [], [], "d", None)
+    key = uuid.UUID(store.save_prediction(**predict_args(pipeline, None)))
+    store.save_prediction_arrays(str(key), [1.0], [2.0])
+    assert store.get_prediction(key, load_arrays=True)["y_pred"].tolist() == [2]
+    assert store.get_prediction_arrays(key)["y_pred"].tolist() == [2]
+    assert store.find_id("prediction", key) == str(key)
+    store.complete_run(uuid.UUID(run), {"x": 1})
+    assert store.get_run(uuid.UUID(run))["summary"] == {"x": 1}
+    assert store.delete_prediction(key)
+    assert store.delete_run(uuid.UUID(run)) == 2

@@ -1,6 +1,7 @@
 """Training sessions."""
 
 import json
+import os
 import sys
 
 import numpy
@@ -229,6 +230,7 @@ def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
         ([Ridge()], (X, Y), {"random_state": "a"}, "random_state='a'"),
         ([Ridge()], (X, Y), {"random_state": 2**32}, "an integer from 0"),
         ([Ridge()], (X, Y), {"artifact_format": "zip"}, "artifact_format='zip'"),
+        ([Ridge()], (X, Y), {"refit": "no"}, "refit='no': give True or False"),
     ],
 )
 def test_what_cannot_be_trained_is_told_before_anything_is_recorded(
@@ -326,6 +328,34 @@ def test_a_model_is_exported_alone(workspace, tmp_path):
     assert result.artifacts_path == result.store.workspace_path / "artifacts"
 
 
+def test_models_and_folds_are_asked_for_in_any_form(workspace, tmp_path):
+    result = run([Ridge()], (X, Y), cv=2, verbose=0)
+    assert result.export_model(tmp_path / "a", format="pickle").name == "a.pkl"
+    assert result.export_model(tmp_path / "a", format="archive").name == "a.py"
+    with pytest.raises(ValueError, match="cannot export a model as 'onnx'"):
+        result.export_model(tmp_path / "a", format="onnx")
+    assert result.filter(fold_id=0) == result.filter(fold_id="0") != []
+    assert len(result.top(1, folds=True, by="test_score", ascending=False)) == 0
+    for options, message in (
+        ({"by": "val_mean"}, "Invalid score column"),
+        ({"n": -1}, "n must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            result.top(**options, folds=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux")
+def test_a_run_begins_in_any_folder(tmp_path, monkeypatch):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    numpy.savetxt(folder / "d.csv", numpy.c_[X, Y], delimiter=",")
+    monkeypatch.chdir(folder)
+    result = run([Ridge()], folder / "d.csv", workspace_path=tmp_path / "w", cv=2)
+    found = result.store.provenance(result.run_id)
+    assert found["environment"]["folder"].endswith("caf\\udce9")
+    assert found["datasets"][0]["path"].endswith("caf\\udce9/d.csv")
+
+
 def test_forms_of_steps():
     plans = make_plans(make_pipeline(StandardScaler(), Ridge()))
     assert [type(o).__name__ for s in plans[0].before for o in s.operators] == ["StandardScaler"]
@@ -336,6 +366,23 @@ def test_forms_of_steps():
         "0001_ridge",
         "0002_plsregression",
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([{"class": "sklearn.linear_model.Ridge", "parms": {"alpha": 9}}], "the key 'parms'"),
+        ([{"_range_": [1, 5], "param": "alpha", "model": Ridge()}], "the key '_range_'"),
+        ([{"_or_": [StandardScaler(), None], "size": 2}, Ridge()], "the key 'size'"),
+        ([{"y_processing": MinMaxScaler(), "model": Ridge()}], "the key 'model'"),
+        ([{"model": Ridge()}, {"model": PLSRegression()}], "Step 2 comes after the model"),
+        ([{"model": Ridge()}, PCA(2), {"y_processing": None}], "Step 2 comes after the model"),
+        ([{"model": Ridge()}, {"y_processing": MinMaxScaler()}], "Step 2 comes after the model"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(steps, message):
+    with pytest.raises(ValueError, match=message):
+        make_plans(steps)
 
 
 def test_predictions_of_any_shape_are_shown_and_converted():

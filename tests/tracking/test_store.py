@@ -14,7 +14,7 @@ pytest.importorskip("duckdb")
 
 from persist.errors import DamagedError
 from persist.tracking import ChainRecord, PredictionRecord, WorkspaceStore
-from persist.tracking.errors import StoreClosedError, StoreError
+from persist.tracking.errors import ArgumentError, StoreClosedError, StoreError
 from tests.tracking.samples import fill
 
 
@@ -86,6 +86,12 @@ def test_a_folder_that_duckdb_does_not_take_is_not_called_damaged(tmp_path):
     with pytest.raises(StoreError, match="choose another folder") as caught:
         WorkspaceStore(tmp_path / "a?b")
     assert not isinstance(caught.value, DamagedError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux")
+def test_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="choose another folder"):
+        WorkspaceStore(tmp_path / os.fsdecode(b"caf\xe9"))
 
 
 def test_records_are_made_by_keyword(store):

@@ -255,6 +255,24 @@ def test_splits_of_rows_that_are_not_there_are_refused(train, row):
             train([Ridge()], dataset, cv=[(range(30), [row])])
 
 
+@pytest.mark.parametrize("count", [10, 100])
+def test_masks_of_another_length_are_refused(train, count):
+    mask = numpy.arange(count) % 2 == 0
+    with pytest.raises(AssertionError, match="give one value for each"):
+        train([Ridge()], (X, Y), cv=[(mask, ~mask)])
+    with pytest.raises(PipelineError, match="give one value for each"):
+        train([Ridge()], (X, Y), test=[(mask, ~mask)])
+
+
+def test_a_splitter_that_makes_no_folds_is_named(train):
+    class Nothing(KFold):
+        def split(self, X, y=None, groups=None):
+            return iter(())
+
+    with pytest.raises(AssertionError, match="Nothing made no folds"):
+        train([Ridge()], (X, Y), cv=Nothing(3))
+
+
 def test_rows_of_splits_may_count_from_the_end(train):
     for dataset in ((X, Y), (X, Y, numpy.tile(X, (5, 1)), numpy.tile(Y, 5))):
         result = train([Ridge()], dataset, cv=[(range(30), range(-20, 0))])
@@ -394,6 +412,15 @@ def test_samples_keep_their_identity(train):
     series = pandas.Series(Y, index=frame.index)
     with pytest.raises(ValueError, match="in another order"):
         train([Ridge()], (frame, series.iloc[order]))
+
+
+@pytest.mark.parametrize("index", [numpy.arange(60) % 30, numpy.r_[numpy.iinfo("int64").min, :59]])
+def test_an_index_that_tells_no_rows_is_kept_beside_them(train, index):
+    result = train([Ridge()], (FRAME.set_axis(index), Y), test=0.5, cv=3)
+    for partition, fold in (("val", "avg"), ("test", "final")):
+        found = arrays(result, fold_id=fold, partition=partition)
+        numpy.testing.assert_array_equal(Y[found["sample_indices"]], found["y_true"])
+        numpy.testing.assert_array_equal(index[found["sample_indices"]], found["sample_ids"])
 
 
 @pytest.mark.parametrize("library", [pandas, polars])

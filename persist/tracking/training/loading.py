@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -12,17 +13,11 @@ from typing import Any
 import numpy
 
 from persist.tracking import prediction
+from persist.tracking.delimited import MISSING
 from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError
 from persist.tracking.optional import import_optional
 from persist.tracking.training.data import Data, is_frame
-from persist.tracking.training.reading import (
-    MISSING,
-    Form,
-    Table,
-    has_pandas,
-    is_column_of_comma_numbers,
-    read_table,
-)
+from persist.tracking.training.reading import Form, Table, is_column_of_comma_numbers, read_table
 
 __all__ = ["collected", "features_of", "load_data"]
 
@@ -289,10 +284,23 @@ class _Loader:
         for part, path in files.items():
             if path is not None:
                 tables_of[part] = self._read_part(path, part, tables_of)
-        frames = {part: _without_sample_names(table.frame) for part, table in tables_of.items()}
+        frames: dict[str, tuple[Any, Array]] = {}
+        for part, table in tables_of.items():
+            _, known = frames.get({"y": "X", "y_test": "X_test"}.get(part, ""), (None, None))
+            frames[part] = self._without_index(table.frame, part, known)
+        for part, target in (("X", "y"), ("X_test", "y_test")):
+            names = [frames[one][1] for one in (part, target) if one in frames]
+            has_names = len(names) == 2 and all(one is not None for one in names)
+            # Of another length, they are refused as such.
+            if has_names and len(names[0]) == len(names[1]) and any(names[0] != names[1]):
+                raise DataError(
+                    f"cannot pair {files[part]} and {files[target]}: their samples have other "
+                    "names, or the same in another order; sort the rows alike, or leave the names "
+                    "out of one file"
+                )
         is_named = bool(tables_of["X"].form.header)
         ids = frames["X"][1]
-        return self.from_parts(
+        return replace(self, index=None).from_parts(
             folder.name,
             _handed(frames["X"][0]),
             self._chosen_target(frames["y"][0]),
@@ -302,6 +310,18 @@ class _Loader:
             ids=ids,
             is_named=is_named,
         )
+
+    def _without_index(self, frame: Any, part: str, known: Array | None) -> tuple[Any, Array]:
+        """Return a table of a folder without the names of its samples, and these.
+
+        The names of the features, if they are `known`, are names beside labels of text, too.
+        """
+        name = frame.columns[0]
+        if self.index is not None and (part == "X" or self.index in frame.columns):
+            name = _resolved(self.index, frame.columns)
+        elif known is None or frame.width < 2 or set(frame[name].to_list()) != set(known):
+            return _without_sample_names(frame)
+        return frame.drop(name), frame[name].to_numpy()
 
     def _read_part(self, path: Path, part: str, known: Mapping[str, Table]) -> Table:
         """Read a file of a folder; the features tell what is open of the targets."""
@@ -316,12 +336,15 @@ class _Loader:
         table = read_table(path, form)
         if features is None or table.was_header_given:
             return table
-        if table.frame.height == features.frame.height:
-            return table
         is_other = not table.form.header
-        if table.frame.height + (-1 if is_other else 1) == features.frame.height:
-            return read_table(path, replace(form, header=is_other))
-        return table
+        if table.frame.height + (-1 if is_other else 1) != features.frame.height:
+            return table
+        other = read_table(path, replace(form, header=is_other))
+        # A number is a name where the features have names, and text above numbers is one always:
+        # otherwise a row is missing in one of the files.
+        types = [[kind.is_numeric() for kind in one.frame.dtypes] for one in (table, other)]
+        is_likely = features.form.header if is_other else types[0] == types[1]
+        return other if is_likely else table
 
     def _chosen_target(self, frame: Any) -> Any:
         return frame if self.target is None else frame[self._targets_among(list(frame.columns))]
@@ -429,7 +452,7 @@ def _resolved(wanted: Any, columns: Sequence[Any]) -> Any:
 
 def _handed(frame: Any) -> Any:
     """Return a table that was read as estimators get it, of pandas where that is installed."""
-    return frame.to_pandas() if has_pandas() else frame
+    return frame.to_pandas() if importlib.util.find_spec("pandas") else frame
 
 
 def _numbers(frame: Any) -> Array:
@@ -444,15 +467,15 @@ def _numbers(frame: Any) -> Array:
 
 
 def _without_sample_names(frame: Any) -> tuple[Any, Array]:
-    """Return a table without a first column of names, each of another sample, and these."""
+    """Return a table without a first column of names, each of another sample, and these.
+
+    A column without a name is one in any case, as pandas writes its index.
+    """
     polars = import_optional("polars")
     types = list(frame.schema.values())
     names = frame[frame.columns[0]]
-    is_named = len(types) > 1 and types[0] == polars.String
-    if is_named and all(kind.is_numeric() for kind in types[1:]):
-        is_named = names.n_unique() == frame.height
-    elif names.name:
-        is_named = False
+    is_text = types[0] == polars.String and all(kind.is_numeric() for kind in types[1:])
+    is_named = len(types) > 1 and (not names.name or (is_text and names.n_unique() == frame.height))
     return (frame.drop(names.name), names.to_numpy()) if is_named else (frame, None)
 
 

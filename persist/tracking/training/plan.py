@@ -130,8 +130,10 @@ def _steps(pipeline: Any) -> list[Any]:
 def _expanded(steps: Sequence[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
     """Yield the steps of each combination of alternatives, and what was chosen."""
     for step in steps:
-        if isinstance(step, Mapping) and _CHOICE in step and not step[_CHOICE]:
-            raise PipelineError(f"A step must have one alternative or more: {step!r:.80}")
+        if isinstance(step, Mapping) and _CHOICE in step:
+            _check_keys(step, _CHOICE)
+            if not step[_CHOICE]:
+                raise PipelineError(f"A step must have one alternative or more: {step!r:.80}")
     options = [
         [(one, {_CHOICE: one if isinstance(one, str) else described(one)}) for one in step[_CHOICE]]
         if isinstance(step, Mapping) and _CHOICE in step
@@ -156,9 +158,15 @@ def _plan(number: int, steps: list[Any], choices: list[Any]) -> Plan:
             continue
         kind, operators = _operators(step)
         planned = PlannedStep(index, operators, kind)
+        is_splitter = hasattr(operators[0], "split") and hasattr(operators[0], "get_n_splits")
+        if model is not None and not is_splitter:
+            raise PipelineError(
+                f"Step {index} comes after the model, step {model.index}; put it before, or give "
+                'models in turn as {"_or_": […]}'
+            )
         if kind is not StepKind.FEATURES:
             before.append(planned)
-        elif hasattr(operators[0], "split") and hasattr(operators[0], "get_n_splits"):
+        elif is_splitter:
             if splitter is not None:
                 raise PipelineError(
                     f"Step {index} makes folds, as step {splitter.index} does; keep one of them"
@@ -192,6 +200,7 @@ def _operators(step: Any) -> tuple[StepKind, tuple[Any, ...]]:
     if isinstance(step, Mapping):
         for kind in (StepKind.TARGET, StepKind.AUGMENTATION):
             if kind.value in step:
+                _check_keys(step, kind.value)
                 given = step[kind.value]
                 several = given if isinstance(given, (list, tuple)) else [given]
                 if not several:
@@ -205,8 +214,10 @@ def _made(step: Any) -> Any:
     if isinstance(step, Mapping):
         for key in _WRAPPERS:
             if key in step:
+                _check_keys(step, key)
                 return _made(step[key])
         if "class" in step:
+            _check_keys(step, "class", "params")
             return _made_of({"class": step["class"], "params": step.get("params") or {}})
         raise PipelineError(
             f"A step must have one of the keys class, {', '.join(_WRAPPERS)}: {step!r}"
@@ -222,6 +233,16 @@ def _made(step: Any) -> Any:
     raise PipelineTypeError(
         f"A step must be an estimator, a splitter, or a dict of one, got {step!r:.80}"
     )
+
+
+def _check_keys(step: Mapping[str, Any], *known: str) -> None:
+    """Refuse a step with other keys: what they ask for would be left out without a word."""
+    unknown = [key for key in step if key not in (*known, "name")]
+    if unknown:
+        raise PipelineError(
+            f"cannot make a step of {step!r:.80}: it has the key {unknown[0]!r}; beside "
+            f"{known[0]!r} give only {' and '.join((*known[1:], 'name'))}"
+        )
 
 
 def class_name(obj: Any) -> str:

@@ -18,10 +18,8 @@ from persist.tracking.errors import DataError
 from persist.tracking.optional import import_optional
 
 __all__ = [
-    "MISSING",
     "Form",
     "Table",
-    "has_pandas",
     "is_column_of_comma_numbers",
     "read_table",
     "wavelengths_of",
@@ -155,13 +153,6 @@ def wavelengths_of(names: Sequence[Any]) -> Any:
     # Columns that are only counted, as x0, x1 and x2.
     is_count = values[0] in (0, 1) and bool((numpy.diff(values) == 1).all())
     return values if is_monotonic(values.tolist()) and not is_count else None
-
-
-def has_pandas() -> bool:
-    """Return True if pandas can be imported."""
-    import importlib.util
-
-    return importlib.util.find_spec("pandas") is not None
 
 
 def _check_lengths(path: Path, lines: Sequence[str], separator: str | None) -> None:

@@ -17,7 +17,7 @@ from persist.errors import PersistError, PortabilityWarning
 from persist.progress import Progress, reporter
 from persist.tracking import encodings
 from persist.tracking.delimited import MISSING
-from persist.tracking.environment import differences, environment, leave_run
+from persist.tracking.environment import differences, encodable, environment, leave_run
 from persist.tracking.errors import DataError, PipelineError, VersionWarning
 from persist.tracking.run_result import RunResult
 from persist.tracking.store import WorkspaceStore
@@ -146,6 +146,8 @@ def run(
             f"cannot seed a run with random_state={random_state!r:.80}: give None or an integer "
             "from 0 to 2**32 - 1"
         )
+    if refit not in (True, False):
+        raise PipelineError(f"cannot train with refit={refit!r:.80}: give True or False")
     if artifact_format not in encodings.OBJECT_FORMATS:
         raise PipelineError(
             f"cannot store models by artifact_format={artifact_format!r:.80}: give one of "
@@ -318,7 +320,7 @@ def _source(store: WorkspaceStore, recipe: Mapping[str, Any]) -> dict[str, Any]:
 def _described(data: Data, digest: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": data.name}
     if data.path is not None:
-        found["path"] = data.path
+        found["path"] = encodable(data.path)
     found["n_samples"], found["n_features"] = data.X.shape
     found["n_test"] = 0 if data.X_test is None else int(data.X_test.shape[0])
     found["digest"] = f"sha256:{digest}"

@@ -374,8 +374,7 @@ class _Recorder:
         ids = data.ids_test if is_test else data.ids
         names = None if ids is None else numpy.asarray(ids)[outcome.rows]
         weights = None if is_test else data.sample_weight
-        if names is not None and names.dtype.kind in "iu" and numpy.abs(names).max() < 2**31:
-            # The index of a frame leads back to its rows by itself.
+        if names is not None and _lead_back(data.ids, data.ids_test):
             rows, names = names, None
         labels = None
         if settings.task_type == "classification":
@@ -393,3 +392,13 @@ class _Recorder:
             sample_ids=names,
             labels=labels,
         )
+
+
+def _lead_back(*parts: Any) -> bool:
+    """Return True if the index of a frame leads back to its rows: integers, no two the same."""
+    ids = numpy.concatenate([numpy.asarray(part) for part in parts if part is not None])
+    return (
+        ids.dtype.kind in "iu"
+        and len(numpy.unique(ids)) == len(ids)
+        and numpy.array_equal(ids.astype(numpy.int32), ids)
+    )

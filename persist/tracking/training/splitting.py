@@ -49,7 +49,7 @@ def check_splitter(cv: Any) -> Any:
     if cv is None:
         return 5
     try:
-        splits = [(_rows(train), _rows(test)) for train, test in cv]
+        splits = [(_rows(train, None), _rows(test, None)) for train, test in cv]
     except (TypeError, ValueError) as error:
         raise PipelineError(
             f"cannot cross-validate with cv={cv!r:.80}: give a number of folds, a splitter with "
@@ -75,14 +75,12 @@ def folds_of(
 
     A number of folds means what it means for scikit-learn, of whole groups if there are groups;
     with a `random_state`, that of the user, the samples are shuffled by it. `seed` is for splitters
-    that shuffle and have none.
+    that shuffle and have none. A list is one that `restricted` has returned.
     """
     if isinstance(cv, list):
-        count = data.X.shape[0]
         for train, test in cv:
             if not len(train) or not len(test):
                 raise PipelineError("cannot use cv: a fold has no samples to train or validate on")
-        _check_rows(cv, data.name, count)
         return cv
     selection = import_optional("sklearn.model_selection")
     if not _is_splitter(cv):
@@ -106,16 +104,14 @@ def folds_of(
     is_own = not type(splitter).__module__.startswith("sklearn.")
     # scikit-learn's others warn that they do not look at groups.
     groups = data.groups if is_own or needs_groups(splitter) else None
-    found = splitter.split(data.X, data.y, groups)
-    return [(_rows(train), _rows(test)) for train, test in found]
-
-
-def _check_rows(splits: Sequence[tuple[Array, Array]], name: str, count: int) -> None:
-    rows = numpy.concatenate([part for split in splits for part in split])
-    if len(rows) and (rows.max() >= count or rows.min() < -count):
+    found, count = splitter.split(data.X, data.y, groups), data.X.shape[0]
+    splits = [(_rows(train, count), _rows(test, count)) for train, test in found]
+    if not splits:
         raise PipelineError(
-            f"cannot use cv: it has rows that {name} does not have, which has {count}"
+            f"cannot cross-validate {data.name}: {type(splitter).__name__} made no folds; give "
+            "another splitter"
         )
+    return splits
 
 
 def _check_group_count(data: Data, count: int) -> None:
@@ -155,7 +151,7 @@ def with_test(
         train, chosen = _chosen(data, cast("float", test), cvs, is_classifier, shuffles, seed)
     else:
         splits = test if _is_splitter(test) else _test_rows(test)
-        train, chosen = folds_of(splits, data, is_classifier, None, seed)[0]
+        train, chosen = folds_of(restricted(splits, data), data, is_classifier, None, seed)[0]
     return data.held_out(train, chosen)
 
 
@@ -185,13 +181,18 @@ def restricted(cv: Any, data: Data) -> Any:
     if isinstance(cv, list):
         places = {int(row): place for place, row in enumerate(data.rows)}
         count = cast("int", data.n_rows)
-        _check_rows(cv, data.name, count)
+        splits = [(_rows(train, count), _rows(test, count)) for train, test in cv]
+        rows = numpy.concatenate([part for split in splits for part in split])
+        if len(rows) and (rows.max() >= count or rows.min() < -count):
+            raise PipelineError(
+                f"cannot use cv: it has rows that {data.name} does not have, which has {count}"
+            )
         return [
             tuple(
                 numpy.array([places[int(r) % count] for r in part if int(r) % count in places], int)
                 for part in split
             )
-            for split in cv
+            for split in splits
         ]
     if hasattr(cv, "test_fold") and len(cv.test_fold) > len(data.rows):
         return type(cv)(numpy.asarray(cv.test_fold)[data.rows])
@@ -266,9 +267,17 @@ def _is_splitter(cv: Any) -> bool:
     return hasattr(cv, "split") and hasattr(cv, "get_n_splits") and not isinstance(cv, (str, type))
 
 
-def _rows(values: Any) -> Array:
+def _rows(values: Any, count: int | None) -> Array:
+    """Return rows as integers; a mask stays one for as long as the number of rows is unknown."""
     found = numpy.asarray(values)
     if found.dtype.kind == "b":
+        if count is None:
+            return found
+        if found.shape != (count,):
+            raise PipelineError(
+                f"cannot use cv: a mask has the shape {found.shape} for {count} samples; give one "
+                "value for each"
+            )
         return numpy.flatnonzero(found)
     if found.size and found.dtype.kind not in "iu":
         raise PipelineError("rows must be integers")
