@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from persist.cli.sources import Listed
-from persist.cli.sources.mat import MatSource
+from persist.cli.sources.mat import source_of
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def put(group, name, data, kind, **attributes):
 
 def load(file, *names):
     file.flush()
-    values = [loaded.value for loaded in MatSource(file.filename).load(names)]
+    values = [loaded.value for loaded in source_of(file.filename).load(names)]
     return values[0] if len(names) == 1 else values
 
 
 def names(file):
     file.flush()
-    return {listed.name: listed.refusal for listed in MatSource(file.filename).names()}
+    return {listed.name: listed.refusal for listed in source_of(file.filename).names()}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_hdf5storage_wrote_is_read(tmp_path, value):
             oned_as="row",
             store_python_metadata=False,
         )
-    source = MatSource(str(tmp_path / "x.mat"))
+    source = source_of(str(tmp_path / "x.mat"))
     assert source.names() == [Listed("x")]
     (loaded,) = source.load(["x"])
     if isinstance(value, numpy.ndarray):
@@ -147,9 +147,9 @@ def test_what_leads_to_another_file_is_refused(file, tmp_path):
     dataset.attrs["MATLAB_class"] = numpy.bytes_("double")
     file.flush()
     with pytest.raises(ValueError, match="another file"):
-        MatSource(file.filename).names()
+        source_of(file.filename).names()
     del file["x"]
     file["y"] = h5py.ExternalLink("other.mat", "x")
     file.flush()
     with pytest.raises(ValueError, match=r"leads to other\.mat"):
-        MatSource(file.filename).names()
+        source_of(file.filename).names()
