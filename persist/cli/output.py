@@ -21,7 +21,6 @@ from persist.display import aligned, harmless, short_repr
 __all__ = [
     "clear_progress",
     "has_color",
-    "has_rich",
     "is_json",
     "is_plain",
     "is_quiet",
@@ -123,7 +122,8 @@ def print_listing(document: Any, columns: Sequence[str], rows: Rows, nothing: st
 
 def print_table(columns: Sequence[str], rows: Rows) -> None:
     """Print rows under the names of their columns; nothing if there are none."""
-    if rows and (sys.stdout.isatty() or has_color(sys.stdout)) and has_rich():
+    is_rich = sys.stdout.isatty() or has_color(sys.stdout)
+    if rows and is_rich and importlib.util.find_spec("rich") is not None:
         _print_rich(columns, rows)
     elif rows:
         print_text(aligned([columns, *rows]))
@@ -138,11 +138,6 @@ def print_text(text: str, color: str = "") -> None:
 def _escaped(text: str) -> str:
     encoding = sys.stdout.encoding or "utf-8"
     return harmless(text).encode(encoding, "backslashreplace").decode(encoding)
-
-
-def has_rich() -> bool:
-    """Return True if rich can be imported."""
-    return importlib.util.find_spec("rich") is not None
 
 
 def _print_rich(columns: Sequence[str], rows: Rows) -> None:
