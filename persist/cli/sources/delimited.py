@@ -38,7 +38,8 @@ class DelimitedSource(Source):
         """Return the header."""
         return [Listed(name) for name in self._columns]
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return a column."""
         return Loaded(self._columns[name])
 
     @cached_property

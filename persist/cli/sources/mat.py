@@ -44,7 +44,8 @@ class MatSource(Source):
     def _kinds(self) -> dict[str, str]:
         return {name: kind for name, _, kind in self._call("whosmat") if name != _WORKSPACE}
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return a variable."""
         kind = self._kinds[name]
         options = {"simplify_cells": kind in ("struct", "cell")}
         parameters = inspect.signature(imported("scipy.io.matlab", "mat").loadmat).parameters

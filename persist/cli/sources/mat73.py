@@ -8,7 +8,7 @@ variable are those that MATLAB writes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -51,11 +51,13 @@ class Mat73Source(Source):
                 if name not in _OWN and isinstance(file.get(name, getlink=True), h5py.HardLink)
             ]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield variables."""
-        with open_hdf5(self._path) as file:
-            for name in names:
-                yield Loaded(_value(file[name], 0))
+    def load(self, name: str) -> Loaded:
+        """Return a variable."""
+        return Loaded(_value(self._file[name], 0))
+
+    @cached_property
+    def _file(self) -> Any:
+        return self._opened.enter_context(open_hdf5(self._path))
 
 
 def _class_of(item: Any) -> str:

@@ -23,7 +23,8 @@ class NpzSource(Source):
         with _opened(self._path) as archive:
             return [_listed(archive, member) for member in archive.namelist()]
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return an array."""
         with _opened(self._path) as archive, archive.open(name + _SUFFIX) as file:
             array = read_array(file)
             # The zip tells by a checksum whether all was as written, once it is at its end.

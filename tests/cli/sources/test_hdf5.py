@@ -14,7 +14,7 @@ def file(tmp_path):
 
 def load(file, *names):
     file.flush()
-    return list(Hdf5Source(file.filename).load(names))
+    return list(map(Hdf5Source(file.filename).load, names))
 
 
 def names(file):
@@ -193,7 +193,7 @@ def test_arrays_that_persist_stored_come_as_they_were(tmp_path):
         "text": numpy.array(["a", "bc"]),
     }
     path = write_new(STORES["hdf5"], str(tmp_path), "x", arrays)
-    found = list(Hdf5Source(path).load(arrays))
+    found = list(map(Hdf5Source(path).load, arrays))
     for loaded, array in zip(found, arrays.values(), strict=True):
         assert (loaded.value.dtype, loaded.value.strides) == (array.dtype, array.strides)
         numpy.testing.assert_array_equal(loaded.value, array)

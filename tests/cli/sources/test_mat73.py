@@ -27,7 +27,7 @@ def put(group, name, data, kind, **attributes):
 
 def load(file, *names):
     file.flush()
-    values = [loaded.value for loaded in source_of(file.filename).load(names)]
+    values = [source_of(file.filename).load(name).value for name in names]
     return values[0] if len(names) == 1 else values
 
 
@@ -61,7 +61,7 @@ def test_what_hdf5storage_wrote_is_read(tmp_path, value):
         )
     source = source_of(str(tmp_path / "x.mat"))
     assert source.names() == [Listed("x")]
-    (loaded,) = source.load(["x"])
+    loaded = source.load("x")
     if isinstance(value, numpy.ndarray):
         assert loaded.value.dtype == value.dtype
     numpy.testing.assert_equal(loaded.value, value)
