@@ -26,7 +26,7 @@ def open_dataset(path: str) -> Results:
         command = "persist runs" if is_url(path) else f"persist runs {path}"
         raise CommandError(f"cannot open {path}: it is a store of runs; run: {command}")
     if kind in (Kind.STORAGE, Kind.WORKSPACE):
-        raise CommandError(f"cannot open {path}: it is a {kind.value}, not a data set")
+        raise CommandError(f"cannot open {path}: it is {kind.phrase}, not a data set")
     if kind in (Kind.BAG, Kind.CRATE) or not os.path.isdir(path):
         raise CommandError(f"cannot open {path}: {why_refused(path)}")
     return open_data_set(os.path.normpath(path))

@@ -25,6 +25,11 @@ class Kind(Enum):
     STORAGE = "storage"
     WORKSPACE = "workspace"
 
+    @property
+    def phrase(self) -> str:
+        """The kind with its article."""
+        return f"{'an' if self is Kind.CRATE else 'a'} {self.value}"
+
 
 _FILES = {DATABASE: Kind.STORE, BAG: Kind.BAG, CRATE: Kind.CRATE}
 
@@ -72,10 +77,9 @@ def why_refused(path: str) -> str:
     if is_url(path):
         return "it is a URL; get a local copy with persist pull"
     kind = kind_of(path)
-    if kind in (Kind.BAG, Kind.CRATE):
-        return f"it is {'an' if kind is Kind.CRATE else 'a'} {kind.value}; name what is in it"
     if kind is not None:
-        return f"it is a {kind.value}"
+        advice = "; name what is in it" if kind in (Kind.BAG, Kind.CRATE) else ""
+        return f"it is {kind.phrase}{advice}"
     if not os.path.exists(path):
         is_link = os.path.islink(path)
         return "it is a link that leads nowhere" if is_link else "there is nothing at that path"

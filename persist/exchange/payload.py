@@ -100,13 +100,13 @@ def copy_payload(
             found = Payload(kind.value, name.removesuffix(".h5"))
             for file in (data, data.removesuffix(".h5") + ".json"):
                 if os.path.isfile(file):
-                    _copy_file(file, os.path.basename(file), folder, found)
+                    _copy_file(os.path.realpath(file), os.path.basename(file), folder, found)
             return found
         if kind not in (Kind.STORAGE, Kind.STORE):
             raise DataSetError(f"cannot export {path}: {why_refused(path)}")
         found = Payload(kind.value, name)
         if os.path.isfile(path):
-            _copy_file(path, name, folder, found)
+            _copy_file(os.path.realpath(path), name, folder, found)
         elif kind is Kind.STORAGE:
             _copy_tree(path, name, folder, found)
         else:

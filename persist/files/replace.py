@@ -108,7 +108,7 @@ def replace_files(paths: Iterable[str], keep: bool = False) -> Iterator[dict[str
     paths = list(paths)
     for path in paths:
         if os.path.isdir(path):
-            raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
+            raise IsAFolderError(errno.EISDIR, "it is a folder; name a file", path)
     temporaries = {path: temporary_name(os.path.realpath(path)) for path in paths}
     backups: dict[str, str | None] = {}
     try:

@@ -304,6 +304,19 @@ def test_a_package_is_not_made_inside_of_what_it_holds(tmp_path, package, kind):
     assert sorted(source.rglob("*")) == before
 
 
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_link_leads_to_is_exported(tmp_path, package, kind):
+    source = make(kind, tmp_path)
+    suffixes = [".h5", ".json"] if kind == "workspace" else [""]
+    for suffix in suffixes:
+        os.symlink(f"{source}{suffix}", f"{tmp_path}/link{suffix}")
+    written = write(package, tmp_path / "link", tmp_path / "out")
+    assert (written.kind, written.name) == (kind, "link")
+    assert not any(map(os.path.islink, (tmp_path / "out").rglob("*")))
+    assert verify(package, tmp_path / "out").ok
+
+
 def test_links_in_a_storage_are_refused(tmp_path):
     path = make("storage", tmp_path)
     (tmp_path / "secret").write_text("secret")
