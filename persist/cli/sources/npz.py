@@ -52,3 +52,6 @@ def _opened(path: str) -> Iterator[zipfile.ZipFile]:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(f"damaged, or no npz file: {error}") from error
+    except RuntimeError as error:
+        # It is encrypted, or compressed by a method that this Python lacks.
+        raise SourceError(f"it cannot be unpacked: {error}") from error

@@ -53,6 +53,10 @@ def test_blank_lines_are_no_rows(source):
     assert columns(source("\na,b\n\n1,2\n\n")) == {"a": [1], "b": [2]}
 
 
+def test_the_delimiter_is_found_behind_blank_lines(source):
+    assert columns(source("\n\r\na;b\n1;2\n")) == {"a": [1], "b": [2]}
+
+
 def test_the_last_line_needs_no_end(source):
     assert columns(source("a\n1")) == {"a": [1]}
 

@@ -99,6 +99,21 @@ def test_cells_are_lists_and_arrays_of_structs_are_lists_of_dicts(file):
     assert trials == [{"n": 1.0, "kind": "x"}] * 2
 
 
+def test_an_array_of_structs_of_several_rows_is_a_list_of_rows(file):
+    refs = file.create_group("#refs#")
+    numbers = [put(refs, f"n{n}", numpy.array([[float(n)]]), "double").ref for n in range(6)]
+    texts = [put(refs, f"t{n}", numpy.array([[97 + n]], "u2"), "char").ref for n in range(6)]
+    struct = file.create_group("s")
+    struct.attrs["MATLAB_class"] = numpy.bytes_("struct")
+    for name, found in (("n", numbers), ("t", texts)):
+        struct[name] = numpy.array(found, h5py.ref_dtype).reshape(2, 3).T
+    rows = load(file, "s")
+    assert [[(one["n"].item(), one["t"]) for one in row] for row in rows] == [
+        [(0.0, "a"), (1.0, "b"), (2.0, "c")],
+        [(3.0, "d"), (4.0, "e"), (5.0, "f")],
+    ]
+
+
 def test_sparse_arrays_stay_sparse(file):
     sparse = pytest.importorskip("scipy.sparse")
     group = file.create_group("s")

@@ -53,6 +53,18 @@ def test_a_file_that_is_no_zip_is_an_error(path):
         NpzSource(path).names()
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "reason"), [(8, 1, "encrypted"), (10, 99, "compression method")]
+)
+def test_what_cannot_be_unpacked_is_an_error(path, place, value, reason):
+    numpy.savez(path, a=numpy.arange(3))
+    with open(path, "rb+") as file:
+        file.seek(file.read().index(b"PK\x01\x02") + place)
+        file.write(bytes([value]))
+    with pytest.raises(ValueError, match=f"cannot be unpacked: .*{reason}"):
+        NpzSource(path).names()
+
+
 def test_a_damaged_array_is_an_error(path):
     numpy.savez(path, a=numpy.arange(1000))
     with open(path, "rb+") as file:
