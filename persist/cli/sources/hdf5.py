@@ -138,6 +138,9 @@ def _attributes(dataset: Any) -> dict[str, Any]:
     if _is_ours(dataset):
         attributes.pop(ARCHIVE.dtype, None)
         attributes.pop(ARCHIVE.order, None)
+    if names := h5py.check_enum_dtype(dataset.dtype):
+        # numpy has the numbers only.
+        attributes.setdefault("enum", {name: int(number) for name, number in names.items()})
     return attributes
 
 
