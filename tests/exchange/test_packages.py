@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from persist.errors import DamagedError, DataSetError, InvalidNameError, UnsafeP
 from persist.exchange.bag import verify_bag, write_bag
 from persist.exchange.crate import verify_crate, write_crate
 from persist.exchange.kinds import CRATE
+from persist.experiment import storage_to_hdf5
 from tests.exchange.sources import KINDS, make, make_data_set, make_storage
 
 PLACES = {"bag": "data/", "crate": ""}
@@ -190,6 +192,29 @@ def test_a_crate_tells_what_made_values(tmp_path):
     }
     assert numpy.__version__ in action["description"]
     assert crate.get("d/x.py")["description"] == "x: numpy.ndarray, shape (600,); 250 Hz"
+
+
+@pytest.mark.parametrize("name", ["2nd run", "class", "d"])
+def test_what_a_package_says_of_reading_it_is_so(tmp_path, name):
+    written = write_bag(make_data_set(tmp_path / name), tmp_path / "out")
+    text = written.how_to_read
+    if found := re.search(r"Rename the folder (.+), which .* to (\w+)\.", text):
+        os.rename(tmp_path / "out" / "data" / found[1], tmp_path / "out" / "data" / found[2])
+    (statement,) = re.findall(r"`(import .*?)`", text)
+    code = f"{statement} as d; print(int(d.x.sum()))"
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        cwd=tmp_path / "out" / "data",
+        capture_output=True,
+        text=True,
+    )
+    assert (run.stdout, run.stderr) == ("179700\n", "")
+
+
+def test_a_storage_in_one_file_is_not_said_to_be_a_folder(tmp_path):
+    file = storage_to_hdf5(make_storage(tmp_path / "exp"))
+    written = write_bag(file, tmp_path / "out")
+    assert "The file is HDF5" in written.how_to_read
 
 
 @pytest.mark.parametrize("package", PLACES)
