@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -39,6 +40,7 @@ __all__ = [
 Rows = Sequence[Sequence[str]]
 _COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_FOLDED = 10  # characters of a cell, at least, that are on one line of a table
 _ATOMS = (bool, int, str, type(None))
 
 
@@ -121,11 +123,20 @@ def print_listing(document: Any, columns: Sequence[str], rows: Rows, nothing: st
 
 
 def print_table(columns: Sequence[str], rows: Rows) -> None:
-    """Print rows under the names of their columns; nothing if there are none."""
-    is_rich = sys.stdout.isatty() or has_color(sys.stdout)
-    if rows and is_rich and importlib.util.find_spec("rich") is not None:
+    """Print rows under the names of their columns; nothing if there are none.
+
+    On a terminal that is too narrow, a row is several lines, one for each cell with text.
+    """
+    if not rows:
+        return
+    is_terminal = sys.stdout.isatty()
+    widths = [min(_FOLDED, max(map(len, cells))) for cells in zip(columns, *rows, strict=True)]
+    if is_terminal and sum(widths) + 3 * len(widths) > shutil.get_terminal_size().columns:
+        labelled = ([pair for pair in zip(columns, row, strict=True) if pair[1]] for row in rows)
+        print_text("\n\n".join(map(aligned, labelled)))
+    elif (is_terminal or has_color(sys.stdout)) and importlib.util.find_spec("rich") is not None:
         _print_rich(columns, rows)
-    elif rows:
+    else:
         print_text(aligned([columns, *rows]))
 
 

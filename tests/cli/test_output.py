@@ -52,6 +52,18 @@ def test_a_narrow_terminal_loses_nothing(monkeypatch):
     assert stream.getvalue().count("x") == 60
 
 
+def test_a_terminal_too_narrow_for_a_table_has_a_line_for_each_cell(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = terminal(monkeypatch, "stdout")
+    columns = ("model", "score", "metric", "chain_id", "notes")
+    chain = "01a22eb8-5369-7e18-a0c4-3e5da9d05f50"
+    print_table(columns, [("Ridge", "0.5", "rmse", chain, ""), ("Tree", "", "rmse", chain, "x")])
+    assert stream.getvalue() == (
+        f"model     Ridge\nscore     0.5\nmetric    rmse\nchain_id  {chain}\n\n"
+        f"model     Tree\nmetric    rmse\nchain_id  {chain}\nnotes     x\n"
+    )
+
+
 def test_no_rows_are_no_table(capsys):
     print_table(COLUMNS, [])
     assert capsys.readouterr().out == ""
