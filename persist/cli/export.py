@@ -8,6 +8,7 @@ from persist.cli.errors import CommandError
 from persist.cli.options import WORKSPACE, argument, command
 from persist.cli.output import print_result
 from persist.cli.stores import open_store
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -82,5 +83,5 @@ def _package(args: argparse.Namespace) -> None:
     folder = args.crate or args.bag
     print_result(
         {"written": folder, "kind": written.kind, "files": count},
-        f"wrote {folder}: {written.kind}, {count} files",
+        f"wrote {folder}: {written.kind}, {counted(count, 'file')}",
     )

@@ -7,6 +7,7 @@ import argparse
 from persist.cli.options import WORKSPACE, argument, command
 from persist.cli.output import print_aside, print_result, shows_progress
 from persist.cli.stores import check_new_store
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -59,13 +60,9 @@ def run(args: argparse.Namespace) -> int:
             "files": done.files,
             "not_stored": [{"what": what, "reason": why} for what, why in done.not_stored],
         },
-        f"{_count(len(done.runs), 'run')}, {_count(done.models, 'model')} and "
-        f"{_count(done.files, 'file')} recorded{known}",
+        f"{counted(len(done.runs), 'run')}, {counted(done.models, 'model')} and "
+        f"{counted(done.files, 'file')} recorded{known}",
     )
     for what, reason in done.not_stored:
         print_aside(f"not stored: {what}: {reason}")
     return 1 if done.not_stored else 0
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

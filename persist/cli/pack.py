@@ -11,6 +11,7 @@ from persist.cli.datasets import check_local, inner, open_dataset
 from persist.cli.errors import CommandError
 from persist.cli.options import argument, command, count
 from persist.cli.output import is_json, print_aside, print_result
+from persist.display import counted
 from persist.errors import PersistError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
             "keys": documents,
             "not_stored": [vars(refused) for refused in planned.not_stored],
         },
-        f"{len(stored)} {'key' if len(stored) == 1 else 'keys'} stored",
+        f"{counted(len(stored), 'key')} stored",
     )
     _print_not_stored(planned)
     return 1 if planned.not_stored else 0

@@ -7,6 +7,7 @@ import argparse
 from persist.cli.options import argument, command
 from persist.cli.output import print_result
 from persist.cli.transfer import TRANSFER, transferred
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -29,5 +30,5 @@ def run(args: argparse.Namespace) -> None:
     verb = "would fetch" if args.dry_run else "fetched"
     print_result(
         {**vars(done), "fetched": list(done.fetched)},
-        f"{verb} {len(done.fetched)} files, {done.size} bytes; {done.kept} here already",
+        f"{verb} {counted(len(done.fetched), 'file')}, {done.size} bytes; {done.kept} here already",
     )

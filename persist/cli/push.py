@@ -8,6 +8,7 @@ from functools import partial
 from persist.cli.options import argument, command, number
 from persist.cli.output import print_result
 from persist.cli.transfer import TRANSFER, transferred
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -38,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
     verb, removed = ("would send", "would remove") if args.dry_run else ("sent", "removed")
     text = "published already"
     if done.changed:
-        text = f"{verb} {len(done.sent)} files, {done.size} bytes; {done.kept} there already"
+        files = counted(len(done.sent), "file")
+        text = f"{verb} {files}, {done.size} bytes; {done.kept} there already"
     if grace is not None:
-        text += f"; {removed} {len(done.pruned)} unused files"
+        text += f"; {removed} {counted(len(done.pruned), 'unused file')}"
     print_result({**vars(done), "sent": list(done.sent), "pruned": list(done.pruned)}, text)

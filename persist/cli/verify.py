@@ -13,6 +13,7 @@ from persist.cli.options import argument, command
 from persist.cli.output import is_quiet, print_result, shows_progress
 from persist.cli.storages import open_experiment
 from persist.cli.stores import open_store
+from persist.display import counted
 from persist.errors import PersistError
 from persist.exchange.kinds import DATABASE, Kind, kind_of, why_refused
 from persist.urls import is_database, is_url, without_password
@@ -180,6 +181,6 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     has_files = "missing" in found
     kinds = [kind for kind in _KINDS[:-1] if has_files and found.get(kind)]
     counts = [f"{len(found[kind])} {kind}" for kind in kinds]
-    what = "files" if has_files else "items"
+    what = "file" if has_files else "item"
     state = "ok" if found["ok"] else "damaged"
-    yield ", ".join([f"{state}: {found['checked']} {what} checked", *counts])
+    yield ", ".join([f"{state}: {counted(found['checked'], what)} checked", *counts])

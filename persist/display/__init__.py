@@ -4,6 +4,7 @@ from persist.display.html import Row, View, check_view, code_html, table_html
 from persist.display.text import (
     aligned,
     cell,
+    counted,
     dtype_text,
     first_lines,
     harmless,
@@ -21,6 +22,7 @@ __all__ = [
     "cell",
     "check_view",
     "code_html",
+    "counted",
     "dtype_text",
     "first_lines",
     "harmless",

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 from persist.dataset import Entry, Results
 from persist.dataset.layout import MANIFEST, MARKER, is_key
 from persist.dataset.results import Options
+from persist.display import counted
 from persist.errors import (
     DamagedError,
     DataSetError,
@@ -410,7 +411,4 @@ class RemoteResults(Mapping[str, Any]):
         self.close()
 
     def __repr__(self) -> str:
-        count = len(self)
-        return (
-            f"<persist results {self.url!r}: {count} {'key' if count == 1 else 'keys'}, mode 'r'>"
-        )
+        return f"<persist results {self.url!r}: {counted(len(self), 'key')}, mode 'r'>"
