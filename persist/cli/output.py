@@ -1,7 +1,8 @@
 """How commands print: text, tables, messages, and one JSON document of values that may be anything.
 
 JSON has no number that is not finite: these are the strings ``NaN``, ``Infinity`` and
-``-Infinity``. What is neither plain nor a number of numpy is its repr, cut short.
+``-Infinity``. What is neither plain nor a number of numpy is its repr, cut short; so are mappings
+with keys that would be equal, integers of thousands of digits, and what is nested too deeply.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TextIO
 
-from persist.display import aligned, harmless, short_repr
+from persist.display import aligned, harmless, is_long, short_repr
 
 __all__ = [
     "clear_progress",
@@ -40,6 +41,7 @@ __all__ = [
 Rows = Sequence[Sequence[str]]
 _COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_DEEPEST = 100  # containers in containers
 _FOLDED = 10  # characters of a cell, at least, that are on one line of a table
 _ATOMS = (bool, int, str, type(None))
 
@@ -183,7 +185,7 @@ def print_result(document: Any, done: str = "", text: str = "") -> None:
         print_text("\n".join(lines))
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: Any, depth: int = _DEEPEST) -> Any:
     """Return `value` as JSON can hold it.
 
     Examples
@@ -191,16 +193,19 @@ def jsonable(value: Any) -> Any:
     >>> jsonable({"rate": 0.5, 3: (1, float("nan")), "at": 1j})
     {'rate': 0.5, '3': [1, 'NaN'], 'at': '1j'}
     """
-    if type(value) in _ATOMS:
+    if type(value) in _ATOMS and not is_long(value):
         return value
     if type(value) is float:
         return _NOT_FINITE.get(repr(value), value)
-    if isinstance(value, Mapping):
-        return {
-            key if type(key) is str else str(key): jsonable(item) for key, item in value.items()
+    if isinstance(value, Mapping) and depth:
+        found = {
+            key if type(key) is str else str(key): jsonable(item, depth - 1)
+            for key, item in value.items()
         }
-    if type(value) in (list, tuple):
-        return [jsonable(item) for item in value]
+        if len(found) == len(value):
+            return found
+    if type(value) in (list, tuple) and depth:
+        return [jsonable(item, depth - 1) for item in value]
     # Where numpy is not loaded, nothing is of its types.
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
@@ -210,10 +215,12 @@ def jsonable(value: Any) -> Any:
     return short_repr(value)
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: Any, depth: int = _DEEPEST) -> bool:
     """Return True if JSON holds `value` as it is, but for the numbers that are not finite."""
     if type(value) is dict:
-        return all(type(key) is str and is_plain(item) for key, item in value.items())
+        return depth > 0 and all(
+            type(key) is str and is_plain(item, depth - 1) for key, item in value.items()
+        )
     if type(value) is list:
-        return all(is_plain(item) for item in value)
-    return type(value) in _ATOMS or type(value) is float
+        return depth > 0 and all(is_plain(item, depth - 1) for item in value)
+    return (type(value) in _ATOMS and not is_long(value)) or type(value) is float

@@ -13,7 +13,7 @@ from persist.display.text import (
     short_type,
 )
 from persist.display.thumbnails import is_drawable, sampled, segments, thumbnail
-from persist.display.values import short_repr, shown, summary
+from persist.display.values import is_long, short_repr, shown, summary
 
 __all__ = [
     "Row",
@@ -28,6 +28,7 @@ __all__ = [
     "harmless",
     "human_size",
     "is_drawable",
+    "is_long",
     "sampled",
     "segments",
     "shape_text",
