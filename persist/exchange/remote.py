@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import methodcaller
 from typing import IO, Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from persist.dataset import Entry, Results
 from persist.dataset.layout import MANIFEST, MARKER, is_key
@@ -145,6 +145,9 @@ class Location:
         except OSError:
             return []
         names = [str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found]
+        if self._is_web:
+            # The links of a page are percent-encoded.
+            names = list(map(unquote, names))
         return sorted({name for name in names if is_key(name)})
 
     def _pieces(self, name: str, size: int | None = None) -> Iterator[bytes]:
