@@ -256,7 +256,7 @@ class Version:
                 at = f"{place}/{name}".lstrip("/")
                 try:
                     found[at] = self.location.read(f"{at}/{MANIFEST}")
-                except OSError:
+                except _REFUSED:
                     continue
                 waiting.append(at)
         return found

@@ -59,6 +59,8 @@ REFUSED = {
     "zip experiment notes": "notes: it is a folder; name a file",
     "import notes --workspace bag": "cannot record in bag: it is a BagIt package; name what is in "
     "it",
+    "import sqlite:///mlflow.db": "cannot import sqlite:///mlflow.db: it is a URL; name the folder "
+    "mlruns, or the file of the SQLite database",
     "runs http://127.0.0.1:1/x": "cannot open http://127.0.0.1:1/x: a store is a folder or in "
     "PostgreSQL; give one such as postgresql+psycopg://host/database",
 }

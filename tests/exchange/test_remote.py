@@ -305,6 +305,21 @@ def test_plain_data_sets_on_the_web_are_read_and_pulled(tmp_path):
             persist.open(f"{address}/nosuch")
 
 
+def test_an_inner_data_set_that_cannot_be_read_is_not_left_out(tmp_path):
+    make_data_set(tmp_path / "web" / "d")
+
+    def fail(method, place, forward):
+        return (500, [], b"") if place.endswith("D0/_manifest.jsonl") else forward()
+
+    with (
+        servers.web_server(tmp_path / "web") as address,
+        servers.proxy(address, fail) as failing,
+        pytest.raises(RemoteError, match=r"D0/_manifest\.jsonl"),
+    ):
+        persist.pull(f"{failing}/d", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
 @contextlib.contextmanager
 def paged(address, is_page):
     """Yield the address of a server that answers with a page of HTML where `is_page` is true."""
