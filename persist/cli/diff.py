@@ -46,8 +46,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
 def run(args: argparse.Namespace) -> int:
     """Compare the values and infos of two data sets.
 
-    A line begins with + for a key of the second only, - for a key of the first only, ~ for a key
-    that changed.
+    Lines begin with + for keys of B only, - for keys of A only, and ~ for keys that changed.
     """
     from persist.cli.datasets import open_dataset
     from persist.dataset import diff

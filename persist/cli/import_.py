@@ -32,9 +32,9 @@ __all__ = ["run"]
 def run(args: argparse.Namespace) -> int:
     """Record the runs of mlflow in a store, which is created if needed.
 
-    They come with parameters, tags, metrics with their steps, models of scikit-learn, and other
-    artifacts as files. Runs that it already has are skipped. What cannot be recorded is reported,
-    with exit status 1.
+    Parameters, tags, metrics with their steps, models of scikit-learn and other artifacts come with
+    them. Runs that the store has already are skipped. What cannot be recorded is reported, with
+    exit status 1.
     """
     from persist.exchange.mlflow import import_mlflow
     from persist.exchange.mlflow_runs import read_runs

@@ -24,8 +24,8 @@ __all__ = ["run"]
     argument(
         "--artifacts",
         metavar="PLACE",
-        help="where a database on a server keeps artifacts: a folder that all machines share, or a "
-        "URL",
+        help="where a database on a server keeps its artifacts: a folder that all machines share, "
+        "or a URL",
     ),
     statuses={1: "the file of an artifact could not be copied"},
 )

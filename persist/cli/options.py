@@ -182,7 +182,10 @@ FORM = (
         ),
     ),
     argument(
-        "--separator", metavar="TEXT", type=separator, help="between cells (default: detected)"
+        "--separator",
+        metavar="TEXT",
+        type=separator,
+        help="what separates cells (default: detected)",
     ),
     argument("--decimal", choices=[".", ","], help="decimal sign (default: detected)"),
 )

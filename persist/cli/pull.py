@@ -20,9 +20,9 @@ __all__ = ["run"]
     *TRANSFER,
 )
 def run(args: argparse.Namespace) -> None:
-    """Make a local data set of one at a URL, or bring a local one up to date.
+    """Copy a data set from a URL, or bring a local copy up to date.
 
-    An interrupted pull goes on where it was.
+    An interrupted pull resumes where it stopped.
     """
     from persist.exchange.pull import pull
 

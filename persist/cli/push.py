@@ -22,15 +22,16 @@ __all__ = ["run"]
         "--prune",
         metavar="HOURS",
         type=number,
-        help="remove published files that a push with this option found unused so long ago; no "
-        "push may take longer",
+        help="remove files that an earlier push with this option found unused, at least so long "
+        "ago; choose longer than any push takes",
     ),
     *TRANSFER,
 )
 def run(args: argparse.Namespace) -> None:
     """Publish a data set in an object store.
 
-    Readers see the version before or this one; files that are there already are not sent again.
+    Readers see either the previous version or this one. Files that are there already are not sent
+    again.
     """
     from persist.exchange.push import push
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Check data sets, workspaces, experiments, stores of runs and archival packages.
 
     Files of data sets, RO-Crates and BagIt packages are compared with their manifests, and
-    artifacts of stores with their digests; all of workspaces and experiments is read. Unfinished
+    artifacts of stores with their digests; workspaces and experiments are read in full. Unfinished
     writes and files of the operating system are listed, but are not damage.
     """
     documents: dict[str, dict[str, Any]] = {}
