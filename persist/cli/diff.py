@@ -37,8 +37,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
         "-o",
         "--output",
         metavar="FILE",
-        default="diff.html",
-        help="the page of --html; a file there is replaced (default: diff.html)",
+        help="the page, also without --html; a file there is replaced (default: diff.html)",
     ),
     *TRUST,
     statuses={0: "no difference", 1: "they differ"},
@@ -58,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
         found = diff(args.a, args.b, rtol=args.rtol, atol=args.atol)
     except ImportError as error:
         raise CommandError(f"a value cannot be loaded: {one_line(error)}") from error
-    if args.html:
+    if args.html or args.output:
         from persist.exchange.report import write_diff
 
-        written = write_diff(found, args.a, args.b, args.output)
+        written = write_diff(found, args.a, args.b, args.output or "diff.html")
         print_result({"written": str(written), **_document(found)}, f"wrote {written}")
     elif is_json():
         print_document(_document(found))

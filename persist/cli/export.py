@@ -12,6 +12,8 @@ from persist.display import counted
 
 __all__ = ["run"]
 
+_OF_BAGS = ("description", "author")
+
 
 @command(
     "export",
@@ -53,6 +55,11 @@ def run(args: argparse.Namespace) -> None:
 
     With --crate or --bag, what is exported is a data set, workspace, storage or run store.
     """
+    for name in ("license", "title", "description", "author"):
+        # What is said of a package must not be lost without a word.
+        if getattr(args, name) and not (args.crate or (args.bag and name in _OF_BAGS)):
+            kinds = "--crate or --bag" if name in _OF_BAGS else "--crate"
+            raise CommandError(f"cannot export: --{name} needs {kinds}")
     if args.crate or args.bag:
         _package(args)
         return

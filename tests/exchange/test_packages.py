@@ -373,6 +373,22 @@ def test_writers_may_be_at_work(tmp_path):
         assert persist.open(inside)["x"].shape in ((500,), (600,))
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("d --bag out --license MIT", "--license needs --crate"),
+        ("d --bag out --title Irises", "--title needs --crate"),
+        ("3f2a model.n4a --author Ada", "--author needs --crate or --bag"),
+    ],
+)
+def test_no_option_of_a_package_is_ignored(tmp_path, monkeypatch, capsys, line, reason):
+    make_data_set(tmp_path / "d")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", *line.split()]) == 2
+    assert capsys.readouterr().err == f"persist: cannot export: {reason}\n"
+    assert os.listdir() == ["d"]
+
+
 def test_the_command_names_what_is_missing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_data_set(tmp_path / "d")
