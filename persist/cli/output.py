@@ -1,4 +1,4 @@
-"""How commands print: text, tables, messages, and one JSON document of values that may be anything.
+"""Output of commands: text, tables, messages, and one JSON document of any values.
 
 JSON has no number that is not finite: these are the strings ``NaN``, ``Infinity`` and
 ``-Infinity``. What is neither plain nor a number of numpy is its repr, cut short; so are mappings

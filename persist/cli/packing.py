@@ -1,4 +1,4 @@
-"""Which keys files are packed under, and packing them."""
+"""Plan which keys files are packed under, and store their values."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Plan:
     not_stored: list[NotStored] = field(default_factory=list)
 
     def refuse(self, item: File | Planned, why: str | Exception, advice: str = "") -> None:
-        """Note what cannot be packed, or raise it where all of a file was to be stored."""
+        """Note what cannot be packed; CommandError if all of its file had to be stored."""
         file, name = (item, "") if isinstance(item, File) else (item.file, item.name)
         reason = why if isinstance(why, str) else one_line(why)
         if isinstance(why, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""``persist pull``: a local data set of one at a URL."""
+"""``persist pull``: copy a data set from a URL."""
 
 from __future__ import annotations
 

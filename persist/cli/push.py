@@ -1,4 +1,4 @@
-"""``persist push``: a data set, published in an object store."""
+"""``persist push``: publish a data set in an object store."""
 
 from __future__ import annotations
 

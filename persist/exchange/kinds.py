@@ -1,4 +1,4 @@
-"""What is at a path: the one place that tells data sets, workspaces, storages and stores apart."""
+"""Detection of what is at a path: a data set, workspace, storage, store or package."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FILES = {DATABASE: Kind.STORE, BAG: Kind.BAG, CRATE: Kind.CRATE}
 
 
 def kind_of(path: str) -> Kind | None:
-    """Return what is at a path or URL, without reading all of it; None if it is nothing of persist.
+    """Return what is at a path or URL, without reading all of it; None if persist did not write it.
 
     A storage is a folder or the HDF5 file of a working dataset. A workspace is found with or
     without the extension of its file; one that is a package is a data set. A store is found by its
@@ -73,7 +73,7 @@ def store_folder(path: str) -> str:
 
 
 def why_refused(path: str) -> str:
-    """Return why a path is not what was asked for: that it is something else, or nothing."""
+    """Return the reason for refusing a path: what it is instead, or that nothing is there."""
     if is_url(path):
         return "it is a URL; get a local copy with persist pull"
     kind = kind_of(path)

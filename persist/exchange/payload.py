@@ -1,4 +1,4 @@
-"""The files of a data set, workspace, storage or run store, copied as they are at one moment."""
+"""Consistent copies of the files of a data set, workspace, storage or run store."""
 
 from __future__ import annotations
 

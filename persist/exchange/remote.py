@@ -171,7 +171,7 @@ class Location:
 
     @contextlib.contextmanager
     def _translated(self, name: str) -> Iterator[None]:
-        """Context manager that makes one of OSError of each error of the libraries for URLs."""
+        """Context manager that turns the errors of URL libraries into OSErrors."""
         try:
             yield
         except Exception as error:
@@ -192,7 +192,7 @@ class Location:
 
 
 def _repeated(attempt: Callable[[], _Result]) -> _Result:
-    """Call a function again where a server fails: it may be busy, or a file may be replaced."""
+    """Call a function, and again if the server fails: it may be busy, or replacing a file."""
     for pause in _PAUSES:
         try:
             return attempt()
@@ -208,7 +208,7 @@ def _repeated(attempt: Callable[[], _Result]) -> _Result:
 
 
 def _origin(error: BaseException) -> BaseException:
-    """Return what a library raised: fsspec takes all errors of the web for missing files."""
+    """Return the original error: fsspec reports all errors of web servers as missing files."""
     return error.__cause__ or error
 
 

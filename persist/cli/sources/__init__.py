@@ -1,4 +1,4 @@
-"""The files that can be packed: one format a module, behind the contract of `Source`."""
+"""Readers of the file formats that can be packed, one per module; see `Source`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file to be packed offers, whatever its format."""
+"""The interface of the files that can be packed."""
 
 from __future__ import annotations
 

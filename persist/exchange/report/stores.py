@@ -21,7 +21,7 @@ _BARS = 20
 
 
 def collect(path: str, progress: Progress) -> dict[str, Any]:
-    """Return what the template is filled with."""
+    """Return the variables of the template."""
     with WorkspaceStore(store_folder(path), engine="arrow") as store:
         listed: Any = store.list_runs(limit=_RUNS)
         runs = listed.to_pylist()
