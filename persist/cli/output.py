@@ -43,6 +43,7 @@ _COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _DEEPEST = 100  # containers in containers
 _FOLDED = 10  # characters of a cell, at least, that are on one line of a table
+_WIDEST = 1 << 16  # characters
 _ATOMS = (bool, int, str, type(None))
 
 
@@ -168,7 +169,11 @@ def _print_rich(columns: Sequence[str], rows: Rows) -> None:
         table.add_row(*(Text(_escaped(cell)) for cell in row))
     color = has_color(sys.stdout)
     Console(
-        file=sys.stdout, force_terminal=color or None, color_system="auto" if color else None
+        file=sys.stdout,
+        force_terminal=color or None,
+        color_system="auto" if color else None,
+        # Lines of a pipe are as long as they need to be.
+        width=None if sys.stdout.isatty() else _WIDEST,
     ).print(table)
 
 

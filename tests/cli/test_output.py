@@ -2,6 +2,7 @@ import argparse
 import io
 import json
 import math
+import re
 import sys
 from collections import OrderedDict
 
@@ -85,6 +86,13 @@ def test_a_coloured_table_escapes_what_the_output_lacks(monkeypatch):
         print_table(COLUMNS, [("µV", "")])
     stream.flush()
     assert b"\\xb5V" in stream.buffer.getvalue()
+
+
+def test_a_coloured_table_in_a_pipe_is_not_folded(capsys):
+    pytest.importorskip("rich")
+    with output_options(argparse.Namespace(json=False, quiet=False, color="always")):
+        print_table(COLUMNS, [("x" * 60, "y" * 60)])
+    assert re.search(f"{'x' * 60} +{'y' * 60}", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
