@@ -90,6 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         clear_progress()
         return _INTERRUPTED
+    except SystemExit as error:
+        # A status of 0 would say that all is done.
+        print_message(
+            f"a script, or the code of a value, called sys.exit({error.code!r}); take that out"
+        )
+        return _MISUSE
     except (PersistError, OSError, ValueError, KeyError, RuntimeError) as error:
         print_message(without_password(in_options(one_line(error))))
         try:

@@ -1,4 +1,4 @@
-"""Data sets on the command line: by their paths, keys by their dots, and what is known of keys."""
+"""Data sets of commands: opening them, finding keys by dotted names, and describing keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_dataset(path: str) -> Results:
         command = "persist runs" if is_url(path) else f"persist runs {path}"
         raise CommandError(f"cannot open {path}: it is a store of runs; run: {command}")
     if kind in (Kind.STORAGE, Kind.WORKSPACE):
-        raise CommandError(f"cannot open {path}: it is a {kind.value}, not a data set")
+        raise CommandError(f"cannot open {path}: it is {kind.phrase}, not a data set")
     if kind in (Kind.BAG, Kind.CRATE) or not os.path.isdir(path):
         raise CommandError(f"cannot open {path}: {why_refused(path)}")
     return open_data_set(os.path.normpath(path))
@@ -39,7 +39,7 @@ def check_local(path: str, verb: str) -> None:
 
 
 def inner(dataset: Results, names: list[str]) -> Results:
-    """Return the namespace that some names lead to, one in the other."""
+    """Return the innermost of nested namespaces."""
     for number, name in enumerate(names):
         if not dataset.has_group(name):
             raise CommandError(f"no such namespace: {'.'.join(names[: number + 1]) or repr('')}")
@@ -59,14 +59,14 @@ def key_in(dataset: Results, dotted: str) -> tuple[Results, str]:
 
 
 class Described(NamedTuple):
-    """A key as the manifest and the info tell of it."""
+    """A key with its entry in the manifest and its info."""
 
     key: str  # with its namespaces before it
     entry: Entry
     info: Any
 
     def cells(self) -> dict[str, str]:
-        """Return what is shown of it in one line, but for its info."""
+        """Return its cells in a listing, except for the info."""
         entry = self.entry
         return {
             "key": self.key,
@@ -92,7 +92,7 @@ class Described(NamedTuple):
 
 
 def describe(dataset: Results, prefix: str = "") -> list[Described]:
-    """Return what is known of all keys, sorted, with `prefix` before them."""
+    """Return all keys with their entries and infos, sorted, and with `prefix` before them."""
     entries = dataset.entries()
     return [Described(prefix + key, entries[key], info_of(dataset, key)) for key in sorted(entries)]
 

@@ -37,8 +37,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
         "-o",
         "--output",
         metavar="FILE",
-        default="diff.html",
-        help="the page of --html; a file there is replaced (default: diff.html)",
+        help="the page, also without --html; a file there is replaced (default: diff.html)",
     ),
     *TRUST,
     statuses={0: "no difference", 1: "they differ"},
@@ -46,8 +45,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow", " ": ""}
 def run(args: argparse.Namespace) -> int:
     """Compare the values and infos of two data sets.
 
-    A line begins with + for a key of the second only, - for a key of the first only, ~ for a key
-    that changed.
+    Lines begin with + for keys of B only, - for keys of A only, and ~ for keys that changed.
     """
     from persist.cli.datasets import open_dataset
     from persist.dataset import diff
@@ -59,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
         found = diff(args.a, args.b, rtol=args.rtol, atol=args.atol)
     except ImportError as error:
         raise CommandError(f"a value cannot be loaded: {one_line(error)}") from error
-    if args.html:
+    if args.html or args.output:
         from persist.exchange.report import write_diff
 
-        written = write_diff(found, args.a, args.b, args.output)
+        written = write_diff(found, args.a, args.b, args.output or "diff.html")
         print_result({"written": str(written), **_document(found)}, f"wrote {written}")
     elif is_json():
         print_document(_document(found))

@@ -13,7 +13,7 @@ _TEMPORARY = re.compile(r"(.*?)\.([^/\\]+)\.(?:[0-9a-f]{16}\.tmp|pulling(?:\.loc
 
 
 class CommandError(PersistError, ValueError):
-    """A command cannot be carried out."""
+    """A command cannot do what was asked."""
 
 
 def one_line(error: BaseException) -> str:

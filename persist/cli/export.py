@@ -8,8 +8,11 @@ from persist.cli.errors import CommandError
 from persist.cli.options import WORKSPACE, argument, command
 from persist.cli.output import print_result
 from persist.cli.stores import open_store
+from persist.display import counted
 
 __all__ = ["run"]
+
+_OF_BAGS = ("description", "author")
 
 
 @command(
@@ -52,6 +55,11 @@ def run(args: argparse.Namespace) -> None:
 
     With --crate or --bag, what is exported is a data set, workspace, storage or run store.
     """
+    for name in ("license", "title", "description", "author"):
+        # What is said of a package must not be lost without a word.
+        if getattr(args, name) and not (args.crate or (args.bag and name in _OF_BAGS)):
+            kinds = "--crate or --bag" if name in _OF_BAGS else "--crate"
+            raise CommandError(f"cannot export: --{name} needs {kinds}")
     if args.crate or args.bag:
         _package(args)
         return
@@ -82,5 +90,5 @@ def _package(args: argparse.Namespace) -> None:
     folder = args.crate or args.bag
     print_result(
         {"written": folder, "kind": written.kind, "files": count},
-        f"wrote {folder}: {written.kind}, {count} files",
+        f"wrote {folder}: {written.kind}, {counted(count, 'file')}",
     )

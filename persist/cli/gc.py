@@ -7,6 +7,7 @@ import argparse
 from persist.cli.options import STORE, argument, command, number
 from persist.cli.output import print_result
 from persist.cli.stores import open_store
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -34,4 +35,4 @@ def run(args: argparse.Namespace) -> None:
             unreferenced=args.unreferenced,
             grace_period=None if args.grace is None else args.grace * 3600,
         )
-    print_result({"removed": removed}, f"removed {removed} files")
+    print_result({"removed": removed}, f"removed {counted(removed, 'file')}")

@@ -7,6 +7,7 @@ import argparse
 from persist.cli.options import WORKSPACE, argument, command
 from persist.cli.output import print_aside, print_result, shows_progress
 from persist.cli.stores import check_new_store
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -31,9 +32,9 @@ __all__ = ["run"]
 def run(args: argparse.Namespace) -> int:
     """Record the runs of mlflow in a store, which is created if needed.
 
-    They come with parameters, tags, metrics with their steps, models of scikit-learn, and other
-    artifacts as files. Runs that it already has are skipped. What cannot be recorded is reported,
-    with exit status 1.
+    Parameters, tags, metrics with their steps, models of scikit-learn and other artifacts come with
+    them. Runs that the store has already are skipped. What cannot be recorded is reported, with
+    exit status 1.
     """
     from persist.exchange.mlflow import import_mlflow
     from persist.exchange.mlflow_runs import read_runs
@@ -59,13 +60,9 @@ def run(args: argparse.Namespace) -> int:
             "files": done.files,
             "not_stored": [{"what": what, "reason": why} for what, why in done.not_stored],
         },
-        f"{_count(len(done.runs), 'run')}, {_count(done.models, 'model')} and "
-        f"{_count(done.files, 'file')} recorded{known}",
+        f"{counted(len(done.runs), 'run')}, {counted(done.models, 'model')} and "
+        f"{counted(done.files, 'file')} recorded{known}",
     )
     for what, reason in done.not_stored:
         print_aside(f"not stored: {what}: {reason}")
     return 1 if done.not_stored else 0
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

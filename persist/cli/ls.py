@@ -35,9 +35,9 @@ _COLUMNS = ("key", "type", "shape", "dtype", "size", "written", "info")
     statuses={1: "items of a workspace cannot be read"},
 )
 def run(args: argparse.Namespace) -> int:
-    """List what is in a data set, a workspace or an experiment, without loading it.
+    """List the keys of a data set, the items of a workspace or the tasks of an experiment.
 
-    That is keys, items or tasks.
+    No value is loaded.
     """
     kind = kind_of(args.dataset)
     if kind is Kind.STORAGE:

@@ -8,6 +8,7 @@ from persist.cli.errors import CommandError
 from persist.cli.options import argument, command
 from persist.cli.output import print_aside, print_result
 from persist.cli.stores import check_new_store, open_store
+from persist.display import counted
 from persist.exchange.kinds import Kind, kind_of
 from persist.urls import is_url
 
@@ -23,8 +24,8 @@ __all__ = ["run"]
     argument(
         "--artifacts",
         metavar="PLACE",
-        help="where a database on a server keeps artifacts: a folder that all machines share, or a "
-        "URL",
+        help="where a database on a server keeps its artifacts: a folder that all machines share, "
+        "or a URL",
     ),
     statuses={1: "the file of an artifact could not be copied"},
 )
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
         print_aside(f"not copied: {reason}")
     print_result(
         {"rows": done.rows, "artifacts": done.artifacts, "not_copied": done.not_copied},
-        f"copied {done.rows['runs']} runs, {done.rows['predictions']} predictions and "
-        f"{done.artifacts} artifacts",
+        f"copied {counted(done.rows['runs'], 'run')}, "
+        f"{counted(done.rows['predictions'], 'prediction')} and "
+        f"{counted(done.artifacts, 'artifact')}",
     )
     return 1 if done.not_copied else 0

@@ -1,4 +1,4 @@
-"""How commands declare their options: those of all commands, and those that several share."""
+"""Declaration of commands and their options, and the options that several commands share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CALL = re.compile(r"call persist\.load\(\.\.\., trusted=\['([^']*)'\]\)")
 
 
 def argument(*names: str, **options: Any) -> Argument:
-    """Return what declares an argument; see `argparse.ArgumentParser.add_argument`."""
+    """Return a function that adds an argument; see `argparse.ArgumentParser.add_argument`."""
     if "action" not in options and options.get("default") != "":
         # An empty path would be the present folder.
         options.setdefault("type", _given)
@@ -54,7 +54,7 @@ def _given(text: str) -> str:
 
 
 def one_of(*arguments: Argument) -> Argument:
-    """Return what declares options that exclude each other."""
+    """Return a function that adds mutually exclusive options."""
 
     def declare(parser: argparse._ActionsContainer) -> None:
         group = parser.add_mutually_exclusive_group()
@@ -66,7 +66,7 @@ def one_of(*arguments: Argument) -> Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """What `command` makes of a function."""
+    """A function with the name, arguments and help of its command."""
 
     name: str
     run: Callable[[argparse.Namespace], int | None]
@@ -182,7 +182,10 @@ FORM = (
         ),
     ),
     argument(
-        "--separator", metavar="TEXT", type=separator, help="between cells (default: detected)"
+        "--separator",
+        metavar="TEXT",
+        type=separator,
+        help="what separates cells (default: detected)",
     ),
     argument("--decimal", choices=[".", ","], help="decimal sign (default: detected)"),
 )
@@ -211,7 +214,7 @@ _SHARED = (
 
 
 def trusted_of(args: argparse.Namespace) -> list[str] | bool:
-    """Return what the options `TRUST` allow, as `persist.load` takes it."""
+    """Return the options `TRUST` in the form that `persist.load` takes."""
     return getattr(args, "trust_all", False) or list(getattr(args, "trust", ()))
 
 

@@ -1,7 +1,8 @@
-"""How commands print: text, tables, messages, and one JSON document of values that may be anything.
+"""Output of commands: text, tables, messages, and one JSON document of any values.
 
 JSON has no number that is not finite: these are the strings ``NaN``, ``Infinity`` and
-``-Infinity``. What is neither plain nor a number of numpy is its repr, cut short.
+``-Infinity``. What is neither plain nor a number of numpy is its repr, cut short; so are mappings
+with keys that would be equal, integers of thousands of digits, and what is nested too deeply.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TextIO
 
-from persist.display import aligned, harmless, short_repr
+from persist.display import aligned, harmless, is_long, short_repr
 
 __all__ = [
     "clear_progress",
     "has_color",
-    "has_rich",
     "is_json",
     "is_plain",
     "is_quiet",
@@ -40,6 +41,9 @@ __all__ = [
 Rows = Sequence[Sequence[str]]
 _COLORS = {"green": "\x1b[32m", "red": "\x1b[31m", "yellow": "\x1b[33m"}
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_DEEPEST = 100  # containers in containers
+_FOLDED = 10  # characters of a cell, at least, that are on one line of a table
+_WIDEST = 1 << 16  # characters
 _ATOMS = (bool, int, str, type(None))
 
 
@@ -122,10 +126,20 @@ def print_listing(document: Any, columns: Sequence[str], rows: Rows, nothing: st
 
 
 def print_table(columns: Sequence[str], rows: Rows) -> None:
-    """Print rows under the names of their columns; nothing if there are none."""
-    if rows and (sys.stdout.isatty() or has_color(sys.stdout)) and has_rich():
+    """Print rows under the names of their columns; nothing if there are none.
+
+    On a terminal that is too narrow, a row is several lines, one for each cell with text.
+    """
+    if not rows:
+        return
+    is_terminal = sys.stdout.isatty()
+    widths = [min(_FOLDED, max(map(len, cells))) for cells in zip(columns, *rows, strict=True)]
+    if is_terminal and sum(widths) + 3 * len(widths) > shutil.get_terminal_size().columns:
+        labelled = ([pair for pair in zip(columns, row, strict=True) if pair[1]] for row in rows)
+        print_text("\n\n".join(map(aligned, labelled)))
+    elif (is_terminal or has_color(sys.stdout)) and importlib.util.find_spec("rich") is not None:
         _print_rich(columns, rows)
-    elif rows:
+    else:
         print_text(aligned([columns, *rows]))
 
 
@@ -138,11 +152,6 @@ def print_text(text: str, color: str = "") -> None:
 def _escaped(text: str) -> str:
     encoding = sys.stdout.encoding or "utf-8"
     return harmless(text).encode(encoding, "backslashreplace").decode(encoding)
-
-
-def has_rich() -> bool:
-    """Return True if rich can be imported."""
-    return importlib.util.find_spec("rich") is not None
 
 
 def _print_rich(columns: Sequence[str], rows: Rows) -> None:
@@ -160,7 +169,11 @@ def _print_rich(columns: Sequence[str], rows: Rows) -> None:
         table.add_row(*(Text(_escaped(cell)) for cell in row))
     color = has_color(sys.stdout)
     Console(
-        file=sys.stdout, force_terminal=color or None, color_system="auto" if color else None
+        file=sys.stdout,
+        force_terminal=color or None,
+        color_system="auto" if color else None,
+        # Lines of a pipe are as long as they need to be.
+        width=None if sys.stdout.isatty() else _WIDEST,
     ).print(table)
 
 
@@ -177,7 +190,7 @@ def print_result(document: Any, done: str = "", text: str = "") -> None:
         print_text("\n".join(lines))
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: Any, depth: int = _DEEPEST) -> Any:
     """Return `value` as JSON can hold it.
 
     Examples
@@ -185,16 +198,19 @@ def jsonable(value: Any) -> Any:
     >>> jsonable({"rate": 0.5, 3: (1, float("nan")), "at": 1j})
     {'rate': 0.5, '3': [1, 'NaN'], 'at': '1j'}
     """
-    if type(value) in _ATOMS:
+    if type(value) in _ATOMS and not is_long(value):
         return value
     if type(value) is float:
         return _NOT_FINITE.get(repr(value), value)
-    if isinstance(value, Mapping):
-        return {
-            key if type(key) is str else str(key): jsonable(item) for key, item in value.items()
+    if isinstance(value, Mapping) and depth:
+        found = {
+            key if type(key) is str else str(key): jsonable(item, depth - 1)
+            for key, item in value.items()
         }
-    if type(value) in (list, tuple):
-        return [jsonable(item) for item in value]
+        if len(found) == len(value):
+            return found
+    if type(value) in (list, tuple) and depth:
+        return [jsonable(item, depth - 1) for item in value]
     # Where numpy is not loaded, nothing is of its types.
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
@@ -204,10 +220,12 @@ def jsonable(value: Any) -> Any:
     return short_repr(value)
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: Any, depth: int = _DEEPEST) -> bool:
     """Return True if JSON holds `value` as it is, but for the numbers that are not finite."""
     if type(value) is dict:
-        return all(type(key) is str and is_plain(item) for key, item in value.items())
+        return depth > 0 and all(
+            type(key) is str and is_plain(item, depth - 1) for key, item in value.items()
+        )
     if type(value) is list:
-        return all(is_plain(item) for item in value)
-    return type(value) in _ATOMS or type(value) is float
+        return depth > 0 and all(is_plain(item, depth - 1) for item in value)
+    return (type(value) in _ATOMS and not is_long(value)) or type(value) is float

@@ -11,6 +11,7 @@ from persist.cli.datasets import check_local, inner, open_dataset
 from persist.cli.errors import CommandError
 from persist.cli.options import argument, command, count
 from persist.cli.output import is_json, print_aside, print_result
+from persist.display import counted
 from persist.errors import PersistError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ __all__ = ["run"]
     argument(
         "--keep-going",
         action="store_true",
-        help="also of files that are named, store what can be stored and report the rest",
+        help="store what can be stored of the files that are named, too, and report the rest",
     ),
     argument(
         "--namespace", metavar="NAME", help="store the keys in this namespace of the data set"
@@ -68,14 +69,14 @@ __all__ = ["run"]
         help="arrays of more than N elements get files of their own (default: 100)",
     ),
     argument("--provenance", action="store_true", help="record program, machine and versions"),
-    statuses={1: "something in a folder could not be stored"},
+    statuses={1: "something could not be stored"},
 )
 def run(args: argparse.Namespace) -> int:
     """Store the contents of files of other formats in a data set, which is created if needed.
 
-    Keys come from the names inside the files; for files in folders, after those of the folders and
-    of the file. Either all files that are named are stored or none; of those in folders, what can
-    be stored, in one commit. What cannot is reported, and the exit status is 1.
+    Keys are the names inside the files; in folders, the names of the folders and the file come
+    first. Files that are named are stored together or not at all; of those in folders, what can be
+    stored is, in one commit, and the rest is reported with exit status 1.
     """
     from persist.cli.packing import plan, store
     from persist.dataset import open as open_results
@@ -118,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
             "keys": documents,
             "not_stored": [vars(refused) for refused in planned.not_stored],
         },
-        f"{len(stored)} {'key' if len(stored) == 1 else 'keys'} stored",
+        f"{counted(len(stored), 'key')} stored",
     )
     _print_not_stored(planned)
     return 1 if planned.not_stored else 0

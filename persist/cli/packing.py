@@ -1,10 +1,9 @@
-"""Which keys files are packed under, and packing them."""
+"""Plan which keys files are packed under, and store their values."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from persist.cli.errors import CommandError, one_line
 from persist.cli.output import shows_progress
-from persist.cli.sources import Listed, Loaded, Source, is_known, open_source
+from persist.cli.sources import Listed, Source, is_known, open_source
 from persist.cli.sources.source import SourceError, stem_of
 from persist.dataset.layout import check_key, is_data_set, is_system_file
 from persist.errors import PersistError
@@ -94,7 +93,7 @@ class Plan:
     not_stored: list[NotStored] = field(default_factory=list)
 
     def refuse(self, item: File | Planned, why: str | Exception, advice: str = "") -> None:
-        """Note what cannot be packed, or raise it where all of a file was to be stored."""
+        """Note what cannot be packed; CommandError if all of its file had to be stored."""
         file, name = (item, "") if isinstance(item, File) else (item.file, item.name)
         reason = why if isinstance(why, str) else one_line(why)
         if isinstance(why, UnicodeDecodeError):
@@ -167,18 +166,13 @@ def store(results: Results, plan: Plan, *, replace: bool) -> list[Planned]:
                 free.append(item)
         meter = Meter(shows_progress(), len(free))
         for _, group in groupby(free, key=lambda item: id(item.source)):
-            waiting = deque(group)
-            while waiting:
-                names = [item.name for item in waiting]
-                with contextlib.closing(waiting[0].source.load(names)) as values:
-                    while waiting:
-                        item = waiting.popleft()
-                        # A function of its own, so that a value is gone when the next is loaded.
-                        is_stored = _store_next(results, item, values, plan)
-                        meter.advance(1, item.name)
-                        if not is_stored:
-                            break  # Behind an error, a generator has nothing more.
+            items = list(group)
+            with contextlib.closing(items[0].source):
+                for item in items:
+                    # A function of its own, so that a value is gone when the next is loaded.
+                    if _store_one(results, item, plan):
                         stored.append(item)
+                    meter.advance(1, item.name)
     return stored
 
 
@@ -257,9 +251,9 @@ def _refusal(item: Planned, stated: str, other: Planned | None) -> Refusal | Non
     return None
 
 
-def _store_next(results: Results, item: Planned, values: Iterator[Loaded], plan: Plan) -> bool:
+def _store_one(results: Results, item: Planned, plan: Plan) -> bool:
     try:
-        loaded = next(values)
+        loaded = item.source.load(item.name)
     except _READING as error:
         plan.refuse(item, error)
         return False

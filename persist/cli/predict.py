@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from persist.cli.errors import CommandError
-from persist.cli.options import FORM, TRUST, argument, command, form_of, in_options, trusted_of
+from persist.cli.options import FORM, TRUST, argument, command, form_of, trusted_of
 from persist.cli.output import print_result
 
 __all__ = ["run"]
@@ -30,17 +29,13 @@ __all__ = ["run"]
 def run(args: argparse.Namespace) -> None:
     """Print the prediction of a bundle for each row of a CSV file."""
     from persist.tracking import BundleLoader
-    from persist.tracking.errors import UntrustedError
     from persist.tracking.training.loading import features_of
     from persist.tracking.training.reading import Form, read_table
 
     table = read_table(Path(args.data), Form(**form_of(args)))
     if not table.form.header:
         features_of(table, None)
-    try:
-        chain = BundleLoader(args.bundle, trusted=trusted_of(args)).load()
-    except UntrustedError as error:
-        raise CommandError(in_options(str(error))) from error
+    chain = BundleLoader(args.bundle, trusted=trusted_of(args)).load()
     features = features_of(table, chain.feature_names)
     predicted = chain.predict(features).tolist()
     rows = [row if isinstance(row, list) else [row] for row in predicted]

@@ -1,4 +1,4 @@
-"""``persist pull``: a local data set of one at a URL."""
+"""``persist pull``: copy a data set from a URL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 from persist.cli.options import argument, command
 from persist.cli.output import print_result
 from persist.cli.transfer import TRANSFER, transferred
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -19,9 +20,9 @@ __all__ = ["run"]
     *TRANSFER,
 )
 def run(args: argparse.Namespace) -> None:
-    """Make a local data set of one at a URL, or bring a local one up to date.
+    """Copy a data set from a URL, or bring a local copy up to date.
 
-    An interrupted pull goes on where it was.
+    An interrupted pull resumes where it stopped.
     """
     from persist.exchange.pull import pull
 
@@ -29,5 +30,5 @@ def run(args: argparse.Namespace) -> None:
     verb = "would fetch" if args.dry_run else "fetched"
     print_result(
         {**vars(done), "fetched": list(done.fetched)},
-        f"{verb} {len(done.fetched)} files, {done.size} bytes; {done.kept} here already",
+        f"{verb} {counted(len(done.fetched), 'file')}, {done.size} bytes; {done.kept} here already",
     )

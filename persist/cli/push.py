@@ -1,4 +1,4 @@
-"""``persist push``: a data set, published in an object store."""
+"""``persist push``: publish a data set in an object store."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from persist.cli.options import argument, command, number
 from persist.cli.output import print_result
 from persist.cli.transfer import TRANSFER, transferred
+from persist.display import counted
 
 __all__ = ["run"]
 
@@ -21,15 +22,16 @@ __all__ = ["run"]
         "--prune",
         metavar="HOURS",
         type=number,
-        help="remove published files that a push with this option found unused so long ago; no "
-        "push may take longer",
+        help="remove files that an earlier push with this option found unused, at least so long "
+        "ago; choose longer than any push takes",
     ),
     *TRANSFER,
 )
 def run(args: argparse.Namespace) -> None:
     """Publish a data set in an object store.
 
-    Readers see the version before or this one; files that are there already are not sent again.
+    Readers see either the previous version or this one. Files that are there already are not sent
+    again.
     """
     from persist.exchange.push import push
 
@@ -38,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
     verb, removed = ("would send", "would remove") if args.dry_run else ("sent", "removed")
     text = "published already"
     if done.changed:
-        text = f"{verb} {len(done.sent)} files, {done.size} bytes; {done.kept} there already"
+        files = counted(len(done.sent), "file")
+        text = f"{verb} {files}, {done.size} bytes; {done.kept} there already"
     if grace is not None:
-        text += f"; {removed} {len(done.pruned)} unused files"
+        text += f"; {removed} {counted(len(done.pruned), 'unused file')}"
     print_result({**vars(done), "sent": list(done.sent), "pruned": list(done.pruned)}, text)

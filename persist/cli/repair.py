@@ -22,7 +22,7 @@ _KINDS = ("values", "infos", "lost", "aside", "doubtful", "changed")
     statuses={1: "values were lost"},
 )
 def run(args: argparse.Namespace) -> int:
-    """Rebuild the manifest of a data set, or set arrays of an experiment without rows aside.
+    """Rebuild the manifest of a data set, or set aside arrays of an experiment that have no row.
 
     The manifest is rebuilt from the files of the data set. Arrays of an experiment that have no row
     in the table of their task are moved to files of their own. Unreadable files are set aside, and

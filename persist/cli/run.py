@@ -25,7 +25,7 @@ __all__ = ["run"]
     argument(
         "--artifacts",
         metavar="PLACE",
-        help="where a database on a server keeps artifacts, which it remembers: a folder that all "
+        help="where a database on a server keeps its artifacts, needed once: a folder that all "
         "machines share, or a URL",
     ),
     argument("data", metavar="DATA", help="a CSV file, or a folder of them"),

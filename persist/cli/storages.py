@@ -28,7 +28,7 @@ def check_storage(path: str, verb: str) -> None:
         raise CommandError(f"cannot {verb} {path}: {reason}; name the folder of an experiment")
     if kind not in (Kind.STORAGE, None):
         raise CommandError(
-            f"cannot {verb} {path}: it is a {kind.value}, not an experiment; name the folder of one"
+            f"cannot {verb} {path}: it is {kind.phrase}, not an experiment; name the folder of one"
         )
 
 
@@ -36,7 +36,9 @@ def _has_files(folder: str) -> bool:
     from persist.dataset.layout import is_system_file
 
     with os.scandir(folder) as entries:
-        return any(not entry.is_dir() and not is_system_file(entry.name) for entry in entries)
+        return any(
+            not os.path.isdir(entry.path) and not is_system_file(entry.name) for entry in entries
+        )
 
 
 def list_tasks(path: str) -> None:

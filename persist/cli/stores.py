@@ -39,7 +39,9 @@ def check_new_store(path: str, verb: str) -> None:
     kind = kind_of(path)
     if not os.path.isdir(path) or kind not in (Kind.STORE, None):
         reason = "it is a file" if os.path.isfile(path) else why_refused(path)
-        raise CommandError(f"cannot {verb} {path}: {reason}; name the folder of a run store")
+        # Other reasons already say what to do.
+        advice = "" if "; " in reason else "; name the folder of a run store"
+        raise CommandError(f"cannot {verb} {path}: {reason}{advice}")
 
 
 def print_rows(columns: tuple[str, ...], table: Any) -> None:

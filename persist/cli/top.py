@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
     """
     is_of_folds = args.folds or args.partition is not None or args.group_by is not None
     with open_store(args.workspace) as store:
+        run_id = None if args.run_id is None else store.find_id("run", args.run_id)
         if is_of_folds:
             # Scores of different metrics cannot be compared.
             by_default = "metric" if args.ascending is None else None
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
                 args.partition or "val",
                 args.dataset,
                 args.group_by or by_default,
+                run_id=run_id,
             )
         else:
             found = store.ranking(
@@ -74,6 +76,6 @@ def run(args: argparse.Namespace) -> None:
                 by=args.metric,
                 ascending=args.ascending,
                 dataset_name=args.dataset,
-                run_id=None if args.run_id is None else store.find_id("run", args.run_id),
+                run_id=run_id,
             )
     print_rows(_OF_FOLDS if is_of_folds else _COLUMNS, found)

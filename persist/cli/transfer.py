@@ -25,10 +25,8 @@ TRANSFER = (
         help="an option for the place, such as endpoint_url=http://localhost:9000; values that are "
         "JSON are read as such; can be repeated. Keep passwords in the environment",
     ),
-    argument("--dry-run", action="store_true", help="only tell what would be done"),
-    argument(
-        "--force", action="store_true", help="also where changes are lost that the other side has"
-    ),
+    argument("--dry-run", action="store_true", help="print what would be done, and do nothing"),
+    argument("--force", action="store_true", help="discard changes that only the other side has"),
 )
 """The options of a transfer."""
 

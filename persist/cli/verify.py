@@ -13,6 +13,7 @@ from persist.cli.options import argument, command
 from persist.cli.output import is_quiet, print_result, shows_progress
 from persist.cli.storages import open_experiment
 from persist.cli.stores import open_store
+from persist.display import counted
 from persist.errors import PersistError
 from persist.exchange.kinds import DATABASE, Kind, kind_of, why_refused
 from persist.urls import is_database, is_url, without_password
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Check data sets, workspaces, experiments, stores of runs and archival packages.
 
     Files of data sets, RO-Crates and BagIt packages are compared with their manifests, and
-    artifacts of stores with their digests; all of workspaces and experiments is read. Unfinished
+    artifacts of stores with their digests; workspaces and experiments are read in full. Unfinished
     writes and files of the operating system are listed, but are not damage.
     """
     documents: dict[str, dict[str, Any]] = {}
@@ -180,6 +181,6 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     has_files = "missing" in found
     kinds = [kind for kind in _KINDS[:-1] if has_files and found.get(kind)]
     counts = [f"{len(found[kind])} {kind}" for kind in kinds]
-    what = "files" if has_files else "items"
+    what = "file" if has_files else "item"
     state = "ok" if found["ok"] else "damaged"
-    yield ", ".join([f"{state}: {found['checked']} {what} checked", *counts])
+    yield ", ".join([f"{state}: {counted(found['checked'], what)} checked", *counts])

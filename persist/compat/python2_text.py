@@ -106,7 +106,8 @@ def python3_source(text: str, filename: str = "<archive>") -> str:
     """
     beyond = re.compile(r"[^\x00-\xff]" if _is_latin1(text) else r"[^\x00-\x7f]")
     text = text.removeprefix(_BOM)
-    _check_no_null(text, filename)
+    if (position := text.find("\0")) >= 0:
+        raise Python2Error("found a null character", _line(text, position), filename)
 
     def respell(match: re.Match[str]) -> str:
         kind = match.lastgroup
@@ -122,12 +123,6 @@ def python3_source(text: str, filename: str = "<archive>") -> str:
         return match[0]
 
     return _TOKEN.sub(respell, text)
-
-
-def _check_no_null(text: str, filename: str) -> None:
-    position = text.find("\0")
-    if position >= 0:
-        raise Python2Error("found a null character", _line(text, position), filename)
 
 
 def _line(text: str, position: int) -> int:

@@ -228,6 +228,8 @@ def lacks_marker(folder: str) -> bool:
 def is_group(folder: str) -> bool:
     """Return True if a folder inside a data set is one too, and hides a module of its name."""
     is_folder = os.path.isdir(folder) and not os.path.islink(folder)
+    # What a repair has set aside looks like a data set without a marker.
+    is_folder = is_folder and os.path.basename(folder) != ASIDE
     return is_folder and (is_data_set(folder) or lacks_marker(folder))
 
 

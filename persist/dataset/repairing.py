@@ -138,7 +138,8 @@ def repair(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> RepairR
                 _set_aside(folder, name, aside)
         if (generation := generation_of(folder)) is not Generation.OWN:
             raise DataSetError(
-                f"cannot repair {folder}: {generation.value} wrote it, which has no manifest"
+                f"cannot repair {folder}: it was written by {generation.value}, which kept no "
+                "manifest"
             )
         with FolderLock(folder, name=LOCK, timeout=timeout):
             return _repair(folder, aside)

@@ -12,7 +12,7 @@ from persist.dataset.layout import MARKER, Generation, is_data_set, item_file
 from persist.dataset.manifest import Commit
 from persist.dataset.value import data_of_source
 from persist.dataset.writer import Options, Writer, package_records
-from persist.errors import DamagedError
+from persist.errors import DamagedError, DataSetError
 from persist.files import open_regular
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
@@ -23,8 +23,16 @@ __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 
 
 def create_data_set(folder: str, *, durable: bool) -> None:
-    """Make an empty data set where nothing is; one that another process makes meanwhile will do."""
+    """Make an empty data set where nothing is; one that another process makes meanwhile will do.
+
+    DataSetError if it would hide a key of the data set that its folder is in.
+    """
     parent = os.path.dirname(folder)
+    if os.path.lexists(f"{folder}.py") and is_data_set(parent or os.curdir):
+        raise DataSetError(
+            f"cannot make {folder}: its name is a key of the data set {parent or os.curdir}; "
+            "choose another"
+        )
     os.makedirs(parent or os.curdir, exist_ok=True)
     temporary = temporary_name(folder)
     try:

@@ -205,8 +205,8 @@ class _Check:
         generation = generation_of(self._folder)
         if generation is not Generation.OWN:
             raise DataSetError(
-                f"cannot verify {self._folder}: {generation.value} wrote it, which noted no "
-                "digests; store something in it, and it will have some"
+                f"cannot verify {self._folder}: it was written by {generation.value}, which noted "
+                "no digests; store something in it, and it will have some"
             )
         self._read_manifest()
         manifest = self._manifest

@@ -24,6 +24,7 @@ from persist.display import (
     View,
     check_view,
     code_html,
+    counted,
     dtype_text,
     human_size,
     is_drawable,
@@ -72,11 +73,9 @@ _CLOSING = re.compile(
 
 def data_set_view(results: Results) -> View:
     """Return the keys of a data set, and of those inside it."""
-    count = len(results)
     state = "closed" if results.closed else f"mode {results.mode!r}"
-    keys = "1 key" if count == 1 else f"{count} keys"
     return View(
-        f"<persist results {results.path!r}: {keys}, {state}>",
+        f"<persist results {results.path!r}: {counted(len(results), 'key')}, {state}>",
         _NAMES,
         {
             name: [_row(holder, e) for e in holder.entries().values()]

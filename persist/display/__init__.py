@@ -4,6 +4,7 @@ from persist.display.html import Row, View, check_view, code_html, table_html
 from persist.display.text import (
     aligned,
     cell,
+    counted,
     dtype_text,
     first_lines,
     harmless,
@@ -12,7 +13,7 @@ from persist.display.text import (
     short_type,
 )
 from persist.display.thumbnails import is_drawable, sampled, segments, thumbnail
-from persist.display.values import short_repr, shown, summary
+from persist.display.values import is_long, short_repr, shown, summary
 
 __all__ = [
     "Row",
@@ -21,11 +22,13 @@ __all__ = [
     "cell",
     "check_view",
     "code_html",
+    "counted",
     "dtype_text",
     "first_lines",
     "harmless",
     "human_size",
     "is_drawable",
+    "is_long",
     "sampled",
     "segments",
     "shape_text",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
 
-from persist.display.text import aligned, cell, first_lines
+from persist.display.text import aligned, cell, counted, first_lines
 from persist.display.thumbnails import thumbnail
 
 __all__ = ["Row", "View", "check_view", "code_html", "table_html"]
@@ -136,7 +136,7 @@ def code_html(text: str) -> str:
 
 
 def check_view(
-    ok: bool, checked: int, found: Mapping[str, Sequence[str]], noun: str = "files"
+    ok: bool, checked: int, found: Mapping[str, Sequence[str]], noun: str = "file"
 ) -> View:
     """Return what is wrong with what was checked, by kind; `checked` are what was written.
 
@@ -148,7 +148,7 @@ def check_view(
     missing  x.py
     """
     counts = [f"{len(names)} {kind}" for kind, names in found.items() if names]
-    text = ", ".join([f"{checked} {noun} checked", *counts])
+    text = ", ".join([f"{counted(checked, noun)} checked", *counts])
     rows = [Row((kind, name)) for kind, names in found.items() for name in names]
     state = "ok" if ok else "damaged"
     return View(f"<verify: {state}: {text}>", ("kind", "path"), {"": rows})

@@ -9,6 +9,7 @@ from typing import Any
 __all__ = [
     "aligned",
     "cell",
+    "counted",
     "dtype_text",
     "first_lines",
     "harmless",
@@ -39,6 +40,17 @@ def harmless(text: str) -> str:
     a\x1b[2Jb\u202ec
     """
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the plural, unless it is one.
+
+    Examples
+    --------
+    >>> counted(1, "key"), counted(0, "key")
+    ('1 key', '0 keys')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def human_size(count: int) -> str:

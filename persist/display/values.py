@@ -8,14 +8,26 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-__all__ = ["short_repr", "shown", "summary"]
+__all__ = ["is_long", "short_repr", "shown", "summary"]
 
 _ITEMS = 50  # of each container
 _DEPTH = 6
 _CHARACTERS = 1000  # of each value that is no container
 _WIDTH = 88
 
-_REPR = reprlib.Repr()
+# CPython refuses to print integers of more than 4300 digits; hex has no limit.
+_MAX_BITS = 14_000
+
+
+class _Repr(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        if not is_long(x):
+            return super().repr_int(x, level)
+        text = hex(x)
+        return f"{text[:100]}...{text[-97:]}"
+
+
+_REPR = _Repr()
 _REPR.maxstring = _REPR.maxother = _CHARACTERS
 _REPR.maxlong = 200
 
@@ -27,6 +39,11 @@ class _Written(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def is_long(value: Any) -> bool:
+    """Return True if `value` is an integer that Python does not print in digits."""
+    return isinstance(value, int) and value.bit_length() > _MAX_BITS
 
 
 def short_repr(value: Any) -> str:

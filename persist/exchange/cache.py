@@ -1,4 +1,4 @@
-"""Files by their digests, in the cache folder of the user."""
+"""A cache of files by digest, in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -37,10 +37,9 @@ def check_digest(digest: object) -> str:
 
 
 def cache_folder() -> str:
-    """Return the folder for what can be fetched again.
+    """Return the folder for files that can be fetched again.
 
-    It is that of the environment variable ``PERSIST_CACHE``, or the one that the system has for
-    this.
+    The environment variable ``PERSIST_CACHE`` names it; by default it is the user's cache folder.
     """
     if chosen := os.environ.get("PERSIST_CACHE"):
         return os.path.expanduser(chosen)
@@ -60,7 +59,7 @@ def view_folder(digest: str) -> str:
 
 
 def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
-    """Return the path of a file with a digest, which is fetched unless it is there and whole.
+    """Return the path of a cached file, after fetching it if it is missing or damaged.
 
     `write` is given a file, and raises an error if the content is not what the record says.
     """
@@ -74,9 +73,9 @@ def fetched(record: FileRecord, write: Callable[[IO[bytes]], object]) -> str:
 
 
 def put_in_view(path: str, record: FileRecord, write: Callable[[IO[bytes]], object]) -> None:
-    """Make a file of a view what its record says; see `fetched`.
+    """Put a file into a view, unless it is there and undamaged; see `fetched`.
 
-    Others may read it, or make it as well, at the same time: once it is there, it stays there.
+    Other processes may read or make it at the same time: once it is there, it stays there.
     """
     if os.path.isfile(path) and not os.path.islink(path) and digest_file(path) == record:
         return

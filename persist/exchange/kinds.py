@@ -1,4 +1,4 @@
-"""What is at a path: the one place that tells data sets, workspaces, storages and stores apart."""
+"""Detection of what is at a path: a data set, workspace, storage, store or package."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ class Kind(Enum):
     STORAGE = "storage"
     WORKSPACE = "workspace"
 
+    @property
+    def phrase(self) -> str:
+        """The kind with its article."""
+        return f"{'an' if self is Kind.CRATE else 'a'} {self.value}"
+
 
 _FILES = {DATABASE: Kind.STORE, BAG: Kind.BAG, CRATE: Kind.CRATE}
 
 
 def kind_of(path: str) -> Kind | None:
-    """Return what is at a path or URL, without reading all of it; None if it is nothing of persist.
+    """Return what is at a path or URL, without reading all of it; None if persist did not write it.
 
     A storage is a folder or the HDF5 file of a working dataset. A workspace is found with or
     without the extension of its file; one that is a package is a data set. A store is found by its
@@ -68,14 +73,13 @@ def store_folder(path: str) -> str:
 
 
 def why_refused(path: str) -> str:
-    """Return why a path is not what was asked for: that it is something else, or nothing."""
+    """Return the reason for refusing a path: what it is instead, or that nothing is there."""
     if is_url(path):
         return "it is a URL; get a local copy with persist pull"
     kind = kind_of(path)
-    if kind in (Kind.BAG, Kind.CRATE):
-        return f"it is {'an' if kind is Kind.CRATE else 'a'} {kind.value}; name what is in it"
     if kind is not None:
-        return f"it is a {kind.value}"
+        advice = "; name what is in it" if kind in (Kind.BAG, Kind.CRATE) else ""
+        return f"it is {kind.phrase}{advice}"
     if not os.path.exists(path):
         is_link = os.path.islink(path)
         return "it is a link that leads nowhere" if is_link else "there is nothing at that path"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from persist.errors import DamagedError, MissingExtraError, PersistError
+from persist.errors import DamagedError, DataSetError, MissingExtraError, PersistError
 from persist.exchange.mlflow_runs import Model, Run, read_runs
 from persist.files import confine, open_regular
 from persist.progress import Meter, Progress
@@ -95,6 +95,8 @@ def import_mlflow(
     ------
     DamagedError
         If the source is neither folder nor database of mlflow.
+    DataSetError
+        If it is a URL, or no run has the metric.
     OSError
         If it cannot be read.
     """
@@ -110,6 +112,12 @@ def import_mlflow(
             done.known.append(found.run_id)
         else:
             runs.append(found)
+    if metric and runs and not any(metric in run.last_values() for run in runs):
+        names = sorted({name for run in runs for name in run.last_values()})
+        raise DataSetError(
+            f"cannot rank by the metric {metric!r}: no run has it; choose another: "
+            f"{', '.join(names) or 'none has any'}"
+        )
     ranked = metric or _most_frequent(runs)
     meter = Meter(progress, len(runs))
     for run in runs:

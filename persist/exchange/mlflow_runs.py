@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from persist.errors import DamagedError, PersistError, UnsafePathError
+from persist.errors import DamagedError, DataSetError, PersistError, UnsafePathError
 from persist.exchange.packages import read_text
 from persist.files import confine, open_regular
 from persist.tracking.optional import import_optional
+from persist.urls import is_url, without_password
 
 __all__ = ["Model", "Run", "read_runs"]
 
@@ -93,6 +94,11 @@ def read_runs(source: str | os.PathLike[str]) -> Iterator[Run | tuple[str, str]]
     What cannot be read is a tuple of its name and the reason.
     """
     path = os.fspath(source)
+    if is_url(path):
+        raise DataSetError(
+            f"cannot import {without_password(path)}: it is a URL; name the folder mlruns, or the "
+            "file of the SQLite database"
+        )
     if os.path.isdir(path):
         return _of_folder(path)
     with open_regular(path, follow=True) as file:

@@ -1,4 +1,4 @@
-"""What archival packages share: made whole or not at all, and files compared with records."""
+"""What archival packages share: building one aside, and comparing its files with records."""
 
 from __future__ import annotations
 

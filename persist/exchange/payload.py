@@ -1,4 +1,4 @@
-"""The files of a data set, workspace, storage or run store, copied as they are at one moment."""
+"""Consistent copies of the files of a data set, workspace, storage or run store."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from persist.exchange.snapshot import copy_checked, retried, snapshot_of
 from persist.files import remove_path
 from persist.files.digest import FileRecord, digest_file, digest_pieces
 from persist.files.journal import is_pending
+from persist.names import is_identifier
 from persist.urls import is_url, without_password
 
 __all__ = ["Payload", "copy_payload"]
@@ -37,6 +38,12 @@ _READ = {
     "storage": (
         "Each folder is a subject, and each folder in it a task. trials.csv has a row for each "
         "trial, and each HDF5 file the arrays of one name, a dataset for each trial."
+    ),
+    "storage in one file": (
+        "The file is HDF5: any program that reads HDF5 shows its groups, which are subjects with "
+        "their tasks inside. Of a task, trials has a dataset for each column of its table, and "
+        "arrays a group for each name, with a dataset for each trial, called by its row, or all "
+        "joined as data, with an index that says from where to where each trial is."
     ),
     "run store": (
         "store.duckdb is a DuckDB database with the tables runs, pipelines, chains, predictions, "
@@ -60,7 +67,11 @@ class Payload:
     @property
     def how_to_read(self) -> str:
         """How to read it without persist."""
-        return _READ[self.kind].format(name=self.name, manifest=MANIFEST)
+        kind = f"{self.kind} in one file" if self.name in self.records else self.kind
+        if kind != "data set" or is_identifier(self.name):
+            return _READ[kind].format(name=self.name, manifest=MANIFEST)
+        text = _READ[kind].format(name="results", manifest=MANIFEST)
+        return f"Rename the folder {self.name}, which Python cannot import, to results. {text}"
 
     @property
     def size(self) -> int:
@@ -100,13 +111,13 @@ def copy_payload(
             found = Payload(kind.value, name.removesuffix(".h5"))
             for file in (data, data.removesuffix(".h5") + ".json"):
                 if os.path.isfile(file):
-                    _copy_file(file, os.path.basename(file), folder, found)
+                    _copy_file(os.path.realpath(file), os.path.basename(file), folder, found)
             return found
         if kind not in (Kind.STORAGE, Kind.STORE):
             raise DataSetError(f"cannot export {path}: {why_refused(path)}")
         found = Payload(kind.value, name)
         if os.path.isfile(path):
-            _copy_file(path, name, folder, found)
+            _copy_file(os.path.realpath(path), name, folder, found)
         elif kind is Kind.STORAGE:
             _copy_tree(path, name, folder, found)
         else:

@@ -1,4 +1,4 @@
-"""`pull`: a local data set of one at a URL."""
+"""`pull`: copy a data set from a URL, or bring a copy up to date."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def pull(
     progress: Progress = None,
     timeout: float = TIMEOUT,
 ) -> PullReport:
-    """Make a local data set of one at a URL, or bring a local one up to date.
+    """Copy a data set from a URL, or bring a local copy up to date.
 
     It appears whole or not at all. What an interrupted pull has fetched is kept beside it, and is
     not fetched again.
@@ -204,9 +204,9 @@ def pull(
 def _present(
     target: str, mine: Sequence[SetSnapshot], published: Mapping[str, SetSnapshot] | None
 ) -> dict[FileRecord, str]:
-    """Return the files of the data set that is there, by what is in them.
+    """Return the paths of the files of the local data set by their records.
 
-    DataSetError if it has changes that the published one, if that is given, lacks.
+    DataSetError if it has changes that `published` lacks.
     """
     found = {}
     for inner in mine:
@@ -241,7 +241,7 @@ def _others(target: str, mine: Sequence[SetSnapshot]) -> dict[str, str]:
 
 
 def _parts_of(names: Iterable[str]) -> set[str]:
-    """Return names of files, and of the folders that they are in."""
+    """Return names of files and of all folders above them."""
     found: set[str] = set()
     for name in names:
         while name:

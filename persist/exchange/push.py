@@ -1,4 +1,4 @@
-"""`push`: a data set, published in an object store.
+"""`push`: publish a data set in an object store.
 
 Files are sent under their digests first, and the head last, by a put that the server makes only if
 nobody has put another one meanwhile. obstore makes these puts: its errors are the same on every
@@ -296,7 +296,7 @@ class _Push:
         return PushReport(changed.commit, tuple(names), kept, total, changed is mine)
 
     def _head(self) -> tuple[Head | None, str | None]:
-        """Return what is published, and the mark by which the server knows it."""
+        """Return the published head and its ETag."""
         try:
             found = self._store.get(HEAD)
         except FileNotFoundError:
@@ -320,7 +320,7 @@ class _Push:
         return tuple(removed)
 
     def _published_set(self, place: str, record: FileRecord) -> SetSnapshot:
-        """Return what a published manifest says, which is read once, and not if it is from here."""
+        """Return the published data set of a manifest, from memory if it is known."""
         if record not in self._sets:
             data, state = b"", "damaged"
             try:
@@ -353,7 +353,7 @@ class _Push:
     def _commit(
         self, mine: Head, sets: list[SetSnapshot], known: Head | None, etag: str | None
     ) -> Head:
-        """Put the head; return it, or the one that is there and has all of it."""
+        """Put the head; return it, or the published one if that has all of it."""
         for attempt in range(_ATTEMPTS):
             mode: Any = "create" if etag is None else {"e_tag": etag}
             error: Exception | None = None

@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import methodcaller
 from typing import IO, Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from persist.dataset import Entry, Results
 from persist.dataset.layout import MANIFEST, MARKER, is_key
 from persist.dataset.results import Options
+from persist.display import counted
 from persist.errors import (
     DamagedError,
     DataSetError,
@@ -144,6 +145,9 @@ class Location:
         except OSError:
             return []
         names = [str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found]
+        if self._is_web:
+            # The links of a page are percent-encoded.
+            names = list(map(unquote, names))
         return sorted({name for name in names if is_key(name)})
 
     def _pieces(self, name: str, size: int | None = None) -> Iterator[bytes]:
@@ -167,7 +171,7 @@ class Location:
 
     @contextlib.contextmanager
     def _translated(self, name: str) -> Iterator[None]:
-        """Context manager that makes one of OSError of each error of the libraries for URLs."""
+        """Context manager that turns the errors of URL libraries into OSErrors."""
         try:
             yield
         except Exception as error:
@@ -188,7 +192,7 @@ class Location:
 
 
 def _repeated(attempt: Callable[[], _Result]) -> _Result:
-    """Call a function again where a server fails: it may be busy, or a file may be replaced."""
+    """Call a function, and again if the server fails: it may be busy, or replacing a file."""
     for pause in _PAUSES:
         try:
             return attempt()
@@ -204,7 +208,7 @@ def _repeated(attempt: Callable[[], _Result]) -> _Result:
 
 
 def _origin(error: BaseException) -> BaseException:
-    """Return what a library raised: fsspec takes all errors of the web for missing files."""
+    """Return the original error: fsspec reports all errors of web servers as missing files."""
     return error.__cause__ or error
 
 
@@ -252,7 +256,7 @@ class Version:
                 at = f"{place}/{name}".lstrip("/")
                 try:
                     found[at] = self.location.read(f"{at}/{MANIFEST}")
-                except OSError:
+                except _REFUSED:
                     continue
                 waiting.append(at)
         return found
@@ -410,7 +414,4 @@ class RemoteResults(Mapping[str, Any]):
         self.close()
 
     def __repr__(self) -> str:
-        count = len(self)
-        return (
-            f"<persist results {self.url!r}: {count} {'key' if count == 1 else 'keys'}, mode 'r'>"
-        )
+        return f"<persist results {self.url!r}: {counted(len(self), 'key')}, mode 'r'>"

@@ -1,4 +1,4 @@
-"""What a data set is at one moment, file by file, without a lock.
+"""A snapshot of a data set, file by file, without a lock.
 
 Values are replaced while others read. What a manifest lists is either there or was replaced by a
 later commit: whoever copies the files compares each with its record, and begins again with the new

@@ -65,8 +65,11 @@ class TreeFile(NamedTuple):
 def folder_names(path: str) -> list[str]:
     """Return the names of the folders in a folder, in order; not those that are hidden."""
     with os.scandir(path) as entries:
+        # os.path: entries raise an error for a link that leads to itself.
         return sorted(
-            entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".") and os.path.isdir(entry.path)
         )
 
 
@@ -74,7 +77,7 @@ def settle_tree(root: str) -> None:
     """Do `settle_folders` for each subject that can be written."""
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.is_dir() and os.access(entry.path, os.W_OK):
+            if os.path.isdir(entry.path) and os.access(entry.path, os.W_OK):
                 settle_folders(entry.path)
 
 
@@ -100,7 +103,9 @@ def check_root(path: str | os.PathLike[str]) -> str:
     if not os.path.exists(root):
         raise MissingPathError(errno.ENOENT, "no storage was found here", os.fspath(path))
     if not os.path.isdir(root):
-        raise NotAFolderError(errno.ENOTDIR, "A storage is a folder", os.fspath(path))
+        raise NotAFolderError(
+            errno.ENOTDIR, "it is a file; name the folder of a storage", os.fspath(path)
+        )
     return root
 
 
@@ -155,10 +160,10 @@ def check_outside(target: str | os.PathLike[str], root: str) -> str:
     if os.path.commonpath([real, inside]) == inside:
         raise ArgumentError(f"{path} is inside {root}, which it is to hold: choose another place")
     if os.path.isdir(real):
-        raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
+        raise IsAFolderError(errno.EISDIR, "it is a folder; name a file", path)
     folder = os.path.dirname(real)
     if not os.path.isdir(folder):
-        raise MissingPathError(errno.ENOENT, "A file is to be written in this folder", folder)
+        raise MissingPathError(errno.ENOENT, "the folder does not exist; make it first", folder)
     return path
 
 

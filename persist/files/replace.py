@@ -17,6 +17,7 @@ from typing import IO, Any
 from persist.errors import ArgumentError, IsAFolderError
 from persist.files.backup import keep_backup
 from persist.files.create import claim_file, remove_path
+from persist.files.regular import check_regular
 from persist.files.write import sync_file, sync_folder
 
 __all__ = [
@@ -43,6 +44,14 @@ def finish_temporary(temporary: str, path: str) -> None:
         os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
 
 
+def _check_target(path: str) -> None:
+    # A rename would put a file in the place of a device, such as /dev/stdout.
+    if os.path.isdir(path):
+        raise IsAFolderError(errno.EISDIR, "it is a folder; name a file", path)
+    with contextlib.suppress(FileNotFoundError):
+        check_regular(path)
+
+
 @contextlib.contextmanager
 def temporary_beside(path: str | os.PathLike[str]) -> Iterator[str]:
     """Context manager that gives a temporary file, which replaces `path` on success.
@@ -50,7 +59,10 @@ def temporary_beside(path: str | os.PathLike[str]) -> Iterator[str]:
     Made for writers that want a path, not an open file: the block leaves it written and closed. A
     symbolic link stays a link; what it leads to is replaced. If the block fails or is interrupted,
     or the disk fails, the file is as it was.
+
+    Raises IsADirectoryError or NotRegularError if there is something else than a file.
     """
+    _check_target(os.fspath(path))
     target = os.path.realpath(path)
     temporary = temporary_name(target)
     try:
@@ -103,12 +115,12 @@ def replace_files(paths: Iterable[str], keep: bool = False) -> Iterator[dict[str
     If the block or a later step fails, each path is again what it was before: the old files, whole,
     and no new ones. Each rename is atomic, and so is the whole unless the machine stops between
     two renames; then the old files are the backups beside. With `keep`, they stay as
-    ``<path>.bak``, ``<path>_1.bak``… Raises IsADirectoryError if there is a folder at a path.
+    ``<path>.bak``, ``<path>_1.bak``… Raises IsADirectoryError or NotRegularError if there is
+    something else than a file at a path.
     """
     paths = list(paths)
     for path in paths:
-        if os.path.isdir(path):
-            raise IsAFolderError(errno.EISDIR, "A file is to be written here", path)
+        _check_target(path)
     temporaries = {path: temporary_name(os.path.realpath(path)) for path in paths}
     backups: dict[str, str | None] = {}
     try:

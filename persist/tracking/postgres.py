@@ -445,7 +445,7 @@ class PostgresDatabase(Database):
 def _parsed(location: str) -> tuple[Any, str]:
     """Return the URL of a database as SQLAlchemy has it, and as text without its password."""
     sqlalchemy = import_optional("sqlalchemy")
-    wanted = "give one such as postgresql+psycopg://user@host/database"
+    wanted = "give one such as postgresql+psycopg://host/database"
     try:
         url = sqlalchemy.make_url(location)
     except (sqlalchemy.exc.ArgumentError, ValueError):

@@ -80,6 +80,7 @@ class Ranking:
         dataset_name: str | None = None,
         group_by: str | None = None,
         *,
+        run_id: str | None = None,
         engine: str | None = None,
     ) -> Frame:
         """Return the best predictions, the best first; nulls and not-a-numbers come last.
@@ -99,6 +100,8 @@ class Ranking:
             The data set, or a pattern with ``%``.
         group_by : str, optional
             A column: of each of its values, the `n` best are returned, in the order of the values.
+        run_id : str, optional
+            The run whose predictions are ranked; all by default.
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return, instead of what the store was made with.
 
@@ -118,6 +121,9 @@ class Ranking:
         count = check_count("n", n)
         dialect = self.opened.dialect
         tests, values = matching(dialect, {"dataset_name": dataset_name}, ("dataset_name",))
+        if run_id is not None:
+            tests.append("pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)")
+            values.append(run_id)
         where, values = where_all(['"partition" = ?', *tests]), [partition, *values]
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()

@@ -53,7 +53,7 @@ class WorkspaceReport:
         return self._view().html()
 
     def _view(self) -> View:
-        return check_view(self.ok, self.checked, {"damaged": self.damaged}, "items")
+        return check_view(self.ok, self.checked, {"damaged": self.damaged}, "item")
 
 
 def verify_workspace(

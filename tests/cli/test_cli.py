@@ -77,6 +77,17 @@ def test_a_bug_is_not_hidden(command, monkeypatch):
         command("ls", "x")
 
 
+def test_code_that_exits_is_not_a_success(command, tmp_path):
+    (tmp_path / "x.pkl").write_bytes(b"csys\nexit\n(tR.")
+    (tmp_path / "x.py").write_text("import sys\nsys.exit(0)\n")
+    (tmp_path / "x.csv").write_text("a,y\n" + "1,2\n" * 9)
+    for line in ("pack results x.pkl --trust-pickle", "run x.csv x.py"):
+        done = command(*line.split())
+        assert done.status == 2
+        assert "called sys.exit" in done.err
+    assert not (tmp_path / "results").exists()
+
+
 def test_an_interrupt_has_the_status_of_a_shell(command, monkeypatch):
     fail_with(monkeypatch, KeyboardInterrupt())
     assert command("ls", "x") == (130, "", "")

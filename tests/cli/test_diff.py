@@ -21,6 +21,13 @@ def test_the_same_data_sets_have_no_difference(command, pair):
     assert document == {"same": True, "added": [], "removed": [], "changed": {}}
 
 
+def test_a_page_that_is_named_is_written(command, pair, tmp_path):
+    pytest.importorskip("jinja2")
+    assert command("diff", "old", "new", "-o", "page.html").out == "wrote page.html\n"
+    assert command("diff", "old", "new", "--html").out == "wrote diff.html\n"
+    assert (tmp_path / "page.html").exists()
+
+
 def test_differences_are_listed_by_key(command, pair):
     old, new = pair
     new.fit = {"slope": [1.0, 2.5]}

@@ -131,3 +131,26 @@ def test_a_file_that_may_not_be_read_is_named(command, name):
         pytest.skip("root and Windows read everything")
     done = command(name, "x.h5")
     assert (done.status, done.err) == (2, "persist: x.h5: Permission denied\n")
+
+
+def test_what_json_cannot_hold_is_shown_as_text(command):
+    long = 10**5000
+    dataset = DataSet("results", "w")
+    dataset["x"], dataset["y"] = {1: "a", "1": "b"}, long
+    dataset.z = [long]
+    shown = ["{1: 'a', '1': 'b'}", f"{hex(long)[:100]}...{hex(long)[-97:]}", None]
+    keys = command("ls", "results", "--json").document["keys"]
+    assert [key["info"] for key in keys] == shown
+    assert "value" not in command("show", "results", "z", "--json").document
+    assert f"[{hex(long)[:60]}" in command("show", "results", "z").out
+
+
+def test_a_deep_info_hides_no_key(command):
+    dataset = DataSet("results", "w")
+    deep = []
+    for _ in range(600):
+        deep = [deep]
+    dataset.y = dataset["x"] = deep
+    keys = command("ls", "results", "--json").document["keys"]
+    assert [key["key"] for key in keys] == ["x", "y"]
+    assert "value" not in command("show", "results", "y", "--json").document

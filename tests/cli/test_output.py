@@ -2,6 +2,7 @@ import argparse
 import io
 import json
 import math
+import re
 import sys
 from collections import OrderedDict
 
@@ -52,6 +53,18 @@ def test_a_narrow_terminal_loses_nothing(monkeypatch):
     assert stream.getvalue().count("x") == 60
 
 
+def test_a_terminal_too_narrow_for_a_table_has_a_line_for_each_cell(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = terminal(monkeypatch, "stdout")
+    columns = ("model", "score", "metric", "chain_id", "notes")
+    chain = "01a22eb8-5369-7e18-a0c4-3e5da9d05f50"
+    print_table(columns, [("Ridge", "0.5", "rmse", chain, ""), ("Tree", "", "rmse", chain, "x")])
+    assert stream.getvalue() == (
+        f"model     Ridge\nscore     0.5\nmetric    rmse\nchain_id  {chain}\n\n"
+        f"model     Tree\nmetric    rmse\nchain_id  {chain}\nnotes     x\n"
+    )
+
+
 def test_no_rows_are_no_table(capsys):
     print_table(COLUMNS, [])
     assert capsys.readouterr().out == ""
@@ -73,6 +86,13 @@ def test_a_coloured_table_escapes_what_the_output_lacks(monkeypatch):
         print_table(COLUMNS, [("µV", "")])
     stream.flush()
     assert b"\\xb5V" in stream.buffer.getvalue()
+
+
+def test_a_coloured_table_in_a_pipe_is_not_folded(capsys):
+    pytest.importorskip("rich")
+    with output_options(argparse.Namespace(json=False, quiet=False, color="always")):
+        print_table(COLUMNS, [("x" * 60, "y" * 60)])
+    assert re.search(f"{'x' * 60} +{'y' * 60}", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ for name in ("duckdb", "polars", "pyarrow", "joblib"):
     pytest.importorskip(name)
 linear_model = pytest.importorskip("sklearn.linear_model")
 
-from persist.tracking import run  # noqa: E402
+from persist.tracking import WorkspaceStore, run  # noqa: E402
 
 
 @pytest.fixture
@@ -102,6 +102,19 @@ def test_what_is_listed_is_what_is_exported(command, result):
     assert (done.status, "not found" in done.err) == (2, True)
     (fold,) = command("top", "-n", "1", "--folds", "--json").document["rows"]
     assert fold["fold_id"] in [str(n) for n in range(5)] + ["avg"]
+
+
+def test_folds_are_those_of_the_run_that_is_named(command, result):
+    with WorkspaceStore("workspace") as store:
+        other = store.begin_run("second", {}, [])
+        pipeline = store.begin_pipeline(other, "p", {}, [], "other", "h")
+        store.complete_pipeline(pipeline, None, None, None, 1)
+        store.complete_run(other, {})
+    (row,) = command("top", "-n", "1", "--folds", "--run", result.run_id, "--json").document["rows"]
+    assert row["dataset_name"]
+    for options in ("--folds", "--partition val", "--group-by model_name"):
+        found = command("top", *options.split(), "--run", other, "--json").document["rows"]
+        assert found == []
 
 
 def test_a_run_is_shown_and_done_again(command, monkeypatch, tmp_path):

@@ -55,6 +55,14 @@ REFUSED = {
     "pack r results": "cannot pack results: it is a data set, which needs no packing: copy its "
     "folder",
     "pack r broken": "cannot pack broken: it is a link that leads nowhere",
+    "zip crate": "cannot zip crate: it is an RO-Crate, not an experiment; name the folder of one",
+    "zip experiment notes": "notes: it is a folder; name a file",
+    "import notes --workspace bag": "cannot record in bag: it is a BagIt package; name what is in "
+    "it",
+    "import sqlite:///mlflow.db": "cannot import sqlite:///mlflow.db: it is a URL; name the folder "
+    "mlruns, or the file of the SQLite database",
+    "runs http://127.0.0.1:1/x": "cannot open http://127.0.0.1:1/x: a store is a folder or in "
+    "PostgreSQL; give one such as postgresql+psycopg://host/database",
 }
 
 
@@ -121,3 +129,12 @@ def test_one_document_is_printed_for_each_path_that_is_named_twice(places):
 def test_a_url_without_a_password_is_shown_before_one_with_a_user(places):
     done = places("runs", "http://x")
     assert done.err.startswith("persist: cannot open http://x: a store is a folder")
+
+
+def test_a_link_to_itself_hides_nothing_beside_it(places):
+    for folder in ("experiment", "experiment/p0", "notes"):
+        os.symlink("loop", f"{folder}/loop")
+    tasks = places("ls", "experiment", "--json").document["tasks"]
+    assert len(tasks) == 4
+    assert places("verify", "experiment").status == 0
+    assert places("show", "notes").err.startswith("persist: cannot show notes: ")

@@ -614,6 +614,26 @@ def test_repair_sets_aside_what_it_cannot_read(folder):
     assert DataSet("d").x == [1, 2, 3]
 
 
+def test_a_data_set_is_not_made_where_it_hides_a_key(folder, monkeypatch):
+    for path in ("d/x", folder / "d" / "x"):
+        with pytest.raises(DataSetError, match="is a key of the data set"):
+            DataSet(path, "w")
+    monkeypatch.chdir(folder / "d")
+    with pytest.raises(DataSetError, match="is a key of the data set"):
+        persist.open("x", "w")
+    DataSet("group", "w").x = 1
+    assert persist.open(folder / "d")["x"] == [1, 2, 3]
+
+
+def test_what_was_set_aside_is_not_a_data_set_inside(folder):
+    with open(f"d/{MANIFEST}", "r+b") as file:
+        file.truncate(os.path.getsize(file.name) // 2)
+    assert MANIFEST in persist.repair("d").aside
+    results = persist.open("d")
+    assert results.groups == []
+    assert "x" in repr(results)
+
+
 @pytest.mark.parametrize("text", ["", "x = [1, 2"])
 def test_repair_sets_aside_what_is_left_of_a_module_and_its_value_is_no_none(folder, text):
     kept = Path("d/x.py").read_text()

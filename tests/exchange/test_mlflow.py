@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 from persist.cli import main
-from persist.errors import DamagedError
+from persist.errors import DamagedError, DataSetError
 from persist.exchange.mlflow import import_mlflow
 from persist.exchange.mlflow_runs import read_runs
 from tests.exchange.mlflow_folders import write_database, write_model, write_run
@@ -403,3 +403,12 @@ def test_what_mlflow_wrote_is_imported(store, tmp_path, kind):
     (pipeline,) = store.list_pipelines(run_id=runs["first"]["run_id"]).to_pylist()
     for chain in store.get_chains_for_pipeline(pipeline["pipeline_id"]).to_pylist():
         numpy.testing.assert_allclose(store.replay_chain(chain["chain_id"], X), Y)
+
+
+def test_a_metric_that_no_run_has_is_refused_before_anything_is_recorded(store, tmp_path):
+    write_run(tmp_path / "mlruns", metrics={"rmse": "10 0.5 0\n"})
+    with pytest.raises(DataSetError, match="no run has it; choose another: rmse"):
+        import_mlflow(tmp_path / "mlruns", store, metric="rmsle")
+    assert runs_of(store) == {}
+    assert len(import_mlflow(tmp_path / "mlruns", store, metric="rmse").runs) == 1
+    assert import_mlflow(tmp_path / "mlruns", store, metric="rmsle").known == ["a" * 32]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from persist.errors import DamagedError, DataSetError, InvalidNameError, UnsafeP
 from persist.exchange.bag import verify_bag, write_bag
 from persist.exchange.crate import verify_crate, write_crate
 from persist.exchange.kinds import CRATE
+from persist.experiment import storage_to_hdf5
 from tests.exchange.sources import KINDS, make, make_data_set, make_storage
 
 PLACES = {"bag": "data/", "crate": ""}
@@ -192,6 +194,29 @@ def test_a_crate_tells_what_made_values(tmp_path):
     assert crate.get("d/x.py")["description"] == "x: numpy.ndarray, shape (600,); 250 Hz"
 
 
+@pytest.mark.parametrize("name", ["2nd run", "class", "d"])
+def test_what_a_package_says_of_reading_it_is_so(tmp_path, name):
+    written = write_bag(make_data_set(tmp_path / name), tmp_path / "out")
+    text = written.how_to_read
+    if found := re.search(r"Rename the folder (.+), which .* to (\w+)\.", text):
+        os.rename(tmp_path / "out" / "data" / found[1], tmp_path / "out" / "data" / found[2])
+    (statement,) = re.findall(r"`(import .*?)`", text)
+    code = f"{statement} as d; print(int(d.x.sum()))"
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        cwd=tmp_path / "out" / "data",
+        capture_output=True,
+        text=True,
+    )
+    assert (run.stdout, run.stderr) == ("179700\n", "")
+
+
+def test_a_storage_in_one_file_is_not_said_to_be_a_folder(tmp_path):
+    file = storage_to_hdf5(make_storage(tmp_path / "exp"))
+    written = write_bag(file, tmp_path / "out")
+    assert "The file is HDF5" in written.how_to_read
+
+
 @pytest.mark.parametrize("package", PLACES)
 def test_the_data_set_in_a_package_is_one(tmp_path, package):
     write(package, make_data_set(tmp_path / "d"), tmp_path / "out")
@@ -304,6 +329,19 @@ def test_a_package_is_not_made_inside_of_what_it_holds(tmp_path, package, kind):
     assert sorted(source.rglob("*")) == before
 
 
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_link_leads_to_is_exported(tmp_path, package, kind):
+    source = make(kind, tmp_path)
+    suffixes = [".h5", ".json"] if kind == "workspace" else [""]
+    for suffix in suffixes:
+        os.symlink(f"{source}{suffix}", f"{tmp_path}/link{suffix}")
+    written = write(package, tmp_path / "link", tmp_path / "out")
+    assert (written.kind, written.name) == (kind, "link")
+    assert not any(map(os.path.islink, (tmp_path / "out").rglob("*")))
+    assert verify(package, tmp_path / "out").ok
+
+
 def test_links_in_a_storage_are_refused(tmp_path):
     path = make("storage", tmp_path)
     (tmp_path / "secret").write_text("secret")
@@ -333,6 +371,22 @@ def test_writers_may_be_at_work(tmp_path):
         inside = tmp_path / f"out{number}" / "data" / "d"
         assert persist.verify(inside).ok
         assert persist.open(inside)["x"].shape in ((500,), (600,))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("d --bag out --license MIT", "--license needs --crate"),
+        ("d --bag out --title Irises", "--title needs --crate"),
+        ("3f2a model.n4a --author Ada", "--author needs --crate or --bag"),
+    ],
+)
+def test_no_option_of_a_package_is_ignored(tmp_path, monkeypatch, capsys, line, reason):
+    make_data_set(tmp_path / "d")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", *line.split()]) == 2
+    assert capsys.readouterr().err == f"persist: cannot export: {reason}\n"
+    assert os.listdir() == ["d"]
 
 
 def test_the_command_names_what_is_missing(tmp_path, capsys, monkeypatch):

@@ -281,6 +281,17 @@ def test_a_reader_keeps_the_version_that_it_has_opened(tmp_path, url, options):
     assert persist.open(url, storage_options=options)["x"] == "new"
 
 
+def test_inner_data_sets_of_any_name_are_found_on_a_web_server(tmp_path):
+    with persist.open(tmp_path / "web" / "d", "w") as results:
+        results.group("größe")["rate"] = 250
+        results.group("a").group("日本")["x"] = 1
+    with servers.web_server(tmp_path / "web") as address:
+        remote = persist.open(f"{address}/d")
+        assert (remote.groups, remote.group("a").groups) == (["a", "größe"], ["日本"])
+        persist.pull(f"{address}/d", tmp_path / "pulled")
+    assert persist.open(tmp_path / "pulled").group("größe")["rate"] == 250
+
+
 def test_plain_data_sets_on_the_web_are_read_and_pulled(tmp_path):
     path = make_data_set(tmp_path / "web" / "d")
     with servers.web_server(tmp_path / "web") as address:
@@ -292,6 +303,21 @@ def test_plain_data_sets_on_the_web_are_read_and_pulled(tmp_path):
         assert not any(vars(persist.diff(path, tmp_path / "copy")).values())
         with pytest.raises(DataSetError, match="no data set was found at that address"):
             persist.open(f"{address}/nosuch")
+
+
+def test_an_inner_data_set_that_cannot_be_read_is_not_left_out(tmp_path):
+    make_data_set(tmp_path / "web" / "d")
+
+    def fail(method, place, forward):
+        return (500, [], b"") if place.endswith("D0/_manifest.jsonl") else forward()
+
+    with (
+        servers.web_server(tmp_path / "web") as address,
+        servers.proxy(address, fail) as failing,
+        pytest.raises(RemoteError, match=r"D0/_manifest\.jsonl"),
+    ):
+        persist.pull(f"{failing}/d", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
 
 
 @contextlib.contextmanager

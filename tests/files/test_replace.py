@@ -3,7 +3,8 @@ import stat
 
 import pytest
 
-from persist.files import replace_file, temporary_beside, write_text
+from persist.errors import IsAFolderError, NotRegularError
+from persist.files import replace_file, replace_files, temporary_beside, write_text
 from tests.files.failures import Faults
 
 
@@ -126,6 +127,24 @@ def test_a_link_stays_a_link(old):
     write_text(link, "new")
     assert link.is_symlink()
     assert old.read_text() == "new"
+
+
+def test_what_is_not_a_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink("pipe", tmp_path / "link")
+    (tmp_path / "folder").mkdir()
+    for name, error in (
+        ("pipe", NotRegularError),
+        ("link", NotRegularError),
+        ("folder", IsAFolderError),
+    ):
+        path = tmp_path / name
+        with pytest.raises(error), replace_file(path):
+            pytest.fail("the block is not entered")
+        with pytest.raises(error), replace_files([str(path)]):
+            pytest.fail("the block is not entered")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link", "pipe"]
 
 
 def test_other_names_of_the_old_file_keep_its_content(old):

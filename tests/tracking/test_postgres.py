@@ -553,7 +553,7 @@ def test_the_command_line_copies_a_store(site, tmp_path, capsys, monkeypatch):
     assert main(["migrate", site.location, "back"]) == 0
     assert main(["migrate", site.location, "back"]) == 2
     out, told = capsys.readouterr()
-    assert out.count("copied 1 runs, 2 predictions and 3 artifacts") == 2
+    assert out.count("copied 1 run, 2 predictions and 3 artifacts") == 2
     assert "name a new folder" in told
     with WorkspaceStore("back") as store:
         assert everything(store) == wanted

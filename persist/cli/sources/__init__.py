@@ -1,4 +1,4 @@
-"""The files that can be packed: one format a module, behind the contract of `Source`."""
+"""Readers of the file formats that can be packed, one per module; see `Source`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FORMATS = {
     "hdf5.Hdf5Source": ".h5 .hdf5 .hd5 .hf5",
     "delimited.DelimitedSource": ".csv .tsv",
     "json_file.JsonSource": ".json .jsonl .ndjson",
-    "mat.MatSource": ".mat",
+    "mat.source_of": ".mat",
     "arrow.ArrowSource": ".parquet .pq .arrow .feather",
     "netcdf.NetcdfSource": ".nc .nc4 .cdf",
     (_PICKLE := "pickle_file.PickleSource"): ".pkl .pickle .joblib",

@@ -24,7 +24,8 @@ class ArrowSource(Source):
         _read(self._path, only_schema=True)
         return super().names()
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return the table."""
         table = _read(self._path)
         metadata = table.schema.metadata or {}
         attributes = {

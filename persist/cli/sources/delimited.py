@@ -38,7 +38,8 @@ class DelimitedSource(Source):
         """Return the header."""
         return [Listed(name) for name in self._columns]
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return a column."""
         return Loaded(self._columns[name])
 
     @cached_property
@@ -69,7 +70,7 @@ def _delimiter(path: str) -> str:
     """Return the delimiter that makes the most columns; the first of equals."""
     candidates = _DELIMITERS[os.path.splitext(path)[1].lower()]
     with open_regular(path, "r", follow=True, encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
+        first = next(filter(str.strip, file), "")
     return max(
         candidates, key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), []))
     )

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -37,15 +38,16 @@ class Hdf5Source(Source):
         with open_hdf5(self._path) as file:
             return [listed for listed, _ in _walk(file)]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield datasets as text, a plain number or an array, and attributes of groups as dicts."""
-        with open_hdf5(self._path) as file:
-            for name in names:
-                if name.endswith(_OF_GROUP):
-                    yield Loaded(_plain_attributes(file[name.removesuffix(_OF_GROUP) or "/"]))
-                else:
-                    dataset = file[name]
-                    yield Loaded(_value(self._path, dataset), _attributes(dataset))
+    def load(self, name: str) -> Loaded:
+        """Return a dataset as text, a plain number or an array, or attributes of a group."""
+        if name.endswith(_OF_GROUP):
+            return Loaded(_plain_attributes(self._file[name.removesuffix(_OF_GROUP) or "/"]))
+        dataset = self._file[name]
+        return Loaded(_value(self._path, dataset), _attributes(dataset))
+
+    @cached_property
+    def _file(self) -> Any:
+        return self._opened.enter_context(open_hdf5(self._path))
 
 
 def check_file(path: str) -> None:
@@ -136,6 +138,9 @@ def _attributes(dataset: Any) -> dict[str, Any]:
     if _is_ours(dataset):
         attributes.pop(ARCHIVE.dtype, None)
         attributes.pop(ARCHIVE.order, None)
+    if names := h5py.check_enum_dtype(dataset.dtype):
+        # numpy has the numbers only.
+        attributes.setdefault("enum", {name: int(number) for name, number in names.items()})
     return attributes
 
 

@@ -25,7 +25,8 @@ class JsonSource(Source):
         """Return the keys of the object, or the stem of the file."""
         return [Listed(name) for name in self._values]
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return a value."""
         return Loaded(self._values[name])
 
     @cached_property

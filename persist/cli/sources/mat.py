@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy
 from persist.cli.sources.mat73 import Mat73Source
 from persist.cli.sources.source import Listed, Loaded, Source, SourceError, imported
 
-__all__ = ["MatSource"]
+__all__ = ["MatSource", "source_of"]
 
 # Where scipy puts the functions that a file holds beside its variables.
 _WORKSPACE = "__function_workspace__"
@@ -21,8 +20,13 @@ _REFUSED = {"function", "opaque", "object", "unknown"}
 _NAMES = {"double": "float64", "single": "float32", "logical": "bool"}
 
 
+def source_of(path: str) -> Source:
+    """Return the source for a file, by its version."""
+    return (Mat73Source if h5py.is_hdf5(path) else MatSource)(path)
+
+
 class MatSource(Source):
-    """The variables of a file.
+    """The variables of a file before version 7.3.
 
     A struct is a dict, a cell array a list or an array of objects, and one row of characters is
     text. All else is an array, of two axes or more as in MATLAB, or a sparse array
@@ -31,23 +35,17 @@ class MatSource(Source):
 
     def names(self) -> list[Listed]:
         """Return the names of the variables."""
-        if h5py.is_hdf5(self._path):
-            return Mat73Source(self._path).names()
         return [
             Listed(name, f"persist does not read the class {kind}" if kind in _REFUSED else "")
             for name, kind in self._kinds.items()
         ]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield variables."""
-        is_hdf5 = h5py.is_hdf5(self._path)
-        return Mat73Source(self._path).load(names) if is_hdf5 else super().load(names)
-
     @cached_property
     def _kinds(self) -> dict[str, str]:
         return {name: kind for name, _, kind in self._call("whosmat") if name != _WORKSPACE}
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return a variable."""
         kind = self._kinds[name]
         options = {"simplify_cells": kind in ("struct", "cell")}
         parameters = inspect.signature(imported("scipy.io.matlab", "mat").loadmat).parameters

@@ -8,7 +8,7 @@ variable are those that MATLAB writes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -51,11 +51,13 @@ class Mat73Source(Source):
                 if name not in _OWN and isinstance(file.get(name, getlink=True), h5py.HardLink)
             ]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield variables."""
-        with open_hdf5(self._path) as file:
-            for name in names:
-                yield Loaded(_value(file[name], 0))
+    def load(self, name: str) -> Loaded:
+        """Return a variable."""
+        return Loaded(_value(self._file[name], 0))
+
+    @cached_property
+    def _file(self) -> Any:
+        return self._opened.enter_context(open_hdf5(self._path))
 
 
 def _class_of(item: Any) -> str:
@@ -87,7 +89,7 @@ def _value(item: Any, depth: int) -> Any:
     if item.attrs.get("MATLAB_empty"):
         return _empty(tuple(int(length) for length in item[()].ravel()), kind)
     if kind == "cell":
-        return _listed(item, depth)
+        return _listed(_cells(item, depth))
     # HDF5 has the axes in the order of C, and MATLAB in that of Fortran.
     array = numpy.asarray(item[()]).T
     if kind == "char":
@@ -103,46 +105,50 @@ def _value(item: Any, depth: int) -> Any:
 
 def _struct(group: Any, depth: int) -> Any:
     """Return a struct as a dict; an array of them is stored field by field, each of references."""
-    columns: dict[str, Any] = {}
-    is_array = False
+    found: dict[str, Any] = {}
+    cells: dict[str, Any] = {}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise DamagedError(f"{name!r} of {group.name} is a link")
         field = group[name]
         if "MATLAB_class" not in field.attrs and _holds_references(field):
-            is_array = True
-            columns[name] = _listed(field, depth)
+            cells[name] = _cells(field, depth)
         else:
-            columns[name] = _value(field, depth + 1)
-    if not is_array:
-        return columns
-    if not all(isinstance(column, list) for column in columns.values()):
+            found[name] = _value(field, depth + 1)
+    if not cells:
+        return found
+    shapes = {column.shape for column in cells.values()}
+    if found or len(shapes) > 1:
         raise DamagedError(f"the fields of {group.name} have various lengths")
-    rows = zip(*columns.values(), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    structs = numpy.empty(shapes.pop(), object)
+    for index in numpy.ndindex(structs.shape):
+        structs[index] = {name: column[index] for name, column in cells.items()}
+    return _listed(structs)
 
 
 def _holds_references(item: Any) -> bool:
     return isinstance(item, h5py.Dataset) and h5py.check_ref_dtype(item.dtype) is not None
 
 
-def _listed(dataset: Any, depth: int) -> list[Any]:
-    """Return the cells of an array as a list, of lists of rows if it has several."""
+def _cells(dataset: Any, depth: int) -> Any:
+    """Return what the references of a dataset lead to, as an array of objects."""
     if not _holds_references(dataset):
         raise DamagedError(f"{dataset.name} holds no references to its cells")
-    references = numpy.asarray(dataset[()]).T
-
-    def nested(part: Any) -> Any:
-        if isinstance(part, numpy.ndarray):
-            return [nested(inner) for inner in part]
+    references = numpy.atleast_1d(dataset[()]).T
+    found = numpy.empty(references.shape, object)
+    for index in numpy.ndindex(references.shape):
         try:
-            target = dataset.file[part]
+            target = dataset.file[references[index]]
         except ValueError as error:
             raise DamagedError(f"a cell of {dataset.name} refers to nothing") from error
-        return _value(target, depth + 1)
+        found[index] = _value(target, depth + 1)
+    return found
 
-    is_vector = references.ndim == 2 and 1 in references.shape
-    found: list[Any] = nested(references.ravel() if is_vector else references)
+
+def _listed(cells: Any) -> list[Any]:
+    """Return an array of objects as a list, of lists of rows if it has several."""
+    is_vector = cells.ndim == 2 and 1 in cells.shape
+    found: list[Any] = (cells.ravel() if is_vector else cells).tolist()
     return found
 
 

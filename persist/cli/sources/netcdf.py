@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from persist.cli.sources.hdf5 import check_file
@@ -20,9 +21,19 @@ __all__ = ["NetcdfSource"]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Context manager for the errors of whichever library reads the file."""
+    try:
+        yield
+    except (TypeError, RuntimeError, AttributeError, IndexError) as error:
+        raise SourceError(f"it is damaged, or not netCDF: {error}") from error
+
+
 class NetcdfSource(Source):
     """The groups of a file, with coordinates, attributes and times as xarray decodes them."""
 
+    @_errors()
     def names(self) -> list[Listed]:
         """Return the stem of the file, and the paths of the groups inside it."""
         stem = stem_of(self._path)
@@ -33,13 +44,15 @@ class NetcdfSource(Source):
                 if dataset.variables or dataset.attrs or len(groups) == 1
             ]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield datasets, read into memory."""
-        stem = stem_of(self._path)
-        with _groups(self._path) as groups:
-            for name in names:
-                path = "/" if name == stem and f"/{stem}" not in groups else f"/{name}"
-                yield Loaded(groups[path].load().copy())
+    @_errors()
+    def load(self, name: str) -> Loaded:
+        """Return a dataset, read into memory."""
+        is_root = name == stem_of(self._path) and f"/{name}" not in self._groups
+        return Loaded(self._groups["/" if is_root else f"/{name}"].load().copy())
+
+    @cached_property
+    def _groups(self) -> dict[str, Any]:
+        return self._opened.enter_context(_groups(self._path))
 
 
 @contextlib.contextmanager
@@ -50,17 +63,13 @@ def _groups(path: str) -> Iterator[dict[str, Any]]:
         is_hdf5 = file.read(len(_HDF5)) == _HDF5
     if is_hdf5:
         check_file(path)
-    groups: dict[str, Any] = {}
+    if is_hdf5 and hasattr(xarray, "open_groups"):
+        groups = dict(xarray.open_groups(path, engine=_engine("h5netcdf")))
+    else:
+        engine = _engine("h5netcdf" if is_hdf5 else "scipy")
+        groups = {"/": xarray.open_dataset(path, engine=engine)}
     try:
-        if is_hdf5 and hasattr(xarray, "open_groups"):
-            groups = dict(xarray.open_groups(path, engine=_engine("h5netcdf")))
-        else:
-            engine = _engine("h5netcdf" if is_hdf5 else "scipy")
-            groups = {"/": xarray.open_dataset(path, engine=engine)}
         yield groups
-    except (TypeError, RuntimeError, AttributeError, IndexError) as error:
-        # Of whichever library reads the file.
-        raise SourceError(f"it is damaged, or not netCDF: {error}") from error
     finally:
         for dataset in groups.values():
             dataset.close()

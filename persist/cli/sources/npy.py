@@ -23,7 +23,8 @@ class NpySource(Source):
                 return [Listed(stem_of(self._path), str(error))]
         return super().names()
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return the array."""
         with open_regular(self._path, follow=True) as file:
             shape, _, dtype = read_header(file)
             if not dtype.itemsize or 0 in shape:

@@ -23,7 +23,8 @@ class NpzSource(Source):
         with _opened(self._path) as archive:
             return [_listed(archive, member) for member in archive.namelist()]
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return an array."""
         with _opened(self._path) as archive, archive.open(name + _SUFFIX) as file:
             array = read_array(file)
             # The zip tells by a checksum whether all was as written, once it is at its end.
@@ -51,3 +52,6 @@ def _opened(path: str) -> Iterator[zipfile.ZipFile]:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(f"damaged, or no npz file: {error}") from error
+    except RuntimeError as error:
+        # It is encrypted, or compressed by a method that this Python lacks.
+        raise SourceError(f"it cannot be unpacked: {error}") from error

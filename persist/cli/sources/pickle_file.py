@@ -24,7 +24,8 @@ _COMPRESSIONS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x78", b"\
 class PickleSource(Source):
     """The object of a file; a list, if several were written one after the other."""
 
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return the object."""
         return Loaded(unpickled(self._path, _load))
 
 

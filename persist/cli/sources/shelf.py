@@ -6,11 +6,10 @@ before.
 
 from __future__ import annotations
 
-import contextlib
 import dbm
 import os
 import pickle
-from collections.abc import Generator, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from persist.cli.sources.pickle_file import unpickled
@@ -24,14 +23,16 @@ class ShelfSource(Source):
 
     def names(self) -> list[Listed]:
         """Return the keys, sorted."""
-        with _opened(self._path) as database:
+        with _open(self._path) as database:
             return [Listed(*_name_of(key)) for key in sorted(database.keys())]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield values."""
-        with _opened(self._path) as database:
-            for name in names:
-                yield Loaded(unpickled(database[name.encode()], pickle.loads))
+    def load(self, name: str) -> Loaded:
+        """Return a value."""
+        return Loaded(unpickled(self._database[name.encode()], pickle.loads))
+
+    @cached_property
+    def _database(self) -> Any:
+        return self._opened.enter_context(_open(self._path))
 
 
 def _name_of(key: bytes) -> tuple[str, str]:
@@ -41,16 +42,13 @@ def _name_of(key: bytes) -> tuple[str, str]:
         return repr(key), "its key is not text in UTF-8"
 
 
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[Any]:
+def _open(path: str) -> Any:
     # Databases are opened by a name to which some kinds add an extension.
     names = (path, os.path.splitext(path)[0])
     name = next((name for name in names if dbm.whichdb(name)), None)
     if name is None:
         raise SourceError("it is damaged, or not a shelf")
-    with contextlib.ExitStack() as stack:
-        try:
-            database = stack.enter_context(dbm.open(name, "r"))
-        except (*dbm.error, ImportError, SyntaxError) as error:
-            raise SourceError(f"it cannot be opened as a shelf: {error}") from error
-        yield database
+    try:
+        return dbm.open(name, "r")
+    except (*dbm.error, ImportError, SyntaxError) as error:
+        raise SourceError(f"it cannot be opened as a shelf: {error}") from error

@@ -1,10 +1,11 @@
-"""What a file to be packed offers, whatever its format."""
+"""The interface of the files that can be packed."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,18 +56,19 @@ class Source:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._opened = contextlib.ExitStack()
 
     def names(self) -> list[Listed]:
         """Return what the file holds, in its order, without loading more than it takes to know."""
         return [Listed(stem_of(self._path))]
 
-    def load(self, names: Iterable[str]) -> Generator[Loaded, None, None]:
-        """Yield what has these names, one at a time; the file is open until the end, or `close`."""
-        for name in names:
-            yield self._value(name)
-
-    def _value(self, name: str) -> Loaded:
+    def load(self, name: str) -> Loaded:
+        """Return what has this name; the file may be open afterwards, until `close`."""
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Close what was opened to load from."""
+        self._opened.close()
 
 
 def imported(module: str, extra: str = "import") -> Any:

@@ -9,7 +9,7 @@ _PICTURES = 1000
 
 
 class Budget:
-    """Counts pictures and characters; what comes when nothing is left is left out and counted.
+    """Counts pictures and characters, and what is omitted once the budget is spent.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from persist.display import harmless
 from persist.errors import MissingExtraError, PersistError
 from persist.exchange.kinds import Kind, kind_of, why_refused
 from persist.files import replace_file
@@ -172,7 +173,8 @@ def _write(environment: Any, template: str, page: dict[str, Any], output: _Path)
     target = os.fspath(output)
     if not target or os.path.isdir(target):
         raise ReportError(f"cannot write {target!r}: it is a folder; name the file of the page")
-    text = environment.get_template(template).render(page, version=__version__)
+    # Names and labels may hold control characters, which HTML does not allow.
+    text = harmless(environment.get_template(template).render(page, version=__version__))
     os.makedirs(os.path.dirname(target) or os.curdir, exist_ok=True)
     with replace_file(target, "wb") as file:
         file.write(text.encode("utf-8", "replace"))

@@ -22,7 +22,7 @@ _SOURCE = 4000  # characters of each key
 
 
 def collect(path: str, progress: Progress) -> dict[str, Any]:
-    """Return what the template is filled with."""
+    """Return the variables of the template."""
     budget = Budget()
     makers: dict[str, dict[str, Any]] = {}
     with open_results(path) as results:

@@ -24,7 +24,7 @@ _CHANNELS = 8
 
 
 def collect(path: str, progress: Progress) -> dict[str, Any]:
-    """Return what the template is filled with."""
+    """Return the variables of the template."""
     budget = Budget()
     storage = Storage(path) if os.path.isdir(path) else WorkingDataset(path)
     tasks = []

@@ -21,7 +21,7 @@ _BARS = 20
 
 
 def collect(path: str, progress: Progress) -> dict[str, Any]:
-    """Return what the template is filled with."""
+    """Return the variables of the template."""
     with WorkspaceStore(store_folder(path), engine="arrow") as store:
         listed: Any = store.list_runs(limit=_RUNS)
         runs = listed.to_pylist()
@@ -121,13 +121,15 @@ def _plots(store: Any, row: dict[str, Any]) -> list[tuple[str, str]]:
         return [plot for plot in plots if plot[1]]
     if row["task"] == "regression" and y_true.dtype.kind in "fiu" and y_pred.dtype.kind in "fiu":
         label = f"Predicted and true values of {row['model']}"
+        with numpy.errstate(over="ignore"):
+            residuals = y_pred - y_true
         plots += [
             ("Predicted and true", scatter(y_true, y_pred, label, "true", "predicted")),
             (
                 "Residuals",
-                scatter(y_pred, y_pred - y_true, "Residuals", "predicted", "residual", False),
+                scatter(y_pred, residuals, "Residuals", "predicted", "residual", False),
             ),
-            ("Distribution of residuals", histogram(y_pred - y_true, "Residuals", "residual")),
+            ("Distribution of residuals", histogram(residuals, "Residuals", "residual")),
         ]
     else:
         label = f"Confusion matrix of {row['model']}"

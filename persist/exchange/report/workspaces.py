@@ -32,7 +32,7 @@ _VALUES = 1000  # items of which those that are not arrays are loaded to be show
 
 
 def collect(path: str, progress: Progress) -> dict[str, Any]:
-    """Return what the template is filled with."""
+    """Return the variables of the template."""
     budget = Budget()
     with warnings.catch_warnings():
         # Items that cannot be read are listed.

@@ -18,7 +18,7 @@ def source(tmp_path):
 
 def columns(source):
     names = [listed.name for listed in source.names()]
-    values = [loaded.value for loaded in source.load(names)]
+    values = [source.load(name).value for name in names]
     return {name: list(value) for name, value in zip(names, values, strict=True)}
 
 
@@ -51,6 +51,10 @@ def test_a_byte_order_mark_is_no_part_of_the_header(source):
 
 def test_blank_lines_are_no_rows(source):
     assert columns(source("\na,b\n\n1,2\n\n")) == {"a": [1], "b": [2]}
+
+
+def test_the_delimiter_is_found_behind_blank_lines(source):
+    assert columns(source("\n\r\na;b\n1;2\n")) == {"a": [1], "b": [2]}
 
 
 def test_the_last_line_needs_no_end(source):
@@ -86,7 +90,7 @@ def test_another_encoding_is_an_error(source):
 
 def test_one_long_cell_does_not_make_all_others_as_long(source):
     cells = ["a" * 200_000, *["b"] * 5_000]
-    found = source("text\n" + "\n".join(cells)).load(["text"]).send(None).value
+    found = source("text\n" + "\n".join(cells)).load("text").value
     assert found == cells
 
 

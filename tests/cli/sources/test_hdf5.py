@@ -14,7 +14,7 @@ def file(tmp_path):
 
 def load(file, *names):
     file.flush()
-    return list(Hdf5Source(file.filename).load(names))
+    return list(map(Hdf5Source(file.filename).load, names))
 
 
 def names(file):
@@ -186,6 +186,14 @@ def test_what_leads_to_another_file_is_refused(file):
     assert names(file) == {"far": "it leads to other.h5: pack that file"}
 
 
+def test_names_of_an_enumeration_are_attributes(file):
+    states = {"REST": 0, "MOVE": 1}
+    file.create_dataset("x", data=[0, 1, 0], dtype=h5py.enum_dtype(states, "i1"))
+    (loaded,) = load(file, "x")
+    assert (loaded.value.dtype, loaded.value.tolist()) == ("i1", [0, 1, 0])
+    assert loaded.attributes == {"enum": states}
+
+
 def test_arrays_that_persist_stored_come_as_they_were(tmp_path):
     arrays = {
         "order": numpy.asfortranarray(numpy.arange(6.0).reshape(2, 3)),
@@ -193,7 +201,7 @@ def test_arrays_that_persist_stored_come_as_they_were(tmp_path):
         "text": numpy.array(["a", "bc"]),
     }
     path = write_new(STORES["hdf5"], str(tmp_path), "x", arrays)
-    found = list(Hdf5Source(path).load(arrays))
+    found = list(map(Hdf5Source(path).load, arrays))
     for loaded, array in zip(found, arrays.values(), strict=True):
         assert (loaded.value.dtype, loaded.value.strides) == (array.dtype, array.strides)
         numpy.testing.assert_array_equal(loaded.value, array)

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from persist.cli.sources import Listed
-from persist.cli.sources.mat import MatSource
+from persist.cli.sources.mat import source_of
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def put(group, name, data, kind, **attributes):
 
 def load(file, *names):
     file.flush()
-    values = [loaded.value for loaded in MatSource(file.filename).load(names)]
+    values = [source_of(file.filename).load(name).value for name in names]
     return values[0] if len(names) == 1 else values
 
 
 def names(file):
     file.flush()
-    return {listed.name: listed.refusal for listed in MatSource(file.filename).names()}
+    return {listed.name: listed.refusal for listed in source_of(file.filename).names()}
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_what_hdf5storage_wrote_is_read(tmp_path, value):
             oned_as="row",
             store_python_metadata=False,
         )
-    source = MatSource(str(tmp_path / "x.mat"))
+    source = source_of(str(tmp_path / "x.mat"))
     assert source.names() == [Listed("x")]
-    (loaded,) = source.load(["x"])
+    loaded = source.load("x")
     if isinstance(value, numpy.ndarray):
         assert loaded.value.dtype == value.dtype
     numpy.testing.assert_equal(loaded.value, value)
@@ -97,6 +97,21 @@ def test_cells_are_lists_and_arrays_of_structs_are_lists_of_dicts(file):
     assert cells == [numpy.array([[1.0]]), "x", [numpy.array([[1.0]])]]
     assert grid == [[1.0, 1.0], ["x", "x"]]
     assert trials == [{"n": 1.0, "kind": "x"}] * 2
+
+
+def test_an_array_of_structs_of_several_rows_is_a_list_of_rows(file):
+    refs = file.create_group("#refs#")
+    numbers = [put(refs, f"n{n}", numpy.array([[float(n)]]), "double").ref for n in range(6)]
+    texts = [put(refs, f"t{n}", numpy.array([[97 + n]], "u2"), "char").ref for n in range(6)]
+    struct = file.create_group("s")
+    struct.attrs["MATLAB_class"] = numpy.bytes_("struct")
+    for name, found in (("n", numbers), ("t", texts)):
+        struct[name] = numpy.array(found, h5py.ref_dtype).reshape(2, 3).T
+    rows = load(file, "s")
+    assert [[(one["n"].item(), one["t"]) for one in row] for row in rows] == [
+        [(0.0, "a"), (1.0, "b"), (2.0, "c")],
+        [(3.0, "d"), (4.0, "e"), (5.0, "f")],
+    ]
 
 
 def test_sparse_arrays_stay_sparse(file):
@@ -147,9 +162,9 @@ def test_what_leads_to_another_file_is_refused(file, tmp_path):
     dataset.attrs["MATLAB_class"] = numpy.bytes_("double")
     file.flush()
     with pytest.raises(ValueError, match="another file"):
-        MatSource(file.filename).names()
+        source_of(file.filename).names()
     del file["x"]
     file["y"] = h5py.ExternalLink("other.mat", "x")
     file.flush()
     with pytest.raises(ValueError, match=r"leads to other\.mat"):
-        MatSource(file.filename).names()
+        source_of(file.filename).names()

@@ -17,7 +17,7 @@ DATA = xarray.Dataset(
 def load(path):
     source = NetcdfSource(str(path))
     names = [listed.name for listed in source.names()]
-    return dict(zip(names, (loaded.value for loaded in source.load(names)), strict=True))
+    return {name: source.load(name).value for name in names}
 
 
 @pytest.fixture(params=["scipy", "h5netcdf"])

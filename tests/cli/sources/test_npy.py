@@ -23,7 +23,7 @@ def test_the_array_comes_as_it_was_saved(tmp_path, array):
     numpy.save(path, array)
     source = NpySource(str(path))
     assert source.names() == [Listed("rates v2")]
-    (loaded,) = source.load(["rates v2"])
+    loaded = source.load("rates v2")
     assert type(loaded.value) is numpy.ndarray
     assert (loaded.value.dtype, loaded.value.shape) == (array.dtype, array.shape)
     assert loaded.value.flags.writeable
@@ -34,7 +34,7 @@ def test_the_array_comes_as_it_was_saved(tmp_path, array):
 
 def test_the_array_stays_in_its_file(tmp_path):
     numpy.save(tmp_path / "x.npy", numpy.zeros(1000))
-    (loaded,) = NpySource(str(tmp_path / "x.npy")).load(["x"])
+    loaded = NpySource(str(tmp_path / "x.npy")).load("x")
     assert isinstance(loaded.value.base, numpy.memmap)
     loaded.value[:] = 1
     assert not numpy.load(tmp_path / "x.npy").any()

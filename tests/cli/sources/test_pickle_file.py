@@ -12,7 +12,7 @@ joblib = pytest.importorskip("joblib")
 
 
 def value(path):
-    (loaded,) = PickleSource(str(path)).load(["x"])
+    loaded = PickleSource(str(path)).load("x")
     return loaded.value
 
 

@@ -25,7 +25,7 @@ def shelf(request, tmp_path):
 def load(path):
     source = open_source(str(path), trust_pickle=True)
     names = [listed.name for listed in source.names()]
-    return dict(zip(names, (loaded.value for loaded in source.load(names)), strict=True))
+    return {name: source.load(name).value for name in names}
 
 
 def test_keys_are_names(shelf):

@@ -61,7 +61,14 @@ def make_store(path):
             pipeline = store.begin_pipeline(run, f"p{number}", {}, [], "wheat", "h")
             chain = store.save_chain(pipeline, [{"step": model}], 0, model, "", "per_fold", {}, {})
             for fold in ("0", "1", "2"):
-                _save(store, rng, pipeline, chain, model, metric, fold)
+                score = float(rng.random())
+                if metric == "rmse":
+                    y_true = rng.normal(size=20)
+                    y_pred = y_true + rng.normal(size=20) / 5
+                else:
+                    y_true = rng.integers(0, 3, 20).astype(float)
+                    y_pred = rng.permutation(y_true)
+                save(store, pipeline, chain, model, metric, fold, score, y_true, y_pred)
             store.complete_pipeline(pipeline, 0.5 + number, 0.5, metric, 100 * number)
         broken = store.begin_pipeline(run, "broken", {}, [], "wheat", "h")
         store.fail_pipeline(broken, "ValueError: <b>")
@@ -69,9 +76,8 @@ def make_store(path):
     return path
 
 
-def _save(store, rng, pipeline, chain, model, metric, fold):
-    is_regression = metric == "rmse"
-    score = float(rng.random())
+def save(store, pipeline, chain, model, metric, fold, score, y_true, y_pred):
+    """Record a prediction of one fold with its arrays."""
     prediction = store.save_prediction(
         pipeline_id=pipeline,
         chain_id=chain,
@@ -84,7 +90,7 @@ def _save(store, rng, pipeline, chain, model, metric, fold):
         test_score=None,
         train_score=None,
         metric=metric,
-        task_type="regression" if is_regression else "classification",
+        task_type="regression" if metric == "rmse" else "classification",
         n_samples=20,
         n_features=3,
         scores={},
@@ -94,8 +100,6 @@ def _save(store, rng, pipeline, chain, model, metric, fold):
         exclusion_count=0,
         exclusion_rate=0.0,
     )
-    y_true = rng.normal(size=20) if is_regression else rng.integers(0, 3, 20).astype(float)
-    y_pred = y_true + rng.normal(size=20) / 5 if is_regression else rng.permutation(y_true)
     store.save_prediction_arrays(prediction, y_true, y_pred)
 
 

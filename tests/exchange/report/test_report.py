@@ -4,6 +4,7 @@ import builtins
 import html.parser
 import os
 import re
+import warnings
 
 import numpy
 import pytest
@@ -13,6 +14,7 @@ from persist.cli import main
 from persist.errors import MissingExtraError
 from persist.exchange.report import ReportError
 from persist.exchange.report.highlighting import highlighted
+from persist.tracking import WorkspaceStore
 from tests.effort import IS_SHORT
 from tests.exchange.report import samples
 
@@ -272,3 +274,26 @@ def test_a_page_is_not_written_in_place_of_a_folder(tmp_path):
     folder = samples.make_data_set(tmp_path / "results")
     with pytest.raises(ReportError, match="it is a folder; name the file of the page"):
         persist.report(folder, tmp_path)
+
+
+def test_control_characters_of_names_are_escaped(tmp_path):
+    name = "a\x1b[31m\u202e"
+    workspace = persist.AnalysisWorkspace(name)
+    workspace.store(name, name, numpy.arange(50.0))
+    workspace.save(str(tmp_path / "w"))
+    page = Page(persist.report(tmp_path / "w", tmp_path / "w.html", title=name))
+    assert not re.search("[\x1b\u202e]", page.source)
+    assert r"a\x1b[31m\u202e" in page.source
+
+
+def test_residuals_that_overflow_are_no_warning(tmp_path):
+    large = numpy.full(9, 1e308)
+    with WorkspaceStore(tmp_path / "store") as store:
+        run = store.begin_run("first", {}, [])
+        pipeline = store.begin_pipeline(run, "p", {}, [], "wheat", "h")
+        chain = store.save_chain(pipeline, [], 0, "Ridge", "", "per_fold", {}, {})
+        samples.save(store, pipeline, chain, "Ridge", "rmse", "0", 0.5, large, -large)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        page = persist.report(tmp_path / "store", tmp_path / "store.html")
+    assert "Predicted and true" in Page(page).source
