@@ -6,7 +6,7 @@ import abc
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from persist.errors import ClosedError, FileInUseError, LockTimeout, MissingPathError
@@ -16,8 +16,9 @@ from persist.files.overlay import lock_exclusively
 from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5 import prepare
 from persist.hdf5.in_place import JournaledFile, commit_files
+from persist.hdf5.references import Link, retargeted
 from persist.workspace.backend import Place, SavedFile, Source
-from persist.workspace.foreign import copy_foreign, delete_unreadable
+from persist.workspace.foreign import copy_foreign, delete_unreadable, link_all
 from persist.workspace.groups import (
     Header,
     delete_item,
@@ -70,10 +71,17 @@ class FileBackend(SavedFile, abc.ABC):
         with self.changing() as file:
             write_to(file, namespace, key, item, entry)
 
-    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
         """Copy an object of another source, in the place of what is there."""
         with self.changing() as file:
-            source.copy_to(file, *place, to, entry)
+            return source.copy_to(file, *place, to, entry)
+
+    def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
+        """Let the references in objects that were taken lead to others that were."""
+        found = {to: retargeted(links[to], moved) for to in links if links[to]}
+        if found:
+            with self.changing() as file:
+                link_all(file, found)
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
         """Set or replace the note on an object."""
@@ -165,17 +173,18 @@ class TemporaryFile(FileBackend):
         try:
             with open_unbuffered(new, track_order=True) as file:
                 write_header(file, self._header)
-                copy_foreign(old, file, [])
+                link_all(file, {}, copy_foreign(old, file, []))
             self._file.close()
             os.replace(new, path)
         finally:
             remove_path(new)
             self._file = self._file or open_unbuffered(path, "r+")
 
-    def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
+    def copy_rest(
+        self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()
+    ) -> list[Link]:
         """Copy what was in the image besides `items` to an open HDF5 file."""
-        if self._has_rest:
-            super().copy_rest(file, items)
+        return super().copy_rest(file, items) if self._has_rest else []
 
     def flush(self) -> None:
         """Write what HDF5 has not written yet."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from persist.hdf5.references import Link, retargeted
 from persist.workspace.backend import Extras, Place, SavedFile, Source
 from persist.workspace.file_backend import TemporaryFile
+from persist.workspace.groups import item_path
 from persist.workspace.index import Entry, missing_item
 
 
@@ -36,18 +38,27 @@ class LoadedBackend:
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made."""
-        found = self._places.get((namespace, key))
-        return None if found is None else found[0].read(*found[1], handles, extras)
+        if (namespace, key) not in self._places:
+            return None
+        source, place = self._places[namespace, key]
+        found: Extras = None if extras is None else []
+        obj = source.read(*place, handles, found)
+        if found and extras is not None:
+            extras += [extra.moved(self._moved(source)) for extra in found]
+        return obj
 
-    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Write an object under other names to an open HDF5 file."""
         source, place = self._place(namespace, key)
-        source.copy_to(file, *place, to, entry)
+        links = source.copy_to(file, *place, to, entry)
+        return links and retargeted(links, self._moved(source))
 
-    def copy_rest(self, file: Any, items: Iterable[Place]) -> None:
+    def copy_rest(self, file: Any, items: Iterable[Place]) -> list[Link]:
         """Copy what else is in the saved file to an open HDF5 file."""
-        if isinstance(self.saved, SavedFile):
-            self.saved.copy_rest(file, self._items, self._dropped)
+        if not isinstance(self.saved, SavedFile):
+            return []
+        links = self.saved.copy_rest(file, self._items, self._dropped)
+        return links and retargeted(links, self._moved(self.saved))
 
     def drop(self, namespace: str, key: str) -> None:
         """Leave an item that cannot be read in the saved file."""
@@ -58,10 +69,15 @@ class LoadedBackend:
         self.added.put(namespace, key, obj, entry)
         self._places[namespace, key] = self.added, (namespace, key)
 
-    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
         """Keep an object of another source, in the place of what is there."""
-        self.added.take(source, place, to, entry)
+        links = self.added.take(source, place, to, entry)
         self._places[to] = self.added, to
+        return links
+
+    def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
+        """Let the references in objects that were taken lead to others that were."""
+        self.added.link(links, moved)
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
         """Set or replace the note on a new object; those on others are in the index."""
@@ -94,6 +110,14 @@ class LoadedBackend:
             self.added.close()
         finally:
             self.saved.close()
+
+    def _moved(self, source: Source) -> dict[bytes, bytes]:
+        """Return the paths that items have got, by those that they have in a source."""
+        return {
+            item_path(*place): item_path(*to)
+            for to, (holder, place) in self._places.items()
+            if holder is source and place != to
+        }
 
     def _place(self, namespace: str, key: str) -> tuple[Source, Place]:
         found = self._places.get((namespace, key))

@@ -26,6 +26,7 @@ from persist.files import (
     unsettled,
 )
 from persist.hdf5 import prepare
+from persist.hdf5.references import Link
 from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
 from persist.workspace.backend import Extras, Place
@@ -169,9 +170,10 @@ class SavedPackage:
             raise ItemNotFoundError(f"Key {key!r} not found in namespace {namespace!r}.")
         return space.load(_spelled(key), None if handles is None else "r")
 
-    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Load an object, and write it to an open HDF5 file."""
         write_to(file, *to, prepare(self.read(namespace, key)), entry)
+        return []
 
     def close(self) -> None:
         """Do nothing: a package is open only while it is read."""

@@ -26,10 +26,11 @@ from persist.errors import (
 from persist.files import TIMEOUT, check_path
 from persist.files.unbuffered import open_unbuffered
 from persist.hdf5 import summarize
+from persist.hdf5.references import Link
 from persist.progress import ItemReport, Progress, item_reporter
-from persist.workspace.backend import Backend, MemoryBackend, Source
-from persist.workspace.foreign import Foreign
-from persist.workspace.groups import Header, write_header
+from persist.workspace.backend import Backend, MemoryBackend, Place, Source
+from persist.workspace.foreign import Foreign, link_all
+from persist.workspace.groups import Header, item_path, write_header
 from persist.workspace.index import (
     Entry,
     Index,
@@ -315,26 +316,33 @@ class AnalysisWorkspace:
         skipped: list[tuple[str, str]] = list(getattr(other, "unreadable", ()))
         items, merged = list(listed(index)), 0
         unreadable: Unreadable = {}
-        for done, (namespace, key, entry) in enumerate(items, start=1):
-            name = self._key_for(namespace, key, entry, overwrite, on_conflict)
-            if name is None:
-                skipped.append((namespace, key))
-            else:
-                try:
-                    self._take_over(other, namespace, key, entry, name)
-                    merged += 1
-                except Exception as error:
-                    reason = f"{type(error).__name__}: {error}"
-                    if errors == "raise" and isinstance(error, DamagedError):
-                        raise DamagedError(
-                            f"cannot merge ({namespace!r}, {key!r}): {reason}; errors='skip' "
-                            "takes the others"
-                        ) from error
-                    # The disk has failed, and would fail again.
-                    if errors == "raise" or getattr(error, "errno", None):
-                        raise
-                    unreadable[namespace, key] = reason
-            report(done, len(items), namespace, key)
+        links: dict[Place, list[Link]] = {}
+        moved: dict[bytes, bytes] = {}
+        try:
+            for done, (namespace, key, entry) in enumerate(items, start=1):
+                name = self._key_for(namespace, key, entry, overwrite, on_conflict)
+                if name is None:
+                    skipped.append((namespace, key))
+                else:
+                    try:
+                        links[namespace, name] = self._take_over(other, namespace, key, entry, name)
+                        moved[item_path(namespace, key)] = item_path(namespace, name)
+                        merged += 1
+                    except Exception as error:
+                        reason = f"{type(error).__name__}: {error}"
+                        if errors == "raise" and isinstance(error, DamagedError):
+                            raise DamagedError(
+                                f"cannot merge ({namespace!r}, {key!r}): {reason}; errors='skip' "
+                                "takes the others"
+                            ) from error
+                        # The disk has failed, and would fail again.
+                        if errors == "raise" or getattr(error, "errno", None):
+                            raise
+                        unreadable[namespace, key] = reason
+                report(done, len(items), namespace, key)
+        finally:
+            with self._lock:
+                self._backend.link(links, moved)
         warn_unreadable("the other workspace", unreadable)
         skipped += unreadable
         return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
@@ -621,29 +629,29 @@ class AnalysisWorkspace:
         """Return what makes handles of the arrays of an item; None where they are in memory."""
         return None
 
-    def _take_over(self, other: Any, namespace: str, key: str, entry: Entry, name: str) -> None:
-        """Keep an item of another workspace under the key `name`."""
+    def _take_over(
+        self, other: Any, namespace: str, key: str, entry: Entry, name: str
+    ) -> list[Link]:
+        """Keep an item of another workspace under the key `name`, and return its references."""
         if not isinstance(other, AnalysisWorkspace):
             self.store(namespace, name, other.get(namespace, key), entry.get("note"))
-            return
+            return []
         # Two workspaces may merge each other at the same time.
         first, second = sorted((self, other), key=id)
         with first.lock, second.lock:
             self._refuse_unreadable(namespace, name)
             summary = {k: v for k, v in entry.items() if k not in ("created_at", "note")}
             new = new_entry(summary, time.time(), entry.get("note"))
-            to = namespace, name
-            other.lend(
-                namespace, key, lambda source, item: self._backend.take(source, item, to, new)
+            links = other.lend(
+                lambda source: self._backend.take(source, (namespace, key), (namespace, name), new)
             )
             self._index.setdefault(namespace, {})[name] = new
+            return links
 
-    def lend(
-        self, namespace: str, key: str, take: Callable[[Source, tuple[str, str]], None]
-    ) -> None:
-        """Call `take` with what holds an item, and its names there."""
+    def lend(self, take: Callable[[Source], list[Link]]) -> list[Link]:
+        """Return what `take` does, called with what holds the items."""
         with reading(self._trusted):
-            take(self._backend, (namespace, key))
+            return take(self._backend)
 
     @property
     def lock(self) -> contextlib.AbstractContextManager[object]:
@@ -660,16 +668,18 @@ class AnalysisWorkspace:
     def _write_to(self, file: Any, report: ItemReport | None = None) -> None:
         write_header(file, self._header)
         items = list(listed(self._index))
+        links: dict[Place, list[Link]] = {}
         for done, (namespace, key, entry) in enumerate(items, start=1):
+            place = namespace, key
             with reading(self._trusted):
-                self._backend.copy_to(file, namespace, key, (namespace, key), entry)
+                links[place] = self._backend.copy_to(file, *place, place, entry)
             if report is not None:
                 report(done, len(items), namespace, key)
-        self._copy_rest(file)
+        link_all(file, links, self._copy_rest(file))
 
-    def _copy_rest(self, file: Any) -> None:
+    def _copy_rest(self, file: Any) -> list[Link]:
         """Write what was not understood of the file that was loaded to an open file."""
-        self._backend.copy_rest(file, [item[:2] for item in listed(self._index)])
+        return self._backend.copy_rest(file, [item[:2] for item in listed(self._index)])
 
     def _refuse_unreadable(self, namespace: str, key: str) -> None:
         reason = self.unreadable.get((namespace, key))
