@@ -67,7 +67,7 @@ from persist.hdf5.extras import (
     members_of,
 )
 from persist.hdf5.opening import ElsewhereError, damage_errors, member, open_hdf5
-from persist.hdf5.references import copy_references
+from persist.hdf5.references import copy_references, path_of, read_links, write_links
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
 
@@ -345,11 +345,13 @@ def hdf5_to_storage(
 class _Storage:
     """The files of a storage made of a working dataset.
 
-    `extras` is what other software has put into it, and has no place among them.
+    `extras` is what other software has put into it, and has no place among them; `lost` are its
+    references to what is in another file then.
     """
 
     def __init__(self) -> None:
         self.extras: list[Extra] = []
+        self.lost: list[str] = []
 
     def write(self, file: Any, root: str, progress: Progress) -> None:
         """Write all files."""
@@ -364,12 +366,21 @@ class _Storage:
             meter.advance(1, name)
         if self.extras:
             self._keep_extras(root)
+        if self.lost:
+            warnings.warn(
+                f"{len(self.lost)} reference(s) are null in the storage, for HDF5 has none to "
+                f"another file: {'; '.join(self.lost)}",
+                PersistWarning,
+                stacklevel=3,
+            )
 
     def _keep_extras(self, root: str) -> None:
         kept = free_name(root, _EXTRAS, EXTENSION)
         with _new_file(os.path.join(root, kept)) as target:
             for extra in self.extras:
                 extra.copy_to(target.require_group(extra.owner.name))
+            for extra in self.extras:
+                self.lost += write_links(target[extra.owner.name], extra.links())
         left = ", ".join(
             f"{name.decode(errors='replace')} of {owner.name}"
             for owner, attributes, members in self.extras
@@ -412,7 +423,7 @@ class _Storage:
                 os.mkdir(path)
                 inner.append((name, found, path))
             else:
-                _write_datasets(group, [name], _inside(folder, name) + EXTENSION)
+                self._datasets(group, [name], _inside(folder, name) + EXTENSION)
         return inner
 
     def _task(self, group: Any, folder: str) -> None:
@@ -435,13 +446,13 @@ class _Storage:
             else:
                 path = _inside(folder, name) + EXTENSION
                 if isinstance(found, h5py.Group):
-                    _write_datasets(found, list(found), path)
+                    self._datasets(found, list(found), path)
                 else:
-                    _write_datasets(group, [name], path)
+                    self._datasets(group, [name], path)
 
     def _arrays(self, group: Any, path: str) -> None:
         if not is_joined(group):
-            _write_datasets(group, list(group), path)
+            self._datasets(group, list(group), path)
             return
         for extra in extras_of(group, JOINED):
             self.extras += _not_kept(extra, group)
@@ -452,7 +463,24 @@ class _Storage:
             beside = _beside(group)
             for name in beside.members:
                 member(group, name.decode())  # refuses what has its data in another file
-            beside.copy_to(file)
+            self.lost += beside.copy_to(file)
+
+    def _datasets(self, group: Any, names: list[str], path: str) -> None:
+        """Write members of a group as an HDF5 file; a single one of another name as its result."""
+        is_own = len(names) == 1 and isinstance(group.get(names[0], getlink=True), h5py.HardLink)
+        is_own = is_own and not isinstance(group[names[0]], h5py.Group)
+        is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
+        for name in names:
+            if name.isdecimal() or name == RESULT:
+                member(group, name)  # refuses an array that is not in the file
+        with _new_file(path) as file:
+            if is_level:
+                h5py.h5o.copy(group.id, names[0].encode(), file.id, RESULT.encode())
+                moved = {path_of(group[names[0]]): f"/{RESULT}".encode()}
+                self.lost += write_links(file[RESULT], read_links(group[names[0]]), moved)
+            else:
+                attributes = attributes_but(group, frozenset())
+                self.lost += Extra(group, attributes, list(map(str.encode, names))).copy_to(file)
 
     def _files(self, group: Any, folder: str, ending: str = "") -> None:
         self._leave_attributes(group)
@@ -484,22 +512,6 @@ def _beside(joined: Any) -> Extra:
     kind = joined.id.links.get_info
     hard = [name for name in names if kind(name).type == h5py.h5l.TYPE_HARD]
     return Extra(joined, found.attributes, hard)
-
-
-def _write_datasets(group: Any, names: list[str], path: str) -> None:
-    """Write members of a group as an HDF5 file; a single dataset of another name as its result."""
-    is_own = len(names) == 1 and isinstance(group.get(names[0], getlink=True), h5py.HardLink)
-    is_own = is_own and not isinstance(group[names[0]], h5py.Group)
-    is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
-    for name in names:
-        if name.isdecimal() or name == RESULT:
-            member(group, name)  # refuses an array that is not in the file
-    with _new_file(path) as file:
-        if is_level:
-            h5py.h5o.copy(group.id, names[0].encode(), file.id, RESULT.encode())
-        else:
-            attributes = attributes_but(group, frozenset())
-            Extra(group, attributes, list(map(str.encode, names))).copy_to(file)
 
 
 def _new_file(path: str) -> Any:

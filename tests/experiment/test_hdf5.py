@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import h5py
@@ -343,6 +344,28 @@ def test_references_of_trials_to_each_other_stay(data, tmp_path):
     hdf5_to_storage(path, tmp_path / "back")
     with h5py.File(tmp_path / "back/p0/reach/emg.hdf5") as file:
         assert file[file["1"].attrs["baseline"]] == file["0"]
+
+
+def test_references_that_would_lead_out_of_their_files_are_named(data, tmp_path):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        task = file["p0/reach"]
+        task["arrays/emg/1"].attrs["gains"] = task["trials"].ref
+        task["gains"] = numpy.array([task["arrays/emg/0"].ref], h5py.ref_dtype)
+        task["pickles/a"] = numpy.array([task["files"].ref], h5py.ref_dtype)
+        task["trials/zeros"] = [0.0]
+        task["pickles/b"] = numpy.array([task["trials/zeros"].ref], h5py.ref_dtype)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        hdf5_to_storage(path, tmp_path / "back")
+    text = str(caught[-1].message)
+    assert text.startswith("3 reference(s)")
+    assert "1 -> gains -> /p0/reach/trials" in text
+    assert text.count("-> /p0/reach/arrays/emg/0") == 1
+    assert "a -> /p0/reach/files" in text
+    with h5py.File(tmp_path / "back/extras.hdf5") as file:
+        kept = file["p0/reach"]
+        assert file[kept["pickles/b"][0]] == kept["trials/zeros"]
 
 
 def test_what_is_put_beside_joined_arrays_stays_in_their_file(data, tmp_path):
