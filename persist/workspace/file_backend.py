@@ -56,11 +56,6 @@ class FileBackend(SavedFile, abc.ABC):
     def path(self) -> str:
         """The file."""
 
-    @property
-    @abc.abstractmethod
-    def file(self) -> Any:
-        """The file, open."""
-
     @abc.abstractmethod
     def changing(self) -> contextlib.AbstractContextManager[Any]:
         """Context manager that gives the open file for one change, which is made as a whole."""

@@ -50,11 +50,6 @@ class Foreign:
     links: list[Link]
 
     @classmethod
-    def of_file(cls, file: Any, items: Iterable[tuple[str, str]]) -> Foreign | None:
-        """Return what an open file holds besides its items, or None."""
-        return cls.filled(lambda memory: copy_foreign(file, memory, items))
-
-    @classmethod
     def filled(cls, fill: Callable[[Any], list[Link]]) -> Foreign | None:
         """Return what a function writes to an open file, and the links that it returns, or None."""
         image = io.BytesIO()

@@ -10,6 +10,7 @@ from persist.workspace.backend import Extras, Place, SavedFile, Source
 from persist.workspace.file_backend import TemporaryFile
 from persist.workspace.groups import item_path
 from persist.workspace.index import Entry, missing_item
+from persist.workspace.package import SavedPackage
 
 
 class LoadedBackend:
@@ -17,7 +18,7 @@ class LoadedBackend:
 
     Parameters
     ----------
-    saved : Source
+    saved : SavedFile or SavedPackage
         The saved workspace.
     places : iterable of (str, str)
         The namespace and key of each object in it.
@@ -27,7 +28,9 @@ class LoadedBackend:
 
     is_plain = False
 
-    def __init__(self, saved: Source, places: Iterable[Place], added: TemporaryFile) -> None:
+    def __init__(
+        self, saved: SavedFile | SavedPackage, places: Iterable[Place], added: TemporaryFile
+    ) -> None:
         self.saved = saved
         self.added = added
         self._items = list(places)
@@ -55,8 +58,6 @@ class LoadedBackend:
 
     def copy_rest(self, file: Any, items: Iterable[Place]) -> list[Link]:
         """Copy what else is in the saved file to an open HDF5 file."""
-        if not isinstance(self.saved, SavedFile):
-            return []
         links = self.saved.copy_rest(file, self._items, self._dropped)
         return links and retargeted(links, self._moved(self.saved))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from persist.dataset import Results
@@ -32,6 +32,7 @@ from persist.progress import ItemReport
 from persist.workspace.backend import Extras, Place
 from persist.workspace.groups import Header, write_to
 from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
+from persist.workspace.pair import Pair, other_form
 
 Read: TypeAlias = Callable[[str, str], Any]
 
@@ -51,15 +52,21 @@ def save_package(
 ) -> None:
     """Write a workspace as a package, which replaces that of another that is there.
 
-    With `replace`, also that to which others have added values. `timeout` is in s.
+    With `replace`, also that to which others have added values, and what was saved in HDF5.
+    `timeout` is in s.
 
     Raises
     ------
     FileExistsError
-        If there is something at the path that no workspace has written.
+        If there is something at the path that no workspace has written, or a workspace was saved
+        there in HDF5, and it is not to be replaced.
     InvalidKeyError
         If a name is too long for a file; nothing has been written.
     """
+    pair = Pair.at(path)
+    has_pair = os.path.exists(pair.data)
+    if has_pair and not replace:
+        raise other_form("in HDF5", pair.data)
     folder, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise MissingPathError(errno.ENOENT, "A package is to be kept in this folder", folder)
@@ -75,6 +82,11 @@ def save_package(
         ):
             _write(dataset, header, index, read, report)
             lock.check_held()
+    if has_pair:
+        with pair.lock(timeout):
+            pair.settle()
+            for name in (pair.data, pair.sidecar):
+                remove_path(name)
 
 
 def remove_package(path: str, timeout: float = TIMEOUT) -> None:
@@ -173,6 +185,10 @@ class SavedPackage:
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Load an object, and write it to an open HDF5 file."""
         write_to(file, *to, prepare(self.read(namespace, key)), entry)
+        return []
+
+    def copy_rest(self, file: Any, items: Iterable[Place], dropped: Sequence[Place]) -> list[Link]:
+        """Copy nothing: a package is all items."""
         return []
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 import h5py
 
-from persist.errors import DamagedError, MissingPathError
+from persist.errors import DamagedError, MissingPathError, PathExistsError
 from persist.files import (
     TIMEOUT,
     FolderLock,
@@ -33,7 +33,7 @@ from persist.files import (
     sync_file,
     sync_folder,
 )
-from persist.files.journal import Journal, is_pending, recover
+from persist.files.journal import Journal, recover
 from persist.files.overlay import lock_exclusively
 from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.files.write import write_bytes
@@ -302,10 +302,6 @@ class Pair:
         else:
             os.replace(new, os.path.realpath(self.sidecar))
 
-    def has_journal(self) -> bool:
-        """Return True if a writer is changing the data in place, or died while it did."""
-        return is_pending(self.journal)
-
     def is_stale(self) -> bool:
         """Return True if the JSON file is missing or damaged, or is not that of our data."""
         document = _read_json(self.sidecar)
@@ -340,6 +336,16 @@ class Pair:
         with contextlib.suppress(OSError), open_hdf5(self.data, timeout=0) as file:
             return read_mark(file)
         return None
+
+
+def other_form(form: str, path: str) -> PathExistsError:
+    """Return the error for a workspace that is there, and was saved in another form."""
+    return PathExistsError(
+        errno.EEXIST,
+        f"A workspace was saved {form} here: choose another path, or give replace=True to remove "
+        "it",
+        path,
+    )
 
 
 def journal_of(path: str) -> str:

@@ -42,6 +42,7 @@ from persist.workspace.index import (
     missing_namespace,
     new_entry,
 )
+from persist.workspace.package import save_package
 from persist.workspace.pair import Pair, Unreadable, write_listing
 from persist.workspace.saving import (
     Saved,
@@ -50,7 +51,6 @@ from persist.workspace.saving import (
     open_saved,
     raise_unreadable,
     save_hdf5,
-    save_to_package,
     warn_unreadable,
 )
 from persist.workspace.view import workspace_view
@@ -429,12 +429,11 @@ class AnalysisWorkspace:
                         f"cannot save a package: {len(self.unreadable)} item(s) cannot be read, "
                         "and only HDF5 keeps them as they are; save in HDF5, or delete them"
                     )
-                header, read = self._header, self._reader_for_package(path, replace)
-                save_to_package(
+                save_package(
                     check_path(path, "a workspace"),
-                    header,
+                    self._header,
                     self._index,
-                    read,
+                    self._reader_for_package(path, replace),
                     report,
                     replace,
                     timeout,
@@ -501,7 +500,10 @@ class AnalysisWorkspace:
             known = new_entry(summary, entry["created_at"], entry.get("note"))
             self._index.setdefault(namespace, {})[key] = known
         assert isinstance(self._backend, MemoryBackend)
-        self._backend.rest = saved.foreign(self._index)
+        items = [item[:2] for item in listed(self._index)]
+        self._backend.rest = Foreign.filled(
+            lambda memory: saved.source.copy_rest(memory, items, ())
+        )
         if not self.unreadable:
             saved.mend(self._index)
 
