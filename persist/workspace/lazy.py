@@ -146,9 +146,12 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
 
     def _keep_in(self, pair: Pair, errors: str, timeout: float) -> None:
         """Keep the items of this workspace, which is empty, in a file, and take those there."""
+        # Weak, for a workspace that is dropped to let go of its file at once.
+        this = weakref.ref(self)
 
         def refresh(index: Index, unreadable: Unreadable) -> None:
-            self._index, self.unreadable = index, unreadable
+            if (found := this()) is not None:
+                found._index, found.unreadable = index, unreadable
 
         backend = InPlaceFile(pair, self._header, timeout, refresh)
         try:

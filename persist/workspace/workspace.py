@@ -218,7 +218,7 @@ class AnalysisWorkspace:
             return True
 
     def add_note(self, namespace: str, key: str, note: Any) -> None:
-        """Set or replace the note on an item.
+        """Set or replace the note on an item; None takes it away.
 
         Raises
         ------
@@ -229,7 +229,11 @@ class AnalysisWorkspace:
             if key not in self._index.get(namespace, {}):
                 raise missing_item(namespace, key)
             self._backend.set_note(namespace, key, note)
-            self._index[namespace][key]["note"] = note
+            entry = self._index[namespace][key]
+            if note is None:
+                entry.pop("note", None)
+            else:
+                entry["note"] = note
 
     def delete(self, namespace: str, key: str | None = None) -> None:
         """Remove an item, or a whole namespace.

@@ -501,3 +501,19 @@ def test_a_lock_that_was_removed_before_a_change_is_noticed(path):
             change()
     with LazyAnalysisWorkspace.open(path) as again:
         assert again.list_keys("D0") == ["kept"]
+
+
+def test_a_workspace_that_is_dropped_lets_go_of_its_file_at_once(tmp_path):
+    def keep(key):
+        ws = LazyAnalysisWorkspace.open(tmp_path / "ws", timeout=0.1)
+        ws.store("D0", key, 1)
+
+    gc.disable()
+    try:
+        keep("a")
+        keep("b")
+        ws = LazyAnalysisWorkspace.open(tmp_path / "ws", timeout=0.1)
+    finally:
+        gc.enable()
+    assert ws.list_keys("D0") == ["a", "b"]
+    ws.close()
