@@ -258,7 +258,7 @@ class _Copy:
             table = Table.of_csv(csv)
             self._n_rows = table.n_rows
             write_table(self._file.require_group(f"{self._place}/{TABLE}"), table)
-            if table.to_bytes() != data:
+            if table.to_bytes() != data or b"\0" in data:
                 # As other software writes it, which the table alone does not give back.
                 self._copy_bytes(file, f"{FILES}/{TRIALS}")
 

@@ -651,3 +651,12 @@ def test_damage_is_an_error_that_names_the_file(tmp_path):
             path.write_bytes(data[:place] + damaged + data[place + 1 :])
             with contextlib.suppress(PersistError, OSError):
                 act()
+
+
+def test_a_table_with_a_nul_comes_back_as_it_was(data, tmp_path):
+    table = data / "p0/reach/trials.csv"
+    table.write_bytes(table.read_bytes().replace(b"007", b"0\x007"))
+    path = storage_to_hdf5(data)
+    assert "0\x007" in WorkingDataset(path).task("p0", "reach").columns["label"]
+    hdf5_to_storage(path, tmp_path / "back")
+    assert (tmp_path / "back/p0/reach/trials.csv").read_bytes() == table.read_bytes()
