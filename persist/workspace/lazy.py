@@ -17,13 +17,13 @@ import numpy
 
 from persist.archive.arrays.handles import ArrayHandle
 from persist.errors import ArgumentError, ClosedError
-from persist.files import TIMEOUT
+from persist.files import TIMEOUT, check_path
 from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import InPlaceFile, TemporaryFile
 from persist.workspace.groups import read_header
 from persist.workspace.index import Entry, Index, listed
 from persist.workspace.loaded import LoadedBackend
-from persist.workspace.package import is_workspace_package
+from persist.workspace.package import SavedPackage, is_workspace_package
 from persist.workspace.pair import Pair, Unreadable
 from persist.workspace.saving import (
     Saved,
@@ -288,12 +288,24 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             # Else what was forgotten when it was closed would replace what was saved.
             backend.check_open()
             return False
-        if format != "hdf5":
-            return False
         data, mine = Pair.at(path).data, backend.path
         # Also where somebody has removed it: it is then written anew.
         is_same = os.path.realpath(data) == os.path.realpath(mine)
-        return is_same or (os.path.exists(data) and os.path.samefile(data, mine))
+        is_same = is_same or (os.path.exists(data) and os.path.samefile(data, mine))
+        if is_same and format == "package":
+            raise ArgumentError(
+                f"cannot save a package in the place of {mine}: this workspace is kept in that "
+                "file; save it to another path, or close it and load the file"
+            )
+        return is_same
+
+    def _follow(self, path: _Path) -> None:
+        backend = self._backend
+        if not isinstance(backend, LoadedBackend) or not isinstance(backend.saved, SavedPackage):
+            return
+        base = os.path.realpath(check_path(path, "a workspace").removesuffix(".h5"))
+        if base == os.path.realpath(backend.saved.path):
+            backend.read_from(open_saved(path).source)
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:

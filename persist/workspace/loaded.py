@@ -105,6 +105,15 @@ class LoadedBackend:
         for key in keys:
             del self._places[namespace, key]
 
+    def read_from(self, saved: SavedFile | SavedPackage) -> None:
+        """Read what was saved from that as which all of it was saved anew."""
+        old, self.saved = self.saved, saved
+        self._items, self._dropped = list(self._places), []
+        for to, (source, _) in self._places.items():
+            if source is old:
+                self._places[to] = saved, to
+        old.close()
+
     def close(self) -> None:
         """Remove the temporary file, and close the saved one."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from persist.dataset import Results
 from persist.dataset import open as open_data_set
 from persist.dataset.layout import check_key, is_data_set
 from persist.errors import (
+    ClosedError,
     DataSetError,
     InvalidKeyError,
     MissingPathError,
@@ -140,6 +142,8 @@ class SavedPackage:
     """
 
     def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self._identity = _identity(self.path)
         self._dataset = open_data_set(path)
         info = self._dataset.info.get(_INFO)
         if not isinstance(info, dict) or "workspace_id" not in info:
@@ -176,7 +180,18 @@ class SavedPackage:
         return index
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
-        """Return an object, with maps of files in place of its arrays if handles are wanted."""
+        """Return an object, with maps of files in place of its arrays if handles are wanted.
+
+        Raises
+        ------
+        ClosedError
+            If another package has taken the place of this one.
+        """
+        if _identity(self.path) != self._identity:
+            raise ClosedError(
+                f"cannot read ({namespace!r}, {key!r}): the package {self.path} was replaced or "
+                "removed since it was loaded; load it again"
+            )
         space = self._space(namespace)
         if _spelled(key) not in space:
             raise ItemNotFoundError(f"Key {key!r} not found in namespace {namespace!r}.")
@@ -200,6 +215,14 @@ class SavedPackage:
                 raise ItemNotFoundError(f"Namespace {namespace!r} not found in workspace package.")
             self._spaces[namespace] = self._dataset.group(_spelled(namespace))
         return self._spaces[namespace]
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what no two folders have in common at one time; None if there is none."""
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _write(dataset: Results, header: Header, index: Index, read: Read, report: ItemReport) -> None:

@@ -444,6 +444,7 @@ class AnalysisWorkspace:
                 )
             else:
                 raise ArgumentError(f"format must be 'hdf5' or 'package', got {format!r}")
+            self._follow(path)
 
     @classmethod
     def load(
@@ -578,6 +579,9 @@ class AnalysisWorkspace:
     def _is_saved_in_place(self, path: _Path, format: str) -> bool:
         """Return True if this workspace is kept in the file at a path, in this format."""
         return False
+
+    def _follow(self, path: _Path) -> None:
+        """Read items from what was saved at a path, if what they were read from was there."""
 
     def compact(self) -> None:
         """Do nothing: only files hold what was deleted or overwritten."""
