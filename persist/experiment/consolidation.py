@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -66,7 +67,13 @@ from persist.hdf5.extras import (
     extras_of,
     members_of,
 )
-from persist.hdf5.opening import ElsewhereError, damage_errors, member, open_hdf5
+from persist.hdf5.opening import (
+    ElsewhereError,
+    damage_errors,
+    kept_from_writers,
+    member,
+    open_hdf5,
+)
 from persist.hdf5.references import copy_references, path_of, read_links, write_links
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
@@ -147,6 +154,7 @@ def storage_to_hdf5(
     if not overwrite:
         _refuse_other_files(target)
     with (
+        contextlib.ExitStack() as until_replaced,
         temporary_beside(target) as temporary,
         disk_errors(target),
         open_unbuffered(temporary, libver=VERSIONS) as file,
@@ -158,6 +166,9 @@ def storage_to_hdf5(
         if not overwrite and os.path.exists(target) and os.path.getsize(target):
             with open_hdf5(target, timeout) as former:
                 _refuse_losses(former, file, target)
+                until_replaced.enter_context(kept_from_writers(target, timeout))
+        else:
+            until_replaced.enter_context(kept_from_writers(target, timeout))
     return target
 
 

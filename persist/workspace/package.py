@@ -27,7 +27,9 @@ from persist.files import (
     settle_folder,
     unsettled,
 )
+from persist.files.regular import identity_of
 from persist.hdf5 import prepare
+from persist.hdf5.opening import kept_from_writers
 from persist.hdf5.references import Link
 from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
@@ -75,7 +77,11 @@ def save_package(
     for namespace, keys in index.items():
         for each in (namespace, *keys):
             _check_spelling(each)
-    with _lock(folder, name, timeout) as lock:
+    with contextlib.ExitStack() as stack:
+        if has_pair:
+            stack.enter_context(pair.lock(timeout))
+            stack.enter_context(kept_from_writers(pair.data, timeout))
+        lock = stack.enter_context(_lock(folder, name, timeout))
         settle_folder(os.path.join(folder, name))
         _check_replaceable(path, replace)
         with (
@@ -84,11 +90,10 @@ def save_package(
         ):
             _write(dataset, header, index, read, report)
             lock.check_held()
-    if has_pair:
-        with pair.lock(timeout):
+        if has_pair:
             pair.settle()
-            for name in (pair.data, pair.sidecar):
-                remove_path(name)
+            for file in (pair.data, pair.sidecar):
+                remove_path(file)
 
 
 def remove_package(path: str, timeout: float = TIMEOUT) -> None:
@@ -143,7 +148,7 @@ class SavedPackage:
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
-        self._identity = _identity(self.path)
+        self._identity = identity_of(self.path)
         self._dataset = open_data_set(path)
         info = self._dataset.info.get(_INFO)
         if not isinstance(info, dict) or "workspace_id" not in info:
@@ -187,7 +192,7 @@ class SavedPackage:
         ClosedError
             If another package has taken the place of this one.
         """
-        if _identity(self.path) != self._identity:
+        if identity_of(self.path) != self._identity:
             raise ClosedError(
                 f"cannot read ({namespace!r}, {key!r}): the package {self.path} was replaced or "
                 "removed since it was loaded; load it again"
@@ -215,14 +220,6 @@ class SavedPackage:
                 raise ItemNotFoundError(f"Namespace {namespace!r} not found in workspace package.")
             self._spaces[namespace] = self._dataset.group(_spelled(namespace))
         return self._spaces[namespace]
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return what no two folders have in common at one time; None if there is none."""
-    with contextlib.suppress(OSError):
-        found = os.stat(path)
-        return found.st_dev, found.st_ino
-    return None
 
 
 def _write(dataset: Results, header: Header, index: Index, read: Read, report: ItemReport) -> None:

@@ -17,7 +17,7 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,6 @@ from persist.files import (
     sync_folder,
 )
 from persist.files.journal import Journal, recover
-from persist.files.overlay import lock_exclusively
 from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.files.write import write_bytes
 from persist.hdf5.opening import member, open_hdf5
@@ -261,22 +260,6 @@ class Pair:
                 "open; what was stored is in the file, wherever it is",
                 self.data,
             )
-
-    @contextlib.contextmanager
-    def kept_from_writers(self, timeout: float) -> Iterator[None]:
-        """Context manager that keeps the data from programs that would write to it by HDF5.
-
-        Raises
-        ------
-        FileInUseError
-            If one has it open for writing, and does not close it.
-        """
-        if not os.path.exists(self.data):
-            yield
-            return
-        with open_regular(self.data, follow=True) as file:
-            lock_exclusively(file.fileno(), self.data, timeout, patience=0.0)
-            yield
 
     def others(self, timeout: float) -> list[str]:
         """Return which of the files are there and were not written for a workspace."""

@@ -21,7 +21,7 @@ from persist.errors import (
 )
 from persist.files import TIMEOUT, check_path, remove_path
 from persist.files.journal import is_pending
-from persist.hdf5.opening import open_hdf5
+from persist.hdf5.opening import kept_from_writers, open_hdf5
 from persist.workspace.backend import SavedFile
 from persist.workspace.groups import (
     Header,
@@ -220,7 +220,7 @@ def save_hdf5(
             )
         for other in others:
             remove_path(other)
-        with pair.kept_from_writers(timeout):
+        with kept_from_writers(pair.data, timeout):
             pair.replace_locked(fill, header, lock)
     if has_package:
         remove_package(pair.base, timeout)

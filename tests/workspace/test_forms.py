@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.errors import ClosedError, PersistError
+from persist.errors import ClosedError, FileInUseError, LockTimeout, PersistError
 from persist.workspace.verification import verify_workspace
 from tests.workspace.kinds import assert_same_items, contents, listing, sample
 
@@ -430,3 +430,16 @@ def test_a_file_that_is_open_in_place_is_not_replaced_by_a_package(tmp_path):
             ws.save(tmp_path / "ws", format="package", replace=True, timeout=0.1)
         assert not (tmp_path / "ws").exists()
     assert AnalysisWorkspace.load(tmp_path / "ws").get("D", "x") == 1
+
+
+def test_a_file_that_another_program_writes_is_not_replaced_by_a_package(tmp_path):
+    pytest.importorskip("fcntl")
+    ws = AnalysisWorkspace()
+    ws.store("D", "x", 1)
+    ws.save(tmp_path / "ws")
+    with h5py.File(tmp_path / "ws.h5", "r+"), pytest.raises(FileInUseError):
+        ws.save(tmp_path / "ws", format="package", replace=True, timeout=0.1)
+    assert not (tmp_path / "ws").exists()
+    with LazyAnalysisWorkspace.open(tmp_path / "ws"), pytest.raises(LockTimeout):
+        ws.save(tmp_path / "ws", format="package", replace=True, timeout=0.1)
+    assert not (tmp_path / "ws").exists()
