@@ -17,7 +17,15 @@ import numpy
 
 from persist.hdf5.vocabulary import GROUP_WORDS
 
-__all__ = ["Link", "copy_references", "path_of", "read_links", "retargeted", "write_links"]
+__all__ = [
+    "Link",
+    "copy_references",
+    "leads_into",
+    "path_of",
+    "read_links",
+    "retargeted",
+    "write_links",
+]
 
 _DAMAGE = (KeyError, OSError, RuntimeError, TypeError, ValueError)
 _PLAIN = frozenset(map(str.encode, GROUP_WORDS))
@@ -101,6 +109,13 @@ def write_links(
             names = (name.decode(errors="backslashreplace") for name in [*parts, path])
             lost.append(" -> ".join(names))
     return lost
+
+
+def leads_into(link: Link, paths: Iterable[bytes]) -> bool:
+    """Return True if a reference leads to one of these paths, or to what is in it."""
+    found: list[bytes] = []
+    _mapped(link.value, _Target, lambda target: found.append(target.path))
+    return any(path == each or path.startswith(each + b"/") for path in found for each in paths)
 
 
 def retargeted(links: Iterable[Link], moved: Mapping[bytes, bytes]) -> list[Link]:

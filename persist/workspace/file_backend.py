@@ -16,13 +16,14 @@ from persist.files.overlay import lock_exclusively
 from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5 import prepare
 from persist.hdf5.in_place import JournaledFile, commit_files
-from persist.hdf5.references import Link, retargeted
+from persist.hdf5.references import Link, leads_into, read_links, retargeted
 from persist.workspace.backend import Place, SavedFile, Source
-from persist.workspace.foreign import copy_foreign, delete_unreadable, link_all
+from persist.workspace.foreign import copy_foreign, delete_unreadable, link_all, path_of_unreadable
 from persist.workspace.groups import (
     Header,
     delete_item,
     existing_group,
+    item_group,
     read_header,
     rename_item,
     write_header,
@@ -51,6 +52,9 @@ class WorkspaceClosedError(ClosedError, TypeError):
 class FileBackend(SavedFile, abc.ABC):
     """What both kinds share: objects are read from an open file, and changed in it."""
 
+    # Whether there are references of other software; None until somebody has looked.
+    _has_links: bool | None = None
+
     @property
     @abc.abstractmethod
     def path(self) -> str:
@@ -63,13 +67,16 @@ class FileBackend(SavedFile, abc.ABC):
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
         """Write an object, in the place of what is there."""
         item = prepare(obj)
-        with self.changing() as file:
+        with self.changing() as file, self._linking(file, self._paths(namespace, key)):
             write_to(file, namespace, key, item, entry)
 
     def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
         """Copy an object of another source, in the place of what is there."""
-        with self.changing() as file:
-            return source.copy_to(file, *place, to, entry)
+        with self.changing() as file, self._linking(file, self._paths(*to)):
+            links = source.copy_to(file, *place, to, entry)
+        if links:
+            self._has_links = True
+        return links
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
         """Let the references in objects that were taken lead to others that were."""
@@ -85,19 +92,40 @@ class FileBackend(SavedFile, abc.ABC):
 
     def move(self, namespace: str, old_key: str, new_key: str) -> None:
         """Give an object another key, in the place of what is there."""
-        with self.changing() as file:
+        with self.changing() as file, self._linking(file, self._paths(namespace, new_key)):
             rename_item(file, namespace, old_key, new_key)
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects; no namespace stays empty."""
-        with self.changing() as file:
+        with self.changing() as file, self._linking(file, self._paths(namespace, *keys)):
             for key in keys:
                 delete_item(file, namespace, key)
 
     def drop(self, namespace: str, key: str) -> None:
         """Remove something that cannot be read."""
-        with self.changing() as file:
+        path = path_of_unreadable(self.file, namespace, key)
+        with self.changing() as file, self._linking(file, [path] if path else []):
             delete_unreadable(file, namespace, key)
+
+    def _paths(self, namespace: str, *keys: str) -> list[bytes]:
+        """Return the paths of the groups of items to which references may lead."""
+        if self._has_links is False:
+            return []
+        groups = (item_group(self.file, namespace, key) for key in keys)
+        return [group.name.encode() for group in groups if group is not None]
+
+    @contextlib.contextmanager
+    def _linking(self, file: Any, paths: list[bytes]) -> Iterator[None]:
+        """Context manager in which items are removed; references to them lead to others, or none.
+
+        HDF5 would let them lead to whatever is written where the items were.
+        """
+        links: list[Link] = []
+        if paths:
+            links = read_links(file)
+            self._has_links = bool(links)
+        yield
+        link_all(file, {}, [link for link in links if leads_into(link, paths)])
 
 
 class TemporaryFile(FileBackend):
@@ -110,6 +138,7 @@ class TemporaryFile(FileBackend):
         self._header = header
         self._image = image
         self._has_rest = image is not None
+        self._has_links = None if self._has_rest else False
         self._path: str | None = None
         self._file: Any = None
         self._is_closed = False

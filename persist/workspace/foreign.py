@@ -146,8 +146,8 @@ def link_all(
     lost = write_links(file, found)
     if lost:
         warnings.warn(
-            f"{len(lost)} reference(s) of other software are null in the copy, for what they lead "
-            f"to was deleted or replaced, or is no item that is merged: {'; '.join(lost)}",
+            f"{len(lost)} reference(s) of other software are null now, for what they led to was "
+            f"deleted or replaced, or is no item that is merged: {'; '.join(lost)}",
             PersistWarning,
             stacklevel=7,
         )
@@ -156,13 +156,19 @@ def link_all(
 def delete_unreadable(file: Any, namespace: str, key: str) -> None:
     """Remove an item that cannot be read: a group, a dataset or a link."""
     outer = file if not key else group_of(file, namespace)
-    names = (namespace,) if not key else (group_name(key), key)
-    for name in names:
-        if outer is not None and outer.id.links.exists(name.encode()):
-            del outer[name]
-            break
+    if path := path_of_unreadable(file, namespace, key):
+        del file[path]
     if key and outer is not None and not len(outer) and not attributes_but(outer, _NAMED):
         del file[outer.name]
+
+
+def path_of_unreadable(file: Any, namespace: str, key: str) -> bytes | None:
+    """Return the path of an item that cannot be read, or None."""
+    outer = file if not key else group_of(file, namespace)
+    for name in (namespace,) if not key else (group_name(key), key):
+        if outer is not None and outer.id.links.exists(name.encode()):
+            return f"{outer.name.rstrip('/')}/{name}".encode()
+    return None
 
 
 def _layout(

@@ -177,7 +177,7 @@ def other():
     return found
 
 
-@pytest.mark.filterwarnings("ignore:.*reference.*null in the copy:persist.errors.PersistWarning")
+@pytest.mark.filterwarnings("ignore:.*reference.*are null now:persist.errors.PersistWarning")
 @pytest.mark.parametrize("item", UNREADABLE)
 def test_it_is_removed_by_its_name(ws, path, item):
     ws.delete(*item)
@@ -443,3 +443,23 @@ def test_a_reference_to_elements_of_an_array_of_another_shape_is_not_kept(tmp_pa
         ws.save(tmp_path / "copy.h5")
     getattr(ws, "close", ws.compact)()
     assert targets(tmp_path / "copy.h5")["a/part"] == [None]
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be read:persist.errors.PersistWarning")
+def test_references_to_an_item_that_is_replaced_or_removed_in_place_lead_to_no_other(tmp_path):
+    """HDF5 would write the next item where that was."""
+    path = tmp_path / "ws.h5"
+    linked(path)
+    with LazyAnalysisWorkspace.open(path, errors="skip") as ws:
+        ws.store("D1", "rates", numpy.arange(5.0) + 1)
+        with pytest.warns(PersistWarning, match="root -> /D1/dict"):
+            ws.delete("D1", "dict")
+        with pytest.warns(PersistWarning, match="z/x"):
+            ws.delete("z", "x")
+        for number in range(20):
+            ws.store("D2", f"new{number}", {"a": numpy.arange(3), "b": number})
+    found = targets(path)
+    assert found["@root"] is found["a@later"] is None
+    assert found["a/record"] == [None]
+    assert found["D0/alien/all"] == [None, "/D1/rates/data", "/D1", "/"]
+    assert found["D0/rates/data@part"] == ("/D1/rates/data", [2.0, 3.0])
