@@ -35,6 +35,8 @@ class LoadedBackend:
         self.added = added
         self._items = list(places)
         self._dropped: list[Place] = []
+        # The paths that items have got, by those that they had when they were loaded.
+        self._moved: dict[bytes, bytes] = {}
         self._places: dict[Place, tuple[Source, Place]] = {
             place: (saved, place) for place in self._items
         }
@@ -47,19 +49,19 @@ class LoadedBackend:
         found: Extras = None if extras is None else []
         obj = source.read(*place, handles, found)
         if found and extras is not None:
-            extras += [extra.moved(self._moved(source)) for extra in found]
+            is_saved = source is self.saved
+            extras += [extra.moved(self._moved) if is_saved else extra for extra in found]
         return obj
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Write an object under other names to an open HDF5 file."""
         source, place = self._place(namespace, key)
         links = source.copy_to(file, *place, to, entry)
-        return links and retargeted(links, self._moved(source))
+        return retargeted(links, self._moved) if source is self.saved else links
 
     def copy_rest(self, file: Any, items: Iterable[Place]) -> list[Link]:
         """Copy what else is in the saved file to an open HDF5 file."""
-        links = self.saved.copy_rest(file, self._items, self._dropped)
-        return links and retargeted(links, self._moved(self.saved))
+        return retargeted(self.saved.copy_rest(file, self._items, self._dropped), self._moved)
 
     def drop(self, namespace: str, key: str) -> None:
         """Leave an item that cannot be read in the saved file."""
@@ -96,6 +98,9 @@ class LoadedBackend:
             self.added.remove(namespace, [new_key])
         self._places[new] = held
         del self._places[old]
+        before, now = item_path(*old), item_path(*new)
+        self._moved = {path: now if to == before else to for path, to in self._moved.items()}
+        self._moved.setdefault(before, now)
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects."""
@@ -108,7 +113,7 @@ class LoadedBackend:
     def read_from(self, saved: SavedFile | SavedPackage) -> None:
         """Read what was saved from that as which all of it was saved anew."""
         old, self.saved = self.saved, saved
-        self._items, self._dropped = list(self._places), []
+        self._items, self._dropped, self._moved = list(self._places), [], {}
         for to, (source, _) in self._places.items():
             if source is old:
                 self._places[to] = saved, to
@@ -120,14 +125,6 @@ class LoadedBackend:
             self.added.close()
         finally:
             self.saved.close()
-
-    def _moved(self, source: Source) -> dict[bytes, bytes]:
-        """Return the paths that items have got, by those that they have in a source."""
-        return {
-            item_path(*place): item_path(*to)
-            for to, (holder, place) in self._places.items()
-            if holder is source and place != to
-        }
 
     def _place(self, namespace: str, key: str) -> tuple[Source, Place]:
         found = self._places.get((namespace, key))
