@@ -434,7 +434,7 @@ class _Storage:
                 os.mkdir(path)
                 inner.append((name, found, path))
             else:
-                self._datasets(group, [name], _inside(folder, name) + EXTENSION)
+                self._result(found, _inside(folder, name) + EXTENSION)
         return inner
 
     def _task(self, group: Any, folder: str) -> None:
@@ -457,13 +457,13 @@ class _Storage:
             else:
                 path = _inside(folder, name) + EXTENSION
                 if isinstance(found, h5py.Group):
-                    self._datasets(found, list(found), path)
+                    self._datasets(found, path)
                 else:
-                    self._datasets(group, [name], path)
+                    self._result(found, path)
 
     def _arrays(self, group: Any, path: str) -> None:
         if not is_joined(group):
-            self._datasets(group, list(group), path)
+            self._datasets(group, path)
             return
         for extra in extras_of(group, JOINED):
             self.extras += _not_kept(extra, group)
@@ -476,22 +476,21 @@ class _Storage:
                 member(group, name.decode())  # refuses what has its data in another file
             self.lost += beside.copy_to(file)
 
-    def _datasets(self, group: Any, names: list[str], path: str) -> None:
-        """Write members of a group as an HDF5 file; a single one of another name as its result."""
-        is_own = len(names) == 1 and isinstance(group.get(names[0], getlink=True), h5py.HardLink)
-        is_own = is_own and not isinstance(group[names[0]], h5py.Group)
-        is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
-        for name in names:
+    def _datasets(self, group: Any, path: str) -> None:
+        """Write the members of a group as an HDF5 file."""
+        for name in group:
             if name.isdecimal() or name == RESULT:
                 member(group, name)  # refuses an array that is not in the file
         with _new_file(path) as file:
-            if is_level:
-                h5py.h5o.copy(group.id, names[0].encode(), file.id, RESULT.encode())
-                moved = {path_of(group[names[0]]): f"/{RESULT}".encode()}
-                self.lost += write_links(file[RESULT], read_links(group[names[0]]), moved)
-            else:
-                attributes = attributes_but(group, frozenset())
-                self.lost += Extra(group, attributes, list(map(str.encode, names))).copy_to(file)
+            extra = Extra(group, attributes_but(group, frozenset()), members_of(group))
+            self.lost += extra.copy_to(file)
+
+    def _result(self, dataset: Any, path: str) -> None:
+        """Write a dataset as an HDF5 file."""
+        with _new_file(path) as file:
+            h5py.h5o.copy(dataset.id, b".", file.id, RESULT.encode())
+            moved = {path_of(dataset): f"/{RESULT}".encode()}
+            self.lost += write_links(file[RESULT], read_links(dataset), moved)
 
     def _files(self, group: Any, folder: str, ending: str = "") -> None:
         self._leave_attributes(group)

@@ -660,3 +660,18 @@ def test_a_table_with_a_nul_comes_back_as_it_was(data, tmp_path):
     assert "0\x007" in WorkingDataset(path).task("p0", "reach").columns["label"]
     hdf5_to_storage(path, tmp_path / "back")
     assert (tmp_path / "back/p0/reach/trials.csv").read_bytes() == table.read_bytes()
+
+
+@layouts
+def test_an_array_may_be_called_like_the_only_trial_that_has_it(tmp_path, layout):
+    storage = Storage(tmp_path / "data")
+    storage.subject_id = "p0"
+    with storage.create_task("t") as writer:
+        for number in range(3):
+            arrays = {"1": [1.0, 2.0]} if number == 1 else {}
+            writer.write(make_trial(number, **arrays))
+    hdf5_to_storage(storage_to_hdf5(storage.root, layout=layout), tmp_path / "back")
+    for root in (storage.root, tmp_path / "back"):
+        found = list(TaskReader(Path(root) / "p0/t").iterarray("1"))
+        assert found[0] is found[2] is None
+        assert found[1].tolist() == [1.0, 2.0]
