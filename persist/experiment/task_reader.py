@@ -57,7 +57,7 @@ class TaskReader(Reader):
     def __init__(self, root: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> None:
         super().__init__(timeout)
         self.root = root
-        self._folder = os.fspath(root)
+        self._folder = os.path.abspath(root)
 
     @property
     def array_names(self) -> list[str]:

@@ -145,8 +145,8 @@ class TrialWriter:
         self, filepath: str | os.PathLike[str], *, durable: bool = True, timeout: float = TIMEOUT
     ) -> None:
         self.filepath = filepath
-        self._path = os.fspath(filepath)
-        self._folder = os.path.dirname(self._path) or os.curdir
+        self._path = os.path.abspath(filepath)
+        self._folder = os.path.dirname(self._path)
         self._durable = durable
         self._timeout = timeout
         self._columns: list[str] = []

@@ -254,7 +254,7 @@ class WorkingDataset:
         self._timeout = timeout
         self._is_closed = False
         self.path = path
-        self._path = existing_file(path, EXTENSION)
+        self._path = os.path.abspath(existing_file(path, EXTENSION))
         self._subject_id: str | None = None
         with self._reading():
             pass

@@ -257,7 +257,8 @@ class InPlaceFile(FileBackend):
         timeout: float,
         refresh: Callable[[Index, Unreadable], None],
     ) -> None:
-        self.pair = pair
+        # Whatever folder is current later.
+        self.pair = pair = Pair(os.path.abspath(pair.base))
         self._refresh = refresh
         self._timeout = timeout
         self._opened: JournaledFile | None = None
