@@ -136,13 +136,15 @@ def frame_of(table: Table) -> Any:
 
 
 def array_of(values: Sequence[Value]) -> Any:
-    """Return a column as an array, where nothing is missing or that is NaN; else as a list."""
+    """Return a column as an array if that tells what is missing, as NaN; else as a list."""
     dtypes = {Kind.BOOL: "bool", Kind.INT: "int64", Kind.FLOAT: "float64"}
     dtype = dtypes.get(kind_of(values))
+    is_float = dtype == "float64"
+    has_nan = is_float and any(value != value for value in values)
     if (
         dtype is None
-        or (dtype == "float64" and int in set(map(type, values)))
-        or (dtype != "float64" and None in values)
+        or (is_float and int in set(map(type, values)))
+        or ((not is_float or has_nan) and None in values)
     ):
         return list(values)
     return numpy.array([math.nan if value is None else value for value in values], dtype)
