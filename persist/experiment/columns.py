@@ -11,7 +11,7 @@ import h5py
 import numpy
 
 from persist.archive.arrays.datasets import STRING, Encoded
-from persist.errors import MissingExtraError
+from persist.errors import DamagedError, MissingExtraError
 from persist.experiment.csv_text import (
     CSV,
     Value,
@@ -219,10 +219,23 @@ def write_table(group: Any, table: Table) -> None:
 
 
 def read_table(group: Any) -> Table:
-    """Return the table that a group holds."""
+    """Return the table that a group holds.
+
+    Raises
+    ------
+    DamagedError
+        If a column is missing, or has more or fewer values than there are rows.
+    """
     names = [str(name) for name in group.attrs[_COLUMNS]]
-    columns = {name: _read_column(member(group, group_name(name))) for name in names}
-    return Table(columns, int(group.attrs[_ROWS]))
+    table = Table({}, int(group.attrs[_ROWS]))
+    for name in names:
+        values = table.columns[name] = _read_column(member(group, group_name(name)))
+        if len(values) != table.n_rows:
+            raise DamagedError(
+                f"{group.name} in {group.file.filename} is damaged: column {name!r} has "
+                f"{len(values)} values, for {table.n_rows} trials"
+            )
+    return table
 
 
 def _write_column(group: Any, name: str, values: Sequence[Value]) -> None:

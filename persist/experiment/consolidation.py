@@ -91,7 +91,7 @@ _WORDS = _ATTRIBUTES.union(
     dataset_layout(*TRIAL.names).attributes,
 )
 _TRIALS_PLACE = re.compile(f"/[^/]+/[^/]+/{ARRAYS}/[^/]+")
-_TRIAL = re.compile(r"[0-9]+(\.mask)?")
+_TRIAL = re.compile(r"(0|[1-9][0-9]*)(\.mask)?")
 _EXTRAS = "extras"
 _ANY = (h5py.Group, h5py.Dataset, h5py.Datatype)
 
@@ -216,7 +216,8 @@ def _lost(former: Any, new: Any) -> Iterator[str]:
         for name in members_of(old):
             text = name.decode(errors="replace")
             is_there = there is not None and there.id.links.exists(name)
-            is_trial = has_trials and (name in joined or _TRIAL.fullmatch(text) is not None)
+            is_ours = name in joined if joined else _TRIAL.fullmatch(text) is not None
+            is_trial = has_trials and is_ours
             if not is_there and not is_trial:
                 yield f"{text!r} of {old.name}"
             elif old.id.links.get_info(name).type == h5py.h5l.TYPE_HARD:

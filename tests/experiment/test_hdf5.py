@@ -675,3 +675,26 @@ def test_an_array_may_be_called_like_the_only_trial_that_has_it(tmp_path, layout
         found = list(TaskReader(Path(root) / "p0/t").iterarray("1"))
         assert found[0] is found[2] is None
         assert found[1].tolist() == [1.0, 2.0]
+
+
+@layouts
+def test_a_dataset_that_is_of_no_trial_is_not_lost_when_the_file_is_made_anew(data, layout):
+    path = storage_to_hdf5(data, layout=layout)
+    with h5py.File(path, "r+") as file:
+        file["p0/reach/arrays/emg/01" if layout == "trials" else "p0/reach/arrays/counts/9"] = 1.5
+    with h5py.File(path) as file:
+        is_joined = "layout" in file["p0/reach/arrays/counts"].attrs
+    assert is_joined == (layout == "joined")
+    with pytest.raises(FileExistsError, match=r"'(01|9)' of /p0/reach/arrays/.* would be lost"):
+        storage_to_hdf5(data, layout=layout)
+
+
+def test_a_column_that_other_software_made_shorter_is_named(data, tmp_path):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        del file["p0/reach/trials/hit"]
+        file["p0/reach/trials/hit"] = [True]
+    with pytest.raises(DamagedError, match="column 'hit' has 1 values, for 3 trials"):
+        _ = WorkingDataset(path).task("p0", "reach").columns
+    with pytest.raises(DamagedError, match="column 'hit' has 1 values, for 3 trials"):
+        hdf5_to_storage(path, tmp_path / "back")
