@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import h5py
 import numpy
@@ -39,7 +39,8 @@ class _Target:
     region: bytes | None
 
 
-class Link(NamedTuple):
+@dataclass(frozen=True)
+class Link:
     """The references of an attribute of the object at `place`, or of that itself, a dataset.
 
     `value` has a `_Target` in place of each reference, and None where one is null.
@@ -52,11 +53,11 @@ class Link(NamedTuple):
     def within(self, outer: bytes) -> Link:
         """Return the same by its place in that which holds the group `outer`."""
         path = b"/".join(filter(None, [outer.rstrip(b"/"), self.place]))
-        return self._replace(place=path.removesuffix(b"/.") or b".")
+        return replace(self, place=path.removesuffix(b"/.") or b".")
 
 
 def copy_references(source: Any, target: Any) -> None:
-    """Let references in the copy of a group or file lead to the copies of what they led to.
+    """Point the references in the copy of a group or file at the copies of what they led to.
 
     A copy is at the same place below `target`; of what is not in the group, at the same path of the
     file. Where there is none, the reference stays null.
@@ -81,7 +82,7 @@ def read_links(source: Any, names: Iterable[bytes] | None = None) -> list[Link]:
 def write_links(
     target: Any, links: Iterable[Link], moved: Mapping[bytes, bytes] | None = None
 ) -> list[str]:
-    """Let references in copies lead to copies, and return which find none, with what they led to.
+    """Point references in copies at copies; return those that find none, with what they led to.
 
     `moved` has the path that each copy has by that of its original, where they differ.
     """
@@ -124,7 +125,7 @@ def retargeted(links: Iterable[Link], moved: Mapping[bytes, bytes]) -> list[Link
     def other(target: _Target) -> _Target:
         return _Target(_moved(target.path, moved), target.region)
 
-    return [link._replace(value=_mapped(link.value, _Target, other)) for link in links]
+    return [replace(link, value=_mapped(link.value, _Target, other)) for link in links]
 
 
 def path_of(group: Any) -> bytes:

@@ -71,7 +71,7 @@ class Backend(Source, Protocol):
         ...
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Let the references in objects that were taken lead to others that were.
+        """Point the references in objects that were taken at others that were.
 
         `moved` has the paths of the latter by those that they had.
         """
@@ -164,7 +164,7 @@ class MemoryBackend:
         return [link for extra in extras for link in extra.links]
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Let the references in objects that were taken lead to others that were."""
+        """Point the references in objects that were taken at others that were."""
         self.extras.update((to, self.extras[to].moved(moved)) for to in links if links[to])
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:

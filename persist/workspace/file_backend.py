@@ -79,7 +79,7 @@ class FileBackend(SavedFile, abc.ABC):
         return links
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Let the references in objects that were taken lead to others that were."""
+        """Point the references in objects that were taken at others that were."""
         found = {to: retargeted(links[to], moved) for to in links if links[to]}
         if found:
             with self.changing() as file:

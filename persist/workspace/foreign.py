@@ -132,7 +132,7 @@ def copy_foreign(
 def link_all(
     file: Any, items: Mapping[tuple[str, str], list[Link]], rest: Iterable[Link] = ()
 ) -> None:
-    """Let references that were copied to an open file lead to what was copied, or to the like.
+    """Point references that were copied to an open file at what was copied, or at the like.
 
     Warns
     -----
@@ -147,7 +147,7 @@ def link_all(
     if lost:
         warnings.warn(
             f"{len(lost)} reference(s) of other software are null now, for what they led to was "
-            f"deleted or replaced, or is no item that is merged: {'; '.join(lost)}",
+            f"deleted or replaced, or does not come along: {'; '.join(lost)}",
             PersistWarning,
             stacklevel=7,
         )

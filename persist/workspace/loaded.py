@@ -79,7 +79,7 @@ class LoadedBackend:
         return links
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Let the references in objects that were taken lead to others that were."""
+        """Point the references in objects that were taken at others that were."""
         self.added.link(links, moved)
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
