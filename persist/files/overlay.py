@@ -94,12 +94,12 @@ def _share(handle: int) -> bool:
 def _opened(path: str, lock: Callable[[int], object] | None) -> int:
     """Open and lock the file at a path: not one that was replaced before the lock was free."""
     while True:
+        before = identity_of(path)
         handle = open_for_writing(path)
         try:
             if lock is not None:
                 lock(handle)
-            found = os.fstat(handle)
-            if identity_of(path) == (found.st_dev, found.st_ino):
+            if identity_of(path) == before:
                 return handle
         except BaseException:
             os.close(handle)
