@@ -12,6 +12,7 @@ import pytest
 
 from persist.errors import (
     ArchiveError,
+    ClosedError,
     DamagedError,
     MissingPathError,
     PersistError,
@@ -760,3 +761,28 @@ def test_a_table_that_is_not_in_utf8_says_what_to_save(tmp_path, encoding):
     path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
     with pytest.raises(DamagedError, match=r"not in UTF-8 .*save it as CSV in UTF-8"):
         len(TaskReader(tmp_path))
+
+
+@pytest.mark.parametrize("where", ["folder", "file"])
+def test_a_reader_gives_no_trial_the_array_of_a_task_that_replaced_its_own(tmp_path, where):
+    storage = Storage(tmp_path / "data", allow_overwrite=True)
+    storage.subject_id = "p0"
+
+    def record(first):
+        with storage.create_task("t") as writer:
+            for number in range(2):
+                writer.write(make_trial(number, {"x": first + number}, emg=[first + number]))
+        return WorkingDataset(storage_to_hdf5(storage.root)).task("p0", "t")
+
+    reader = record(0)
+    if where == "folder":
+        reader = storage.require_task("t")
+    assert reader.columns["x"] == [0, 1]
+    handle = reader.lazy("emg")[0]
+    record(10)
+    assert reader.columns["x"] == [0, 1]
+    with pytest.raises(ClosedError, match="was replaced since the trials were read"):
+        reader.array("emg")
+    with pytest.raises(ClosedError, match="make another reader"):
+        handle[...]
+    assert storage.require_task("t").array("emg").tolist() == [[10], [11]]
