@@ -11,7 +11,7 @@ import h5py
 import numpy
 
 from persist.archive.arrays.datasets import STRING, Encoded
-from persist.errors import MissingExtraError
+from persist.errors import DamagedError, MissingExtraError
 from persist.experiment.csv_text import (
     CSV,
     Value,
@@ -136,13 +136,15 @@ def frame_of(table: Table) -> Any:
 
 
 def array_of(values: Sequence[Value]) -> Any:
-    """Return a column as an array, where nothing is missing or that is NaN; else as a list."""
+    """Return a column as an array if that tells what is missing, as NaN; else as a list."""
     dtypes = {Kind.BOOL: "bool", Kind.INT: "int64", Kind.FLOAT: "float64"}
     dtype = dtypes.get(kind_of(values))
+    is_float = dtype == "float64"
+    has_nan = is_float and any(value != value for value in values)
     if (
         dtype is None
-        or (dtype == "float64" and int in set(map(type, values)))
-        or (dtype != "float64" and None in values)
+        or (is_float and int in set(map(type, values)))
+        or ((not is_float or has_nan) and None in values)
     ):
         return list(values)
     return numpy.array([math.nan if value is None else value for value in values], dtype)
@@ -217,10 +219,23 @@ def write_table(group: Any, table: Table) -> None:
 
 
 def read_table(group: Any) -> Table:
-    """Return the table that a group holds."""
+    """Return the table that a group holds.
+
+    Raises
+    ------
+    DamagedError
+        If a column is missing, or has more or fewer values than there are rows.
+    """
     names = [str(name) for name in group.attrs[_COLUMNS]]
-    columns = {name: _read_column(member(group, group_name(name))) for name in names}
-    return Table(columns, int(group.attrs[_ROWS]))
+    table = Table({}, int(group.attrs[_ROWS]))
+    for name in names:
+        values = table.columns[name] = _read_column(member(group, group_name(name)))
+        if len(values) != table.n_rows:
+            raise DamagedError(
+                f"{group.name} in {group.file.filename} is damaged: column {name!r} has "
+                f"{len(values)} values, for {table.n_rows} trials"
+            )
+    return table
 
 
 def _write_column(group: Any, name: str, values: Sequence[Value]) -> None:

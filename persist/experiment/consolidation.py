@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -66,8 +67,14 @@ from persist.hdf5.extras import (
     extras_of,
     members_of,
 )
-from persist.hdf5.opening import ElsewhereError, damage_errors, member, open_hdf5
-from persist.hdf5.references import copy_references
+from persist.hdf5.opening import (
+    ElsewhereError,
+    damage_errors,
+    kept_from_writers,
+    member,
+    open_hdf5,
+)
+from persist.hdf5.references import copy_references, path_of, read_links, write_links
 from persist.names import group_name, name_of_group
 from persist.progress import Meter, Progress
 
@@ -84,7 +91,7 @@ _WORDS = _ATTRIBUTES.union(
     dataset_layout(*TRIAL.names).attributes,
 )
 _TRIALS_PLACE = re.compile(f"/[^/]+/[^/]+/{ARRAYS}/[^/]+")
-_TRIAL = re.compile(r"[0-9]+(\.mask)?")
+_TRIAL = re.compile(r"(0|[1-9][0-9]*)(\.mask)?")
 _EXTRAS = "extras"
 _ANY = (h5py.Group, h5py.Dataset, h5py.Datatype)
 
@@ -147,6 +154,7 @@ def storage_to_hdf5(
     if not overwrite:
         _refuse_other_files(target)
     with (
+        contextlib.ExitStack() as until_replaced,
         temporary_beside(target) as temporary,
         disk_errors(target),
         open_unbuffered(temporary, libver=VERSIONS) as file,
@@ -158,6 +166,9 @@ def storage_to_hdf5(
         if not overwrite and os.path.exists(target) and os.path.getsize(target):
             with open_hdf5(target, timeout) as former:
                 _refuse_losses(former, file, target)
+                until_replaced.enter_context(kept_from_writers(target, timeout))
+        else:
+            until_replaced.enter_context(kept_from_writers(target, timeout))
     return target
 
 
@@ -205,7 +216,8 @@ def _lost(former: Any, new: Any) -> Iterator[str]:
         for name in members_of(old):
             text = name.decode(errors="replace")
             is_there = there is not None and there.id.links.exists(name)
-            is_trial = has_trials and (name in joined or _TRIAL.fullmatch(text) is not None)
+            is_ours = name in joined if joined else _TRIAL.fullmatch(text) is not None
+            is_trial = has_trials and is_ours
             if not is_there and not is_trial:
                 yield f"{text!r} of {old.name}"
             elif old.id.links.get_info(name).type == h5py.h5l.TYPE_HARD:
@@ -258,7 +270,7 @@ class _Copy:
             table = Table.of_csv(csv)
             self._n_rows = table.n_rows
             write_table(self._file.require_group(f"{self._place}/{TABLE}"), table)
-            if table.to_bytes() != data:
+            if table.to_bytes() != data or b"\0" in data:
                 # As other software writes it, which the table alone does not give back.
                 self._copy_bytes(file, f"{FILES}/{TRIALS}")
 
@@ -345,11 +357,13 @@ def hdf5_to_storage(
 class _Storage:
     """The files of a storage made of a working dataset.
 
-    `extras` is what other software has put into it, and has no place among them.
+    `extras` is what other software has put into it, and has no place among them; `lost` are its
+    references to what is in another file then.
     """
 
     def __init__(self) -> None:
         self.extras: list[Extra] = []
+        self.lost: list[str] = []
 
     def write(self, file: Any, root: str, progress: Progress) -> None:
         """Write all files."""
@@ -364,12 +378,21 @@ class _Storage:
             meter.advance(1, name)
         if self.extras:
             self._keep_extras(root)
+        if self.lost:
+            warnings.warn(
+                f"{len(self.lost)} reference(s) are null in the storage, for HDF5 has none to "
+                f"another file: {'; '.join(self.lost)}",
+                PersistWarning,
+                stacklevel=3,
+            )
 
     def _keep_extras(self, root: str) -> None:
         kept = free_name(root, _EXTRAS, EXTENSION)
         with _new_file(os.path.join(root, kept)) as target:
             for extra in self.extras:
                 extra.copy_to(target.require_group(extra.owner.name))
+            for extra in self.extras:
+                self.lost += write_links(target[extra.owner.name], extra.links())
         left = ", ".join(
             f"{name.decode(errors='replace')} of {owner.name}"
             for owner, attributes, members in self.extras
@@ -412,7 +435,7 @@ class _Storage:
                 os.mkdir(path)
                 inner.append((name, found, path))
             else:
-                _write_datasets(group, [name], _inside(folder, name) + EXTENSION)
+                self._result(found, _inside(folder, name) + EXTENSION)
         return inner
 
     def _task(self, group: Any, folder: str) -> None:
@@ -435,13 +458,13 @@ class _Storage:
             else:
                 path = _inside(folder, name) + EXTENSION
                 if isinstance(found, h5py.Group):
-                    _write_datasets(found, list(found), path)
+                    self._datasets(found, path)
                 else:
-                    _write_datasets(group, [name], path)
+                    self._result(found, path)
 
     def _arrays(self, group: Any, path: str) -> None:
         if not is_joined(group):
-            _write_datasets(group, list(group), path)
+            self._datasets(group, path)
             return
         for extra in extras_of(group, JOINED):
             self.extras += _not_kept(extra, group)
@@ -452,7 +475,23 @@ class _Storage:
             beside = _beside(group)
             for name in beside.members:
                 member(group, name.decode())  # refuses what has its data in another file
-            beside.copy_to(file)
+            self.lost += beside.copy_to(file)
+
+    def _datasets(self, group: Any, path: str) -> None:
+        """Write the members of a group as an HDF5 file."""
+        for name in group:
+            if name.isdecimal() or name == RESULT:
+                member(group, name)  # refuses an array that is not in the file
+        with _new_file(path) as file:
+            extra = Extra(group, attributes_but(group, frozenset()), members_of(group))
+            self.lost += extra.copy_to(file)
+
+    def _result(self, dataset: Any, path: str) -> None:
+        """Write a dataset as an HDF5 file."""
+        with _new_file(path) as file:
+            h5py.h5o.copy(dataset.id, b".", file.id, RESULT.encode())
+            moved = {path_of(dataset): f"/{RESULT}".encode()}
+            self.lost += write_links(file[RESULT], read_links(dataset), moved)
 
     def _files(self, group: Any, folder: str, ending: str = "") -> None:
         self._leave_attributes(group)
@@ -484,22 +523,6 @@ def _beside(joined: Any) -> Extra:
     kind = joined.id.links.get_info
     hard = [name for name in names if kind(name).type == h5py.h5l.TYPE_HARD]
     return Extra(joined, found.attributes, hard)
-
-
-def _write_datasets(group: Any, names: list[str], path: str) -> None:
-    """Write members of a group as an HDF5 file; a single dataset of another name as its result."""
-    is_own = len(names) == 1 and isinstance(group.get(names[0], getlink=True), h5py.HardLink)
-    is_own = is_own and not isinstance(group[names[0]], h5py.Group)
-    is_level = is_own and os.path.basename(path) == name_of_group(names[0]) + EXTENSION
-    for name in names:
-        if name.isdecimal() or name == RESULT:
-            member(group, name)  # refuses an array that is not in the file
-    with _new_file(path) as file:
-        if is_level:
-            h5py.h5o.copy(group.id, names[0].encode(), file.id, RESULT.encode())
-        else:
-            attributes = attributes_but(group, frozenset())
-            Extra(group, attributes, list(map(str.encode, names))).copy_to(file)
 
 
 def _new_file(path: str) -> Any:

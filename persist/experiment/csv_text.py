@@ -174,13 +174,15 @@ _LINE = re.compile(
 _MARKS = re.compile(r'[;\t"]+')
 _SEPARATOR = re.compile("sep=.?", re.IGNORECASE)
 _SPECIAL = re.compile(r'[,"\r\n]|\A\s|\s\Z|\A[Ss][Ee][Pp]=')
+_OF_TASKS = {"block", "trial"}
 
 
 class CSV(NamedTuple):
     """What a file holds.
 
     Short rows are filled up with empty fields. `end` is where the last whole line ends, in bytes,
-    and `rest` what follows it: a row that was not written to its end.
+    and `rest` what follows it: a row that was not written to its end. Rows of commas alone at the
+    end of a task are neither.
     """
 
     columns: list[str]
@@ -199,14 +201,27 @@ def parse_csv(data: bytes) -> CSV:
         a spreadsheet has put semicolons or tabs between the columns of a task, or ``sep=`` first.
     """
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-    text = _decoded(data[start:])
-    lines, end = _parse(text)
-    text_end = start + len(text[:end].encode())
+    try:
+        text = _decoded(data[start:])
+    except UnicodeDecodeError as error:
+        raise DamagedError(
+            f"it is not in UTF-8 ({error.reason} at byte {start + error.start}); save it as CSV in "
+            "UTF-8"
+        ) from error
+    lines, ends = _parse(text)
+    if lines and {field.text for field in lines[0]} >= _OF_TASKS:
+        # A spreadsheet writes them for rows that were cleared; `row_line` never does.
+        while len(lines) > 1 and all(field == _EMPTY for field in lines[-1]):
+            lines.pop()
+            ends.pop()
+    text_end = start + len(text[: ends[-1]].encode())
     rest = data[text_end:].decode(errors="replace")
+    if not rest.strip(",\r\n"):
+        rest = ""
     if not lines:
         return CSV([], [], start, rest)
     columns = [field.text for field in lines[0]]
-    if len(columns) == 1 and {"block", "trial"} <= set(_MARKS.split(columns[0])):
+    if len(columns) == 1 and set(_MARKS.split(columns[0])) >= _OF_TASKS:
         # Each task has these: a spreadsheet wrote it where numbers have commas.
         raise DamagedError("its columns are separated by semicolons or tabs; save it with commas")
     if _SEPARATOR.fullmatch(columns[0]) and not lines[0][0].is_quoted:
@@ -228,7 +243,7 @@ def row_line(fields: Iterable[str]) -> str:
     """Return the line of a row, of fields as `field_text` makes them."""
     line = _line(fields)
     # Readers skip lines in which there is nothing.
-    return line if line != "\n" else "NA\n"
+    return line if line.strip(",\n") else f"NA{line}"
 
 
 def widened(data: bytes, names: bytes) -> bytes:
@@ -280,18 +295,22 @@ def _decoded(data: bytes) -> str:
         return text
 
 
-def _parse(text: str) -> tuple[list[list[Field]], int]:
-    """Return the lines that are whole, without those that are empty, and where the last ends."""
+def _parse(text: str) -> tuple[list[list[Field]], list[int]]:
+    """Return the lines that are whole, and where the first begins and each ends.
+
+    Empty lines are none, and belong to what is before them.
+    """
     lines: list[list[Field]] = []
+    ends = [0]
     line: list[Field] = []
-    position = end = 0
+    position = 0
     match_field = _FIELD.match
     while position < len(text):
         match = match_field(text, position)
         assert match is not None
         if match[1] is None and text.startswith('"', position):
             # A quote that is not closed.
-            return lines, end
+            return lines, ends
         line.append(_field(match))
         position = match.end()
         if text.startswith(",", position):
@@ -299,12 +318,13 @@ def _parse(text: str) -> tuple[list[list[Field]], int]:
             continue
         if position == len(text) and not (lines and len(line) == len(lines[0])):
             # Without the end of the line, a row is whole if it has all fields.
-            return lines, end
+            return lines, ends
         position += 2 if text.startswith("\r\n", position) else 1
         if line != [_EMPTY]:
             lines.append(line)
-        line, end = [], min(position, len(text))
-    return lines, end
+            ends.append(0)
+        line, ends[-1] = [], min(position, len(text))
+    return lines, ends
 
 
 def _field(match: re.Match[str]) -> Field:

@@ -29,6 +29,7 @@ from persist.experiment.csv_text import Value
 from persist.experiment.trial_arrays import LazyArrays, TrialArrays, stacked
 from persist.experiment.view import task_view
 from persist.files import TIMEOUT
+from persist.files.regular import identity_of
 from persist.names import is_identifier
 
 SOURCE = ".py"
@@ -128,6 +129,7 @@ class Reader(abc.ABC):
         self._is_closed = False
         self._trials: Any = None
         self._table_read: Table | None = None
+        self._read_from: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         return task_view(self, self._where()).text()
@@ -292,8 +294,18 @@ class Reader(abc.ABC):
     def _table(self) -> Table:
         self._check_open()
         if self._table_read is None:
+            self._read_from = identity_of(self._source)
             self._table_read = self._read_table()
         return self._table_read
+
+    def _check_same(self) -> None:
+        """Raise ClosedError if the table that is kept is not that of the arrays any more."""
+        self._table()
+        if self._read_from is not None and identity_of(self._source) != self._read_from:
+            raise ClosedError(
+                f"cannot read {self._where()}: {os.path.basename(self._source)} was replaced since "
+                "the trials were read; make another reader"
+            )
 
     def _read_batch(self, arrays: TrialArrays, row: int, has: frozenset[int]) -> list[Any]:
         batch: list[Any] = []
@@ -320,6 +332,11 @@ class Reader(abc.ABC):
     def _count_now(self) -> int:
         """Return the number of rows, which others may have added to since they were read."""
         return len(self)
+
+    @property
+    @abc.abstractmethod
+    def _source(self) -> str:
+        """The file of the attributes."""
 
     @abc.abstractmethod
     def _where(self) -> str:

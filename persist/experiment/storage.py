@@ -244,10 +244,19 @@ class Storage:
         return storage_view(self, os.fspath(self.root)).html()
 
     @property
+    def root(self) -> _Path:
+        """The folder, as it was given; a relative path is not of what is current later."""
+        return self._root
+
+    @root.setter
+    def root(self, root: _Path) -> None:
+        self._root, self._folder = root, os.path.abspath(root)
+
+    @property
     def subject_ids(self) -> Iterator[str]:
         """The subjects, in order."""
         self._check_open()
-        return iter(folder_names(os.fspath(self.root)))
+        return iter(folder_names(self._folder))
 
     @property
     def subject_id(self) -> str | None:
@@ -263,7 +272,7 @@ class Storage:
     @subject_id.setter
     def subject_id(self, val: str) -> None:
         self._check_open()
-        path = os.path.join(self.root, plain_name("subject", val))
+        path = os.path.join(self._folder, plain_name("subject", val))
         if not os.path.isdir(path):
             check_name("subject", val)
             makedirs(path, exist_ok=True)
@@ -275,7 +284,7 @@ class Storage:
         self._check_open()
         if self._subject_id is None:
             return iter(())
-        folder = os.path.join(self.root, self._subject_id)
+        folder = os.path.join(self._folder, self._subject_id)
         settle_folders(folder)
         return iter(folder_names(folder))
 
@@ -346,22 +355,22 @@ class Storage:
     def to_zip(self, outfile: _Path | None = None, *, progress: Progress = None) -> None:
         """Write all of it to a ZIP file: see `storage_to_zip`."""
         self._check_open()
-        storage_to_zip(self.root, outfile, progress=progress, timeout=self.timeout)
+        storage_to_zip(self._folder, outfile, progress=progress, timeout=self.timeout)
 
     def to_hdf5(self, outfile: _Path | None = None, *, progress: Progress = None) -> None:
         """Write all of it to an HDF5 file: see `storage_to_hdf5`."""
         self._check_open()
-        storage_to_hdf5(self.root, outfile, progress=progress, timeout=self.timeout)
+        storage_to_hdf5(self._folder, outfile, progress=progress, timeout=self.timeout)
 
     def to_dataset(self, outfile: _Path | None = None, *, progress: Progress = None) -> None:
         """Write all of it to a package: see `storage_to_dataset`."""
         self._check_open()
-        storage_to_dataset(self.root, outfile, progress=progress, timeout=self.timeout)
+        storage_to_dataset(self._folder, outfile, progress=progress, timeout=self.timeout)
 
     def _task_path(self, task_id: str, act: str) -> str:
         if self._subject_id is None:
             raise TaskError(f"cannot {act}: no subject is set; set subject_id first")
-        return os.path.join(self.root, self._subject_id, task_id)
+        return os.path.join(self._folder, self._subject_id, task_id)
 
     def _existing(self, task_id: str) -> str:
         self._check_open()

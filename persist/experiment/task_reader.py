@@ -57,7 +57,7 @@ class TaskReader(Reader):
     def __init__(self, root: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> None:
         super().__init__(timeout)
         self.root = root
-        self._folder = os.fspath(root)
+        self._folder = os.path.abspath(root)
 
     @property
     def array_names(self) -> list[str]:
@@ -96,6 +96,10 @@ class TaskReader(Reader):
         with reading(self._folder, timeout=self._timeout):
             return load_object(self._folder, name)
 
+    @property
+    def _source(self) -> str:
+        return os.path.join(self._folder, TRIALS)
+
     def _where(self) -> str:
         return self._folder
 
@@ -112,6 +116,7 @@ class TaskReader(Reader):
         # The table is read first: whoever reads it takes the lock too.
         self._table()
         with reading(self._folder, timeout=self._timeout), self._open_file(name) as file:
+            self._check_same()
             yield SeparateArrays(file)
 
     @contextlib.contextmanager

@@ -91,7 +91,8 @@ class TaskWriter:
         self.root = root
         self._durable = durable
         self._timeout = timeout
-        self.trials = self._trials_in(os.fspath(root))
+        self._folder = os.path.abspath(root)
+        self.trials = self._trials_in(self._folder)
 
     def write(self, trial: TrialLike) -> None:
         """Write a trial, and clear its arrays. It is on disk when the call returns, as a whole.
@@ -172,7 +173,7 @@ class TaskWriter:
     def _writing(self) -> Iterator[str]:
         """Context manager that gives the folder in which the block writes."""
         self.trials.check_open()
-        yield os.fspath(self.root)
+        yield self._folder
 
     def _trials_in(self, folder: str) -> TrialWriter:
         path = os.path.join(folder, TRIALS)

@@ -145,8 +145,8 @@ class TrialWriter:
         self, filepath: str | os.PathLike[str], *, durable: bool = True, timeout: float = TIMEOUT
     ) -> None:
         self.filepath = filepath
-        self._path = os.fspath(filepath)
-        self._folder = os.path.dirname(self._path) or os.curdir
+        self._path = os.path.abspath(filepath)
+        self._folder = os.path.dirname(self._path)
         self._durable = durable
         self._timeout = timeout
         self._columns: list[str] = []
@@ -280,6 +280,7 @@ class TrialWriter:
             refuse_orphans(self._folder, n_rows, lambda name: self._array_file(name).file)
         if csv.rest:
             _log.warning("%s: dropping a row that is not whole: %r", self._path, csv.rest)
+        if csv.end < len(data):
             os.ftruncate(self._handle.number, csv.end)
             if self._durable:
                 # Else a replay after a loss of power would leave the rest of the torn row.

@@ -139,6 +139,10 @@ class WorkingTask(Reader):
         self._check_open()
         return opened(self._path, self._timeout)
 
+    @property
+    def _source(self) -> str:
+        return self._path
+
     def _where(self) -> str:
         return f"{self._path}:/{self._place}"
 
@@ -166,6 +170,7 @@ class WorkingTask(Reader):
         plain_name("array", name)
         self._table()
         with self._opened() as file:
+            self._check_same()
             group = self._member(file, ARRAYS, group_name(name))
             if not isinstance(group, h5py.Group):
                 raise UnknownArrayError(name, self._where(), self._array_names(file))
@@ -254,7 +259,7 @@ class WorkingDataset:
         self._timeout = timeout
         self._is_closed = False
         self.path = path
-        self._path = existing_file(path, EXTENSION)
+        self._path = os.path.abspath(existing_file(path, EXTENSION))
         self._subject_id: str | None = None
         with self._reading():
             pass

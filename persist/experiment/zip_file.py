@@ -9,6 +9,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from persist.errors import ArgumentError, DamagedError, NoRoomError
@@ -27,6 +28,7 @@ from persist.experiment.tree import (
 from persist.files import TIMEOUT, open_regular, temporary_beside
 from persist.files.folder import new_folder
 from persist.files.journal import is_journal
+from persist.hdf5.opening import kept_from_writers
 from persist.progress import Meter, Progress
 
 COMPRESSIONS = {
@@ -129,7 +131,9 @@ def _write_all(
             if folder.is_empty:
                 archive.writestr(_info("/".join((top, *folder.parts)) + "/", _FOLDER_MODE), b"")
             for file in files:
-                _add(archive, top, file, meter)
+                is_array = file.name.endswith((".hdf5", ".h5"))
+                with kept_from_writers(file.path, timeout) if is_array else nullcontext():
+                    _add(archive, top, file, meter)
 
 
 def _add(archive: zipfile.ZipFile, top: str, file: TreeFile, meter: Meter) -> None:

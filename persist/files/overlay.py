@@ -24,7 +24,13 @@ import numpy
 
 from persist.errors import ClosedError, FileInUseError
 from persist.files.journal import Change, Journal, Part
-from persist.files.regular import open_descriptor, open_for_writing, read_at, write_at
+from persist.files.regular import (
+    identity_of,
+    open_descriptor,
+    open_for_writing,
+    read_at,
+    write_at,
+)
 
 __all__ = [
     "OverlayFile",
@@ -85,6 +91,22 @@ def _share(handle: int) -> bool:
     return True
 
 
+def _opened(path: str, lock: Callable[[int], object] | None) -> int:
+    """Open and lock the file at a path: not one that was replaced before the lock was free."""
+    while True:
+        before = identity_of(path)
+        handle = open_for_writing(path)
+        try:
+            if lock is not None:
+                lock(handle)
+            if identity_of(path) == before:
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Where a superblock of each version has the address behind all that is allocated, for addresses of
 # eight bytes: HDF5 File Format Specification, II.A.
@@ -117,10 +139,8 @@ class OverlayFile:
 
     def __init__(self, path: str, lock: Callable[[int], object] | None = None) -> None:
         self._path = path
-        self._handle = open_for_writing(path)
+        self._handle = _opened(path, lock)
         try:
-            if lock is not None:
-                lock(self._handle)
             size = os.fstat(self._handle).st_size
             self._kept = self._end = min(size, _allocated_size(self._handle, size))
         except BaseException:

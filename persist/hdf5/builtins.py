@@ -362,17 +362,12 @@ def _sequence_data(obj: Any) -> Dataset | None:
         return None
     items = sorted(obj) if isinstance(obj, (set, frozenset)) else obj
     if kind is str:
-        return Encoded(_objects(items), STRING, {ITEM.text: True}) if are_texts(items) else None
+        texts = numpy.array(items, object)
+        return Encoded(texts, STRING, {ITEM.text: True}) if are_texts(items) else None
     try:
         return Encoded(numpy.array(items, _DTYPES[kind]))
     except OverflowError:
         return None
-
-
-def _objects(items: Any) -> Array:
-    array = numpy.empty(len(items), object)
-    array[:] = items
-    return array
 
 
 def portable_data(obj: Any) -> Dataset | None:

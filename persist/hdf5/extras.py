@@ -14,7 +14,7 @@ import numpy
 
 from persist.errors import DamagedError
 from persist.hdf5.opening import member
-from persist.hdf5.references import copy_references
+from persist.hdf5.references import Link, path_of, read_links, write_links
 from persist.hdf5.vocabulary import GROUP_WORDS
 
 __all__ = [
@@ -66,8 +66,11 @@ class Extra(NamedTuple):
     attributes: list[bytes]
     members: list[bytes]
 
-    def copy_to(self, target: Any) -> None:
+    def copy_to(self, target: Any) -> list[str]:
         """Copy all of it to another group or dataset, which keeps what it has of these names.
+
+        Returns which references in it are null in the copy, for what they lead to has none yet, or
+        is not at the same path. See `links`.
 
         Raises
         ------
@@ -79,7 +82,13 @@ class Extra(NamedTuple):
                 _copy_attribute(self.owner, target, name)
         for name in self.members:
             copy_member(self.owner, target, name)
-        copy_references(self.owner, target, self.members)
+        return write_links(target, self.links(), {path_of(self.owner): path_of(target)})
+
+    def links(self) -> list[Link]:
+        """Return the references in it, by their place in the owner."""
+        found = read_links(self.owner, self.members)
+        own = set(self.attributes)
+        return [link for link in found if link.place != b"." or link.attribute in own]
 
 
 def attributes_but(owner: Any, known: frozenset[bytes]) -> list[bytes]:
@@ -134,7 +143,7 @@ def _copy_attribute(source: Any, target: Any, name: bytes) -> None:
     """Copy an attribute of an open object to another, as it is."""
     found = h5py.h5a.open(source.id, name)
     made = h5py.h5a.create(target.id, name, found.get_type(), found.get_space())
-    # References are addresses in their file: as H5Ocopy does, they become null in another.
+    # References are addresses in their file, and become null in another, as with H5Ocopy.
     if found.shape is None or found.get_type().detect_class(h5py.h5t.REFERENCE):
         return
     data = numpy.empty(found.shape, found.dtype)

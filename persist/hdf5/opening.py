@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,8 @@ import h5py
 from persist.errors import DamagedError, FileInUseError, PersistError
 from persist.files.hdf5_heaps import check_heaps
 from persist.files.lock import TIMEOUT
-from persist.files.regular import check_regular
+from persist.files.overlay import lock_exclusively
+from persist.files.regular import check_regular, open_regular
 
 _PAUSE = 0.02  # s
 _KINDS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}
@@ -65,6 +67,23 @@ def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
         file.close()
         raise
     return file
+
+
+@contextlib.contextmanager
+def kept_from_writers(path: str, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Context manager that keeps a file, if it is there, from programs that would write to it.
+
+    Raises
+    ------
+    FileInUseError
+        If one has it open for writing by HDF5, and does not close it in time.
+    """
+    if not os.path.exists(path):
+        yield
+        return
+    with open_regular(path, follow=True) as file:
+        lock_exclusively(file.fileno(), path, timeout, patience=0.0)
+        yield
 
 
 @contextlib.contextmanager

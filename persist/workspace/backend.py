@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from persist.hdf5 import prepare
 from persist.hdf5.extras import Extra
 from persist.hdf5.opening import damage_errors
+from persist.hdf5.references import Link
 from persist.workspace.foreign import Foreign, copy_foreign
-from persist.workspace.groups import copy_item, existing_group, item_group, read_group, write_to
+from persist.workspace.groups import (
+    copy_item,
+    existing_group,
+    item_group,
+    item_path,
+    read_group,
+    write_to,
+)
 from persist.workspace.index import Entry, missing_item
 
 Place: TypeAlias = tuple[str, str]
@@ -30,8 +38,12 @@ class Source(Protocol):
         """
         ...
 
-    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
-        """Write an object under other names to an open HDF5 file."""
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
+        """Write an object under other names to an open HDF5 file.
+
+        Returns the references of other software in it, by their place in its group: what they lead
+        to may be written later. See `link_all`.
+        """
         ...
 
     def close(self) -> None:
@@ -51,8 +63,18 @@ class Backend(Source, Protocol):
         """Keep an object, in the place of what is there."""
         ...
 
-    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
-        """Keep an object of another source, in the place of what is there."""
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
+        """Keep an object of another source, in the place of what is there.
+
+        Returns the references of other software in it; see `link`.
+        """
+        ...
+
+    def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
+        """Point the references in objects that were taken at others that were.
+
+        `moved` has the paths of the latter by those that they had.
+        """
         ...
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
@@ -67,8 +89,11 @@ class Backend(Source, Protocol):
         """Remove objects."""
         ...
 
-    def copy_rest(self, file: Any, items: Iterable[Place]) -> None:
-        """Copy what is kept besides `items`, all that can be read, to an open HDF5 file."""
+    def copy_rest(self, file: Any, items: Iterable[Place]) -> list[Link]:
+        """Copy what is kept besides `items`, all that can be read, to an open HDF5 file.
+
+        Returns the references in it.
+        """
         ...
 
     def drop(self, namespace: str, key: str) -> None:
@@ -111,13 +136,16 @@ class MemoryBackend:
             extras.append(self.extras[namespace, key])
         return self.items.get(namespace, {}).get(key)
 
-    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Write an object under other names to an open HDF5 file."""
         if key not in self.items.get(namespace, {}):
             raise missing_item(namespace, key)
         write_to(file, *to, prepare(self.items[namespace][key]), entry)
-        if (namespace, key) in self.extras:
-            self.extras[namespace, key].add_to(existing_group(file, *to))
+        extra = self.extras.get((namespace, key))
+        if extra is None:
+            return []
+        extra.add_to(existing_group(file, *to))
+        return extra.links
 
     def close(self) -> None:
         """Forget all objects."""
@@ -128,11 +156,16 @@ class MemoryBackend:
         self.items.setdefault(namespace, {})[key] = obj
         self.extras.pop((namespace, key), None)
 
-    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
         """Keep an object of another source, in the place of what is there."""
         extras: list[Foreign] = []
         self.put(*to, source.read(*place, extras=extras), entry)
         self.extras.update((to, extra) for extra in extras)
+        return [link for extra in extras for link in extra.links]
+
+    def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
+        """Point the references in objects that were taken at others that were."""
+        self.extras.update((to, self.extras[to].moved(moved)) for to in links if links[to])
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
         """Do nothing: notes are in the index."""
@@ -143,6 +176,9 @@ class MemoryBackend:
         self.put(namespace, new_key, self.items[namespace].pop(old_key), {})
         if extra is not None:
             self.extras[namespace, new_key] = extra
+        moved = {item_path(namespace, old_key): item_path(namespace, new_key)}
+        self.extras = {place: extra.moved(moved) for place, extra in self.extras.items()}
+        self.rest = None if self.rest is None else self.rest.moved(moved)
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects; no namespace stays empty."""
@@ -152,10 +188,9 @@ class MemoryBackend:
         if not self.items[namespace]:
             del self.items[namespace]
 
-    def copy_rest(self, file: Any, items: Iterable[Place]) -> None:
+    def copy_rest(self, file: Any, items: Iterable[Place]) -> list[Link]:
         """Copy what was beside the objects to an open HDF5 file."""
-        if self.rest is not None:
-            self.rest.copy_to(file, self._dropped)
+        return [] if self.rest is None else self.rest.copy_to(file, self._dropped)
 
     def drop(self, namespace: str, key: str) -> None:
         """Drop an item that cannot be read."""
@@ -191,17 +226,20 @@ class SavedFile:
             extras += filter(None, [Foreign.of_item(group, found)])
         return obj
 
-    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Copy the group of an object to an open HDF5 file."""
         with damage_errors(self.file.filename):
             group = existing_group(self.file, namespace, key)
-            copy_item(group, file, *to, entry, is_plain=self.is_plain)
+            return copy_item(group, file, *to, entry, is_plain=self.is_plain)
 
-    def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
+    def copy_rest(
+        self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()
+    ) -> list[Link]:
         """Copy what the file holds besides `items`, and what was dropped, to another."""
-        if not self.is_plain:
-            with damage_errors(self.file.filename):
-                copy_foreign(self.file, file, items, dropped)
+        if self.is_plain:
+            return []
+        with damage_errors(self.file.filename):
+            return copy_foreign(self.file, file, items, dropped)
 
     def close(self) -> None:
         """Close the file."""

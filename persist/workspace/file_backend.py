@@ -6,7 +6,7 @@ import abc
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from persist.errors import ClosedError, FileInUseError, LockTimeout, MissingPathError
@@ -16,12 +16,14 @@ from persist.files.overlay import lock_exclusively
 from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.hdf5 import prepare
 from persist.hdf5.in_place import JournaledFile, commit_files
+from persist.hdf5.references import Link, leads_into, read_links, retargeted
 from persist.workspace.backend import Place, SavedFile, Source
-from persist.workspace.foreign import copy_foreign, delete_unreadable
+from persist.workspace.foreign import copy_foreign, delete_unreadable, link_all, path_of_unreadable
 from persist.workspace.groups import (
     Header,
     delete_item,
     existing_group,
+    item_group,
     read_header,
     rename_item,
     write_header,
@@ -50,15 +52,13 @@ class WorkspaceClosedError(ClosedError, TypeError):
 class FileBackend(SavedFile, abc.ABC):
     """What both kinds share: objects are read from an open file, and changed in it."""
 
+    # Whether there are references of other software; None until somebody has looked.
+    _has_links: bool | None = None
+
     @property
     @abc.abstractmethod
     def path(self) -> str:
         """The file."""
-
-    @property
-    @abc.abstractmethod
-    def file(self) -> Any:
-        """The file, open."""
 
     @abc.abstractmethod
     def changing(self) -> contextlib.AbstractContextManager[Any]:
@@ -67,13 +67,23 @@ class FileBackend(SavedFile, abc.ABC):
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
         """Write an object, in the place of what is there."""
         item = prepare(obj)
-        with self.changing() as file:
+        with self.changing() as file, self._linking(file, self._paths(namespace, key)):
             write_to(file, namespace, key, item, entry)
 
-    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
         """Copy an object of another source, in the place of what is there."""
-        with self.changing() as file:
-            source.copy_to(file, *place, to, entry)
+        with self.changing() as file, self._linking(file, self._paths(*to)):
+            links = source.copy_to(file, *place, to, entry)
+        if links:
+            self._has_links = True
+        return links
+
+    def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
+        """Point the references in objects that were taken at others that were."""
+        found = {to: retargeted(links[to], moved) for to in links if links[to]}
+        if found:
+            with self.changing() as file:
+                link_all(file, found)
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
         """Set or replace the note on an object."""
@@ -82,19 +92,40 @@ class FileBackend(SavedFile, abc.ABC):
 
     def move(self, namespace: str, old_key: str, new_key: str) -> None:
         """Give an object another key, in the place of what is there."""
-        with self.changing() as file:
+        with self.changing() as file, self._linking(file, self._paths(namespace, new_key)):
             rename_item(file, namespace, old_key, new_key)
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects; no namespace stays empty."""
-        with self.changing() as file:
+        with self.changing() as file, self._linking(file, self._paths(namespace, *keys)):
             for key in keys:
                 delete_item(file, namespace, key)
 
     def drop(self, namespace: str, key: str) -> None:
         """Remove something that cannot be read."""
-        with self.changing() as file:
+        path = path_of_unreadable(self.file, namespace, key)
+        with self.changing() as file, self._linking(file, [path] if path else []):
             delete_unreadable(file, namespace, key)
+
+    def _paths(self, namespace: str, *keys: str) -> list[bytes]:
+        """Return the paths of the groups of items to which references may lead."""
+        if self._has_links is False:
+            return []
+        groups = (item_group(self.file, namespace, key) for key in keys)
+        return [group.name.encode() for group in groups if group is not None]
+
+    @contextlib.contextmanager
+    def _linking(self, file: Any, paths: list[bytes]) -> Iterator[None]:
+        """Context manager in which items are removed; references to them lead to others, or none.
+
+        HDF5 would let them lead to whatever is written where the items were.
+        """
+        links: list[Link] = []
+        if paths:
+            links = read_links(file)
+            self._has_links = bool(links)
+        yield
+        link_all(file, {}, [link for link in links if leads_into(link, paths)])
 
 
 class TemporaryFile(FileBackend):
@@ -107,6 +138,7 @@ class TemporaryFile(FileBackend):
         self._header = header
         self._image = image
         self._has_rest = image is not None
+        self._has_links = None if self._has_rest else False
         self._path: str | None = None
         self._file: Any = None
         self._is_closed = False
@@ -165,17 +197,18 @@ class TemporaryFile(FileBackend):
         try:
             with open_unbuffered(new, track_order=True) as file:
                 write_header(file, self._header)
-                copy_foreign(old, file, [])
+                link_all(file, {}, copy_foreign(old, file, []))
             self._file.close()
             os.replace(new, path)
         finally:
             remove_path(new)
             self._file = self._file or open_unbuffered(path, "r+")
 
-    def copy_rest(self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()) -> None:
+    def copy_rest(
+        self, file: Any, items: Iterable[Place], dropped: Iterable[Place] = ()
+    ) -> list[Link]:
         """Copy what was in the image besides `items` to an open HDF5 file."""
-        if self._has_rest:
-            super().copy_rest(file, items)
+        return super().copy_rest(file, items) if self._has_rest else []
 
     def flush(self) -> None:
         """Write what HDF5 has not written yet."""
@@ -224,7 +257,8 @@ class InPlaceFile(FileBackend):
         timeout: float,
         refresh: Callable[[Index, Unreadable], None],
     ) -> None:
-        self.pair = pair
+        # Whatever folder is current later.
+        self.pair = pair = Pair(os.path.abspath(pair.base))
         self._refresh = refresh
         self._timeout = timeout
         self._opened: JournaledFile | None = None

@@ -7,17 +7,19 @@ long as the object is not replaced by another.
 
 from __future__ import annotations
 
-import functools
 import io
 import json
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import h5py
 
+from persist.errors import PersistWarning
 from persist.hdf5.extras import SEEN, Extra, Layout, attributes_but, extras_of, members_of
-from persist.hdf5.references import copy_references
+from persist.hdf5.references import Link, retargeted, write_links
 from persist.hdf5.vocabulary import CREATED_AT, NAME_ATTRIBUTE, make_group
 from persist.names import group_name
 from persist.workspace.groups import (
@@ -25,6 +27,7 @@ from persist.workspace.groups import (
     OWN_GROUP,
     RESERVED,
     STAGED,
+    existing_group,
     group_of,
     item_group,
 )
@@ -35,29 +38,25 @@ _OURS = frozenset(map(str.encode, [*HEADER_ATTRIBUTES, CREATED_AT]))
 _NAMED = frozenset([NAME_ATTRIBUTE.encode()])
 
 
+@dataclass(frozen=True)
 class Foreign:
     """What is copied, held in memory.
 
-    `image` is the content of an HDF5 file that holds nothing else.
+    `image` is the content of an HDF5 file that holds nothing else. `links` are the references in
+    it, which may lead to what is not: by their place in the file, or in the group of the item.
     """
 
-    def __init__(self, image: bytes) -> None:
-        self.image = image
+    image: bytes
+    links: list[Link]
 
     @classmethod
-    def of_file(cls, file: Any, items: Iterable[tuple[str, str]]) -> Foreign | None:
-        """Return what an open file holds besides its items, or None."""
-        extras = extras_of(file, _layout(file, items))
-        return cls.filled(functools.partial(_copy, extras)) if extras else None
-
-    @classmethod
-    def filled(cls, fill: Callable[[Any], object]) -> Foreign | None:
-        """Return what a function writes to the open file that it is given; None for nothing."""
+    def filled(cls, fill: Callable[[Any], list[Link]]) -> Foreign | None:
+        """Return what a function writes to an open file, and the links that it returns, or None."""
         image = io.BytesIO()
         with h5py.File(image, "w", track_order=True) as memory:
-            fill(memory)
+            links = fill(memory)
             is_empty = not len(memory) and not len(memory.attrs)
-        return None if is_empty else cls(image.getvalue())
+        return None if is_empty else cls(image.getvalue(), links)
 
     @classmethod
     def of_item(cls, group: Any, extras: Iterable[Extra]) -> Foreign | None:
@@ -65,15 +64,22 @@ class Foreign:
         extras = list(extras)
         start = len(h5py.h5i.get_name(group.id))
 
-        def fill(memory: Any) -> None:
+        def fill(memory: Any) -> list[Link]:
+            links: list[Link] = []
             for number, extra in enumerate(extras):
                 place = memory.create_group(str(number))
                 path = h5py.h5i.get_name(extra.owner.id)[start:].lstrip(b"/")
                 place.attrs[_PATH] = json.dumps(path.decode(errors="surrogateescape"))
                 kept = make_group(place, _KEPT, ordered=True)
                 extra.copy_to(kept)
+                links += [link.within(path) for link in extra.links()]
+            return links
 
         return cls.filled(fill) if extras else None
+
+    def moved(self, paths: Mapping[bytes, bytes]) -> Foreign:
+        """Return the same with references to other paths, given by those that they led to."""
+        return replace(self, links=retargeted(self.links, paths)) if self.links else self
 
     def add_to(self, group: Any) -> None:
         """Copy all of it to the group of the item that it is of, where there is still a place."""
@@ -86,10 +92,11 @@ class Foreign:
                 extra = Extra(kept, attributes_but(kept, frozenset()), members_of(kept))
                 extra.copy_to(group[path] if path else group)
 
-    def copy_to(self, file: Any, dropped: Iterable[tuple[str, str]] = ()) -> None:
-        """Copy all of it to an open file, but for the items that were dropped."""
+    def copy_to(self, file: Any, dropped: Iterable[tuple[str, str]] = ()) -> list[Link]:
+        """Copy all of it to an open file, but for what was dropped, as `copy_foreign` does."""
         with h5py.File(io.BytesIO(self.image), "r") as memory:
             copy_foreign(memory, file, [], dropped)
+        return self.links
 
 
 def copy_foreign(
@@ -97,35 +104,20 @@ def copy_foreign(
     target: Any,
     items: Iterable[tuple[str, str]],
     dropped: Iterable[tuple[str, str]] = (),
-) -> None:
-    """Copy what a file holds besides its items to another file, which holds these already.
+) -> list[Link]:
+    """Copy what a file holds besides its items to another file.
 
     `items` are those that can be read; `dropped` are some that cannot, and are not to be copied
-    either. References lead to the copies, also those in items, which were copied one by one.
+    either. The references in what was copied are returned, and are null in the copies until
+    `write_links`.
 
     Raises
     ------
     DamagedError
         If HDF5 cannot copy it: what is damaged is not to be lost with what replaces its file.
     """
-    _copy(extras_of(source, _layout(source, items, dropped)), target)
-    copy_references(source, target)
-
-
-def delete_unreadable(file: Any, namespace: str, key: str) -> None:
-    """Remove an item that cannot be read: a group, a dataset or a link."""
-    outer = file if not key else group_of(file, namespace)
-    names = (namespace,) if not key else (group_name(key), key)
-    for name in names:
-        if outer is not None and outer.id.links.exists(name.encode()):
-            del outer[name]
-            break
-    if key and outer is not None and not len(outer) and not attributes_but(outer, _NAMED):
-        del file[outer.name]
-
-
-def _copy(extras: Iterable[Extra], target: Any) -> None:
-    for extra in extras:
+    links: list[Link] = []
+    for extra in extras_of(source, _layout(source, items, dropped)):
         outer = extra.owner.name.strip("/")
         place = target.get(outer) if outer else target
         if place is None:
@@ -133,6 +125,50 @@ def _copy(extras: Iterable[Extra], target: Any) -> None:
             if NAME_ATTRIBUTE in extra.owner.attrs:
                 place.attrs[NAME_ATTRIBUTE] = extra.owner.attrs[NAME_ATTRIBUTE]
         extra.copy_to(place)
+        links += [link.within(extra.owner.name.encode()) for link in extra.links()]
+    return links
+
+
+def link_all(
+    file: Any, items: Mapping[tuple[str, str], list[Link]], rest: Iterable[Link] = ()
+) -> None:
+    """Point references that were copied to an open file at what was copied, or at the like.
+
+    Warns
+    -----
+    PersistWarning
+        If one led to what is not in the file.
+    """
+    found = list(rest)
+    for place, links in items.items():
+        outer = existing_group(file, *place).name.encode() if links else b""
+        found += [link.within(outer) for link in links]
+    lost = write_links(file, found)
+    if lost:
+        warnings.warn(
+            f"{len(lost)} reference(s) of other software are null now, for what they led to was "
+            f"deleted or replaced, or does not come along: {'; '.join(lost)}",
+            PersistWarning,
+            stacklevel=7,
+        )
+
+
+def delete_unreadable(file: Any, namespace: str, key: str) -> None:
+    """Remove an item that cannot be read: a group, a dataset or a link."""
+    outer = file if not key else group_of(file, namespace)
+    if path := path_of_unreadable(file, namespace, key):
+        del file[path]
+    if key and outer is not None and not len(outer) and not attributes_but(outer, _NAMED):
+        del file[outer.name]
+
+
+def path_of_unreadable(file: Any, namespace: str, key: str) -> bytes | None:
+    """Return the path of an item that cannot be read, or None."""
+    outer = file if not key else group_of(file, namespace)
+    for name in (namespace,) if not key else (group_name(key), key):
+        if outer is not None and outer.id.links.exists(name.encode()):
+            return f"{outer.name.rstrip('/')}/{name}".encode()
+    return None
 
 
 def _layout(

@@ -12,7 +12,7 @@ import h5py
 from persist.errors import DamagedError, PersistError, UnsupportedObjectError
 from persist.hdf5 import Item, read_item, read_summary
 from persist.hdf5.opening import member, member_names
-from persist.hdf5.references import copy_references
+from persist.hdf5.references import Link, read_links, write_links
 from persist.hdf5.vocabulary import (
     CREATED_AT,
     JSON_NOTE,
@@ -133,6 +133,11 @@ def item_group(file: Any, namespace: str, key: str) -> Any | None:
     if found is None and "/" in namespace + key:
         return _nested_group(file, f"{namespace}/{key}".split("/"))
     return found
+
+
+def item_path(namespace: str, key: str) -> bytes:
+    """Return the path of the group that is made for an item."""
+    return f"/{group_name(namespace)}/{group_name(key)}".encode()
 
 
 def existing_group(file: Any, namespace: str, key: str) -> Any:
@@ -283,20 +288,22 @@ def write_to(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> N
 
 def copy_item(
     source: Any, file: Any, namespace: str, key: str, entry: Entry, *, is_plain: bool = False
-) -> None:
+) -> list[Link]:
     """Copy the group of an item from another file: nothing is loaded.
 
-    `is_plain` says that nothing of other software is in it.
+    `is_plain` says that nothing of other software is in it. The references in it are returned,
+    since what they lead to may be copied later.
     """
     if STAGED in file:
         del file[STAGED]
     h5py.h5o.copy(source.id, b".", file.id, STAGED.encode())
     group = file[STAGED]
-    if not is_plain:
-        copy_references(source, group)
+    links = [] if is_plain else read_links(source)
+    write_links(group, links, {source.name.encode(): group.name.encode()})
     group.attrs[CREATED_AT] = entry["created_at"]
     write_note(group, entry.get("note"))
     _put_in_place(file, namespace, key)
+    return links
 
 
 def read_group(group: Any, namespace: str, key: str, lazy: Any = None, extras: Any = None) -> Any:

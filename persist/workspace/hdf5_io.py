@@ -22,7 +22,7 @@ from persist.workspace.groups import (
     write_note,
     write_to,
 )
-from persist.workspace.index import new_entry
+from persist.workspace.index import check_name, new_entry
 from persist.workspace.pair import drop_listing, journal_of, lock_of, write_mark
 from persist.workspace.workspace import AnalysisWorkspace
 
@@ -48,6 +48,7 @@ def dump_item_to_file(
     h5_path: _Path, namespace: str, key: str, obj: Any, created_at: float, note: Any = None
 ) -> None:
     """Write an item to an HDF5 file, in the place of what is there; the file is made if missing."""
+    namespace, key = check_name("namespace", namespace), check_name("key", key)
     item = prepare(obj)
     entry = new_entry(summarize(obj), created_at, note)
     with _changed(h5_path, make=True) as file:

@@ -17,13 +17,13 @@ import numpy
 
 from persist.archive.arrays.handles import ArrayHandle
 from persist.errors import ArgumentError, ClosedError
-from persist.files import TIMEOUT
+from persist.files import TIMEOUT, check_path
 from persist.workspace.backend import SavedFile
-from persist.workspace.file_backend import FileBackend, InPlaceFile, TemporaryFile
+from persist.workspace.file_backend import InPlaceFile, TemporaryFile
 from persist.workspace.groups import read_header
 from persist.workspace.index import Entry, Index, listed
 from persist.workspace.loaded import LoadedBackend
-from persist.workspace.package import is_workspace_package
+from persist.workspace.package import SavedPackage, is_workspace_package
 from persist.workspace.pair import Pair, Unreadable
 from persist.workspace.saving import (
     Saved,
@@ -146,9 +146,12 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
 
     def _keep_in(self, pair: Pair, errors: str, timeout: float) -> None:
         """Keep the items of this workspace, which is empty, in a file, and take those there."""
+        # Weak, for a workspace that is dropped to let go of its file at once.
+        this = weakref.ref(self)
 
         def refresh(index: Index, unreadable: Unreadable) -> None:
-            self._index, self.unreadable = index, unreadable
+            if (found := this()) is not None:
+                found._index, found.unreadable = index, unreadable
 
         backend = InPlaceFile(pair, self._header, timeout, refresh)
         try:
@@ -167,17 +170,17 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def compact(self) -> None:
         """Write the file anew without what was deleted or overwritten."""
         with self._lock:
-            backend = self._backend
+            backend = self._file_backend
             if isinstance(backend, InPlaceFile):
                 backend.replace(self._fill, self._header)
-            elif (added := self._temporary) is not None:
-                added.compact()
+            else:
+                backend.compact()
 
     def flush(self) -> None:
         """Write what is pending in memory to the temporary file; a given file never waits."""
         with self._lock:
-            if (added := self._temporary) is not None:
-                added.flush()
+            if isinstance(backend := self._file_backend, TemporaryFile):
+                backend.flush()
 
     def close(self) -> None:
         """Remove the temporary file, or leave the given one whole; all is then forgotten."""
@@ -234,17 +237,11 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         return self._file_backend.file
 
     @property
-    def _file_backend(self) -> FileBackend:
+    def _file_backend(self) -> TemporaryFile | InPlaceFile:
         """Where new items go."""
-        backend: Any = self._backend
-        found: FileBackend = backend.added if isinstance(backend, LoadedBackend) else backend
-        return found
-
-    @property
-    def _temporary(self) -> TemporaryFile | None:
-        """The same, if it is a temporary file."""
-        backend = self._file_backend
-        return backend if isinstance(backend, TemporaryFile) else None
+        found: Any = self._backend
+        backend: TemporaryFile | InPlaceFile = getattr(found, "added", found)
+        return backend
 
     def _new_backend(self) -> TemporaryFile:
         return TemporaryFile(self._header)
@@ -286,15 +283,29 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
             saved.mend(saved.index)
 
     def _is_saved_in_place(self, path: _Path, format: str) -> bool:
-        if (added := self._temporary) is not None:
+        backend = self._file_backend
+        if isinstance(backend, TemporaryFile):
             # Else what was forgotten when it was closed would replace what was saved.
-            added.check_open()
-        if not isinstance(self._backend, InPlaceFile) or format != "hdf5":
+            backend.check_open()
             return False
-        data, mine = Pair.at(path).data, self._backend.path
+        data, mine = Pair.at(path).data, backend.path
         # Also where somebody has removed it: it is then written anew.
         is_same = os.path.realpath(data) == os.path.realpath(mine)
-        return is_same or (os.path.exists(data) and os.path.samefile(data, mine))
+        is_same = is_same or (os.path.exists(data) and os.path.samefile(data, mine))
+        if is_same and format == "package":
+            raise ArgumentError(
+                f"cannot save a package in the place of {mine}: this workspace is kept in that "
+                "file; save it to another path, or close it and load the file"
+            )
+        return is_same
+
+    def _follow(self, path: _Path) -> None:
+        backend = self._backend
+        if not isinstance(backend, LoadedBackend) or not isinstance(backend.saved, SavedPackage):
+            return
+        base = os.path.realpath(check_path(path, "a workspace").removesuffix(".h5"))
+        if base == os.path.realpath(backend.saved.path):
+            backend.read_from(open_saved(path).source)
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from persist.hdf5.references import Link, retargeted
 from persist.workspace.backend import Extras, Place, SavedFile, Source
 from persist.workspace.file_backend import TemporaryFile
+from persist.workspace.groups import item_path
 from persist.workspace.index import Entry, missing_item
+from persist.workspace.package import SavedPackage
 
 
 class LoadedBackend:
@@ -15,7 +18,7 @@ class LoadedBackend:
 
     Parameters
     ----------
-    saved : Source
+    saved : SavedFile or SavedPackage
         The saved workspace.
     places : iterable of (str, str)
         The namespace and key of each object in it.
@@ -25,29 +28,40 @@ class LoadedBackend:
 
     is_plain = False
 
-    def __init__(self, saved: Source, places: Iterable[Place], added: TemporaryFile) -> None:
+    def __init__(
+        self, saved: SavedFile | SavedPackage, places: Iterable[Place], added: TemporaryFile
+    ) -> None:
         self.saved = saved
         self.added = added
         self._items = list(places)
         self._dropped: list[Place] = []
+        # The paths that items have got, by those that they had when they were loaded.
+        self._moved: dict[bytes, bytes] = {}
         self._places: dict[Place, tuple[Source, Place]] = {
             place: (saved, place) for place in self._items
         }
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made."""
-        found = self._places.get((namespace, key))
-        return None if found is None else found[0].read(*found[1], handles, extras)
+        if (namespace, key) not in self._places:
+            return None
+        source, place = self._places[namespace, key]
+        found: Extras = None if extras is None else []
+        obj = source.read(*place, handles, found)
+        if found and extras is not None:
+            is_saved = source is self.saved
+            extras += [extra.moved(self._moved) if is_saved else extra for extra in found]
+        return obj
 
-    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Write an object under other names to an open HDF5 file."""
         source, place = self._place(namespace, key)
-        source.copy_to(file, *place, to, entry)
+        links = source.copy_to(file, *place, to, entry)
+        return retargeted(links, self._moved) if source is self.saved else links
 
-    def copy_rest(self, file: Any, items: Iterable[Place]) -> None:
+    def copy_rest(self, file: Any, items: Iterable[Place]) -> list[Link]:
         """Copy what else is in the saved file to an open HDF5 file."""
-        if isinstance(self.saved, SavedFile):
-            self.saved.copy_rest(file, self._items, self._dropped)
+        return retargeted(self.saved.copy_rest(file, self._items, self._dropped), self._moved)
 
     def drop(self, namespace: str, key: str) -> None:
         """Leave an item that cannot be read in the saved file."""
@@ -58,10 +72,15 @@ class LoadedBackend:
         self.added.put(namespace, key, obj, entry)
         self._places[namespace, key] = self.added, (namespace, key)
 
-    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> None:
+    def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
         """Keep an object of another source, in the place of what is there."""
-        self.added.take(source, place, to, entry)
+        links = self.added.take(source, place, to, entry)
         self._places[to] = self.added, to
+        return links
+
+    def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
+        """Point the references in objects that were taken at others that were."""
+        self.added.link(links, moved)
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
         """Set or replace the note on a new object; those on others are in the index."""
@@ -79,6 +98,9 @@ class LoadedBackend:
             self.added.remove(namespace, [new_key])
         self._places[new] = held
         del self._places[old]
+        before, now = item_path(*old), item_path(*new)
+        self._moved = {path: now if to == before else to for path, to in self._moved.items()}
+        self._moved.setdefault(before, now)
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects."""
@@ -87,6 +109,15 @@ class LoadedBackend:
             self.added.remove(namespace, added)
         for key in keys:
             del self._places[namespace, key]
+
+    def read_from(self, saved: SavedFile | SavedPackage) -> None:
+        """Read what was saved from that as which all of it was saved anew."""
+        old, self.saved = self.saved, saved
+        self._items, self._dropped, self._moved = list(self._places), [], {}
+        for to, (source, _) in self._places.items():
+            if source is old:
+                self._places[to] = saved, to
+        old.close()
 
     def close(self) -> None:
         """Remove the temporary file, and close the saved one."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from persist.dataset import Results
 from persist.dataset import open as open_data_set
 from persist.dataset.layout import check_key, is_data_set
 from persist.errors import (
+    ClosedError,
     DataSetError,
     InvalidKeyError,
     MissingPathError,
@@ -25,12 +27,16 @@ from persist.files import (
     settle_folder,
     unsettled,
 )
+from persist.files.regular import identity_of
 from persist.hdf5 import prepare
+from persist.hdf5.opening import kept_from_writers
+from persist.hdf5.references import Link
 from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
 from persist.workspace.backend import Extras, Place
 from persist.workspace.groups import Header, write_to
 from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
+from persist.workspace.pair import Pair, other_form
 
 Read: TypeAlias = Callable[[str, str], Any]
 
@@ -50,22 +56,32 @@ def save_package(
 ) -> None:
     """Write a workspace as a package, which replaces that of another that is there.
 
-    With `replace`, also that to which others have added values. `timeout` is in s.
+    With `replace`, also that to which others have added values, and what was saved in HDF5.
+    `timeout` is in s.
 
     Raises
     ------
     FileExistsError
-        If there is something at the path that no workspace has written.
+        If there is something at the path that no workspace has written, or a workspace was saved
+        there in HDF5, and it is not to be replaced.
     InvalidKeyError
         If a name is too long for a file; nothing has been written.
     """
+    pair = Pair.at(path)
+    has_pair = os.path.exists(pair.data)
+    if has_pair and not replace:
+        raise other_form("in HDF5", pair.data)
     folder, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise MissingPathError(errno.ENOENT, "A package is to be kept in this folder", folder)
     for namespace, keys in index.items():
         for each in (namespace, *keys):
             _check_spelling(each)
-    with _lock(folder, name, timeout) as lock:
+    with contextlib.ExitStack() as stack:
+        if has_pair:
+            stack.enter_context(pair.lock(timeout))
+            stack.enter_context(kept_from_writers(pair.data, timeout))
+        lock = stack.enter_context(_lock(folder, name, timeout))
         settle_folder(os.path.join(folder, name))
         _check_replaceable(path, replace)
         with (
@@ -74,6 +90,10 @@ def save_package(
         ):
             _write(dataset, header, index, read, report)
             lock.check_held()
+        if has_pair:
+            pair.settle()
+            for file in (pair.data, pair.sidecar):
+                remove_path(file)
 
 
 def remove_package(path: str, timeout: float = TIMEOUT) -> None:
@@ -127,6 +147,8 @@ class SavedPackage:
     """
 
     def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self._identity = identity_of(self.path)
         self._dataset = open_data_set(path)
         info = self._dataset.info.get(_INFO)
         if not isinstance(info, dict) or "workspace_id" not in info:
@@ -163,15 +185,31 @@ class SavedPackage:
         return index
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
-        """Return an object, with maps of files in place of its arrays if handles are wanted."""
+        """Return an object, with maps of files in place of its arrays if handles are wanted.
+
+        Raises
+        ------
+        ClosedError
+            If another package has taken the place of this one.
+        """
+        if identity_of(self.path) != self._identity:
+            raise ClosedError(
+                f"cannot read ({namespace!r}, {key!r}): the package {self.path} was replaced or "
+                "removed since it was loaded; load it again"
+            )
         space = self._space(namespace)
         if _spelled(key) not in space:
             raise ItemNotFoundError(f"Key {key!r} not found in namespace {namespace!r}.")
         return space.load(_spelled(key), None if handles is None else "r")
 
-    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> None:
+    def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Load an object, and write it to an open HDF5 file."""
         write_to(file, *to, prepare(self.read(namespace, key)), entry)
+        return []
+
+    def copy_rest(self, file: Any, items: Iterable[Place], dropped: Sequence[Place]) -> list[Link]:
+        """Copy nothing: a package is all items."""
+        return []
 
     def close(self) -> None:
         """Do nothing: a package is open only while it is read."""

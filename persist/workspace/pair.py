@@ -17,13 +17,13 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import h5py
 
-from persist.errors import DamagedError, MissingPathError
+from persist.errors import DamagedError, MissingPathError, PathExistsError
 from persist.files import (
     TIMEOUT,
     FolderLock,
@@ -33,8 +33,7 @@ from persist.files import (
     sync_file,
     sync_folder,
 )
-from persist.files.journal import Journal, is_pending, recover
-from persist.files.overlay import lock_exclusively
+from persist.files.journal import Journal, recover
 from persist.files.unbuffered import disk_errors, open_unbuffered
 from persist.files.write import write_bytes
 from persist.hdf5.opening import member, open_hdf5
@@ -262,22 +261,6 @@ class Pair:
                 self.data,
             )
 
-    @contextlib.contextmanager
-    def kept_from_writers(self, timeout: float) -> Iterator[None]:
-        """Context manager that keeps the data from programs that would write to it by HDF5.
-
-        Raises
-        ------
-        FileInUseError
-            If one has it open for writing, and does not close it.
-        """
-        if not os.path.exists(self.data):
-            yield
-            return
-        with open_regular(self.data, follow=True) as file:
-            lock_exclusively(file.fileno(), self.data, timeout, patience=0.0)
-            yield
-
     def others(self, timeout: float) -> list[str]:
         """Return which of the files are there and were not written for a workspace."""
         found = [self.sidecar] if self._has_other_json() else []
@@ -301,10 +284,6 @@ class Pair:
             remove_path(new)
         else:
             os.replace(new, os.path.realpath(self.sidecar))
-
-    def has_journal(self) -> bool:
-        """Return True if a writer is changing the data in place, or died while it did."""
-        return is_pending(self.journal)
 
     def is_stale(self) -> bool:
         """Return True if the JSON file is missing or damaged, or is not that of our data."""
@@ -340,6 +319,16 @@ class Pair:
         with contextlib.suppress(OSError), open_hdf5(self.data, timeout=0) as file:
             return read_mark(file)
         return None
+
+
+def other_form(form: str, path: str) -> PathExistsError:
+    """Return the error for a workspace that is there, and was saved in another form."""
+    return PathExistsError(
+        errno.EEXIST,
+        f"A workspace was saved {form} here: choose another path, or give replace=True to remove "
+        "it",
+        path,
+    )
 
 
 def journal_of(path: str) -> str:

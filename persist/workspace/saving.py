@@ -20,10 +20,9 @@ from persist.errors import (
     PersistWarning,
 )
 from persist.files import TIMEOUT, check_path, remove_path
-from persist.hdf5.opening import damage_errors, open_hdf5
-from persist.progress import ItemReport
+from persist.files.journal import is_pending
+from persist.hdf5.opening import kept_from_writers, open_hdf5
 from persist.workspace.backend import SavedFile
-from persist.workspace.foreign import Foreign
 from persist.workspace.groups import (
     Header,
     group_of,
@@ -31,19 +30,18 @@ from persist.workspace.groups import (
     read_group,
     read_header,
 )
-from persist.workspace.index import Index, ItemNotFoundError, listed
+from persist.workspace.index import Index, ItemNotFoundError
 from persist.workspace.package import (
-    Read,
     SavedPackage,
     is_workspace_package,
     remove_package,
-    save_package,
     settle_package,
 )
 from persist.workspace.pair import (
     Pair,
     Unreadable,
     is_plain,
+    other_form,
     read_index,
     read_mark,
 )
@@ -67,14 +65,6 @@ class Saved:
     index: Index
     unreadable: Unreadable
     pair: Pair | None = None
-
-    def foreign(self, index: Index) -> Foreign | None:
-        """Return what else is in the file than the items of an index."""
-        if not isinstance(self.source, SavedFile) or self.source.is_plain:
-            return None
-        file = self.source.file
-        with damage_errors(file.filename):
-            return Foreign.of_file(file, [item[:2] for item in listed(index)])
 
     def mend(self, index: Index) -> None:
         """Write the JSON file anew if it is lost or older than the data, and the folder lets us.
@@ -173,7 +163,7 @@ def opened(pair: Pair, timeout: float = TIMEOUT) -> Any:
             "no workspace was saved here, as a file or as a package",
             pair.data,
         )
-    if pair.has_journal():
+    if is_pending(pair.journal):
         with pair.lock(timeout):
             pair.settle()
     return open_hdf5(pair.data, timeout)
@@ -218,7 +208,7 @@ def save_hdf5(
     settle_package(pair.base)
     has_package = is_workspace_package(pair.base)
     if has_package and not replace:
-        raise _other_form("as a package", pair.base)
+        raise other_form("as a package", pair.base)
     with pair.lock(timeout) as lock:
         others = pair.others(timeout)
         if others and not replace:
@@ -230,44 +220,7 @@ def save_hdf5(
             )
         for other in others:
             remove_path(other)
-        with pair.kept_from_writers(timeout):
+        with kept_from_writers(pair.data, timeout):
             pair.replace_locked(fill, header, lock)
     if has_package:
         remove_package(pair.base, timeout)
-
-
-def save_to_package(
-    path: str,
-    header: Header,
-    index: Index,
-    read: Read,
-    report: ItemReport,
-    replace: bool = False,
-    timeout: float = TIMEOUT,
-) -> None:
-    """Write a workspace as a package.
-
-    Raises
-    ------
-    FileExistsError
-        If a workspace was saved in HDF5 at the path, and is not to be replaced.
-    """
-    pair = Pair.at(path)
-    has_pair = os.path.exists(pair.data)
-    if has_pair and not replace:
-        raise _other_form("in HDF5", pair.data)
-    save_package(path, header, index, read, report, replace, timeout)
-    if has_pair:
-        with pair.lock(timeout):
-            pair.settle()
-            for name in (pair.data, pair.sidecar):
-                remove_path(name)
-
-
-def _other_form(form: str, path: str) -> PathExistsError:
-    return PathExistsError(
-        errno.EEXIST,
-        f"A workspace was saved {form} here: choose another path, or give replace=True to remove "
-        "it",
-        path,
-    )

@@ -26,10 +26,11 @@ from persist.errors import (
 from persist.files import TIMEOUT, check_path
 from persist.files.unbuffered import open_unbuffered
 from persist.hdf5 import summarize
+from persist.hdf5.references import Link
 from persist.progress import ItemReport, Progress, item_reporter
-from persist.workspace.backend import Backend, MemoryBackend, Source
-from persist.workspace.foreign import Foreign
-from persist.workspace.groups import Header, write_header
+from persist.workspace.backend import Backend, MemoryBackend, Place, Source
+from persist.workspace.foreign import Foreign, link_all
+from persist.workspace.groups import Header, item_path, write_header
 from persist.workspace.index import (
     Entry,
     Index,
@@ -41,6 +42,7 @@ from persist.workspace.index import (
     missing_namespace,
     new_entry,
 )
+from persist.workspace.package import save_package
 from persist.workspace.pair import Pair, Unreadable, write_listing
 from persist.workspace.saving import (
     Saved,
@@ -49,7 +51,6 @@ from persist.workspace.saving import (
     open_saved,
     raise_unreadable,
     save_hdf5,
-    save_to_package,
     warn_unreadable,
 )
 from persist.workspace.view import workspace_view
@@ -217,7 +218,7 @@ class AnalysisWorkspace:
             return True
 
     def add_note(self, namespace: str, key: str, note: Any) -> None:
-        """Set or replace the note on an item.
+        """Set or replace the note on an item; None takes it away.
 
         Raises
         ------
@@ -228,7 +229,11 @@ class AnalysisWorkspace:
             if key not in self._index.get(namespace, {}):
                 raise missing_item(namespace, key)
             self._backend.set_note(namespace, key, note)
-            self._index[namespace][key]["note"] = note
+            entry = self._index[namespace][key]
+            if note is None:
+                entry.pop("note", None)
+            else:
+                entry["note"] = note
 
     def delete(self, namespace: str, key: str | None = None) -> None:
         """Remove an item, or a whole namespace.
@@ -315,26 +320,33 @@ class AnalysisWorkspace:
         skipped: list[tuple[str, str]] = list(getattr(other, "unreadable", ()))
         items, merged = list(listed(index)), 0
         unreadable: Unreadable = {}
-        for done, (namespace, key, entry) in enumerate(items, start=1):
-            name = self._key_for(namespace, key, entry, overwrite, on_conflict)
-            if name is None:
-                skipped.append((namespace, key))
-            else:
-                try:
-                    self._take_over(other, namespace, key, entry, name)
-                    merged += 1
-                except Exception as error:
-                    reason = f"{type(error).__name__}: {error}"
-                    if errors == "raise" and isinstance(error, DamagedError):
-                        raise DamagedError(
-                            f"cannot merge ({namespace!r}, {key!r}): {reason}; errors='skip' "
-                            "takes the others"
-                        ) from error
-                    # The disk has failed, and would fail again.
-                    if errors == "raise" or getattr(error, "errno", None):
-                        raise
-                    unreadable[namespace, key] = reason
-            report(done, len(items), namespace, key)
+        links: dict[Place, list[Link]] = {}
+        moved: dict[bytes, bytes] = {}
+        try:
+            for done, (namespace, key, entry) in enumerate(items, start=1):
+                name = self._key_for(namespace, key, entry, overwrite, on_conflict)
+                if name is None:
+                    skipped.append((namespace, key))
+                else:
+                    try:
+                        links[namespace, name] = self._take_over(other, namespace, key, entry, name)
+                        moved[item_path(namespace, key)] = item_path(namespace, name)
+                        merged += 1
+                    except Exception as error:
+                        reason = f"{type(error).__name__}: {error}"
+                        if errors == "raise" and isinstance(error, DamagedError):
+                            raise DamagedError(
+                                f"cannot merge ({namespace!r}, {key!r}): {reason}; errors='skip' "
+                                "takes the others"
+                            ) from error
+                        # The disk has failed, and would fail again.
+                        if errors == "raise" or getattr(error, "errno", None):
+                            raise
+                        unreadable[namespace, key] = reason
+                report(done, len(items), namespace, key)
+        finally:
+            with self._lock:
+                self._backend.link(links, moved)
         warn_unreadable("the other workspace", unreadable)
         skipped += unreadable
         return {"merged": merged, "skipped": len(skipped), "skipped_keys": skipped}
@@ -421,18 +433,18 @@ class AnalysisWorkspace:
                         f"cannot save a package: {len(self.unreadable)} item(s) cannot be read, "
                         "and only HDF5 keeps them as they are; save in HDF5, or delete them"
                     )
-                header, read = self._header, self._reader_for_package(path, replace)
-                save_to_package(
+                save_package(
                     check_path(path, "a workspace"),
-                    header,
+                    self._header,
                     self._index,
-                    read,
+                    self._reader_for_package(path, replace),
                     report,
                     replace,
                     timeout,
                 )
             else:
                 raise ArgumentError(f"format must be 'hdf5' or 'package', got {format!r}")
+            self._follow(path)
 
     @classmethod
     def load(
@@ -493,7 +505,10 @@ class AnalysisWorkspace:
             known = new_entry(summary, entry["created_at"], entry.get("note"))
             self._index.setdefault(namespace, {})[key] = known
         assert isinstance(self._backend, MemoryBackend)
-        self._backend.rest = saved.foreign(self._index)
+        items = [item[:2] for item in listed(self._index)]
+        self._backend.rest = Foreign.filled(
+            lambda memory: saved.source.copy_rest(memory, items, ())
+        )
         if not self.unreadable:
             saved.mend(self._index)
 
@@ -565,6 +580,9 @@ class AnalysisWorkspace:
         """Return True if this workspace is kept in the file at a path, in this format."""
         return False
 
+    def _follow(self, path: _Path) -> None:
+        """Read items from what was saved at a path, if what they were read from was there."""
+
     def compact(self) -> None:
         """Do nothing: only files hold what was deleted or overwritten."""
 
@@ -621,29 +639,29 @@ class AnalysisWorkspace:
         """Return what makes handles of the arrays of an item; None where they are in memory."""
         return None
 
-    def _take_over(self, other: Any, namespace: str, key: str, entry: Entry, name: str) -> None:
-        """Keep an item of another workspace under the key `name`."""
+    def _take_over(
+        self, other: Any, namespace: str, key: str, entry: Entry, name: str
+    ) -> list[Link]:
+        """Keep an item of another workspace under the key `name`, and return its references."""
         if not isinstance(other, AnalysisWorkspace):
             self.store(namespace, name, other.get(namespace, key), entry.get("note"))
-            return
+            return []
         # Two workspaces may merge each other at the same time.
         first, second = sorted((self, other), key=id)
         with first.lock, second.lock:
             self._refuse_unreadable(namespace, name)
             summary = {k: v for k, v in entry.items() if k not in ("created_at", "note")}
             new = new_entry(summary, time.time(), entry.get("note"))
-            to = namespace, name
-            other.lend(
-                namespace, key, lambda source, item: self._backend.take(source, item, to, new)
+            links = other.lend(
+                lambda source: self._backend.take(source, (namespace, key), (namespace, name), new)
             )
             self._index.setdefault(namespace, {})[name] = new
+            return links
 
-    def lend(
-        self, namespace: str, key: str, take: Callable[[Source, tuple[str, str]], None]
-    ) -> None:
-        """Call `take` with what holds an item, and its names there."""
+    def lend(self, take: Callable[[Source], list[Link]]) -> list[Link]:
+        """Return what `take` does, called with what holds the items."""
         with reading(self._trusted):
-            take(self._backend, (namespace, key))
+            return take(self._backend)
 
     @property
     def lock(self) -> contextlib.AbstractContextManager[object]:
@@ -660,16 +678,18 @@ class AnalysisWorkspace:
     def _write_to(self, file: Any, report: ItemReport | None = None) -> None:
         write_header(file, self._header)
         items = list(listed(self._index))
+        links: dict[Place, list[Link]] = {}
         for done, (namespace, key, entry) in enumerate(items, start=1):
+            place = namespace, key
             with reading(self._trusted):
-                self._backend.copy_to(file, namespace, key, (namespace, key), entry)
+                links[place] = self._backend.copy_to(file, *place, place, entry)
             if report is not None:
                 report(done, len(items), namespace, key)
-        self._copy_rest(file)
+        link_all(file, links, self._copy_rest(file))
 
-    def _copy_rest(self, file: Any) -> None:
+    def _copy_rest(self, file: Any) -> list[Link]:
         """Write what was not understood of the file that was loaded to an open file."""
-        self._backend.copy_rest(file, [item[:2] for item in listed(self._index)])
+        return self._backend.copy_rest(file, [item[:2] for item in listed(self._index)])
 
     def _refuse_unreadable(self, namespace: str, key: str) -> None:
         reason = self.unreadable.get((namespace, key))

@@ -1,5 +1,6 @@
 """A storage as a package that imports without persist."""
 
+import math
 import shutil
 import subprocess
 import sys
@@ -140,3 +141,13 @@ def test_progress_is_told(data, tmp_path):
     assert calls[-1][0] == calls[-1][1] > 0
     assert Storage(data).to_dataset(tmp_path / "other") is None
     assert (tmp_path / "other" / "__init__.py").is_file()
+
+
+def test_a_value_that_is_missing_is_told_from_one_that_is_nan(tmp_path):
+    storage = Storage(tmp_path / "data")
+    storage.subject_id = "p0"
+    with storage.create_task("t") as writer:
+        for number, value in enumerate((math.nan, None, 1.5)):
+            writer.write(make_trial(number, {"x": value}))
+    trials = DataSet(storage_to_dataset(storage.root, tmp_path / "package")).p0.t.trials
+    assert repr(trials["x"]) == "[nan, None, 1.5]"

@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import h5py
@@ -345,6 +346,28 @@ def test_references_of_trials_to_each_other_stay(data, tmp_path):
         assert file[file["1"].attrs["baseline"]] == file["0"]
 
 
+def test_references_that_would_lead_out_of_their_files_are_named(data, tmp_path):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        task = file["p0/reach"]
+        task["arrays/emg/1"].attrs["gains"] = task["trials"].ref
+        task["gains"] = numpy.array([task["arrays/emg/0"].ref], h5py.ref_dtype)
+        task["pickles/a"] = numpy.array([task["files"].ref], h5py.ref_dtype)
+        task["trials/zeros"] = [0.0]
+        task["pickles/b"] = numpy.array([task["trials/zeros"].ref], h5py.ref_dtype)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        hdf5_to_storage(path, tmp_path / "back")
+    text = str(caught[-1].message)
+    assert text.startswith("3 reference(s)")
+    assert "1 -> gains -> /p0/reach/trials" in text
+    assert text.count("-> /p0/reach/arrays/emg/0") == 1
+    assert "a -> /p0/reach/files" in text
+    with h5py.File(tmp_path / "back/extras.hdf5") as file:
+        kept = file["p0/reach"]
+        assert file[kept["pickles/b"][0]] == kept["trials/zeros"]
+
+
 def test_what_is_put_beside_joined_arrays_stays_in_their_file(data, tmp_path):
     path = storage_to_hdf5(data, tmp_path / "one.hdf5", layout="joined")
     with h5py.File(path, "r+") as file:
@@ -628,3 +651,50 @@ def test_damage_is_an_error_that_names_the_file(tmp_path):
             path.write_bytes(data[:place] + damaged + data[place + 1 :])
             with contextlib.suppress(PersistError, OSError):
                 act()
+
+
+def test_a_table_with_a_nul_comes_back_as_it_was(data, tmp_path):
+    table = data / "p0/reach/trials.csv"
+    table.write_bytes(table.read_bytes().replace(b"007", b"0\x007"))
+    path = storage_to_hdf5(data)
+    assert "0\x007" in WorkingDataset(path).task("p0", "reach").columns["label"]
+    hdf5_to_storage(path, tmp_path / "back")
+    assert (tmp_path / "back/p0/reach/trials.csv").read_bytes() == table.read_bytes()
+
+
+@layouts
+def test_an_array_may_be_called_like_the_only_trial_that_has_it(tmp_path, layout):
+    storage = Storage(tmp_path / "data")
+    storage.subject_id = "p0"
+    with storage.create_task("t") as writer:
+        for number in range(3):
+            arrays = {"1": [1.0, 2.0]} if number == 1 else {}
+            writer.write(make_trial(number, **arrays))
+    hdf5_to_storage(storage_to_hdf5(storage.root, layout=layout), tmp_path / "back")
+    for root in (storage.root, tmp_path / "back"):
+        found = list(TaskReader(Path(root) / "p0/t").iterarray("1"))
+        assert found[0] is found[2] is None
+        assert found[1].tolist() == [1.0, 2.0]
+
+
+@layouts
+def test_a_dataset_that_is_of_no_trial_is_not_lost_when_the_file_is_made_anew(data, layout):
+    path = storage_to_hdf5(data, layout=layout)
+    with h5py.File(path, "r+") as file:
+        file["p0/reach/arrays/emg/01" if layout == "trials" else "p0/reach/arrays/counts/9"] = 1.5
+    with h5py.File(path) as file:
+        is_joined = "layout" in file["p0/reach/arrays/counts"].attrs
+    assert is_joined == (layout == "joined")
+    with pytest.raises(FileExistsError, match=r"'(01|9)' of /p0/reach/arrays/.* would be lost"):
+        storage_to_hdf5(data, layout=layout)
+
+
+def test_a_column_that_other_software_made_shorter_is_named(data, tmp_path):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        del file["p0/reach/trials/hit"]
+        file["p0/reach/trials/hit"] = [True]
+    with pytest.raises(DamagedError, match="column 'hit' has 1 values, for 3 trials"):
+        _ = WorkingDataset(path).task("p0", "reach").columns
+    with pytest.raises(DamagedError, match="column 'hit' has 1 values, for 3 trials"):
+        hdf5_to_storage(path, tmp_path / "back")

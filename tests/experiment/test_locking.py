@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import numpy
@@ -13,7 +14,14 @@ import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
 from persist.errors import FileInUseError, LockTimeout
-from persist.experiment import TaskReader, TaskWriter, WorkingDataset, storage_to_hdf5, write_hdf5
+from persist.experiment import (
+    TaskReader,
+    TaskWriter,
+    WorkingDataset,
+    storage_to_hdf5,
+    storage_to_zip,
+    write_hdf5,
+)
 from persist.experiment import array_file as array_file_module
 from persist.files import overlay
 from persist.files.journal import Journal
@@ -173,3 +181,45 @@ def test_a_recording_needs_no_call_that_windows_lacks(tmp_path):
         (tmp_path / "link").symlink_to(tmp_path / "ws.h5")
         with pytest.raises(OSError, match="it is a symbolic link"):
             OverlayFile(str(tmp_path / "link"))
+
+
+def test_a_working_dataset_that_another_program_writes_is_not_replaced(tmp_path):
+    make_storage(tmp_path / "data")
+    path = Path(storage_to_hdf5(tmp_path / "data"))
+    before = path.read_bytes()
+    with h5py.File(path, "r+"), pytest.raises(FileInUseError, match="another program"):
+        storage_to_hdf5(tmp_path / "data", overwrite=True, timeout=0.1)
+    assert path.read_bytes() == before
+    with h5py.File(path, "r"):
+        storage_to_hdf5(tmp_path / "data", overwrite=True, timeout=0.1)
+
+
+def test_an_array_file_that_another_program_writes_is_not_copied_as_it_lies(tmp_path):
+    make_storage(tmp_path / "data")
+    with (
+        h5py.File(tmp_path / "data/p0/reach/emg.hdf5", "r+"),
+        pytest.raises(FileInUseError, match="another program"),
+    ):
+        storage_to_zip(tmp_path / "data", timeout=0.1)
+    assert not (tmp_path / "data.zip").exists()
+    storage_to_zip(tmp_path / "data", timeout=0.1)
+
+
+def test_a_file_that_was_replaced_while_its_lock_was_waited_for_is_opened_anew(tmp_path):
+    """What is written to the former one would be lost."""
+    path, other = tmp_path / "a.hdf5", tmp_path / "b.hdf5"
+    for each in (path, other):
+        with h5py.File(each, "w") as file:
+            file["name"] = each.name
+    locked = []
+
+    def lock(handle):
+        locked.append(handle)
+        if len(locked) == 1:
+            os.replace(other, path)
+
+    overlay_file = OverlayFile(str(path), lock)
+    with h5py.File(overlay_file, "r") as file:
+        assert file["name"].asstr()[()] == "b.hdf5"
+    overlay_file.close()
+    assert len(locked) == 2

@@ -1,6 +1,7 @@
 """Subjects and tasks."""
 
 import copy
+import os
 import pickle
 
 import pytest
@@ -11,8 +12,10 @@ from persist.experiment import (
     StorageWriter,
     TaskReader,
     TaskWriter,
+    WorkingDataset,
     is_storage,
     makedirs,
+    storage_to_hdf5,
 )
 from tests.experiment.samples import DATA, listing, make_storage, make_trial, signal
 
@@ -199,3 +202,24 @@ def test_a_copy_of_a_storage_has_opened_nothing(tmp_path):
             copied.close()
         writer.write(make_trial(1))
         assert len(storage.require_task("reach")) == 2
+
+
+def test_a_relative_root_is_not_of_the_folder_that_is_current_later(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    storage = Storage("data")
+    storage.subject_id = "p0"
+    writer = storage.create_task("t")
+    writer.write(make_trial(0, emg=[0.0]))
+    reader = storage.require_task("t")
+    dataset = WorkingDataset(storage_to_hdf5("data"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    writer.write(make_trial(1, emg=[1.0]))
+    storage.subject_id = "p1"
+    assert reader.columns["trial"] == [0, 1]
+    assert reader.array("emg").tolist() == [[0.0], [1.0]]
+    assert dataset.task("p0", "t").array("emg").tolist() == [[0.0]]
+    assert list(storage.subject_ids) == ["p0", "p1"]
+    assert storage.root == "data"
+    assert os.listdir() == []
+    storage.close()

@@ -12,6 +12,7 @@ import pytest
 
 from persist.errors import (
     ArchiveError,
+    ClosedError,
     DamagedError,
     MissingPathError,
     PersistError,
@@ -712,3 +713,76 @@ def test_many_new_columns_are_empty_in_earlier_rows(tmp_path):
     assert columns["label"][4999] == "text 4999"
     assert columns["new 99"][5099] == 99
     assert columns["new 99"][:5099] == [None] * 5099
+
+
+@pytest.mark.parametrize("rows", [b",,\n,,\n", b",,\r\n,,", b",,\n\n,\n"])
+def test_rows_that_a_spreadsheet_cleared_at_the_end_are_no_trials(tmp_path, rows):
+    with TaskWriter(tmp_path) as writer:
+        for number in range(2):
+            writer.write(make_trial(number, emg=[number]))
+    path = tmp_path / "trials.csv"
+    path.write_bytes(path.read_bytes() + rows)
+    assert TaskReader(tmp_path).columns["trial"] == [0, 1]
+    assert TaskReader(tmp_path).dropped == []
+    with TaskWriter(tmp_path) as writer:
+        writer.write(make_trial(2, emg=[2]))
+    reader = TaskReader(tmp_path)
+    assert reader.columns["trial"] == [0, 1, 2]
+    assert reader.array("emg").tolist() == [[0], [1], [2]]
+
+
+def test_rows_that_a_spreadsheet_cleared_among_others_are_noticed(tmp_path):
+    with TaskWriter(tmp_path) as writer:
+        for number in range(2):
+            writer.write(make_trial(number, emg=[number]))
+    path = tmp_path / "trials.csv"
+    head, first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(head + first + b"," * head.count(b",") + b"\n" + second)
+    with pytest.warns(PersistWarning, match="put them back in order"):
+        assert len(TaskReader(tmp_path)) == 3
+
+
+def test_a_trial_without_any_value_is_one(tmp_path):
+    with TaskWriter(tmp_path) as writer:
+        for number in range(2):
+            trial = Trial({"block": None, "trial": None, "hit": None})
+            trial.add_array("emg", data=[number])
+            writer.write(trial)
+    reader = TaskReader(tmp_path)
+    assert reader.columns == {"block": [None] * 2, "trial": [None] * 2, "hit": [None] * 2}
+    assert reader.array("emg").tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_that_is_not_in_utf8_says_what_to_save(tmp_path, encoding):
+    with TaskWriter(tmp_path) as writer:
+        writer.write(Trial({"block": 0, "trial": 0, "name": "é"}))
+    path = tmp_path / "trials.csv"
+    path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    with pytest.raises(DamagedError, match=r"not in UTF-8 .*save it as CSV in UTF-8"):
+        len(TaskReader(tmp_path))
+
+
+@pytest.mark.parametrize("where", ["folder", "file"])
+def test_a_reader_gives_no_trial_the_array_of_a_task_that_replaced_its_own(tmp_path, where):
+    storage = Storage(tmp_path / "data", allow_overwrite=True)
+    storage.subject_id = "p0"
+
+    def record(first):
+        with storage.create_task("t") as writer:
+            for number in range(2):
+                writer.write(make_trial(number, {"x": first + number}, emg=[first + number]))
+        return WorkingDataset(storage_to_hdf5(storage.root)).task("p0", "t")
+
+    reader = record(0)
+    if where == "folder":
+        reader = storage.require_task("t")
+    assert reader.columns["x"] == [0, 1]
+    handle = reader.lazy("emg")[0]
+    record(10)
+    assert reader.columns["x"] == [0, 1]
+    with pytest.raises(ClosedError, match="was replaced since the trials were read"):
+        reader.array("emg")
+    with pytest.raises(ClosedError, match="make another reader"):
+        handle[...]
+    assert storage.require_task("t").array("emg").tolist() == [[10], [11]]

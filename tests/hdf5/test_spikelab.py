@@ -412,6 +412,12 @@ class TestOlderFiles:
             found = read_item(group).neuron_attributes
         assert_same(found, [{}, {"number": 3, "text": "ab"}])
 
+    def test_metadata_may_have_the_mark_of_an_array(self) -> None:
+        """spikelab writes them too, and cannot read them."""
+        metadata = {"a": {"__ndarray__": True}}
+        with stored(spikes(metadata=metadata)) as group:
+            assert read_item(group).metadata == metadata
+
     def test_arrays_in_metadata_were_lists(self) -> None:
         with stored(spikes()) as group:
             group.attrs["__metadata__"] = '{"a": [1, 2], "b": NaN}'

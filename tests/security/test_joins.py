@@ -161,8 +161,8 @@ REASONED: dict[str, set[tuple[str, str]]] = {
         ("experiment", "os.path.join(folder, target)"),
         ("experiment", "os.path.join(self._folder, name + EXTENSION)"),
         ("experiment", "os.path.join(self._folder, name + extension)"),
-        ("experiment", "os.path.join(self.root, self._subject_id)"),
-        ("experiment", "os.path.join(self.root, self._subject_id, task_id)"),
+        ("experiment", "os.path.join(self._folder, self._subject_id)"),
+        ("experiment", "os.path.join(self._folder, self._subject_id, task_id)"),
     },
     "the system has listed it, in another function": {
         ("experiment", "os.path.join(folder.path, name)"),

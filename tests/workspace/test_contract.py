@@ -201,6 +201,15 @@ def test_add_note_sets_and_replaces(ws):
     assert ws.get("D0", "x") == 1
 
 
+def test_a_note_of_none_takes_the_note_away_for_good(ws, tmp_path):
+    ws.store("D0", "x", 1, note="first")
+    ws.add_note("D0", "x", None)
+    assert "note" not in ws.get_info("D0", "x")
+    ws.save(tmp_path / "ws")
+    for cls in (AnalysisWorkspace, LazyAnalysisWorkspace):
+        assert "note" not in cls.load(tmp_path / "ws").get_info("D0", "x")
+
+
 def test_delete_removes_an_item(ws):
     ws.store("D0", "x", 1)
     ws.store("D0", "y", 2)

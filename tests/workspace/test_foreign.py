@@ -1,6 +1,8 @@
 """What other software has put into the file of a workspace: reported, and never lost."""
 
 import copy
+import pickle
+import warnings
 
 import h5py
 import numpy
@@ -175,6 +177,7 @@ def other():
     return found
 
 
+@pytest.mark.filterwarnings("ignore:.*reference.*are null now:persist.errors.PersistWarning")
 @pytest.mark.parametrize("item", UNREADABLE)
 def test_it_is_removed_by_its_name(ws, path, item):
     ws.delete(*item)
@@ -276,3 +279,187 @@ def test_references_between_items_lead_to_their_copies(tmp_path, how):
         later = file["D1/rates/data"]
         assert file[file["D0/rates"].attrs["baseline"]] == later
         assert later[file["D0/rates/data"].attrs["part"]].tolist() == [1, 2]
+
+
+RECORD = numpy.dtype([("to", h5py.ref_dtype), ("number", "i4")])
+
+
+def linked(path):
+    """Save a workspace; references of other software lead from and to items, and what is none."""
+    saved = AnalysisWorkspace("saved")
+    for namespace in ("D0", "D1"):
+        saved.store(namespace, "rates", numpy.arange(5.0))
+        saved.store(namespace, "dict", {"a": numpy.arange(3), "b": 1})
+    saved.save(path)
+    with h5py.File(path, "r+") as file:
+        file["a/x"] = file["z/x"] = file["D0/alien/x"] = numpy.arange(4)
+        file["D0/rates"].attrs["baseline"] = file["D1/rates/data"].ref
+        file["D0/rates/data"].attrs["part"] = file["D1/rates/data"].regionref[1:3]
+        file["D0/dict/a"].attrs["alien"] = file["D0/alien/x"].ref
+        file["D1/rates/back"] = numpy.array([file["D0/rates"].ref], h5py.ref_dtype)
+        targets = [file["z/x"], file["D1/rates/data"], file["D1"], file]
+        file["D0/alien/all"] = numpy.array([each.ref for each in targets], h5py.ref_dtype)
+        file["a"].attrs["later"] = file["z/x"].ref
+        file["a/part"] = numpy.array([file["D1/rates/data"].regionref[2:]], h5py.regionref_dtype)
+        file["a/record"] = numpy.array([(file["D1/dict/a/data"].ref, 5)], RECORD)
+        file.attrs["root"] = file["D1/dict"].ref
+
+
+def targets(path):
+    """Return what the references in a file lead to, by where they are."""
+    found = {}
+    with h5py.File(path, "r") as file:
+
+        def target(value):
+            if isinstance(value, h5py.RegionReference):
+                return (file[value].name, file[value][value].tolist()) if value else None
+            if isinstance(value, h5py.Reference):
+                return file[value].name if value else None
+            return [target(each) for each in (value if value.ndim else value.item())]
+
+        def look(name, obj):
+            for key, value in obj.attrs.items():
+                if isinstance(value, h5py.Reference):
+                    found[f"{name}@{key}"] = target(value)
+            if isinstance(obj, h5py.Dataset) and h5py.check_ref_dtype(obj.dtype) is not None:
+                found[name] = target(obj[...])
+            elif isinstance(obj, h5py.Dataset) and obj.dtype.names:
+                found[name] = target(obj["to"])
+
+        look("", file)
+        file.visititems(look)
+    return found
+
+
+LINKED = {
+    "@root": "/D1/dict",
+    "D0/rates@baseline": "/D1/rates/data",
+    "D0/rates/data@part": ("/D1/rates/data", [1.0, 2.0]),
+    "D0/dict/a@alien": "/D0/alien/x",
+    "D0/alien/all": ["/z/x", "/D1/rates/data", "/D1", "/"],
+    "D1/rates/back": ["/D0/rates"],
+    "a@later": "/z/x",
+    "a/part": [("/D1/rates/data", [2.0, 3.0, 4.0])],
+    "a/record": ["/D1/dict/a/data"],
+}
+
+
+def same(ws):
+    return ws
+
+
+def pickled(ws):
+    return pickle.loads(pickle.dumps(ws))
+
+
+def compacted(ws):
+    ws.compact()
+    return ws
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be read:persist.errors.PersistWarning")
+@pytest.mark.parametrize("through", [same, copy.deepcopy, pickled, compacted])
+@pytest.mark.parametrize("how", ["memory", "load", "open"])
+def test_references_of_other_software_lead_to_the_copies(tmp_path, how, through):
+    path = tmp_path / "ws.h5"
+    linked(path)
+    assert targets(path) == LINKED
+    cls = AnalysisWorkspace if how == "memory" else LazyAnalysisWorkspace
+    ws = (cls.open if how == "open" else cls.load)(path, errors="skip")
+    other = through(ws)
+    other.save(tmp_path / "copy.h5")
+    for each in (ws, other) if how != "memory" else ():
+        each.close()
+    assert targets(tmp_path / "copy.h5") == LINKED
+    assert targets(path) == LINKED
+
+
+def merged_into(how, path):
+    """Return an empty workspace that is kept in memory, in a temporary file, or in its own."""
+    if how == "open":
+        return LazyAnalysisWorkspace.open(path)
+    if how == "load":
+        AnalysisWorkspace().save(path)
+        return LazyAnalysisWorkspace.load(path)
+    return AnalysisWorkspace() if how == "memory" else LazyAnalysisWorkspace()
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be read:persist.errors.PersistWarning")
+@pytest.mark.parametrize("into", ["memory", "temporary", "load", "open"])
+@pytest.mark.parametrize("how", ["memory", "load"])
+def test_a_merge_keeps_references_and_names_those_that_lose_what_they_led_to(tmp_path, how, into):
+    linked(tmp_path / "ws.h5")
+    cls = AnalysisWorkspace if how == "memory" else LazyAnalysisWorkspace
+    other = cls.load(tmp_path / "ws.h5", errors="skip")
+    other.rename("D1", "dict", "renamed")
+    path = tmp_path / "merged.h5"
+    ws = merged_into(into, path)
+    ws.store("D1", "rates", "mine")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ws.merge_from(other, on_conflict=lambda *_: "theirs")
+        ws.save(path)
+    (text,) = {str(each.message) for each in caught}
+    assert "1 reference(s)" in text
+    assert "/D0/dict/a -> alien -> /D0/alien/x" in text
+    for each in (ws, other):
+        getattr(each, "close", each.compact)()
+    theirs = {"D0/rates@baseline": "/D1/theirs/data", "D0/dict/a@alien": None}
+    theirs["D0/rates/data@part"] = ("/D1/theirs/data", [1.0, 2.0])
+    assert targets(path) == {**theirs, "D1/theirs/back": ["/D0/rates"]}
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be read:persist.errors.PersistWarning")
+@pytest.mark.parametrize("cls", [AnalysisWorkspace, LazyAnalysisWorkspace])
+def test_references_follow_an_item_that_is_renamed_and_are_null_when_it_is_deleted(tmp_path, cls):
+    path = tmp_path / "ws.h5"
+    linked(path)
+    ws = cls.load(path, errors="skip")
+    ws.rename("D1", "rates", "R")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ws.save(tmp_path / "renamed.h5")
+    found = targets(tmp_path / "renamed.h5")
+    assert found["a/part"] == [("/D1/R/data", [2.0, 3.0, 4.0])]
+    assert found["D0/rates@baseline"] == "/D1/R/data"
+    assert found["D1/R/back"] == ["/D0/rates"]
+    ws.delete("D1", "R")
+    with pytest.warns(PersistWarning, match="4 reference.*/D0/rates -> baseline -> /D1/"):
+        ws.save(tmp_path / "deleted.h5")
+    getattr(ws, "close", ws.compact)()
+    found = targets(tmp_path / "deleted.h5")
+    assert found["a/part"] == [None]
+    assert found["D0/rates@baseline"] is None
+    assert found["D0/alien/all"] == ["/z/x", None, "/D1", "/"]
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be read:persist.errors.PersistWarning")
+@pytest.mark.parametrize("cls", [AnalysisWorkspace, LazyAnalysisWorkspace])
+def test_a_reference_to_elements_of_an_array_of_another_shape_is_not_kept(tmp_path, cls):
+    linked(tmp_path / "ws.h5")
+    ws = cls.load(tmp_path / "ws.h5", errors="skip")
+    ws.store("D1", "rates", numpy.arange(2.0))
+    with pytest.warns(PersistWarning, match="/a/part -> /D1/rates/data"):
+        ws.save(tmp_path / "copy.h5")
+    getattr(ws, "close", ws.compact)()
+    assert targets(tmp_path / "copy.h5")["a/part"] == [None]
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be read:persist.errors.PersistWarning")
+def test_references_to_an_item_that_is_replaced_or_removed_in_place_lead_to_no_other(tmp_path):
+    """HDF5 would write the next item where that was."""
+    path = tmp_path / "ws.h5"
+    linked(path)
+    with LazyAnalysisWorkspace.open(path, errors="skip") as ws:
+        ws.store("D1", "rates", numpy.arange(5.0) + 1)
+        with pytest.warns(PersistWarning, match="root -> /D1/dict"):
+            ws.delete("D1", "dict")
+        with pytest.warns(PersistWarning, match="z/x"):
+            ws.delete("z", "x")
+        for number in range(20):
+            ws.store("D2", f"new{number}", {"a": numpy.arange(3), "b": number})
+    found = targets(path)
+    assert found["@root"] is found["a@later"] is None
+    assert found["a/record"] == [None]
+    assert found["D0/alien/all"] == [None, "/D1/rates/data", "/D1", "/"]
+    assert found["D0/rates/data@part"] == ("/D1/rates/data", [2.0, 3.0])

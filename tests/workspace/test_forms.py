@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
-from persist.errors import ClosedError, PersistError
+from persist.errors import ClosedError, FileInUseError, LockTimeout, PersistError
 from persist.workspace.verification import verify_workspace
 from tests.workspace.kinds import assert_same_items, contents, listing, sample
 
@@ -383,3 +383,63 @@ def test_the_names_in_the_documents_can_be_imported():
 
     assert storage.Storage is Storage
     assert (storage.storage_to_zip, storage.storage_to_hdf5) == (storage_to_zip, storage_to_hdf5)
+
+
+@pytest.mark.parametrize("form", ["package", "hdf5"])
+def test_a_package_that_was_loaded_can_be_replaced_by_what_was_made_of_it(tmp_path, form):
+    before = AnalysisWorkspace()
+    for key in "abc":
+        before.store("D", key, key)
+    before.save(tmp_path / "ws", format="package")
+    with LazyAnalysisWorkspace.load(tmp_path / "ws") as ws:
+        ws.delete("D", "c")
+        for old, new in (("a", "c"), ("b", "a"), ("c", "b")):
+            ws.rename("D", old, new)
+        ws.store("D", "new", [1])
+        for _ in range(2):
+            ws.save(tmp_path / "ws", format=form, replace=True)
+            assert {key: ws.get("D", key) for key in ws.list_keys("D")} == {
+                "a": "b",
+                "b": "a",
+                "new": [1],
+            }
+        ws.save(tmp_path / "other")
+    for name in ("ws", "other"):
+        assert AnalysisWorkspace.load(tmp_path / name).get("D", "a") == "b"
+
+
+def test_a_package_that_another_replaced_is_not_read_in_the_place_of_that_which_was_loaded(
+    tmp_path,
+):
+    for value in ("mine", "theirs"):
+        ws = AnalysisWorkspace()
+        ws.store("D", "x", value)
+        if value == "mine":
+            ws.save(tmp_path / "ws", format="package")
+            loaded = LazyAnalysisWorkspace.load(tmp_path / "ws")
+        else:
+            ws.save(tmp_path / "ws", format="package")
+    with loaded, pytest.raises(ClosedError, match=r"was replaced or removed .* load it again"):
+        loaded.get("D", "x")
+
+
+def test_a_file_that_is_open_in_place_is_not_replaced_by_a_package(tmp_path):
+    with LazyAnalysisWorkspace.open(tmp_path / "ws") as ws:
+        ws.store("D", "x", 1)
+        with pytest.raises(ValueError, match="is kept in that file; save it to another path"):
+            ws.save(tmp_path / "ws", format="package", replace=True, timeout=0.1)
+        assert not (tmp_path / "ws").exists()
+    assert AnalysisWorkspace.load(tmp_path / "ws").get("D", "x") == 1
+
+
+def test_a_file_that_another_program_writes_is_not_replaced_by_a_package(tmp_path):
+    pytest.importorskip("fcntl")
+    ws = AnalysisWorkspace()
+    ws.store("D", "x", 1)
+    ws.save(tmp_path / "ws")
+    with h5py.File(tmp_path / "ws.h5", "r+"), pytest.raises(FileInUseError):
+        ws.save(tmp_path / "ws", format="package", replace=True, timeout=0.1)
+    assert not (tmp_path / "ws").exists()
+    with LazyAnalysisWorkspace.open(tmp_path / "ws"), pytest.raises(LockTimeout):
+        ws.save(tmp_path / "ws", format="package", replace=True, timeout=0.1)
+    assert not (tmp_path / "ws").exists()

@@ -5,6 +5,7 @@ import numpy
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
+from persist.errors import PersistError
 from persist.workspace.hdf5_io import (
     delete_item_from_file,
     dump_item_to_file,
@@ -147,3 +148,10 @@ def test_what_h5py_does_to_a_file_is_seen(path, entries):
         "dtype": "int64",
         "created_at": 0.0,
     }
+
+
+@pytest.mark.parametrize("names", [(1, "x"), ("D0", None), ("D0", "\ud800")])
+def test_a_name_that_is_no_text_is_refused_before_a_file_is_made(tmp_path, names):
+    with pytest.raises(PersistError, match=r"must be text|surrogates"):
+        dump_item_to_file(tmp_path / "x.h5", *names, 1, 0.0)
+    assert list(tmp_path.iterdir()) == []

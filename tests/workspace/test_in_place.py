@@ -501,3 +501,36 @@ def test_a_lock_that_was_removed_before_a_change_is_noticed(path):
             change()
     with LazyAnalysisWorkspace.open(path) as again:
         assert again.list_keys("D0") == ["kept"]
+
+
+def test_a_workspace_that_is_dropped_lets_go_of_its_file_at_once(tmp_path):
+    def keep(key):
+        ws = LazyAnalysisWorkspace.open(tmp_path / "ws", timeout=0.1)
+        ws.store("D0", key, 1)
+
+    gc.disable()
+    try:
+        keep("a")
+        keep("b")
+        ws = LazyAnalysisWorkspace.open(tmp_path / "ws", timeout=0.1)
+    finally:
+        gc.enable()
+    assert ws.list_keys("D0") == ["a", "b"]
+    ws.close()
+
+
+def test_another_file_of_the_same_relative_path_is_left_alone(tmp_path, monkeypatch):
+    """A program may go to another folder while a workspace is open."""
+    (tmp_path / "elsewhere").mkdir()
+    sample(AnalysisWorkspace()).save(tmp_path / "elsewhere" / "ws")
+    before = snapshot(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    with LazyAnalysisWorkspace.open("ws") as ws:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        ws.store("D0", "x", 1)
+        with pytest.raises(TypeError):
+            ws.store("D0", "y", (number for number in ()))
+        ws.compact()
+        ws.store("D0", "z", 2)
+    assert snapshot(tmp_path / "elsewhere") == before
+    assert AnalysisWorkspace.load(tmp_path / "ws").list_keys() == {"D0": ["x", "z"]}

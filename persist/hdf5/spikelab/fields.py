@@ -193,7 +193,8 @@ def read_metadata(group: Any) -> dict[str, Any]:
 
 
 def _restored(found: dict[str, Any]) -> Any:
-    if found.get(_ARRAY) is not True:
+    # Metadata of the user may have the mark, too.
+    if found.get(_ARRAY) is not True or found.keys() != {_ARRAY, "dtype", "shape", "values"}:
         return found
     return numpy.asarray(found["values"], found["dtype"]).reshape(found["shape"])
 
