@@ -39,10 +39,8 @@ from persist.dataset.manifest import (
     Line,
     Manifest,
     counted,
-    decode,
     infos_of,
     is_cut,
-    is_marred,
     is_sound,
     is_tip,
     line_digest,
@@ -196,7 +194,7 @@ class _Check:
         self._counts = counts
         self._report = report
         self._manifest = Manifest()
-        self._end = 0
+        self._lines: list[Line] = []
         self._torn = b""
         self._tips: list[tuple[int, str]] = []
 
@@ -257,56 +255,13 @@ class _Check:
                 self._found["missing"].add(shown)
                 self._note(f"is missing; run: persist repair {self._folder}")
             return
-        *lines, torn = data.split(b"\n")
-        if is_sound(torn) and torn not in lines[-1:]:
-            # An editor has taken away the last end of a line.
-            lines.append(torn)
-            torn = b""
-        self._torn = torn
-        self._end = len(data) - len(torn)
-        wrong = self._apply(lines)
-        names = set(self._manifest.infos)
-        if torn or not lines:
-            self._note_torn(names, wrong)
-        if wrong:
-            self._found["damaged"].add(shown)
-            for text in wrong:
-                self._note(text)
-        else:
-            self._counts["checked"] += 1
-            if torn:
-                self._found["unfinished"].add(shown)
-
-    def _note_torn(self, names: set[str], wrong: list[str]) -> None:
-        """Tell a line that was begun from a manifest that was cut off."""
-        known = {*names, *self._manifest.last.get("delete", ())}
-        lost = value_files(self._folder, known)
-        if is_cut(self._torn, self._manifest.number, self._folder) or (self._torn and lost):
-            wrong.append(f"is truncated: it does not list {', '.join(lost) or 'the last change'}")
-        elif not self._end and lost:
-            wrong.append("is empty")
-        elif is_marred(self._torn) and not is_sound(self._torn):
-            wrong.append("has something behind its last line")
-
-    def _apply(self, lines: list[bytes]) -> list[str]:
-        """Apply the lines; return what is wrong with them."""
         wrong: list[str] = []
-        texts = [line.removesuffix(b"\r") for line in lines]
-        sound: list[Line] = []
-        for number, text in enumerate(texts, 1):
-            try:
-                if not is_sound(text):
-                    raise DamagedError("its check sum is not that of its text")
-                content = decode(text, f"line {number}")
-            except DamagedError as error:
-                wrong.append(f"line {number} is damaged: {error}")
-                continue
-            sound.append(Line(number, 0, 0, content, text))
-        for line in counted(self._folder, sound):
+        self._lines, end, torn, _ = split_lines(data, 0, self._folder, wrong)
+        for line in counted(self._folder, self._lines):
             self._manifest.apply(line.content)
-        history = History(sound)
+        history = History(self._lines)
         wrong += history.wrong
-        digests = {line_digest(line.text) for line in sound}
+        digests = {line_digest(line.text) for line in self._lines}
         for number, digest in tips(self._read(TIP) or b""):
             if digest not in digests and (number, digest) in self._tips:
                 wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
@@ -315,7 +270,25 @@ class _Check:
         for key, both in history.conflicts().items():
             self._found["conflicts"].add(self._shown(key))
             self._note(f"{key} is in conflict: {both}; {settling(self._folder, key)}")
-        return wrong
+        self._torn = torn
+        if torn or not end:
+            # A line was begun, or the manifest was cut off.
+            known = {*self._manifest.infos, *self._manifest.last.get("delete", ())}
+            lost = value_files(self._folder, known)
+            if is_cut(torn, self._manifest.number, self._folder) or (torn and lost):
+                wrong.append(
+                    f"is truncated: it does not list {', '.join(lost) or 'the last change'}"
+                )
+            elif lost:
+                wrong.append("is empty")
+        if wrong:
+            self._found["damaged"].add(shown)
+            for text in wrong:
+                self._note(text)
+        else:
+            self._counts["checked"] += 1
+            if torn:
+                self._found["unfinished"].add(shown)
 
     def _staging(self) -> str | None:
         """Return the folder in which modules of the last commit may still be."""
@@ -353,20 +326,20 @@ class _Check:
             found = None
         if found is None:
             # Those of two histories, merged, are passed over.
-            if len(lines := text.splitlines()) < 2 or not all(map(is_sound, lines)):
+            if len(texts := text.splitlines()) < 2 or not all(map(is_sound, texts)):
                 self._found["damaged"].add(shown)
             return
         if self._shown(MANIFEST) in (*self._found["damaged"], *self._found["unreadable"]):
             return
-        data = (self._read(MANIFEST) or b"")[: found["end"]]
-        if not data.endswith(found["tail"].encode("ascii")):
+        lines = [line for line in self._lines if line.end <= found["end"]]
+        if not lines or line_digest(lines[-1].text) != found["tip"]:
             if found["n"] > self._manifest.number:
                 self._found["damaged"].add(self._shown(MANIFEST))
                 self._note("is shorter than it was")
             # Otherwise it is of another manifest, and is passed over.
             return
         then = Manifest()
-        for line in counted(self._folder, split_lines(data, 0, self._folder).lines):
+        for line in counted(self._folder, lines):
             then.apply(line.content)
         if (found["n"], infos_of(found)) == (then.number, then.infos):
             self._counts["checked"] += 1
