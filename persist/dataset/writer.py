@@ -21,7 +21,6 @@ import logging
 import math
 import operator
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -76,6 +75,7 @@ from persist.files.digest import FileRecord, digest_beside, digest_file, digest_
 from persist.files.regular import open_descriptor
 from persist.files.write import (
     append_bytes,
+    named_error,
     replace_bytes,
     set_mode,
     sync_file,
@@ -561,8 +561,8 @@ class Writer:
                     write_bytes(place, file.content, durable=False, mode=mode)
                 else:
                     set_mode(place, mode)
-            except (OSError, RuntimeError) as error:
-                raise _disk_error(error, place) from error
+            except OSError as error:
+                raise named_error(error, place) from error
 
     def _write_large(self, path: str, file: ArrayFile, mode: int) -> FileRecord:
         """Write a file while its digest is taken, and the disk works on it."""
@@ -613,18 +613,6 @@ def _check_space(file: str, size: int) -> None:
         found = os.statvfs(os.path.dirname(file))
         if found.f_bavail * found.f_frsize < size + _SPARE_SPACE:
             raise DiskError(errno.ENOSPC, os.strerror(errno.ENOSPC), file)
-
-
-def _disk_error(error: Exception, file: str) -> Exception:
-    """Return an error of the disk in the words of the system, with the name of the file."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return error
-    # HDF5 gives the number inside a long message, and numpy only how much it has written.
-    found = re.search(r"errno = ([0-9]+)", str(error))
-    number = int(found[1]) if found else getattr(error, "errno", None)
-    if number is None and " requested and " in str(error) and " written" in str(error):
-        number = errno.ENOSPC
-    return error if number is None else DiskError(number, os.strerror(number), file)
 
 
 class Change:
