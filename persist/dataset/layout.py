@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Collection, Container
 from enum import Enum
 from keyword import iskeyword
+from typing import Any
 
 from persist.errors import (
     DamagedError,
@@ -26,7 +27,7 @@ from persist.errors import (
     PortabilityWarning,
 )
 from persist.files import open_regular
-from persist.names import is_device_name, is_identifier
+from persist.names import LONGEST_KEY, USED, is_device_name, is_identifier
 
 __all__ = [
     "ASIDE",
@@ -98,11 +99,7 @@ _tip merge=union -diff
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _PIECE = 1 << 15  # bytes
-# A file name has up to 255 bytes, and some are added to the key: data_….12.npz.
-_LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
-# The source of every archive uses it.
-_USED = frozenset(["NameError"])
 _DATA = re.compile(r"(?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5|\.hf5|\.hdf5|\.zarr\.zip)?")
 _CLOSING = b"sys.modules[__name__] = "
 # What operating systems, file servers and editors leave in any folder.
@@ -133,9 +130,7 @@ def generation_of(folder: str) -> Generation:
 def package_of(folder: str) -> tuple[Generation, bool]:
     """Return which release wrote a data set, and whether its package can be imported."""
     try:
-        with open_regular(
-            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
-        ) as file:
+        with _open_package(folder) as file:
             first = file.readline(200)
             if first.startswith(_MARK):
                 number = first[len(_MARK) :].strip(" .\n")
@@ -154,6 +149,11 @@ def package_of(folder: str) -> tuple[Generation, bool]:
         return Generation.OWN, False
     is_python2 = "\n    def _load(name):\n" in text
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
+
+
+def _open_package(folder: str) -> Any:
+    path = f"{folder}/{PACKAGE}"
+    return open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace")
 
 
 def is_data_set(folder: str) -> bool:
@@ -214,9 +214,7 @@ def lacks_marker(folder: str) -> bool:
     if is_data_set(folder) or os.path.isfile(f"{folder}/{MANIFEST}"):
         return not is_data_set(folder)
     try:
-        with open_regular(
-            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
-        ) as file:
+        with _open_package(folder) as file:
             return bool(file.readline(200).startswith(_MARK))
     except PermissionError:
         # It may be one; whoever opens it is told that it cannot be looked into.
@@ -384,13 +382,13 @@ def is_system_file(name: str) -> bool:
 
 def is_key(key: object) -> bool:
     """Return True if a value can be stored under a key, on some system."""
-    return isinstance(key, str) and key[:1] != "_" and is_identifier(key) and key not in _USED
+    return isinstance(key, str) and key[:1] != "_" and is_identifier(key) and key not in USED
 
 
 def check_key(key: object) -> str:
     """Return `key` if a value can be stored under it; InvalidKeyError with the reason if not."""
     # Most keys are plain, and need no further look.
-    if type(key) is str and _PLAIN.fullmatch(key) and key not in _USED and not iskeyword(key):
+    if type(key) is str and _PLAIN.fullmatch(key) and key not in USED and not iskeyword(key):
         return key
     if not isinstance(key, str):
         raise InvalidKeyError(key, f"it is {type(key).__name__}, not text")
@@ -405,10 +403,12 @@ def check_key(key: object) -> str:
         )
     if key.startswith("_"):
         raise InvalidKeyError(key, "names that start with an underscore are reserved")
-    if key in _USED:
+    if key in USED:
         raise InvalidKeyError(key, "the source of every value uses that name")
-    if len(os.fsencode(key)) > _LONGEST:
-        raise InvalidKeyError(key, f"it has more than {_LONGEST} bytes, too many for a file name")
+    if len(os.fsencode(key)) > LONGEST_KEY:
+        raise InvalidKeyError(
+            key, f"it has more than {LONGEST_KEY} bytes, too many for a file name"
+        )
     return str(key)
 
 

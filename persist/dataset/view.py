@@ -55,10 +55,7 @@ _LARGEST = 1 << 20  # bytes that are loaded to show some of them
 _LONGEST = 1 << 16  # bytes of source
 _ROWS, _COLUMNS = 5, 12  # of a table
 # The template that loads external arrays says nothing of the value, nor do the closing lines.
-_TEMPLATE = re.compile(
-    r"\Atry:\n    _arrays\nexcept NameError:\n.*?^    _arrays = _arrays\(\)\n",
-    re.DOTALL | re.MULTILINE,
-)
+_LOADED = "\n    _arrays = _arrays()\n"
 # The templates of most keys differ in this line only, and are recognised once for all.
 _PLACE = re.compile(
     r"^( {8}path = os\.path\.join\(folder, ')data_\w+((?:\.\w+)?'\))$", re.MULTILINE
@@ -123,9 +120,9 @@ def source_text(results: Results, key: str) -> str:
             text = file.read(_LONGEST).decode("utf-8", "replace").replace("\r\n", "\n")
     except OSError:
         return ""
-    template = _TEMPLATE.match(text)
-    if template is not None and _is_template(_PLACE.sub(r"\1data_x\2", template[0])):
-        text = text[template.end() :]
+    template, end, rest = text.partition(_LOADED)
+    if end and _is_template(_PLACE.sub(r"\1data_x\2", template + end)):
+        text = rest
     return _CLOSING.sub("", text).strip("\n")
 
 
