@@ -238,13 +238,12 @@ def _check_data_path(path: str) -> None:
 class Lines(NamedTuple):
     """Whole lines of a manifest, where they end, and what follows.
 
-    That is torn: of a writer who is at work or died. `is_open` if the last line lacks its end.
+    That is torn: of a writer who is at work or died. The last line may lack its end.
     """
 
     lines: list[Line]
     end: int
     torn: bytes
-    is_open: bool
 
 
 def split_lines(data: bytes, start: int, folder: str, wrong: list[str] | None = None) -> Lines:
@@ -291,7 +290,7 @@ def split_lines(data: bytes, start: int, folder: str, wrong: list[str] | None = 
         Line(number, first, min(last, end), content, text)
         for (text, (number, first, last)), content in zip(places.items(), contents, strict=True)
     ]
-    return Lines(lines, end, torn, is_open)
+    return Lines(lines, end, torn)
 
 
 def is_marred(torn: bytes) -> bool:
@@ -341,7 +340,7 @@ def read_lines(folder: str, start: int = 0) -> Lines:
                 folder,
             ) from error
         if not value_files(folder):
-            return Lines([], 0, b"", False)
+            return Lines([], 0, b"")
         raise damaged(folder, "is missing") from None
     except OSError as error:
         raise UnreadableError(

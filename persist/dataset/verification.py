@@ -248,7 +248,7 @@ class _Check:
                 self._note(f"is missing; run: persist repair {self._folder}")
             return
         wrong: list[str] = []
-        self._lines, end, self._torn, _ = split_lines(data, 0, self._folder, wrong)
+        self._lines, end, self._torn = split_lines(data, 0, self._folder, wrong)
         for line in counted(self._folder, self._lines):
             self._manifest.apply(line.content)
         history = History(self._lines)

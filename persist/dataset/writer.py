@@ -191,10 +191,10 @@ class Writer:
         self._unsnapped = 0
         # How many lines the manifest had when conflicts kept it from being compacted.
         self._in_conflict = 0
-        self._equal: dict[FileRecord, str] = {}
+        # Array files by their size and their digest.
+        self._equal: dict[int, dict[str, str]] = {}
         # Array files, with their inodes, that the disk is known to hold.
         self._synced: set[tuple[str, int]] = set()
-        self._sizes: set[int] = set()
 
     def path(self, name: str) -> str:
         """Return the path of a file of the data set."""
@@ -446,14 +446,13 @@ class Writer:
         """Recover before the next commit, and link to no array file that was written before."""
         self._clean_at = None
         self._equal.clear()
-        self._sizes.clear()
 
     def note_files(self, key: str, value: dict[str, Any]) -> None:
         """Note the array files of a value, to which equal ones can be linked."""
         for name, record in value["files"].items():
             if name != item_file(key):
-                self._equal[FileRecord(*record)] = name
-                self._sizes.add(record[0])
+                size, digest = record
+                self._equal.setdefault(size, {})[digest] = name
 
     def array_files(self, item: Item) -> list[ArrayFile]:
         """Return the files of the arrays of an item, with the content of those that are small.
@@ -495,7 +494,7 @@ class Writer:
         There may be a file at the path.
         """
         # A value may be stored again because its file was damaged.
-        name = self._equal.get(record)
+        name = self._equal.get(record.size, {}).get(record.sha256)
         if name is None or not self._holds(name, record, content):
             return False
         temporary = f"{file}.link"
@@ -580,7 +579,7 @@ class Writer:
             # The first piece is the header.
             header = next(pieces)
             pieces = itertools.chain([header], pieces)
-            if size + len(header) not in self._sizes:
+            if size + len(header) not in self._equal:
                 return digest_beside(write, lambda: digest_pieces(pieces), size)
             record = digest_pieces(pieces)
             if not self._link_equal(path, record):
@@ -749,7 +748,7 @@ class Change:
         self.commit.values[key] = value
         writer.note_files(key, value)
         if key not in self:
-            self.commit.info[key] = self.infos_set[key] = None
+            self.infos_set[key] = None
 
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
@@ -769,10 +768,6 @@ class Change:
         """Store an info, or an `InfoSource`."""
         self.check_usable()
         self.commit.is_tip = True
-        self.commit.source.pop(key, None)
-        found = parts_of({key: info})
-        self.commit.info.update(found[0])
-        self.commit.source.update(found[1])
         self.infos_set[key] = info
 
     def delete(self, key: str) -> None:
@@ -852,8 +847,8 @@ class Change:
 
     def _forget(self, key: str) -> None:
         self.commit.is_tip = True
-        for known in (self.commit.values, self.commit.info, self.commit.source, self.infos_set):
-            known.pop(key, None)
+        self.commit.values.pop(key, None)
+        self.infos_set.pop(key, None)
         if key == self._single:
             # The file stays: it shows that a commit was begun.
             self._single = None
@@ -891,6 +886,7 @@ class Change:
         """Commit all changes; if the disk fails, nothing has changed."""
         self.check_usable()
         commit = self.commit
+        commit.info, commit.source = parts_of(self.infos_set)
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()
             return
