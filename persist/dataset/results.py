@@ -353,16 +353,8 @@ class Results(MutableMapping[str, Any]):
             if change is None and index.generation is Generation.PYTHON2:
                 from persist.compat.data_sets import read_python2
 
-                if (mmap_mode, chunks) != (None, None):
-                    option = "mmap_mode" if chunks is None else "chunks"
-                    raise DataSetError(
-                        f"cannot load {key!r} in {self.path} with {option}: an older release "
-                        f"wrote it ({index.generation.value}); load it without {option}, or store "
-                        "it again"
-                    )
-                with contextlib.suppress(FileNotFoundError), self.reading():
-                    return read_python2(self.path, key)
-                return None
+                with self.reading():
+                    return read_python2(self.path, key, mmap_mode=mmap_mode, chunks=chunks)
             try:
                 is_whole = mmap_mode is None and chunks is None
                 record = None if is_whole else state.record(key)

@@ -107,7 +107,6 @@ COMPACT_AFTER = 1000
 _COMPACT_PART = 0.5
 _SPARE_SPACE = 1 << 14  # bytes
 _SMALL = 1 << 22  # bytes
-_DEVICE_LENGTHS = (3, 4)  # con, com1
 
 
 @dataclass(frozen=True)
@@ -703,7 +702,7 @@ class Change:
         is_alone = (other := self._index.folded.get(folded)) in (None, key) or other not in self
         for other in self.infos_set:
             is_alone = is_alone and (other == key or other.casefold() != folded)
-        if not is_alone or (len(key) in _DEVICE_LENGTHS and is_device_name(key)):
+        if not is_alone or is_device_name(key):
             check_portable(key, is_alone=is_alone, tells_case=tells_case)
         if key not in self._index.infos and os.path.lexists(f"{path}.py"):
             raise DamagedError(
