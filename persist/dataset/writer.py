@@ -907,6 +907,4 @@ class Change:
         writer.forget()
         writer.index.refresh()
         if writer.index.number < self.commit.number:
-            for name in self.commit.written:
-                remove_path(writer.path(name))
             writer.discard()
