@@ -204,7 +204,9 @@ class Writer:
 
         The index must be up to date.
         """
-        if self._clean_at != self.index.number or self.index.torn:
+        is_known = self._clean_at == self.index.number
+        # Another writer may have begun the next commit, and crashed.
+        if not is_known or unfinished(self.folder, self.index) is not Unfinished.NOTHING:
             self.recover()
         return Change(self)
 
@@ -812,9 +814,6 @@ class Change:
         writer, commit = self._writer, self.commit
         folder, file = map(writer.path, staging_names(commit.number))
         if commit.staged is None:
-            if os.path.lexists(folder) or os.path.lexists(file):
-                # Another writer began this commit, and crashed.
-                writer.discard()
             commit.staged = os.path.basename(file)
             if key is None:
                 claim_file(file)
@@ -889,10 +888,6 @@ class Change:
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()
             return
-        if commit.staged is None:
-            folder, file = map(self._writer.path, staging_names(commit.number))
-            if os.path.lexists(folder) or os.path.lexists(file):
-                self._writer.discard()
         if commit.removes:
             # A key that was renamed still uses its arrays.
             used = {value.get("data") for value in commit.values.values()}
