@@ -164,7 +164,9 @@ class Index:
             self._reset()
             read_lines(self._folder)
             return
-        if signature[0] == self._inode and self._goes_on() and self._take(self.end):
+        # What follows a line that had lost its end begins with that end.
+        is_known = signature[0] == self._inode and not self.is_open and self._goes_on()
+        if is_known and self._take(self.end):
             return
         self._reset()
         known = 0

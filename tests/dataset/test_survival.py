@@ -305,6 +305,16 @@ def merge(base):
     write(ours + theirs[len(base) :])
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_reader_follows_a_manifest_whose_last_line_lost_its_end(folder, end):
+    write([end.join(line[:-1] for line in lines())])
+    reader = persist.open("d")
+    assert list(reader) == ["x", "y"]
+    persist.open("d", "w")["z"] = 3
+    assert list(reader) == ["x", "y", "z"]
+    assert persist.verify("d").ok
+
+
 def test_a_union_merge_has_the_keys_of_both_sides_and_conflicts_are_named(folder):
     shutil.copytree("d", "e")
     base = lines()
