@@ -499,8 +499,8 @@ class Results(MutableMapping[str, Any]):
     def store_items(self, items: list[Item], infos: Mapping[str, Any]) -> None:
         """Store values that were made into items, and infos, as one commit: all, or none."""
         with self.changing() as change:
-            for key in (*map(operator.attrgetter("key"), items), *infos):
-                change.check_new(key, tells_case=self._tells_case)
+            keys = (*map(operator.attrgetter("key"), items), *infos)
+            change.check_new(*keys, tells_case=self._tells_case)
             made_by = self._maker(change) if self.options.provenance else ""
             for item in items:
                 change.set_value(item, made_by)

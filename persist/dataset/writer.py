@@ -626,6 +626,8 @@ class Change:
         self._index = writer.index
         self.commit = Commit(writer.index.number + 1)
         self.infos_set: dict[str, Any] = {}
+        # Those keys, by what some file systems do not tell apart.
+        self._folded: dict[str, str] = {}
         self._gone: set[str] = set()
         self._single: str | None = None
         # Whether values are part of the commit whose modules are in place already.
@@ -690,27 +692,29 @@ class Change:
             return self.commit.values[key]
         return None if key in self._gone else self._index.record(key)
 
-    def check_new(self, key: str, *, tells_case: bool) -> None:
-        """Refuse a new key whose files would hide other files, or be hidden by them.
+    def check_new(self, *keys: str, tells_case: bool) -> None:
+        """Refuse new keys whose files would hide other files, or be hidden by them.
 
         InvalidKeyError for the name of an inner data set or one that the file system confuses,
         DamagedError if there is a module that the manifest does not list.
         """
-        if key in self:
-            return
-        if is_group(path := self._writer.path(key)):
-            raise InvalidKeyError(key, "a data set inside this one has that name")
-        folded = key.casefold()
-        is_alone = (other := self._index.folded.get(folded)) in (None, key) or other not in self
-        for other in self.infos_set:
-            is_alone = is_alone and (other == key or other.casefold() != folded)
-        if not is_alone or is_device_name(key):
-            check_portable(key, is_alone=is_alone, tells_case=tells_case)
-        if key not in self._index.infos and os.path.lexists(f"{path}.py"):
-            raise DamagedError(
-                f"cannot store {key!r}: {path}.py exists, and the manifest does not list it; "
-                f"run: persist accept {self._writer.folder} {key}"
-            )
+        together: dict[str, str] = {}
+        for key in keys:
+            folded = key.casefold()
+            first = together.setdefault(folded, key)
+            if key in self:
+                continue
+            if is_group(path := self._writer.path(key)):
+                raise InvalidKeyError(key, "a data set inside this one has that name")
+            others = (self._index.folded.get(folded), self._folded.get(folded))
+            is_alone = first == key and not any(other in self for other in others)
+            if not is_alone or is_device_name(key):
+                check_portable(key, is_alone=is_alone, tells_case=tells_case)
+            if key not in self._index.infos and os.path.lexists(f"{path}.py"):
+                raise DamagedError(
+                    f"cannot store {key!r}: {path}.py exists, and the manifest does not list it; "
+                    f"run: persist accept {self._writer.folder} {key}"
+                )
 
     def set_value(self, item: Item, made_by: str = "") -> None:
         """Store a value."""
@@ -749,7 +753,7 @@ class Change:
         self.commit.values[key] = value
         writer.note_files(key, value)
         if key not in self:
-            self.infos_set[key] = None
+            self._note_info(key, None)
 
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
@@ -769,7 +773,11 @@ class Change:
         """Store an info, or an `InfoSource`."""
         self.check_usable()
         self.commit.is_tip = True
+        self._note_info(key, info)
+
+    def _note_info(self, key: str, info: Any) -> None:
         self.infos_set[key] = info
+        self._folded[key.casefold()] = key
 
     def delete(self, key: str) -> None:
         """Remove a key, with its value and its info."""

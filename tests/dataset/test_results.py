@@ -286,6 +286,21 @@ def work(act):
     return calls, bytes_read() - before
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="needs Linux")
+def test_a_change_in_a_batch_costs_no_more_after_many_others(tmp_path):
+    results, numbers = persist.open(tmp_path / "d", "w", durable=False), itertools.count()
+
+    def act():
+        number = next(numbers)
+        results.store({f"x_{number}": 1}, {f"y_{number}": 2})
+
+    with results.batch():
+        few, _ = work(act)
+        for _ in range(500):
+            act()
+        assert work(act)[0] <= 1.2 * few
+
+
 def operations(path, size):
     """Return what is done to a data set of some keys, by name; each can be done twice."""
     results, other = (persist.open(path, "w", durable=False) for _ in range(2))
