@@ -63,6 +63,7 @@ __all__ = [
     "module_in",
     "package_files",
     "package_of",
+    "plain_key",
     "staging_names",
     "value_files",
 ]
@@ -392,6 +393,7 @@ def check_key(key: object) -> str:
         return key
     if not isinstance(key, str):
         raise InvalidKeyError(key, f"it is {type(key).__name__}, not text")
+    key = str.__str__(key)
     if not is_identifier(key):
         folded = unicodedata.normalize("NFKC", key)
         if folded != key and is_identifier(folded):
@@ -409,7 +411,12 @@ def check_key(key: object) -> str:
         raise InvalidKeyError(
             key, f"it has more than {LONGEST_KEY} bytes, too many for a file name"
         )
-    return str(key)
+    return key
+
+
+def plain_key(key: Any) -> Any:
+    """Return a string of a subclass, as numpy and enumerations have, as one of str itself."""
+    return str.__str__(key) if isinstance(key, str) else key
 
 
 def check_portable(key: str, *, is_alone: bool, tells_case: bool) -> None:

@@ -39,6 +39,7 @@ from persist.dataset.layout import (
     is_key,
     item_file,
     misspelled,
+    plain_key,
     staging_names,
 )
 from persist.dataset.manifest import Entry, InfoSource, entry_of, read_manifest
@@ -249,8 +250,7 @@ class Results(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         with self.changing() as change:
-            self._check_known(key)
-            change.delete(key)
+            change.delete(self._check_known(key))
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self.stored_infos()))
@@ -348,7 +348,7 @@ class Results(MutableMapping[str, Any]):
         if change is not None:
             self._keep_folder()
         while True:
-            self._check_known(key)
+            key = self._check_known(key)
             last = index.last
             if change is None and index.generation is Generation.PYTHON2:
                 from persist.compat.data_sets import read_python2
@@ -465,9 +465,8 @@ class Results(MutableMapping[str, Any]):
             If the disk fails. Whatever the error, nothing has changed.
         """
         self._check_writable()
-        infos = infos or {}
-        for key in (*values, *infos):
-            check_key(key)
+        values = {check_key(key): value for key, value in values.items()}
+        infos = {check_key(key): info for key, info in (infos or {}).items()}
         if not values and not infos:
             return None
         infos = dict(zip(infos, map(stored_info, infos.values()), strict=True))
@@ -546,7 +545,7 @@ class Results(MutableMapping[str, Any]):
         DamagedError
             If the value is missing.
         """
-        check_key(new)
+        old, new = plain_key(old), check_key(new)
         if old not in self and self.has_group(old):
             if old != new:
                 self._rename_group(old, new)
@@ -596,7 +595,7 @@ class Results(MutableMapping[str, Any]):
         UnknownKeyError
             If the key is unknown.
         """
-        self._check_known(key)
+        key = self._check_known(key)
         return entry_of(key, self._index.record(key), {})
 
     # Inner data sets.
@@ -612,7 +611,8 @@ class Results(MutableMapping[str, Any]):
     def has_group(self, name: str) -> bool:
         """Return True if there is an inner data set of a name, be it one that lost its marker."""
         self._keep_folder()
-        return name.isidentifier() and is_group(f"{self.path}/{name}")
+        name = plain_key(name)
+        return isinstance(name, str) and name.isidentifier() and is_group(f"{self.path}/{name}")
 
     def group(self, name: str) -> Results:
         """Return the data set of a name inside this one, which is a package inside the package.
@@ -629,6 +629,7 @@ class Results(MutableMapping[str, Any]):
         DataSetError
             If it is missing and cannot be made.
         """
+        name = plain_key(name)
         self.make_group(name)
         return type(self)(f"{self.path}/{name}", self.mode, self.options)
 
@@ -882,7 +883,9 @@ class Results(MutableMapping[str, Any]):
         self._check_known(key)
         return (self._local.change or self._index).info(key)
 
-    def _check_known(self, key: str) -> None:
+    def _check_known(self, key: str) -> str:
+        """Return a key that is there as a plain string, or raise UnknownKeyError."""
+        key = plain_key(key)
         if key not in self:
             file = f"{self.path}/{item_file(key)}" if is_key(key) else ""
             # A key that is about to be deleted still has its file.
@@ -899,6 +902,7 @@ class Results(MutableMapping[str, Any]):
                 else ""
             )
             raise UnknownKeyError(key, f"{self.path}{hint}")
+        return key
 
 
 @rule(Results)
