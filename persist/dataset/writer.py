@@ -494,9 +494,9 @@ class Writer:
 
         There may be a file at the path.
         """
-        # A value may be stored again because its file was damaged.
+        # A value may be stored again because its file was damaged, or after it was deleted.
         name = self._equal.get(record.size, {}).get(record.sha256)
-        if name is None or not self._holds(name, record, content):
+        if name is None or self.path(name) == file or not self._holds(name, record, content):
             return False
         temporary = f"{file}.link"
         try:

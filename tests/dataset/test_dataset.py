@@ -670,6 +670,15 @@ def test_an_array_that_is_stored_again_is_not_written_again(ds):
     assert os.stat(f"results/{name}").st_ino == before
 
 
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_an_equal_array_in_the_place_of_a_deleted_one_leaves_no_link(folder, data_format):
+    ds = DataSet("results", "w", data_format=data_format)
+    for _ in range(2):
+        ds.x = numpy.arange(200)
+        assert persist.verify("results").ok
+        ds._delete("x")
+
+
 def test_without_links_equal_arrays_are_copied(ds, monkeypatch):
     def link(*args, **kwargs):
         raise OSError("no links here")
