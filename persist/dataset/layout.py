@@ -25,6 +25,7 @@ from persist.errors import (
     NoAccessError,
     NotRegularError,
     PortabilityWarning,
+    UnreadableError,
 )
 from persist.files import open_regular
 from persist.names import LONGEST_KEY, USED, is_device_name, is_identifier
@@ -47,6 +48,7 @@ __all__ = [
     "check_key",
     "check_portable",
     "decomposed",
+    "file_names",
     "generation_of",
     "has_attributes",
     "has_conflict_markers",
@@ -144,12 +146,27 @@ def package_of(folder: str) -> tuple[Generation, bool]:
             text = first + file.read()
     except (FileNotFoundError, NotRegularError):
         return Generation.OWN, False
+    except PermissionError as error:
+        raise _unreadable(folder, error, f"you may not read {PACKAGE}") from error
     # Git left its conflict markers in it, or it was emptied: the values do not need it.
     is_ours = any(os.path.isfile(f"{folder}/{name}") for name in (MANIFEST, *PACKAGE_FILES[1:]))
     if is_ours and (_MARK in text or "_info_dict" not in text):
         return Generation.OWN, False
     is_python2 = "\n    def _load(name):\n" in text
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
+
+
+def _unreadable(folder: str, error: OSError, reason: str) -> UnreadableError:
+    text = f"cannot read {folder}: {reason}; ask its owner for access"
+    return UnreadableError(error.errno, text, error.filename)
+
+
+def file_names(folder: str) -> list[str]:
+    """Return the names in a folder; UnreadableError if the user may not list them."""
+    try:
+        return os.listdir(folder)
+    except PermissionError as error:
+        raise _unreadable(folder, error, "you may not list its files") from error
 
 
 def _open_package(folder: str) -> Any:
@@ -329,7 +346,7 @@ def _read_text(path: str) -> str:
 
 def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     """Return the keys of the loader modules in a folder, apart from those known, sorted."""
-    keys = {key for name in os.listdir(folder) if (key := key_of_file(name)) is not None}
+    keys = {key for name in file_names(folder) if (key := key_of_file(name)) is not None}
     found = sorted(key for key in keys if key not in known)
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
 
@@ -339,7 +356,7 @@ def decomposed(folder: str) -> dict[str, str]:
 
     Those whose composed name is there, too, are left out.
     """
-    found = {unicodedata.normalize("NFC", name): name for name in os.listdir(folder)}
+    found = {unicodedata.normalize("NFC", name): name for name in file_names(folder)}
     return {
         name: other
         for name, other in found.items()

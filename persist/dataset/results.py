@@ -34,6 +34,7 @@ from persist.dataset.layout import (
     check_data_set,
     check_key,
     decomposed,
+    file_names,
     has_conflict_markers,
     is_group,
     is_key,
@@ -53,6 +54,7 @@ from persist.errors import (
     DataSetError,
     InvalidKeyError,
     LostLockError,
+    NoAccessError,
     PersistError,
     PersistWarning,
     ReadOnlyError,
@@ -604,9 +606,7 @@ class Results(MutableMapping[str, Any]):
     def groups(self) -> list[str]:
         """The names of the data sets inside this one, sorted."""
         self._follow()
-        with os.scandir(self.path) as found:
-            names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
-        return sorted(name for name in names if name.isidentifier() and self.has_group(name))
+        return sorted(filter(self.has_group, file_names(self.path)))
 
     def has_group(self, name: str) -> bool:
         """Return True if there is an inner data set of a name, be it one that lost its marker."""
@@ -668,6 +668,11 @@ class Results(MutableMapping[str, Any]):
             If there is none.
         """
         with self._changing_group(name) as change:
+            # What can be removed in part only must stay whole.
+            ids = os.access in os.supports_effective_ids
+            for folder, _, _ in os.walk(f"{self.path}/{name}"):
+                if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=ids):
+                    raise NoAccessError(errno.EACCES, os.strerror(errno.EACCES), folder)
             staged = f"{self.path}/{staging_names(change.commit.number)[0]}"
             remove_path(staged)
             os.rename(f"{self.path}/{name}", staged)
@@ -776,10 +781,6 @@ class Results(MutableMapping[str, Any]):
         path = os.path.abspath(f"{self.path}/{HELD}")
         try:
             self._lock.acquire()
-        except OSError as error:
-            check_access(self.path, error)
-            raise
-        try:
             owner = {"pid": os.getpid(), "host": socket.gethostname()}
             # A file that is there already has no owner: that one would hold the lock.
             write_bytes(path, json.dumps(owner).encode() + b"\n", durable=False)
@@ -787,9 +788,12 @@ class Results(MutableMapping[str, Any]):
             self._release = weakref.finalize(
                 self, _release, self._lock, path, self._held_file, os.getpid()
             )
-        except BaseException:
-            remove_path(path)
-            self._lock.release()
+        except BaseException as error:
+            if self._lock.is_held:
+                remove_path(path)
+                self._lock.release()
+            if isinstance(error, OSError):
+                check_access(self.path, error)
             raise
 
     def release(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -12,7 +13,7 @@ from persist.dataset.layout import MARKER, Generation, is_data_set, item_file
 from persist.dataset.manifest import Commit
 from persist.dataset.value import data_of_source
 from persist.dataset.writer import Options, Writer, package_records
-from persist.errors import DamagedError
+from persist.errors import DamagedError, DiskError, NoAccessError
 from persist.files import open_regular
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
@@ -25,18 +26,22 @@ __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 def create_data_set(folder: str, *, durable: bool) -> None:
     """Make an empty data set where nothing is; one that another process makes meanwhile will do."""
     parent = os.path.dirname(folder)
-    os.makedirs(parent or os.curdir, exist_ok=True)
     temporary = temporary_name(folder)
     try:
+        os.makedirs(parent or os.curdir, exist_ok=True)
         os.mkdir(temporary)
         claim_file(os.path.join(temporary, MARKER))
         os.rename(temporary, folder)
-    except BaseException as error:
-        remove_path(temporary)
+    except OSError as error:
         # Another process may have made it at the same time.
-        is_taken = isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY)
+        is_taken = error.errno in (errno.EEXIST, errno.ENOTEMPTY)
         if not (is_taken and is_data_set(folder)):
-            raise
+            kind = NoAccessError if isinstance(error, PermissionError) else DiskError
+            reason = f"cannot create {folder}: {error.strerror}; choose another place"
+            raise kind(error.errno, reason, error.filename) from error
+    finally:
+        with contextlib.suppress(OSError):
+            remove_path(temporary)
     if durable:
         sync_folder(parent)
 

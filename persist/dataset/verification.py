@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -48,7 +49,7 @@ from persist.dataset.manifest import (
     tips,
 )
 from persist.dataset.view import verify_view
-from persist.errors import DamagedError, DataSetError
+from persist.errors import DamagedError, DataSetError, UnreadableError
 from persist.files import check_path, open_regular
 from persist.files.digest import FileRecord, digest_file
 from persist.progress import Progress, Report, reporter
@@ -188,7 +189,10 @@ class _Check:
         """Check the data set in one folder; those inside it wait."""
         self._place = place
         self._folder = os.path.join(self._root, place) if place else self._root
-        generation = generation_of(self._folder)
+        generation = Generation.OWN
+        # One that cannot be read is noted among the other files.
+        with contextlib.suppress(UnreadableError):
+            generation = generation_of(self._folder)
         if generation is not Generation.OWN:
             raise DataSetError(
                 f"cannot verify {self._folder}: {generation.value} wrote it, which noted no "

@@ -870,7 +870,10 @@ class Change:
         found = _stat(path)
         if found is not None and stat.S_ISDIR(found.st_mode):
             raise DamagedError(f"cannot store {key!r}: {path} is a folder; move it away")
-        return self._writer.file_mode() if found is None else stat.S_IMODE(found.st_mode)
+        if found is None:
+            return self._writer.file_mode()
+        # One that its owner cannot read could not be synced.
+        return stat.S_IMODE(found.st_mode) | stat.S_IRUSR
 
     def _unused_data_name(self, key: str) -> str:
         """Return an unused name for the arrays of a key.

@@ -1174,6 +1174,97 @@ def test_a_folder_that_may_not_be_written_is_read_and_a_write_says_so():
             os.chmod(folder, 0o755)
 
 
+@pytest.fixture
+def open_folder():
+    """A data set that each user may change, in a folder that each may reach."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = f"{parent}/results"
+        results = persist.open(folder, "w")
+        results["x"] = numpy.arange(200)
+        results.group("D")["v"] = numpy.arange(200)
+        assert results["x"].sum() == 19900
+        assert (persist.verify(folder).ok, list(results.groups)) == (True, ["D"])
+        for path, _, names in os.walk(folder):
+            os.chmod(path, 0o777)
+            for name in names:
+                os.chmod(f"{path}/{name}", 0o666)
+        os.chmod(parent, 0o755)
+        yield folder
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+@pytest.mark.parametrize(
+    ("name", "mode", "reason"),
+    [("__init__.py", 0, "you may not read __init__.py"), ("", 0o311, "you may not list its files")],
+    ids=["package", "folder"],
+)
+def test_what_may_not_be_read_is_named_with_the_remedy(open_folder, name, mode, reason):
+    os.chmod(os.path.join(open_folder, name), mode)
+
+    def use():
+        become_nobody()
+        acts = (persist.open, persist.accept, persist.repair, persist.load)
+        for act in acts if mode else acts[:2]:
+            with pytest.raises(PersistError, match=f"cannot read {open_folder}: {reason}; ask its"):
+                act(open_folder)
+        assert persist.verify(open_folder).unreadable == (name or ".",)
+
+    try:
+        assert run_in_child(use) == 0
+    finally:
+        os.chmod(os.path.join(open_folder, name), 0o777)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_an_inner_data_set_that_cannot_be_removed_stays_whole(open_folder):
+    os.chmod(f"{open_folder}/D", 0o555)
+
+    def use():
+        become_nobody()
+        results = persist.open(open_folder, "w")
+        with pytest.raises(NoAccessError, match=f"you may not change .*{open_folder}/D"):
+            results.delete_group("D")
+        results["y"] = 1
+        assert results.group("D")["v"].sum() == 19900
+        assert persist.verify(open_folder).ok
+
+    try:
+        assert run_in_child(use) == 0
+    finally:
+        os.chmod(f"{open_folder}/D", 0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_value_that_its_owner_may_not_read_is_replaced(open_folder):
+    os.chmod(f"{open_folder}/x.py", 0)
+
+    def use():
+        become_nobody()
+        results = persist.open(open_folder, "w")
+        results["x"] = numpy.arange(300)
+        assert results["x"].sum() == 44850
+        assert persist.verify(open_folder).ok
+
+    assert run_in_child(use) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_data_set_that_cannot_be_made_is_named_with_the_reason(open_folder):
+    os.chmod(parent := os.path.dirname(open_folder), 0o555)
+    (Path(open_folder) / "file").touch()
+
+    def use():
+        become_nobody()
+        for path in (f"{parent}/new", f"{parent}/a/b", f"{open_folder}/file/new"):
+            with pytest.raises(PersistError, match=f"cannot create {path}: .*; choose another"):
+                persist.open(path, "w")
+
+    try:
+        assert run_in_child(use) == 0
+    finally:
+        os.chmod(parent, 0o755)
+
+
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
 def test_a_folder_inside_that_may_not_be_read_hides_nothing_else():
     with tempfile.TemporaryDirectory() as parent:
