@@ -713,6 +713,8 @@ def test_the_part_of_the_package_that_is_missing_is_named(folder):
     os.remove("d/_rare.py")
     assert bare("d.x")[0] == "[1, 2, 3]"
     assert re.search(r"_rare.py cannot be used.*persist repair \S*d", bare("d.nothing")[1])
+    Path("d/_rare.py").write_text("<<<<<<< HEAD\n")
+    assert re.search(r"_rare.py cannot be used.*persist repair \S*d", bare("d.nothing")[1])
 
 
 def test_inner_data_sets_renamed_by_hand_to_names_that_no_key_can_have_are_read(folder):
