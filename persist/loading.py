@@ -15,7 +15,7 @@ from persist.archive.safe.load import (
     safe_load_module,
     safe_load_source,
 )
-from persist.archive.safe.policy import reading
+from persist.archive.safe.policy import checked_trust, reading
 from persist.archive.safe.scan import untrusted_in_source
 from persist.dataset.layout import Generation, generation_of, is_data_set
 from persist.errors import DamagedError, PersistError
@@ -92,6 +92,7 @@ def load(
     >>> load(source, trusted=untrusted_names(source))
     {'x': Namespace(a=1)}
     """
+    trusted = checked_trust(trusted)
     options: dict[str, Any] = {"trusted": trusted, "renames": renames, "missing": missing}
     path = _path(path_or_source)
     if path is None:

@@ -29,6 +29,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from persist.archive.arrays import Array, Store, get_store
+from persist.archive.safe.policy import checked_trust
 from persist.dataset.blocks import remove_abandoned
 from persist.dataset.history import History
 from persist.dataset.index import Index
@@ -131,9 +132,7 @@ class Options:
     chunks: Any = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.trusted, str):
-            # It would be taken for a sequence of letters.
-            raise ArgumentError(f"trusted must be a bool or a list of names, got {self.trusted!r}")
+        object.__setattr__(self, "trusted", checked_trust(self.trusted))
         if not isinstance(self.array_threshold, Real) or math.isnan(self.array_threshold):
             raise ArgumentError(f"array_threshold must be a number, got {self.array_threshold!r}")
         if self.mmap_mode not in (None, "r", "c"):
