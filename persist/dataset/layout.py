@@ -52,6 +52,7 @@ __all__ = [
     "generation_of",
     "has_attributes",
     "has_conflict_markers",
+    "has_staging",
     "is_data_name",
     "is_data_set",
     "is_group",
@@ -104,6 +105,7 @@ _FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _PIECE = 1 << 15  # bytes
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _DATA = re.compile(r"(?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5|\.hf5|\.hdf5|\.zarr\.zip)?")
+_STAGING = re.compile(r"^\.[0-9]+(?:\.py)?$", re.MULTILINE)
 _CLOSING = b"sys.modules[__name__] = "
 # What operating systems, file servers and editors leave in any folder.
 _SYSTEM = re.compile(
@@ -289,6 +291,11 @@ def is_staging_name(name: str) -> bool:
     return name[:1] == "." and name[1:].removesuffix(".py").isdecimal()
 
 
+def has_staging(folder: str) -> bool:
+    """Return True if there may be modules that are not in their places."""
+    return _STAGING.search("\n".join(file_names(folder))) is not None
+
+
 def module_in(staging: str, key: str) -> str:
     """Return where the loader module of a key is made."""
     return staging if staging.endswith(".py") else f"{staging}/{key}.py"
@@ -312,6 +319,19 @@ class Place:
         self._staging = staging
         self._staged = staged
         self._gone = gone
+
+    def name(self, key: str) -> str:
+        """Return the name of the file that is the loader module of a key now."""
+        if self._staging is None or key not in self._staged:
+            return item_file(key)
+        is_staged = os.path.lexists(f"{self.folder}/{module_in(self._staging, key)}")
+        return module_in(self._staging, key) if is_staged else item_file(key)
+
+    def present(self, keys: Collection[str]) -> set[str]:
+        """Return the keys that have a loader module, given those that have a file."""
+        if self._staging is None or not os.path.lexists(f"{self.folder}/{self._staging}"):
+            return set(keys)
+        return {*keys, *self._staged}.difference(self._gone)
 
     def find(self, key: str) -> str | None:
         """Return the text of the loader module of a key; None if it has none."""

@@ -600,6 +600,14 @@ class Results(MutableMapping[str, Any]):
         key = self._check_known(key)
         return entry_of(key, self._index.record(key), {})
 
+    def module_name(self, key: str) -> str:
+        """Return the name of the file that is the loader module of a key now.
+
+        It is not in its place yet if a writer is at work, or died.
+        """
+        self._follow()
+        return (self._local.change or self._index).place().name(key)
+
     # Inner data sets.
 
     @property

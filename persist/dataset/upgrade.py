@@ -86,13 +86,15 @@ def upgrade(writer: Writer) -> None:
         writer.commit(Commit(index.number + 1, package=package_records()))
 
 
-def value_record(folder: str, key: str) -> dict[str, Any]:
+def value_record(folder: str, key: str, module: str | None = None) -> dict[str, Any]:
     """Return what the manifest is to say of a value whose files are there.
+
+    Its loader module may be another file than the one of its name.
 
     OSError if one cannot be read, DamagedError if its module is not text.
     """
-    name = item_file(key)
-    path = os.path.join(folder, name)
+    name, location = item_file(key), module or item_file(key)
+    path = os.path.join(folder, location)
     files: dict[str, Any] = {name: digest_file(path)}
     try:
         with open_regular(path, "r", follow=True, encoding="utf-8") as file:

@@ -188,7 +188,8 @@ class _Check:
     def run(self, place: str) -> None:
         """Check the data set in one folder; those inside it wait."""
         self._place = place
-        self._folder = os.path.join(self._root, place) if place else self._root
+        root = self._root
+        self._folder = os.path.join(root, place) if place else root
         generation = Generation.OWN
         # One that cannot be read is noted among the other files.
         with contextlib.suppress(UnreadableError):
@@ -204,9 +205,9 @@ class _Check:
         known = {name: FileRecord(*record) for name, record in manifest.package.items()}
         for value in manifest.values.values():
             known.update({name: FileRecord(*record) for name, record in value["files"].items()})
-        staging = manifest.last.get("staged")
-        if not (staging and os.path.lexists(os.path.join(self._folder, staging))):
-            staging = None
+        staged = manifest.last.get("staged")
+        is_staged = staged and os.path.lexists(os.path.join(self._folder, staged))
+        staging = staged if is_staged else None
         new = {item_file(key) for key in manifest.last.get("values", ())}
         counts["total"] += len(known)
         for name, record in known.items():

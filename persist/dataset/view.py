@@ -17,7 +17,6 @@ from persist.archive.arrays import load_arrays
 from persist.archive.safe import safe_load_source
 from persist.archive.safe.policy import reading
 from persist.archive.safe.templates import arrays_template
-from persist.dataset.layout import item_file
 from persist.dataset.manifest import Entry
 from persist.display import (
     Row,
@@ -33,6 +32,7 @@ from persist.display import (
     summary,
     table_html,
 )
+from persist.errors import DamagedError
 from persist.files import confine, open_regular
 
 if TYPE_CHECKING:
@@ -116,9 +116,10 @@ def safe_info(results: Results, key: str) -> Any:
 def source_text(results: Results, key: str) -> str:
     """Return the source of a value, without what only loads its external arrays."""
     try:
-        with open_regular(confine(results.path, item_file(key), devices=True)) as file:
+        name = results.module_name(key)
+        with open_regular(confine(results.path, name, nested=True, devices=True)) as file:
             text = file.read(_LONGEST).decode("utf-8", "replace").replace("\r\n", "\n")
-    except OSError:
+    except (OSError, DamagedError):
         return ""
     template, end, rest = text.partition(_LOADED)
     if end and _is_template(_PLACE.sub(r"\1data_x\2", template + end)):

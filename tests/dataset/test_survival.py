@@ -1,5 +1,6 @@
 """What becomes of folders: lost and cut manifests, copies, merges, edits and forks."""
 
+import errno
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import persist
 from persist import DataSet
 from persist.dataset import layout, writer
 from persist.dataset.manifest import Commit, encode, line_digest
+from persist.dataset.view import source_text
 from persist.errors import (
     DamagedError,
     DataSetError,
@@ -1137,6 +1139,37 @@ def test_repair_removes_what_a_crashed_writer_has_begun(tmp_path):
     assert persist.repair(results.path).values == ("x", "y")
     report = persist.verify(results.path)
     assert (report.ok, report.unfinished) == (True, ())
+
+
+@pytest.fixture
+def unfinished(folder, monkeypatch):
+    """The old data set, and the new one, whose last commit counts and has not moved its modules."""
+    shutil.copytree("d", "old")
+    results, replace = persist.open("d", "w"), os.replace
+
+    def fail(source, target):
+        if str(target).endswith(".py"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with results.batch():
+        results["x"], results["new"] = [1, 2, 4], 7
+        del results["y"]
+    monkeypatch.setattr(os, "replace", replace)
+    assert persist.verify("d").unfinished == (f".{len(lines())}", "data_y")
+    return "old", "d"
+
+
+def test_a_commit_whose_modules_are_not_in_place_is_compared_and_loaded(unfinished):
+    old, new = unfinished
+    found = persist.diff(old, new)
+    assert (found.added, found.removed, list(found.changed)) == (("new",), ("y",), ["x"])
+    assert persist.load(new) == {"new": 7, "x": [1, 2, 4]}
+    assert persist.load(f"{new}/new.py") == {"new": 7}
+    with pytest.raises(FileNotFoundError):
+        persist.load(f"{new}/y.py")
+    assert source_text(persist.open(new), "x") == "x = [1, 2, 4]"
 
 
 def become_nobody():
