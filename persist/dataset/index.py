@@ -58,8 +58,8 @@ class Index:
     """The keys and infos of a data set, and where its manifest has the records of values.
 
     `infos` has an `InfoSource` for what JSON does not hold. `tips` are the digests of lines that
-    none follows: several after a merge. The next line belongs at byte `end`; `torn` if another
-    was begun behind the last; `last` is what that says.
+    none follows: several after a merge. The next line belongs at byte `end`; `is_open` if the last
+    line has lost its end, `torn` if another was begun behind it; `last` is what the last line says.
     `deletions` changes when keys may have gone. With `allow_unlisted`, values are expected that no
     line lists.
     """
@@ -104,16 +104,11 @@ class Index:
         self.format = 2
         self.tips: list[str] = []
         self.last: dict[str, Any] = {}
-        self.torn = False
+        self.torn = self.is_open = False
         self.deletions += 1
         self._inode = 0
         self._tail = b""
         self._folded: dict[str, str] | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the last line has lost its end."""
-        return self._tail[-1:] not in (b"", b"\n")
 
     @property
     def folded(self) -> dict[str, str]:
@@ -208,6 +203,7 @@ class Index:
             gap = lines[-1].end - lines[-1].start - len(lines[-1].text)
             self._tail = (self._tail + lines[-1].text + b"\r\n"[2 - gap :])[-_TAIL:]
         self.torn = bool(found.torn) or not is_counted
+        self.is_open = self._tail[-1:] not in (b"", b"\n")
         if is_cut(found.torn, self.number, self._folder):
             raise damaged(self._folder, "is truncated")
         return True
@@ -282,7 +278,7 @@ class Index:
                 self.lines += 1
                 self.end += len(line)
                 self._tail = (self._tail + line[-_TAIL:])[-_TAIL:]
-                self.torn = False
+                self.torn = self.is_open = False
                 self._inode = seen[0]
                 self._seen = self._seen[0], seen
                 # A value that is set again is looked up.

@@ -134,8 +134,9 @@ def generation_of(folder: str) -> Generation:
 
 def package_of(folder: str) -> tuple[Generation, bool]:
     """Return which release wrote a data set, and whether its package can be imported."""
+    path = f"{folder}/{PACKAGE}"
     try:
-        with _open_package(folder) as file:
+        with open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace") as file:
             first = file.readline(200)
             if first.startswith(_MARK):
                 number = first[len(_MARK) :].strip(" .\n")
@@ -169,11 +170,6 @@ def file_names(folder: str) -> list[str]:
         return os.listdir(folder)
     except PermissionError as error:
         raise _unreadable(folder, error, "you may not list its files") from error
-
-
-def _open_package(folder: str) -> Any:
-    path = f"{folder}/{PACKAGE}"
-    return open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace")
 
 
 def is_data_set(folder: str) -> bool:
@@ -233,8 +229,9 @@ def lacks_marker(folder: str) -> bool:
     """
     if is_data_set(folder) or os.path.isfile(f"{folder}/{MANIFEST}"):
         return not is_data_set(folder)
+    path = f"{folder}/{PACKAGE}"
     try:
-        with _open_package(folder) as file:
+        with open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace") as file:
             return bool(file.readline(200).startswith(_MARK))
     except PermissionError:
         # It may be one; whoever opens it is told that it cannot be looked into.
@@ -366,7 +363,11 @@ def _read_text(path: str) -> str:
 
 def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     """Return the keys of the loader modules in a folder, apart from those known, sorted."""
-    keys = {key for name in file_names(folder) if (key := key_of_file(name)) is not None}
+    try:
+        names = os.listdir(folder)
+    except PermissionError as error:
+        raise _unreadable(folder, error, "you may not list its files") from error
+    keys = {key for name in names if (key := key_of_file(name)) is not None}
     found = sorted(key for key in keys if key not in known)
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
 

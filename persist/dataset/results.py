@@ -897,7 +897,8 @@ class Results(MutableMapping[str, Any]):
 
     def _check_known(self, key: str) -> str:
         """Return a key that is there as a plain string, or raise UnknownKeyError."""
-        key = plain_key(key)
+        if type(key) is not str:
+            key = plain_key(key)
         if key not in self:
             file = f"{self.path}/{item_file(key)}" if is_key(key) else ""
             # A key that is about to be deleted still has its file.

@@ -52,6 +52,7 @@ from persist.dataset.layout import (
 from persist.dataset.manifest import (
     MEMBERS,
     Commit,
+    InfoSource,
     Manifest,
     counted,
     encode,
@@ -132,7 +133,8 @@ class Options:
     chunks: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "trusted", checked_trust(self.trusted))
+        if not isinstance(self.trusted, bool):
+            object.__setattr__(self, "trusted", checked_trust(self.trusted))
         if not isinstance(self.array_threshold, Real) or math.isnan(self.array_threshold):
             raise ArgumentError(f"array_threshold must be a number, got {self.array_threshold!r}")
         if self.mmap_mode not in (None, "r", "c"):
@@ -203,9 +205,10 @@ class Writer:
 
         The index must be up to date.
         """
-        is_known = self._clean_at == self.index.number
+        index = self.index
         # Another writer may have begun the next commit, and crashed.
-        if not is_known or unfinished(self.folder, self.index) is not Unfinished.NOTHING:
+        begun = map(os.path.lexists, map(self.path, staging_names(index.number + 1)))
+        if self._clean_at != index.number or index.torn or any(begun):
             self.recover()
         return Change(self)
 
@@ -707,7 +710,8 @@ class Change:
                 raise InvalidKeyError(key, "a data set inside this one has that name")
             others = (self._index.folded.get(folded), self._folded.get(folded))
             is_alone = first == key and not any(other in self for other in others)
-            if not is_alone or is_device_name(key):
+            # The devices are con, com1 and the like.
+            if not is_alone or (len(key) in (3, 4) and is_device_name(key)):
                 check_portable(key, is_alone=is_alone, tells_case=tells_case)
             if key not in self._index.infos and os.path.lexists(f"{path}.py"):
                 raise DamagedError(
@@ -752,7 +756,8 @@ class Change:
         self.commit.values[key] = value
         writer.note_files(key, value)
         if key not in self:
-            self._note_info(key, None)
+            self.infos_set[key] = None
+            self._folded[key.casefold()] = key
 
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
@@ -772,9 +777,6 @@ class Change:
         """Store an info, or an `InfoSource`."""
         self.check_usable()
         self.commit.is_tip = True
-        self._note_info(key, info)
-
-    def _note_info(self, key: str, info: Any) -> None:
         self.infos_set[key] = info
         self._folded[key.casefold()] = key
 
@@ -894,7 +896,9 @@ class Change:
         """Commit all changes; if the disk fails, nothing has changed."""
         self.check_usable()
         commit = self.commit
-        commit.info, commit.source = parts_of(self.infos_set)
+        commit.info = self.infos_set
+        if InfoSource in set(map(type, commit.info.values())):
+            commit.info, commit.source = parts_of(commit.info)
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()
             return
