@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -15,10 +16,20 @@ from persist.archive.safe.load import (
     safe_load_module,
     safe_load_source,
 )
-from persist.archive.safe.policy import reading
+from persist.archive.safe.policy import checked_trust, reading
 from persist.archive.safe.scan import untrusted_in_source
-from persist.dataset.layout import Generation, generation_of, is_data_set
-from persist.errors import DamagedError, PersistError
+from persist.dataset.index import Index
+from persist.dataset.layout import (
+    Generation,
+    Place,
+    file_names,
+    generation_of,
+    has_staging,
+    is_data_set,
+    item_file,
+    key_of_file,
+)
+from persist.errors import DamagedError, MissingFileError, PersistError
 from persist.files import confine, open_regular
 from persist.names import is_identifier
 
@@ -92,6 +103,7 @@ def load(
     >>> load(source, trusted=untrusted_names(source))
     {'x': Namespace(a=1)}
     """
+    trusted = checked_trust(trusted)
     options: dict[str, Any] = {"trusted": trusted, "renames": renames, "missing": missing}
     path = _path(path_or_source)
     if path is None:
@@ -235,7 +247,7 @@ def _items(path: str) -> _Tree | None:
     folder, key = os.path.split(path)
     key = key.removesuffix(".py")
     if is_identifier(key) and is_data_set(folder or os.curdir) and not os.path.isdir(path):
-        return {key: _value(folder or os.curdir, key)}
+        return {key: _value(_place(folder or os.curdir), key)}
     return None
 
 
@@ -258,20 +270,31 @@ def _data_set(folder: str, depth: int) -> _Tree:
     if depth > _MAX_DEPTH:
         raise DamagedError(f"cannot read {folder}: data sets are inside each other too deeply")
     found: _Tree = {}
+    place = _place(folder)
     with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            key = entry.name.removesuffix(".py")
-            if not is_identifier(key) or key.startswith("_"):
-                continue
-            if key != entry.name:
-                found[key] = _value(folder, key)
-            elif entry.is_dir(follow_symlinks=False) and is_data_set(entry.path):
-                found[key] = _data_set(entry.path, depth + 1)
-    return found
+        inner = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for entry in inner:
+        if is_identifier(entry.name) and entry.name[0] != "_" and is_data_set(entry.path):
+            found[entry.name] = _data_set(entry.path, depth + 1)
+    keys = map(key_of_file, file_names(folder))
+    for key in place.present([key for key in keys if key is not None]):
+        found[key] = _value(place, key)
+    return dict(sorted(found.items()))
 
 
-def _value(folder: str, key: str) -> _Item:
-    file = confine(folder, f"{key}.py", devices=True)
+def _place(folder: str) -> Place:
+    """Return where loader modules are: in a data set without a manifest, in their places."""
+    index = Index(folder, trusted=(), allow_unlisted=True)
+    # The manifest takes longer to read the more keys there are.
+    if generation_of(folder) is Generation.OWN and has_staging(folder):
+        with contextlib.suppress(PersistError):
+            index.refresh()
+    return index.place()
+
+
+def _value(place: Place, key: str) -> _Item:
+    folder = place.folder
+    file = confine(folder, item_file(key), devices=True)
     if generation_of(folder) is Generation.PYTHON2:
         from persist.compat.data_sets import python2_arrays
         from persist.compat.python2 import python3_text
@@ -280,7 +303,13 @@ def _value(folder: str, key: str) -> _Item:
             text = python3_text(opened.read(), file)
         arrays = partial(python2_arrays, folder, key)
         return _Item(text, lambda **o: _only(safe_load_source(text, arrays=arrays(), **o), file))
-    text = read_source(file)
+    if key not in place.present([key]):
+        raise MissingFileError(errno.ENOENT, os.strerror(errno.ENOENT), file)
+    try:
+        text = read_source(confine(folder, place.name(key), nested=True, devices=True))
+    except FileNotFoundError:
+        # A writer has moved it meanwhile.
+        text = read_source(file)
     return _Item(text, partial(safe_load_item, file, source=text))
 
 

@@ -13,6 +13,8 @@ from typing import TypeVar
 from persist.errors import InvalidNameError
 
 __all__ = [
+    "LONGEST_KEY",
+    "USED",
     "UniqueNames",
     "check_identifier",
     "group_name",
@@ -31,9 +33,11 @@ _NUMBERED = re.compile(r"(?P<stem>.+)_(?P<number>[0-9]+)\Z", re.DOTALL)
 # What a spelled key begins with, and what it spells: an underscore, or a character by its number.
 _PREFIX = "named_"
 _SPELLING = re.compile(r"__|_([0-9a-f]+)_")
-_LONGEST_KEY = 200  # bytes; a file name has up to 255, and some are added.
-# What the source of an archive uses itself.
-_USED = frozenset(["NameError"])
+LONGEST_KEY = 200
+"""Bytes; a file name has up to 255, and some are added to a key: ``data_<key>.12.npz``."""
+
+USED = frozenset(["NameError"])
+"""What the source of every archive uses itself."""
 
 # Microsoft, "Naming Files, Paths, and Namespaces": these are devices in any folder, with any
 # extension, and with spaces before it.
@@ -120,9 +124,9 @@ def key_spelling(name: str, reserved: Collection[str] = ()) -> str:
     if (
         is_identifier(name)
         and not name.startswith(("_", _PREFIX))
-        and name not in _USED
+        and name not in USED
         and name not in reserved
-        and len(name.encode()) <= _LONGEST_KEY
+        and len(name.encode()) <= LONGEST_KEY
     ):
         return name
     return _PREFIX + "".join(map(_spelled_letter, name))

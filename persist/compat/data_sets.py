@@ -154,11 +154,19 @@ def older_infos(folder: str, generation: Generation) -> dict[str, Any]:
     return dict(infos)
 
 
-def read_python2(folder: str, key: str) -> Any:
-    """Return a value from a data set of release 0.9; FileNotFoundError if the key has none."""
+def read_python2(folder: str, key: str, **options: Any) -> Any:
+    """Return a value from a data set of release 0.9, whole; None if the key has none."""
+    for option in [name for name, given in options.items() if given is not None]:
+        raise DataSetError(
+            f"cannot load {key!r} in {folder} with {option}: an older release wrote it "
+            f"({Generation.PYTHON2.value}); load it without {option}, or store it again"
+        )
     path = os.path.join(folder, item_file(key))
-    with open_regular(path, follow=True) as file:
-        text = file.read()
+    try:
+        with open_regular(path, follow=True) as file:
+            text = file.read()
+    except FileNotFoundError:
+        return None
     return restore_python2(text, python2_arrays(folder, key), filename=path)[key]
 
 

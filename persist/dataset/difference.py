@@ -132,7 +132,10 @@ def _compare(name: str, old: _Item, new: _Item, rtol: float, atol: float) -> Ite
 def _same_files(old: _Item, new: _Item) -> bool:
     """Return True if the files of two values are there and the same, but for their places."""
     try:
-        found = [value_record(item.owner.path, item.key)["files"] for item in (old, new)]
+        found = [
+            value_record(item.owner.path, item.key, item.owner.module_name(item.key))["files"]
+            for item in (old, new)
+        ]
     except (OSError, PersistError):
         # What is wrong is told when the value is loaded.
         return False

@@ -48,7 +48,7 @@ class History:
     def __init__(self, lines: Sequence[Line]) -> None:
         self.wrong: list[str] = []
         self.merges: list[str] = []
-        self._lines: list[Line] = []
+        self._lines = lines
         self._parents: dict[int, list[int]] = {}
         self._fork = self._find_parents(lines)
         # Of each line behind the first fork, the lines there that it follows, as bits.
@@ -69,16 +69,11 @@ class History:
 
         Without a fork, that is a line behind all.
         """
-        digests = {line.number: line_digest(line.text) for line in lines}
-        positions = {digest: number for number, digest in reversed(digests.items())}
+        positions = {line_digest(line.text): line.number for line in lines}
         followers: dict[int, int] = {}
-        fork = max(digests, default=0) + 1
+        fork = max(positions.values(), default=0) + 1
         for line in lines:
             number = line.number
-            if (first := positions[digests[number]]) != number:
-                self.wrong.append(f"line {number} repeats line {first}")
-                continue
-            self._lines.append(line)
             after = line.content["after"]
             named = [after] if isinstance(after, str) else after
             parents = self._parents[number] = []

@@ -104,7 +104,7 @@ class Index:
         self.format = 2
         self.tips: list[str] = []
         self.last: dict[str, Any] = {}
-        self.is_open = self.torn = self._begun = False
+        self.torn = self.is_open = False
         self.deletions += 1
         self._inode = 0
         self._tail = b""
@@ -159,7 +159,9 @@ class Index:
             self._reset()
             read_lines(self._folder)
             return
-        if signature[0] == self._inode and self._goes_on() and self._take(self.end):
+        # What follows a line that had lost its end begins with that end.
+        is_known = signature[0] == self._inode and not self.is_open and self._goes_on()
+        if is_known and self._take(self.end):
             return
         self._reset()
         known = 0
@@ -200,9 +202,8 @@ class Index:
             # What is between the lines has no text of its own: its length tells it.
             gap = lines[-1].end - lines[-1].start - len(lines[-1].text)
             self._tail = (self._tail + lines[-1].text + b"\r\n"[2 - gap :])[-_TAIL:]
-        self.is_open = found.is_open
         self.torn = bool(found.torn) or not is_counted
-        self._begun = bool(found.torn)
+        self.is_open = self._tail[-1:] not in (b"", b"\n")
         if is_cut(found.torn, self.number, self._folder):
             raise damaged(self._folder, "is truncated")
         return True
@@ -222,7 +223,7 @@ class Index:
 
     def _check_listed(self, signature: _Signature) -> None:
         """Refuse a manifest that was cut off; warn of values that it does not list."""
-        has_begun = self._begun or not self.end
+        has_begun = self.torn or not self.end
         if self._allow_unlisted or (not has_begun and len(self.infos) > _MOST_LISTED):
             return
         lost = value_files(self._folder, {*self.infos, *self.vanishing})
@@ -277,7 +278,7 @@ class Index:
                 self.lines += 1
                 self.end += len(line)
                 self._tail = (self._tail + line[-_TAIL:])[-_TAIL:]
-                self.is_open = self.torn = False
+                self.torn = self.is_open = False
                 self._inode = seen[0]
                 self._seen = self._seen[0], seen
                 # A value that is set again is looked up.

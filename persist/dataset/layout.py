@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Collection, Container
 from enum import Enum
 from keyword import iskeyword
+from typing import Any
 
 from persist.errors import (
     DamagedError,
@@ -24,9 +25,10 @@ from persist.errors import (
     NoAccessError,
     NotRegularError,
     PortabilityWarning,
+    UnreadableError,
 )
 from persist.files import open_regular
-from persist.names import is_device_name, is_identifier
+from persist.names import LONGEST_KEY, USED, is_device_name, is_identifier
 
 __all__ = [
     "ASIDE",
@@ -46,9 +48,11 @@ __all__ = [
     "check_key",
     "check_portable",
     "decomposed",
+    "file_names",
     "generation_of",
     "has_attributes",
     "has_conflict_markers",
+    "has_staging",
     "is_data_name",
     "is_data_set",
     "is_group",
@@ -62,6 +66,7 @@ __all__ = [
     "module_in",
     "package_files",
     "package_of",
+    "plain_key",
     "staging_names",
     "value_files",
 ]
@@ -98,12 +103,9 @@ _tip merge=union -diff
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _PIECE = 1 << 15  # bytes
-# A file name has up to 255 bytes, and some are added to the key: data_….12.npz.
-_LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
-# The source of every archive uses it.
-_USED = frozenset(["NameError"])
 _DATA = re.compile(r"(?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5|\.hf5|\.hdf5|\.zarr\.zip)?")
+_STAGING = re.compile(r"^\.[0-9]+(?:\.py)?$", re.MULTILINE)
 _CLOSING = b"sys.modules[__name__] = "
 # What operating systems, file servers and editors leave in any folder.
 _SYSTEM = re.compile(
@@ -132,10 +134,9 @@ def generation_of(folder: str) -> Generation:
 
 def package_of(folder: str) -> tuple[Generation, bool]:
     """Return which release wrote a data set, and whether its package can be imported."""
+    path = f"{folder}/{PACKAGE}"
     try:
-        with open_regular(
-            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
-        ) as file:
+        with open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace") as file:
             first = file.readline(200)
             if first.startswith(_MARK):
                 number = first[len(_MARK) :].strip(" .\n")
@@ -148,12 +149,27 @@ def package_of(folder: str) -> tuple[Generation, bool]:
             text = first + file.read()
     except (FileNotFoundError, NotRegularError):
         return Generation.OWN, False
+    except PermissionError as error:
+        raise _unreadable(folder, error, f"you may not read {PACKAGE}") from error
     # Git left its conflict markers in it, or it was emptied: the values do not need it.
     is_ours = any(os.path.isfile(f"{folder}/{name}") for name in (MANIFEST, *PACKAGE_FILES[1:]))
     if is_ours and (_MARK in text or "_info_dict" not in text):
         return Generation.OWN, False
     is_python2 = "\n    def _load(name):\n" in text
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
+
+
+def _unreadable(folder: str, error: OSError, reason: str) -> UnreadableError:
+    text = f"cannot read {folder}: {reason}; ask its owner for access"
+    return UnreadableError(error.errno, text, error.filename)
+
+
+def file_names(folder: str) -> list[str]:
+    """Return the names in a folder; UnreadableError if the user may not list them."""
+    try:
+        return os.listdir(folder)
+    except PermissionError as error:
+        raise _unreadable(folder, error, "you may not list its files") from error
 
 
 def is_data_set(folder: str) -> bool:
@@ -213,10 +229,9 @@ def lacks_marker(folder: str) -> bool:
     """
     if is_data_set(folder) or os.path.isfile(f"{folder}/{MANIFEST}"):
         return not is_data_set(folder)
+    path = f"{folder}/{PACKAGE}"
     try:
-        with open_regular(
-            f"{folder}/{PACKAGE}", "r", follow=True, encoding="utf-8-sig", errors="replace"
-        ) as file:
+        with open_regular(path, "r", follow=True, encoding="utf-8-sig", errors="replace") as file:
             return bool(file.readline(200).startswith(_MARK))
     except PermissionError:
         # It may be one; whoever opens it is told that it cannot be looked into.
@@ -275,6 +290,11 @@ def is_staging_name(name: str) -> bool:
     return name[:1] == "." and name[1:].removesuffix(".py").isdecimal()
 
 
+def has_staging(folder: str) -> bool:
+    """Return True if there may be modules that are not in their places."""
+    return _STAGING.search("\n".join(file_names(folder))) is not None
+
+
 def module_in(staging: str, key: str) -> str:
     """Return where the loader module of a key is made."""
     return staging if staging.endswith(".py") else f"{staging}/{key}.py"
@@ -298,6 +318,19 @@ class Place:
         self._staging = staging
         self._staged = staged
         self._gone = gone
+
+    def name(self, key: str) -> str:
+        """Return the name of the file that is the loader module of a key now."""
+        if self._staging is None or key not in self._staged:
+            return item_file(key)
+        is_staged = os.path.lexists(f"{self.folder}/{module_in(self._staging, key)}")
+        return module_in(self._staging, key) if is_staged else item_file(key)
+
+    def present(self, keys: Collection[str]) -> set[str]:
+        """Return the keys that have a loader module, given those that have a file."""
+        if self._staging is None or not os.path.lexists(f"{self.folder}/{self._staging}"):
+            return set(keys)
+        return {*keys, *self._staged}.difference(self._gone)
 
     def find(self, key: str) -> str | None:
         """Return the text of the loader module of a key; None if it has none."""
@@ -332,7 +365,11 @@ def _read_text(path: str) -> str:
 
 def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     """Return the keys of the loader modules in a folder, apart from those known, sorted."""
-    keys = {key for name in os.listdir(folder) if (key := key_of_file(name)) is not None}
+    try:
+        names = os.listdir(folder)
+    except PermissionError as error:
+        raise _unreadable(folder, error, "you may not list its files") from error
+    keys = {key for name in names if (key := key_of_file(name)) is not None}
     found = sorted(key for key in keys if key not in known)
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
 
@@ -342,7 +379,7 @@ def decomposed(folder: str) -> dict[str, str]:
 
     Those whose composed name is there, too, are left out.
     """
-    found = {unicodedata.normalize("NFC", name): name for name in os.listdir(folder)}
+    found = {unicodedata.normalize("NFC", name): name for name in file_names(folder)}
     return {
         name: other
         for name, other in found.items()
@@ -386,16 +423,17 @@ def is_system_file(name: str) -> bool:
 
 def is_key(key: object) -> bool:
     """Return True if a value can be stored under a key, on some system."""
-    return isinstance(key, str) and key[:1] != "_" and is_identifier(key) and key not in _USED
+    return isinstance(key, str) and key[:1] != "_" and is_identifier(key) and key not in USED
 
 
 def check_key(key: object) -> str:
     """Return `key` if a value can be stored under it; InvalidKeyError with the reason if not."""
     # Most keys are plain, and need no further look.
-    if type(key) is str and _PLAIN.fullmatch(key) and key not in _USED and not iskeyword(key):
+    if type(key) is str and _PLAIN.fullmatch(key) and key not in USED and not iskeyword(key):
         return key
     if not isinstance(key, str):
         raise InvalidKeyError(key, f"it is {type(key).__name__}, not text")
+    key = str.__str__(key)
     if not is_identifier(key):
         folded = unicodedata.normalize("NFKC", key)
         if folded != key and is_identifier(folded):
@@ -407,11 +445,18 @@ def check_key(key: object) -> str:
         )
     if key.startswith("_"):
         raise InvalidKeyError(key, "names that start with an underscore are reserved")
-    if key in _USED:
+    if key in USED:
         raise InvalidKeyError(key, "the source of every value uses that name")
-    if len(os.fsencode(key)) > _LONGEST:
-        raise InvalidKeyError(key, f"it has more than {_LONGEST} bytes, too many for a file name")
-    return str(key)
+    if len(os.fsencode(key)) > LONGEST_KEY:
+        raise InvalidKeyError(
+            key, f"it has more than {LONGEST_KEY} bytes, too many for a file name"
+        )
+    return key
+
+
+def plain_key(key: Any) -> Any:
+    """Return a string of a subclass, as numpy and enumerations have, as one of str itself."""
+    return str.__str__(key) if isinstance(key, str) else key
 
 
 def check_portable(key: str, *, is_alone: bool, tells_case: bool) -> None:

@@ -238,47 +238,59 @@ def _check_data_path(path: str) -> None:
 class Lines(NamedTuple):
     """Whole lines of a manifest, where they end, and what follows.
 
-    That is torn: of a writer who is at work or died. `is_open` if the last line lacks its end.
+    That is torn: of a writer who is at work or died. The last line may lack its end.
     """
 
     lines: list[Line]
     end: int
     torn: bytes
-    is_open: bool
 
 
-def split_lines(data: bytes, start: int, folder: str) -> Lines:
-    """Return the lines behind a position of a manifest; one that is not sound is a DamagedError."""
+def split_lines(data: bytes, start: int, folder: str, wrong: list[str] | None = None) -> Lines:
+    """Return the lines behind a position of a manifest, each once.
+
+    What is wrong with lines that are left out is added to `wrong`, or without it a DamagedError. A
+    wrong merge can repeat a line, which says nothing new.
+    """
     *texts, torn = data.split(b"\n")
-    is_open = is_sound(torn.removesuffix(b"\r"))
+    is_open = is_sound(torn.removesuffix(b"\r")) and torn not in texts[-1:]
     if is_open:
         # An editor has taken away the last end of a line.
         texts, torn = [*texts, torn], b""
-    elif is_marred(torn):
-        raise damaged(folder, _what_is_wrong(torn, len(texts) + 1, start))
+    faults, repeats = list[str](), list[str]()
     places: dict[bytes, tuple[int, int, int]] = {}
     position = start
     for number, text in enumerate(texts, 1):
         end = position + len(text) + 1
         text = text.removesuffix(b"\r")
         if not is_sound(text):
-            raise damaged(folder, _what_is_wrong(text, number, start))
-        # A wrong merge can repeat a line, which then says nothing new.
-        places.setdefault(text, (number, position, end))
+            faults.append(_what_is_wrong(text, number, start))
+        elif (first := places.setdefault(text, (number, position, end))[0]) != number:
+            repeats.append(f"line {number} repeats line {first}")
         position = end
     end = position - is_open
+    if is_marred(torn) and torn not in texts[-1:]:
+        faults.append(_what_is_wrong(torn, len(texts) + 1, start))
     try:
         # One call for all takes half as long as one for each.
         contents = [_checked(found) for found in json.loads(b"[%s]" % b",".join(places))]
-    except _WRONG as error:
-        for text, (number, _, _) in places.items():
-            decode(text, f"line {number} of {os.path.join(folder, MANIFEST)}")
-        raise damaged(folder, f"is damaged: {error}") from error
+    except _WRONG:
+        contents = []
+        for text, (number, _, _) in list(places.items()):
+            try:
+                contents.append(_checked(json.loads(text)))
+            except _WRONG as error:
+                faults.append(f"is damaged in line {number}: {error}")
+                del places[text]
+    if wrong is not None:
+        wrong += faults + repeats
+    elif faults:
+        raise damaged(folder, faults[0])
     lines = [
         Line(number, first, min(last, end), content, text)
         for (text, (number, first, last)), content in zip(places.items(), contents, strict=True)
     ]
-    return Lines(lines, end, torn, is_open)
+    return Lines(lines, end, torn)
 
 
 def is_marred(torn: bytes) -> bool:
@@ -328,7 +340,7 @@ def read_lines(folder: str, start: int = 0) -> Lines:
                 folder,
             ) from error
         if not value_files(folder):
-            return Lines([], 0, b"", False)
+            return Lines([], 0, b"")
         raise damaged(folder, "is missing") from None
     except OSError as error:
         raise UnreadableError(

@@ -29,6 +29,7 @@ from persist.dataset.layout import (
     check_data_set,
     check_key,
     decomposed,
+    file_names,
     generation_of,
     has_attributes,
     is_data_name,
@@ -374,7 +375,7 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
         check_key(key)
     with Results(folder, "w", Options(timeout=timeout), allow_unlisted=True) as results:
         edited = [] if keys else _edited(verify(folder))
-        names = os.listdir(folder)
+        names = file_names(folder)
         # Leave out arrays that belong to no value.
         edited = [key for key in edited if key in results or item_file(key) in names]
         chosen = list(dict.fromkeys(keys or edited))

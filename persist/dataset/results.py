@@ -34,11 +34,13 @@ from persist.dataset.layout import (
     check_data_set,
     check_key,
     decomposed,
+    file_names,
     has_conflict_markers,
     is_group,
     is_key,
     item_file,
     misspelled,
+    plain_key,
     staging_names,
 )
 from persist.dataset.manifest import Entry, InfoSource, entry_of, read_manifest
@@ -52,6 +54,7 @@ from persist.errors import (
     DataSetError,
     InvalidKeyError,
     LostLockError,
+    NoAccessError,
     PersistError,
     PersistWarning,
     ReadOnlyError,
@@ -249,8 +252,7 @@ class Results(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         with self.changing() as change:
-            self._check_known(key)
-            change.delete(key)
+            change.delete(self._check_known(key))
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self.stored_infos()))
@@ -348,21 +350,13 @@ class Results(MutableMapping[str, Any]):
         if change is not None:
             self._keep_folder()
         while True:
-            self._check_known(key)
+            key = self._check_known(key)
             last = index.last
             if change is None and index.generation is Generation.PYTHON2:
                 from persist.compat.data_sets import read_python2
 
-                if (mmap_mode, chunks) != (None, None):
-                    option = "mmap_mode" if chunks is None else "chunks"
-                    raise DataSetError(
-                        f"cannot load {key!r} in {self.path} with {option}: an older release "
-                        f"wrote it ({index.generation.value}); load it without {option}, or store "
-                        "it again"
-                    )
-                with contextlib.suppress(FileNotFoundError), self.reading():
-                    return read_python2(self.path, key)
-                return None
+                with self.reading():
+                    return read_python2(self.path, key, mmap_mode=mmap_mode, chunks=chunks)
             try:
                 is_whole = mmap_mode is None and chunks is None
                 record = None if is_whole else state.record(key)
@@ -473,9 +467,8 @@ class Results(MutableMapping[str, Any]):
             If the disk fails. Whatever the error, nothing has changed.
         """
         self._check_writable()
-        infos = infos or {}
-        for key in (*values, *infos):
-            check_key(key)
+        values = {check_key(key): value for key, value in values.items()}
+        infos = {check_key(key): info for key, info in (infos or {}).items()}
         if not values and not infos:
             return None
         infos = dict(zip(infos, map(stored_info, infos.values()), strict=True))
@@ -507,8 +500,8 @@ class Results(MutableMapping[str, Any]):
     def store_items(self, items: list[Item], infos: Mapping[str, Any]) -> None:
         """Store values that were made into items, and infos, as one commit: all, or none."""
         with self.changing() as change:
-            for key in (*map(operator.attrgetter("key"), items), *infos):
-                change.check_new(key, tells_case=self._tells_case)
+            keys = (*map(operator.attrgetter("key"), items), *infos)
+            change.check_new(*keys, tells_case=self._tells_case)
             made_by = self._maker(change) if self.options.provenance else ""
             for item in items:
                 change.set_value(item, made_by)
@@ -554,7 +547,7 @@ class Results(MutableMapping[str, Any]):
         DamagedError
             If the value is missing.
         """
-        check_key(new)
+        old, new = plain_key(old), check_key(new)
         if old not in self and self.has_group(old):
             if old != new:
                 self._rename_group(old, new)
@@ -604,8 +597,16 @@ class Results(MutableMapping[str, Any]):
         UnknownKeyError
             If the key is unknown.
         """
-        self._check_known(key)
+        key = self._check_known(key)
         return entry_of(key, self._index.record(key), {})
+
+    def module_name(self, key: str) -> str:
+        """Return the name of the file that is the loader module of a key now.
+
+        It is not in its place yet if a writer is at work, or died.
+        """
+        self._follow()
+        return (self._local.change or self._index).place().name(key)
 
     # Inner data sets.
 
@@ -613,14 +614,13 @@ class Results(MutableMapping[str, Any]):
     def groups(self) -> list[str]:
         """The names of the data sets inside this one, sorted."""
         self._follow()
-        with os.scandir(self.path) as found:
-            names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
-        return sorted(name for name in names if name.isidentifier() and self.has_group(name))
+        return sorted(filter(self.has_group, file_names(self.path)))
 
     def has_group(self, name: str) -> bool:
         """Return True if there is an inner data set of a name, be it one that lost its marker."""
         self._keep_folder()
-        return name.isidentifier() and is_group(f"{self.path}/{name}")
+        name = plain_key(name)
+        return isinstance(name, str) and name.isidentifier() and is_group(f"{self.path}/{name}")
 
     def group(self, name: str) -> Results:
         """Return the data set of a name inside this one, which is a package inside the package.
@@ -637,6 +637,7 @@ class Results(MutableMapping[str, Any]):
         DataSetError
             If it is missing and cannot be made.
         """
+        name = plain_key(name)
         self.make_group(name)
         return type(self)(f"{self.path}/{name}", self.mode, self.options)
 
@@ -675,6 +676,11 @@ class Results(MutableMapping[str, Any]):
             If there is none.
         """
         with self._changing_group(name) as change:
+            # What can be removed in part only must stay whole.
+            ids = os.access in os.supports_effective_ids
+            for folder, _, _ in os.walk(f"{self.path}/{name}"):
+                if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=ids):
+                    raise NoAccessError(errno.EACCES, os.strerror(errno.EACCES), folder)
             staged = f"{self.path}/{staging_names(change.commit.number)[0]}"
             remove_path(staged)
             os.rename(f"{self.path}/{name}", staged)
@@ -783,10 +789,6 @@ class Results(MutableMapping[str, Any]):
         path = os.path.abspath(f"{self.path}/{HELD}")
         try:
             self._lock.acquire()
-        except OSError as error:
-            check_access(self.path, error)
-            raise
-        try:
             owner = {"pid": os.getpid(), "host": socket.gethostname()}
             # A file that is there already has no owner: that one would hold the lock.
             write_bytes(path, json.dumps(owner).encode() + b"\n", durable=False)
@@ -794,9 +796,12 @@ class Results(MutableMapping[str, Any]):
             self._release = weakref.finalize(
                 self, _release, self._lock, path, self._held_file, os.getpid()
             )
-        except BaseException:
-            remove_path(path)
-            self._lock.release()
+        except BaseException as error:
+            if self._lock.is_held:
+                remove_path(path)
+                self._lock.release()
+            if isinstance(error, OSError):
+                check_access(self.path, error)
             raise
 
     def release(self) -> None:
@@ -890,7 +895,10 @@ class Results(MutableMapping[str, Any]):
         self._check_known(key)
         return (self._local.change or self._index).info(key)
 
-    def _check_known(self, key: str) -> None:
+    def _check_known(self, key: str) -> str:
+        """Return a key that is there as a plain string, or raise UnknownKeyError."""
+        if type(key) is not str:
+            key = plain_key(key)
         if key not in self:
             file = f"{self.path}/{item_file(key)}" if is_key(key) else ""
             # A key that is about to be deleted still has its file.
@@ -907,6 +915,7 @@ class Results(MutableMapping[str, Any]):
                 else ""
             )
             raise UnknownKeyError(key, f"{self.path}{hint}")
+        return key
 
 
 @rule(Results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -12,7 +13,7 @@ from persist.dataset.layout import MARKER, Generation, is_data_set, item_file
 from persist.dataset.manifest import Commit
 from persist.dataset.value import data_of_source
 from persist.dataset.writer import Options, Writer, package_records
-from persist.errors import DamagedError, DataSetError
+from persist.errors import DamagedError, DataSetError, DiskError, NoAccessError
 from persist.files import open_regular
 from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
@@ -33,18 +34,22 @@ def create_data_set(folder: str, *, durable: bool) -> None:
             f"cannot make {folder}: its name is a key of the data set {parent or os.curdir}; "
             "choose another"
         )
-    os.makedirs(parent or os.curdir, exist_ok=True)
     temporary = temporary_name(folder)
     try:
+        os.makedirs(parent or os.curdir, exist_ok=True)
         os.mkdir(temporary)
         claim_file(os.path.join(temporary, MARKER))
         os.rename(temporary, folder)
-    except BaseException as error:
-        remove_path(temporary)
+    except OSError as error:
         # Another process may have made it at the same time.
-        is_taken = isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY)
+        is_taken = error.errno in (errno.EEXIST, errno.ENOTEMPTY)
         if not (is_taken and is_data_set(folder)):
-            raise
+            kind = NoAccessError if isinstance(error, PermissionError) else DiskError
+            reason = f"cannot create {folder}: {error.strerror}; choose another place"
+            raise kind(error.errno, reason, error.filename) from error
+    finally:
+        with contextlib.suppress(OSError):
+            remove_path(temporary)
     if durable:
         sync_folder(parent)
 
@@ -89,13 +94,15 @@ def upgrade(writer: Writer) -> None:
         writer.commit(Commit(index.number + 1, package=package_records()))
 
 
-def value_record(folder: str, key: str) -> dict[str, Any]:
+def value_record(folder: str, key: str, module: str | None = None) -> dict[str, Any]:
     """Return what the manifest is to say of a value whose files are there.
+
+    Its loader module may be another file than the one of its name.
 
     OSError if one cannot be read, DamagedError if its module is not text.
     """
-    name = item_file(key)
-    path = os.path.join(folder, name)
+    name, location = item_file(key), module or item_file(key)
+    path = os.path.join(folder, location)
     files: dict[str, Any] = {name: digest_file(path)}
     try:
         with open_regular(path, "r", follow=True, encoding="utf-8") as file:

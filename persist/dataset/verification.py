@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -39,10 +40,8 @@ from persist.dataset.manifest import (
     Line,
     Manifest,
     counted,
-    decode,
     infos_of,
     is_cut,
-    is_marred,
     is_sound,
     is_tip,
     line_digest,
@@ -50,7 +49,7 @@ from persist.dataset.manifest import (
     tips,
 )
 from persist.dataset.view import verify_view
-from persist.errors import DamagedError, DataSetError
+from persist.errors import DamagedError, DataSetError, UnreadableError
 from persist.files import check_path, open_regular
 from persist.files.digest import FileRecord, digest_file
 from persist.progress import Progress, Report, reporter
@@ -167,56 +166,50 @@ def verify(path: str | os.PathLike[str], *, progress: Progress = None) -> Verify
         if isinstance(error.__cause__, PermissionError):
             return VerifyReport(unreadable=(os.curdir,), notes=(f"{folder}: no access",))
         raise
-    kinds = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
-    found: dict[str, set[str]] = {name: set() for name in kinds}
-    notes: list[str] = []
-    counts = Counter[str]()
-    _Check(folder, "", found, notes, counts, reporter(progress)).run()
-    sets = {name: tuple(sorted(paths)) for name, paths in found.items()}
-    return VerifyReport(checked=counts["checked"], notes=tuple(notes), **sets)
+    check = _Check(folder, reporter(progress))
+    while check.waiting:
+        check.run(check.waiting.pop(0))
+    sets = {name: tuple(sorted(paths)) for name, paths in check.found.items()}
+    return VerifyReport(checked=check.counts["checked"], notes=tuple(check.notes), **sets)
 
 
 class _Check:
-    """Checks the data set at a place below the outermost one, to which all paths are relative."""
+    """Checks a data set and those inside it, in folders below the root that are `waiting`."""
 
-    def __init__(
-        self,
-        root: str,
-        place: str,
-        found: dict[str, set[str]],
-        notes: list[str],
-        counts: Counter[str],
-        report: Report,
-    ) -> None:
+    def __init__(self, root: str, report: Report) -> None:
+        kinds = [f.name for f in fields(VerifyReport) if f.name not in ("checked", "notes")]
+        self.found: dict[str, set[str]] = {name: set() for name in kinds}
+        self.notes: list[str] = []
+        self.counts = Counter[str]()
+        self.waiting = [""]
         self._root = root
-        self._place = place
-        self._folder = os.path.join(root, place) if place else root
-        self._found = found
-        self._notes = notes
-        self._counts = counts
         self._report = report
-        self._manifest = Manifest()
-        self._end = 0
-        self._torn = b""
-        self._tips: list[tuple[int, str]] = []
 
-    def run(self) -> None:
-        """Check this data set, and those inside it."""
-        generation = generation_of(self._folder)
+    def run(self, place: str) -> None:
+        """Check the data set in one folder; those inside it wait."""
+        self._place = place
+        root = self._root
+        self._folder = os.path.join(root, place) if place else root
+        generation = Generation.OWN
+        # One that cannot be read is noted among the other files.
+        with contextlib.suppress(UnreadableError):
+            generation = generation_of(self._folder)
         if generation is not Generation.OWN:
             raise DataSetError(
                 f"cannot verify {self._folder}: it was written by {generation.value}, which noted "
                 "no digests; store something in it, and it will have some"
             )
+        self._manifest, self._lines, self._torn = Manifest(), list[Line](), b""
         self._read_manifest()
-        manifest = self._manifest
+        manifest, counts = self._manifest, self.counts
         known = {name: FileRecord(*record) for name, record in manifest.package.items()}
         for value in manifest.values.values():
             known.update({name: FileRecord(*record) for name, record in value["files"].items()})
-        staging = self._staging()
+        staged = manifest.last.get("staged")
+        is_staged = staged and os.path.lexists(os.path.join(self._folder, staged))
+        staging = staged if is_staged else None
         new = {item_file(key) for key in manifest.last.get("values", ())}
-        self._counts["total"] += len(known)
-        counts = self._counts
+        counts["total"] += len(known)
         for name, record in known.items():
             path = os.path.join(self._folder, name)
             if staging and name in new:
@@ -226,14 +219,16 @@ class _Check:
             counts["done"] += 1
             self._report(counts["done"], counts["total"], self._shown(name))
         self._check_snapshot()
-        self._check_tip()
+        # It is not synced: it may be behind the manifest, or empty after a power failure.
+        if not all(map(is_tip, (self._read(TIP) or b"").strip(b"\0").splitlines())):
+            self.found["damaged"].add(self._shown(TIP))
         self._check_names(known, staging)
 
     def _shown(self, name: str) -> str:
         return os.path.join(self._place, name) if self._place else name
 
     def _note(self, text: str) -> None:
-        self._notes.append(f"{self._shown(MANIFEST)}: {text}")
+        self.notes.append(f"{self._shown(MANIFEST)}: {text}")
 
     def _read(self, name: str) -> bytes | None:
         """Return the content of a file; None if it is missing or, which is noted, unreadable."""
@@ -243,86 +238,53 @@ class _Check:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._found["unreadable"].add(self._shown(name))
-            self._notes.append(f"{self._shown(name)}: cannot be read ({error.strerror or error})")
+            self.found["unreadable"].add(self._shown(name))
+            self.notes.append(f"{self._shown(name)}: cannot be read ({error.strerror or error})")
             return None
 
     def _read_manifest(self) -> None:
         """Apply each line that is as it was written, and note what is wrong with the others."""
         shown = self._shown(MANIFEST)
         # A line that is added meanwhile is not in what is read first.
-        self._tips = tips(self._read(TIP) or b"")
+        known_tips = tips(self._read(TIP) or b"")
         if (data := self._read(MANIFEST)) is None:
-            if shown not in self._found["unreadable"] and value_files(self._folder):
-                self._found["missing"].add(shown)
+            if shown not in self.found["unreadable"] and value_files(self._folder):
+                self.found["missing"].add(shown)
                 self._note(f"is missing; run: persist repair {self._folder}")
             return
-        *lines, torn = data.split(b"\n")
-        if is_sound(torn) and torn not in lines[-1:]:
-            # An editor has taken away the last end of a line.
-            lines.append(torn)
-            torn = b""
-        self._torn = torn
-        self._end = len(data) - len(torn)
-        wrong = self._apply(lines)
-        names = set(self._manifest.infos)
-        if torn or not lines:
-            self._note_torn(names, wrong)
-        if wrong:
-            self._found["damaged"].add(shown)
-            for text in wrong:
-                self._note(text)
-        else:
-            self._counts["checked"] += 1
-            if torn:
-                self._found["unfinished"].add(shown)
-
-    def _note_torn(self, names: set[str], wrong: list[str]) -> None:
-        """Tell a line that was begun from a manifest that was cut off."""
-        known = {*names, *self._manifest.last.get("delete", ())}
-        lost = value_files(self._folder, known)
-        if is_cut(self._torn, self._manifest.number, self._folder) or (self._torn and lost):
-            wrong.append(f"is truncated: it does not list {', '.join(lost) or 'the last change'}")
-        elif not self._end and lost:
-            wrong.append("is empty")
-        elif is_marred(self._torn) and not is_sound(self._torn):
-            wrong.append("has something behind its last line")
-
-    def _apply(self, lines: list[bytes]) -> list[str]:
-        """Apply the lines; return what is wrong with them."""
         wrong: list[str] = []
-        texts = [line.removesuffix(b"\r") for line in lines]
-        sound: list[Line] = []
-        for number, text in enumerate(texts, 1):
-            try:
-                if not is_sound(text):
-                    raise DamagedError("its check sum is not that of its text")
-                content = decode(text, f"line {number}")
-            except DamagedError as error:
-                wrong.append(f"line {number} is damaged: {error}")
-                continue
-            sound.append(Line(number, 0, 0, content, text))
-        for line in counted(self._folder, sound):
+        self._lines, end, self._torn = split_lines(data, 0, self._folder, wrong)
+        for line in counted(self._folder, self._lines):
             self._manifest.apply(line.content)
-        history = History(sound)
+        history = History(self._lines)
         wrong += history.wrong
-        digests = {line_digest(line.text) for line in sound}
+        digests = {line_digest(line.text) for line in self._lines}
         for number, digest in tips(self._read(TIP) or b""):
-            if digest not in digests and (number, digest) in self._tips:
+            if digest not in digests and (number, digest) in known_tips:
                 wrong.append(f"lacks a line of number {number}, which set an info or deleted a key")
         for merge in history.merges:
             self._note(merge)
         for key, both in history.conflicts().items():
-            self._found["conflicts"].add(self._shown(key))
+            self.found["conflicts"].add(self._shown(key))
             self._note(f"{key} is in conflict: {both}; {settling(self._folder, key)}")
-        return wrong
-
-    def _staging(self) -> str | None:
-        """Return the folder in which modules of the last commit may still be."""
-        staged = self._manifest.last.get("staged")
-        if staged and os.path.lexists(os.path.join(self._folder, staged)):
-            return str(staged)
-        return None
+        if self._torn or not end:
+            # A line was begun, or the manifest was cut off.
+            known = {*self._manifest.infos, *self._manifest.last.get("delete", ())}
+            lost = value_files(self._folder, known)
+            if is_cut(self._torn, self._manifest.number, self._folder) or (self._torn and lost):
+                wrong.append(
+                    f"is truncated: it does not list {', '.join(lost) or 'the last change'}"
+                )
+            elif lost:
+                wrong.append("is empty")
+        if wrong:
+            self.found["damaged"].add(shown)
+            for text in wrong:
+                self._note(text)
+        else:
+            self.counts["checked"] += 1
+            if self._torn:
+                self.found["unfinished"].add(shown)
 
     def _check_file(self, path: str, name: str, record: FileRecord) -> None:
         shown = self._shown(name)
@@ -333,14 +295,14 @@ class _Check:
                 digest_file(path) == record or (name == ATTRIBUTES and has_attributes(path))
             )
         except (FileNotFoundError, NotADirectoryError):
-            self._found["missing"].add(shown)
+            self.found["missing"].add(shown)
         except OSError:
-            self._found["unreadable"].add(shown)
+            self.found["unreadable"].add(shown)
         else:
             if is_same:
-                self._counts["checked"] += 1
+                self.counts["checked"] += 1
             else:
-                self._found["damaged"].add(shown)
+                self.found["damaged"].add(shown)
 
     def _check_snapshot(self) -> None:
         """Compare the snapshot, if there is one, with what the manifest said at that point."""
@@ -353,37 +315,33 @@ class _Check:
             found = None
         if found is None:
             # Those of two histories, merged, are passed over.
-            if len(lines := text.splitlines()) < 2 or not all(map(is_sound, lines)):
-                self._found["damaged"].add(shown)
+            if len(texts := text.splitlines()) < 2 or not all(map(is_sound, texts)):
+                self.found["damaged"].add(shown)
             return
-        if self._shown(MANIFEST) in (*self._found["damaged"], *self._found["unreadable"]):
+        if self._shown(MANIFEST) in (*self.found["damaged"], *self.found["unreadable"]):
             return
-        data = (self._read(MANIFEST) or b"")[: found["end"]]
-        if not data.endswith(found["tail"].encode("ascii")):
+        lines = [line for line in self._lines if line.end <= found["end"]]
+        if not lines or line_digest(lines[-1].text) != found["tip"]:
             if found["n"] > self._manifest.number:
-                self._found["damaged"].add(self._shown(MANIFEST))
+                self.found["damaged"].add(self._shown(MANIFEST))
                 self._note("is shorter than it was")
             # Otherwise it is of another manifest, and is passed over.
             return
         then = Manifest()
-        for line in counted(self._folder, split_lines(data, 0, self._folder).lines):
+        for line in counted(self._folder, lines):
             then.apply(line.content)
         if (found["n"], infos_of(found)) == (then.number, then.infos):
-            self._counts["checked"] += 1
+            self.counts["checked"] += 1
         else:
-            self._found["damaged"].add(shown)
-
-    def _check_tip(self) -> None:
-        # It is not synced: it may be behind the manifest, or empty after a power failure.
-        data = (self._read(TIP) or b"").strip(b"\0")
-        if not all(map(is_tip, data.splitlines())):
-            self._found["damaged"].add(self._shown(TIP))
+            self.found["damaged"].add(shown)
 
     def _check_names(self, known: dict[str, FileRecord], staging: str | None) -> None:
         """Look for files that no record names."""
-        found = self._found
+        found = self.found
         folders = {name.partition("/")[0] for name in known if "/" in name}
-        leftovers = {*_NEW, *staging_names(self._manifest.number + 1), staging}
+        begun = staging_names(self._manifest.number + 1)
+        is_begun = any(os.path.lexists(os.path.join(self._folder, name)) for name in begun)
+        leftovers = {*_NEW, *begun, staging}
         leftovers.update(self._manifest.last.get("removes", ()))
         if self._manifest.last.get("after") == []:
             from persist.compat.data_sets import leftovers_of_format_1
@@ -399,7 +357,7 @@ class _Check:
             found["unreadable"].add(self._place or os.curdir)
             return
         if decomposed(self._folder):
-            self._notes.append(f"{self._place or os.curdir}: a file, {misspelled(self._folder)}")
+            self.notes.append(f"{self._place or os.curdir}: a file, {misspelled(self._folder)}")
         unlisted: list[str] = []
         for name in names:
             path = os.path.join(self._folder, name)
@@ -415,7 +373,7 @@ class _Check:
                 if name in self._manifest.infos:
                     found["unexpected"].add(shown)
                     self._note(f"lists the key {name}, which {shown}/ hides; rename that folder")
-                _Check(self._root, shown, found, self._notes, self._counts, self._report).run()
+                self.waiting.append(shown)
             elif is_folder and lacks_marker(path):
                 try:
                     os.listdir(path)
@@ -423,10 +381,10 @@ class _Check:
                     found["unreadable"].add(shown)
                 else:
                     found["missing"].add(f"{shown}/{MARKER}")
-                    self._notes.append(f"{shown}: lacks its marker; run: persist repair {path}")
+                    self.notes.append(f"{shown}: lacks its marker; run: persist repair {path}")
             elif is_system_file(name):
                 found["system"].add(shown)
-            elif staging is None and self._is_staged_data(name):
+            elif staging is None and is_begun and name.startswith("data_"):
                 found["unfinished"].add(shown)
             elif is_folder:
                 self._add_files(path, shown)
@@ -434,28 +392,22 @@ class _Check:
                 found["unexpected"].add(shown)
                 unlisted += [key for key in [key_of_file(name)] if key is not None]
                 if os.path.isdir(path):
-                    self._notes.append(
+                    self.notes.append(
                         f"{shown}: is a symbolic link, which is not followed; move the folder here"
                     )
         if unlisted and self._manifest.number and self._shown(MANIFEST) not in found["damaged"]:
             accept = f"persist accept {self._folder} {' '.join(unlisted)}"
             self._note(f"does not list {', '.join(unlisted)}; run: {accept}")
 
-    def _is_staged_data(self, name: str) -> bool:
-        """Return True if arrays belong to a commit that was begun."""
-        names = staging_names(self._manifest.number + 1)
-        is_begun = any(os.path.lexists(os.path.join(self._folder, staged)) for staged in names)
-        return name.startswith("data_") and is_begun
-
     def _check_folder(self, path: str, name: str, known: dict[str, FileRecord]) -> None:
         try:
             inner = sorted(os.listdir(path))
         except OSError:
-            self._found["unreadable"].add(self._shown(name))
+            self.found["unreadable"].add(self._shown(name))
             return
         for file in inner:
             if f"{name}/{file}" not in known and not file.endswith(".bak"):
-                found = self._found["system"] if is_system_file(file) else self._found["unexpected"]
+                found = self.found["system"] if is_system_file(file) else self.found["unexpected"]
                 found.add(self._shown(f"{name}/{file}"))
 
     def _add_files(self, path: str, shown: str) -> None:
@@ -465,7 +417,7 @@ class _Check:
             for name in names:
                 is_empty = False
                 file = os.path.join(folder, name)
-                found = self._found["system"] if is_system_file(name) else self._found["unexpected"]
+                found = self.found["system"] if is_system_file(name) else self.found["unexpected"]
                 found.add(os.path.relpath(file, self._root))
         if is_empty:
-            self._found["unexpected"].add(shown)
+            self.found["unexpected"].add(shown)

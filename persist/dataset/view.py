@@ -17,7 +17,6 @@ from persist.archive.arrays import load_arrays
 from persist.archive.safe import safe_load_source
 from persist.archive.safe.policy import reading
 from persist.archive.safe.templates import arrays_template
-from persist.dataset.layout import item_file
 from persist.dataset.manifest import Entry
 from persist.display import (
     Row,
@@ -34,6 +33,7 @@ from persist.display import (
     summary,
     table_html,
 )
+from persist.errors import DamagedError
 from persist.files import confine, open_regular
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ _LARGEST = 1 << 20  # bytes that are loaded to show some of them
 _LONGEST = 1 << 16  # bytes of source
 _ROWS, _COLUMNS = 5, 12  # of a table
 # The template that loads external arrays says nothing of the value, nor do the closing lines.
-_TEMPLATE = re.compile(
-    r"\Atry:\n    _arrays\nexcept NameError:\n.*?^    _arrays = _arrays\(\)\n",
-    re.DOTALL | re.MULTILINE,
-)
+_LOADED = "\n    _arrays = _arrays()\n"
 # The templates of most keys differ in this line only, and are recognised once for all.
 _PLACE = re.compile(
     r"^( {8}path = os\.path\.join\(folder, ')data_\w+((?:\.\w+)?'\))$", re.MULTILINE
@@ -118,13 +115,14 @@ def safe_info(results: Results, key: str) -> Any:
 def source_text(results: Results, key: str) -> str:
     """Return the source of a value, without what only loads its external arrays."""
     try:
-        with open_regular(confine(results.path, item_file(key), devices=True)) as file:
+        name = results.module_name(key)
+        with open_regular(confine(results.path, name, nested=True, devices=True)) as file:
             text = file.read(_LONGEST).decode("utf-8", "replace").replace("\r\n", "\n")
-    except OSError:
+    except (OSError, DamagedError):
         return ""
-    template = _TEMPLATE.match(text)
-    if template is not None and _is_template(_PLACE.sub(r"\1data_x\2", template[0])):
-        text = text[template.end() :]
+    template, end, rest = text.partition(_LOADED)
+    if end and _is_template(_PLACE.sub(r"\1data_x\2", template + end)):
+        text = rest
     return _CLOSING.sub("", text).strip("\n")
 
 

@@ -21,7 +21,6 @@ import logging
 import math
 import operator
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +29,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from persist.archive.arrays import Array, Store, get_store
+from persist.archive.safe.policy import checked_trust
 from persist.dataset.blocks import remove_abandoned
 from persist.dataset.history import History
 from persist.dataset.index import Index
@@ -52,6 +52,7 @@ from persist.dataset.layout import (
 from persist.dataset.manifest import (
     MEMBERS,
     Commit,
+    InfoSource,
     Manifest,
     counted,
     encode,
@@ -76,6 +77,7 @@ from persist.files.digest import FileRecord, digest_beside, digest_file, digest_
 from persist.files.regular import open_descriptor
 from persist.files.write import (
     append_bytes,
+    named_error,
     replace_bytes,
     set_mode,
     sync_file,
@@ -107,7 +109,6 @@ COMPACT_AFTER = 1000
 _COMPACT_PART = 0.5
 _SPARE_SPACE = 1 << 14  # bytes
 _SMALL = 1 << 22  # bytes
-_DEVICE_LENGTHS = (3, 4)  # con, com1
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,8 @@ class Options:
     chunks: Any = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.trusted, str):
-            # It would be taken for a sequence of letters.
-            raise ArgumentError(f"trusted must be a bool or a list of names, got {self.trusted!r}")
+        if not isinstance(self.trusted, bool):
+            object.__setattr__(self, "trusted", checked_trust(self.trusted))
         if not isinstance(self.array_threshold, Real) or math.isnan(self.array_threshold):
             raise ArgumentError(f"array_threshold must be a number, got {self.array_threshold!r}")
         if self.mmap_mode not in (None, "r", "c"):
@@ -191,10 +191,10 @@ class Writer:
         self._unsnapped = 0
         # How many lines the manifest had when conflicts kept it from being compacted.
         self._in_conflict = 0
-        self._equal: dict[FileRecord, str] = {}
+        # Array files by their size and their digest.
+        self._equal: dict[int, dict[str, str]] = {}
         # Array files, with their inodes, that the disk is known to hold.
         self._synced: set[tuple[str, int]] = set()
-        self._sizes: set[int] = set()
 
     def path(self, name: str) -> str:
         """Return the path of a file of the data set."""
@@ -205,7 +205,10 @@ class Writer:
 
         The index must be up to date.
         """
-        if self._clean_at != self.index.number or self.index.torn:
+        index = self.index
+        # Another writer may have begun the next commit, and crashed.
+        begun = map(os.path.lexists, map(self.path, staging_names(index.number + 1)))
+        if self._clean_at != index.number or index.torn or any(begun):
             self.recover()
         return Change(self)
 
@@ -446,14 +449,13 @@ class Writer:
         """Recover before the next commit, and link to no array file that was written before."""
         self._clean_at = None
         self._equal.clear()
-        self._sizes.clear()
 
     def note_files(self, key: str, value: dict[str, Any]) -> None:
         """Note the array files of a value, to which equal ones can be linked."""
         for name, record in value["files"].items():
             if name != item_file(key):
-                self._equal[FileRecord(*record)] = name
-                self._sizes.add(record[0])
+                size, digest = record
+                self._equal.setdefault(size, {})[digest] = name
 
     def array_files(self, item: Item) -> list[ArrayFile]:
         """Return the files of the arrays of an item, with the content of those that are small.
@@ -494,9 +496,9 @@ class Writer:
 
         There may be a file at the path.
         """
-        # A value may be stored again because its file was damaged.
-        name = self._equal.get(record)
-        if name is None or not self._holds(name, record, content):
+        # A value may be stored again because its file was damaged, or after it was deleted.
+        name = self._equal.get(record.size, {}).get(record.sha256)
+        if name is None or self.path(name) == file or not self._holds(name, record, content):
             return False
         temporary = f"{file}.link"
         try:
@@ -561,8 +563,8 @@ class Writer:
                     write_bytes(place, file.content, durable=False, mode=mode)
                 else:
                     set_mode(place, mode)
-            except (OSError, RuntimeError) as error:
-                raise _disk_error(error, place) from error
+            except OSError as error:
+                raise named_error(error, place) from error
 
     def _write_large(self, path: str, file: ArrayFile, mode: int) -> FileRecord:
         """Write a file while its digest is taken, and the disk works on it."""
@@ -580,7 +582,7 @@ class Writer:
             # The first piece is the header.
             header = next(pieces)
             pieces = itertools.chain([header], pieces)
-            if size + len(header) not in self._sizes:
+            if size + len(header) not in self._equal:
                 return digest_beside(write, lambda: digest_pieces(pieces), size)
             record = digest_pieces(pieces)
             if not self._link_equal(path, record):
@@ -615,18 +617,6 @@ def _check_space(file: str, size: int) -> None:
             raise DiskError(errno.ENOSPC, os.strerror(errno.ENOSPC), file)
 
 
-def _disk_error(error: Exception, file: str) -> Exception:
-    """Return an error of the disk in the words of the system, with the name of the file."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return error
-    # HDF5 gives the number inside a long message, and numpy only how much it has written.
-    found = re.search(r"errno = ([0-9]+)", str(error))
-    number = int(found[1]) if found else getattr(error, "errno", None)
-    if number is None and " requested and " in str(error) and " written" in str(error):
-        number = errno.ENOSPC
-    return error if number is None else DiskError(number, os.strerror(number), file)
-
-
 class Change:
     """Changes that make one commit, whose lock is held until it counts or is abandoned.
 
@@ -638,6 +628,8 @@ class Change:
         self._index = writer.index
         self.commit = Commit(writer.index.number + 1)
         self.infos_set: dict[str, Any] = {}
+        # Those keys, by what some file systems do not tell apart.
+        self._folded: dict[str, str] = {}
         self._gone: set[str] = set()
         self._single: str | None = None
         # Whether values are part of the commit whose modules are in place already.
@@ -702,27 +694,30 @@ class Change:
             return self.commit.values[key]
         return None if key in self._gone else self._index.record(key)
 
-    def check_new(self, key: str, *, tells_case: bool) -> None:
-        """Refuse a new key whose files would hide other files, or be hidden by them.
+    def check_new(self, *keys: str, tells_case: bool) -> None:
+        """Refuse new keys whose files would hide other files, or be hidden by them.
 
         InvalidKeyError for the name of an inner data set or one that the file system confuses,
         DamagedError if there is a module that the manifest does not list.
         """
-        if key in self:
-            return
-        if is_group(path := self._writer.path(key)):
-            raise InvalidKeyError(key, "a data set inside this one has that name")
-        folded = key.casefold()
-        is_alone = (other := self._index.folded.get(folded)) in (None, key) or other not in self
-        for other in self.infos_set:
-            is_alone = is_alone and (other == key or other.casefold() != folded)
-        if not is_alone or (len(key) in _DEVICE_LENGTHS and is_device_name(key)):
-            check_portable(key, is_alone=is_alone, tells_case=tells_case)
-        if key not in self._index.infos and os.path.lexists(f"{path}.py"):
-            raise DamagedError(
-                f"cannot store {key!r}: {path}.py exists, and the manifest does not list it; "
-                f"run: persist accept {self._writer.folder} {key}"
-            )
+        together: dict[str, str] = {}
+        for key in keys:
+            folded = key.casefold()
+            first = together.setdefault(folded, key)
+            if key in self:
+                continue
+            if is_group(path := self._writer.path(key)):
+                raise InvalidKeyError(key, "a data set inside this one has that name")
+            others = (self._index.folded.get(folded), self._folded.get(folded))
+            is_alone = first == key and not any(other in self for other in others)
+            # The devices are con, com1 and the like.
+            if not is_alone or (len(key) in (3, 4) and is_device_name(key)):
+                check_portable(key, is_alone=is_alone, tells_case=tells_case)
+            if key not in self._index.infos and os.path.lexists(f"{path}.py"):
+                raise DamagedError(
+                    f"cannot store {key!r}: {path}.py exists, and the manifest does not list it; "
+                    f"run: persist accept {self._writer.folder} {key}"
+                )
 
     def set_value(self, item: Item, made_by: str = "") -> None:
         """Store a value."""
@@ -761,7 +756,8 @@ class Change:
         self.commit.values[key] = value
         writer.note_files(key, value)
         if key not in self:
-            self.commit.info[key] = self.infos_set[key] = None
+            self.infos_set[key] = None
+            self._folded[key.casefold()] = key
 
     def record_value(self, key: str, record: dict[str, Any]) -> None:
         """Record the files of a key as they are on the disk."""
@@ -781,11 +777,8 @@ class Change:
         """Store an info, or an `InfoSource`."""
         self.check_usable()
         self.commit.is_tip = True
-        self.commit.source.pop(key, None)
-        found = parts_of({key: info})
-        self.commit.info.update(found[0])
-        self.commit.source.update(found[1])
         self.infos_set[key] = info
+        self._folded[key.casefold()] = key
 
     def delete(self, key: str) -> None:
         """Remove a key, with its value and its info."""
@@ -830,9 +823,6 @@ class Change:
         writer, commit = self._writer, self.commit
         folder, file = map(writer.path, staging_names(commit.number))
         if commit.staged is None:
-            if os.path.lexists(folder) or os.path.lexists(file):
-                # Another writer began this commit, and crashed.
-                writer.discard()
             commit.staged = os.path.basename(file)
             if key is None:
                 claim_file(file)
@@ -864,8 +854,8 @@ class Change:
 
     def _forget(self, key: str) -> None:
         self.commit.is_tip = True
-        for known in (self.commit.values, self.commit.info, self.commit.source, self.infos_set):
-            known.pop(key, None)
+        self.commit.values.pop(key, None)
+        self.infos_set.pop(key, None)
         if key == self._single:
             # The file stays: it shows that a commit was begun.
             self._single = None
@@ -881,7 +871,10 @@ class Change:
         found = _stat(path)
         if found is not None and stat.S_ISDIR(found.st_mode):
             raise DamagedError(f"cannot store {key!r}: {path} is a folder; move it away")
-        return self._writer.file_mode() if found is None else stat.S_IMODE(found.st_mode)
+        if found is None:
+            return self._writer.file_mode()
+        # One that its owner cannot read could not be synced.
+        return stat.S_IMODE(found.st_mode) | stat.S_IRUSR
 
     def _unused_data_name(self, key: str) -> str:
         """Return an unused name for the arrays of a key.
@@ -903,13 +896,12 @@ class Change:
         """Commit all changes; if the disk fails, nothing has changed."""
         self.check_usable()
         commit = self.commit
+        commit.info = self.infos_set
+        if InfoSource in set(map(type, commit.info.values())):
+            commit.info, commit.source = parts_of(commit.info)
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()
             return
-        if commit.staged is None:
-            folder, file = map(self._writer.path, staging_names(commit.number))
-            if os.path.lexists(folder) or os.path.lexists(file):
-                self._writer.discard()
         if commit.removes:
             # A key that was renamed still uses its arrays.
             used = {value.get("data") for value in commit.values.values()}
@@ -924,6 +916,4 @@ class Change:
         writer.forget()
         writer.index.refresh()
         if writer.index.number < self.commit.number:
-            for name in self.commit.written:
-                remove_path(writer.path(name))
             writer.discard()

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from numbers import Real
 from types import TracebackType
 
 from persist.errors import (
@@ -206,8 +207,8 @@ class FolderLock:
 
 
 def _checked(timeout: float) -> float:
-    if math.isnan(timeout) or timeout < 0:
-        raise ArgumentError(f"timeout must be 0 or more seconds, got {timeout}")
+    if not isinstance(timeout, Real) or math.isnan(timeout) or timeout < 0:
+        raise ArgumentError(f"timeout must be 0 or more seconds, got {timeout!r}")
     return float(timeout)
 
 

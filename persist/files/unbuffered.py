@@ -14,7 +14,7 @@ from typing import Any
 
 import h5py
 
-from persist.errors import PersistError
+from persist.errors import DiskError, PersistError
 
 __all__ = ["disk_errors", "open_unbuffered"]
 
@@ -39,7 +39,7 @@ h5py.register_driver(_DRIVER, _set_access)
 
 @contextlib.contextmanager
 def disk_errors(path: str) -> Iterator[None]:
-    """Context manager that turns what h5py raises for a failing disk into OSError of the file."""
+    """Context manager that turns what h5py raises for a failing disk into DiskError of the file."""
     try:
         yield
     except Exception as error:
@@ -48,4 +48,4 @@ def disk_errors(path: str) -> Iterator[None]:
         if found is None or is_ours or getattr(error, "filename", None) is not None:
             raise
         number = int(found[1])
-        raise OSError(number, os.strerror(number), path) from error
+        raise DiskError(number, os.strerror(number), path) from error

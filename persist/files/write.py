@@ -7,10 +7,12 @@ import errno
 import os
 import stat
 
+from persist.errors import DiskError
 from persist.files.regular import open_descriptor, open_regular, write_at
 
 __all__ = [
     "append_bytes",
+    "named_error",
     "replace_bytes",
     "set_mode",
     "sync_data",
@@ -39,7 +41,7 @@ def write_bytes(path: str, data: bytes, *, durable: bool, mode: int | None = Non
         if durable:
             os.fsync(handle)
     except OSError as error:
-        raise _named(error, path) from error
+        raise named_error(error, path) from error
     finally:
         os.close(handle)
 
@@ -89,7 +91,7 @@ def append_bytes(
                 raise
             return
     except OSError as error:
-        raise _named(error, path) from error
+        raise named_error(error, path) from error
     finally:
         os.close(handle)
     with open_regular(path, follow=True) as file:
@@ -144,8 +146,10 @@ def sync_data(handle: int) -> None:
     getattr(os, "fdatasync", os.fsync)(handle)
 
 
-def _named(error: OSError, path: str) -> OSError:
+def named_error(error: OSError, path: str) -> OSError:
     """Return an error of the system that says which file it is about."""
-    if error.filename is None and error.errno is not None:
-        return OSError(error.errno, error.strerror, path)
-    return error
+    # numpy says how much it has written, and not why that is not all.
+    number = errno.ENOSPC if " requested and " in str(error) else error.errno
+    if error.filename is not None or number is None:
+        return error
+    return DiskError(number, os.strerror(number), path)

@@ -351,6 +351,26 @@ def test_a_key_that_differs_by_case_is_refused_where_files_do_not(ds):
     assert list(ds) == ["key"]
 
 
+@pytest.mark.parametrize(
+    "store",
+    [
+        lambda ds: ds._update({"key": 1, "Key": 2}),
+        lambda ds: ds._insert(key=1, Key=2),
+        lambda ds: ds._update({"key": 1}, {"Key": "info"}),
+    ],
+    ids=["update", "insert", "info"],
+)
+def test_keys_of_one_commit_that_differ_by_case_are_noticed(ds, store):
+    with pytest.warns(PortabilityWarning, match="capital and small letters"):
+        store(ds)
+    ds._delete("key")
+    ds._delete("Key")
+    ds._results._tells_case = False
+    with pytest.raises(InvalidKeyError, match="does not tell apart"):
+        store(ds)
+    assert list(ds) == []
+
+
 @pytest.mark.parametrize("key", ["con", "NUL", "com1"])
 def test_a_key_that_windows_cannot_hold_is_warned_of(ds, key):
     with pytest.warns(PortabilityWarning, match="Windows"):
@@ -648,6 +668,15 @@ def test_an_array_that_is_stored_again_is_not_written_again(ds):
     again.x = numpy.arange(100)
     [name] = [name for name in again._manifest["x"].files if not name.endswith(".py")]
     assert os.stat(f"results/{name}").st_ino == before
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_an_equal_array_in_the_place_of_a_deleted_one_leaves_no_link(folder, data_format):
+    ds = DataSet("results", "w", data_format=data_format)
+    for _ in range(2):
+        ds.x = numpy.arange(200)
+        assert persist.verify("results").ok
+        ds._delete("x")
 
 
 def test_without_links_equal_arrays_are_copied(ds, monkeypatch):

@@ -1,6 +1,7 @@
 """The mapping that `persist.open` gives."""
 
 import copy
+import enum
 import itertools
 import os
 import pickle
@@ -284,6 +285,38 @@ def work(act):
     finally:
         sys.setprofile(None)
     return calls, bytes_read() - before
+
+
+class Name(str, enum.Enum):
+    RATE = "rate"
+
+
+@pytest.mark.parametrize("key", [numpy.str_("rate"), Name.RATE], ids=["numpy", "enum"])
+def test_a_key_may_be_of_a_subclass_of_str(results, key):
+    results[key] = numpy.arange(300)
+    results.info[key] = "Hz"
+    results.rename(key, "other")
+    results.rename("other", key)
+    assert [(type(k), k) for k in results] == [(str, "rate")]
+    assert (results[key].sum(), results.info[key], results.entry(key).key) == (44850, "Hz", "rate")
+    assert max(os.listdir(results.path)) == "rate.py"
+    results.group(key := key + "s")[key] = 1
+    assert results.groups == ["rates"]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="needs Linux")
+def test_a_change_in_a_batch_costs_no_more_after_many_others(tmp_path):
+    results, numbers = persist.open(tmp_path / "d", "w", durable=False), itertools.count()
+
+    def act():
+        number = next(numbers)
+        results.store({f"x_{number}": 1}, {f"y_{number}": 2})
+
+    with results.batch():
+        few, _ = work(act)
+        for _ in range(500):
+            act()
+        assert work(act)[0] <= 1.2 * few
 
 
 def operations(path, size):

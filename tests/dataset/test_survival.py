@@ -1,5 +1,6 @@
 """What becomes of folders: lost and cut manifests, copies, merges, edits and forks."""
 
+import errno
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import persist
 from persist import DataSet
 from persist.dataset import layout, writer
 from persist.dataset.manifest import Commit, encode, line_digest
+from persist.dataset.view import source_text
 from persist.errors import (
     DamagedError,
     DataSetError,
@@ -303,6 +305,16 @@ def merge(base):
     """Merge the data set e into d as git does with merge=union."""
     ours, theirs = lines("d"), lines("e")
     write(ours + theirs[len(base) :])
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_reader_follows_a_manifest_whose_last_line_lost_its_end(folder, end):
+    write([end.join(line[:-1] for line in lines())])
+    reader = persist.open("d")
+    assert list(reader) == ["x", "y"]
+    persist.open("d", "w")["z"] = 3
+    assert list(reader) == ["x", "y", "z"]
+    assert persist.verify("d").ok
 
 
 def test_a_union_merge_has_the_keys_of_both_sides_and_conflicts_are_named(folder):
@@ -722,6 +734,8 @@ def test_an_inner_data_set_that_lost_files_is_listed_by_all_and_repaired(folder,
 def test_the_part_of_the_package_that_is_missing_is_named(folder):
     os.remove("d/_rare.py")
     assert bare("d.x")[0] == "[1, 2, 3]"
+    assert re.search(r"_rare.py cannot be used.*persist repair \S*d", bare("d.nothing")[1])
+    Path("d/_rare.py").write_text("<<<<<<< HEAD\n")
     assert re.search(r"_rare.py cannot be used.*persist repair \S*d", bare("d.nothing")[1])
 
 
@@ -1147,6 +1161,37 @@ def test_repair_removes_what_a_crashed_writer_has_begun(tmp_path):
     assert (report.ok, report.unfinished) == (True, ())
 
 
+@pytest.fixture
+def unfinished(folder, monkeypatch):
+    """The old data set, and the new one, whose last commit counts and has not moved its modules."""
+    shutil.copytree("d", "old")
+    results, replace = persist.open("d", "w"), os.replace
+
+    def fail(source, target):
+        if str(target).endswith(".py"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with results.batch():
+        results["x"], results["new"] = [1, 2, 4], 7
+        del results["y"]
+    monkeypatch.setattr(os, "replace", replace)
+    assert persist.verify("d").unfinished == (f".{len(lines())}", "data_y")
+    return "old", "d"
+
+
+def test_a_commit_whose_modules_are_not_in_place_is_compared_and_loaded(unfinished):
+    old, new = unfinished
+    found = persist.diff(old, new)
+    assert (found.added, found.removed, list(found.changed)) == (("new",), ("y",), ["x"])
+    assert persist.load(new) == {"new": 7, "x": [1, 2, 4]}
+    assert persist.load(f"{new}/new.py") == {"new": 7}
+    with pytest.raises(FileNotFoundError):
+        persist.load(f"{new}/y.py")
+    assert source_text(persist.open(new), "x") == "x = [1, 2, 4]"
+
+
 def become_nobody():
     """Give up the rights of root, whom no permission stops."""
     if os.geteuid() == 0:
@@ -1182,6 +1227,97 @@ def test_a_folder_that_may_not_be_written_is_read_and_a_write_says_so():
             assert run_in_child(use) == 0
         finally:
             os.chmod(folder, 0o755)
+
+
+@pytest.fixture
+def open_folder():
+    """A data set that each user may change, in a folder that each may reach."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = f"{parent}/results"
+        results = persist.open(folder, "w")
+        results["x"] = numpy.arange(200)
+        results.group("D")["v"] = numpy.arange(200)
+        assert results["x"].sum() == 19900
+        assert (persist.verify(folder).ok, list(results.groups)) == (True, ["D"])
+        for path, _, names in os.walk(folder):
+            os.chmod(path, 0o777)
+            for name in names:
+                os.chmod(f"{path}/{name}", 0o666)
+        os.chmod(parent, 0o755)
+        yield folder
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+@pytest.mark.parametrize(
+    ("name", "mode", "reason"),
+    [("__init__.py", 0, "you may not read __init__.py"), ("", 0o311, "you may not list its files")],
+    ids=["package", "folder"],
+)
+def test_what_may_not_be_read_is_named_with_the_remedy(open_folder, name, mode, reason):
+    os.chmod(os.path.join(open_folder, name), mode)
+
+    def use():
+        become_nobody()
+        acts = (persist.open, persist.accept, persist.repair, persist.load)
+        for act in acts if mode else acts[:2]:
+            with pytest.raises(PersistError, match=f"cannot read {open_folder}: {reason}; ask its"):
+                act(open_folder)
+        assert persist.verify(open_folder).unreadable == (name or ".",)
+
+    try:
+        assert run_in_child(use) == 0
+    finally:
+        os.chmod(os.path.join(open_folder, name), 0o777)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_an_inner_data_set_that_cannot_be_removed_stays_whole(open_folder):
+    os.chmod(f"{open_folder}/D", 0o555)
+
+    def use():
+        become_nobody()
+        results = persist.open(open_folder, "w")
+        with pytest.raises(NoAccessError, match=f"you may not change .*{open_folder}/D"):
+            results.delete_group("D")
+        results["y"] = 1
+        assert results.group("D")["v"].sum() == 19900
+        assert persist.verify(open_folder).ok
+
+    try:
+        assert run_in_child(use) == 0
+    finally:
+        os.chmod(f"{open_folder}/D", 0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_value_that_its_owner_may_not_read_is_replaced(open_folder):
+    os.chmod(f"{open_folder}/x.py", 0)
+
+    def use():
+        become_nobody()
+        results = persist.open(open_folder, "w")
+        results["x"] = numpy.arange(300)
+        assert results["x"].sum() == 44850
+        assert persist.verify(open_folder).ok
+
+    assert run_in_child(use) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+def test_a_data_set_that_cannot_be_made_is_named_with_the_reason(open_folder):
+    os.chmod(parent := os.path.dirname(open_folder), 0o555)
+    (Path(open_folder) / "file").touch()
+
+    def use():
+        become_nobody()
+        for path in (f"{parent}/new", f"{parent}/a/b", f"{open_folder}/file/new"):
+            with pytest.raises(PersistError, match=f"cannot create {path}: .*; choose another"):
+                persist.open(path, "w")
+
+    try:
+        assert run_in_child(use) == 0
+    finally:
+        os.chmod(parent, 0o755)
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")

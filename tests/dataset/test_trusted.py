@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import persist
 from persist.cli import main
-from persist.errors import PersistError, UntrustedError
+from persist.errors import ArgumentError, PersistError, UntrustedError
 from tests.describe import DESCRIBE
 
 DATA = Path(__file__).parents[1] / "data"
@@ -67,6 +68,33 @@ def test_no_module_of_a_value_is_run(results, opener, proof, trusted):
     assert not proof.exists()
     load(opener(Path(results.path), True), "x")
     assert proof.exists()
+
+
+@opened
+@pytest.mark.parametrize("trusted", [0, 1, "collections.OrderedDict"])
+def test_what_is_neither_a_bool_nor_names_trusts_nothing(results, opener, trusted):
+    with pytest.raises(ArgumentError, match="trusted must be a bool or a list of names"):
+        opener(Path(results.path), trusted)
+
+
+@pytest.mark.parametrize("kind", ["workspace", "data set", "source"])
+def test_load_trusts_nothing_for_what_is_neither_a_bool_nor_names(tmp_path, results, kind):
+    workspace = persist.AnalysisWorkspace("w")
+    workspace.store("D0", "x", [1])
+    workspace.save(tmp_path / "saved")
+    source = {"workspace": tmp_path / "saved", "data set": results.path, "source": "x = [1]"}[kind]
+    with pytest.raises(ArgumentError, match="trusted must be a bool or a list of names"):
+        persist.load(source, trusted=None)
+
+
+@opened
+def test_names_that_can_be_read_once_are_trusted_more_than_once(results, opener):
+    results["y"] = argparse.Namespace(a=1)
+    results.info["y"] = argparse.Namespace(a=1)
+    found = opener(Path(results.path), iter(["argparse.Namespace"]))
+    assert load(found, "y") == load(found, "y") == argparse.Namespace(a=1)
+    info = found.info["y"] if hasattr(found, "reading") else found["y"]
+    assert info == argparse.Namespace(a=1)
 
 
 @opened

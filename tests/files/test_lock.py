@@ -96,7 +96,7 @@ def test_what_is_not_held_cannot_be_released_or_checked(tmp_path, call):
         call(lock)
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.001, math.nan, -math.inf])
+@pytest.mark.parametrize("timeout", [-1, -0.001, math.nan, -math.inf, "5", [5]])
 def test_a_timeout_must_be_a_time(tmp_path, timeout):
     message = "timeout must be 0 or more seconds"
     with pytest.raises(ValueError, match=message):

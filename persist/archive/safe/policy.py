@@ -14,8 +14,16 @@ from typing import Any
 
 from persist.archive.load import restore
 from persist.archive.safe.load import safe_load_item, safe_load_source
+from persist.errors import ArgumentError
 
-__all__ = ["Reading", "current", "reading", "reading_everywhere", "restore_as_trusted"]
+__all__ = [
+    "Reading",
+    "checked_trust",
+    "current",
+    "reading",
+    "reading_everywhere",
+    "restore_as_trusted",
+]
 
 _ARRAYS = "_arrays"
 
@@ -36,6 +44,18 @@ class Reading:
         """Return what takes the place of a module; with `arrays`, it reads none from files."""
         given = None if arrays is None else {_ARRAYS: arrays}
         return safe_load_item(path, source=text, given=given, **vars(self))
+
+
+def checked_trust(trusted: Iterable[str] | bool) -> tuple[str, ...] | bool:
+    """Return what is trusted, to be asked more than once; ArgumentError for anything else.
+
+    A str would be taken for a sequence of letters, and None for trust in everything.
+    """
+    if isinstance(trusted, bool):
+        return trusted
+    if isinstance(trusted, str) or not isinstance(trusted, Iterable):
+        raise ArgumentError(f"trusted must be a bool or a list of names, got {trusted!r}")
+    return tuple(trusted)
 
 
 _everywhere: list[Reading] = []

@@ -26,6 +26,7 @@ _DTYPE_TEXTS: tuple[Callable[[Any], str], ...] = (
 )
 _FEW = 3
 _MOST_ELEMENTS = 1 << 16  # in a piece: bytes take eight times as much as numbers
+_OF_ANOTHER_LIBRARY = 2
 
 
 def array_steps(old: Array, new: Array, tolerance: Tolerance) -> Iterator[Step | Fact]:
@@ -37,7 +38,16 @@ def array_steps(old: Array, new: Array, tolerance: Tolerance) -> Iterator[Step |
     """
     same = list(dtype_facts(".dtype", old.dtype, new.dtype))
     yield from same
-    yield from _layout_facts(old, new)
+    if old.shape != new.shape:
+        yield Fact(".shape", describe(old.shape), describe(new.shape))
+    else:
+        orders = _order(old), _order(new)
+        if orders[0] != orders[1] and "" not in orders:
+            yield Fact(".flags", *orders)
+    writable = [str(array.flags.writeable) for array in (old, new)]
+    mapped = any(type(array) is numpy.memmap for array in (old, new))
+    if writable[0] != writable[1] and not mapped:
+        yield Fact(".flags.writeable", *writable)
     if not same and old.shape == new.shape and old is not new:
         plain = (old.view(numpy.ndarray), new.view(numpy.ndarray))
         yield from _element_steps("", *plain, tolerance)
@@ -80,19 +90,6 @@ def _are_same(old: Any, new: Any) -> bool:
         return False
 
 
-def _layout_facts(old: Array, new: Array) -> Iterator[Fact]:
-    if old.shape != new.shape:
-        yield Fact(".shape", describe(old.shape), describe(new.shape))
-    else:
-        orders = _order(old), _order(new)
-        if orders[0] != orders[1] and "" not in orders:
-            yield Fact(".flags", *orders)
-    writable = [str(array.flags.writeable) for array in (old, new)]
-    mapped = any(type(array) is numpy.memmap for array in (old, new))
-    if writable[0] != writable[1] and not mapped:
-        yield Fact(".flags.writeable", *writable)
-
-
 def _order(array: Array) -> str:
     """Return the order of memory; a view that has none may come back in any."""
     if array.flags.c_contiguous:
@@ -118,30 +115,23 @@ def _plain_facts(label: str, old: Array, new: Array, tolerance: Tolerance) -> It
     flipped = is_fortran(old) and is_fortran(new)
     if flipped:
         old, new = old.T, new.T
-    count, largest = 0, None
-    for box, mask, ours, theirs in _pieces_that_differ(old, new, tolerance):
-        for index in _indices(mask, box, _FEW - count):
-            texts = [describe_element(array[index]) for array in (old, new)]
-            yield Fact(label + _subscript(index[::-1] if flipped else index), *texts)
-        count += len(ours)
-        largest = _larger(largest, largest_difference(ours, theirs))
-    if count:
-        shape = old.shape[::-1] if flipped else old.shape
-        most = "" if largest is None else f", by at most {largest}"
-        differ = f"{count} of {old.size} elements differ{most}"
-        yield Fact(label, shorten(f"{old.dtype} {shape}"), differ)
-
-
-def _pieces_that_differ(
-    old: Array, new: Array, tolerance: Tolerance
-) -> Iterator[tuple[tuple[slice, ...], Array, Array, Array]]:
-    """Yield boxes of two arrays, where in each the elements differ, and these of both."""
+    count, gaps = 0, []
     limit = min(_MOST_ELEMENTS, PIECE // max(1, old.itemsize))
     for box in boxes(old.shape, max(1, limit)):
         ours, theirs = numpy.asarray(old[box]), numpy.asarray(new[box])
         mask = differing(ours, theirs, tolerance)
+        for index in _indices(mask, box, _FEW - count):
+            texts = [describe_element(array[index]) for array in (old, new)]
+            yield Fact(label + _subscript(index[::-1] if flipped else index), *texts)
         if mask.any():
-            yield box, mask, ours[mask], theirs[mask]
+            count += int(mask.sum())
+            gaps.append(largest_difference(ours[mask], theirs[mask]))
+    if count:
+        shape = old.shape[::-1] if flipped else old.shape
+        largest = max((gap for gap in gaps if gap is not None), default=None)
+        most = "" if largest is None else f", by at most {largest}"
+        differ = f"{count} of {old.size} elements differ{most}"
+        yield Fact(label, shorten(f"{old.dtype} {shape}"), differ)
 
 
 def _indices(mask: Array, box: tuple[slice, ...], most: int) -> Iterator[tuple[int, ...]]:
@@ -151,16 +141,8 @@ def _indices(mask: Array, box: tuple[slice, ...], most: int) -> Iterator[tuple[i
         yield tuple(int(part.start + i) for part, i in zip(box, inner, strict=True))
 
 
-def _larger(one: Any, other: Any) -> Any:
-    found = [number for number in (one, other) if number is not None]
-    return max(found, default=None)
-
-
 def _subscript(index: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, index)) or '()'}]"
-
-
-_OF_ANOTHER_LIBRARY = 2
 
 
 def differing(old: Array, new: Array, tolerance: Tolerance) -> Array:
@@ -170,14 +152,25 @@ def differing(old: Array, new: Array, tolerance: Tolerance) -> Array:
     """
     kind = old.dtype.kind
     if old.dtype.isbuiltin == _OF_ANOTHER_LIBRARY or kind not in "biufcSUmM":
-        return _differing_bytes(old, new)
+        if not old.dtype.itemsize:
+            return numpy.zeros(old.shape, bool)
+        raw = [numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8) for array in (old, new)]
+        same = (raw[0] == raw[1]).reshape(*old.shape, old.dtype.itemsize)
+        return numpy.asarray(~same.all(axis=-1))
     if kind in "mM":
         # As numbers, since NaT is not equal to itself.
         old, new = (array.view(f"{array.dtype.str[0]}i8") for array in (old, new))
     if kind not in "fc":
         return numpy.asarray(old != new)
     with numpy.errstate(all="ignore"):
-        return _differing_numbers(old, new, tolerance)
+        apart = numpy.asarray(_parts_differ(old.real, new.real, tolerance))
+        if kind == "c":
+            apart = apart | _parts_differ(old.imag, new.imag, tolerance)
+        if tolerance.is_exact or not apart.any():
+            return apart
+        old, new = _widened(old), _widened(new)
+        near = abs(old - new) <= tolerance.atol + tolerance.rtol * abs(new)
+        return numpy.asarray(apart & ~(near & numpy.isfinite(old) & numpy.isfinite(new)))
 
 
 def largest_difference(old: Array, new: Array) -> Any:
@@ -186,22 +179,13 @@ def largest_difference(old: Array, new: Array) -> Any:
     if old.dtype.isbuiltin == _OF_ANOTHER_LIBRARY or kind not in "iufc":
         return None
     if kind in "iu":
-        return _gaps(old, new).max()
+        # An unsigned type holds the differences of all integers.
+        high, low = (pick(old, new).astype(numpy.uint64) for pick in (numpy.maximum, numpy.minimum))
+        return (high - low).max()
     with numpy.errstate(all="ignore"):
         gaps = abs(_widened(old) - _widened(new))
     gaps = gaps[~numpy.isnan(gaps)]
     return gaps.max() if gaps.size else None
-
-
-def _differing_numbers(old: Array, new: Array, tolerance: Tolerance) -> Array:
-    apart = numpy.asarray(_parts_differ(old.real, new.real, tolerance))
-    if old.dtype.kind == "c":
-        apart = apart | _parts_differ(old.imag, new.imag, tolerance)
-    if tolerance.is_exact or not apart.any():
-        return apart
-    old, new = _widened(old), _widened(new)
-    near = abs(old - new) <= tolerance.atol + tolerance.rtol * abs(new)
-    return numpy.asarray(apart & ~(near & numpy.isfinite(old) & numpy.isfinite(new)))
 
 
 def _parts_differ(old: Array, new: Array, tolerance: Tolerance) -> Any:
@@ -214,20 +198,3 @@ def _parts_differ(old: Array, new: Array, tolerance: Tolerance) -> Any:
 def _widened(array: Array) -> Array:
     """Return the numbers in double precision or better, in which a tolerance is meant."""
     return array.astype(numpy.promote_types(array.dtype, numpy.float64), copy=False)
-
-
-def _gaps(old: Array, new: Array) -> Array:
-    """Return absolute differences of integers, which an unsigned type always holds."""
-    high, low = numpy.maximum(old, new), numpy.minimum(old, new)
-    return numpy.asarray(high.astype(numpy.uint64) - low.astype(numpy.uint64))
-
-
-def _differing_bytes(old: Array, new: Array) -> Array:
-    if not old.dtype.itemsize:
-        return numpy.zeros(old.shape, bool)
-    return numpy.asarray((_raw(old) != _raw(new)).any(axis=-1))
-
-
-def _raw(array: Array) -> Array:
-    plain = numpy.ascontiguousarray(array).reshape(-1)
-    return plain.view(numpy.uint8).reshape(*array.shape, array.dtype.itemsize)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
+import functools
 import types
 from collections.abc import Iterable
 from enum import Enum
@@ -104,32 +105,23 @@ def _atom(atom: Any, width: int) -> str:
 
 def _container(obj: Any, width: int, depth: int) -> str:
     left, right = _BRACKETS[type(obj)]
+    text = functools.partial(describe, width=width // 2, depth=depth - 1)
     if not obj or depth == 0:
         inner = "..." if obj else ""
     elif type(obj) in (set, frozenset):
-        inner = _members(obj, width, depth)
+        # Those of a large set have no first few.
+        is_large = len(obj) > width // 3
+        inner = f"{len(obj)} members" if is_large else _join(sorted(map(text, obj)), width)
     elif type(obj) is dict:
-        inner = _join((_pair(item, width, depth) for item in obj.items()), width)
+        inner = _join((f"{text(key)}: {text(value)}" for key, value in obj.items()), width)
     else:
-        inner = _join((describe(item, width // 2, depth - 1) for item in obj), width)
+        inner = _join(map(text, obj), width)
     if type(obj) is tuple and len(obj) == 1:
         inner += ","
-    text = f"{left}{inner}{right}"
+    whole = f"{left}{inner}{right}"
     if type(obj) is frozenset or (type(obj) is set and not obj):
-        text = f"{type(obj).__name__}({text if obj else ''})"
-    return shorten(text, width)
-
-
-def _pair(item: tuple[Any, Any], width: int, depth: int) -> str:
-    key, value = (describe(part, width // 2, depth - 1) for part in item)
-    return f"{key}: {value}"
-
-
-def _members(members: Any, width: int, depth: int) -> str:
-    """Return the members of a small set; those of a large one have no first few."""
-    if len(members) > width // 3:
-        return f"{len(members)} members"
-    return _join(sorted(describe(member, width // 2, depth - 1) for member in members), width)
+        whole = f"{type(obj).__name__}({whole if obj else ''})"
+    return shorten(whole, width)
 
 
 def _join(texts: Iterable[str], width: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from persist.archive.literals import ATOMS
@@ -40,11 +40,12 @@ def mapping_steps(old: _Pairs, new: _Pairs) -> Steps:
     if len(old) == len(new) and all(
         _are_same(one, other) for (one, _), (other, _) in zip(old, new, strict=True)
     ):
-        for (key, ours), (_, theirs) in zip(old, new, strict=True):
-            if not _are_same(ours, theirs):
-                yield Step(f"[{describe_key(key)}]", ours, theirs)
+        for (key, one), (_, other) in zip(old, new, strict=True):
+            if not _are_same(one, other):
+                yield Step(f"[{describe_key(key)}]", one, other)
         return
-    found = Unordered("", _entries(old), _entries(new), is_set=False, sources=(old, new))
+    ours, theirs = ([Entry(i, *pair) for i, pair in enumerate(side)] for side in (old, new))
+    found = Unordered("", ours, theirs, is_set=False, sources=(old, new))
     for one, other in _take_equal(found):
         yield from pair_steps(found, one, other)
     yield from _rest(found)
@@ -52,7 +53,8 @@ def mapping_steps(old: _Pairs, new: _Pairs) -> Steps:
 
 def set_steps(old: Collection[Any], new: Collection[Any]) -> Steps:
     """Yield members that only one of two sets has, and those that are equal but not the same."""
-    found = Unordered("", _members(old), _members(new))
+    ours, theirs = ([Entry(i, one) for i, one in enumerate(side)] for side in (old, new))
+    found = Unordered("", ours, theirs)
     pairs = [pair for pair in _take_equal(found) if not _are_same(pair[0].key, pair[1].key)]
     for one, other in sorted(pairs, key=lambda pair: describe(pair[0].key)):
         yield from pair_steps(found, one, other)
@@ -73,26 +75,17 @@ def pair_steps(found: Unordered, old: Entry, new: Entry) -> Iterator[Step]:
 
 def lone_steps(found: Unordered) -> Steps:
     """Yield the keys that are left on either side; if there are none, whether the order differs."""
-    if found.is_set:
-        for side in (found.old, found.new):
-            side.sort(key=lambda entry: describe(entry.key))
-    for old in found.old:
-        yield Step(_lone_label(found, old), _part(found, old), NOTHING)
-    for new in found.new:
-        yield Step(_lone_label(found, new), NOTHING, _part(found, new))
     if not (found.is_set or found.old or found.new):
         yield from _order_facts(found)
-
-
-def _lone_label(found: Unordered, entry: Entry) -> str:
-    if not found.is_set:
-        return f"[{describe_key(entry.key)}]"
-    found.matched.append((entry.position, entry.position))
-    return f"<member {len(found.matched) - 1}>"
-
-
-def _part(found: Unordered, entry: Entry) -> Any:
-    return entry.key if found.is_set else entry.value
+    for side, is_old in ((found.old, True), (found.new, False)):
+        if found.is_set:
+            side.sort(key=lambda entry: describe(entry.key))
+        for position, key, value in side:
+            label, part = f"[{describe_key(key)}]", value
+            if found.is_set:
+                found.matched.append((position, position))
+                label, part = f"<member {len(found.matched) - 1}>", key
+            yield Step(label, part, NOTHING) if is_old else Step(label, NOTHING, part)
 
 
 def _rest(found: Unordered) -> Steps:
@@ -107,14 +100,6 @@ def _may_match(entry: Entry) -> bool:
     """Return True if a key may have a partner that is not equal: floats may be near, or NaN."""
     cls = type(entry.key)
     return cls not in ATOMS or cls in (float, complex)
-
-
-def _entries(pairs: Iterable[tuple[Any, Any]]) -> list[Entry]:
-    return [Entry(i, key, value) for i, (key, value) in enumerate(pairs)]
-
-
-def _members(members: Iterable[Any]) -> list[Entry]:
-    return [Entry(i, member) for i, member in enumerate(members)]
 
 
 def _take_equal(found: Unordered) -> list[tuple[Entry, Entry]]:
@@ -204,11 +189,10 @@ class Waiting:
         for cls, ours in sides[0].items():
             theirs = sides[1].get(cls, [])
             if len(ours) == len(theirs):
-                order = [sorted(found, key=self._order) for found in (ours, theirs)]
+                order = [
+                    sorted(found, key=lambda e: self._digest(e.key)) for found in (ours, theirs)
+                ]
                 yield from zip(*order, strict=True)
-
-    def _order(self, entry: Entry) -> str:
-        return self._digest(entry.key)
 
     def _equal_pairs(self, keys: Unordered) -> Iterator[tuple[Entry, Entry]]:
         """Yield entries that are pairs already, or of equal content: the only ones of it first."""

@@ -22,7 +22,11 @@ class Sharing:
         self.partners: dict[int, int] = {}
         self._places: tuple[dict[int, Place], dict[int, Place]] = ({}, {})
         self._seen: set[tuple[int, int]] = set()
-        self._classes = Classes()
+        # Classes of objects that are compared, by `id`: each leads to one that stands for it. They
+        # can be taken to be equal, since it shows elsewhere if they are not; cycles of any two
+        # lengths are then soon compared: J. E. Hopcroft and R. M. Karp, A linear algorithm for
+        # testing equivalence of finite automata, Cornell University, 1971.
+        self._parents: dict[int, int] = {}
 
     def is_first(self, old: Any, new: Any) -> bool:
         """Return True if two values are met side by side for the first time, and note that."""
@@ -50,7 +54,10 @@ class Sharing:
             return False, False
         self._places[0].setdefault(id(old), place)
         self._places[1].setdefault(id(new), place)
-        return self._classes.join(id(old), id(new)) or not differs, differs
+        first, second = self._root(id(old)), self._root(id(new))
+        is_new = first != second
+        self._parents[first] = second
+        return is_new or not differs, differs
 
     def fact(self, old: Any, new: Any, place: Place) -> Fact:
         """Return how two objects that stand at a place are shared."""
@@ -60,28 +67,7 @@ class Sharing:
         first = self._places[side][id(obj)]
         return "its own" if first is place else shorten(f"shared with {path_of(first)}")
 
-
-class Classes:
-    """Classes of objects, by `id`, that are joined one by one.
-
-    Objects that are compared can be taken to be equal, since it shows elsewhere if they are not;
-    cycles of any two lengths are then soon compared: J. E. Hopcroft and R. M. Karp, A linear
-    algorithm for testing equivalence of finite automata, Cornell University, 1971.
-    """
-
-    def __init__(self) -> None:
-        self._parents: dict[int, int] = {}
-
-    def join(self, one: int, other: int) -> bool:
-        """Join the classes of two objects; return False if they were one already."""
-        first, second = self.root(one), self.root(other)
-        if first == second:
-            return False
-        self._parents[first] = second
-        return True
-
-    def root(self, key: int) -> int:
-        """Return the object that stands for the class of another."""
+    def _root(self, key: int) -> int:
         parents = self._parents
         while (parent := parents.get(key, key)) != key:
             parents[key] = parents.get(parent, parent)

@@ -44,7 +44,7 @@ def _optional(name):
 def _more():
     try:
         return _importlib.import_module(__name__ + "._rare")
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, SyntaxError, ValueError) as error:
         text = "%s/_rare.py cannot be used (%s); run: persist repair %s"
         raise ImportError(text % (_folder, error, _folder)) from error
 
