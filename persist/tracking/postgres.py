@@ -307,18 +307,26 @@ class PostgresDatabase(Database):
             place = str(artifacts).rstrip("/") if is_url(artifacts) else os.path.abspath(artifacts)
         with cls._all_lock:
             found = cls._all.get(path)
-            if not isinstance(found, cls) or url.password not in (None, found._url.password):
+            if not isinstance(found, cls) or not found.admits(url.password):
                 found = cls._all[path] = cls(path, url)
             if place is not None:
-                known, _ = found._artifacts
-                if known not in (None, place):
-                    raise ArgumentError(
-                        f"cannot open {path} with artifacts in {without_password(place)}: this "
-                        f"process has it open with those in {without_password(str(known))}; close "
-                        "that store first"
-                    )
-                found._artifacts = (place, storage_options)
+                found.keep_artifacts(place, storage_options)
             return found
+
+    def admits(self, password: str | None) -> bool:
+        """Return True if no password is given, or that with which this database is open."""
+        return password in (None, self._url.password)
+
+    def keep_artifacts(self, place: str, storage_options: Mapping[str, Any] | None) -> None:
+        """Name the place of the artifacts, or raise ArgumentError if they are in another one."""
+        known, _ = self._artifacts
+        if known not in (None, place):
+            raise ArgumentError(
+                f"cannot open {self.path} with artifacts in {without_password(place)}: this "
+                f"process has it open with those in {without_password(str(known))}; close that "
+                "store first"
+            )
+        self._artifacts = (place, storage_options)
 
     def prepare(self, timeout: float) -> None:
         """Create the tables that are missing, and find the artifacts.

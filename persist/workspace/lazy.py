@@ -147,11 +147,11 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def _keep_in(self, pair: Pair, errors: str, timeout: float) -> None:
         """Keep the items of this workspace, which is empty, in a file, and take those there."""
         # Weak, for a workspace that is dropped to let go of its file at once.
-        this = weakref.ref(self)
+        this = weakref.WeakMethod(self._know)
 
         def refresh(index: Index, unreadable: Unreadable) -> None:
-            if (found := this()) is not None:
-                found._index, found.unreadable = index, unreadable
+            if (know := this()) is not None:
+                know(index, unreadable)
 
         backend = InPlaceFile(pair, self._header, timeout, refresh)
         try:
@@ -165,7 +165,10 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         self._backend = backend
         self.workspace_id, self.name = header.workspace_id, header.name
         self.created_at = header.created_at
-        refresh(index, unreadable)
+        self._know(index, unreadable)
+
+    def _know(self, index: Index, unreadable: Unreadable) -> None:
+        self._index, self.unreadable = index, unreadable
 
     def compact(self) -> None:
         """Write the file anew without what was deleted or overwritten."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from enum import Enum, Flag
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from persist.archive.imports import find_import
@@ -19,11 +20,14 @@ from persist.names import is_identifier
 
 __all__: list[str] = []
 
+# A class may give `name` and `value` a meaning of its own.
+_name_of, _value_of = map(attrgetter, ("_name_", "_value_"))
+
 
 def reduce_member(member: Enum) -> Reduced:
     """Reduce a member of an enumeration to its name, unnamed flags to those that they combine."""
     cls = type(member)
-    name = member._name_  # a class may give name and value a meaning of its own
+    name = _name_of(member)
     if name is None or cls.__members__.get(name) is not member:
         return _unnamed(cls, member)
     if not is_identifier(name) or getattr(cls, name, None) is not member:
@@ -36,32 +40,32 @@ def reduce_member(member: Enum) -> Reduced:
 def _public_member(cls: type, member: Enum) -> Import | None:
     """Return the public name of a member whose class is private: ssl.PROTOCOL_TLS."""
     module = sys.modules[cls.__module__]
-    if getattr(module, member._name_, None) is member:
-        return Import(find_import(cls).module, member._name_)
+    if getattr(module, _name_of(member), None) is member:
+        return Import(find_import(cls).module, _name_of(member))
     for name, value in sorted(vars(module).items()):
         public = isinstance(value, type) and not name.startswith("_")
-        if public and vars(value).get(member._name_) is member:
-            return Import(find_import(value).module, f"{name}.{member._name_}")
+        if public and vars(value).get(_name_of(member)) is member:
+            return Import(find_import(value).module, f"{name}.{_name_of(member)}")
     return None
 
 
 def _unnamed(cls: type[Enum], member: Enum) -> Reduced:
     combine = getattr(cls, "__or__", None)
     if isinstance(member, Flag) and getattr(combine, "__module__", None) == "enum":
-        flags = _flags(cls, member._value_)
+        flags = _flags(cls, _value_of(member))
         if flags:
             args = {f"flag{i}": flag for i, flag in enumerate(flags)}
             return Expression.of(" | ".join(args), args)
-    return Reduction(cls, (member._value_,))
+    return Reduction(cls, (_value_of(member),))
 
 
 def _flags(cls: type[Enum], value: Any) -> list[Enum]:
     """Return the flags of one bit that together are `value`, or none if there are no such flags."""
-    bits = (flag for flag in cls.__members__.values() if isinstance(flag._value_, int))
+    bits = (flag for flag in cls.__members__.values() if isinstance(_value_of(flag), int))
     # Of one bit, as 2**n & (2**n - 1) is zero.
-    found = (f for f in bits if (n := f._value_) > 0 and not n & (n - 1) and n & value)
+    found = (f for f in bits if (n := _value_of(f)) > 0 and not n & (n - 1) and n & value)
     flags = list(dict.fromkeys(found))
-    return flags if sum(flag._value_ for flag in flags) == value else []
+    return flags if sum(_value_of(flag) for flag in flags) == value else []
 
 
 registry.register_predicate(lambda cls: issubclass(cls, Enum), reduce_member)

@@ -86,7 +86,7 @@ def reduce_callbacks(callbacks: Any) -> Reduced:
 
     def undone(state: dict[str, Any]) -> dict[str, Any]:
         number = state.pop("_cid_gen")
-        callbacks._cid_gen = itertools.count(number)
+        vars(callbacks)["_cid_gen"] = itertools.count(number)
         return {**state, "_cid_gen": number}
 
     return reduce_with_state(callbacks, undone)
