@@ -185,8 +185,10 @@ def _is_equal(one: Any, other: Any) -> bool:
 def _with_state(tensor: Any, made: Reduction, attributes: Any = None) -> Reduction:
     """Return the reduction with the attributes and the hooks that a user gave to the tensor."""
     own = attributes_of(tensor) if attributes is None else attributes
-    hooks = {"_backward_hooks": tensor._backward_hooks} if tensor._backward_hooks else None
-    return replace(made, attributes=own or None, slots=hooks)
+    hooks = tensor._backward_hooks
+    return replace(
+        made, attributes=own or None, slots={"_backward_hooks": hooks} if hooks else None
+    )
 
 
 def _values(tensor: Any) -> Reduction:
