@@ -141,7 +141,8 @@ def _put_all(target: Any, array: Array) -> Iterator[None]:
     layout = array.T if is_fortran(array) else array
     shard = (target.shards or target.shape)[: layout.ndim]
     for region in grid_boxes(layout.shape, shard):
-        _put(target, region, layout[region])
+        # With an ellipsis, of an array without axes too: a scalar forgets the width of its text.
+        _put(target, region, layout[(*region, ...)])
         yield
 
 

@@ -36,6 +36,8 @@ CASES = {
     "nan_payload": NAN_PAYLOAD,
     "zero_d": numpy.array(2.5),
     "zero_d_text": numpy.array("text"),
+    "zero_d_wide_text": numpy.array("ab", "U5"),
+    "zero_d_wide_bytes": numpy.array(b"a", "S3"),
     "zero_d_record": numpy.array((1, 2.0), "i4,f8"),
     "empty": numpy.zeros((0, 3)),
     "empty_fortran": numpy.zeros((3, 0, 2), order="F"),
