@@ -38,6 +38,7 @@ __all__ = [
     "is_plain_subclass",
     "reduce_by_protocol",
     "reduce_with_state",
+    "user_attributes",
 ]
 
 _PROTOCOL = 4
@@ -381,3 +382,12 @@ def has_same(cls: type, base: type, *names: str) -> bool:
 def attributes_of(obj: Any) -> dict[str, Any] | None:
     """Return the instance attributes of `obj`, or None if it has none."""
     return dict(getattr(obj, "__dict__", ())) or None
+
+
+def user_attributes(obj: Any, *known: str) -> dict[str, Any] | None:
+    """Return the attributes that a user gave to an object of a library, or None.
+
+    Those of the library are `known`, or begin with an underscore.
+    """
+    attributes = attributes_of(obj) or {}
+    return {n: v for n, v in attributes.items() if n[:1] != "_" and n not in known} or None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import importlib
 import json
+import pickle
 import sys
 import traceback
 import warnings
@@ -57,9 +58,40 @@ def write(objects: ModuleType, folder: Path) -> dict[str, str]:
             if is_reverse:
                 found = persist.load(text, trusted=persist.untrusted_names(text))
                 objects.check(found["x"], objects.OBJECTS[key]())
+                check_attribute(objects.OBJECTS[key]())
         except Exception:
             failed[key] = traceback.format_exc(limit=-4)
     return failed
+
+
+def check_attribute(obj: Any) -> None:
+    """Check that an attribute which a user gives to an object is kept where pickle keeps it.
+
+    Those of the arrays of pandas are not.
+    """
+    from persist.archive import Archive
+
+    if type(obj).__module__.startswith("pandas."):
+        return
+    try:
+        obj.of_a_user = [1]
+    except Exception:
+        return
+    try:
+        is_kept = vars(pickle.loads(pickle.dumps(obj))).get("of_a_user") == [1]
+        archive = Archive(scoped=False)
+        archive.insert(x=obj)
+        text = str(archive)
+    except Exception:
+        is_kept = False
+    finally:
+        # Others may share it.
+        del obj.of_a_user
+    if is_kept:
+        space: dict[str, Any] = {}
+        exec(text, space)
+        # What has a name is stored by that.
+        assert space["x"] is obj or vars(space["x"]).pop("of_a_user", None) == [1]
 
 
 def read(objects: ModuleType, folder: Path) -> dict[str, str]:

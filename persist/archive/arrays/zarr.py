@@ -141,8 +141,9 @@ def _put_all(target: Any, array: Array) -> Iterator[None]:
     layout = array.T if is_fortran(array) else array
     shard = (target.shards or target.shape)[: layout.ndim]
     for region in grid_boxes(layout.shape, shard):
-        # With an ellipsis, of an array without axes too: a scalar forgets the width of its text.
-        _put(target, region, layout[(*region, ...)])
+        # With an ellipsis, since a scalar forgets the width of its text.
+        part: tuple[Any, ...] = (*region, ...)
+        _put(target, region, layout[part])
         yield
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from persist.archive.imports import find_import
-from persist.archive.protocol import reduce_by_protocol, reduce_with_state
+from persist.archive.protocol import reduce_by_protocol, reduce_with_state, user_attributes
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
 
@@ -31,7 +31,8 @@ def reduce_function(function: Any) -> Reduced:
 )
 def reduce_matrix(matrix: Any) -> Reduced:
     """Reduce a matrix to its shape and its entries."""
-    return Reduction(type(matrix), (*matrix.shape, list(matrix.flat())))
+    args = (*matrix.shape, list(matrix.flat()))
+    return Reduction(type(matrix), args, attributes=user_attributes(matrix, "rows", "cols"))
 
 
 def reduce_constant(constant: Any) -> Reduced:

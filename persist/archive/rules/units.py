@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy
 
-from persist.archive.protocol import attributes_of, reduce_by_protocol, reduce_with_state
+from persist.archive.protocol import (
+    attributes_of,
+    reduce_by_protocol,
+    reduce_with_state,
+    user_attributes,
+)
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import rule
 from persist.errors import UnsupportedObjectError
@@ -41,7 +46,8 @@ def reduce_unit(unit: Any) -> Reduced:
     same = type(made) is type(unit) and made == unit and repr(made) == repr(unit)
     if not same or getattr(made, "scale", 1) != getattr(unit, "scale", 1):
         return reduce_by_protocol(unit)
-    return Reduction(Import(_UNITS, "Unit"), (text,))
+    own = None if made is unit else user_attributes(unit, "si", "cgs")
+    return Reduction(Import(_UNITS, "Unit"), (text,), attributes=own)
 
 
 @rule("astropy.units.structured.StructuredUnit")
@@ -51,7 +57,8 @@ def reduce_structured_unit(unit: Any) -> Reduced:
     made = type(unit)(tuple(unit.values()), names)
     if made != unit or made.field_names != unit.field_names:
         return reduce_by_protocol(unit)
-    return Reduction(Import(_UNITS, "StructuredUnit"), (tuple(unit.values()), names))
+    args = (tuple(unit.values()), names)
+    return Reduction(Import(_UNITS, "StructuredUnit"), args, attributes=user_attributes(unit))
 
 
 @rule("astropy.units.quantity.Quantity")
@@ -134,14 +141,16 @@ def reduce_place(place: Any) -> Reduced:
     function = Attribute(Import(_COORDINATES, "EarthLocation"), "from_geocentric")
     values = [_plain(getattr(place, axis)) for axis in "xyz"]
     slots = {} if place.ellipsoid == "WGS84" else {"ellipsoid": place.ellipsoid}
-    return Reduction(function, (*values, place.unit), slots=slots or None)
+    own = user_attributes(place, "info")
+    return Reduction(function, (*values, place.unit), slots=slots or None, attributes=own)
 
 
 @rule("astropy.utils.masked.core.MaskedNDArray", "astropy.utils.masked.core.MaskedQuantity")
 def reduce_masked(array: Any) -> Reduced:
     """Reduce an array or quantity with a mask of astropy to both."""
     function = Import("astropy.utils.masked", "Masked")
-    return Reduction(function, (array.unmasked,), {"mask": numpy.array(array.mask)})
+    kwargs = {"mask": numpy.array(array.mask)}
+    return Reduction(function, (array.unmasked,), kwargs, attributes=user_attributes(array, "info"))
 
 
 @rule("astropy.time.core.Time", "astropy.time.core.TimeDelta")
@@ -182,7 +191,8 @@ def reduce_representation(representation: Any) -> Reduced:
     if getattr(representation, "differentials", None):
         kwargs["differentials"] = dict(representation.differentials)
     kwargs["copy"] = False
-    return Reduction(Import(_COORDINATES, cls.__name__), (), kwargs)
+    own = user_attributes(representation, "info")
+    return Reduction(Import(_COORDINATES, cls.__name__), (), kwargs, attributes=own)
 
 
 @rule("astropy.coordinates.baseframe.BaseCoordinateFrame", subclasses=True)
@@ -202,7 +212,8 @@ def reduce_frame(frame: Any) -> Reduced:
         kwargs["representation_type"] = frame.representation_type
     if repr(cls(*args, **kwargs)) != repr(frame):
         return reduce_by_protocol(frame)
-    return Reduction(Import(_COORDINATES, cls.__name__), args, kwargs)
+    own = user_attributes(frame, "representation_info", "cache", "info")
+    return Reduction(Import(_COORDINATES, cls.__name__), args, kwargs, attributes=own)
 
 
 @rule("astropy.coordinates.sky_coordinate.SkyCoord")
@@ -218,7 +229,8 @@ def reduce_sky(sky: Any) -> Reduced:
     made = type(sky)(frame, **kwargs)
     if repr(made) != repr(sky):
         return reduce_by_protocol(sky)
-    return Reduction(Import(_COORDINATES, "SkyCoord"), (frame,), kwargs)
+    own = user_attributes(sky, "cache", "info")
+    return Reduction(Import(_COORDINATES, "SkyCoord"), (frame,), kwargs, attributes=own)
 
 
 _CARD = 80  # characters
@@ -238,7 +250,7 @@ def reduce_header(header: Any) -> Reduced:
     if repr(one) != repr(other):
         return reduce_by_protocol(header)
     function = Attribute(Import("astropy.io.fits", "Header"), "fromstring")
-    return Reduction(function, (text,), {"sep": "\n"})
+    return Reduction(function, (text,), {"sep": "\n"}, attributes=user_attributes(header))
 
 
 @rule("astropy.wcs.wcs.WCS")

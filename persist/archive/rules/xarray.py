@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from persist.archive.protocol import reduce_by_protocol
+from persist.archive.protocol import reduce_by_protocol, user_attributes
 from persist.archive.reduction import Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import rule
 
@@ -74,7 +74,7 @@ def reduce_tree(tree: Any) -> Reduced:
     nodes = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
     kwargs = {} if tree.name is None else {"name": tree.name}
     function = Attribute(Import("xarray", "DataTree"), "from_dict")
-    return Reduction(function, (nodes,), kwargs)
+    return Reduction(function, (nodes,), kwargs, attributes=user_attributes(tree))
 
 
 def _variables(variables: Any) -> dict[Any, Any]:
