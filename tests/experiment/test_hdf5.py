@@ -623,7 +623,7 @@ def test_a_full_disk_is_an_error_of_the_system(data, tmp_path):
     )
     if done.returncode == -11 and h5py.version.version_tuple[:2] < (3, 12):
         pytest.skip("this release of h5py crashes when HDF5 cannot close a file")
-    assert done.stdout.split() == ["OSError", str(errno.EFBIG), target]
+    assert done.stdout.split() == ["DiskError", str(errno.EFBIG), target]
     assert not os.path.exists(target)
 
 
