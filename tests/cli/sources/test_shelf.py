@@ -1,4 +1,5 @@
 import collections
+import contextlib
 import dbm
 import importlib
 import shelve
@@ -23,9 +24,9 @@ def shelf(request, tmp_path):
 
 
 def load(path):
-    source = open_source(str(path), trust_pickle=True)
-    names = [listed.name for listed in source.names()]
-    return {name: source.load(name).value for name in names}
+    with contextlib.closing(open_source(str(path), trust_pickle=True)) as source:
+        names = [listed.name for listed in source.names()]
+        return {name: source.load(name).value for name in names}
 
 
 def test_keys_are_names(shelf):
