@@ -178,7 +178,7 @@ def _runs_python(cls: Any, methods: tuple[str, ...]) -> bool:
 
 
 def _is_container(obj: Any) -> bool:
-    """Return True for what a call may copy, though not the objects in it."""
+    """Return True for a container that a call may copy, with the same objects in the copy."""
     return type(obj) in CONTAINERS or type(obj) in REDUCED or isinstance(obj, numpy.ndarray)
 
 
@@ -636,7 +636,7 @@ class Ordering:
         return level
 
     def _can_wait(self, level: int) -> bool:
-        """Return True if a part can be put in late, and its owner is not copied before."""
+        """Return True if a part can be put in late: nothing copies its owner before that."""
         stack = self._stack
         if not stack[level].edge.late:
             return False

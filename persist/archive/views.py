@@ -71,7 +71,7 @@ def _plain_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
 
 
 def _memory(buffer: _Array) -> Any:
-    """Return what lends the memory of an array: before numpy 1.20, none that holds dates does."""
+    """Return the buffer for views of an array; numpy before 1.20 exports no memory of dates."""
     memory = Attribute(buffer, "T") if is_fortran(buffer) else buffer
     if buffer.dtype.kind in "mM":
         return Reduction(Attribute(memory, "view"), ("i8",))

@@ -299,7 +299,7 @@ class Reader(abc.ABC):
         return self._table_read
 
     def _check_same(self) -> None:
-        """Raise ClosedError if the table that is kept is not that of the arrays any more."""
+        """Raise ClosedError if the arrays no longer belong to the table that was read."""
         self._table()
         if self._read_from is not None and identity_of(self._source) != self._read_from:
             raise ClosedError(

@@ -245,7 +245,7 @@ class Storage:
 
     @property
     def root(self) -> _Path:
-        """The folder, as it was given; a relative path is not of what is current later."""
+        """The folder; a relative path stays relative to the directory that was current first."""
         return self._root
 
     @root.setter

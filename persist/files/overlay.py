@@ -92,7 +92,7 @@ def _share(handle: int) -> bool:
 
 
 def _opened(path: str, lock: Callable[[int], object] | None) -> int:
-    """Open and lock the file at a path: not one that was replaced before the lock was free."""
+    """Open and lock the file at a path, again if it was replaced before the lock was free."""
     while True:
         before = identity_of(path)
         handle = open_for_writing(path)

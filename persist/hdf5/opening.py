@@ -71,7 +71,7 @@ def open_hdf5(path: str, timeout: float = TIMEOUT) -> Any:
 
 @contextlib.contextmanager
 def kept_from_writers(path: str, timeout: float = TIMEOUT) -> Iterator[None]:
-    """Context manager that keeps a file, if it is there, from programs that would write to it.
+    """Context manager that locks a file, if it is there, against writers.
 
     Raises
     ------

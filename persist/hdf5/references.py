@@ -190,7 +190,7 @@ def _mapped(value: Any, kind: type, function: Any) -> Any:
 
 
 def _filled(value: Any, file: Any, moved: Mapping[bytes, bytes], missing: list[bytes]) -> Any:
-    """Return a value with references into an open file; to what is missing they are null."""
+    """Return a value with references into an open file, null where the target is missing."""
 
     def reference(target: _Target) -> Any:
         path = _moved(target.path, moved)

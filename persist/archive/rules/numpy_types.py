@@ -129,7 +129,7 @@ def reduce_scalar(scalar: Any) -> Reduced:
 
 
 def _as(base: Any, scalar: Any) -> Any:
-    """Return the scalar of numpy with the value of one of a subclass, whatever its methods say."""
+    """Return a numpy scalar with the value of an instance of a subclass, read from its memory."""
     texts: tuple[Any, ...] = (str, bytes)
     for kind in texts:
         if isinstance(scalar, kind):
@@ -138,7 +138,7 @@ def _as(base: Any, scalar: Any) -> Any:
 
 
 def _by_class(obj: Any, base: Any) -> Reduced:
-    """Reduce an object of a subclass of numpy's by the protocol, if that leads to the subclass.
+    """Reduce an instance of a subclass by the protocol of pickle, if that gives the subclass back.
 
     Most of the methods that it may have from numpy make an object of the base.
     """

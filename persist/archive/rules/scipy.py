@@ -94,7 +94,7 @@ def _call(
 
 
 def _added(obj: Any, made: Any) -> dict[str, Any] | None:
-    """Return the attributes that someone gave to `obj`: those that `made`, its like, has not."""
+    """Return the attributes that a user gave to `obj`: those that `made`, its equal, lacks."""
     return {name: value for name, value in vars(obj).items() if name not in vars(made)} or None
 
 

@@ -80,7 +80,7 @@ def reduce_transform(transform: Any) -> Reduced:
 
 @rule("matplotlib.cbook.CallbackRegistry")
 def reduce_callbacks(callbacks: Any) -> Reduced:
-    """Reduce callbacks to their state, for which matplotlib draws a number that is given back.
+    """Reduce callbacks to their state, and set the counter back that matplotlib advances for it.
 
     The number comes last, as it does in callbacks that were restored.
     """

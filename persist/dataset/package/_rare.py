@@ -51,7 +51,7 @@ class MappingError(ValueError):
 
 
 def load_attributes():
-    """Load a value by its attribute in Python 3.6 too, which asks no function of a module."""
+    """Load values by attribute on Python 3.6, where modules have no `__getattr__`."""
 
     class Package(types.ModuleType):
         def __getattr__(self, name):
