@@ -86,8 +86,10 @@ def reduce_callbacks(callbacks: Any) -> Reduced:
     """
 
     def undone(state: dict[str, Any]) -> dict[str, Any]:
-        number = state.pop("_cid_gen")
-        vars(callbacks)["_cid_gen"] = itertools.count(number)
+        number = state.get("_cid_gen")
+        if type(number) is not int:  # Older releases give the counter itself.
+            return state
+        vars(callbacks)["_cid_gen"] = itertools.count(state.pop("_cid_gen"))
         return {**state, "_cid_gen": number}
 
     return reduce_with_state(callbacks, undone)
