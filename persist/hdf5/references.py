@@ -41,7 +41,7 @@ class _Target:
 
 @dataclass(frozen=True)
 class Link:
-    """The references of an attribute of the object at `place`, or of that itself, a dataset.
+    """The references in an attribute of the object at `place`, or in the dataset at `place` itself.
 
     `value` has a `_Target` in place of each reference, and None where one is null.
     """
@@ -51,7 +51,7 @@ class Link:
     value: Any
 
     def within(self, outer: bytes) -> Link:
-        """Return the same by its place in that which holds the group `outer`."""
+        """Return the same link, with its place relative to what holds the group `outer`."""
         path = b"/".join(filter(None, [outer.rstrip(b"/"), self.place]))
         return replace(self, place=path.removesuffix(b"/.") or b".")
 
@@ -82,7 +82,7 @@ def read_links(source: Any, names: Iterable[bytes] | None = None) -> list[Link]:
 def write_links(
     target: Any, links: Iterable[Link], moved: Mapping[bytes, bytes] | None = None
 ) -> list[str]:
-    """Point references in copies at copies; return those that find none, with what they led to.
+    """Point references in copies at the copies of their targets; return those that find none.
 
     `moved` has the path that each copy has by that of its original, where they differ.
     """

@@ -71,7 +71,7 @@ class Backend(Source, Protocol):
         ...
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Point the references in objects that were taken at others that were.
+        """Point the references in taken objects at their targets, which were taken too.
 
         `moved` has the paths of the latter by those that they had.
         """
@@ -164,7 +164,7 @@ class MemoryBackend:
         return [link for extra in extras for link in extra.links]
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Point the references in objects that were taken at others that were."""
+        """Point the references in taken objects at their targets, which were taken too."""
         self.extras.update((to, self.extras[to].moved(moved)) for to in links if links[to])
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:

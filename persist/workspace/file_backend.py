@@ -79,7 +79,7 @@ class FileBackend(SavedFile, abc.ABC):
         return links
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Point the references in objects that were taken at others that were."""
+        """Point the references in taken objects at their targets, which were taken too."""
         found = {to: retargeted(links[to], moved) for to in links if links[to]}
         if found:
             with self.changing() as file:
@@ -257,7 +257,7 @@ class InPlaceFile(FileBackend):
         timeout: float,
         refresh: Callable[[Index, Unreadable], None],
     ) -> None:
-        # Whatever folder is current later.
+        # Resolved now, since the process may change its working directory.
         self.pair = pair = Pair(os.path.abspath(pair.base))
         self._refresh = refresh
         self._timeout = timeout

@@ -43,7 +43,7 @@ class Foreign:
     """What is copied, held in memory.
 
     `image` is the content of an HDF5 file that holds nothing else. `links` are the references in
-    it, which may lead to what is not: by their place in the file, or in the group of the item.
+    it, by their place in the file or in the group of the item. Their targets may be elsewhere.
     """
 
     image: bytes
@@ -132,12 +132,12 @@ def copy_foreign(
 def link_all(
     file: Any, items: Mapping[tuple[str, str], list[Link]], rest: Iterable[Link] = ()
 ) -> None:
-    """Point references that were copied to an open file at what was copied, or at the like.
+    """Point the references that were copied to an open file at the copies of their targets.
 
     Warns
     -----
     PersistWarning
-        If one led to what is not in the file.
+        If the target of one is not in the file.
     """
     found = list(rest)
     for place, links in items.items():

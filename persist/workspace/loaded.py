@@ -35,7 +35,7 @@ class LoadedBackend:
         self.added = added
         self._items = list(places)
         self._dropped: list[Place] = []
-        # The paths that items have got, by those that they had when they were loaded.
+        # The present paths of items by those that they had when they were loaded.
         self._moved: dict[bytes, bytes] = {}
         self._places: dict[Place, tuple[Source, Place]] = {
             place: (saved, place) for place in self._items
@@ -79,7 +79,7 @@ class LoadedBackend:
         return links
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
-        """Point the references in objects that were taken at others that were."""
+        """Point the references in taken objects at their targets, which were taken too."""
         self.added.link(links, moved)
 
     def set_note(self, namespace: str, key: str, note: Any) -> None:
@@ -111,7 +111,7 @@ class LoadedBackend:
             del self._places[namespace, key]
 
     def read_from(self, saved: SavedFile | SavedPackage) -> None:
-        """Read what was saved from that as which all of it was saved anew."""
+        """Read from `saved` from now on, in which everything was saved again."""
         old, self.saved = self.saved, saved
         self._items, self._dropped, self._moved = list(self._places), [], {}
         for to, (source, _) in self._places.items():

@@ -39,13 +39,13 @@ def reduce_member(member: Enum) -> Reduced:
 
 def _public_member(cls: type, member: Enum) -> Import | None:
     """Return the public name of a member whose class is private: ssl.PROTOCOL_TLS."""
-    module = sys.modules[cls.__module__]
-    if getattr(module, _name_of(member), None) is member:
-        return Import(find_import(cls).module, _name_of(member))
+    module, own = sys.modules[cls.__module__], _name_of(member)
+    if getattr(module, own, None) is member:
+        return Import(find_import(cls).module, own)
     for name, value in sorted(vars(module).items()):
         public = isinstance(value, type) and not name.startswith("_")
-        if public and vars(value).get(_name_of(member)) is member:
-            return Import(find_import(value).module, f"{name}.{_name_of(member)}")
+        if public and vars(value).get(own) is member:
+            return Import(find_import(value).module, f"{name}.{own}")
     return None
 
 

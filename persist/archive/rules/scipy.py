@@ -176,10 +176,10 @@ def _constructed(curve: Any, *args: Any) -> Reduction:
     cls = type(curve)
     kwargs = {name: getattr(curve, name) for name in ("extrapolate", "axis")}
     # scipy 1.18 evaluates what construct_fast makes in another basis than that of a BPoly.
-    name = "" if cls.__name__ == "BPoly" else "construct_fast"
-    added = _added(curve, (getattr(cls, name) if name else cls)(*args, **kwargs))
-    function = Attribute(cls, name) if name else cls
-    return Reduction(function, args, kwargs, attributes=added)
+    if cls.__name__ == "BPoly":
+        return Reduction(cls, args, kwargs, attributes=_added(curve, cls(*args, **kwargs)))
+    added = _added(curve, cls.construct_fast(*args, **kwargs))
+    return Reduction(Attribute(cls, "construct_fast"), args, kwargs, attributes=added)
 
 
 @rule("scipy.interpolate._rgi.RegularGridInterpolator")

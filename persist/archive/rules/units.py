@@ -264,10 +264,13 @@ def reduce_world_coordinates(wcs: Any) -> Reduced:
     slots = {n: getattr(wcs, n) for n in ("pixel_shape", "pixel_bounds") if getattr(wcs, n)}
     for name, value in slots.items():
         setattr(made, name, value)
-    own = {name: value for name, value in vars(wcs).items() if not name.endswith("_cache")}
-    added = {name: own.pop(name) for name in list(own) if name not in vars(made)}
+    added = {
+        name: value
+        for name, value in vars(wcs).items()
+        if name not in vars(made) and not name.endswith("_cache")
+    }
     same = (
-        repr(own) == repr({name: getattr(made, name) for name in own})
+        repr({name: vars(wcs).get(name) for name in vars(made)}) == repr(vars(made))
         and repr(made.to_header(relax=True)) == repr(header)
         and len(wcs.to_fits(relax=True)) == 1
     )

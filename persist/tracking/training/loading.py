@@ -294,7 +294,7 @@ class _Loader:
             # Of another length, they are refused as such.
             if has_names and len(names[0]) == len(names[1]) and any(names[0] != names[1]):
                 raise DataError(
-                    f"cannot pair {files[part]} and {files[target]}: their samples have other "
+                    f"cannot pair {files[part]} and {files[target]}: their samples have different "
                     "names, or the same in another order; sort the rows alike, or leave the names "
                     "out of one file"
                 )
