@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import statistics
@@ -138,6 +139,32 @@ def store_times(cls: Any, count: int) -> list[float]:
     return times
 
 
+def spikelab_rows(quick: bool) -> Iterator[Row]:
+    """Compare saving and loading small items, and dicts of three, with spikelab."""
+    try:
+        from spikelab.workspace.workspace import AnalysisWorkspace as Theirs
+    except ImportError:
+        return
+    samples: dict[str, Callable[[int], Any]] = {
+        "2000 items": lambda number: numpy.arange(3.0) + number,
+        "1000 dicts of three": lambda number: {"a": number, "b": number / 2, "c": f"text {number}"},
+    }
+    classes: dict[str, Any] = {"ours": AnalysisWorkspace, "spikelab": Theirs}
+    for what, make in samples.items():
+        with tempfile.TemporaryDirectory() as folder:
+            filled = {name: cls(name="w") for name, cls in classes.items()}
+            for ws in filled.values():
+                for number in range(int(what.split()[0])):
+                    ws.store("D0", f"key_{number}", make(number))
+            paths = {name: f"{folder}/{name}" for name in classes}
+            saving = {n: functools.partial(ws.save, paths[n]) for n, ws in filled.items()}
+            times = medians(saving, rounds(quick))
+            yield ratio(f"save of {what}, beside spikelab", times, "spikelab", 1.0)
+            loading = {n: functools.partial(cls.load, paths[n]) for n, cls in classes.items()}
+            times = medians(loading, rounds(quick))
+            yield ratio(f"load of {what}, beside spikelab", times, "spikelab", 1.0)
+
+
 def in_place_rows(quick: bool) -> Iterator[Row]:
     """Compare storing in a given file, durably, with a new file of h5py for each item."""
     numbers = itertools.count()
@@ -188,6 +215,7 @@ def prepare_lazy(name: str, size: int) -> Callable[[], int]:
 GROUPS: dict[str, Group] = {
     "arrays": array_rows,
     "growth": growth_rows,
+    "spikelab": spikelab_rows,
     "in_place": in_place_rows,
     "memory": memory_rows,
 }

@@ -128,7 +128,11 @@ def group_of(parent: Any, name: str) -> Any | None:
 
 def item_group(file: Any, namespace: str, key: str) -> Any | None:
     """Return the group of an item, or None."""
-    outer = group_of(file, namespace)
+    return _item_in(group_of(file, namespace), file, namespace, key)
+
+
+def _item_in(outer: Any | None, file: Any, namespace: str, key: str) -> Any | None:
+    """Return the group of an item, given that of its namespace."""
     found = None if outer is None else group_of(outer, key)
     if found is None and "/" in namespace + key:
         return _nested_group(file, f"{namespace}/{key}".split("/"))
@@ -266,9 +270,12 @@ def _text(value: Any) -> str:
 
 def write_to(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> None:
     """Write an item, which then takes the place of what is there."""
-    is_new = item_group(file, namespace, key) is None
-    place = namespace_group(file, namespace) if is_new else file
-    name = group_name(key) if is_new else STAGED
+    place, name = group_of(file, namespace), group_name(key)
+    is_new = _item_in(place, file, namespace, key) is None
+    if not is_new:
+        place, name = file, STAGED
+    elif place is None:
+        place = namespace_group(file, namespace)
     group = None
     try:
         group = item.write_into(place, name, created_at=entry["created_at"])
