@@ -160,6 +160,21 @@ class Graph:
             self._recent = obj, reduced
         return self._recent[1]
 
+    def keeps(self, obj: Any, part: Any) -> bool:
+        """Return True if an object leads to a container that is not made anew by reducing it.
+
+        A class that copies what it holds for its ``__reduce__`` copies its arguments, too.
+        """
+        waiting = [part for _, _, part in self._reduce(obj).parts()]
+        met: set[int] = set()
+        while waiting:
+            if (owner := waiting.pop()) is part:
+                return True
+            if id(owner) not in met and (type(owner) in CONTAINERS or type(owner) in REDUCED):
+                met.add(id(owner))
+                waiting += [part for _, _, part in self.parts(owner)]
+        return False
+
     def is_reference(self, obj: Any) -> bool:
         """Return True if `obj` is written as an import path wherever it is used."""
         return id(obj) in self._references

@@ -439,7 +439,8 @@ class Ordering:
                 try:
                     self._postpone(target, exists=True)
                 except CycleError:
-                    if self._copies(frame.obj) and self._lacks_items(frame.edge.child):
+                    lacking = self._lacking_items(frame.edge.child)
+                    if any(self._copies(frame, obj) for obj in lacking):
                         raise
                     # Nothing else can wait: the part is handed over as pickle does, filled with
                     # what there is.
@@ -448,19 +449,18 @@ class Ordering:
                 return
         frame.waits_for = self._shallower(frame.waits_for, target)
 
-    def _lacks_items(self, obj: Any) -> bool:
-        """Return True if an argument, or a container within it, waits for what it holds."""
+    def _lacking_items(self, obj: Any) -> Iterator[Any]:
+        """Yield the containers, of an argument and within it, that wait for what they hold."""
         late = {id(part.frame.obj) for parts in self._late.values() for part in parts}
         waiting, met = [obj], set()
         while waiting:
             obj = waiting.pop()
             if _is_container(obj) and id(obj) not in met:
                 if id(obj) in late:
-                    return True
+                    yield obj
                 met.add(id(obj))
                 if not isinstance(obj, numpy.ndarray):
                     waiting += [edge.child for edge in edges_of(self._graph, obj)]
-        return False
 
     def _fill_now(self, frame: _Frame, target: int) -> bool:
         """Begin to fill the part which `frame` refers to, if it waits for `target`."""
@@ -640,18 +640,24 @@ class Ordering:
         stack = self._stack
         if not stack[level].edge.late:
             return False
+        filled = stack[level].obj
         while level and type(stack[level]) is _Frame and _is_container(stack[level].obj):
             level -= 1
             owner = stack[level].obj if type(stack[level]) is _Frame else None
             if isinstance(owner, numpy.ndarray):  # What is in an array stays the same.
                 return True
-            if owner is not None and self._copies(owner):
+            if owner is not None and self._copies(stack[level], filled):
                 return False
         return True
 
-    def _copies(self, obj: Any) -> bool:
-        reduced = self._graph.reduced(obj)
-        return type(reduced) is Reduction and reduced.copies
+    def _copies(self, frame: _Frame, part: Any) -> bool:
+        """Return True if what is put into a container later is lost where `frame` refers to it."""
+        reduced = self._graph.reduced(frame.obj)
+        if type(reduced) is not Reduction or frame.edge is None:
+            return False
+        if not reduced.copies and frame.edge.field in ("argument", "keyword", "state"):
+            return type(part) in CONTAINERS and not self._graph.keeps(frame.obj, part)
+        return reduced.copies
 
     def _lacks_hash(self, edge: Edge, lacks_state: Callable[[int], bool]) -> bool:
         """Return True if a part is hashed, and it or what it is made of has no state yet."""

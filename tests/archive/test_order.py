@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import pickle
 import sys
+from collections import Counter
 from typing import Any
 
 import numpy
@@ -177,6 +178,45 @@ def test_a_cycle_of_constructors_closes_through_a_list(scoped: bool) -> None:
     one.part.append(one)
     found = back(scoped, x=one)["x"]
     assert found.part[0] is found
+
+
+class Copies:
+    """Keeps a copy of what it is made of, and is reduced to another copy."""
+
+    def __init__(self, parts: Any) -> None:
+        self.parts = list(parts)
+
+    def __reduce__(self) -> Any:
+        return Copies, (list(self.parts),)
+
+
+class Tallies(Counter[Any]):
+    """Is reduced to a dict that is made for it, as its base is."""
+
+
+@both_formats
+def test_a_cycle_closes_where_no_call_copies_what_comes_late(scoped: bool) -> None:
+    tallies: Any = Tallies()
+    links = [tallies]
+    tallies["last"] = reversed(links)
+    copies = Copies([])
+    copies.parts.append(reversed([copies]))
+    found = back(scoped, tallies=tallies, copies=copies)
+    assert next(found["tallies"]["last"]) is found["tallies"]
+    (backwards,) = found["copies"].parts
+    assert next(backwards) is found["copies"]
+
+
+@both_formats
+def test_a_cycle_through_a_copy_that_is_made_for_a_call_is_refused(scoped: bool) -> None:
+    copies = Copies([])
+    copies.parts.append((copies,))
+    with pytest.raises(RecursionError):
+        pickle.dumps(copies)
+    archive = Archive(scoped=scoped)
+    archive.insert(x=copies)
+    with pytest.raises(CycleError):
+        str(archive)
 
 
 class Child:
