@@ -37,7 +37,7 @@ from persist.archive.reduction import (
     pair_parts,
 )
 from persist.archive.template import parse_template
-from persist.archive.views import shared_buffers, view_of
+from persist.archive.views import Views, shared_buffers
 from persist.errors import UnsupportedObjectError
 
 __all__ = ["Graph", "Mark", "Variable", "is_value"]
@@ -112,7 +112,7 @@ class Graph:
     ) -> None:
         self.roots = list(roots)
         self.root_ids: set[int] = set()
-        self.nodes: dict[int, Reduced | None] = {}
+        self.nodes: dict[int, Reduced | Views | None] = {}
         self.state: dict[int, Mark | Variable] = {}
         self.atoms: set[type] = set()
         self._arrays: dict[int, numpy.ndarray[Any, Any]] = {}
@@ -146,13 +146,14 @@ class Graph:
 
     def reduced(self, obj: Any) -> Reduced | None:
         """Return what a node reduces to, or None for a container."""
-        if (found := self.nodes.get(id(obj))) is not None:
+        found = self.nodes.get(id(obj))
+        if found is not None and not isinstance(found, Views):
             return found
         if type(obj) in CONTAINERS:
             return None
         # Most are asked for several times in a row.
         if self._recent is None or self._recent[0] is not obj:
-            reduced = self._reduce(obj)
+            reduced = self._reduce(obj) if found is None else found.reduce(obj)
             # What was left out is a leaf. What is still to be visited may lead back to itself.
             is_leaf = self._is_complete or id(obj) in self.nodes
             if is_leaf and type(reduced) is Reduction and reduced.members is not None:
@@ -442,11 +443,14 @@ class Graph:
         keys = {id(array): key for key, array in self._arrays.items() if id(array) != key}
         objects = [array for array in self._arrays.values() if array.dtype.hasobject]
         others = [array for array in self._arrays.values() if not array.dtype.hasobject]
-        for buffer, views in chain(shared_buffers(others), shared_buffers(objects)):
+        for buffer, arrays in chain(shared_buffers(others), shared_buffers(objects)):
             owned: list[tuple[Any, Any]] = []
-            for view in views:
+            views = Views(buffer)
+            for view in arrays:
                 key = keys.get(id(view), id(view))
-                reduced = self.nodes[key] = view_of(view, buffer)
+                reduced = views.reduce(view)
+                is_made_anew = key == id(view) and not view.dtype.hasobject
+                self.nodes[key] = views if is_made_anew else reduced
                 self.state.setdefault(key, Mark.BELOW)
                 if reduced.unabsorbed():
                     self.state[key] = Mark.NAMED

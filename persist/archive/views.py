@@ -13,7 +13,7 @@ import numpy
 from persist.archive.arrays.pieces import address, is_fortran
 from persist.archive.reduction import Attribute, Expression, Import, Reduction, dtype_argument
 
-__all__ = ["shared_buffers", "view_of"]
+__all__ = ["Views", "shared_buffers"]
 
 _Array = numpy.ndarray[Any, Any]
 
@@ -21,8 +21,8 @@ _Array = numpy.ndarray[Any, Any]
 _MAX_WORK = 10_000
 _MAX_EXACT = 64
 
-# One object, as there may be many views.
 _NDARRAY = Import("numpy", "ndarray")
+_SETFLAGS = Import("numpy", "ndarray.setflags")
 
 
 def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Array]]]:
@@ -34,7 +34,7 @@ def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Arr
     arrays = [array for array in arrays if array.nbytes]
     if len(arrays) < 2:
         return
-    spans = numpy.fromiter(chain.from_iterable(map(_span, arrays)), "i8").reshape(-1, 2)
+    spans = _spans(arrays)
     order = numpy.lexsort(spans.T[::-1])
     starts, ends = spans[order].T
     cuts = numpy.flatnonzero(starts[1:] >= numpy.maximum.accumulate(ends)[:-1]) + 1
@@ -47,27 +47,48 @@ def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Arr
                     yield buffer, [array for array in group if array is not buffer]
 
 
-def view_of(array: _Array, buffer: _Array) -> Reduction:
-    """Return what builds `array` upon the memory of `buffer`, which is contiguous."""
-    view = _object_view if array.dtype.hasobject else _plain_view
-    found = view(array, buffer, address(array) - _span(buffer)[0])
-    if buffer.flags.writeable and not array.flags.writeable:
-        setter = Import("numpy", "ndarray.setflags")
-        return dataclasses.replace(found, state=False, setter=setter)
-    return found
+class Views:
+    """The memory of a buffer, which is contiguous, and what builds arrays upon it.
 
+    There may be many: what their reductions have in common is one object, so that these can be made
+    anew whenever one is asked for.
+    """
 
-def _plain_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
-    kwargs: dict[str, Any] = {
-        "shape": array.shape[0] if array.ndim == 1 else array.shape,
-        "dtype": dtype_argument(array.dtype),
-        "buffer": _memory(buffer),
-    }
-    if offset:
-        kwargs["offset"] = offset
-    if not array.flags.c_contiguous:
-        kwargs["strides"] = array.strides
-    return Reduction(_NDARRAY, (), kwargs)
+    def __init__(self, buffer: _Array) -> None:
+        self._buffer = buffer
+        self._start = _span(buffer)[0]
+        self._memory = _memory(buffer)
+
+    def reduce(self, array: _Array) -> Reduction:
+        """Return what builds `array`."""
+        offset = address(array) - self._start
+        if array.dtype.hasobject:
+            found = self._of_objects(array, offset)
+        else:
+            found = Reduction(_NDARRAY, (), self._arguments(array, offset))
+        if self._buffer.flags.writeable and not array.flags.writeable:
+            return dataclasses.replace(found, state=False, setter=_SETFLAGS)
+        return found
+
+    def _arguments(self, array: _Array, offset: int) -> dict[str, Any]:
+        kwargs: dict[str, Any] = {
+            "shape": array.shape[0] if array.ndim == 1 else array.shape,
+            "dtype": dtype_argument(array.dtype),
+            "buffer": self._memory,
+        }
+        if offset:
+            kwargs["offset"] = offset
+        if not array.flags.c_contiguous:
+            kwargs["strides"] = array.strides
+        return kwargs
+
+    def _of_objects(self, array: _Array, offset: int) -> Reduction:
+        # numpy.ndarray takes no buffer of objects.
+        flat = Reduction(Import("numpy", "ravel"), (self._buffer, "K"))
+        start = {"flat": flat, "start": offset // self._buffer.itemsize}
+        part = Expression.of("flat[start:]", start) if offset else flat
+        as_strided = Import("numpy.lib.stride_tricks", "as_strided")
+        return Reduction(as_strided, (part, array.shape, array.strides))
 
 
 def _memory(buffer: _Array) -> Any:
@@ -85,13 +106,8 @@ def _has_dates(dtype: numpy.dtype[Any]) -> bool:
     return dtype.base.kind in "mM" or any(map(_has_dates, parts))
 
 
-def _object_view(array: _Array, buffer: _Array, offset: int) -> Reduction:
-    # numpy.ndarray takes no buffer of objects.
-    flat = Reduction(Import("numpy", "ravel"), (buffer, "K"))
-    start = {"flat": flat, "start": offset // buffer.itemsize}
-    part = Expression.of("flat[start:]", start) if offset else flat
-    as_strided = Import("numpy.lib.stride_tricks", "as_strided")
-    return Reduction(as_strided, (part, array.shape, array.strides))
+def _spans(arrays: Sequence[_Array]) -> numpy.ndarray[tuple[int, int], numpy.dtype[numpy.int64]]:
+    return numpy.fromiter(chain.from_iterable(map(_span, arrays)), "i8").reshape(-1, 2)
 
 
 def _span(array: _Array) -> tuple[int, int]:
@@ -129,11 +145,12 @@ def _meet(one: _Array, other: _Array) -> bool:
 
 def _buffer(group: list[_Array]) -> _Array | None:
     """Return a contiguous array over the memory of all arrays of a group."""
-    spans = list(map(_span, group))
-    low, high = min(start for start, _ in spans), max(end for _, end in spans)
+    spans = _spans(group)
+    low, high = int(spans[:, 0].min()), int(spans[:, 1].max())
     writeable = any(array.flags.writeable for array in group)
-    for array, span in zip(group, spans, strict=True):
-        if span == (low, high) and array.flags.forc and array.flags.writeable == writeable:
+    for index in numpy.flatnonzero((spans == (low, high)).all(axis=1)):
+        array = group[index]
+        if array.flags.forc and array.flags.writeable == writeable:
             return array
     if group[0].dtype.hasobject:
         return _owner(group[0])
