@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from itertools import chain, groupby, islice, repeat
-from operator import itemgetter
+from itertools import chain, compress, groupby, islice, repeat
+from operator import not_
 from types import ModuleType
 from typing import Any, cast
 
@@ -43,9 +43,6 @@ from persist.errors import UnsupportedObjectError
 __all__ = ["Graph", "Mark", "Variable", "is_value"]
 
 _SEQUENCES = frozenset([list, tuple])
-# Of a pair of an object and its owner.
-_OBJECT, _OWNER = map(itemgetter, range(2))
-
 # The fields of parts that are hashed, or handed to code that may hash them.
 _USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
 
@@ -75,6 +72,26 @@ class Variable(str):
 
     __slots__ = ()
     __repr__ = str.__str__
+
+
+class Level:
+    """Objects that are met at one depth, and the owner of each, in lists that go together."""
+
+    def __init__(self) -> None:
+        self.parts: list[Any] = []
+        self.owners: list[Any] = []
+
+    def add(self, parts: Sequence[Any], owner: Any) -> None:
+        """Add the parts of an object."""
+        self.parts += parts
+        self.owners += repeat(owner, len(parts))
+
+    def where(self, selectors: Iterable[bool]) -> Level:
+        """Return the objects for which a selector is true."""
+        chosen, found = list(selectors), Level()
+        found.parts += compress(self.parts, chosen)
+        found.owners += compress(self.owners, chosen)
+        return found
 
 
 class Graph:
@@ -131,13 +148,13 @@ class Graph:
             groups = groupby(self.roots, lambda root: envs.get(root[0]))
         for env, group in groups:
             self._env = env
-            owned: list[tuple[Any, Any]] = []
+            level = Level()
             for _, obj in group:
                 if not is_value(obj):
-                    owned.append((obj, None))
+                    level.add([obj], None)
                     self.root_ids.add(id(obj))
                     self.state[id(obj)] = Mark.NAMED
-            self._visit(owned)
+            self._visit(level)
         self.arrays = list(self._arrays.values())
         if len(self.arrays) > 1:
             self._share_buffers()
@@ -204,37 +221,35 @@ class Graph:
                         waiting.append((part, is_used or field in _USED))
         return count
 
-    def _visit(self, owned: list[tuple[Any, Any]]) -> None:
-        """Visit objects, each with its owner, and all below them, level by level."""
+    def _visit(self, level: Level) -> None:
+        """Visit objects and all below them, level by level."""
         depth = 0
-        while owned:
-            kinds = set(map(type, map(_OBJECT, owned)))
+        while level.parts:
+            kinds = set(map(type, level.parts))
             if tuple in kinds:
-                owned = [
-                    pair for pair in owned if type(pair[0]) is not tuple or not is_constant(pair[0])
-                ]
-            nodes: list[Any] = []
+                level = level.where(type(p) is not tuple or not is_constant(p) for p in level.parts)
+            nodes = Level()
             if kinds.isdisjoint(CONTAINERS):
-                nodes, owned = owned, nodes
+                nodes, level = level, nodes
             elif not kinds <= CONTAINERS:
-                nodes = [pair for pair in owned if type(pair[0]) not in CONTAINERS]
-                owned = [pair for pair in owned if type(pair[0]) in CONTAINERS]
-            containers = self._meet(owned, self._owners)
-            nodes = self._meet(nodes, self.nodes)
-            owned = []  # before the next level is made, which is as large
-            owned = self._items(containers)
-            for obj in nodes:
-                owned += self._parts_of_node(obj, depth)
+                are_nodes = [type(part) not in CONTAINERS for part in level.parts]
+                nodes, level = level.where(are_nodes), level.where(map(not_, are_nodes))
+            containers = self._meet(level, self._owners)
+            met = self._meet(nodes, self.nodes)
+            nodes = Level()  # before the next level is made, which is as large
+            level = self._items(containers)
+            for obj in met:
+                level.add(self._parts_of_node(obj, depth), obj)
             depth += 1
             if depth % _MAX_DEPTH == 0:
-                self.state.update((id(owner), Mark.NAMED) for _, owner in owned)
+                self.state.update(zip(map(id, level.owners), repeat(Mark.NAMED), strict=False))
             if depth % _MANY_LEVELS == 0:
-                self._check_end(owned)
-            if not owned and self._sets:
-                owned = list(self._members(depth))
+                self._check_end(level.owners)
+            if not level.parts and self._sets:
+                level = self._members(depth)
 
-    def _members(self, depth: int) -> Iterator[tuple[Any, Any]]:
-        """Yield the members of the sets that were met, after all else, in an order that stays.
+    def _members(self, depth: int) -> Level:
+        """Return the members of the sets that were met, after all else, in an order that stays.
 
         Members of equal content are ordered as the rest of the graph refers to them.
         """
@@ -246,6 +261,7 @@ class Graph:
                 ranks.update((key, i) for i, key in enumerate(chain(self._owners, self.nodes)))
             return ranks.get(id(member), math.inf)
 
+        level = Level()
         for obj, reduced, met in sets:
             if met // _MAX_DEPTH != depth // _MAX_DEPTH:
                 self.state[id(obj)] = Mark.NAMED
@@ -256,25 +272,26 @@ class Graph:
                 # It is raised again, with its path, when that object is visited.
                 members = list(reduced.members)
             self.nodes[id(obj)] = dataclasses.replace(reduced, members=members)
-            yield from ((member, obj) for member in members if type(member) not in ATOMS)
+            level.add([member for member in members if type(member) not in ATOMS], obj)
+        return level
 
-    def _meet(self, owned: list[tuple[Any, Any]], known: dict[int, Any]) -> list[Any]:
+    def _meet(self, level: Level, known: dict[int, Any]) -> list[Any]:
         """Return the objects that are met for the first time; name the others."""
         count = len(known)
         are_nodes = known is self.nodes
-        owners = repeat(None) if are_nodes else map(_OWNER, owned)
         # Most levels share nothing, which C finds out fast.
-        deque(map(known.setdefault, map(id, map(_OBJECT, owned)), owners), 0)
+        owners = repeat(None) if are_nodes else level.owners
+        deque(map(known.setdefault, map(id, level.parts), owners), 0)
         if are_nodes:
-            for _, owner in owned:
+            for owner in level.owners:
                 if owner is not None and id(owner) not in self.state:
                     self._mark_from(owner)
-        if len(known) == count + len(owned):
-            return list(map(_OBJECT, owned))
+        if len(known) == count + len(level.parts):
+            return level.parts
         self.is_tree = False
         fresh = set(islice(reversed(known), len(known) - count))
         found = []
-        for obj, owner in owned:
+        for obj, owner in zip(level.parts, level.owners, strict=True):
             key = id(obj)
             if key in fresh:
                 fresh.remove(key)
@@ -284,25 +301,28 @@ class Graph:
                 self._mark_from(owner)
         return found
 
-    def _items(self, containers: list[Any]) -> list[tuple[Any, Any]]:
-        """Return (part, owner) for what containers hold besides atoms."""
-        sequences: list[Any] = []
-        dicts: list[Any] = []
-        for obj in containers:
-            (dicts if type(obj) is dict else sequences).append(obj)
-        owned: list[tuple[Any, Any]] = []
-        if _has_others(chain.from_iterable(sequences), self.atoms):
-            owned = [(item, own) for own in sequences for item in own if type(item) not in ATOMS]
-        if _has_others(chain.from_iterable(dicts), self.atoms):
-            owned += [(key, own) for own in dicts for key in own if type(key) not in ATOMS]
-        if _has_others(chain.from_iterable(map(dict.values, dicts)), self.atoms):
-            owned += [
-                (part, own) for own in dicts for part in own.values() if type(part) not in ATOMS
-            ]
-        return owned
+    def _items(self, containers: list[Any]) -> Level:
+        """Return what containers hold besides atoms."""
+        level = Level()
+        dicts = [obj for obj in containers if type(obj) is dict]
+        sequences = [obj for obj in containers if type(obj) is not dict]
+        values = list(map(dict.values, dicts))
+        for owners, held in ((sequences, sequences), (dicts, dicts), (dicts, values)):
+            kinds = set(map(type, chain.from_iterable(held)))
+            self.atoms |= kinds & ATOMS
+            if kinds <= ATOMS:
+                continue
+            parts: Any = chain.from_iterable(held)
+            owned: Any = chain.from_iterable(map(repeat, owners, map(len, owners)))
+            if not kinds.isdisjoint(ATOMS):
+                others = [type(part) not in ATOMS for part in chain.from_iterable(held)]
+                parts, owned = compress(parts, others), compress(owned, others)
+            level.parts += parts
+            level.owners += owned
+        return level
 
-    def _parts_of_node(self, obj: Any, depth: int) -> Iterable[tuple[Any, Any]]:
-        """Return (part, owner) for what a node is made of, once it is reduced."""
+    def _parts_of_node(self, obj: Any, depth: int) -> Sequence[Any]:
+        """Return what a node is made of besides atoms and import paths, once it is reduced."""
         key, cls = id(obj), cast(Any, type(obj))
         reduced = self._reduce(obj)
         if type(reduced) is not Reduction or not self._is_alike(cls):
@@ -326,6 +346,8 @@ class Graph:
             if reduced.array.dtype.kind in "cV":
                 self.atoms.add(complex)
             if type(dtype_argument(reduced.array.dtype)) is str:
+                if reduced.array is obj:
+                    self._leave_out(key)
                 return ()
         elif _leads_to(reduced, obj):
             self._references.add(key)
@@ -340,11 +362,15 @@ class Graph:
         if type(reduced) is not Reduction:
             pass
         elif not others and has_rule(cls):
-            self.nodes[key] = None
-            self._leaves_out = True
+            self._leave_out(key)
         elif reduced.members is not None:
             self._sets.append((obj, reduced, depth))
-        return [(part, obj) for field, part in others if field != "members"]
+        return [part for field, part in others if field != "members"]
+
+    def _leave_out(self, key: int) -> None:
+        """Keep no reduction of an object that holds no other: it is made when it is asked for."""
+        self.nodes[key] = None
+        self._leaves_out = True
 
     def _is_path(self, part: Any) -> bool:
         """Return True if a part is an import path, and note so: most are classes, met often."""
@@ -384,9 +410,9 @@ class Graph:
         )
         return UnsupportedObjectError(reason, self.path(obj))
 
-    def _check_end(self, owned: list[tuple[Any, Any]]) -> None:
+    def _check_end(self, owners: list[Any]) -> None:
         """Raise UnsupportedObjectError if objects are taken apart into ever new ones."""
-        for _, owner in owned:
+        for owner in owners:
             if type(owner) not in CONTAINERS and self._renews(owner):
                 raise self._endless(owner)
 
@@ -444,8 +470,7 @@ class Graph:
         objects = [array for array in self._arrays.values() if array.dtype.hasobject]
         others = [array for array in self._arrays.values() if not array.dtype.hasobject]
         for buffer, arrays in chain(shared_buffers(others), shared_buffers(objects)):
-            owned: list[tuple[Any, Any]] = []
-            views = Views(buffer)
+            level, views = Level(), Views(buffer)
             for view in arrays:
                 key = keys.get(id(view), id(view))
                 reduced = views.reduce(view)
@@ -454,12 +479,9 @@ class Graph:
                 self.state.setdefault(key, Mark.BELOW)
                 if reduced.unabsorbed():
                     self.state[key] = Mark.NAMED
-                owned += (
-                    (part, None)
-                    for _, _, part in reduced.parts()
-                    if not is_value(part) and not self._is_path(part)
-                )
-            self._visit(owned)
+                parts = [part for _, _, part in reduced.parts() if not is_value(part)]
+                level.add([part for part in parts if not self._is_path(part)], None)
+            self._visit(level)
 
     def _mark(self) -> None:
         """Mark what is above a named container; what is above a node is marked when it is met."""
@@ -478,13 +500,6 @@ class Graph:
         while owner is not None and (key := id(owner)) not in self.state:
             self.state[key] = Mark.BELOW
             owner = self._owners.get(key)
-
-
-def _has_others(parts: Iterator[Any], atoms: set[type]) -> bool:
-    """Return True if there are other parts than atoms; add the types of these to `atoms`."""
-    kinds = set(map(type, parts))
-    atoms |= kinds & ATOMS
-    return not kinds <= ATOMS
 
 
 def _leads_to(reduced: Reduced, obj: Any) -> bool:
