@@ -61,7 +61,7 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
         reduced = rule(obj)
     except PersistError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
         if not str(rule.__module__).startswith(rules.__name__):
             raise
         # The object was changed to what the constructors of its library do not take.

@@ -44,6 +44,9 @@ def reduce_arrow_array(array: Any) -> Reduced:
         return Reduction(function, (array.indices, array.dictionary), kwargs)
     if isinstance(array, pyarrow.UnionArray):
         return _reduce_union(array)
+    if isinstance(array, pyarrow.ExtensionArray):
+        function = Attribute(Import("pyarrow", "ExtensionArray"), "from_storage")
+        return Reduction(function, (kind, array.storage))
     storage = _plainer(kind)
     try:
         values = (array if storage is None else array.cast(storage)).to_pylist()
