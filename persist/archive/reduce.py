@@ -66,9 +66,7 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
             raise
         # The object was changed to what the constructors of its library do not take.
         return reduce_by_protocol(obj)
-    if type(reduced) is Reduction and (
-        reduced.items is not None or reduced.pairs is not None or reduced.members is not None
-    ):
+    if type(reduced) is Reduction:
         reduced.read_iterators()
     return reduced
 
