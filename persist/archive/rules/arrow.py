@@ -182,8 +182,7 @@ def _column(series: Any) -> Any:
         made = _made_series(series.name, values, None)
         if made is not None and _same_series(made, series):
             return values
-    reduced: Reduced = reduce_polars_series(series.rename(""))
-    return reduced
+    return reduce_polars_series(series.rename(""))
 
 
 @rule("polars.series.series.Series")

@@ -102,18 +102,13 @@ def _described(quantity: Any, made: Reduction, *known: str, **slots: Any) -> Red
     return replace(made, attributes=own, slots=slots or None)
 
 
-def _own_attributes(obj: Any, *known: str) -> dict[str, Any] | None:
-    """Return the attributes that a user gave to an object, and what describes it."""
-    return _with_info(user_attributes(obj, *known) or {})
-
-
-def _with_info(attributes: dict[str, Any]) -> dict[str, Any] | None:
+def _with_info(attributes: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the attributes without the description of a column that says nothing of its own."""
-    info = getattr(attributes.get("info"), "_attrs", None) or {}
+    info = getattr((attributes or {}).get("info"), "_attrs", None) or {}
     known = {"unit", "dtype", "indices", "parent_table"}
     if info.get("parent_table") is not None:
         known.add("name")  # The table gives it again.
-    if not any(value for key, value in info.items() if key not in known):
+    if attributes and not any(value for key, value in info.items() if key not in known):
         attributes.pop("info", None)
     return attributes or None
 
@@ -142,8 +137,7 @@ def reduce_constant(constant: Any) -> Reduced:
     for name in (constant.abbrev, f"{constant.abbrev}_{constant.system}"):
         if getattr(constants, str(name), None) is constant:
             return Import("astropy.constants", name)
-    reduced: Reduced = reduce_quantity_subclass(constant)
-    return reduced
+    return reduce_quantity_subclass(constant)
 
 
 @rule("astropy.coordinates.earth.EarthLocation")
@@ -152,7 +146,7 @@ def reduce_place(place: Any) -> Reduced:
     function = Attribute(Import(_COORDINATES, "EarthLocation"), "from_geocentric")
     values = [_plain(getattr(place, axis)) for axis in "xyz"]
     slots = {} if place.ellipsoid == "WGS84" else {"ellipsoid": place.ellipsoid}
-    own = _own_attributes(place)
+    own = _with_info(user_attributes(place))
     return Reduction(function, (*values, place.unit), slots=slots or None, attributes=own)
 
 
@@ -202,7 +196,7 @@ def reduce_representation(representation: Any) -> Reduced:
     if getattr(representation, "differentials", None):
         kwargs["differentials"] = dict(representation.differentials)
     kwargs["copy"] = False
-    own = _own_attributes(representation)
+    own = _with_info(user_attributes(representation))
     return Reduction(Import(_COORDINATES, cls.__name__), (), kwargs, attributes=own)
 
 
@@ -223,7 +217,7 @@ def reduce_frame(frame: Any) -> Reduced:
         kwargs["representation_type"] = frame.representation_type
     if repr(cls(*args, **kwargs)) != repr(frame):
         return reduce_by_protocol(frame)
-    own = _own_attributes(frame, "representation_info", "cache")
+    own = _with_info(user_attributes(frame, "representation_info", "cache"))
     return Reduction(Import(_COORDINATES, cls.__name__), args, kwargs, attributes=own)
 
 
@@ -240,7 +234,7 @@ def reduce_sky(sky: Any) -> Reduced:
     made = type(sky)(frame, **kwargs)
     if repr(made) != repr(sky):
         return reduce_by_protocol(sky)
-    own = _own_attributes(sky, "cache")
+    own = _with_info(user_attributes(sky, "cache"))
     return Reduction(Import(_COORDINATES, "SkyCoord"), (frame,), kwargs, attributes=own)
 
 

@@ -72,8 +72,8 @@ def check_data(*values: Any, trusted: bool = False) -> None:
     is an address in memory, so they are given no other objects. With `trusted`, time zones and
     columns of trusted classes pass too.
 
-    What shows data, or asks for its hash, goes through a list as often as it stands in others: where
-    this takes far longer than to look at each once, the data is refused too.
+    What shows data, or asks for its hash, goes through a list as often as it stands in others, and
+    is not given data where that takes far longer than to look at each once.
     """
     seen: set[int] = set()
     size, is_shared = 0, False

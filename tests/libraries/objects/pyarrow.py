@@ -50,6 +50,7 @@ SCHEMA = pyarrow.schema(
     metadata={"title": "t"},
 )
 
+
 def tensors() -> Any:
     """Return an array of tensors, of a type that extends another."""
     return pyarrow.FixedShapeTensorArray.from_numpy_ndarray(numpy.arange(6).reshape(2, 3))
