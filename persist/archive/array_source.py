@@ -33,7 +33,7 @@ def array_reduction(array: _Array) -> Reduction:
     array : numpy.ndarray
         Of any shape, and any dtype without object fields.
     """
-    order = {"order": "F"} if is_fortran(array) else {}
+    order = {"order": "F"} if array.flags.fnc else {}
     if array.dtype.names is not None or array.dtype.type in _PADDED:
         array = without_padding(array)
     if array.dtype.kind in "mM" and numpy.datetime_data(array.dtype)[0] == "generic":

@@ -67,7 +67,10 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
         # The object was changed to what the constructors of its library do not take.
         return reduce_by_protocol(obj)
     if type(reduced) is Reduction:
-        reduced.read_iterators()
+        for name in ("items", "pairs", "members"):
+            # An iterator can be read only once.
+            if hasattr(values := getattr(reduced, name), "__next__"):
+                setattr(reduced, name, list(values))
     return reduced
 
 
