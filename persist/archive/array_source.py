@@ -33,8 +33,7 @@ def array_reduction(array: _Array) -> Reduction:
     array : numpy.ndarray
         Of any shape, and any dtype without object fields.
     """
-    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-    order = {"order": "F"} if is_fortran else {}
+    order = {"order": "F"} if array.flags.fnc else {}
     if array.dtype.names is not None or array.dtype.type in _PADDED:
         array = without_padding(array)
     if array.dtype.kind in "mM" and numpy.datetime_data(array.dtype)[0] == "generic":

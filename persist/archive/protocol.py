@@ -186,16 +186,12 @@ def _answer(obj: Any, reducer: Any) -> Any:
 
 
 def _checked(obj: Any, answer: Any) -> tuple[Any, ...]:
-    method = f"__reduce_ex__ of {type(obj).__qualname__}"
-    if not isinstance(answer, tuple) or not 2 <= len(answer) <= 6:
-        found = f"{len(answer)} items" if isinstance(answer, tuple) else type(answer).__qualname__
+    items = answer if isinstance(answer, tuple) else ()
+    if not 2 <= len(items) <= 6 or not callable(items[0]) or not isinstance(items[1], tuple):
+        found = ", ".join(type(item).__qualname__ for item in items) or type(answer).__qualname__
         raise UnsupportedObjectError(
-            f"{method} must return a string or a tuple of 2 to 6 items, got {found}"
-        )
-    if not callable(answer[0]) or not isinstance(answer[1], tuple):
-        found = " and ".join(type(item).__qualname__ for item in answer[:2])
-        raise UnsupportedObjectError(
-            f"{method} must return a callable and a tuple of its arguments first, got {found}"
+            f"__reduce_ex__ of {type(obj).__qualname__} must return a string, or 2 to 6 items of "
+            f"which the first is a callable and the second a tuple of its arguments, got {found}"
         )
     return (*answer, *[None] * (6 - len(answer)))
 

@@ -61,15 +61,16 @@ def reduce(obj: Any, env: Mapping[str, Any] | None = None) -> Reduced:
         reduced = rule(obj)
     except PersistError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
         if not str(rule.__module__).startswith(rules.__name__):
             raise
         # The object was changed to what the constructors of its library do not take.
         return reduce_by_protocol(obj)
-    if type(reduced) is Reduction and (
-        reduced.items is not None or reduced.pairs is not None or reduced.members is not None
-    ):
-        reduced.read_iterators()
+    if type(reduced) is Reduction:
+        for name in ("items", "pairs", "members"):
+            # An iterator can be read only once.
+            if hasattr(values := getattr(reduced, name), "__next__"):
+                setattr(reduced, name, list(values))
     return reduced
 
 

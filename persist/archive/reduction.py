@@ -204,12 +204,6 @@ class Reduction:
     state: Any = NO_STATE
     setter: Any = None
 
-    def read_iterators(self) -> None:
-        """Replace iterators, which can be read only once, by lists of what they yield."""
-        for name in _LISTED:
-            if hasattr(values := getattr(self, name), "__next__"):
-                setattr(self, name, list(values))
-
     def parts(self) -> Iterator[Part]:
         """Yield all that the object is made of, in the order in which pickle saves it.
 

@@ -12,6 +12,7 @@ __all__ = ["Registry", "constant", "dotted_name", "registry", "rule"]
 
 Predicate = Callable[[type], bool]
 _T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def dotted_name(cls: type) -> str:
@@ -154,10 +155,10 @@ registry: Registry[Rule] = Registry()
 """The rules that `reduce` asks."""
 
 
-def rule(*owners: type | str, subclasses: bool = False) -> Callable[[Callable[..., Any]], Any]:
+def rule(*owners: type | str, subclasses: bool = False) -> Callable[[_F], _F]:
     """Register the decorated function as the rule of each of `owners`."""
 
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+    def register(function: _F) -> _F:
         for owner in owners:
             registry.register(owner, function, subclasses=subclasses)
         return function

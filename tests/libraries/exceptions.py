@@ -26,6 +26,7 @@ PRIVATE: dict[str, dict[str, str]] = {
     },
     "matplotlib": {"lines": _FIGURE, "panels": _FIGURE, "pyplot": _FIGURE},
     "pint": {"measurement": "pint.Measurement would make a new variable, and cut correlations"},
+    "pyarrow": {"lists of tensors": "pyarrow makes none of values that are arrays themselves"},
     "scipy": {"interp1d": _STORED},
     "sklearn": dict.fromkeys(("boosting", "forest", "neighbours", "network", "tree"), _FITTED),
     "torch": {"state": "state_dict() keeps the versions of modules in _metadata"},
@@ -43,7 +44,7 @@ BYTES: dict[str, dict[str, str]] = {
     "numpy": {"large": "2000 numbers"},
     "pillow": {"large": "1200 pixels"},
     "polars": {"large": "3000 numbers", "lazy": "polars has a plan only as bytes"},
-    "pyarrow": {"large": "3000 numbers"},
+    "pyarrow": {"large": "3000 numbers", "lists of tensors": "no values of Python make it"},
     "torch": {"large": "2500 numbers", "generator": "5056 bytes of state"},
 }
 """By library, the objects with long bytes in their archives, and why these are no digits."""

@@ -442,6 +442,25 @@ NESTED = [
     "" + "x = d([x, x])\n" * 40 + "y = n.array(x)",
     _NUMPY + "x = n.array(range(100000000000))",
     _NUMPY + "r = range(1000000000)\nx = n.array([r, r])",
+    # Shown, hashed or gone through by what takes any data.
+    *(
+        f"{_NUMPY}import operator, collections\nx = {open_}1, 1{close}\n"
+        + f"x = {open_}x, x{close}\n" * 40
+        + f"y = {call}"
+        for open_, close, call in (
+            ("[", "]", "n.str_(x)"),
+            ("[", "]", "n.dtype(x)"),
+            ("[", "]", "n.float64(x)"),
+            ("[", "]", "n.zeros(1, x)"),
+            ("[", "]", "n.random.SeedSequence(x)"),
+            ("[", "]", "n.polynomial.Polynomial(x)"),
+            ("(", ")", "operator.getitem({1: 2}, x)"),
+            ("(", ")", "{1: 2}[x]"),
+            ("(", ")", "collections.UserDict(x)"),
+        )
+    ),
+    _NUMPY + "x = {1: 1}\n" + "x = {1: x, 2: x}\n" * 40 + "y = n.array([x], dtype='U')",
+    _NUMPY + f"x = {'7' * 4000}\ny = n.array([{'x, ' * 200_000}], dtype='U')",
     f"import pandas as p\na = [{'1, ' * 5000}]\nx = p.DataFrame([{'a, ' * 5000}])",
     "from fractions import Fraction as F\nx = F('1e100000000')",
     "from fractions import Fraction as F\nx = F('1e-1_000_000_000')",

@@ -21,7 +21,6 @@ from persist.archive.arrays.pieces import (
     PIECE,
     as_bytes,
     byte_pieces,
-    is_contiguous,
     write_region,
 )
 from persist.archive.arrays.store import (
@@ -165,7 +164,7 @@ class NpyStore(Store):
         """Write one array."""
         (array,) = arrays.values()
         with open(filename, "wb") as file:
-            if is_contiguous(array):
+            if array.flags.forc:
                 # tofile has the system reserve the space first, which is twice as fast.
                 file.write(npy_header(array))
                 array.reshape(-1, order="A").tofile(file)

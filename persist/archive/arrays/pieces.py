@@ -17,7 +17,6 @@ __all__ = [
     "boxes",
     "byte_pieces",
     "grid_boxes",
-    "is_contiguous",
     "is_fortran",
     "largest_box",
     "write_region",
@@ -35,11 +34,6 @@ def address(array: Array) -> int:
 def is_fortran(array: Array) -> bool:
     """Return True if `array` is in Fortran order and not in C order as well."""
     return array.flags.fnc
-
-
-def is_contiguous(array: Array) -> bool:
-    """Return True if `array` is one run of memory, in C or Fortran order."""
-    return array.flags.forc
 
 
 def as_bytes(array: Array) -> memoryview:

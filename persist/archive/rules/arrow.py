@@ -44,6 +44,9 @@ def reduce_arrow_array(array: Any) -> Reduced:
         return Reduction(function, (array.indices, array.dictionary), kwargs)
     if isinstance(array, pyarrow.UnionArray):
         return _reduce_union(array)
+    if isinstance(array, pyarrow.ExtensionArray):
+        function = Attribute(Import("pyarrow", "ExtensionArray"), "from_storage")
+        return Reduction(function, (kind, array.storage))
     storage = _plainer(kind)
     try:
         values = (array if storage is None else array.cast(storage)).to_pylist()
@@ -179,8 +182,7 @@ def _column(series: Any) -> Any:
         made = _made_series(series.name, values, None)
         if made is not None and _same_series(made, series):
             return values
-    reduced: Reduced = reduce_polars_series(series.rename(""))
-    return reduced
+    return reduce_polars_series(series.rename(""))
 
 
 @rule("polars.series.series.Series")

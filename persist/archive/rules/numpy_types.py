@@ -372,24 +372,15 @@ def _by_own_protocol(array: _Array) -> Reduced:
     )
 
 
-@rule(numpy.memmap)
-def reduce_memmap(array: Any) -> Reduced:
-    """Reduce an array in a file to a plain one with the same data."""
-    warnings.warn(
-        f"an array that is mapped from the file {array.filename!s} is stored with its data, and "
-        "will be a plain array in memory",
-        PersistWarning,
-        stacklevel=2,
-    )
-    return Data(numpy.asarray(array).view(numpy.ndarray))
-
-
-@rule("zarr.core.array.Array")
-@rule("h5py._hl.dataset.Dataset")
+@rule(numpy.memmap, "zarr.core.array.Array", "h5py._hl.dataset.Dataset")
 def reduce_open_array(array: Any) -> Reduced:
-    """Reduce an open array of zarr or HDF5 to a plain one: its file may be changed or removed."""
+    """Reduce an array in a file, which may be changed or removed, to a plain one."""
+    is_mapped = isinstance(array, numpy.memmap)
+    shown = (
+        f"an array that is mapped from the file {array.filename!s}" if is_mapped else repr(array)
+    )
     warnings.warn(
-        f"{array!r} is stored with its data, and will be a plain array in memory",
+        f"{shown} is stored with its data, and will be a plain array in memory",
         PersistWarning,
         stacklevel=2,
     )

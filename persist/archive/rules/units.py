@@ -6,6 +6,7 @@ Where a constructor does not give back the same, to the last bit, the protocol o
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -96,15 +97,20 @@ def _numeric(quantity: Any) -> dict[str, Any]:
 
 def _described(quantity: Any, made: Reduction, *known: str, **slots: Any) -> Reduction:
     """Return the reduction with the attributes that the constructor does not set."""
-    own = {k: v for k, v in (attributes_of(quantity) or {}).items() if k not in known}
-    # A table gives its columns a name, and finds it again.
-    kept = ("name", "unit", "dtype", "indices", "parent_table")
-    info = getattr(own.get("info"), "_attrs", None) or {}
-    if not any(value for key, value in info.items() if key not in kept):
-        own.pop("info", None)
-    return Reduction(
-        made.function, made.args, made.kwargs, attributes=own or None, slots=slots or None
-    )
+    attributes = attributes_of(quantity) or {}
+    own = _with_info({k: v for k, v in attributes.items() if k not in known})
+    return replace(made, attributes=own, slots=slots or None)
+
+
+def _with_info(attributes: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the attributes without the description of a column that says nothing of its own."""
+    info = getattr((attributes or {}).get("info"), "_attrs", None) or {}
+    known = {"unit", "dtype", "indices", "parent_table"}
+    if info.get("parent_table") is not None:
+        known.add("name")  # The table gives it again.
+    if attributes and not any(value for key, value in info.items() if key not in known):
+        attributes.pop("info", None)
+    return attributes or None
 
 
 @rule("astropy.utils.data_info.DataInfo", subclasses=True)
@@ -131,8 +137,7 @@ def reduce_constant(constant: Any) -> Reduced:
     for name in (constant.abbrev, f"{constant.abbrev}_{constant.system}"):
         if getattr(constants, str(name), None) is constant:
             return Import("astropy.constants", name)
-    reduced: Reduced = reduce_quantity_subclass(constant)
-    return reduced
+    return reduce_quantity_subclass(constant)
 
 
 @rule("astropy.coordinates.earth.EarthLocation")
@@ -141,7 +146,7 @@ def reduce_place(place: Any) -> Reduced:
     function = Attribute(Import(_COORDINATES, "EarthLocation"), "from_geocentric")
     values = [_plain(getattr(place, axis)) for axis in "xyz"]
     slots = {} if place.ellipsoid == "WGS84" else {"ellipsoid": place.ellipsoid}
-    own = user_attributes(place, "info")
+    own = _with_info(user_attributes(place))
     return Reduction(function, (*values, place.unit), slots=slots or None, attributes=own)
 
 
@@ -191,7 +196,7 @@ def reduce_representation(representation: Any) -> Reduced:
     if getattr(representation, "differentials", None):
         kwargs["differentials"] = dict(representation.differentials)
     kwargs["copy"] = False
-    own = user_attributes(representation, "info")
+    own = _with_info(user_attributes(representation))
     return Reduction(Import(_COORDINATES, cls.__name__), (), kwargs, attributes=own)
 
 
@@ -212,7 +217,7 @@ def reduce_frame(frame: Any) -> Reduced:
         kwargs["representation_type"] = frame.representation_type
     if repr(cls(*args, **kwargs)) != repr(frame):
         return reduce_by_protocol(frame)
-    own = user_attributes(frame, "representation_info", "cache", "info")
+    own = _with_info(user_attributes(frame, "representation_info", "cache"))
     return Reduction(Import(_COORDINATES, cls.__name__), args, kwargs, attributes=own)
 
 
@@ -229,7 +234,7 @@ def reduce_sky(sky: Any) -> Reduced:
     made = type(sky)(frame, **kwargs)
     if repr(made) != repr(sky):
         return reduce_by_protocol(sky)
-    own = user_attributes(sky, "cache", "info")
+    own = _with_info(user_attributes(sky, "cache"))
     return Reduction(Import(_COORDINATES, "SkyCoord"), (frame,), kwargs, attributes=own)
 
 

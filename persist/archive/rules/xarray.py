@@ -50,20 +50,15 @@ def reduce_index_variable(variable: Any) -> Reduced:
 
 
 @rule("xarray.core.indexes.PandasIndex", "xarray.indexes.PandasIndex")
-def reduce_index(index: Any) -> Reduced:
-    """Reduce an index of one dimension to that of pandas."""
-    kwargs = {} if index.coord_dtype == index.index.dtype else {"coord_dtype": index.coord_dtype}
-    return Reduction(Import("xarray.indexes", "PandasIndex"), (index.index, index.dim), kwargs)
-
-
 @rule("xarray.core.indexes.PandasMultiIndex", "xarray.indexes.PandasMultiIndex")
-def reduce_levels(index: Any) -> Reduced:
-    """Reduce an index of several levels to that of pandas."""
-    made = type(index)(index.index, index.dim)
-    kwargs = {}
-    if made.level_coords_dtype != index.level_coords_dtype:
-        kwargs["level_coords_dtype"] = index.level_coords_dtype
-    return Reduction(Import("xarray.indexes", "PandasMultiIndex"), (index.index, index.dim), kwargs)
+def reduce_index(index: Any) -> Reduced:
+    """Reduce an index of one or several levels to that of pandas."""
+    cls, args = type(index), (index.index, index.dim)
+    name = "level_coords_dtype" if cls.__name__ == "PandasMultiIndex" else "coord_dtype"
+    given, made = getattr(index, name), getattr(cls(*args), name)
+    return Reduction(
+        Import("xarray.indexes", cls.__name__), args, {} if given == made else {name: given}
+    )
 
 
 @rule("xarray.core.datatree.DataTree", "xarray.DataTree")

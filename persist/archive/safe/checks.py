@@ -71,8 +71,12 @@ def check_data(*values: Any, trusted: bool = False) -> None:
     pandas ask each object that they are given for attributes such as ``__array_interface__``, which
     is an address in memory, so they are given no other objects. With `trusted`, time zones and
     columns of trusted classes pass too.
+
+    What shows data, or asks for its hash, goes through a list as often as it stands in others, and
+    is not given data where that takes far longer than to look at each once.
     """
     seen: set[int] = set()
+    size, is_shared = 0, False
     # The items of an array of objects may be anything that numpy does not take for an array.
     waiting = [(value, False) for value in values]
     while waiting:
@@ -99,7 +103,13 @@ def check_data(*values: Any, trusted: bool = False) -> None:
             )
         if id(value) not in seen:
             seen.add(id(value))
+            size += len(parts)
             waiting.extend((part, is_item) for part in parts)
+        elif not is_item:
+            is_shared = True
+    if is_shared:
+        budget = Budget(size)
+        budget.step(expanded(list(values), budget)[0])
 
 
 def _is_part_of_pandas(value: Any) -> bool:
@@ -166,10 +176,10 @@ def length_of(items: Any) -> int:
 
 
 def expanded(values: Any, budget: Budget) -> tuple[int, int]:
-    """Return how many elements nested lists have when each list is written out where it stands.
+    """Return how many elements nested containers have when each is written out where it stands.
 
-    The second number is the length of the longest text among them. Refuses lists that are nested
-    deeper than the dimensions that an array can have.
+    The second number is the length of the longest text that numpy makes of one. Refuses what is
+    nested deeper than the dimensions that an array can have.
     """
     known: dict[int, tuple[int, int]] = {}
 
@@ -188,7 +198,9 @@ def expanded(values: Any, budget: Budget) -> tuple[int, int]:
         if depth > _MAX_NESTING:
             raise UntrustedError(f"a key, or the content of an array, is nested {depth} deep")
         parts = value
-        if cls is types.GenericAlias:
+        if cls in _DICTS:
+            parts = [*value, *value.values()]
+        elif cls is types.GenericAlias:
             parts = value.__args__
         elif cls is slice:
             parts = (value.start, value.stop, value.step)
@@ -198,11 +210,15 @@ def expanded(values: Any, budget: Budget) -> tuple[int, int]:
         budget.step(len(parts))
         total = width = 0
         for item in parts:
-            if type(item) in _NUMBERS:
+            if type(item) is int:
+                total, width = total + 1, max(width, item.bit_length() // 3)
+            elif type(item) in _NUMBERS:
                 total += 1
             else:
                 size, item_width = count(item, depth + 1)
                 total, width = total + size, max(width, item_width)
+        if cls in _SHOWN:
+            width = total * (width + _PUNCTUATION)
         known[id(value)] = total, width
         return total, width
 
@@ -212,7 +228,9 @@ def expanded(values: Any, budget: Budget) -> tuple[int, int]:
     return total, width
 
 
-# numpy takes a deque for a list; the others are hashed with all that they hold.
-_EXPANDED = frozenset([list, tuple, collections.deque, frozenset, slice, types.GenericAlias])
+# numpy takes a deque for a list, and of others the text; some are hashed with all that they hold.
+_SHOWN = frozenset([*_DICTS, set, frozenset])
+_EXPANDED = _SHOWN | {list, tuple, collections.deque, slice, types.GenericAlias}
+_PUNCTUATION = 32  # characters, those of any float too
 _PLAIN_KEYS = frozenset([str, int, float, bool, bytes, complex, type(None)])
-_NUMBERS = frozenset([int, float, bool, complex])
+_NUMBERS = frozenset([float, bool, complex])

@@ -111,6 +111,7 @@ class Operations:
     def item(self, obj: Any, key: Any) -> Any:
         """Return ``obj[key]``."""
         if type(obj) in _INDEXED:
+            check_keys([key], self._budget)
             return obj[key]
         if type(obj) is numpy.ndarray:
             # The index of a scalar, or the slice to the end of a flat array of objects.

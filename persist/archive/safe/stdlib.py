@@ -19,7 +19,7 @@ from typing import Any
 
 from persist.archive.rules.builtins import ITERATORS
 from persist.archive.safe.budget import Budget
-from persist.archive.safe.checks import charge_items, check_data, check_hashes
+from persist.archive.safe.checks import charge_items, check_data, check_hashes, check_keys
 from persist.archive.safe.table import (
     ENTRIES,
     Entry,
@@ -55,7 +55,7 @@ def _filled(cls: Any) -> Handler:
         for value in args:
             if type(value) in _SIZED or isinstance(value, types.MappingProxyType):
                 charge_items(value, load.budget)
-                if type(value) in (list, tuple) and cls in _KEYED:
+                if type(value) in (list, tuple) and issubclass(cls, (dict, collections.UserDict)):
                     is_pairs = all(type(pair) in (list, tuple) and pair for pair in value)
                     check_hashes([p[0] for p in value] if is_pairs else list(value), load.budget)
             elif not (cls is collections.defaultdict and value is args[0]):
@@ -159,6 +159,7 @@ def _iterator_state(load: Load, iterator: Any, state: Any, /) -> None:
 def _getitem(load: Load, owner: Any, key: Any, /) -> Any:
     if type(owner) not in (list, tuple, dict):
         raise UntrustedError("items are read of builtin containers only")
+    check_keys([key], load.budget)
     return owner[key]
 
 

@@ -69,6 +69,13 @@ def world_coordinates(ending: str = "", **distortions: Any) -> Any:
     return made
 
 
+def described(obj: Any, **more: Any) -> Any:
+    """Return an object with the description that a column of a table can have."""
+    for name, value in {"description": "of the target", "meta": {"k": 1}, **more}.items():
+        setattr(obj.info, name, value)
+    return obj
+
+
 OBJECTS = {
     "quantity": lambda: 1.5 * units.m / units.s,
     "array": lambda: numpy.array([0.1, 0.2]) * units.kpc,
@@ -101,6 +108,15 @@ OBJECTS = {
     ),
     "frame": lambda: astropy.coordinates.ICRS(1 * DEGREE, 2 * DEGREE),
     "place": lambda: astropy.coordinates.EarthLocation.from_geodetic(10, 50, 100),
+    "described sky": lambda: described(astropy.coordinates.SkyCoord([1, 2], [3, 4], unit="deg")),
+    "described frame": lambda: described(astropy.coordinates.ICRS(1 * DEGREE, 2 * DEGREE)),
+    "described points": lambda: described(
+        astropy.coordinates.CartesianRepresentation([1, 2], [3, 4], [5, 6], unit="m")
+    ),
+    "named place": lambda: described(
+        astropy.coordinates.EarthLocation.from_geodetic(10, 50, 100), name="Keck"
+    ),
+    "named quantity": lambda: described([1.0, 2.0] * units.m, name="width", meta={}),
     "table": lambda: table(astropy.table.Table),
     "quantity table": lambda: table(astropy.table.QTable),
     "masked table": masked,
@@ -124,6 +140,9 @@ OBJECTS = {
 def check(found: Any, wanted: Any) -> None:
     """Compare values, units and what describes them."""
     assert type(found) is type(wanted)
+    if "info" in getattr(wanted, "__dict__", {}) and not isinstance(wanted, astropy.table.Table):
+        for name in ("name", "description", "meta"):
+            assert getattr(found.info, name) == getattr(wanted.info, name), name
     if isinstance(wanted, astropy.wcs.WCS):
         assert found.pixel_shape == wanted.pixel_shape
         assert found.pixel_to_world_values(3, 4) == wanted.pixel_to_world_values(3, 4)

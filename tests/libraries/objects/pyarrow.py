@@ -6,6 +6,7 @@ import datetime
 import decimal
 from typing import Any
 
+import numpy
 import pyarrow
 import pyarrow.compute
 
@@ -49,6 +50,12 @@ SCHEMA = pyarrow.schema(
     metadata={"title": "t"},
 )
 
+
+def tensors() -> Any:
+    """Return an array of tensors, of a type that extends another."""
+    return pyarrow.FixedShapeTensorArray.from_numpy_ndarray(numpy.arange(6).reshape(2, 3))
+
+
 OBJECTS = {
     "two integers": lambda: pyarrow.table({"a": [1, 2]}),
     "table": table,
@@ -83,6 +90,9 @@ OBJECTS = {
     "scalar": lambda: pyarrow.scalar(0.5),
     "missing scalar": lambda: pyarrow.scalar(None, pyarrow.int8()),
     "large": lambda: pyarrow.table({"a": range(3000)}),
+    "tensors": tensors,
+    "lists of tensors": lambda: pyarrow.ListArray.from_arrays([0, 2], tensors()),
+    "JSON": lambda: pyarrow.array(["{}", None], pyarrow.json_()),
     "buffer": lambda: pyarrow.py_buffer(b"abc"),
 }
 
