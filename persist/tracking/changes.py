@@ -77,7 +77,7 @@ class Batch:
         self._naturals: dict[tuple[Any, ...], str] = {}
         self._new: set[str] = set()
         self._contents: dict[tuple[str, bool], str] = {}
-        self._shown: Batch | None = None
+        self._is_shown = False
         self.inserted: dict[str, dict[str, Row]] = {name: {} for name in ALL_TABLES}
         self.updated: dict[tuple[str, str], Values] = {}
         self.deleted: dict[str, dict[str, None]] = {name: {} for name in ALL_TABLES}
@@ -138,7 +138,6 @@ class Batch:
 
         The ids are not looked for in the database if `are_known` says that they were just read.
         """
-        self._take_back()
         if are_known:
             self._known[table].update(keys)
         for key in keys:
@@ -180,35 +179,30 @@ class Batch:
                 return KnownArtifact(key, path, updated.get("ref_count", count) or 0)
         return None
 
-    def show(self) -> None:
-        """Apply the changes in a transaction that stays open, for queries of the batch.
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Context manager within which queries see the changes, in a transaction that is undone.
 
         Raises
         ------
         StoreError
             If rows were replaced that others refer to: this takes several transactions.
         """
+        if self._is_shown or not self._has_changes():
+            yield
+            return
         if any(self.deleted.values()) and not self._connection.deletes_together:
             raise StoreError(
                 "This batch replaces predictions that were recorded before it: read after its end"
             )
-        self._revive()
-        if not self._has_changes():
-            return
-        if self._shown is None:
-            self._connection.begin()
-            self._shown = Batch(self._connection, self._files)
-        self._apply()
-        for name, rows in self.inserted.items():
-            self._shown.inserted[name].update(rows)
-            self._known[name].update(rows)
-            self.inserted[name] = {}
-        for place, row in self.updated.items():
-            self._shown.updated.setdefault(place, {}).update(row)
-        self.updated = {}
-        for name, keys in self.deleted.items():
-            self._shown.deleted[name].update(keys)
-            self.deleted[name] = {}
+        self._connection.begin()
+        self._is_shown = True
+        try:
+            self._apply()
+            yield
+        finally:
+            self._is_shown = False
+            self._connection.rollback()
 
     def commit(self) -> None:
         """Make the changes.
@@ -222,17 +216,11 @@ class Batch:
         # deleted (its documentation: "Over-Eager Constraint Checking in Foreign Keys").
         is_staged = sum(map(bool, self.deleted.values())) > 1
         if is_staged and not self._connection.deletes_together:
-            self._take_back()
             with self._connection.transaction():
                 self._connection.insert(PENDING, [[0, self._to_json()]])
             finish_pending(self._connection, self._files)
             return
-        self._revive()
-        if self._shown is not None:
-            self._apply()
-            self._connection.commit()
-            self._shown = None
-        elif self._has_changes():
+        if self._has_changes():
             with self._connection.transaction():
                 self._apply()
         for name in self.old_files:
@@ -241,7 +229,6 @@ class Batch:
     @contextlib.contextmanager
     def part(self) -> Iterator[None]:
         """Context manager that drops the changes of its block, and no others, if that fails."""
-        self._take_back()
         inserted = {name: {**rows} for name, rows in self.inserted.items()}
         deleted = {name: {**keys} for name, keys in self.deleted.items()}
         updated = {place: {**row} for place, row in self.updated.items()}
@@ -249,7 +236,6 @@ class Batch:
         try:
             yield
         except BaseException:
-            self._take_back()
             for name in self.new_files[len(files) :]:
                 self._files.remove(name)
             self.inserted, self.deleted, self.updated = inserted, deleted, updated
@@ -258,7 +244,6 @@ class Batch:
 
     def discard(self) -> None:
         """Drop the changes, and remove the files that belong to them."""
-        self._take_back()
         for name in self.new_files:
             self._files.remove(name)
 
@@ -307,28 +292,6 @@ class Batch:
                 )
         for (table, key), values in self.updated.items():
             self._connection.update(table, key, values)
-
-    def _revive(self) -> None:
-        if self._shown is not None and not self._connection.is_usable():
-            self._take_back()
-
-    def _take_back(self) -> None:
-        """End the transaction of `show`, and have its changes in memory again."""
-        if self._shown is None:
-            return
-        self._connection.rollback()
-        shown, self._shown = self._shown, None
-        for name, rows in shown.inserted.items():
-            self.inserted[name] = {**rows, **self.inserted[name]}
-            self._known[name] -= rows.keys()
-            self.deleted[name].update(shown.deleted[name])
-        later, self.updated = self.updated, {}
-        for updates in (shown.updated, later):
-            for (name, key), row in updates.items():
-                if key in self.inserted[name]:
-                    self._set(name, key, row)
-                else:
-                    self.updated.setdefault((name, key), {}).update(row)
 
     def _insert(self, table: str, row: Row, is_new: bool) -> str:
         key: str = row[0]

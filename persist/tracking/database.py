@@ -223,8 +223,8 @@ class Database(abc.ABC):
         """
         with self._mutex:
             if self._batch is not None:
-                self._batch.show()
-                yield self._connection
+                with self._batch.shown():
+                    yield self._connection
             elif self._is_open:
                 yield self._connection
             else:

@@ -187,15 +187,6 @@ class Connection(Transactional):
         self._tables.clear()
         super().rollback()
 
-    def is_usable(self) -> bool:
-        """Return False if a query that failed has ended the transaction."""
-        try:
-            # Committing such a transaction would roll it back without a word.
-            self._execute("SELECT 1").fetchall()
-        except import_optional("duckdb").Error:
-            return False
-        return True
-
     def insert(self, table: str, rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
         """Insert rows, encoded as by `encode_row`, through Arrow.
 

@@ -179,16 +179,6 @@ class PostgresConnection(Transactional):
         """Whether the server has closed the connection."""
         return bool(self._raw.invalidated)
 
-    def is_usable(self) -> bool:
-        """Return False if a query that failed has ended the transaction or the connection."""
-        if self.is_lost:
-            return False
-        try:
-            self._execute("SELECT 1")
-        except StoreError:
-            return False
-        return True
-
     def begin_reading(self) -> None:
         """Begin a transaction whose queries see the database as it was at the first of them."""
         self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
