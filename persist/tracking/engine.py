@@ -59,7 +59,6 @@ DIALECT = Dialect(
     "json_extract_string(datasets, '$[*]'))) AS name",
     checksum="bit_xor(hash(t))",
     rowid="rowid",
-    has_star=True,
 )
 """The words of DuckDB."""
 
@@ -163,13 +162,6 @@ class Connection(Transactional):
         with self._translating():
             found: Rows = self._raw.execute(statement.text, list(statement.values)).fetchall()
         return found
-
-    def records(self, statement: Statement) -> list[dict[str, Any]]:
-        """Return the rows of a statement as dicts."""
-        with self._translating():
-            cursor = self._raw.execute(statement.text, list(statement.values))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def arrow(self, statement: Statement) -> Any:
         """Return the rows of a statement as a pyarrow.Table."""

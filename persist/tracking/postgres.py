@@ -76,7 +76,6 @@ DIALECT = Dialect(
     "strpos(datasets::text, '\\u0000') = 0 THEN datasets ELSE '[]' END) AS entry",
     checksum="bit_xor(hashtextextended(t::text, 0))",
     rowid=None,
-    has_star=False,
 )
 """The words of PostgreSQL."""
 
@@ -103,10 +102,6 @@ class PostgresConnection(Transactional):
         """Return the rows of a statement."""
         result = self._execute(statement.text, statement.values)
         return [tuple(row) for row in result]
-
-    def records(self, statement: Statement) -> list[dict[str, Any]]:
-        """Return the rows of a statement as dicts."""
-        return [dict(row) for row in self._execute(statement.text, statement.values).mappings()]
 
     def arrow(self, statement: Statement) -> Any:
         """Return the rows of a statement as a pyarrow.Table."""

@@ -150,7 +150,7 @@ class Queries:
             for test in matching(dialect, {"name": dataset}, ("name",))[0]:
                 tests.append(f"EXISTS (SELECT 1 FROM ({dialect.dataset_names}) AS n WHERE {test})")
                 values.append(dataset)
-            columns = select_utc(dialect, "runs", status=shown)
+            columns = select_utc("runs", status=shown)
             order = newest_first(dialect, "runs")
             text = f"SELECT {columns} FROM runs{where_all(tests)} {order}"
             return self.opened.frame(page(text, values, limit, offset), engine)
@@ -405,7 +405,7 @@ class Queries:
             of_run = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
             tests = [of_run if test == '"run_id" = ?' else test for test in tests]
         order = f"ORDER BY {order}" if order else newest_first(dialect, table, zone)
-        shown = select_utc(dialect, table, zone)
+        shown = select_utc(table, zone)
         return Statement(f"SELECT {shown} FROM {table}{where_all(tests)} {order}", values)
 
     def known(self, table: str, key: str) -> dict[str, Any]:
@@ -417,10 +417,10 @@ class Queries:
 
     def _record(self, table: str, key: str) -> dict[str, Any] | None:
         with self.opened.reading() as connection:
-            rows = connection.records(select(table, where={TABLES[table].key: str(key)}))
-        if not rows:
+            rows = connection.arrow(select(table, where={TABLES[table].key: str(key)}))
+        if not len(rows):
             return None
-        [found] = rows
+        [found] = rows.to_pylist()
         for name in TABLES[table].json_columns:
             if found[name] is not None:
                 found[name] = json.loads(found[name])

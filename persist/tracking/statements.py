@@ -63,28 +63,12 @@ class Dialect:
     rowid : str or None
         The column by which rows of the same time are in the order in which they came; their key
         where there is none.
-    has_star : bool
-        Whether ``*`` takes other columns in the place of some.
     """
 
     like: str
     dataset_names: str
     checksum: str
     rowid: str | None
-    has_star: bool
-
-    def columns(self, table: str, changed: Mapping[str, str], hidden: str = "") -> str:
-        """Return SQL for all columns of a table, with the SQL of `changed` for some, by name.
-
-        A column that a query has added is left out if it is named as `hidden`.
-        """
-        if self.has_star:
-            # Columns that other releases have added are among them.
-            excluded = f" EXCLUDE ({hidden})" if hidden else ""
-            replaced = ", ".join(f"{sql} AS {name}" for name, sql in changed.items())
-            return f"*{excluded} REPLACE ({replaced})"
-        names = [column.name for column in TABLES[table].columns]
-        return ", ".join(f'{changed[n]} AS "{n}"' if n in changed else f'"{n}"' for n in names)
 
     def insertion_order(self, table: str) -> str:
         """Return SQL by which rows of the same time are in the order in which they came."""
@@ -237,9 +221,8 @@ def utc(table: str, column: str, alias: str = "", zone: str | None = None) -> st
     return f"timezone({zones}, {prefix}{column})"
 
 
-def select_utc(
-    dialect: Dialect, table: str, zone: str | None = None, hidden: str = "", **others: str
-) -> str:
+def select_utc(table: str, zone: str | None = None, **others: str) -> str:
     """Return SQL for all columns of a table, times with their zone, and others instead."""
     changed = {name: utc(table, name, zone=zone) for name in TABLES[table].times} | others
-    return dialect.columns(table, changed, hidden)
+    names = [column.name for column in TABLES[table].columns]
+    return ", ".join(f'{changed[n]} AS "{n}"' if n in changed else f'"{n}"' for n in names)

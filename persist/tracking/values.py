@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import operator
@@ -19,7 +18,6 @@ from persist.tracking.schema import ALL_TABLES, Column
 
 __all__ = ["Meaning", "encode_row", "encode_values", "meaning_of", "with_meaning"]
 
-_STORED_AS_THEY_ARE = {("DOUBLE", float), ("TIMESTAMP", datetime)}
 _LIMITS = {"INTEGER": 31, "BIGINT": 63}  # bits
 
 
@@ -33,43 +31,24 @@ def encode_row(table: str, values: Iterable[Any]) -> list[Any]:
     ConstraintError
         If a value that is required is None.
     """
-    row = [*values]
-    # This is called for each of many rows, most of which have values of the same types.
-    encoded, texts = _plan(table, tuple(map(type, row)))
-    for place, column, encoder in encoded:
-        row[place] = encoder(column, row[place])
-    if not "".join([row[place] for place in texts]).isascii():
-        for place in texts:
-            _text(ALL_TABLES[table].columns[place], row[place])
-    return row
+    return [
+        _encoded(table, column, value)
+        for column, value in zip(ALL_TABLES[table].columns, values, strict=True)
+    ]
 
 
 def encode_values(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return some values of a row of a table, by column, as they are stored; see `encode_row`."""
-    found = {}
-    for name, value in values.items():
-        column = ALL_TABLES[table].column(name)
-        _check_required(table, column, type(value))
-        found[name] = None if value is None else _ENCODERS[column.type](column, value)
-    return found
+    columns = ALL_TABLES[table]
+    return {name: _encoded(table, columns.column(name), value) for name, value in values.items()}
 
 
-@functools.lru_cache(maxsize=1024)
-def _plan(table: str, types: tuple[type, ...]) -> tuple[list[tuple[int, Column, Any]], list[int]]:
-    """Return which columns of a row with values of such types to encode, and which hold text."""
-    encoded, texts = [], []
-    for place, (column, kind) in enumerate(zip(ALL_TABLES[table].columns, types, strict=True)):
-        _check_required(table, column, kind)
-        if column.type == "VARCHAR" and kind is str:
-            texts.append(place)
-        elif kind is not type(None) and (column.type, kind) not in _STORED_AS_THEY_ARE:
-            encoded.append((place, column, _ENCODERS[column.type]))
-    return encoded, texts
-
-
-def _check_required(table: str, column: Column, kind: type) -> None:
-    if column.required and kind is type(None):
+def _encoded(table: str, column: Column, value: Any) -> Any:
+    if value is not None:
+        return _ENCODERS[column.type](column, value)
+    if column.required:
         raise constraint_error(f"{table}.{column.name} must not be None")
+    return None
 
 
 def _text(column: Column, value: Any) -> str:
