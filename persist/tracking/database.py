@@ -149,8 +149,8 @@ class Opened:
         """Return the rows of one SELECT statement of a user; see `Connection.query`."""
         chosen = self.engine if engine is None else _check_engine(engine)
         plain = [one.item() if isinstance(one, numpy.generic) else one for one in values]
-        with self.database.reading_only(self.timeout) as (connection, can_write):
-            table = connection.query(text, plain, can_write=can_write)
+        with self.reading() as connection:
+            table = connection.query(text, plain)
         # Frames do not take two columns of one name, as those of joined tables have.
         names: list[str] = []
         for name in table.column_names:
@@ -230,15 +230,6 @@ class Database(abc.ABC):
             else:
                 with self._opened(False, timeout) as connection:
                     yield connection
-
-    @contextlib.contextmanager
-    def reading_only(self, timeout: float) -> Iterator[tuple[Any, bool]]:
-        """Context manager that yields a connection for a query of a user.
-
-        With it comes whether the connection could change the database all the same, as in a batch.
-        """
-        with self._mutex, self.reading(timeout) as connection:
-            yield connection, self._batch is not None
 
     def changing(self, timeout: float) -> contextlib.AbstractContextManager[Batch]:
         """Context manager that commits the changes of its block, or none if it fails.
@@ -350,15 +341,6 @@ class FileDatabase(Database):
                 return
         with self._mutex, self._opened(True, timeout, create=True) as connection:
             connection.create_schema()
-
-    @contextlib.contextmanager
-    def reading_only(self, timeout: float) -> Iterator[tuple[Connection, bool]]:
-        """Context manager as that of `Database`; outside of a batch, it opens the file anew."""
-        with self._mutex:
-            if self._batch is None and not self._is_open and self._writes:
-                self._close()
-            with self.reading(timeout) as connection:
-                yield connection, self._writes
 
     def _reset(self) -> None:
         super()._reset()

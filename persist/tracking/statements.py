@@ -78,20 +78,53 @@ class Dialect:
 class Transactional(abc.ABC):
     """A connection whose changes take place together."""
 
+    _reading: str  # begins a transaction that cannot write
+    _is_in_transaction = False
+
     @abc.abstractmethod
     def _execute(self, text: str, values: Sequence[Any] = ()) -> Any:
         """Run a statement, and return what tells its rows."""
 
+    @abc.abstractmethod
+    def arrow(self, statement: Statement) -> Any:
+        """Return the rows of a statement as a pyarrow.Table."""
+
+    @abc.abstractmethod
+    def _checked(self, text: str) -> str:
+        """Return SQL of a user if it is one statement that reads; raise StoreError if not."""
+
+    def query(self, text: str, values: Sequence[Any]) -> Any:
+        """Return the rows of a query of a user as a pyarrow.Table.
+
+        It runs in a transaction that cannot write, or, in a batch, in one that will be undone.
+        """
+        query = Statement(self._checked(text), values)
+        if self._is_in_transaction:
+            return self.arrow(query)
+        self.begin_reading()
+        try:
+            return self.arrow(query)
+        finally:
+            self.rollback()
+
     def begin(self) -> None:
         """Begin a transaction."""
         self._execute("BEGIN")
+        self._is_in_transaction = True
+
+    def begin_reading(self) -> None:
+        """Begin a transaction whose queries see the database as it was at the first of them."""
+        self._execute(f"BEGIN {self._reading}")
+        self._is_in_transaction = True
 
     def commit(self) -> None:
         """Commit the transaction."""
+        self._is_in_transaction = False
         self._execute("COMMIT")
 
     def rollback(self) -> None:
         """Undo the transaction."""
+        self._is_in_transaction = False
         self._execute("ROLLBACK")
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
