@@ -7,7 +7,7 @@ import json
 import operator
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
 
@@ -20,7 +20,7 @@ from persist.tracking.schema import ALL_TABLES, LABELS, METRICS, PARENTS, PENDIN
 from persist.tracking.statements import Statement, select
 from persist.tracking.values import encode_row, encode_values
 
-__all__ = ["Batch", "KnownArtifact", "finish_pending", "has_pending"]
+__all__ = ["Batch", "finish_pending", "has_pending"]
 
 Row = tuple[Any, ...]
 """The values of all columns, in order: a tuple, as the garbage collector looks at every list."""
@@ -36,23 +36,6 @@ _PLACES = {
 }
 _natural_key = operator.itemgetter(*map(_PLACES["predictions"].__getitem__, _NATURAL_KEY))
 _values_of_prediction = operator.itemgetter(*list(_PLACES["predictions"])[1:])
-
-# Each in a transaction of its own: rows go before those that they refer to.
-_STAGES = (
-    ("prediction_arrays", "logs"),
-    ("predictions",),
-    ("chains",),
-    ("pipelines",),
-    ("runs", "artifacts"),
-)
-
-
-class KnownArtifact(NamedTuple):
-    """An artifact of a store: its id, its path in the folder, and its count."""
-
-    artifact_id: str
-    artifact_path: str
-    ref_count: int
 
 
 class Batch:
@@ -159,8 +142,8 @@ class Batch:
         self._known[table].add(key)
         return True
 
-    def find_artifact(self, digest: str, format: str) -> KnownArtifact | None:
-        """Return the artifact of a content, as it will be; None if there is none.
+    def find_artifact(self, digest: str, format: str) -> tuple[str, str, int] | None:
+        """Return the id, path and count of the artifact of a content, as they will be, or None.
 
         The same bytes are one artifact as a file, and another as an object.
         """
@@ -168,7 +151,7 @@ class Batch:
         row = None if key is None else self.inserted["artifacts"].get(key)
         if row is not None:
             known = dict(zip(_PLACES["artifacts"], row, strict=True))
-            return KnownArtifact(row[0], known["artifact_path"], known["ref_count"] or 0)
+            return row[0], known["artifact_path"], known["ref_count"] or 0
         columns = ["artifact_id", "format", "artifact_path", "ref_count"]
         digests = [digest, f"sha256:{digest}"]
         for key, known_format, path, count in self._connection.rows(
@@ -176,7 +159,7 @@ class Batch:
         ):
             if key not in self.deleted["artifacts"] and (known_format == FILE) == (format == FILE):
                 updated = self.updated.get(("artifacts", key), {})
-                return KnownArtifact(key, path, updated.get("ref_count", count) or 0)
+                return key, path, updated.get("ref_count", count) or 0
         return None
 
     @contextlib.contextmanager
@@ -249,14 +232,11 @@ class Batch:
 
     def apply_in_stages(self) -> None:
         """Make the changes in several transactions; done again, this does what is left to do."""
-        for stage in _STAGES:
+        for table, keys in self._deletions():
             with self._connection.transaction():
-                for table in stage:
-                    self._connection.delete(table, self.deleted[table])
+                self._connection.delete(table, keys)
         with self._connection.transaction():
             self._write("OR IGNORE")
-        with self._connection.transaction():
-            self._delete_orphans()
         for name in self.old_files:
             self._files.remove(name)
 
@@ -264,23 +244,16 @@ class Batch:
         return bool(self.updated) or any((*self.inserted.values(), *self.deleted.values()))
 
     def _apply(self) -> None:
-        # Rows go before those that they refer to.
-        for table in reversed(TABLES):
-            self._connection.delete(table, self.deleted[table])
+        for table, keys in self._deletions():
+            self._connection.delete(table, keys)
         self._write("")
-        if self._connection.deletes_together:
-            self._delete_orphans()
 
-    def _delete_orphans(self) -> None:
-        """Delete the labels of predictions that are gone."""
+    def _deletions(self) -> Iterator[tuple[str, Collection[str]]]:
+        """Yield the rows to delete by table: before those that they refer to."""
         if self.deleted["predictions"] and self._connection.has_table(LABELS):
-            orphans = self._connection.rows(
-                Statement(
-                    f"SELECT prediction_id FROM {LABELS} WHERE prediction_id NOT IN "
-                    "(SELECT prediction_id FROM predictions)"
-                )
-            )
-            self._connection.delete(LABELS, [key for (key,) in orphans])
+            yield LABELS, self.deleted["predictions"]
+        for table in reversed(TABLES):
+            yield table, self.deleted[table]
 
     def _write(self, conflict: str) -> None:
         for table, rows in self.inserted.items():

@@ -128,12 +128,10 @@ class Ranking:
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
             if ascending is None and metric in SCORES:
-                metrics = self._metrics(where, values)
+                query = f"SELECT DISTINCT metric FROM predictions{where} ORDER BY metric"
+                metrics = self.opened.column(Statement(query, values))
                 higher = self._higher(metrics)
-                low_first = not higher
-                if higher and len(higher) == len(metrics):
-                    higher = []
-                elif higher and group_by is None:
+                if group_by is None and 0 < len(higher) < len(metrics):
                     raise ArgumentError(
                         f"These predictions are scored by {', '.join(metrics)}, of which some are "
                         "better when high and some when low: give ascending, a dataset_name, or "
@@ -410,16 +408,6 @@ class Ranking:
             is_defined = connection.has_table(METRICS)
             known: dict[str, bool] = dict(connection.rows(select(METRICS)) if is_defined else ())
         return [metric for metric in metrics if known.get(metric, higher_is_better(metric))]
-
-    def _metrics(self, where: str, values: list[Any]) -> list[str]:
-        """Return the metrics of some predictions, or of all if that is one."""
-        # Most stores have one metric, which DuckDB has at hand.
-        query = "SELECT min(metric), max(metric) FROM predictions"
-        [(least, greatest)] = self.opened.rows(Statement(query))
-        if least == greatest:
-            return [] if least is None else [least]
-        query = f"SELECT DISTINCT metric FROM predictions{where} ORDER BY metric"
-        return self.opened.column(Statement(query, values))
 
 
 def _one(expression: str, where: str = "true") -> str:
