@@ -202,7 +202,7 @@ class RemoteArtifactFiles(ArtifactFiles):
 
     def path(self, name: str) -> str:
         """Return the URL of a file, or raise UnsafePathError if it is not in the folder."""
-        return "/".join((self.place, *check_name(name, nested=True)))
+        return "/".join((str(self.place), *check_name(name, nested=True)))
 
     def _size(self, name: str) -> int | None:
         files, _ = self._connected()

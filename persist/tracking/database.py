@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy
 
-from persist.files import identity_of
+from persist.files import check_path, identity_of
 from persist.names import is_encodable
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
 from persist.tracking.changes import Batch, finish_pending, has_pending
@@ -73,7 +73,8 @@ class Opened:
         self.timeout = timeout
         self.is_closed = False
         # The working directory may change before the store is used again.
-        self.location = str(location) if is_url(location) else os.path.abspath(location)
+        path = str(location) if is_url(location) else check_path(location, "a workspace")
+        self.location = path if is_url(location) else os.path.abspath(path)
         self.options: dict[str, Any] = {"artifacts": artifacts, "storage_options": storage_options}
         self.path: Path | str
         self._shared: Database

@@ -38,7 +38,7 @@ def _delegated(
     """Return a method of a part, which an attribute holds, as one of the whole."""
 
     @functools.wraps(method)
-    def call(self: Any, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+    def call(self: Any, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         return method(getattr(self, part), *args, **kwargs)
 
     return call
