@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy
 
+from persist.errors import DamagedError
 from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.database import Frame, Opened
@@ -110,11 +111,7 @@ class Queries:
             if connection.has_table(LABELS):
                 meanings = dict(connection.rows(select(LABELS, where={"prediction_id": ids})))
         found = dict(zip(table["prediction_id"].to_pylist(), _arrays(table), strict=True))
-        return {
-            key: with_meaning(found[key], json.loads(meanings[key]) if key in meanings else None)
-            for key in ids
-            if key in found
-        }
+        return {key: _meant(key, found[key], meanings.get(key)) for key in ids if key in found}
 
     def list_runs(
         self,
@@ -425,6 +422,17 @@ class Queries:
             if found[name] is not None:
                 found[name] = json.loads(found[name])
         return with_zone(table, found)
+
+
+def _meant(key: str, arrays: Arrays, document: str | None) -> Arrays:
+    """Return the arrays of a prediction as what they mean; DamagedError if that is not told."""
+    try:
+        return with_meaning(arrays, None if document is None else json.loads(document))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise DamagedError(
+            f"cannot load the arrays of prediction {key}: its row in {LABELS} is damaged "
+            f"({type(error).__name__}: {error}); delete the row to have the arrays as numbers"
+        ) from error
 
 
 def _arrays(table: Any) -> Iterable[Arrays]:
