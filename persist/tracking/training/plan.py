@@ -396,10 +396,7 @@ def _parameters(obj: Any) -> dict[str, Any] | None:
 def _module_of(function: Any) -> str:
     # Functions of compiled code, as those of numpy, may not tell their module.
     name = getattr(function, "__name__", "")
-    for module in ("numpy", "scipy.special", "math", "operator"):
-        try:
-            if getattr(importlib.import_module(module), name, None) is function:
-                return module
-        except ImportError:
-            continue
+    for module in ("numpy", "scipy.special"):
+        if getattr(importlib.import_module(module), name, None) is function:
+            return module
     return type(function).__module__
