@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import operator
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -232,28 +232,27 @@ class Batch:
 
     def apply_in_stages(self) -> None:
         """Make the changes in several transactions; done again, this does what is left to do."""
-        for table, keys in self._deletions():
-            with self._connection.transaction():
-                self._connection.delete(table, keys)
-        with self._connection.transaction():
-            self._write("OR IGNORE")
+        self._apply("OR IGNORE", self._connection.transaction)
         for name in self.old_files:
             self._files.remove(name)
 
     def _has_changes(self) -> bool:
         return bool(self.updated) or any((*self.inserted.values(), *self.deleted.values()))
 
-    def _apply(self) -> None:
-        for table, keys in self._deletions():
-            self._connection.delete(table, keys)
-        self._write("")
-
-    def _deletions(self) -> Iterator[tuple[str, Collection[str]]]:
-        """Yield the rows to delete by table: before those that they refer to."""
+    def _apply(
+        self,
+        conflict: str = "",
+        each: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        """Make the changes, each step in a context: rows go before those that they refer to."""
+        deleted = [(table, self.deleted[table]) for table in reversed(TABLES)]
         if self.deleted["predictions"] and self._connection.has_table(LABELS):
-            yield LABELS, self.deleted["predictions"]
-        for table in reversed(TABLES):
-            yield table, self.deleted[table]
+            deleted.insert(0, (LABELS, self.deleted["predictions"]))
+        for table, keys in deleted:
+            with each():
+                self._connection.delete(table, keys)
+        with each():
+            self._write(conflict)
 
     def _write(self, conflict: str) -> None:
         for table, rows in self.inserted.items():

@@ -6,7 +6,7 @@ import json
 import math
 import operator
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -21,8 +21,8 @@ __all__ = ["Meaning", "encode_row", "encode_values", "meaning_of", "with_meaning
 _LIMITS = {"INTEGER": 31, "BIGINT": 63}  # bits
 
 
-def encode_row(table: str, values: Iterable[Any]) -> list[Any]:
-    """Return a row of a table, given with all columns in order, as it is stored.
+def encode_row(table: str, values: Iterable[Any], columns: Sequence[Column] = ()) -> list[Any]:
+    """Return a row of a table, given with all columns in order or with some, as it is stored.
 
     Raises
     ------
@@ -31,24 +31,18 @@ def encode_row(table: str, values: Iterable[Any]) -> list[Any]:
     ConstraintError
         If a value that is required is None.
     """
-    return [
-        _encoded(table, column, value)
-        for column, value in zip(ALL_TABLES[table].columns, values, strict=True)
-    ]
+    row = []
+    for column, value in zip(columns or ALL_TABLES[table].columns, values, strict=True):
+        if value is None and column.required:
+            raise constraint_error(f"{table}.{column.name} must not be None")
+        row.append(None if value is None else _ENCODERS[column.type](column, value))
+    return row
 
 
 def encode_values(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return some values of a row of a table, by column, as they are stored; see `encode_row`."""
-    columns = ALL_TABLES[table]
-    return {name: _encoded(table, columns.column(name), value) for name, value in values.items()}
-
-
-def _encoded(table: str, column: Column, value: Any) -> Any:
-    if value is not None:
-        return _ENCODERS[column.type](column, value)
-    if column.required:
-        raise constraint_error(f"{table}.{column.name} must not be None")
-    return None
+    columns = [ALL_TABLES[table].column(name) for name in values]
+    return dict(zip(values, encode_row(table, values.values(), columns), strict=True))
 
 
 def _text(column: Column, value: Any) -> str:

@@ -241,7 +241,7 @@ def _pieces(values: Any) -> list[bytes]:
 
 def check_names(name: str, values: Any) -> None:
     """Refuse a frame in which more than one column has the same name."""
-    names = list(values.columns) if is_frame(values) else []
+    names = list(values.columns)
     if len(set(names)) < len(names):
         twice = next(one for one in names if names.count(one) > 1)
         raise DataError(
@@ -253,7 +253,8 @@ def check_names(name: str, values: Any) -> None:
 def _check_shapes(name: str, features: Array, y: Array) -> None:
     if y is None:
         raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
-    check_names(name, features)
+    if is_frame(features):
+        check_names(name, features)
     shape = features.shape
     if len(shape) != 2 or 0 in shape:
         raise DataError(
