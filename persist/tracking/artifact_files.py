@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from persist.errors import DamagedError, MissingExtraError
-from persist.files import open_regular, temporary_beside
+from persist.errors import DamagedError, MissingExtraError, UnsafePathError
+from persist.files import check_name, confine, open_regular, temporary_beside
 from persist.files.digest import digest_pieces
 from persist.tracking.encodings import EXTENSIONS
-from persist.tracking.errors import ArgumentError, DataNotFoundError, StoreError
+from persist.tracking.errors import ArgumentError, DataNotFoundError
 from persist.tracking.optional import import_optional
 from persist.urls import without_password
 
@@ -28,7 +28,6 @@ _NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 _LEFT = re.compile(r"\.[0-9a-f]{40,}\S*\.tmp")
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
-_PORTABLE = re.compile(r"[^/\\:*?\"<>|]+(?:/[^/\\:*?\"<>|]+)*")
 
 
 def name_of(digest: str, format: str) -> str:
@@ -52,7 +51,7 @@ class ArtifactFiles(abc.ABC):
 
     @abc.abstractmethod
     def path(self, name: str) -> Path | str:
-        """Return the path or URL of a file, or raise StoreError if it is not in the folder."""
+        """Return the path or URL of a file, or raise UnsafePathError if it is not in the folder."""
 
     @abc.abstractmethod
     def _size(self, name: str) -> int | None:
@@ -121,7 +120,7 @@ class ArtifactFiles(abc.ABC):
         """
         try:
             self.path(name)
-        except StoreError as error:
+        except UnsafePathError as error:
             _log.warning("Not removed: %s", error)
             return
         with contextlib.suppress(FileNotFoundError):
@@ -149,11 +148,8 @@ class LocalArtifactFiles(ArtifactFiles):
         self.is_shared = is_shared
 
     def path(self, name: str) -> Path:
-        """Return the path of a file, or raise StoreError if it is not in the folder."""
-        path = self.folder / name
-        if not os.path.realpath(path).startswith(os.path.realpath(self.folder) + os.sep):
-            raise _refusal(name, self.folder)
-        return path
+        """Return the path of a file, or raise UnsafePathError if it is not in the folder."""
+        return Path(confine(self.folder, name, nested=True))
 
     def _size(self, name: str) -> int | None:
         path = self.path(name)
@@ -205,8 +201,8 @@ class RemoteArtifactFiles(ArtifactFiles):
         self._root = self._connected()[1]
 
     def path(self, name: str) -> str:
-        """Return the URL of a file, or raise StoreError if it is not in the folder."""
-        return f"{self.place}/{checked_name(name, self.place)}"
+        """Return the URL of a file, or raise UnsafePathError if it is not in the folder."""
+        return "/".join((str(self.place), *check_name(name, nested=True)))
 
     def _size(self, name: str) -> int | None:
         files, _ = self._connected()
@@ -263,15 +259,4 @@ class RemoteArtifactFiles(ArtifactFiles):
         return files, root.rstrip("/")
 
     def _place(self, name: str) -> str:
-        return f"{self._root}/{checked_name(name, self.place)}"
-
-
-def checked_name(name: str, place: Path | str) -> str:
-    """Return the name of a file, or raise StoreError if it leads out of its folder."""
-    if not _PORTABLE.fullmatch(name) or {".", ".."} & set(name.split("/")):
-        raise _refusal(name, place)
-    return name
-
-
-def _refusal(name: str, place: Path | str) -> StoreError:
-    return StoreError(f"The path of an artifact must stay in {place}, got {name!r}")
+        return "/".join((self._root, *check_name(name, nested=True)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from persist.errors import DamagedError
-from persist.files import create_file, open_regular
+from persist.files import check_path, create_file, open_regular
 from persist.files.digest import digest_pieces
 from persist.tracking.errors import BundleError, DataNotFoundError
 
@@ -49,7 +49,7 @@ class BundleMembers:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(check_path(path, "a bundle"))
         try:
             # At once: what is checked is what is used, whoever writes the file meanwhile.
             with open_regular(self.path, follow=True) as file:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import operator
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
 
@@ -20,7 +20,7 @@ from persist.tracking.schema import ALL_TABLES, LABELS, METRICS, PARENTS, PENDIN
 from persist.tracking.statements import Statement, select
 from persist.tracking.values import encode_row, encode_values
 
-__all__ = ["Batch", "KnownArtifact", "finish_pending", "has_pending"]
+__all__ = ["Batch", "finish_pending", "has_pending"]
 
 Row = tuple[Any, ...]
 """The values of all columns, in order: a tuple, as the garbage collector looks at every list."""
@@ -36,23 +36,6 @@ _PLACES = {
 }
 _natural_key = operator.itemgetter(*map(_PLACES["predictions"].__getitem__, _NATURAL_KEY))
 _values_of_prediction = operator.itemgetter(*list(_PLACES["predictions"])[1:])
-
-# Each in a transaction of its own: rows go before those that they refer to.
-_STAGES = (
-    ("prediction_arrays", "logs"),
-    ("predictions",),
-    ("chains",),
-    ("pipelines",),
-    ("runs", "artifacts"),
-)
-
-
-class KnownArtifact(NamedTuple):
-    """An artifact of a store: its id, its path in the folder, and its count."""
-
-    artifact_id: str
-    artifact_path: str
-    ref_count: int
 
 
 class Batch:
@@ -77,7 +60,7 @@ class Batch:
         self._naturals: dict[tuple[Any, ...], str] = {}
         self._new: set[str] = set()
         self._contents: dict[tuple[str, bool], str] = {}
-        self._shown: Batch | None = None
+        self._is_shown = False
         self.inserted: dict[str, dict[str, Row]] = {name: {} for name in ALL_TABLES}
         self.updated: dict[tuple[str, str], Values] = {}
         self.deleted: dict[str, dict[str, None]] = {name: {} for name in ALL_TABLES}
@@ -138,7 +121,6 @@ class Batch:
 
         The ids are not looked for in the database if `are_known` says that they were just read.
         """
-        self._take_back()
         if are_known:
             self._known[table].update(keys)
         for key in keys:
@@ -160,8 +142,8 @@ class Batch:
         self._known[table].add(key)
         return True
 
-    def find_artifact(self, digest: str, format: str) -> KnownArtifact | None:
-        """Return the artifact of a content, as it will be; None if there is none.
+    def find_artifact(self, digest: str, format: str) -> tuple[str, str, int] | None:
+        """Return the id, path and count of the artifact of a content, as they will be, or None.
 
         The same bytes are one artifact as a file, and another as an object.
         """
@@ -169,7 +151,7 @@ class Batch:
         row = None if key is None else self.inserted["artifacts"].get(key)
         if row is not None:
             known = dict(zip(_PLACES["artifacts"], row, strict=True))
-            return KnownArtifact(row[0], known["artifact_path"], known["ref_count"] or 0)
+            return row[0], known["artifact_path"], known["ref_count"] or 0
         columns = ["artifact_id", "format", "artifact_path", "ref_count"]
         digests = [digest, f"sha256:{digest}"]
         for key, known_format, path, count in self._connection.rows(
@@ -177,38 +159,33 @@ class Batch:
         ):
             if key not in self.deleted["artifacts"] and (known_format == FILE) == (format == FILE):
                 updated = self.updated.get(("artifacts", key), {})
-                return KnownArtifact(key, path, updated.get("ref_count", count) or 0)
+                return key, path, updated.get("ref_count", count) or 0
         return None
 
-    def show(self) -> None:
-        """Apply the changes in a transaction that stays open, for queries of the batch.
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Context manager within which queries see the changes, in a transaction that is undone.
 
         Raises
         ------
         StoreError
             If rows were replaced that others refer to: this takes several transactions.
         """
+        if self._is_shown or not self._has_changes():
+            yield
+            return
         if any(self.deleted.values()) and not self._connection.deletes_together:
             raise StoreError(
                 "This batch replaces predictions that were recorded before it: read after its end"
             )
-        self._revive()
-        if not self._has_changes():
-            return
-        if self._shown is None:
-            self._connection.begin()
-            self._shown = Batch(self._connection, self._files)
-        self._apply()
-        for name, rows in self.inserted.items():
-            self._shown.inserted[name].update(rows)
-            self._known[name].update(rows)
-            self.inserted[name] = {}
-        for place, row in self.updated.items():
-            self._shown.updated.setdefault(place, {}).update(row)
-        self.updated = {}
-        for name, keys in self.deleted.items():
-            self._shown.deleted[name].update(keys)
-            self.deleted[name] = {}
+        self._connection.begin()
+        self._is_shown = True
+        try:
+            self._apply()
+            yield
+        finally:
+            self._is_shown = False
+            self._connection.rollback()
 
     def commit(self) -> None:
         """Make the changes.
@@ -222,17 +199,11 @@ class Batch:
         # deleted (its documentation: "Over-Eager Constraint Checking in Foreign Keys").
         is_staged = sum(map(bool, self.deleted.values())) > 1
         if is_staged and not self._connection.deletes_together:
-            self._take_back()
             with self._connection.transaction():
                 self._connection.insert(PENDING, [[0, self._to_json()]])
             finish_pending(self._connection, self._files)
             return
-        self._revive()
-        if self._shown is not None:
-            self._apply()
-            self._connection.commit()
-            self._shown = None
-        elif self._has_changes():
+        if self._has_changes():
             with self._connection.transaction():
                 self._apply()
         for name in self.old_files:
@@ -241,7 +212,6 @@ class Batch:
     @contextlib.contextmanager
     def part(self) -> Iterator[None]:
         """Context manager that drops the changes of its block, and no others, if that fails."""
-        self._take_back()
         inserted = {name: {**rows} for name, rows in self.inserted.items()}
         deleted = {name: {**keys} for name, keys in self.deleted.items()}
         updated = {place: {**row} for place, row in self.updated.items()}
@@ -249,7 +219,6 @@ class Batch:
         try:
             yield
         except BaseException:
-            self._take_back()
             for name in self.new_files[len(files) :]:
                 self._files.remove(name)
             self.inserted, self.deleted, self.updated = inserted, deleted, updated
@@ -258,44 +227,32 @@ class Batch:
 
     def discard(self) -> None:
         """Drop the changes, and remove the files that belong to them."""
-        self._take_back()
         for name in self.new_files:
             self._files.remove(name)
 
     def apply_in_stages(self) -> None:
         """Make the changes in several transactions; done again, this does what is left to do."""
-        for stage in _STAGES:
-            with self._connection.transaction():
-                for table in stage:
-                    self._connection.delete(table, self.deleted[table])
-        with self._connection.transaction():
-            self._write("OR IGNORE")
-        with self._connection.transaction():
-            self._delete_orphans()
+        self._apply("OR IGNORE", self._connection.transaction)
         for name in self.old_files:
             self._files.remove(name)
 
     def _has_changes(self) -> bool:
         return bool(self.updated) or any((*self.inserted.values(), *self.deleted.values()))
 
-    def _apply(self) -> None:
-        # Rows go before those that they refer to.
-        for table in reversed(TABLES):
-            self._connection.delete(table, self.deleted[table])
-        self._write("")
-        if self._connection.deletes_together:
-            self._delete_orphans()
-
-    def _delete_orphans(self) -> None:
-        """Delete the labels of predictions that are gone."""
+    def _apply(
+        self,
+        conflict: str = "",
+        each: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        """Make the changes, each step in a context: rows go before those that they refer to."""
+        deleted = [(table, self.deleted[table]) for table in reversed(TABLES)]
         if self.deleted["predictions"] and self._connection.has_table(LABELS):
-            orphans = self._connection.rows(
-                Statement(
-                    f"SELECT prediction_id FROM {LABELS} WHERE prediction_id NOT IN "
-                    "(SELECT prediction_id FROM predictions)"
-                )
-            )
-            self._connection.delete(LABELS, [key for (key,) in orphans])
+            deleted.insert(0, (LABELS, self.deleted["predictions"]))
+        for table, keys in deleted:
+            with each():
+                self._connection.delete(table, keys)
+        with each():
+            self._write(conflict)
 
     def _write(self, conflict: str) -> None:
         for table, rows in self.inserted.items():
@@ -307,28 +264,6 @@ class Batch:
                 )
         for (table, key), values in self.updated.items():
             self._connection.update(table, key, values)
-
-    def _revive(self) -> None:
-        if self._shown is not None and not self._connection.is_usable():
-            self._take_back()
-
-    def _take_back(self) -> None:
-        """End the transaction of `show`, and have its changes in memory again."""
-        if self._shown is None:
-            return
-        self._connection.rollback()
-        shown, self._shown = self._shown, None
-        for name, rows in shown.inserted.items():
-            self.inserted[name] = {**rows, **self.inserted[name]}
-            self._known[name] -= rows.keys()
-            self.deleted[name].update(shown.deleted[name])
-        later, self.updated = self.updated, {}
-        for updates in (shown.updated, later):
-            for (name, key), row in updates.items():
-                if key in self.inserted[name]:
-                    self._set(name, key, row)
-                else:
-                    self.updated.setdefault((name, key), {}).update(row)
 
     def _insert(self, table: str, row: Row, is_new: bool) -> str:
         key: str = row[0]

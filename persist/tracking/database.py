@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy
 
-from persist.files import identity_of
+from persist.files import check_path, identity_of
 from persist.names import is_encodable
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
 from persist.tracking.changes import Batch, finish_pending, has_pending
@@ -73,7 +73,8 @@ class Opened:
         self.timeout = timeout
         self.is_closed = False
         # The working directory may change before the store is used again.
-        self.location = str(location) if is_url(location) else os.path.abspath(location)
+        path = str(location) if is_url(location) else check_path(location, "a workspace")
+        self.location = path if is_url(location) else os.path.abspath(path)
         self.options: dict[str, Any] = {"artifacts": artifacts, "storage_options": storage_options}
         self.path: Path | str
         self._shared: Database
@@ -149,8 +150,8 @@ class Opened:
         """Return the rows of one SELECT statement of a user; see `Connection.query`."""
         chosen = self.engine if engine is None else _check_engine(engine)
         plain = [one.item() if isinstance(one, numpy.generic) else one for one in values]
-        with self.database.reading_only(self.timeout) as (connection, can_write):
-            table = connection.query(text, plain, can_write=can_write)
+        with self.reading() as connection:
+            table = connection.query(text, plain)
         # Frames do not take two columns of one name, as those of joined tables have.
         names: list[str] = []
         for name in table.column_names:
@@ -223,22 +224,13 @@ class Database(abc.ABC):
         """
         with self._mutex:
             if self._batch is not None:
-                self._batch.show()
-                yield self._connection
+                with self._batch.shown():
+                    yield self._connection
             elif self._is_open:
                 yield self._connection
             else:
                 with self._opened(False, timeout) as connection:
                     yield connection
-
-    @contextlib.contextmanager
-    def reading_only(self, timeout: float) -> Iterator[tuple[Any, bool]]:
-        """Context manager that yields a connection for a query of a user.
-
-        With it comes whether the connection could change the database all the same, as in a batch.
-        """
-        with self._mutex, self.reading(timeout) as connection:
-            yield connection, self._batch is not None
 
     def changing(self, timeout: float) -> contextlib.AbstractContextManager[Batch]:
         """Context manager that commits the changes of its block, or none if it fails.
@@ -350,15 +342,6 @@ class FileDatabase(Database):
                 return
         with self._mutex, self._opened(True, timeout, create=True) as connection:
             connection.create_schema()
-
-    @contextlib.contextmanager
-    def reading_only(self, timeout: float) -> Iterator[tuple[Connection, bool]]:
-        """Context manager as that of `Database`; outside of a batch, it opens the file anew."""
-        with self._mutex:
-            if self._batch is None and not self._is_open and self._writes:
-                self._close()
-            with self.reading(timeout) as connection:
-                yield connection, self._writes
 
     def _reset(self) -> None:
         super()._reset()

@@ -59,7 +59,6 @@ DIALECT = Dialect(
     "json_extract_string(datasets, '$[*]'))) AS name",
     checksum="bit_xor(hash(t))",
     rowid="rowid",
-    has_star=True,
 )
 """The words of DuckDB."""
 
@@ -129,6 +128,7 @@ class Connection(Transactional):
 
     dialect = DIALECT
     deletes_together = False
+    _reading = "TRANSACTION READ ONLY"
 
     def __init__(self, path: str, raw: Any) -> None:
         self._path = path
@@ -164,37 +164,33 @@ class Connection(Transactional):
             found: Rows = self._raw.execute(statement.text, list(statement.values)).fetchall()
         return found
 
-    def records(self, statement: Statement) -> list[dict[str, Any]]:
-        """Return the rows of a statement as dicts."""
-        with self._translating():
-            cursor = self._raw.execute(statement.text, list(statement.values))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
     def arrow(self, statement: Statement) -> Any:
         """Return the rows of a statement as a pyarrow.Table."""
         import_optional("pyarrow")
         with self._translating():
             return self._raw.sql(statement.text, params=list(statement.values)).to_arrow_table()
 
-    def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
-        """Return the rows of a query of a user as a pyarrow.Table; see `_checked`."""
+    def _checked(self, text: str) -> str:
+        """Return the text of one SELECT statement that calls what computes, and reads tables.
+
+        Raises
+        ------
+        StoreError
+            If it is anything else.
+        """
         with self._translating():
-            return self.arrow(Statement(_checked(self._raw, text, values, can_write), values))
+            statements = self._raw.extract_statements(text)
+            kinds = [statement.type.name for statement in statements]
+            if kinds != ["SELECT"]:
+                raise StoreError(f"{_REFUSED}; got {', '.join(kinds) or 'nothing'}")
+            found: str = statements[0].query.strip().rstrip(";")
+            _check_calls(self._raw, found)
+        return found
 
     def rollback(self) -> None:
         """Undo the transaction."""
         self._tables.clear()
         super().rollback()
-
-    def is_usable(self) -> bool:
-        """Return False if a query that failed has ended the transaction."""
-        try:
-            # Committing such a transaction would roll it back without a word.
-            self._execute("SELECT 1").fetchall()
-        except import_optional("duckdb").Error:
-            return False
-        return True
 
     def insert(self, table: str, rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
         """Insert rows, encoded as by `encode_row`, through Arrow.
@@ -269,27 +265,6 @@ def _lists(values: Sequence[Any], element: Any) -> Any:
     return pa.LargeListArray.from_arrays(pa.array(offsets), flat, mask=mask)
 
 
-def _checked(connection: Any, query: str, parameters: Sequence[Any], can_write: bool) -> str:
-    """Return the text of one SELECT statement that calls functions which compute, and reads tables.
-
-    Whether it only reads must be found out if the connection can write.
-
-    Raises
-    ------
-    StoreError
-        If it is anything else.
-    """
-    statements = connection.extract_statements(query)
-    kinds = [statement.type.name for statement in statements]
-    if kinds != ["SELECT"]:
-        raise StoreError(f"{_REFUSED}; got {', '.join(kinds) or 'nothing'}")
-    text: str = statements[0].query.strip().rstrip(";")
-    _check_calls(connection, text)
-    if can_write:
-        _check_reads(connection, text, parameters)
-    return text
-
-
 def _check_calls(connection: Any, query: str) -> None:
     """Refuse a statement that calls a function with an effect, or reads something but tables.
 
@@ -325,6 +300,8 @@ def _check_calls(connection: Any, query: str) -> None:
             kind == "scalar" and stability == "VOLATILE" and name not in _VOLATILE
         ):
             raise _refusal(f"the function {name}")
+    if any(str(node.get("type")).endswith("_QUERY_NODE") for node in nodes):
+        raise _refusal("a statement that writes within it")
     _check_tables(connection, nodes)
 
 
@@ -360,15 +337,3 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 def _refusal(what: str) -> StoreError:
     return StoreError(f"{_REFUSED}; got one with {what}")
-
-
-def _check_reads(connection: Any, query: str, parameters: Sequence[Any]) -> None:
-    """Refuse a statement that changes something, as one that begins with WITH can.
-
-    Such a statement cannot stand within another, where one that reads can.
-    """
-    duckdb = import_optional("duckdb")
-    try:
-        connection.execute(f"EXPLAIN SELECT * FROM ({query}\n)", list(parameters))
-    except (duckdb.BinderException, duckdb.ParserException) as error:
-        raise StoreError(f"{_REFUSED}: {error}") from error

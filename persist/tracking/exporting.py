@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from persist.errors import DamagedError
 from persist.files import replace_file, temporary_beside
 from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
@@ -22,6 +23,7 @@ from persist.tracking.fitted import (
     FittedStep,
     feature_names,
     fold_models,
+    recorded_steps,
     step_artifacts,
     step_kind,
 )
@@ -236,8 +238,12 @@ class Exports:
         chain = self.queries.known("chains", chain_id)
         if not fold_models(chain):
             raise StoreError("Chain has no fold model artifacts")
-        if all(step.get("step_idx") != chain["model_step_idx"] for step in chain["steps"]):
+        chain["steps"] = recorded_steps(chain)
+        numbers = [step.get("step_idx") for step in chain["steps"]]
+        if chain["model_step_idx"] not in numbers:
             raise StoreError("Chain has no model step")
+        if not all(isinstance(number, int) for number in numbers):
+            raise DamagedError(f"cannot use chain {chain_id}: its steps have the numbers {numbers}")
         return chain
 
     def _parts(self, chain: Mapping[str, Any]) -> list[Part]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from persist.errors import DamagedError
 from persist.tracking import prediction
 from persist.tracking.errors import DataError
 
@@ -23,6 +24,7 @@ __all__ = [
     "artifact_ids",
     "feature_names",
     "fold_models",
+    "recorded_steps",
     "run_artifacts",
     "step_artifacts",
     "step_kind",
@@ -180,10 +182,24 @@ def artifact_ids(chain: Mapping[str, Any]) -> set[str]:
     found = set(fold_models(chain).values())
     for ids in step_artifacts(chain).values():
         found.update(ids)
-    for step in _decoded(chain.get("steps")) or ():
+    for step in recorded_steps(chain):
         found.update(_listed(step.get("artifact_id")))
         found.update(_listed(step.get("artifact_ids")))
     return found
+
+
+def recorded_steps(chain: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps of a chain, which is decoded or has JSON.
+
+    Raises
+    ------
+    DamagedError
+        If they are anything but a list of objects.
+    """
+    steps: list[dict[str, Any]] = _decoded(chain, "steps", list)
+    if not all(isinstance(step, dict) for step in steps):
+        raise DamagedError(f"cannot read a chain: its steps are {steps!r:.80}; record it again")
+    return steps
 
 
 def run_artifacts(config: str | None) -> list[str]:
@@ -192,7 +208,7 @@ def run_artifacts(config: str | None) -> list[str]:
     They are its source, and its files by their names. What other programs keep under these keys
     refers to nothing.
     """
-    found = _decoded(config)
+    found = json.loads(config) if config else None
     found = found if isinstance(found, dict) else {}
     files = found.get("artifacts")
     keys = [found.get("source"), *(files.values() if isinstance(files, dict) else ())]
@@ -201,13 +217,13 @@ def run_artifacts(config: str | None) -> list[str]:
 
 def fold_models(chain: Mapping[str, Any]) -> dict[str, str]:
     """Return the artifact of the model of each fold, by the name of the fold."""
-    folds = _decoded(chain.get("fold_artifacts")) or {}
+    folds = _decoded(chain, "fold_artifacts", dict)
     return {str(fold): key for fold, key in folds.items() if isinstance(key, str)}
 
 
 def step_artifacts(chain: Mapping[str, Any]) -> dict[int, list[str]]:
     """Return the artifacts of each step before the model, by its index."""
-    shared = _decoded(chain.get("shared_artifacts")) or {}
+    shared = _decoded(chain, "shared_artifacts", dict)
     # A key that is not a number is not a step: nirs4all keeps the source of the data there.
     return {int(step): _listed(ids) for step, ids in shared.items() if _STEP.fullmatch(step)}
 
@@ -220,5 +236,13 @@ def _listed(ids: Any) -> list[str]:
     return []
 
 
-def _decoded(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+def _decoded(chain: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return what a column holds, decoded if it is JSON, and empty if it is null or empty."""
+    value = chain.get(name)
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        found = value
+    if found and not isinstance(found, kind):
+        raise DamagedError(f"cannot read a chain: its {name} are {found!r:.80}; record it again")
+    return found or kind()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -26,7 +25,7 @@ from persist.tracking.times import as_utc, now
 __all__ = ["Maintenance", "StoreReport"]
 
 _GRACE = 24 * 3600.0  # s
-_REFERENCES = ("chain_id", "steps", "fold_artifacts", "shared_artifacts")
+_REFERENCES = ("chain_id", "pipeline_id", "steps", "fold_artifacts", "shared_artifacts")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,11 @@ class Maintenance:
                 refers = f"{parent.removesuffix('s')}_id"
                 keys[table] = self.opened.column(select(table, [key], {refers: keys[parent]}))
             if delete_artifacts:
-                self._release(changes, set(keys["chains"]), run_id, is_deleted=True)
+                [config] = self.opened.column(select("runs", ("config",), {"run_id": run_id}))
+                lost = Counter(run_artifacts(config))
+                for chain in self._chains({"chain_id": keys["chains"]}):
+                    lost.update(artifact_ids(chain))
+                self._release(changes, run_id, lost)
             for table, ids in keys.items():
                 changes.delete(table, ids, are_known=True)
         return sum(map(len, keys.values()))
@@ -159,7 +162,7 @@ class Maintenance:
         files = self.opened.files
         age = (_GRACE if files.is_shared else 0.0) if grace_period is None else grace_period
         with self._deleting() as changes:
-            needed = self._references(())
+            needed = self._references()
             newest = datetime.now(timezone.utc) - timedelta(seconds=age)
             columns = ("artifact_id", "ref_count", "created_at")
             gone = [
@@ -201,27 +204,26 @@ class Maintenance:
         """
         winners = set(winning_pipeline_ids)
         with self._deleting() as changes:
-            losers: set[str] = set()
-            for chain, pipeline, folds, is_predicted in self.opened.rows(
-                Statement(
-                    "SELECT c.chain_id, c.pipeline_id, c.fold_artifacts, "
-                    "EXISTS (SELECT 1 FROM predictions q WHERE q.chain_id = c.chain_id) "
-                    "FROM chains c JOIN pipelines p ON p.pipeline_id = c.pipeline_id "
-                    "WHERE p.run_id = ? AND p.dataset_name = ?",
-                    [run_id, dataset_name],
-                )
-            ):
-                if pipeline in winners:
-                    final = {
-                        name: key
-                        for name, key in fold_models({"fold_artifacts": folds}).items()
-                        if name in FINAL_FOLDS
-                    }
+            of_run = {"run_id": run_id, "dataset_name": dataset_name}
+            pipelines = self.opened.column(select("pipelines", ("pipeline_id",), of_run))
+            chains = self._chains({"pipeline_id": pipelines})
+            of_chains = {"chain_id": [chain["chain_id"] for chain in chains]}
+            predicted = set(self.opened.column(select("predictions", ("chain_id",), of_chains)))
+            stripped, losers, lost = dict[str, dict[str, str]](), list[str](), Counter[str]()
+            for chain in chains:
+                models, key = fold_models(chain), chain["chain_id"]
+                final = {name: models[name] for name in FINAL_FOLDS if name in models}
+                if chain["pipeline_id"] in winners:
                     if final:
-                        changes.update("chains", chain, {"fold_artifacts": final})
-                elif not is_predicted:
-                    losers.add(chain)
-            self._release(changes, losers, run_id)
+                        stripped[key] = final
+                        left = {**chain, "fold_artifacts": final, "steps": None}
+                        lost.update(artifact_ids(chain) - artifact_ids(left))
+                elif key not in predicted:
+                    losers.append(key)
+                    lost.update(artifact_ids(chain))
+            self._release(changes, run_id, lost)
+            for key, final in stripped.items():
+                changes.update("chains", key, {"fold_artifacts": final})
             changes.delete("chains", losers, are_known=True)
             return sum(map(self.opened.files.exists, changes.old_files))
 
@@ -268,7 +270,7 @@ class Maintenance:
         files = self.opened.files
         checked, missing, damaged = 1, set(), set()
         for name, digest in known:
-            shown = self._shown(files.path(name))
+            shown = self._shown(name)
             try:
                 files.read(name, digest)
                 checked += 1
@@ -288,55 +290,32 @@ class Maintenance:
         with self.opened.changing() as changes:
             yield changes
 
-    def _references(
-        self,
-        chains: Collection[str],
-        stripped: dict[str, Any] | None = None,
-        run_id: str | None = None,
-    ) -> Counter[str]:
-        """Return how many chains and runs refer to each artifact, but for some.
+    def _chains(self, where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        rows = self.opened.rows(select("chains", _REFERENCES, where))
+        return [dict(zip(_REFERENCES, row, strict=True)) for row in rows]
 
-        Runs refer to their source and to their files. Some chains and a run are left out, and
-        `stripped` chains refer to the folds that it names.
-        """
+    def _references(self) -> Counter[str]:
+        """Return how many chains and runs, by their source and files, refer to each artifact."""
         found: Counter[str] = Counter()
         # Not by SQL: PostgreSQL looks at no JSON that has a NUL character anywhere.
-        for key, config in self.opened.rows(select("runs", ("run_id", "config"))):
-            if key != run_id:
-                found.update(run_artifacts(config))
-        for values in self.opened.rows(select("chains", _REFERENCES)):
-            chain = dict(zip(_REFERENCES, values, strict=True))
-            if chain["chain_id"] in chains:
-                continue
-            if stripped and chain["chain_id"] in stripped:
-                chain["fold_artifacts"] = stripped[chain["chain_id"]]
-                chain["steps"] = None
+        for config in self.opened.column(select("runs", ("config",))):
+            found.update(run_artifacts(config))
+        for chain in self._chains():
             found.update(artifact_ids(chain))
         return found
 
-    def _release(
-        self, changes: Batch, chains: set[str], run_id: str, is_deleted: bool = False
-    ) -> None:
-        """Release the artifacts of chains of a run that are deleted, or that refer to fewer."""
-        stripped = {
-            key: json.loads(values["fold_artifacts"])
-            for (table, key), values in changes.updated.items()
-            if table == "chains"
-        }
-        before, after = (
-            self._references(()),
-            self._references(chains, stripped, run_id if is_deleted else None),
-        )
+    def _release(self, changes: Batch, run_id: str, lost: Counter[str]) -> None:
+        """Release artifacts that some chains, or a run, refer to no longer, each so often."""
+        needed = self._references() - lost
         # Somebody who trains may have saved one of these again for a chain of his own.
         others = Statement(
             "SELECT count(*) FROM pipelines WHERE status = 'running' AND run_id != ?", [run_id]
         )
         is_alone = self.opened.column(others) == [0]
         gone = []
-        released = {key: count - after[key] for key, count in before.items() if count > after[key]}
-        counts = select("artifacts", ("artifact_id", "ref_count"), {"artifact_id": released})
+        counts = select("artifacts", ("artifact_id", "ref_count"), {"artifact_id": lost})
         for key, count in self.opened.rows(counts):
-            left = max(after[key], 0 if is_alone else (count or 0) - released[key])
+            left = max(needed[key], 0 if is_alone else (count or 0) - lost[key])
             if left > 0:
                 changes.update("artifacts", key, {"ref_count": left})
             else:
@@ -352,7 +331,8 @@ class Maintenance:
         changes.delete("artifacts", keys, are_known=True)
         changes.old_files += sorted(paths)
 
-    def _shown(self, place: Path | str) -> str:
+    def _shown(self, name: str) -> str:
+        place = self.opened.files.place
         if isinstance(place, Path) and place.is_relative_to(self.opened.path):
-            return place.relative_to(self.opened.path).as_posix()
-        return str(place)
+            place = place.relative_to(self.opened.path).as_posix()
+        return f"{place}/{name}"

@@ -76,7 +76,6 @@ DIALECT = Dialect(
     "strpos(datasets::text, '\\u0000') = 0 THEN datasets ELSE '[]' END) AS entry",
     checksum="bit_xor(hashtextextended(t::text, 0))",
     rowid=None,
-    has_star=False,
 )
 """The words of PostgreSQL."""
 
@@ -89,11 +88,11 @@ class PostgresConnection(Transactional):
 
     dialect = DIALECT
     deletes_together = True
+    _reading = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, path: str, raw: Any) -> None:
         self._path = path
         self._raw = raw
-        self._is_in_transaction = False
 
     def close(self) -> None:
         """Close the connection, which ends its transaction and releases its lock."""
@@ -104,40 +103,17 @@ class PostgresConnection(Transactional):
         result = self._execute(statement.text, statement.values)
         return [tuple(row) for row in result]
 
-    def records(self, statement: Statement) -> list[dict[str, Any]]:
-        """Return the rows of a statement as dicts."""
-        return [dict(row) for row in self._execute(statement.text, statement.values).mappings()]
-
     def arrow(self, statement: Statement) -> Any:
         """Return the rows of a statement as a pyarrow.Table."""
         return _as_arrow(self._execute(statement.text, statement.values))
 
-    def query(self, text: str, values: Sequence[Any], *, can_write: bool) -> Any:
-        """Return the rows of one SELECT statement of a user as a pyarrow.Table.
-
-        It runs in a transaction that cannot write, by a protocol that takes one statement only.
-
-        Raises
-        ------
-        StoreError
-            If it is anything but one statement that reads.
-        """
+    def _checked(self, text: str) -> str:
         if not _QUERY.match(text):
             raise StoreError(f"{_REFUSED}; got {text.strip()[:40] or 'nothing'}")
         self._check_calls(text)
-        if not self._is_in_transaction:
-            self.begin_reading()
-            try:
-                return _as_arrow(self._execute(text, values))
-            finally:
-                self.rollback()
-        self._execute("SAVEPOINT query")
-        try:
+        if self._is_in_transaction:
             self._execute("SET TRANSACTION READ ONLY")
-            return _as_arrow(self._execute(text, values))
-        finally:
-            # A savepoint has its own answer to whether it can write.
-            self._execute("ROLLBACK TO SAVEPOINT query")
+        return text
 
     def _check_calls(self, text: str) -> None:
         """Refuse SQL with the name of a function that reads files, waits, or has other effects.
@@ -158,19 +134,8 @@ class PostgresConnection(Transactional):
         if found:
             raise StoreError(f"{_REFUSED}; got one with {found[0]}")
 
-    def begin(self) -> None:
-        """Begin a transaction."""
-        super().begin()
-        self._is_in_transaction = True
-
-    def commit(self) -> None:
-        """Commit the transaction."""
-        self._is_in_transaction = False
-        super().commit()
-
     def rollback(self) -> None:
         """Undo the transaction, as the server does by itself if the connection is lost."""
-        self._is_in_transaction = False
         if not self.is_lost:
             super().rollback()
 
@@ -178,21 +143,6 @@ class PostgresConnection(Transactional):
     def is_lost(self) -> bool:
         """Whether the server has closed the connection."""
         return bool(self._raw.invalidated)
-
-    def is_usable(self) -> bool:
-        """Return False if a query that failed has ended the transaction or the connection."""
-        if self.is_lost:
-            return False
-        try:
-            self._execute("SELECT 1")
-        except StoreError:
-            return False
-        return True
-
-    def begin_reading(self) -> None:
-        """Begin a transaction whose queries see the database as it was at the first of them."""
-        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        self._is_in_transaction = True
 
     def insert(self, table: str, rows: Sequence[Sequence[Any]], conflict: str = "") -> None:
         """Insert rows; see `persist.tracking.engine.Connection.insert`."""

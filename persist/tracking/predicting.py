@@ -11,11 +11,11 @@ import numpy
 
 from persist.display import Row, View
 from persist.tracking.bundle_reading import BundleLoader
-from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError, PipelineError
+from persist.tracking.errors import DataNotFoundError, DataTypeError, PipelineError
 from persist.tracking.optional import import_optional
 from persist.tracking.store import WorkspaceStore
 from persist.tracking.training.data import is_frame
-from persist.tracking.training.loading import collected
+from persist.tracking.training.loading import as_array, collected
 from persist.urls import is_url
 
 __all__ = ["PredictResult", "predict"]
@@ -217,12 +217,7 @@ def _features(data: Any) -> Any:
     elif isinstance(data, tuple) and data:
         data = data[0]
     if isinstance(data, list):
-        try:
-            data = numpy.array(data)
-        except ValueError as error:
-            raise DataError(
-                f"cannot predict: X is not a list of rows of one length: {error}"
-            ) from error
+        data = as_array(data, "X")
     data = collected(data)
     if hasattr(data, "to_numpy") and not is_frame(data):
         data = data.to_numpy()

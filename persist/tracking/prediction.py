@@ -58,9 +58,7 @@ def predict_named(
         predicted = _combined(models, weights, transform(steps, features, wavelengths))
     except (ValueError, TypeError) as error:
         found = _refused_cells(features, str(error))
-        if found is None:
-            raise
-        raise FeatureError("cannot predict: " + found + "; " + str(error)) from error
+        raise FeatureError("cannot predict: " + found + str(error)) from error
     for kind, transformers in reversed(steps):
         if kind == "y_processing":
             for transformer in reversed(transformers):
@@ -162,9 +160,9 @@ def unmasked(values: Any) -> Any:
 
 
 def _refused_cells(features: Any, message: str) -> Any:
-    """Return the first cell of each column that may have made a model raise an error, or None."""
+    """Return text with the first cell of each column that may have made a model raise an error."""
     if hasattr(features, "tocsr"):
-        return None
+        return ""
     is_frame = hasattr(features, "columns")
     features = features if is_frame else numpy.asarray(features)
     is_text = re.search("convert|numeric|to float|real number", message, re.IGNORECASE)
@@ -184,7 +182,9 @@ def _refused_cells(features: Any, message: str) -> Any:
             if what is not None:
                 found.append(what + " in row " + str(row) + ", column " + str(name))
                 break
-    return "the model takes finite numbers, and X has " + _some(found, "; ") if found else None
+    if not found:
+        return ""
+    return "the model takes finite numbers, and X has " + _some(found, "; ") + "; "
 
 
 def name_mismatch(wanted: Any, features: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy
 
+from persist.errors import DamagedError
 from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.database import Frame, Opened
@@ -110,11 +111,7 @@ class Queries:
             if connection.has_table(LABELS):
                 meanings = dict(connection.rows(select(LABELS, where={"prediction_id": ids})))
         found = dict(zip(table["prediction_id"].to_pylist(), _arrays(table), strict=True))
-        return {
-            key: with_meaning(found[key], json.loads(meanings[key]) if key in meanings else None)
-            for key in ids
-            if key in found
-        }
+        return {key: _meant(key, found[key], meanings.get(key)) for key in ids if key in found}
 
     def list_runs(
         self,
@@ -150,7 +147,7 @@ class Queries:
             for test in matching(dialect, {"name": dataset}, ("name",))[0]:
                 tests.append(f"EXISTS (SELECT 1 FROM ({dialect.dataset_names}) AS n WHERE {test})")
                 values.append(dataset)
-            columns = select_utc(dialect, "runs", status=shown)
+            columns = select_utc("runs", status=shown)
             order = newest_first(dialect, "runs")
             text = f"SELECT {columns} FROM runs{where_all(tests)} {order}"
             return self.opened.frame(page(text, values, limit, offset), engine)
@@ -405,7 +402,7 @@ class Queries:
             of_run = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
             tests = [of_run if test == '"run_id" = ?' else test for test in tests]
         order = f"ORDER BY {order}" if order else newest_first(dialect, table, zone)
-        shown = select_utc(dialect, table, zone)
+        shown = select_utc(table, zone)
         return Statement(f"SELECT {shown} FROM {table}{where_all(tests)} {order}", values)
 
     def known(self, table: str, key: str) -> dict[str, Any]:
@@ -417,14 +414,25 @@ class Queries:
 
     def _record(self, table: str, key: str) -> dict[str, Any] | None:
         with self.opened.reading() as connection:
-            rows = connection.records(select(table, where={TABLES[table].key: str(key)}))
-        if not rows:
+            rows = connection.arrow(select(table, where={TABLES[table].key: str(key)}))
+        if not len(rows):
             return None
-        [found] = rows
+        [found] = rows.to_pylist()
         for name in TABLES[table].json_columns:
             if found[name] is not None:
                 found[name] = json.loads(found[name])
         return with_zone(table, found)
+
+
+def _meant(key: str, arrays: Arrays, document: str | None) -> Arrays:
+    """Return the arrays of a prediction as what they mean; DamagedError if that is not told."""
+    try:
+        return with_meaning(arrays, None if document is None else json.loads(document))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise DamagedError(
+            f"cannot load the arrays of prediction {key}: its row in {LABELS} is damaged "
+            f"({type(error).__name__}: {error}); delete the row to have the arrays as numbers"
+        ) from error
 
 
 def _arrays(table: Any) -> Iterable[Arrays]:

@@ -128,39 +128,31 @@ class Ranking:
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
             if ascending is None and metric in SCORES:
-                metrics = self._metrics(where, values)
+                query = f"SELECT DISTINCT metric FROM predictions{where} ORDER BY metric"
+                metrics = self.opened.column(Statement(query, values))
                 higher = self._higher(metrics)
-                low_first = not higher
-                if higher and len(higher) == len(metrics):
-                    higher = []
-                elif higher and group_by is None:
+                if group_by is None and 0 < len(higher) < len(metrics):
                     raise ArgumentError(
                         f"These predictions are scored by {', '.join(metrics)}, of which some are "
                         "better when high and some when low: give ascending, a dataset_name, or "
                         "group_by='metric'"
                     )
-            # For a database, a value that is not a number is the greatest of all.
-            is_score = TABLES["predictions"].column(metric).type == "DOUBLE"
-            has_nan = is_score and not low_first and not higher
-            if has_nan:
-                query = f"SELECT max(\"{metric}\") = 'NaN'::FLOAT8 FROM predictions"
-                has_nan = bool(self.opened.column(Statement(query))[0])
             # JSON is compared as text.
-            json_columns = TABLES["predictions"].json_columns
+            table = TABLES["predictions"]
             ranked, groups = (
-                f'"{name}"::VARCHAR' if name in json_columns else f'"{name}"'
+                f'"{name}"::VARCHAR' if name in table.json_columns else f'"{name}"'
                 for name in (metric, group_by)
             )
             if higher:
                 key = f'CASE WHEN "metric" = ANY(?::VARCHAR[]) THEN -"{metric}" ELSE "{metric}" END'
                 order, ordered = f"NULLIF({key}, 'NaN'::FLOAT8) ASC NULLS LAST", [higher]
             else:
-                order, ordered = _directed(ranked, low_first, has_nan), []
+                is_score = table.column(metric).type == "DOUBLE"
+                order, ordered = _directed(ranked, low_first, is_score), []
+            columns = select_utc("predictions")
             if group_by is None:
-                columns = select_utc(dialect, "predictions")
                 text = f"SELECT {columns} FROM predictions{where} ORDER BY {order} LIMIT ?"
                 return self.opened.frame(Statement(text, [*values, *ordered, count]), engine)
-            columns = select_utc(dialect, "predictions", hidden="place")
             text = (
                 f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {groups} ORDER "
                 f"BY {order}) AS place FROM predictions{where}) AS predictions WHERE place <= ? "
@@ -321,7 +313,7 @@ class Ranking:
         count = check_count("n", n)
         with self.opened.reading():
             low_first = not self._higher([metric]) if ascending is None else ascending
-            order = _directed(f'"{score_column}"', low_first, has_nan=True)
+            order = _directed(f'"{score_column}"', low_first)
             order = f"{order}, chain_id, model_name"
             return self._chain_scores(order, count, engine, metric=metric, **filters)
 
@@ -417,25 +409,14 @@ class Ranking:
             known: dict[str, bool] = dict(connection.rows(select(METRICS)) if is_defined else ())
         return [metric for metric in metrics if known.get(metric, higher_is_better(metric))]
 
-    def _metrics(self, where: str, values: list[Any]) -> list[str]:
-        """Return the metrics of some predictions, or of all if that is one."""
-        # Most stores have one metric, which DuckDB has at hand.
-        query = "SELECT min(metric), max(metric) FROM predictions"
-        [(least, greatest)] = self.opened.rows(Statement(query))
-        if least == greatest:
-            return [] if least is None else [least]
-        query = f"SELECT DISTINCT metric FROM predictions{where} ORDER BY metric"
-        return self.opened.column(Statement(query, values))
-
 
 def _one(expression: str, where: str = "true") -> str:
     """Return SQL for the value that the rows of a group have in common, as far as they have one."""
     return f"min({expression}) FILTER (WHERE {where})"
 
 
-def _directed(column: str, low_first: bool, has_nan: bool) -> str:
+def _directed(column: str, low_first: bool, is_score: bool = True) -> str:
     """Return how to order by a column, with nulls last."""
-    # Only where it matters: DuckDB finds the first few of a plain column quicker. For both
-    # databases a value that is not a number is the greatest of all.
-    key = f"NULLIF({column}, 'NaN'::FLOAT8)" if has_nan else column
+    # For both databases a value that is not a number is the greatest of all.
+    key = f"NULLIF({column}, 'NaN'::FLOAT8)" if is_score else column
     return f"{key} {'ASC' if low_first else 'DESC'} NULLS LAST"

@@ -75,8 +75,9 @@ class RunResult:
     @property
     def version_differences(self) -> dict[str, tuple[str | None, str | None]]:
         """The versions that differ from those of the run that this one repeats, by package."""
-        config = (self.store.get_run(self.run_id) or {}).get("config") or {}
-        found = (config.get("rerun") or {}).get("differences") or {}
+        config = (self.store.get_run(self.run_id) or {}).get("config")
+        rerun = (config.get("rerun") if isinstance(config, dict) else None) or {}
+        found = rerun.get("differences") or {}
         return {name: (old, new) for name, (old, new) in found.items()}
 
     @property
@@ -129,7 +130,12 @@ class RunResult:
             if row[by] is not None
         ]
         run = self.store.get_run(self.run_id) or {}
-        names = [data.get("name") for data in run.get("datasets") or ()]
+        found = run.get("datasets")
+        # Other programs record names alone.
+        names = [
+            data.get("name") if isinstance(data, dict) else str(data)
+            for data in (found if isinstance(found, list) else [found])
+        ]
         order = {name: place for place, name in reversed([*enumerate(names)])}
         # A stable sort: within a data set the ranking stays.
         return sorted(entries, key=lambda entry: order.get(entry["dataset_name"], len(order)))

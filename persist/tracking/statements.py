@@ -63,28 +63,12 @@ class Dialect:
     rowid : str or None
         The column by which rows of the same time are in the order in which they came; their key
         where there is none.
-    has_star : bool
-        Whether ``*`` takes other columns in the place of some.
     """
 
     like: str
     dataset_names: str
     checksum: str
     rowid: str | None
-    has_star: bool
-
-    def columns(self, table: str, changed: Mapping[str, str], hidden: str = "") -> str:
-        """Return SQL for all columns of a table, with the SQL of `changed` for some, by name.
-
-        A column that a query has added is left out if it is named as `hidden`.
-        """
-        if self.has_star:
-            # Columns that other releases have added are among them.
-            excluded = f" EXCLUDE ({hidden})" if hidden else ""
-            replaced = ", ".join(f"{sql} AS {name}" for name, sql in changed.items())
-            return f"*{excluded} REPLACE ({replaced})"
-        names = [column.name for column in TABLES[table].columns]
-        return ", ".join(f'{changed[n]} AS "{n}"' if n in changed else f'"{n}"' for n in names)
 
     def insertion_order(self, table: str) -> str:
         """Return SQL by which rows of the same time are in the order in which they came."""
@@ -94,20 +78,53 @@ class Dialect:
 class Transactional(abc.ABC):
     """A connection whose changes take place together."""
 
+    _reading: str  # begins a transaction that cannot write
+    _is_in_transaction = False
+
     @abc.abstractmethod
     def _execute(self, text: str, values: Sequence[Any] = ()) -> Any:
         """Run a statement, and return what tells its rows."""
 
+    @abc.abstractmethod
+    def arrow(self, statement: Statement) -> Any:
+        """Return the rows of a statement as a pyarrow.Table."""
+
+    @abc.abstractmethod
+    def _checked(self, text: str) -> str:
+        """Return SQL of a user if it is one statement that reads; raise StoreError if not."""
+
+    def query(self, text: str, values: Sequence[Any]) -> Any:
+        """Return the rows of a query of a user as a pyarrow.Table.
+
+        It runs in a transaction that cannot write, or, in a batch, in one that will be undone.
+        """
+        query = Statement(self._checked(text), values)
+        if self._is_in_transaction:
+            return self.arrow(query)
+        self.begin_reading()
+        try:
+            return self.arrow(query)
+        finally:
+            self.rollback()
+
     def begin(self) -> None:
         """Begin a transaction."""
         self._execute("BEGIN")
+        self._is_in_transaction = True
+
+    def begin_reading(self) -> None:
+        """Begin a transaction whose queries see the database as it was at the first of them."""
+        self._execute(f"BEGIN {self._reading}")
+        self._is_in_transaction = True
 
     def commit(self) -> None:
         """Commit the transaction."""
+        self._is_in_transaction = False
         self._execute("COMMIT")
 
     def rollback(self) -> None:
         """Undo the transaction."""
+        self._is_in_transaction = False
         self._execute("ROLLBACK")
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
@@ -237,9 +254,8 @@ def utc(table: str, column: str, alias: str = "", zone: str | None = None) -> st
     return f"timezone({zones}, {prefix}{column})"
 
 
-def select_utc(
-    dialect: Dialect, table: str, zone: str | None = None, hidden: str = "", **others: str
-) -> str:
+def select_utc(table: str, zone: str | None = None, **others: str) -> str:
     """Return SQL for all columns of a table, times with their zone, and others instead."""
     changed = {name: utc(table, name, zone=zone) for name in TABLES[table].times} | others
-    return dialect.columns(table, changed, hidden)
+    names = [column.name for column in TABLES[table].columns]
+    return ", ".join(f'{changed[n]} AS "{n}"' if n in changed else f'"{n}"' for n in names)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from persist.display import Row, View
 from persist.files import TIMEOUT
@@ -32,29 +32,16 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class _Delegated(Generic[_Arguments, _Result]):
-    """A method of a part, which an attribute holds, with its signature and documentation."""
+def _delegated(
+    part: str, method: Callable[Concatenate[Any, _Arguments], _Result]
+) -> Callable[Concatenate[Any, _Arguments], _Result]:
+    """Return a method of a part, which an attribute holds, as one of the whole."""
 
-    def __init__(self, part: str, method: Callable[Concatenate[Any, _Arguments], _Result]) -> None:
-        self._part = part
-        self._method = method
-        self.__doc__ = method.__doc__
+    @functools.wraps(method)
+    def call(self: Any, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        return method(getattr(self, part), *args, **kwargs)
 
-    @overload
-    def __get__(
-        self, instance: None, owner: type
-    ) -> Callable[Concatenate[Any, _Arguments], _Result]: ...
-
-    @overload
-    def __get__(self, instance: object, owner: type) -> Callable[_Arguments, _Result]: ...
-
-    def __get__(self, instance: object, owner: type) -> Any:
-        if instance is None:
-            return self._method
-        bound = getattr(getattr(instance, self._part), self._method.__name__)
-        # Found first from now on, which is quicker.
-        instance.__dict__[self._method.__name__] = bound
-        return bound
+    return call
 
 
 class WorkspaceStore:
@@ -123,75 +110,75 @@ class WorkspaceStore:
         self._exports = Exports(opened, self._artifacts, self._queries)
         self._maintenance = Maintenance(opened, self._queries)
 
-    begin_run = _Delegated("_records", Records.begin_run)
-    complete_run = _Delegated("_records", Records.complete_run)
-    fail_run = _Delegated("_records", Records.fail_run)
-    begin_pipeline = _Delegated("_records", Records.begin_pipeline)
-    complete_pipeline = _Delegated("_records", Records.complete_pipeline)
-    fail_pipeline = _Delegated("_records", Records.fail_pipeline)
-    save_chain = _Delegated("_records", Records.save_chain)
-    add_chain = _Delegated("_records", Records.add_chain)
-    log_step = _Delegated("_records", Records.log_step)
+    begin_run = _delegated("_records", Records.begin_run)
+    complete_run = _delegated("_records", Records.complete_run)
+    fail_run = _delegated("_records", Records.fail_run)
+    begin_pipeline = _delegated("_records", Records.begin_pipeline)
+    complete_pipeline = _delegated("_records", Records.complete_pipeline)
+    fail_pipeline = _delegated("_records", Records.fail_pipeline)
+    save_chain = _delegated("_records", Records.save_chain)
+    add_chain = _delegated("_records", Records.add_chain)
+    log_step = _delegated("_records", Records.log_step)
 
-    save_prediction = _Delegated("_records", Records.save_prediction)
-    add_prediction = _Delegated("_records", Records.add_prediction)
-    save_prediction_arrays = _Delegated("_records", Records.save_prediction_arrays)
+    save_prediction = _delegated("_records", Records.save_prediction)
+    add_prediction = _delegated("_records", Records.add_prediction)
+    save_prediction_arrays = _delegated("_records", Records.save_prediction_arrays)
 
-    save_artifact = _Delegated("_artifacts", Artifacts.save_artifact)
-    save_encoded_artifact = _Delegated("_artifacts", Artifacts.save_encoded_artifact)
-    save_artifact_with_cache_key = _Delegated("_artifacts", Artifacts.save_artifact_with_cache_key)
-    register_existing_artifact = _Delegated("_artifacts", Artifacts.register_existing_artifact)
-    load_artifact = _Delegated("_artifacts", Artifacts.load_artifact)
-    get_artifact_path = _Delegated("_artifacts", Artifacts.get_artifact_path)
-    update_artifact_cache_key = _Delegated("_artifacts", Artifacts.update_artifact_cache_key)
-    find_cached_artifact = _Delegated("_artifacts", Artifacts.find_cached_artifact)
-    invalidate_dataset_cache = _Delegated("_artifacts", Artifacts.invalidate_dataset_cache)
+    save_artifact = _delegated("_artifacts", Artifacts.save_artifact)
+    save_encoded_artifact = _delegated("_artifacts", Artifacts.save_encoded_artifact)
+    save_artifact_with_cache_key = _delegated("_artifacts", Artifacts.save_artifact_with_cache_key)
+    register_existing_artifact = _delegated("_artifacts", Artifacts.register_existing_artifact)
+    load_artifact = _delegated("_artifacts", Artifacts.load_artifact)
+    get_artifact_path = _delegated("_artifacts", Artifacts.get_artifact_path)
+    update_artifact_cache_key = _delegated("_artifacts", Artifacts.update_artifact_cache_key)
+    find_cached_artifact = _delegated("_artifacts", Artifacts.find_cached_artifact)
+    invalidate_dataset_cache = _delegated("_artifacts", Artifacts.invalidate_dataset_cache)
 
-    get_run = _Delegated("_queries", Queries.get_run)
-    get_pipeline = _Delegated("_queries", Queries.get_pipeline)
-    get_chain = _Delegated("_queries", Queries.get_chain)
-    get_prediction = _Delegated("_queries", Queries.get_prediction)
-    get_prediction_arrays = _Delegated("_queries", Queries.get_prediction_arrays)
-    load_arrays = _Delegated("_queries", Queries.load_arrays)
-    list_runs = _Delegated("_queries", Queries.list_runs)
-    list_pipelines = _Delegated("_queries", Queries.list_pipelines)
-    get_chains_for_pipeline = _Delegated("_queries", Queries.get_chains_for_pipeline)
-    query_predictions = _Delegated("_queries", Queries.query_predictions)
-    get_chain_predictions = _Delegated("_queries", Queries.get_chain_predictions)
-    get_pipeline_log = _Delegated("_queries", Queries.get_pipeline_log)
-    get_run_log_summary = _Delegated("_queries", Queries.get_run_log_summary)
-    sql = _Delegated("_queries", Queries.sql)
-    provenance = _Delegated("_queries", Queries.provenance)
-    load_source = _Delegated("_queries", Queries.load_source)
-    find_id = _Delegated("_queries", Queries.find_id)
+    get_run = _delegated("_queries", Queries.get_run)
+    get_pipeline = _delegated("_queries", Queries.get_pipeline)
+    get_chain = _delegated("_queries", Queries.get_chain)
+    get_prediction = _delegated("_queries", Queries.get_prediction)
+    get_prediction_arrays = _delegated("_queries", Queries.get_prediction_arrays)
+    load_arrays = _delegated("_queries", Queries.load_arrays)
+    list_runs = _delegated("_queries", Queries.list_runs)
+    list_pipelines = _delegated("_queries", Queries.list_pipelines)
+    get_chains_for_pipeline = _delegated("_queries", Queries.get_chains_for_pipeline)
+    query_predictions = _delegated("_queries", Queries.query_predictions)
+    get_chain_predictions = _delegated("_queries", Queries.get_chain_predictions)
+    get_pipeline_log = _delegated("_queries", Queries.get_pipeline_log)
+    get_run_log_summary = _delegated("_queries", Queries.get_run_log_summary)
+    sql = _delegated("_queries", Queries.sql)
+    provenance = _delegated("_queries", Queries.provenance)
+    load_source = _delegated("_queries", Queries.load_source)
+    find_id = _delegated("_queries", Queries.find_id)
 
-    ranking = _Delegated("_ranking", Ranking.ranking)
-    define_metric = _Delegated("_ranking", Ranking.define_metric)
-    greater_is_better = _Delegated("_ranking", Ranking.greater_is_better)
-    top_predictions = _Delegated("_ranking", Ranking.top_predictions)
-    query_aggregated_predictions = _Delegated("_ranking", Ranking.query_aggregated_predictions)
-    query_top_aggregated_predictions = _Delegated(
+    ranking = _delegated("_ranking", Ranking.ranking)
+    define_metric = _delegated("_ranking", Ranking.define_metric)
+    greater_is_better = _delegated("_ranking", Ranking.greater_is_better)
+    top_predictions = _delegated("_ranking", Ranking.top_predictions)
+    query_aggregated_predictions = _delegated("_ranking", Ranking.query_aggregated_predictions)
+    query_top_aggregated_predictions = _delegated(
         "_ranking", Ranking.query_top_aggregated_predictions
     )
 
-    load_chain = _Delegated("_exports", Exports.load_chain)
-    replay_chain = _Delegated("_exports", Exports.replay_chain)
+    load_chain = _delegated("_exports", Exports.load_chain)
+    replay_chain = _delegated("_exports", Exports.replay_chain)
 
-    export_chain = _Delegated("_exports", Exports.export_chain)
-    export_pipeline_config = _Delegated("_exports", Exports.export_pipeline_config)
-    export_run = _Delegated("_exports", Exports.export_run)
-    export_predictions_parquet = _Delegated("_exports", Exports.export_predictions_parquet)
+    export_chain = _delegated("_exports", Exports.export_chain)
+    export_pipeline_config = _delegated("_exports", Exports.export_pipeline_config)
+    export_run = _delegated("_exports", Exports.export_run)
+    export_predictions_parquet = _delegated("_exports", Exports.export_predictions_parquet)
 
-    delete_run = _Delegated("_maintenance", Maintenance.delete_run)
-    delete_prediction = _Delegated("_maintenance", Maintenance.delete_prediction)
-    gc_artifacts = _Delegated("_maintenance", Maintenance.gc_artifacts)
-    cleanup_transient_artifacts = _Delegated(
+    delete_run = _delegated("_maintenance", Maintenance.delete_run)
+    delete_prediction = _delegated("_maintenance", Maintenance.delete_prediction)
+    gc_artifacts = _delegated("_maintenance", Maintenance.gc_artifacts)
+    cleanup_transient_artifacts = _delegated(
         "_maintenance", Maintenance.cleanup_transient_artifacts
     )
-    vacuum = _Delegated("_maintenance", Maintenance.vacuum)
+    vacuum = _delegated("_maintenance", Maintenance.vacuum)
 
-    close_dead_runs = _Delegated("_maintenance", Maintenance.close_dead_runs)
-    verify = _Delegated("_maintenance", Maintenance.verify)
+    close_dead_runs = _delegated("_maintenance", Maintenance.close_dead_runs)
+    verify = _delegated("_maintenance", Maintenance.verify)
 
     @property
     def workspace_path(self) -> Path | str:

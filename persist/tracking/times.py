@@ -20,14 +20,6 @@ _VERSION = 7
 _VERSION_DIGIT = 14  # of the text of a UUID
 _VARIANTS = {f"{digit:x}": "89ab"[digit % 4] for digit in range(16)}
 _EPOCH = datetime(1970, 1, 1)
-_DRAWS = 1024
-
-_drawn: list[str] = []
-"""Random digits for the next ids."""
-
-if hasattr(os, "register_at_fork"):
-    # Or a child process would have the ids of its parent.
-    os.register_at_fork(after_in_child=_drawn.clear)
 
 
 def new_id() -> str:
@@ -40,13 +32,7 @@ def new_id() -> str:
     ----------
     RFC 9562, section 5.7.
     """
-    try:
-        random = _drawn.pop()
-    except IndexError:
-        # A call of the system for each id would take longer than all the rest.
-        text = os.urandom(10 * _DRAWS).hex()
-        random, *others = (text[i : i + 20] for i in range(0, len(text), 20))
-        _drawn.extend(others)
+    random = os.urandom(10).hex()
     date = f"{time.time_ns() // 1_000_000:012x}"
     variant = _VARIANTS[random[19]]
     return f"{date[:8]}-{date[8:]}-{_VERSION}{random[:3]}-{variant}{random[3:6]}-{random[6:18]}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import operator
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -19,12 +18,11 @@ from persist.tracking.schema import ALL_TABLES, Column
 
 __all__ = ["Meaning", "encode_row", "encode_values", "meaning_of", "with_meaning"]
 
-_STORED_AS_THEY_ARE = {("DOUBLE", float), ("TIMESTAMP", datetime)}
 _LIMITS = {"INTEGER": 31, "BIGINT": 63}  # bits
 
 
-def encode_row(table: str, values: Iterable[Any]) -> list[Any]:
-    """Return a row of a table, given with all columns in order, as it is stored.
+def encode_row(table: str, values: Iterable[Any], columns: Sequence[Column] = ()) -> list[Any]:
+    """Return a row of a table, given with all columns in order or with some, as it is stored.
 
     Raises
     ------
@@ -33,43 +31,18 @@ def encode_row(table: str, values: Iterable[Any]) -> list[Any]:
     ConstraintError
         If a value that is required is None.
     """
-    row = [*values]
-    # This is called for each of many rows, most of which have values of the same types.
-    encoded, texts = _plan(table, tuple(map(type, row)))
-    for place, column, encoder in encoded:
-        row[place] = encoder(column, row[place])
-    if not "".join([row[place] for place in texts]).isascii():
-        for place in texts:
-            _text(ALL_TABLES[table].columns[place], row[place])
+    row = []
+    for column, value in zip(columns or ALL_TABLES[table].columns, values, strict=True):
+        if value is None and column.required:
+            raise constraint_error(f"{table}.{column.name} must not be None")
+        row.append(None if value is None else _ENCODERS[column.type](column, value))
     return row
 
 
 def encode_values(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return some values of a row of a table, by column, as they are stored; see `encode_row`."""
-    found = {}
-    for name, value in values.items():
-        column = ALL_TABLES[table].column(name)
-        _check_required(table, column, type(value))
-        found[name] = None if value is None else _ENCODERS[column.type](column, value)
-    return found
-
-
-@functools.lru_cache(maxsize=1024)
-def _plan(table: str, types: tuple[type, ...]) -> tuple[list[tuple[int, Column, Any]], list[int]]:
-    """Return which columns of a row with values of such types to encode, and which hold text."""
-    encoded, texts = [], []
-    for place, (column, kind) in enumerate(zip(ALL_TABLES[table].columns, types, strict=True)):
-        _check_required(table, column, kind)
-        if column.type == "VARCHAR" and kind is str:
-            texts.append(place)
-        elif kind is not type(None) and (column.type, kind) not in _STORED_AS_THEY_ARE:
-            encoded.append((place, column, _ENCODERS[column.type]))
-    return encoded, texts
-
-
-def _check_required(table: str, column: Column, kind: type) -> None:
-    if column.required and kind is type(None):
-        raise constraint_error(f"{table}.{column.name} must not be None")
+    columns = [ALL_TABLES[table].column(name) for name in values]
+    return dict(zip(values, encode_row(table, values.values(), columns), strict=True))
 
 
 def _text(column: Column, value: Any) -> str:

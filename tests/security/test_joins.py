@@ -18,7 +18,7 @@ PERSIST = Path(__file__).parents[2] / "persist"
 
 CHECKS = frozenset(
     [
-        *("confine", "check_name", "checked_name", "plain_name", "check_identifier", "checked"),
+        *("confine", "check_name", "plain_name", "check_identifier", "checked"),
         *("safe_name", "checked_category", "temporary_name", "group_name", "key_spelling"),
         *("_safe_name", "_checked_category", "check_digest"),
         *("os.path.basename", "secrets.token_hex", "uuid.uuid4", "os.getpid", "staging_folder"),

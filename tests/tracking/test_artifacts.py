@@ -8,7 +8,8 @@ from tests.tracking.samples import Mean, Shifter, fill, predict_args
 
 duckdb = pytest.importorskip("duckdb")
 
-from persist.errors import DamagedError, PersistError  # noqa: E402
+from persist.errors import DamagedError, PersistError, UnsafePathError  # noqa: E402
+from persist.tracking import WorkspaceStore  # noqa: E402
 from persist.tracking.errors import StoreError  # noqa: E402
 
 
@@ -72,7 +73,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(store):
 
 @pytest.mark.parametrize("path", ["../outside.joblib", "/etc/passwd", "ab/../../x"])
 def test_no_path_of_an_artifact_leaves_its_folder(store, path):
-    with pytest.raises(StoreError, match="must stay in"):
+    with pytest.raises(UnsafePathError, match="cannot use the name"):
         store.register_existing_artifact("x", path, "0" * 64, "c", "model", "joblib", 1)
     assert store.sql("SELECT count(*) FROM artifacts").item() == 0
 
@@ -241,3 +242,29 @@ def test_vacuum_keeps_everything(file_store):
     file_store.vacuum()
     assert file_store.get_run(ids.run)["name"] == "exp"
     assert os.path.getsize(file_store.workspace_path / "store.duckdb") > 0
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("steps", "3"),
+        ("steps", "[3]"),
+        ("steps", '"x"'),
+        ("fold_artifacts", "[1]"),
+        ("fold_artifacts", '"x"'),
+        ("shared_artifacts", "3"),
+    ],
+)
+def test_a_chain_that_cannot_be_read_keeps_artifacts_from_being_collected(file_store, column, text):
+    ids = fill(file_store)
+    file_store.close()
+    with duckdb.connect(str(file_store.workspace_path / "store.duckdb")) as connection:
+        connection.execute(f"UPDATE chains SET {column} = ?", [text])
+    with WorkspaceStore(file_store.workspace_path) as store:
+        for call in (
+            lambda: store.gc_artifacts(unreferenced=True),
+            lambda: store.load_chain(ids.chain),
+        ):
+            with pytest.raises(DamagedError, match="cannot read a chain"):
+                call()
+        assert store.verify().ok

@@ -30,9 +30,17 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 import persist
-from persist.errors import DamagedError
-from persist.tracking import BundleGenerator, BundleLoader, predict, prediction, replay_chain, run
-from persist.tracking.errors import BundleError, UntrustedError
+from persist.errors import DamagedError, PersistError
+from persist.tracking import (
+    BundleGenerator,
+    BundleLoader,
+    WorkspaceStore,
+    predict,
+    prediction,
+    replay_chain,
+    run,
+)
+from persist.tracking.errors import BundleError, DataError, UntrustedError
 
 FORMATS = ["joblib", "pickle", "archive"]
 X = numpy.random.default_rng(0).random((30, 4))
@@ -425,7 +433,7 @@ def test_arguments_of_predict_are_checked(store, tmp_path):
         predict(data=X, chain_id=ids.chain, workspace_path=tmp_path / "none")
     with pytest.raises(KeyError, match="Chain not found"):
         predict(data=X, chain_id="x", workspace_path=workspace)
-    with pytest.raises(ValueError, match="not a list of rows of one length"):
+    with pytest.raises(ValueError, match="its rows are of several lengths"):
         predict(data=[[1, 2], [3]], chain_id=ids.chain, workspace_path=workspace)
     for data in (X, (X, Y), {"X": X}, X.tolist()):
         found = predict(data=data, chain_id=ids.chain, workspace_path=workspace)
@@ -435,6 +443,17 @@ def test_arguments_of_predict_are_checked(store, tmp_path):
         assert len(found) == 30
     entry = store.get_prediction(ids.predictions[0])
     numpy.testing.assert_array_equal(predict(entry, X, workspace_path=workspace), found)
+
+
+def test_what_a_model_does_not_take_is_told_as_an_error_of_persist(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run([LinearRegression()], (X, Y), verbose=0, cv=2)
+    for data in (X.astype(str), X[:0], X + 1j):
+        with pytest.raises(DataError, match="cannot predict: "):
+            predict(result.best, data)
+    for call in (lambda: predict("a\0", X), lambda: WorkspaceStore("a\0")):
+        with pytest.raises(PersistError, match="no file can be called that"):
+            call()
 
 
 def test_linear_regression_predicts_from_a_package_in_this_process(store, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ import yaml
 from sklearn.linear_model import Ridge
 
 from persist.cli import main
-from persist.errors import LockTimeout, MissingExtraError
+from persist.errors import LockTimeout, MissingExtraError, UnsafePathError
 from persist.tracking import WorkspaceStore, predict, run
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.migrating import migrate
@@ -401,7 +401,7 @@ def test_artifacts_are_kept_in_a_bucket_by_the_same_digests(url, tmp_path):
                     method(key)
             fill(store)
             assert store.gc_artifacts(unreferenced=True, grace_period=0) == 0
-            with pytest.raises(StoreError, match="must stay in"):
+            with pytest.raises(UnsafePathError, match="cannot use the name"):
                 store.register_existing_artifact("x", "../x", "0" * 64, "c", "m", "joblib", 1)
 
 

@@ -1,6 +1,7 @@
 """Questions to a store: filters, order, guards."""
 
 import contextlib
+import json
 import math
 import pickle
 import sys
@@ -17,7 +18,7 @@ import pandas
 import polars
 import pyarrow
 
-from persist.errors import MissingExtraError, PersistError
+from persist.errors import DamagedError, MissingExtraError, PersistError
 from persist.tracking import WorkspaceStore, higher_is_better
 from persist.tracking.errors import StoreError
 from persist.tracking.schema import TABLES
@@ -450,3 +451,25 @@ def test_sql_reaches_nothing_but_tables(file_store, query, is_open):
 def test_sql_computes_what_tables_tell(file_store, query):
     fill(file_store)
     file_store.sql(query)
+
+
+@pytest.mark.parametrize("change", ["- crc", "labels []", "n_outputs 0", "classes 3"])
+def test_labels_that_cannot_be_read_are_told_as_damaged(file_store, change):
+    ids = fill(file_store)
+    key = file_store.save_prediction(**predict_args(ids.pipeline, None, fold_id="labels"))
+    labels = numpy.array(["a", "b"])
+    file_store.save_prediction_arrays(key, labels, labels, labels=labels, proba_classes=labels)
+    file_store.close()
+    with duckdb.connect(str(file_store.workspace_path / "store.duckdb")) as connection:
+        [(text,)] = connection.execute("SELECT document FROM persist.prediction_labels").fetchall()
+        document, (name, value) = json.loads(text), change.split()
+        if name == "-":
+            del document[value]
+        else:
+            document[name] = json.loads(value)
+        changed = [json.dumps(document)]
+        connection.execute("UPDATE persist.prediction_labels SET document = ?", changed)
+    with WorkspaceStore(file_store.workspace_path) as store:
+        with pytest.raises(DamagedError, match=r"its row in persist\.prediction_labels is damaged"):
+            store.get_prediction(key, load_arrays=True)
+        assert store.get_prediction_arrays(ids.predictions[0])["y_true"].tolist() == [0, 1, 2, 3]

@@ -12,15 +12,17 @@ from persist.tracking import PredictResult
 pytest.importorskip("duckdb")
 pytest.importorskip("sklearn")
 
+import pandas
 import polars
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, MinMaxScaler, StandardScaler
 
+from persist.errors import PersistError
 from persist.tracking import WorkspaceStore, predict, run
 from persist.tracking.training.plan import make_plans
 
@@ -38,6 +40,13 @@ class Failing(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         return X
+
+
+class StepChanged(TransformerMixin, BaseEstimator):
+    """A transformer that scikit-learn cannot clone, as its constructor changes what it gets."""
+
+    def __init__(self, step=1):
+        self.step = [step]
 
 
 @pytest.fixture
@@ -221,6 +230,14 @@ def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
         ([Ridge()], {"x": 1}, {}, "must have 'X' and 'y'"),
         ([Ridge()], polars.DataFrame({"a": [1.0]}), {"target": "b"}, "no column 'b'"),
         ([{"_or_": []}, Ridge()], (X, Y), {}, "one alternative or more"),
+        ([{"_or_": 3}, Ridge()], (X, Y), {}, "a list of one alternative or more"),
+        ([GridSearchCV], (X, Y), {}, "cannot make a step of GridSearchCV"),
+        (["sklearn.linear_model"], (X, Y), {}, "cannot make a step of <module"),
+        ([{"class": "sklearn.linear_model.Ridge", "params": [1]}], (X, Y), {}, "a step of Ridge"),
+        ([StepChanged()], (X, Y), {}, "cannot make a step of .*StepChanged"),
+        ([Ridge()], ([[1, 2], [3]], [1, 2]), {}, "cannot use X: its rows are of several lengths"),
+        ([Ridge()], ([[1], [3]], [[1, 2], [1]]), {}, "cannot use y: its rows are"),
+        ([Ridge()], pandas.DataFrame([[1, 2, 3]], columns=["a", "b", "b"]), {}, "called 'b'"),
         ([{"y_processing": []}, Ridge()], (X, Y), {}, "one y_processing or more"),
         ([KFold(2), KFold(3), Ridge()], (X, Y), {}, "Step 2 makes folds, as step 1 does"),
         ([Ridge()], (X, Y), {"n_jobs": "2"}, "n_jobs='2'"),
@@ -236,8 +253,9 @@ def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
 def test_what_cannot_be_trained_is_told_before_anything_is_recorded(
     workspace, pipeline, dataset, options, error
 ):
-    with pytest.raises((TypeError, ValueError, FileNotFoundError), match=error):
+    with pytest.raises((TypeError, ValueError, FileNotFoundError), match=error) as caught:
         run(pipeline, dataset, **options)
+    assert isinstance(caught.value, PersistError)
     assert not workspace.exists()
 
 

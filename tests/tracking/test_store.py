@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("duckdb")
 
 from persist.errors import DamagedError
-from persist.tracking import ChainRecord, PredictionRecord, WorkspaceStore
+from persist.tracking import ChainRecord, PredictionRecord, RunResult, WorkspaceStore
 from persist.tracking.errors import ArgumentError, StoreClosedError, StoreError
-from tests.tracking.samples import fill
+from tests.tracking.samples import fill, predict_args
 
 
 def public(kind):
@@ -122,3 +122,17 @@ def test_an_id_is_found_by_how_it_begins(store):
             store.find_id("run", prefix)
     with pytest.raises(ValueError, match="choose one of run, pipeline, chain, prediction"):
         store.find_id("template", first)
+
+
+@pytest.mark.parametrize("datasets", [["wheat", "corn"], [{"name": "wheat"}, {"name": "corn"}]])
+def test_a_run_that_another_program_recorded_has_a_result(store, datasets):
+    run = store.begin_run("by hand", None, datasets)
+    for name in ("corn", "wheat"):
+        pipeline = store.begin_pipeline(run, "p", [], [], name, None)
+        chain = store.save_chain(pipeline, [{"step_idx": 0}], 0, "m", "", "per_fold", {}, {})
+        store.save_prediction(**predict_args(pipeline, chain, dataset_name=name))
+    result = RunResult(store, run)
+    assert [entry["dataset_name"] for entry in result.top()] == ["wheat", "corn"]
+    assert result.best["dataset_name"] == "wheat"
+    assert result.version_differences == {}
+    assert "by hand" in repr(result)

@@ -12,7 +12,7 @@ from persist.tracking import prediction
 from persist.tracking.errors import DataError
 from persist.tracking.training.reading import wavelengths_of
 
-__all__ = ["Data", "column_names", "is_frame", "take"]
+__all__ = ["Data", "check_names", "column_names", "is_frame", "take"]
 
 Array = Any
 _PREVIEW = 5  # rows and columns
@@ -239,16 +239,22 @@ def _pieces(values: Any) -> list[bytes]:
     return [head, numpy.ascontiguousarray(plain).tobytes()]
 
 
-def _check_shapes(name: str, features: Array, y: Array) -> None:
-    if y is None:
-        raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
-    names = column_names(features) or []
+def check_names(name: str, values: Any) -> None:
+    """Refuse a frame in which more than one column has the same name."""
+    names = list(values.columns)
     if len(set(names)) < len(names):
         twice = next(one for one in names if names.count(one) > 1)
         raise DataError(
             f"cannot use {name}: more than one column is called {twice!r}; give each a name of its "
             "own"
         )
+
+
+def _check_shapes(name: str, features: Array, y: Array) -> None:
+    if y is None:
+        raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
+    if is_frame(features):
+        check_names(name, features)
     shape = features.shape
     if len(shape) != 2 or 0 in shape:
         raise DataError(

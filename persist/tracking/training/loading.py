@@ -16,10 +16,10 @@ from persist.tracking import prediction
 from persist.tracking.delimited import MISSING
 from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError
 from persist.tracking.optional import import_optional
-from persist.tracking.training.data import Data, is_frame
+from persist.tracking.training.data import Data, check_names, is_frame
 from persist.tracking.training.reading import Form, Table, is_column_of_comma_numbers, read_table
 
-__all__ = ["collected", "features_of", "load_data"]
+__all__ = ["as_array", "collected", "features_of", "load_data"]
 
 Array = Any
 _Column = str | int
@@ -231,6 +231,7 @@ class _Loader:
         )
 
     def from_frame(self, frame: Any, name: str, path: str | None, is_named: bool = True) -> Data:
+        check_names(name, frame)
         _check_paired(name, "the frame", frame, self.beside)
         frame, ids, beside = self._taken(frame)
         columns = list(frame.columns)
@@ -369,6 +370,14 @@ def collected(values: Any) -> Any:
     return prediction.unmasked(values)
 
 
+def as_array(values: Any, what: str) -> Array:
+    """Return values as an array; DataError if they are rows of several lengths."""
+    try:
+        return numpy.asarray(values)
+    except ValueError as error:
+        raise DataError(f"cannot use {what}: its rows are of several lengths: {error}") from error
+
+
 def _is_array_like(value: Any) -> bool:
     return hasattr(value, "shape") or (
         isinstance(value, Sequence) and not isinstance(value, (str, tuple, Mapping))
@@ -377,14 +386,14 @@ def _is_array_like(value: Any) -> bool:
 
 def _column(values: Any) -> Array:
     """Return one value for each sample, flat."""
-    found = numpy.asarray(prediction.unmasked(values))
+    found = as_array(prediction.unmasked(values), "groups or sample_weight")
     return found.ravel() if found.ndim == 2 and found.shape[1] == 1 else found
 
 
 def _features(values: Any, is_named: bool) -> Any:
     if is_frame(values):
         return values if is_named else _numbers(values)
-    return values.tocsr() if hasattr(values, "tocsr") else numpy.asarray(values)
+    return values.tocsr() if hasattr(values, "tocsr") else as_array(values, "X")
 
 
 def _targets(y: Any) -> tuple[Array, tuple[str, ...]]:
@@ -396,7 +405,7 @@ def _targets(y: Any) -> tuple[Array, tuple[str, ...]]:
         values = numpy.asarray(y[y.columns[0]]) if len(names) == 1 else y.to_numpy()
         return _plain(values), names
     name = getattr(y, "name", None)
-    return _plain(numpy.asarray(y)), () if not isinstance(name, str) else (name,)
+    return _plain(as_array(y, "y")), () if not isinstance(name, str) else (name,)
 
 
 def _plain(values: Array) -> Array:

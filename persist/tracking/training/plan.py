@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 
+from persist.errors import PersistError
 from persist.tracking.errors import PipelineError, PipelineTypeError
 from persist.tracking.fitted import StepKind
 from persist.tracking.optional import import_optional
@@ -132,8 +133,10 @@ def _expanded(steps: Sequence[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
     for step in steps:
         if isinstance(step, Mapping) and _CHOICE in step:
             _check_keys(step, _CHOICE)
-            if not step[_CHOICE]:
-                raise PipelineError(f"A step must have one alternative or more: {step!r:.80}")
+            if not step[_CHOICE] or not isinstance(step[_CHOICE], (list, tuple)):
+                raise PipelineError(
+                    f"A step must have a list of one alternative or more: {step!r:.80}"
+                )
     options = [
         [(one, {_CHOICE: one if isinstance(one, str) else described(one)}) for one in step[_CHOICE]]
         if isinstance(step, Mapping) and _CHOICE in step
@@ -225,9 +228,12 @@ def _made(step: Any) -> Any:
     if _is_named(step):
         return _made(step[1])
     if isinstance(step, (str, type)):
-        return _named_object(step)()
+        return _constructed(_named_object(step), {})
     if hasattr(step, "get_params"):
-        return import_optional("sklearn.base").clone(step)
+        try:
+            return import_optional("sklearn.base").clone(step)
+        except (RuntimeError, TypeError) as error:
+            raise PipelineError(f"cannot make a step of {class_name(step)}: {error}") from error
     if hasattr(step, "split") or hasattr(step, "fit"):
         return step
     raise PipelineTypeError(
@@ -342,20 +348,24 @@ def parts_of(obj: Any) -> Iterator[Any]:
             yield from parts_of(value)
 
 
-def _constructed(kind: Any, parameters: Mapping[str, Any]) -> Any:
-    signature = inspect.signature(kind).parameters
+def _constructed(kind: Any, parameters: Any) -> Any:
+    """Return an object of a class; PipelineError if that does not take the parameters."""
     given = {}
-    for name, value in parameters.items():
-        default = getattr(signature.get(name), "default", None)
-        value = _made_of(value)
-        # JSON has no tuples, and some classes take nothing else.
-        given[name] = (
-            tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
-        )
     try:
+        signature = inspect.signature(kind).parameters
+        for name, value in parameters.items():
+            default = getattr(signature.get(name), "default", None)
+            value = _made_of(value)
+            # JSON has no tuples, and some classes take nothing else.
+            given[name] = (
+                tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
+            )
         return kind(**given)
-    except TypeError as error:
-        raise PipelineError(f"cannot make a step of class {kind.__qualname__}: {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, PersistError):
+            raise
+        name = getattr(kind, "__qualname__", kind)
+        raise PipelineError(f"cannot make a step of {name}: {error}") from error
 
 
 def _parameters(obj: Any) -> dict[str, Any] | None:
@@ -386,10 +396,7 @@ def _parameters(obj: Any) -> dict[str, Any] | None:
 def _module_of(function: Any) -> str:
     # Functions of compiled code, as those of numpy, may not tell their module.
     name = getattr(function, "__name__", "")
-    for module in ("numpy", "scipy.special", "math", "operator"):
-        try:
-            if getattr(importlib.import_module(module), name, None) is function:
-                return module
-        except ImportError:
-            continue
+    for module in ("numpy", "scipy.special"):
+        if getattr(importlib.import_module(module), name, None) is function:
+            return module
     return type(function).__module__

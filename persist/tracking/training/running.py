@@ -296,7 +296,7 @@ def _trained(
 
 
 def _check_data(run_id: str, recorded: list[Any], datasets: list[Any]) -> None:
-    wanted = [one.get("digest") for one in recorded]
+    wanted = [one.get("digest") if isinstance(one, dict) else one for one in recorded]
     found = [f"sha256:{data.digest()}" for data in datasets]
     if wanted == found:
         return
