@@ -435,7 +435,7 @@ class _Storage:
                 os.mkdir(path)
                 inner.append((name, found, path))
             else:
-                self._result(found, _inside(folder, name) + EXTENSION)
+                self._result(found, _inside(folder, name, EXTENSION))
         return inner
 
     def _task(self, group: Any, folder: str) -> None:
@@ -450,13 +450,13 @@ class _Storage:
             elif name == ARRAYS:
                 self._leave_attributes(found)
                 for array, arrays in self._members(found, h5py.Group):
-                    self._arrays(arrays, _inside(folder, array) + EXTENSION)
+                    self._arrays(arrays, _inside(folder, array, EXTENSION))
             elif name == PICKLES:
                 self._files(found, folder, PICKLE)
             elif name == FILES:
                 self._files(found, folder)
             else:
-                path = _inside(folder, name) + EXTENSION
+                path = _inside(folder, name, EXTENSION)
                 if isinstance(found, h5py.Group):
                     self._datasets(found, path)
                 else:
@@ -496,9 +496,9 @@ class _Storage:
     def _files(self, group: Any, folder: str, ending: str = "") -> None:
         self._leave_attributes(group)
         for name, found in self._members(group, h5py.Group, h5py.Dataset):
-            path = _inside(folder, name) + ending
+            path = _inside(folder, name, ending)
             if isinstance(found, h5py.Group):
-                os.makedirs(path, exist_ok=True)
+                os.mkdir(path)
                 self._files(found, path)
             elif found.dtype == "u1" and found.ndim == 1:
                 self._leave_attributes(found)
@@ -526,8 +526,6 @@ def _beside(joined: Any) -> Extra:
 
 
 def _new_file(path: str) -> Any:
-    if os.path.lexists(path):
-        raise DamagedError(f"two things in the file would be called {os.path.basename(path)}")
     return open_unbuffered(path, libver=VERSIONS)
 
 
@@ -536,18 +534,21 @@ def _write_bytes(path: str, data: bytes) -> None:
         file.write(data)
 
 
-def _inside(folder: str, name: str) -> str:
-    """Return the path of what a group calls `name`.
+def _inside(folder: str, name: str, ending: str = "") -> str:
+    """Return the path of what a group calls `name`, where nothing is yet.
 
     Raises
     ------
     DamagedError
-        If that is not in the folder, or would be taken for a journal or lock.
+        If that is not in the folder, is there already, or would be taken for a journal or lock.
     """
     plain = name_of_group(name)
     if is_own_file(plain):
         raise DamagedError(f"the file holds {plain!r}, which only writers of a storage make")
     try:
-        return os.path.join(folder, plain_name("name", plain))
+        path = os.path.join(folder, plain_name("name", plain)) + ending
     except ValueError as error:
         raise DamagedError(f"the file holds {plain!r}, which leads out of its folder") from error
+    if os.path.lexists(path):
+        raise DamagedError(f"two things in the file would be called {os.path.basename(path)}")
+    return path
