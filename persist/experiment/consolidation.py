@@ -70,6 +70,7 @@ from persist.hdf5.extras import (
 from persist.hdf5.opening import (
     ElsewhereError,
     damage_errors,
+    find_member,
     kept_from_writers,
     member,
     open_hdf5,
@@ -406,6 +407,8 @@ class _Storage:
 
     def _members(self, group: Any, *kinds: type) -> Iterator[tuple[str, Any]]:
         """Yield the members of these kinds; others, and what leads elsewhere, are extras."""
+        if not isinstance(group, h5py.Group):
+            raise DamagedError(f"{group.name} in {group.file.filename} is damaged: it is no group")
         for name in group:
             try:
                 found = member(group, name)
@@ -440,12 +443,12 @@ class _Storage:
 
     def _task(self, group: Any, folder: str) -> None:
         self._leave_attributes(group)
-        files = member(group, FILES) if FILES in group else ()
+        has_text = find_member(group, FILES, TRIALS) is not None
         for name, found in self._members(group, *_ANY):
             if name == TABLE:
                 table = read_table(found)
                 self.extras += extras_of(found, table_layout(table))
-                if TRIALS not in files:
+                if not has_text:
                     _write_bytes(_inside(folder, TRIALS), table.to_bytes())
             elif name == ARRAYS:
                 self._leave_attributes(found)

@@ -106,7 +106,7 @@ def damage_in(group: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        is_other = isinstance(error, (PersistError, ImportError, MemoryError))
+        is_other = isinstance(error, (PersistError, Warning, ImportError, MemoryError))
         if is_other or getattr(error, "errno", None):
             raise
         raise DamagedError(
@@ -160,6 +160,14 @@ def member(group: Any, name: str) -> Any:
         ) from error
     if isinstance(found, h5py.Dataset):
         check_contained(found)
+    return found
+
+
+def dataset_in(group: Any, name: str) -> Any:
+    """Return a dataset in a group; errors are those of `member`."""
+    found = member(group, name)
+    if not isinstance(found, h5py.Dataset):
+        raise DamagedError(f"{found.name} in {group.file.filename} is damaged: it is no dataset")
     return found
 
 

@@ -766,3 +766,31 @@ def test_what_is_of_each_trial_is_no_result(data, layout):
     for reader in (WorkingDataset(path).task("p0", "reach"), TaskReader(data / "p0/reach")):
         with pytest.raises(UnknownArrayError, match="No array 'emg' in the results of"):
             reader.result("emg")
+
+
+@pytest.mark.parametrize("value", [numpy.dtype("f8"), None], ids=["type", "group"])
+def test_what_is_no_array_where_one_should_be_is_named(data, value):
+    path = storage_to_hdf5(data)
+    for name, place in ((path, "p0/reach/arrays/emg"), (data / "p0/reach/emg.hdf5", "/")):
+        with h5py.File(name, "r+") as file:
+            if value is None:
+                del file[place]["1"]
+                file[place].create_group("1")
+            else:
+                put(file[place], "1", value)
+    for reader in (WorkingDataset(path).task("p0", "reach"), TaskReader(data / "p0/reach")):
+        for read in (reader.array, lambda name, reader=reader: reader.lazy(name)[1]):
+            with pytest.raises(DamagedError, match=r"1 in .* is damaged: it is no dataset"):
+                read("emg")
+
+
+@pytest.mark.parametrize("place", ["files", "arrays", "pickles"])
+def test_what_is_no_group_where_one_should_be_is_named(data, tmp_path, place):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        put(file["p0/reach"], place, numpy.dtype("f8"))
+    with pytest.raises(DamagedError, match=f"{place} in .* is damaged"):
+        hdf5_to_storage(path, tmp_path / "back")
+    if place == "arrays":
+        with pytest.raises(DamagedError, match="is damaged"):
+            _ = WorkingDataset(path).task("p0", "reach").array_names

@@ -290,5 +290,5 @@ def test_a_mask_that_does_not_fit_is_damage(tmp_path, mask):
         else:
             file["0.mask"] = mask * 2
     reader = TaskReader(next(tmp_path.rglob("trials.csv")).parent)
-    with pytest.raises(DamagedError, match="cannot read /0 in"):
+    with pytest.raises(DamagedError, match=r"cannot read /0 in|/0.mask in"):
         reader.array(reader.array_names[0])
