@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import re
 import warnings
@@ -95,6 +96,7 @@ _TRIALS_PLACE = re.compile(f"/[^/]+/[^/]+/{ARRAYS}/[^/]+")
 _TRIAL = re.compile(r"(0|[1-9][0-9]*)(\.mask)?")
 _EXTRAS = "extras"
 _ANY = (h5py.Group, h5py.Dataset, h5py.Datatype)
+_new_file = functools.partial(open_unbuffered, libver=VERSIONS)
 
 
 def storage_to_hdf5(
@@ -158,7 +160,7 @@ def storage_to_hdf5(
         contextlib.ExitStack() as until_replaced,
         temporary_beside(target) as temporary,
         disk_errors(target),
-        open_unbuffered(temporary, libver=VERSIONS) as file,
+        _new_file(temporary) as file,
     ):
         mark_format(file, os.path.basename(root))
         for folder in folders:
@@ -526,10 +528,6 @@ def _beside(joined: Any) -> Extra:
     kind = joined.id.links.get_info
     hard = [name for name in names if kind(name).type == h5py.h5l.TYPE_HARD]
     return Extra(joined, found.attributes, hard)
-
-
-def _new_file(path: str) -> Any:
-    return open_unbuffered(path, libver=VERSIONS)
 
 
 def _write_bytes(path: str, data: bytes) -> None:

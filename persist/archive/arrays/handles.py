@@ -47,7 +47,8 @@ class ArrayHandle:
 
     def __getitem__(self, index: Any) -> Any:
         parts = index if isinstance(index, tuple) else (index,)
-        if all(map(_is_forward, parts)) or _is_mask_of(index, self.shape):
+        is_mask = isinstance(index, numpy.ndarray) and index.dtype == bool and index.ndim > 1
+        if is_mask or all(map(_is_forward, parts)):
             return self._read(index)
         read, taken = _in_two_steps(parts, self.shape)
         return self._read(read)[taken]
@@ -74,10 +75,6 @@ def _is_forward(part: Any) -> bool:
     if isinstance(part, slice):
         return part.step is None or part.step > 0
     return part is ... or (part is not None and numpy.ndim(part) == 0)
-
-
-def _is_mask_of(index: Any, shape: tuple[int, ...]) -> bool:
-    return isinstance(index, numpy.ndarray) and index.dtype == bool and index.shape == shape
 
 
 def _in_two_steps(parts: Sequence[Any], shape: tuple[int, ...]) -> tuple[Any, Any]:
