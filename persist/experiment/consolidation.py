@@ -410,7 +410,7 @@ class _Storage:
     def _members(self, group: Any, *kinds: type) -> Iterator[tuple[str, Any]]:
         """Yield the members of these kinds; others, and what leads elsewhere, are extras."""
         if not isinstance(group, h5py.Group):
-            raise DamagedError(f"{group.name} in {group.file.filename} is damaged: it is no group")
+            raise DamagedError(f"{group.name} in {group.file.filename} is damaged: not a group")
         for name in group:
             try:
                 found = member(group, name)

@@ -177,7 +177,7 @@ class WorkingTask(Reader):
     def _open(self, name: str) -> Iterator[TrialArrays]:
         plain_name("array", name)
         self._table()
-        # Errors of the caller, whose index may be wrong, are no damage.
+        # A wrong index of the caller is not damage.
         with opened(self._path, self._timeout) as file:
             self._check_same()
             group = self._member(file, ARRAYS, group_name(name))

@@ -167,7 +167,7 @@ def dataset_in(group: Any, name: str) -> Any:
     """Return a dataset in a group; errors are those of `member`."""
     found = member(group, name)
     if not isinstance(found, h5py.Dataset):
-        raise DamagedError(f"{found.name} in {group.file.filename} is damaged: it is no dataset")
+        raise DamagedError(f"{found.name} in {group.file.filename} is damaged: it is not a dataset")
     return found
 
 

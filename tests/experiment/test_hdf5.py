@@ -780,7 +780,7 @@ def test_what_is_no_array_where_one_should_be_is_named(data, value):
                 put(file[place], "1", value)
     for reader in (WorkingDataset(path).task("p0", "reach"), TaskReader(data / "p0/reach")):
         for read in (reader.array, lambda name, reader=reader: reader.lazy(name)[1]):
-            with pytest.raises(DamagedError, match=r"1 in .* is damaged: it is no dataset"):
+            with pytest.raises(DamagedError, match=r"1 in .* is damaged: it is not a dataset"):
                 read("emg")
 
 
