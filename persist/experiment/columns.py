@@ -22,7 +22,7 @@ from persist.experiment.csv_text import (
     values_of,
 )
 from persist.hdf5.extras import Layout, dataset_layout
-from persist.hdf5.opening import member
+from persist.hdf5.opening import damage_in, member
 from persist.names import group_name
 
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -66,11 +66,6 @@ class Table:
         lines = [header_line(self.columns)] if self.columns else []
         rows = zip(*(map(field_text, column) for column in self.columns.values()), strict=True)
         return "".join([*lines, *map(row_line, rows)]).encode()
-
-    def row(self, number: int) -> dict[str, Value]:
-        """Return the values of one row, without those that are missing."""
-        found = {name: column[number] for name, column in self.columns.items()}
-        return {name: value for name, value in found.items() if value is not None}
 
 
 def gaps_of(table: Table) -> list[int] | None:
@@ -224,18 +219,18 @@ def read_table(group: Any) -> Table:
     Raises
     ------
     DamagedError
-        If a column is missing, or has more or fewer values than there are rows.
+        If a column is missing or damaged, or has more or fewer values than there are rows.
     """
-    names = [str(name) for name in group.attrs[_COLUMNS]]
-    table = Table({}, int(group.attrs[_ROWS]))
-    for name in names:
-        values = table.columns[name] = _read_column(member(group, group_name(name)))
-        if len(values) != table.n_rows:
-            raise DamagedError(
-                f"{group.name} in {group.file.filename} is damaged: column {name!r} has "
-                f"{len(values)} values, for {table.n_rows} trials"
-            )
-    return table
+    with damage_in(group):
+        table = Table({}, int(group.attrs[_ROWS]))
+        for name in map(str, group.attrs[_COLUMNS]):
+            values = table.columns[name] = _read_column(member(group, group_name(name)))
+            if len(values) != table.n_rows:
+                raise DamagedError(
+                    f"{group.name} in {group.file.filename} is damaged: column {name!r} has "
+                    f"{len(values)} values, for {table.n_rows} trials"
+                )
+        return table
 
 
 def _write_column(group: Any, name: str, values: Sequence[Value]) -> None:

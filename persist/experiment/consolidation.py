@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import re
 import warnings
@@ -70,6 +71,7 @@ from persist.hdf5.extras import (
 from persist.hdf5.opening import (
     ElsewhereError,
     damage_errors,
+    find_member,
     kept_from_writers,
     member,
     open_hdf5,
@@ -94,6 +96,7 @@ _TRIALS_PLACE = re.compile(f"/[^/]+/[^/]+/{ARRAYS}/[^/]+")
 _TRIAL = re.compile(r"(0|[1-9][0-9]*)(\.mask)?")
 _EXTRAS = "extras"
 _ANY = (h5py.Group, h5py.Dataset, h5py.Datatype)
+_new_file = functools.partial(open_unbuffered, libver=VERSIONS)
 
 
 def storage_to_hdf5(
@@ -157,7 +160,7 @@ def storage_to_hdf5(
         contextlib.ExitStack() as until_replaced,
         temporary_beside(target) as temporary,
         disk_errors(target),
-        open_unbuffered(temporary, libver=VERSIONS) as file,
+        _new_file(temporary) as file,
     ):
         mark_format(file, os.path.basename(root))
         for folder in folders:
@@ -406,6 +409,8 @@ class _Storage:
 
     def _members(self, group: Any, *kinds: type) -> Iterator[tuple[str, Any]]:
         """Yield the members of these kinds; others, and what leads elsewhere, are extras."""
+        if not isinstance(group, h5py.Group):
+            raise DamagedError(f"{group.name} in {group.file.filename} is damaged: not a group")
         for name in group:
             try:
                 found = member(group, name)
@@ -435,28 +440,28 @@ class _Storage:
                 os.mkdir(path)
                 inner.append((name, found, path))
             else:
-                self._result(found, _inside(folder, name) + EXTENSION)
+                self._result(found, _inside(folder, name, EXTENSION))
         return inner
 
     def _task(self, group: Any, folder: str) -> None:
         self._leave_attributes(group)
-        files = member(group, FILES) if FILES in group else ()
+        has_text = find_member(group, FILES, TRIALS) is not None
         for name, found in self._members(group, *_ANY):
             if name == TABLE:
                 table = read_table(found)
                 self.extras += extras_of(found, table_layout(table))
-                if TRIALS not in files:
+                if not has_text:
                     _write_bytes(_inside(folder, TRIALS), table.to_bytes())
             elif name == ARRAYS:
                 self._leave_attributes(found)
                 for array, arrays in self._members(found, h5py.Group):
-                    self._arrays(arrays, _inside(folder, array) + EXTENSION)
+                    self._arrays(arrays, _inside(folder, array, EXTENSION))
             elif name == PICKLES:
                 self._files(found, folder, PICKLE)
             elif name == FILES:
                 self._files(found, folder)
             else:
-                path = _inside(folder, name) + EXTENSION
+                path = _inside(folder, name, EXTENSION)
                 if isinstance(found, h5py.Group):
                     self._datasets(found, path)
                 else:
@@ -496,9 +501,9 @@ class _Storage:
     def _files(self, group: Any, folder: str, ending: str = "") -> None:
         self._leave_attributes(group)
         for name, found in self._members(group, h5py.Group, h5py.Dataset):
-            path = _inside(folder, name) + ending
+            path = _inside(folder, name, ending)
             if isinstance(found, h5py.Group):
-                os.makedirs(path, exist_ok=True)
+                os.mkdir(path)
                 self._files(found, path)
             elif found.dtype == "u1" and found.ndim == 1:
                 self._leave_attributes(found)
@@ -525,29 +530,26 @@ def _beside(joined: Any) -> Extra:
     return Extra(joined, found.attributes, hard)
 
 
-def _new_file(path: str) -> Any:
-    if os.path.lexists(path):
-        raise DamagedError(f"two things in the file would be called {os.path.basename(path)}")
-    return open_unbuffered(path, libver=VERSIONS)
-
-
 def _write_bytes(path: str, data: bytes) -> None:
     with open(path, "xb") as file:
         file.write(data)
 
 
-def _inside(folder: str, name: str) -> str:
-    """Return the path of what a group calls `name`.
+def _inside(folder: str, name: str, ending: str = "") -> str:
+    """Return the path of what a group calls `name`, where nothing is yet.
 
     Raises
     ------
     DamagedError
-        If that is not in the folder, or would be taken for a journal or lock.
+        If that is not in the folder, is there already, or would be taken for a journal or lock.
     """
     plain = name_of_group(name)
     if is_own_file(plain):
         raise DamagedError(f"the file holds {plain!r}, which only writers of a storage make")
     try:
-        return os.path.join(folder, plain_name("name", plain))
+        path = os.path.join(folder, plain_name("name", plain)) + ending
     except ValueError as error:
         raise DamagedError(f"the file holds {plain!r}, which leads out of its folder") from error
+    if os.path.lexists(path):
+        raise DamagedError(f"two things in the file would be called {os.path.basename(path)}")
+    return path

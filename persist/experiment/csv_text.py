@@ -85,7 +85,9 @@ def plain_value(value: Any) -> Value:
     if isinstance(value, (int, numpy.integer)) and not isinstance(value, numpy.timedelta64):
         return int(value)
     if isinstance(value, (float, numpy.floating)):
-        return _plain_float(value)
+        plain = float(value)
+        # A longer type may hold what a float of 64 bits does not.
+        return plain if plain == value or math.isnan(plain) else str(value)
     if _is_missing(value):
         return None
     return str.__str__(value) if isinstance(value, str) else _text(value)
@@ -142,12 +144,6 @@ def _value(field: Field) -> Value:
 def _text_or_missing(field: Field) -> Value:
     is_missing = not field.is_quoted and (field.text in _MISSING or field.text in _NAN)
     return None if is_missing else field.text
-
-
-def _plain_float(value: Any) -> Value:
-    plain = float(value)
-    # A longer type may hold what a float of 64 bits does not.
-    return plain if plain == value or math.isnan(plain) else str(value)
 
 
 def _is_missing(value: Any) -> bool:

@@ -127,13 +127,9 @@ class _Export:
 
     def _key(self, place: tuple[str, ...], name: str) -> str:
         key = key_spelling(name, _RESERVED)
-        self._names[".".join([*self._names_to(place), key])] = name
+        outer = (self._spaces[place[: depth + 1]].path for depth in range(len(place)))
+        self._names[".".join([*map(os.path.basename, outer), key])] = name
         return key
-
-    def _names_to(self, place: tuple[str, ...]) -> list[str]:
-        return [
-            os.path.basename(self._spaces[place[: depth + 1]].path) for depth in range(len(place))
-        ]
 
     def _write(self, folder: Folder, place: tuple[str, ...]) -> None:
         is_task = len(place) == 2 and folder.parts == place

@@ -145,8 +145,8 @@ def existing_file(path: str | os.PathLike[str], extension: str) -> str:
     return with_extension if is_short else plain
 
 
-def check_outside(target: str | os.PathLike[str], root: str) -> str:
-    """Return the path of a target, if it is not in `root`, and a file can be there.
+def check_outside(target: str | os.PathLike[str], root: str) -> None:
+    """Make sure that a target is not in `root`, and a file can be there.
 
     Raises
     ------
@@ -164,7 +164,6 @@ def check_outside(target: str | os.PathLike[str], root: str) -> str:
     folder = os.path.dirname(real)
     if not os.path.isdir(folder):
         raise MissingPathError(errno.ENOENT, "the folder does not exist; make it first", folder)
-    return path
 
 
 def tree_folders(root: str) -> list[Folder]:

@@ -16,7 +16,7 @@ from persist.archive.arrays.handles import ArrayHandle
 from persist.errors import ArgumentError
 from persist.hdf5.extras import Layout, dataset_layout
 from persist.hdf5.masked import read_prepared
-from persist.hdf5.opening import member
+from persist.hdf5.opening import damage_in, dataset_in, member
 
 RESULT = "data"
 """The dataset of what belongs to no single trial."""
@@ -58,12 +58,12 @@ class SeparateArrays:
 
     def shape(self, row: int) -> tuple[int, ...]:
         """Return the shape of one."""
-        shape = member(self._group, str(row)).shape
+        shape = dataset_in(self._group, str(row)).shape
         return (0,) if shape is None else tuple(shape)
 
     def dtype(self, row: int) -> Any:
         """Return the type of one."""
-        return member(self._group, str(row)).dtype
+        return dataset_in(self._group, str(row)).dtype
 
     def read(self, row: int, selection: Any = ()) -> Any:
         """Return one, or what an index selects of it."""
@@ -220,13 +220,14 @@ class JoinedArrays:
     """Arrays that are parts of one dataset."""
 
     def __init__(self, group: Any) -> None:
-        self._data = member(group, RESULT)
-        self._axis = int(group.attrs[_AXIS])
-        self._parts = {
-            row: (number, start, stop)
-            for number, (row, start, stop) in enumerate(member(group, _INDEX)[...].tolist())
-        }
-        self._shapes = member(group, _SHAPES)[...].tolist() if self._axis == _FLAT else []
+        self._data = dataset_in(group, RESULT)
+        with damage_in(group):
+            self._axis = int(group.attrs[_AXIS])
+            self._parts = {
+                row: (number, start, stop)
+                for number, (row, start, stop) in enumerate(member(group, _INDEX)[...].tolist())
+            }
+            self._shapes = member(group, _SHAPES)[...].tolist() if self._axis == _FLAT else []
 
     def rows(self) -> list[int]:
         """Return the rows that have an array, in order."""
@@ -251,8 +252,9 @@ class JoinedArrays:
         if self._axis == 0 and isinstance(selection, slice) and selection.step in (None, 1):
             begin, end, _ = selection.indices(stop - start)
             return self._data[start + begin : start + max(begin, end)]
-        part = self._data[_place(self._axis, start, stop)]
-        return part.reshape(self.shape(row))[selection]
+        with damage_in(self._data):
+            part = self._data[_place(self._axis, start, stop)].reshape(self.shape(row))
+        return part[selection]
 
     def result(self) -> Any:
         """Return None: a joined array is not one of the task as a whole."""

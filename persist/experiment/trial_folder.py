@@ -31,6 +31,7 @@ from persist.files.journal import Change, Journal, Part, recover
 from persist.files.regular import Handle, read_at
 from persist.files.write import sync_data
 from persist.hdf5.in_place import commit_files
+from persist.names import is_encodable
 
 TRIALS = "trials.csv"
 EXTENSION = ".hdf5"
@@ -339,19 +340,12 @@ def prepare_fields(data: Mapping[str, Any]) -> dict[str, str]:
     fields = {}
     for name, value in data.items():
         text = field_text(value)
-        if "\0" in text or not text.isascii():
-            _check_text(name, text)
+        if "\0" in text:
+            raise ArgumentError(f"{name} holds a NUL, which no CSV file can: {text!r}")
+        if not text.isascii() and not is_encodable(text):
+            raise ArgumentError(f"{name} is not in UTF-8: {text!r}")
         fields[_checked(name)] = text
     return fields
 
 
 _checked = functools.lru_cache(maxsize=4096)(check_column)
-
-
-def _check_text(name: str, text: str) -> None:
-    if "\0" in text:
-        raise ArgumentError(f"{name} holds a NUL, which no CSV file can: {text!r}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ArgumentError(f"{name} is not in UTF-8: {text!r}") from error

@@ -21,7 +21,6 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import h5py
@@ -58,7 +57,14 @@ from persist.experiment.trial_folder import EXTENSION, TRIALS, warn_if_moved
 from persist.experiment.view import storage_view
 from persist.files import TIMEOUT
 from persist.hdf5.masked import prepare_array
-from persist.hdf5.opening import ElsewhereError, damage_errors, find_member, member, open_hdf5
+from persist.hdf5.opening import (
+    ElsewhereError,
+    damage_errors,
+    damage_in,
+    find_member,
+    member,
+    open_hdf5,
+)
 from persist.names import group_name, name_of_group
 
 FORMAT = "persist-experiment"
@@ -135,9 +141,11 @@ class WorkingTask(Reader):
                 _extract(files, folder, lambda member: member.startswith(name))
             return load_object(folder, name)
 
-    def _opened(self) -> AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Any]:
         self._check_open()
-        return opened(self._path, self._timeout)
+        with opened(self._path, self._timeout) as file, damage_in(file):
+            yield file
 
     @property
     def _source(self) -> str:
@@ -148,9 +156,9 @@ class WorkingTask(Reader):
 
     def _read_table(self) -> Table:
         with self._opened() as file:
-            files = self._member(file, FILES)
-            if files is not None and TRIALS in files:
-                data = member(files, TRIALS)[()].tobytes()
+            text = self._member(file, FILES, TRIALS)
+            if text is not None:
+                data = text[()].tobytes()
                 read = Table.of_csv(parse_csv(data))
                 if self._array_names(file):
                     warn_if_moved(read, data, self._where())
@@ -169,7 +177,8 @@ class WorkingTask(Reader):
     def _open(self, name: str) -> Iterator[TrialArrays]:
         plain_name("array", name)
         self._table()
-        with self._opened() as file:
+        # A wrong index of the caller is not damage.
+        with opened(self._path, self._timeout) as file:
             self._check_same()
             group = self._member(file, ARRAYS, group_name(name))
             if not isinstance(group, h5py.Group):

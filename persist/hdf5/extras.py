@@ -22,7 +22,6 @@ __all__ = [
     "Extra",
     "Layout",
     "attributes_but",
-    "copy_member",
     "dataset_layout",
     "extras_of",
     "group_layout",
@@ -81,7 +80,7 @@ class Extra(NamedTuple):
             if not h5py.h5a.exists(target.id, name):
                 _copy_attribute(self.owner, target, name)
         for name in self.members:
-            copy_member(self.owner, target, name)
+            _copy_member(self.owner, target, name)
         return write_links(target, self.links(), {path_of(self.owner): path_of(target)})
 
     def links(self) -> list[Link]:
@@ -151,7 +150,7 @@ def _copy_attribute(source: Any, target: Any, name: bytes) -> None:
     made.write(data)
 
 
-def copy_member(source: Any, target: Any, name: bytes) -> None:
+def _copy_member(source: Any, target: Any, name: bytes) -> None:
     """Copy a member of a group, or the link that it is, unless the other has one of its name.
 
     Raises

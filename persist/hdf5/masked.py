@@ -17,7 +17,7 @@ from persist.archive.arrays.handles import ArrayHandle
 from persist.archive.arrays.vocabulary import TRIAL
 from persist.errors import UnsupportedObjectError
 from persist.files.overlay import OverlayFile
-from persist.hdf5.opening import member
+from persist.hdf5.opening import damage_in, dataset_in
 
 MASK_ENDING = ".mask"
 _LINKS = h5py.h5p.create(h5py.h5p.LINK_CREATE)
@@ -97,7 +97,7 @@ def read_prepared(group: Any, name: str, selection: Any = ()) -> Any:
     DamagedError
         If it is missing, or its data is in another file.
     """
-    dataset = member(group, name)
+    dataset = dataset_in(group, name)
     if dataset.shape is None:
         return numpy.empty(0, dataset.dtype)[selection]
     kind = h5py.check_string_dtype(dataset.dtype)
@@ -106,9 +106,10 @@ def read_prepared(group: Any, name: str, selection: Any = ()) -> Any:
     attributes = dataset.attrs
     if not len(attributes) or TRIAL.mask not in attributes:
         return data
-    masks = member(group, text_of(attributes[TRIAL.mask]))
-    mask = masks[selection] if masks.shape == dataset.shape and masks.ndim else masks[()]
-    return numpy.ma.MaskedArray(data, mask, fill_value=attributes.get(TRIAL.fill_value))
+    with damage_in(dataset):
+        masks = dataset_in(group, text_of(attributes[TRIAL.mask]))
+        mask = masks[selection] if masks.shape == dataset.shape and masks.ndim else masks[()]
+        return numpy.ma.MaskedArray(data, mask, fill_value=attributes.get(TRIAL.fill_value))
 
 
 def _refusal(array: Any) -> str:

@@ -100,19 +100,19 @@ def format_errors(path: str) -> Iterator[None]:
         ) from error
 
 
-def damage_of(group: Any, error: Exception) -> Exception:
-    """Return what to raise for an error that the content of a group has caused.
-
-    That is a DamagedError, or the error itself if it is one of persist, or does not come of the
-    content.
-    """
-    is_other = isinstance(error, (PersistError, ImportError, MemoryError))
-    if is_other or getattr(error, "errno", None):
-        return error
-    return DamagedError(
-        f"cannot read {group.name} in {group.file.filename}: it is damaged: "
-        f"{type(error).__name__}: {error}"
-    )
+@contextlib.contextmanager
+def damage_in(group: Any) -> Iterator[None]:
+    """Context manager that turns any error that the content of a group causes into DamagedError."""
+    try:
+        yield
+    except Exception as error:
+        is_other = isinstance(error, (PersistError, Warning, ImportError, MemoryError))
+        if is_other or getattr(error, "errno", None):
+            raise
+        raise DamagedError(
+            f"cannot read {group.name} in {group.file.filename}: it is damaged: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -160,6 +160,14 @@ def member(group: Any, name: str) -> Any:
         ) from error
     if isinstance(found, h5py.Dataset):
         check_contained(found)
+    return found
+
+
+def dataset_in(group: Any, name: str) -> Any:
+    """Return a dataset in a group; errors are those of `member`."""
+    found = member(group, name)
+    if not isinstance(found, h5py.Dataset):
+        raise DamagedError(f"{found.name} in {group.file.filename} is damaged: it is not a dataset")
     return found
 
 

@@ -21,7 +21,7 @@ from persist.hdf5.builtins import (
     read_archive,
 )
 from persist.hdf5.extras import SEEN, Extra, extras_of, group_layout
-from persist.hdf5.opening import damage_of, member
+from persist.hdf5.opening import damage_in, member
 from persist.hdf5.registry import Encoding, by_tag
 from persist.hdf5.vocabulary import encoding_of, tag_of
 
@@ -119,7 +119,7 @@ class _Reader:
             return found
         encoding = _encoding(tag, group)
         is_array = isinstance(encoding, ArrayEncoding) and mark != LIST
-        try:
+        with damage_in(group):
             # Encodings of other packages may have no layout, and then all is theirs.
             known = _ARRAY_GROUP if is_array else getattr(encoding, "layout", None)
             if self._extras is not None and known is not None:
@@ -127,11 +127,6 @@ class _Reader:
             if is_array:
                 return self._array(member(group, "data"))
             found = encoding.read(group)
-        except Exception as error:
-            found = damage_of(group, error)
-            if found is error:
-                raise
-            raise found from error
         if isinstance(encoding, DictEncoding):
             self._unfilled.append((group, found, self._above))
         return found

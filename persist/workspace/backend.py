@@ -14,7 +14,6 @@ from persist.workspace.foreign import Foreign, copy_foreign
 from persist.workspace.groups import (
     copy_item,
     existing_group,
-    item_group,
     item_path,
     read_group,
     write_to,
@@ -35,6 +34,11 @@ class Source(Protocol):
 
         `handles` is called with what has the open file, and with the path, the shape and the dtype
         of each. What is kept of other software beside the object is added to `extras`.
+
+        Raises
+        ------
+        ItemNotFoundError
+            If it is missing: another thread may have removed it.
         """
         ...
 
@@ -134,13 +138,13 @@ class MemoryBackend:
         """Return an object."""
         if extras is not None and (namespace, key) in self.extras:
             extras.append(self.extras[namespace, key])
-        return self.items.get(namespace, {}).get(key)
+        if key not in self.items.get(namespace, {}):
+            raise missing_item(namespace, key)
+        return self.items[namespace][key]
 
     def copy_to(self, file: Any, namespace: str, key: str, to: Place, entry: Entry) -> list[Link]:
         """Write an object under other names to an open HDF5 file."""
-        if key not in self.items.get(namespace, {}):
-            raise missing_item(namespace, key)
-        write_to(file, *to, prepare(self.items[namespace][key]), entry)
+        write_to(file, *to, prepare(self.read(namespace, key)), entry)
         extra = self.extras.get((namespace, key))
         if extra is None:
             return []
@@ -216,9 +220,7 @@ class SavedFile:
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made."""
-        group = item_group(self.file, namespace, key)
-        if group is None:
-            return None
+        group = existing_group(self.file, namespace, key)
         found: list[Extra] | None = None if extras is None or self.is_plain else []
         lazy = None if handles is None else functools.partial(handles, self)
         obj = read_group(group, namespace, key, lazy, found)

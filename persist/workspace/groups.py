@@ -284,7 +284,7 @@ def write_to(file: Any, namespace: str, key: str, item: Item, entry: Entry) -> N
         if is_new:
             keep_name(group, key)
         else:
-            _put_in_place(file, namespace, key)
+            _put_in_place(file, namespace, key, STAGED)
     except BaseException:
         if group is not None and name in place:
             del place[name]
@@ -301,15 +301,18 @@ def copy_item(
     `is_plain` says that nothing of other software is in it. The references in it are returned,
     since what they lead to may be copied later.
     """
-    if STAGED in file:
-        del file[STAGED]
-    h5py.h5o.copy(source.id, b".", file.id, STAGED.encode())
-    group = file[STAGED]
-    links = [] if is_plain else read_links(source)
-    write_links(group, links, {source.name.encode(): group.name.encode()})
-    group.attrs[CREATED_AT] = entry["created_at"]
-    write_note(group, entry.get("note"))
-    _put_in_place(file, namespace, key)
+    try:
+        h5py.h5o.copy(source.id, b".", file.id, STAGED.encode())
+        group = file[STAGED]
+        links = [] if is_plain else read_links(source)
+        write_links(group, links, {source.name.encode(): group.name.encode()})
+        group.attrs[CREATED_AT] = entry["created_at"]
+        write_note(group, entry.get("note"))
+        _put_in_place(file, namespace, key, STAGED)
+    except BaseException:
+        if STAGED in file:
+            del file[STAGED]
+        raise
     return links
 
 
@@ -331,8 +334,7 @@ def read_group(group: Any, namespace: str, key: str, lazy: Any = None, extras: A
 
 def rename_item(file: Any, namespace: str, old_key: str, new_key: str) -> None:
     """Give the group of an item another name, in the place of what is there."""
-    file.move(existing_group(file, namespace, old_key).name, STAGED)
-    _put_in_place(file, namespace, new_key)
+    _put_in_place(file, namespace, new_key, existing_group(file, namespace, old_key).name)
 
 
 def delete_item(file: Any, namespace: str, key: str | None = None) -> None:
@@ -363,11 +365,11 @@ def _is_readable(outer: Any, name: str) -> bool:
     return True
 
 
-def _put_in_place(file: Any, namespace: str, key: str) -> None:
+def _put_in_place(file: Any, namespace: str, key: str, place: str) -> None:
     outer = namespace_group(file, namespace)
     name = group_name(key)
     old = item_group(file, namespace, key)
     if old is not None:
         del file[old.name]
-    file.move(STAGED, f"{outer.name}/{name}")
+    file.move(place, f"{outer.name}/{name}")
     keep_name(outer[name], key)

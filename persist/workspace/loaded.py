@@ -43,9 +43,7 @@ class LoadedBackend:
 
     def read(self, namespace: str, key: str, handles: Any = None, extras: Extras = None) -> Any:
         """Return an object, with handles in place of its arrays if they are to be made."""
-        if (namespace, key) not in self._places:
-            return None
-        source, place = self._places[namespace, key]
+        source, place = self._place(namespace, key)
         found: Extras = None if extras is None else []
         obj = source.read(*place, handles, found)
         if found and extras is not None:

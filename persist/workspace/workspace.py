@@ -34,6 +34,7 @@ from persist.workspace.groups import Header, item_path, write_header
 from persist.workspace.index import (
     Entry,
     Index,
+    ItemNotFoundError,
     KeyTakenError,
     OnConflict,
     check_name,
@@ -160,7 +161,10 @@ class AnalysisWorkspace:
             if entry is None:
                 return None
             handles = self._handles(namespace, key, entry) if lazy else None
-            return self._backend.read(namespace, key, handles)
+            try:
+                return self._backend.read(namespace, key, handles)
+            except ItemNotFoundError:
+                return None  # as spikelab, where the file was removed
 
     def get_info(self, namespace: str, key: str) -> Entry | None:
         """Return what is known of an item: type, shape, time, note; None if there is none."""
@@ -650,6 +654,8 @@ class AnalysisWorkspace:
         first, second = sorted((self, other), key=id)
         with first.lock, second.lock:
             self._refuse_unreadable(namespace, name)
+            # Another thread may have replaced it since the merge began.
+            entry = other.get_info(namespace, key) or entry
             summary = {k: v for k, v in entry.items() if k not in ("created_at", "note")}
             new = new_entry(summary, time.time(), entry.get("note"))
             links = other.lend(

@@ -698,3 +698,99 @@ def test_a_column_that_other_software_made_shorter_is_named(data, tmp_path):
         _ = WorkingDataset(path).task("p0", "reach").columns
     with pytest.raises(DamagedError, match="column 'hit' has 1 values, for 3 trials"):
         hdf5_to_storage(path, tmp_path / "back")
+
+
+def put(group, name, value):
+    """Replace a member of a group."""
+    del group[name]
+    group[name] = value
+
+
+def damage_index(group):
+    put(group, "index", [[0, 5]])
+
+
+def damage_shapes(group):
+    # No longer in one axis, each array has a shape of its own.
+    group.attrs["axis"] = -1
+
+
+def damage_axis(group):
+    group.attrs["axis"] = "first"
+
+
+TABLES = {
+    "no list of columns": lambda table: table.attrs.update({"columns": 5}),
+    "no number of rows": lambda table: table.attrs.update({"n_trials": "three"}),
+    "a group": lambda table: (table.__delitem__("hit"), table.create_group("hit")),
+    "few marks": lambda table: table["note"].attrs.update({"missing": [True]}),
+    "a table of marks": lambda table: table["note"].attrs.update({"missing": [[True, False]] * 3}),
+}
+
+
+@pytest.mark.parametrize("damage", TABLES.values(), ids=TABLES)
+def test_a_damaged_table_of_a_working_dataset_is_named(data, tmp_path, damage):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        damage(file["p0/reach/trials"])
+    with pytest.raises(DamagedError, match=r"/p0/reach/trials"):
+        _ = WorkingDataset(path).task("p0", "reach").columns
+    with pytest.raises(DamagedError, match=r"/p0/reach/trials"):
+        hdf5_to_storage(path, tmp_path / "back")
+
+
+@pytest.mark.parametrize("damage", [damage_index, damage_shapes, damage_axis])
+def test_damaged_joined_arrays_are_named(data, tmp_path, damage):
+    path = storage_to_hdf5(data, layout="joined")
+    with h5py.File(path, "r+") as file:
+        damage(file["p0/reach/arrays/emg"])
+    with pytest.raises(DamagedError, match=r"/p0/reach/arrays/emg"):
+        WorkingDataset(path).task("p0", "reach").array("emg")
+    with pytest.raises(DamagedError, match=r"/p0/reach/arrays/emg"):
+        hdf5_to_storage(path, tmp_path / "back")
+
+
+@pytest.mark.parametrize("place", ["p0/reach/files/emg.hdf5", ".files/p0"])
+def test_two_things_of_one_name_are_refused(data, tmp_path, place):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        file[place] = numpy.frombuffer(b"other", "u1")
+    with pytest.raises(DamagedError, match=f"two things .* called {place.rpartition('/')[2]}"):
+        hdf5_to_storage(path, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+@layouts
+def test_what_is_of_each_trial_is_no_result(data, layout):
+    path = storage_to_hdf5(data, layout=layout)
+    for reader in (WorkingDataset(path).task("p0", "reach"), TaskReader(data / "p0/reach")):
+        with pytest.raises(UnknownArrayError, match="No array 'emg' in the results of"):
+            reader.result("emg")
+
+
+@pytest.mark.parametrize("value", [numpy.dtype("f8"), None], ids=["type", "group"])
+def test_what_is_no_array_where_one_should_be_is_named(data, value):
+    path = storage_to_hdf5(data)
+    for name, place in ((path, "p0/reach/arrays/emg"), (data / "p0/reach/emg.hdf5", "/")):
+        with h5py.File(name, "r+") as file:
+            if value is None:
+                del file[place]["1"]
+                file[place].create_group("1")
+            else:
+                put(file[place], "1", value)
+    for reader in (WorkingDataset(path).task("p0", "reach"), TaskReader(data / "p0/reach")):
+        for read in (reader.array, lambda name, reader=reader: reader.lazy(name)[1]):
+            with pytest.raises(DamagedError, match=r"1 in .* is damaged: it is not a dataset"):
+                read("emg")
+
+
+@pytest.mark.parametrize("place", ["files", "arrays", "pickles"])
+def test_what_is_no_group_where_one_should_be_is_named(data, tmp_path, place):
+    path = storage_to_hdf5(data)
+    with h5py.File(path, "r+") as file:
+        put(file["p0/reach"], place, numpy.dtype("f8"))
+    with pytest.raises(DamagedError, match=f"{place} in .* is damaged"):
+        hdf5_to_storage(path, tmp_path / "back")
+    if place == "arrays":
+        with pytest.raises(DamagedError, match="is damaged"):
+            _ = WorkingDataset(path).task("p0", "reach").array_names

@@ -10,6 +10,7 @@ import numpy
 import pandas
 import pytest
 
+from persist.errors import DamagedError
 from persist.experiment import (
     Storage,
     TaskReader,
@@ -277,3 +278,17 @@ def test_masked_numbers_do_not_decide_the_type_of_a_stack(tmp_path):
             writer.write(make_trial(number, n=part))
     found = TaskReader(tmp_path).array("n")
     assert (found.dtype, found.tolist()) == (numpy.dtype("int64"), [[None, 5], [-1, 1]])
+
+
+@pytest.mark.parametrize("mask", [[True], "group"], ids=["of another shape", "a group"])
+def test_a_mask_that_does_not_fit_is_damage(tmp_path, mask):
+    storage_with(tmp_path, numpy.ma.array([1, 2, 3], mask=[0, 1, 0]))
+    with h5py.File(next(tmp_path.rglob("*.hdf5")), "r+") as file:
+        del file["0.mask"]
+        if mask == "group":
+            file.create_group("0.mask")
+        else:
+            file["0.mask"] = mask * 2
+    reader = TaskReader(next(tmp_path.rglob("trials.csv")).parent)
+    with pytest.raises(DamagedError, match=r"cannot read /0 in|/0.mask in"):
+        reader.array(reader.array_names[0])

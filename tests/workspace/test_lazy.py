@@ -491,3 +491,37 @@ def test_an_empty_namespace_is_not_saved(ws, tmp_path):
     ws.save(tmp_path / "ws")
     with h5py.File(tmp_path / "ws.h5", "r") as file:
         assert [name for name in file if not name.startswith("__")] == []
+
+
+INDICES = {
+    "backwards": numpy.s_[::-1],
+    "some backwards": numpy.s_[2:0:-1, ::-2, [4, 0, 0]],
+    "nothing backwards": numpy.s_[0:2:-1],
+    "in another order": numpy.s_[[1, 0]],
+    "small numbers in another order": numpy.s_[numpy.array([1, 0], "u1")],
+    "twice, from the end": numpy.s_[..., [-1, 0, -1]],
+    "a number before a list": numpy.s_[0, :, [1, 2]],
+    "a list before a number": numpy.s_[[0, 1], :, 0],
+    "pairs": numpy.s_[[2, 0], [1, 3]],
+    "pairs around an axis": numpy.s_[[2, 0], :, [1, 3]],
+    "a table": numpy.s_[:, numpy.array([[0, 1], [3, 2]])],
+    "a mask and a list": numpy.s_[numpy.array([True, False, True]), [0, 2]],
+    "a mask of all": numpy.arange(60).reshape(3, 4, 5) % 7 == 0,
+    "a new axis": numpy.s_[:, None, 1],
+    "no rows": numpy.s_[[], ::-1],
+}
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_a_handle_is_indexed_as_an_array_is(ws, index):
+    array = numpy.arange(60).reshape(3, 4, 5)
+    ws.store("D0", "x", array)
+    found = ws.get("D0", "x", lazy=True)[index]
+    numpy.testing.assert_array_equal(found, array[index], strict=True)
+
+
+@pytest.mark.parametrize("index", [[3], [-4], numpy.s_[[0], 0, 0, 0], [0.5], [True]], ids=repr)
+def test_a_handle_refuses_an_index_that_an_array_refuses(ws, index):
+    ws.store("D0", "x", numpy.zeros((3, 4, 5)))
+    with pytest.raises(IndexError):
+        ws.get("D0", "x", lazy=True)[index]

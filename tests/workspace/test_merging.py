@@ -1,5 +1,6 @@
 """Workspaces that take over the items of others."""
 
+import contextlib
 import threading
 
 import h5py
@@ -263,3 +264,41 @@ def test_what_the_other_could_not_read_is_told(tmp_path):
         other = AnalysisWorkspace.load(tmp_path / "other", errors="skip")
     found = AnalysisWorkspace().merge_from(other)
     assert found == {"merged": 1, "skipped": 1, "skipped_keys": [("D0", "future")]}
+
+
+def test_an_item_that_is_removed_during_a_merge_is_not_merged_as_none(ws, other):
+    second = other.list_keys("D0")[1]
+
+    def remove(done, total, name):
+        if done == 1:
+            other.delete("D0", second)
+
+    with pytest.raises(KeyError, match="workspace item not found"):
+        ws.merge_from(other, progress=remove)
+    assert second not in ws.list_keys("D0")
+
+
+def test_an_item_that_is_replaced_during_a_merge_has_the_entry_of_the_new_one(ws, other):
+    second = other.list_keys("D0")[1]
+
+    def replace(done, total, name):
+        if done == 1:
+            other.store("D0", second, {"new": True}, note="new")
+
+    ws.merge_from(other, progress=replace)
+    assert ws.get("D0", second) == {"new": True}
+    entry = ws.get_info("D0", second)
+    assert (entry["type"], entry["note"]) == ("dict", "new")
+
+
+def test_a_merge_that_fails_leaves_nothing_in_the_way_of_changes(ws, tmp_path, made):
+    sample(AnalysisWorkspace("other")).save(tmp_path / "other")
+    made.append(LazyAnalysisWorkspace.load(tmp_path / "other"))
+    made[-1].add_note("D3", "rates", object())  # which no file can hold
+    ws.store("D0", "x", 1)
+    ws.store("D0", "y", 1)
+    with contextlib.suppress(TypeError):
+        ws.merge_from(made[-1])
+    ws.store("D0", "x", 2)
+    assert ws.rename("D0", "y", "z")
+    assert [ws.get("D0", "x"), ws.get("D0", "z")] == [2, 1]
