@@ -107,7 +107,7 @@ def copy_payload(
 
             stem = path.removesuffix(".h5")
             if not is_hdf5(f"{stem}.h5"):
-                raise DamagedError(f"cannot export {stem}.h5: it is not an HDF5 file, or is damaged")
+                raise DamagedError(f"cannot export {stem}.h5: it is not HDF5, or is damaged")
             found = Payload(kind.value, name.removesuffix(".h5"))
             for ending in (".h5", ".json"):
                 if os.path.isfile(stem + ending):

@@ -106,7 +106,7 @@ def test_names_that_look_encoded_are_read_as_they_were(tmp_path, name):
 def test_a_name_that_a_check_would_refuse_is_not_exported(tmp_path, package, name):
     make_storage(tmp_path / "exp")
     (tmp_path / "exp" / "p0" / name).write_text("")
-    with pytest.raises(DataSetError, match="cannot export .*separates .*; rename it"):
+    with pytest.raises(DataSetError, match=r"cannot export .*separates .*; rename it"):
         write(package, tmp_path / "exp", tmp_path / "out")
     assert os.listdir(tmp_path) == ["exp"]
 
@@ -165,7 +165,7 @@ def test_one_author_may_be_given_without_a_list(tmp_path, package):
 
 def test_a_damaged_workspace_is_not_exported(tmp_path):
     (tmp_path / "w.h5").write_bytes(b"")
-    with pytest.raises(DamagedError, match="it is not an HDF5 file"):
+    with pytest.raises(DamagedError, match="it is not HDF5"):
         write_bag(tmp_path / "w", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -367,7 +367,7 @@ def test_a_bag_with_two_digests_for_one_file_is_damaged(tmp_path):
     manifest = out / "manifest-sha256.txt"
     text = manifest.read_text(encoding="utf-8")
     manifest.write_text(f"{'0' * 64}{text[64 : text.index(chr(10))]}\n{text}", encoding="utf-8")
-    with pytest.raises(DamagedError, match="line 2 of .* has another digest"):
+    with pytest.raises(DamagedError, match=r"line 2 of .* has another digest"):
         verify_bag(out)
 
 
