@@ -115,8 +115,6 @@ def put_in_place(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
     try:
         os.link(source, target)
-    except FileExistsError:
-        return
     except OSError:
         with replace_file(target, "wb") as file, open(source, "rb") as content:
             shutil.copyfileobj(content, file)
