@@ -890,6 +890,16 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, url, options, monkeyp
         persist.open(url, storage_options=options)
 
 
+def test_a_cache_in_no_home_directory_is_refused(tmp_path, monkeypatch):
+    # Without an account and HOME, ~ stays as it is, and would be a folder here.
+    path = make_data_set(tmp_path / "d")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERSIST_CACHE", "~nobody of this name/cache")
+    with pytest.raises(NoAccessError, match=r"no such home directory; .* PERSIST_CACHE"):
+        persist.open(f"file://{path}")
+    assert os.listdir() == ["d"]
+
+
 def test_pulls_into_one_new_folder_take_turns(tmp_path, url, endpoint):
     path = tmp_path / "d"
     with persist.open(path, "w") as results:
