@@ -40,7 +40,7 @@ def cache_folder() -> str:
     """Return the folder for files that can be fetched again.
 
     The environment variable ``PERSIST_CACHE`` names it; by default it is the user's cache folder.
-    NoAccessError if it is in a home directory that does not exist.
+    NoAccessError if it is in a home directory that is not known.
     """
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
@@ -52,7 +52,7 @@ def cache_folder() -> str:
     found = os.path.expanduser(folder)
     if found.startswith("~"):
         raise NoAccessError(
-            f"cannot use the cache {folder}: there is no such home directory; name another folder "
+            f"cannot use the cache {folder}: its home directory is unknown; name another folder "
             "for it with the environment variable PERSIST_CACHE"
         )
     return found

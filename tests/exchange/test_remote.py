@@ -895,7 +895,7 @@ def test_a_cache_in_no_home_directory_is_refused(tmp_path, monkeypatch):
     path = make_data_set(tmp_path / "d")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERSIST_CACHE", "~nobody of this name/cache")
-    with pytest.raises(NoAccessError, match=r"no such home directory; .* PERSIST_CACHE"):
+    with pytest.raises(NoAccessError, match=r"home directory is unknown; .* PERSIST_CACHE"):
         persist.open(f"file://{path}")
     assert os.listdir() == ["d"]
 
