@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from persist.cli.errors import CommandError, one_line
 from persist.cli.output import shows_progress
@@ -32,9 +32,6 @@ _EXISTS = (
 _IS_NAMESPACE = ("and a namespace has that name", "choose another with --prefix")
 # What reading a file may raise; anything else is an error of ours.
 _READING = (PersistError, ValueError, OSError, KeyError)
-
-
-Refusal: TypeAlias = "tuple[str | Exception, str]"
 
 
 @dataclass(frozen=True)
@@ -234,7 +231,9 @@ def _names_in(folder: str, patterns: list[str], target: str, found: Plan) -> Ite
         waiting += reversed(folders)
 
 
-def _refusal(item: Planned, stated: str, other: Planned | None) -> Refusal | None:
+def _refusal(
+    item: Planned, stated: str, other: Planned | None
+) -> tuple[str | Exception, str] | None:
     """Return why a name cannot be packed, and what to do; `stated` is what its source says."""
     if stated:
         return stated, "leave it out with --skip"

@@ -23,8 +23,6 @@ __all__ = ["run"]
     ),
     *FORM,
     *TRUST,
-    # The name of this option before release 4.
-    argument("--trusted", action="store_true", dest="trust_all", help=argparse.SUPPRESS),
 )
 def run(args: argparse.Namespace) -> None:
     """Print the prediction of a bundle for each row of a CSV file."""

@@ -96,15 +96,6 @@ class View:
 
     def html(self) -> str:
         """Return the tree as HTML that needs nothing else and runs nothing."""
-        # The brackets of a repr say that it is no code, which HTML has no need of.
-        head = escape(cell(self.headline.removeprefix("<").removesuffix(">"), 400))
-        return (
-            f"<div class='persist-display'><style>{_STYLE}</style>"
-            f"<div class='persist-head'>{head}</div>{self.body()}</div>"
-        )
-
-    def body(self) -> str:
-        """Return the groups as HTML, without style and headline."""
         total = sum(map(len, self.groups.values()))
         budget = _Budget()
         parts = []
@@ -122,7 +113,12 @@ class View:
             parts.append(f"<div>… {self.more} more</div>")
         if self.source is not None:
             parts.append(f"<details><summary>source</summary>{self.source()}</details>")
-        return "".join(parts)
+        # The brackets of a repr say that it is no code, which HTML has no need of.
+        head = escape(cell(self.headline.removeprefix("<").removesuffix(">"), 400))
+        return (
+            f"<div class='persist-display'><style>{_STYLE}</style>"
+            f"<div class='persist-head'>{head}</div>{''.join(parts)}</div>"
+        )
 
 
 def table_html(columns: Sequence[str], rows: Iterable[Sequence[Any]], more: int = 0) -> str:

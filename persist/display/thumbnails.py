@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 import zlib
 from typing import Any
@@ -21,16 +22,14 @@ _LARGE = 1 << 22  # bytes
 # Anchors of the colour map, dark to light, readable on either background.
 _COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 _LEVELS = 64
+_NUMBERS = re.compile(r"(?:float|u?int|bool)\w*|[<>|=]?[fiub]\d+")
 
 
 def is_drawable(shape: Any, dtype: str) -> bool:
     """Return True if an array of this shape and dtype (``float64`` or ``<f8``) has a thumbnail."""
     if not shape or math.prod(shape) < 2:
         return False
-    name = str(dtype)
-    return name.startswith(("float", "int", "uint", "bool")) or (
-        name.lstrip("<>|=")[:1] in ("f", "i", "u", "b") and name.lstrip("<>|=")[1:].isdigit()
-    )
+    return _NUMBERS.fullmatch(str(dtype)) is not None
 
 
 def sampled(array: Any) -> Any:

@@ -27,8 +27,8 @@ _MANIFEST = "manifest-sha256.txt"
 _TAGS = "tagmanifest-sha256.txt"
 _INFO = "bag-info.txt"
 _DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-_LINE = re.compile(r"([0-9a-fA-F]+)\s+\*?(.+)")
-_LIST = re.compile(r"(tag)?manifest-\w+\.txt")
+_LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(.+)", re.DOTALL)
+_LINE_END = re.compile(r"\r\n?|\n")  # section 2.1.3: and no other of those of Unicode
 _CODES = re.compile("%(?:25|0[AaDd])")  # section 2.1.3: these and no others
 
 
@@ -86,21 +86,27 @@ def verify_bag(path: str | os.PathLike[str], *, progress: Progress = None) -> Pa
     many, and its path.
     """
     folder = os.fspath(path)
-    records: dict[str, tuple[int | None, str]] = {}
+    digests: dict[str, str] = {}
     if not os.path.lexists(os.path.join(folder, _MANIFEST)):
-        raise DamagedError(f"cannot verify {folder}: it has no {_MANIFEST}")
+        raise DamagedError(
+            f"cannot verify {folder}: it has no {_MANIFEST}; verify it by the program that made it"
+        )
     for manifest in (_MANIFEST, _TAGS):
         path = confine(folder, manifest)
         if not os.path.lexists(path):
             continue
-        for number, line in enumerate(read_text(path).splitlines(), 1):
+        for number, line in enumerate(_LINE_END.split(read_text(path)), 1):
             found = _LINE.fullmatch(line)
-            if found is None or len(found[1]) != 64:
+            if not line:
+                continue
+            if found is None:
                 raise DamagedError(f"line {number} of {path} is damaged")
-            records[_CODES.sub(lambda code: unquote(code[0]), found[2])] = (None, found[1].lower())
-    # Bags may have manifests for several algorithms; those of tags are in no other list.
-    lists = [name for name in os.listdir(folder) if _LIST.fullmatch(name)]
-    return check_files(folder, records, allowed=(BAG, _INFO, *lists), progress=progress)
+            name = _CODES.sub(lambda code: unquote(code[0]), found[2]).removeprefix("./")
+            if digests.setdefault(name, found[1].lower()) != found[1].lower():
+                raise DamagedError(f"line {number} of {path} has another digest for {name}")
+    # Other files need not be listed if they are not of the payload.
+    allowed = set(os.listdir(folder)) - {"data"}
+    return check_files(folder, digests, allowed, progress)
 
 
 def _lines(digests: Mapping[str, str]) -> str:

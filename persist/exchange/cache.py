@@ -40,17 +40,22 @@ def cache_folder() -> str:
     """Return the folder for files that can be fetched again.
 
     The environment variable ``PERSIST_CACHE`` names it; by default it is the user's cache folder.
+    NoAccessError if it is in a home directory that is not known.
     """
-    if chosen := os.environ.get("PERSIST_CACHE"):
-        return os.path.expanduser(chosen)
-    home = os.path.expanduser("~")
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
-        base = os.path.join(home, "Library", "Caches")
+        base = "~/Library/Caches"
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    return os.path.join(base, "persist")
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = os.environ.get("PERSIST_CACHE") or os.path.join(base, "persist")
+    found = os.path.expanduser(folder)
+    if found.startswith("~"):
+        raise NoAccessError(
+            f"cannot use the cache {folder}: its home directory is unknown; name another folder "
+            "for it with the environment variable PERSIST_CACHE"
+        )
+    return found
 
 
 def view_folder(digest: str) -> str:
@@ -115,8 +120,6 @@ def put_in_place(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
     try:
         os.link(source, target)
-    except FileExistsError:
-        return
     except OSError:
         with replace_file(target, "wb") as file, open(source, "rb") as content:
             shutil.copyfileobj(content, file)

@@ -29,6 +29,8 @@ __all__ = ["verify_crate", "write_crate"]
 _CONTEXT = "https://w3id.org/ro/crate/1.2/context"
 _PROFILE = "https://w3id.org/ro/crate/1.2"
 _README = "README.txt"
+_ALLOWED = (CRATE, "ro-crate-preview.html", "ro-crate-preview_files")
+_ELSEWHERE = re.compile(r"#|[A-Za-z][\w+.-]+:")  # an address; one letter is a drive of Windows
 _SOFTWARE = "#persist"
 _LICENSE = "#license"
 _MADE = "#made-"
@@ -146,25 +148,16 @@ def verify_crate(path: str | os.PathLike[str], *, progress: Progress = None) -> 
     folder = os.fspath(path)
     try:
         graph = json.loads(read_text(confine(folder, CRATE)))["@graph"]
-        records = {
-            unquote(str(entity["@id"])).removeprefix("./"): (
-                int(entity["contentSize"]) if "contentSize" in entity else None,
-                str(entity["sha256"]).lower(),
-            )
+        digests = {
+            unquote(str(entity["@id"])).removeprefix("./"): str(entity.get("sha256", "")).lower()
             for entity in graph
-            if "sha256" in entity and "File" in _listed(entity.get("@type"))
+            if "File" in _listed(entity.get("@type")) and not _ELSEWHERE.match(str(entity["@id"]))
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"cannot verify {folder}: its {CRATE} is damaged: {error!r}") from error
-    if not records:
+    if not any(digests.values()):
         raise DamagedError(f"cannot verify {folder}: its {CRATE} has no digests of files")
-    # Files elsewhere have addresses, and are not of the crate.
-    return check_files(
-        folder,
-        {name: record for name, record in records.items() if "://" not in name},
-        allowed=(CRATE, "ro-crate-preview.html"),
-        progress=progress,
-    )
+    return check_files(folder, digests, _ALLOWED, progress)
 
 
 def _id_of(path: str) -> str:

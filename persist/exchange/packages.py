@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 
 from persist.dataset.layout import is_system_file
 from persist.display import View, check_view
-from persist.errors import DamagedError, DataSetError, PersistError
-from persist.files import confine, open_regular, remove_path, sync_folder
+from persist.errors import DamagedError, DataSetError
+from persist.files import confine, open_regular
 from persist.files.digest import FileRecord, digest_file, digest_pieces
-from persist.files.replace import temporary_name
+from persist.files.folder import new_folder
 from persist.progress import Meter, Progress
 
 __all__ = [
-    "PackageExistsError",
     "PackageReport",
     "check_files",
     "new_package",
@@ -26,17 +25,6 @@ __all__ = [
 ]
 
 _LONGEST = 1 << 30  # bytes of a file that lists others
-
-
-class PackageExistsError(PersistError, FileExistsError):
-    """A package would take the place of what is at a path."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
-
-    def __str__(self) -> str:
-        return f"cannot export to {self.path}: it exists already; choose another folder"
 
 
 @dataclass
@@ -68,25 +56,17 @@ class PackageReport:
 def new_package(out: str | os.PathLike[str], source: str | os.PathLike[str]) -> Iterator[str]:
     """Context manager that builds a folder aside and moves it to `out` on success.
 
-    PackageExistsError if there is something at `out`, which is left alone; DataSetError if that is
+    PathExistsError if there is something at `out`, which is left alone; DataSetError if that is
     inside of what is exported, and would be a part of it.
     """
     path = os.path.abspath(out)
-    if os.path.lexists(path):
-        raise PackageExistsError(path)
     if os.path.realpath(path).startswith(os.path.realpath(source) + os.sep):
         raise DataSetError(
             f"cannot export to {path}: it is inside {os.fspath(source)}; choose another folder"
         )
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = temporary_name(path)
-    try:
-        os.mkdir(temporary)
-        yield temporary
-        os.rename(temporary, path)
-        sync_folder(os.path.dirname(path))
-    finally:
-        remove_path(temporary)
+    with new_folder(path) as folder:
+        os.makedirs(folder)
+        yield folder
 
 
 def read_text(path: str, most: int = _LONGEST) -> str:
@@ -114,35 +94,35 @@ def write_text(folder: str, name: str, text: str) -> FileRecord:
 
 def check_files(
     folder: str,
-    records: Mapping[str, tuple[int | None, str]],
+    digests: Mapping[str, str],
     allowed: Collection[str],
     progress: Progress = None,
 ) -> PackageReport:
-    """Compare files of a package with their records, and look for others.
+    """Compare files of a package with their SHA-256, and look for others.
 
-    `records` are the size, if known, and the SHA-256 of each file, by its path; UnsafePathError if
-    one leads out of the package. `allowed` files need no record.
+    Files go by their paths; UnsafePathError if one leads out of the package. Of a file with an
+    empty digest is only known that it has to be there. What is called as `allowed`, or is in a
+    folder of that name, need not be listed, unless it is a link.
     """
     found = PackageReport()
-    meter = Meter(progress, len(records))
-    for name, (size, digest) in records.items():
+    meter = Meter(progress, len(digests))
+    for name, digest in digests.items():
         path = confine(folder, name, nested=True, devices=True)
         try:
             is_file = stat.S_ISREG(os.lstat(path).st_mode)
         except (FileNotFoundError, NotADirectoryError):
             found.missing.append(name)
         else:
-            record = digest_file(path) if is_file else None
-            if record is not None and record.sha256 == digest and size in (None, record.size):
-                found.checked += 1
-            else:
+            if not is_file or (digest and digest_file(path).sha256 != digest):
                 found.damaged.append(name)
+            elif digest:
+                found.checked += 1
         meter.advance(1, name)
     for parent, folders, names in os.walk(folder):
-        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
-        for name in sorted([*names, *links]):
+        links = {name for name in (*folders, *names) if os.path.islink(os.path.join(parent, name))}
+        for name in sorted({*names, *links}):
             inside = os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")
-            known = inside in records or inside in allowed
-            if not known and not is_system_file(name):
+            is_allowed = name not in links and inside.partition("/")[0] in allowed
+            if inside not in digests and not is_allowed and not is_system_file(name):
                 found.unexpected.append(inside)
     return found

@@ -11,10 +11,10 @@ from typing import Any
 
 from persist.dataset.layout import MANIFEST, is_system_file
 from persist.dataset.manifest import parts_of
-from persist.errors import DamagedError, DataSetError
+from persist.errors import DamagedError, DataSetError, UnsafePathError
 from persist.exchange.kinds import Kind, kind_of, store_folder, why_refused
 from persist.exchange.snapshot import copy_checked, retried, snapshot_of
-from persist.files import remove_path
+from persist.files import check_name, remove_path
 from persist.files.digest import FileRecord, digest_file, digest_pieces
 from persist.files.journal import is_pending
 from persist.names import is_identifier
@@ -105,13 +105,13 @@ def copy_payload(
         if kind is Kind.WORKSPACE:
             from h5py import is_hdf5
 
-            data = path.removesuffix(".h5") + ".h5"
-            if not is_hdf5(data):
-                raise DamagedError(f"cannot export {data}: it is not an HDF5 file, or is damaged")
+            stem = path.removesuffix(".h5")
+            if not is_hdf5(f"{stem}.h5"):
+                raise DamagedError(f"cannot export {stem}.h5: it is not HDF5, or is damaged")
             found = Payload(kind.value, name.removesuffix(".h5"))
-            for file in (data, data.removesuffix(".h5") + ".json"):
-                if os.path.isfile(file):
-                    _copy_file(os.path.realpath(file), os.path.basename(file), folder, found)
+            for ending in (".h5", ".json"):
+                if os.path.isfile(stem + ending):
+                    _copy_file(os.path.realpath(stem + ending), found.name + ending, folder, found)
             return found
         if kind not in (Kind.STORAGE, Kind.STORE):
             raise DataSetError(f"cannot export {path}: {why_refused(path)}")
@@ -199,10 +199,13 @@ def _refuse_pending(path: str) -> None:
 def _created(folder: str, inside: str) -> Iterator[Any]:
     try:
         inside.encode()
+        check_name(inside, nested=True, devices=True)
     except UnicodeEncodeError as error:
         raise DataSetError(
             f"cannot export {inside!r}: its name is not UTF-8, as lists in packages are; rename it"
         ) from error
+    except UnsafePathError as error:
+        raise DataSetError(f"cannot export {inside!r}: {error.reason}; rename it") from error
     path = os.path.join(folder, *inside.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "xb") as file:

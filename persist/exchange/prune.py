@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from persist.errors import DamagedError
 from persist.exchange.cache import check_digest
@@ -30,11 +30,12 @@ class Mark(NamedTuple):
     modified: str
 
 
-_Marks: TypeAlias = "Mapping[str, Mark]"
-
-
 def choose_unused(
-    there: Mapping[str, str], used: Collection[str], marks: _Marks, now: float, grace: float
+    there: Mapping[str, str],
+    used: Collection[str],
+    marks: Mapping[str, Mark],
+    now: float,
+    grace: float,
 ) -> tuple[list[str], dict[str, Mark]]:
     """Return the digests of what is to be removed, and the marks of other files that are unused.
 
@@ -89,7 +90,7 @@ def read_marks(store: Any) -> dict[str, Mark]:
 
 
 def remove_unused(
-    store: Any, removed: Collection[str], marked: _Marks, there: Mapping[str, str]
+    store: Any, removed: Collection[str], marked: Mapping[str, Mark], there: Mapping[str, str]
 ) -> None:
     """Write the marks, and remove what `choose_unused` has chosen unless it was sent again."""
     # A push that begins now must not count on what is about to be removed.
@@ -107,6 +108,6 @@ def remove_unused(
         _write_marks(store, marked)
 
 
-def _write_marks(store: Any, marks: _Marks) -> None:
+def _write_marks(store: Any, marks: Mapping[str, Mark]) -> None:
     files = dict(sorted(marks.items()))
     store.put(_MARKS, encode_document(_KIND, files=files))

@@ -144,28 +144,31 @@ def pull(
             for name, record in found.records.items()
         }
         others = _others(target, mine)
-        if not force and (lost := sorted(others.keys() & _parts_of(files))):
+        parts = _parts_of(files)
+        if not force and (lost := sorted(others.keys() & parts)):
             raise DataSetError(
                 f"cannot pull into {target}: {lost[0]} is not of the data set that is there, and "
                 "would be replaced; move it away, or lose it with --force (force=True)"
             )
-        lacking = {
-            full: found
-            for full, found in files.items()
-            if found[2] not in present and not _is_there(staging, full, found[2])
-        }
-        total = sum(record.size for _, _, record in lacking.values())
+        found_there, unusable = _staged(staging, {name: name in files for name in parts})
+        missing = [
+            full
+            for full, (_, _, record) in files.items()
+            if full not in found_there or digest_file(found_there[full]) != record
+        ]
+        lacking = [full for full in missing if files[full][2] not in present]
+        total = sum(files[full][2].size for full in lacking)
         report = PullReport(version.head.commit, tuple(lacking), len(files) - len(lacking), total)
         if dry_run:
             return report
+        for path in unusable:
+            remove_path(path)
         os.makedirs(staging, exist_ok=True)
         meter = Meter(progress, total)
 
         def fetch(full: str) -> None:
             place, name, record = files[full]
             at = confine(staging, full, nested=True, devices=True)
-            if full not in lacking and _is_there(staging, full, record):
-                return
             os.makedirs(os.path.dirname(at), exist_ok=True)
             with replace_file(at, "wb") as file:
                 if record in present:
@@ -184,18 +187,17 @@ def pull(
                     ) from error
 
         def note(full: str) -> None:
-            if full in lacking:
+            if files[full][2] not in present:
                 meter.advance(files[full][2].size, full)
 
-        for_each(fetch, files, note)
-        _remove_others(staging, set(files))
+        for_each(fetch, missing, note)
         for place, found in sets.items():
             folder = confine(staging, place, nested=True, devices=True) if place else staging
             os.makedirs(folder, exist_ok=True)
             write_bytes(os.path.join(folder, MARKER), b"", durable=True)
             write_bytes(os.path.join(folder, MANIFEST), found.manifest, durable=True)
             sync_folder(folder)
-        for name in others.keys() - _parts_of(files):
+        for name in others.keys() - parts:
             _link_tree(others[name], os.path.join(staging, *name.split("/")))
         commit_folder(target, staging)
     return report
@@ -260,15 +262,25 @@ def _link_tree(source: str, target: str) -> None:
         put_in_place(source, target)
 
 
-def _is_there(staging: str, full: str, record: FileRecord) -> bool:
-    path = confine(staging, full, nested=True, devices=True)
-    return os.path.isfile(path) and digest_file(path) == record
+def _staged(staging: str, names: Mapping[str, bool]) -> tuple[dict[str, str], list[str]]:
+    """Return the files that an interrupted pull has left, by name, and the paths of all else.
 
-
-def _remove_others(staging: str, names: set[str]) -> None:
-    """Remove what another version has left of a pull that was interrupted."""
-    for folder, _, files in os.walk(staging):
-        for name in files:
-            path = os.path.join(folder, name)
-            if os.path.relpath(path, staging).replace(os.sep, "/") not in names:
-                remove_path(path)
+    Of `names`, those of files are True, and those of folders False. What was left of another
+    version, and links that someone has put there, are of no use.
+    """
+    if os.path.islink(staging) or not os.path.isdir(staging):
+        return {}, [staging]
+    found, others, waiting = {}, [], [""]
+    while waiting:
+        inner = waiting.pop()
+        with os.scandir(os.path.join(staging, inner)) as entries:
+            for entry in entries:
+                name = f"{inner}/{entry.name}".lstrip("/")
+                is_file = names.get(name)
+                if is_file is False and entry.is_dir(follow_symlinks=False):
+                    waiting.append(name)
+                elif is_file and entry.is_file(follow_symlinks=False):
+                    found[name] = entry.path
+                else:
+                    others.append(entry.path)
+    return found, others

@@ -319,11 +319,8 @@ class RemoteResults(Mapping[str, Any]):
         # Each set has a view of its own, so that none is taken for a part of another version.
         self._folder = view_folder(version.head.sets[place].sha256)
         # Not the package: a reader has no use for it, and it would say how older values are run.
-        marker, manifest = (
-            os.path.join(self._folder, MARKER),
-            os.path.join(self._folder, MANIFEST),
-        )
-        for path, content in ((marker, b""), (manifest, self._set.manifest)):
+        for name, content in ((MARKER, b""), (MANIFEST, self._set.manifest)):
+            path = os.path.join(self._folder, name)
             put_in_view(path, digest_pieces([content]), methodcaller("write", content))
         self._checked: set[str] = set()
         self._results = Results(self._folder, "r", Options(**self._options), is_package=False)

@@ -88,7 +88,6 @@ def test_a_bundle_of_somebody_else_is_refused(command, result, monkeypatch, tmp_
     assert done.status == 2
     assert "give --trust-all" in done.err
     assert command("predict", "model.n4a", "data.csv", "--trust-all").status == 0
-    assert command("predict", "model.n4a", "data.csv", "--trusted").status == 0
 
 
 def test_what_is_listed_is_what_is_exported(command, result):

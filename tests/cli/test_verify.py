@@ -35,8 +35,8 @@ def test_every_damaged_file_is_named(command, dataset):
     assert last.startswith("damaged: ")
     assert last.endswith(" files checked, 1 missing, 1 unexpected, 1 damaged")
     document = command("verify", "results", "--json").document
-    assert (document["ok"], document["differs"]) == (False, ["x.py"])
-    assert (document["missing"], document["extra"]) == (["D0/z.py"], ["other.txt"])
+    assert (document["ok"], document["damaged"]) == (False, ["x.py"])
+    assert (document["missing"], document["unexpected"]) == (["D0/z.py"], ["other.txt"])
 
 
 def test_a_write_that_was_not_finished_is_no_damage(command, dataset):

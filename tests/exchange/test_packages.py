@@ -1,5 +1,6 @@
 """RO-Crates and BagIt packages, read by the libraries of these formats."""
 
+import hashlib
 import json
 import os
 import re
@@ -89,12 +90,34 @@ def test_a_name_that_utf8_lacks_is_refused(tmp_path, package):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
-@pytest.mark.parametrize("name", ["a%25b", "%0a", "%%0D", "a\nb\r", "%\n", "%2525"])
+@pytest.mark.parametrize(
+    "name", ["a%25b", "%0a", "%%0D", "a\nb\r", "%\n", "%2525", "a\u2028b", "a\x85b", "a\x0bb"]
+)
 def test_names_that_look_encoded_are_read_as_they_were(tmp_path, name):
     make_storage(tmp_path / "exp")
     (tmp_path / "exp" / "p0" / name).write_text("")
     write_bag(tmp_path / "exp", tmp_path / "out")
     assert verify_bag(tmp_path / "out").ok
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("package", PLACES)
+@pytest.mark.parametrize("name", ["notes 12:30.txt", "a\\b"])
+def test_a_name_that_a_check_would_refuse_is_not_exported(tmp_path, package, name):
+    make_storage(tmp_path / "exp")
+    (tmp_path / "exp" / "p0" / name).write_text("")
+    with pytest.raises(DataSetError, match=r"cannot export .*separates .*; rename it"):
+        write(package, tmp_path / "exp", tmp_path / "out")
+    assert os.listdir(tmp_path) == ["exp"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("package", PLACES)
+def test_a_workspace_of_such_a_name_is_exported_under_another(tmp_path, package):
+    os.rename(f"{make('workspace', tmp_path)}.h5", tmp_path / "a:b.h5")
+    written = write(package, tmp_path / "a:b", tmp_path / "out")
+    assert written.name == "a_b"
+    assert verify(package, tmp_path / "out").ok
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
@@ -142,7 +165,7 @@ def test_one_author_may_be_given_without_a_list(tmp_path, package):
 
 def test_a_damaged_workspace_is_not_exported(tmp_path):
     (tmp_path / "w.h5").write_bytes(b"")
-    with pytest.raises(DamagedError, match="it is not an HDF5 file"):
+    with pytest.raises(DamagedError, match="it is not HDF5"):
         write_bag(tmp_path / "w", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -282,6 +305,70 @@ def test_damaged_lists_are_errors(tmp_path, package, content):
         return
     with pytest.raises(DamagedError):
         verify(package, tmp_path / "out")
+
+
+def list_files(crate, *entities):
+    """Add entities of files to the metadata of a crate."""
+    path = crate / CRATE
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["@graph"] += [{"@type": "File", **entity} for entity in entities]
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_a_file_that_a_crate_lists_without_a_digest_has_to_be_there(tmp_path):
+    out = tmp_path / "out"
+    write("crate", make_data_set(tmp_path / "d"), out)
+    checked = verify_crate(out).checked
+    list_files(out, {"@id": "fig%201.png"}, {"@id": "doi:10.5281/1"}, {"@id": "#sum"})
+    assert verify_crate(out).missing == ["fig 1.png"]
+    (out / "fig 1.png").write_bytes(b"")
+    report = verify_crate(out)
+    assert (report.ok, report.checked) == (True, checked)
+
+
+@pytest.mark.parametrize("size", ["2 kB", 1e400, ["3"], None])
+def test_the_digest_of_a_file_counts_whatever_its_size_is_said_to_be(tmp_path, size):
+    out = tmp_path / "out"
+    write("crate", make_data_set(tmp_path / "d"), out)
+    (out / "a").write_bytes(b"")
+    digest = hashlib.sha256(b"").hexdigest()
+    list_files(out, {"@id": "a", "sha256": digest, "contentSize": size})
+    assert verify_crate(out).ok
+
+
+def test_the_files_of_a_preview_belong_to_a_crate(tmp_path):
+    out = tmp_path / "out"
+    write("crate", make_data_set(tmp_path / "d"), out)
+    (out / "ro-crate-preview_files").mkdir()
+    (out / "ro-crate-preview_files" / "style.css").write_text("")
+    assert verify_crate(out).ok
+
+
+@pytest.mark.filterwarnings("ignore:'count' is passed as positional:DeprecationWarning")  # by bagit
+def test_tag_files_that_a_bag_does_not_list_are_no_damage(tmp_path):
+    out = tmp_path / "out"
+    write("bag", make_data_set(tmp_path / "d"), out)
+    (out / "metadata").mkdir()
+    (out / "metadata" / "mets.xml").write_text("<mets/>")
+    manifest = out / "manifest-sha256.txt"
+    lines = manifest.read_text(encoding="utf-8").replace("  data/", "  ./data/")
+    manifest.write_text(f"{lines}\n", encoding="utf-8")
+    (out / "tagmanifest-sha256.txt").unlink()
+    pytest.importorskip("bagit").Bag(str(out)).validate()
+    assert verify_bag(out).ok
+    (out / "data" / "new").write_text("")
+    (out / "metadata" / "link").symlink_to(tmp_path)
+    assert sorted(verify_bag(out).unexpected) == ["data/new", "metadata/link"]
+
+
+def test_a_bag_with_two_digests_for_one_file_is_damaged(tmp_path):
+    out = tmp_path / "out"
+    write("bag", make_data_set(tmp_path / "d"), out)
+    manifest = out / "manifest-sha256.txt"
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(f"{'0' * 64}{text[64 : text.index(chr(10))]}\n{text}", encoding="utf-8")
+    with pytest.raises(DamagedError, match=r"line 2 of .* has another digest"):
+        verify_bag(out)
 
 
 @pytest.mark.parametrize("package", PLACES)

@@ -771,6 +771,32 @@ def test_an_interrupted_pull_leaves_the_data_set_and_goes_on(tmp_path, url, opti
     assert sorted(os.listdir(tmp_path)) == ["cache", "copy", "d"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+@pytest.mark.parametrize("name", ["", "x.py", "D0", "D0/more"])
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "file", "folder"])
+def test_what_else_is_where_a_pull_collects_its_files_is_removed(tmp_path, kind, name):
+    path, elsewhere = make_data_set(tmp_path / "d"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "rate.py").write_text("mine")
+    at = tmp_path / ".copy.pulling" / name
+    at.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "file":
+        at.write_text("x")
+    elif kind == "folder":
+        (at / "inside").mkdir(parents=True)
+    else:
+        at.symlink_to(elsewhere if kind == "link" else tmp_path / "nothing")
+    planned = persist.pull(f"file://{path}", tmp_path / "copy", dry_run=True)
+    assert os.path.lexists(at)
+    assert "D0/rate.py" in planned.fetched
+    assert persist.pull(f"file://{path}", tmp_path / "copy") == planned
+    assert (elsewhere / "rate.py").read_text() == "mine"
+    assert os.listdir(elsewhere) == ["rate.py"]
+    assert not any(map(os.path.islink, [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]))
+    assert not (tmp_path / "copy" / "D0" / "more").exists()
+    assert persist.verify(tmp_path / "copy").ok
+
+
 def test_an_interrupted_push_goes_on(tmp_path, url, options):
     path = make_data_set(tmp_path / "d")
     with pytest.raises(Interrupted):
@@ -862,6 +888,16 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, url, options, monkeyp
     monkeypatch.setenv("PERSIST_CACHE", str(tmp_path / "file"))
     with pytest.raises(PermissionError, match="the environment variable PERSIST_CACHE"):
         persist.open(url, storage_options=options)
+
+
+def test_a_cache_in_no_home_directory_is_refused(tmp_path, monkeypatch):
+    # Without an account and HOME, ~ stays as it is, and would be a folder here.
+    path = make_data_set(tmp_path / "d")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERSIST_CACHE", "~nobody of this name/cache")
+    with pytest.raises(NoAccessError, match=r"home directory is unknown; .* PERSIST_CACHE"):
+        persist.open(f"file://{path}")
+    assert os.listdir() == ["d"]
 
 
 def test_pulls_into_one_new_folder_take_turns(tmp_path, url, endpoint):

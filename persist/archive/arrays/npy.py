@@ -11,6 +11,7 @@ import ast
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy
@@ -77,13 +78,16 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], Order, DType]:
     ValueError
         If the file is not an npy file, or it holds Python objects.
     """
-    version = numpy.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = numpy.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, fortran, dtype = numpy.lib.format.read_array_header_2_0(file)
-    else:
-        shape, fortran, dtype = _read_header_3_0(file)
+    try:
+        version = numpy.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, dtype = numpy.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, fortran, dtype = numpy.lib.format.read_array_header_2_0(file)
+        else:
+            shape, fortran, dtype = _read_header_3_0(file)
+    except (SyntaxError, TypeError, LookupError, struct.error, TokenError) as error:
+        raise DamagedError(f"The header of the npy file is damaged: {error}") from error
     if dtype.hasobject:
         raise DamagedError("The file holds a pickle of Python objects, which persist does not read")
     return shape, "F" if fortran else "C", dtype

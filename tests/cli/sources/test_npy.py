@@ -50,3 +50,17 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "x.npy").write_bytes(b"no array")
     (listed,) = NpySource(str(tmp_path / "x.npy")).names()
     assert "magic" in listed.refusal
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["{", "{'shape': (1,", "{'a': 1}", "[1]", "\x00", "f(x)", "", "{'descr': 'f8', 5: ()}"],
+)
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_file_with_a_damaged_header_is_refused(tmp_path, version, header):
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    data = b"\x93NUMPY" + bytes([version, 0]) + length + header.encode()
+    for content in (data, data[:9]):
+        (tmp_path / "x.npy").write_bytes(content)
+        (listed,) = NpySource(str(tmp_path / "x.npy")).names()
+        assert listed.refusal
