@@ -91,6 +91,12 @@ _LEADING = frozenset("/\\:\0")  # what leads out of a folder on some system
 _PACKAGE_NAME = re.compile(r"\.?\w+(?:\.\w+)?")
 _TIP = re.compile(rb"[0-9]{12} [0-9a-f]{16} [0-9a-f]{8}")
 _STAGED_NAME = re.compile(r"\.[0-9]+(?:\.py)?|_ready")
+# What the members of lines, and of the records of values, are.
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("info", "source", "values", "package", "provenance", "files"), dict),
+    **dict.fromkeys(("delete", "removes", "places", "shape"), list),
+    **dict.fromkeys(("staged", "written", "type", "dtype", "data", "by"), str),
+}
 MEMBERS = ("delete", "info", "source", "values", "package", "provenance", "removes")
 
 
@@ -203,10 +209,19 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_names(found: dict[str, Any]) -> None:
-    """Raise ValueError for names that lead out of the folder, or that no commit can name."""
-    if type(found["n"]) is not int or type(found["after"]) not in (str, list):
-        raise DamagedError(f"its number is {found['n']!r}, after {found['after']!r}")
-    values = found.get("values", {})
+    """Raise ValueError for names that lead out of the folder, or that no commit can name.
+
+    A member that is of another type than a commit gives it is an error of the kinds `_WRONG`.
+    """
+    number, after, values = found["n"], found["after"], found.get("values", {})
+    if type(number) is not int or type(after) not in (str, list):
+        raise DamagedError(f"its number is {number!r}, after {after!r}")
+    for part in (found, *values.values()):
+        for name, value in part.items():
+            if type(value) is not _KINDS.get(name, type(value)):
+                raise DamagedError(f"its {name} is {value!r}")
+    if not {str}.issuperset(map(type, (*after, *found.get("source", {}).values()))):
+        raise DamagedError(f"it follows {after!r}, or an info is not source")
     keys = {*found.get("delete", ()), *found.get("info", ()), *found.get("source", ()), *values}
     for key in keys:
         if not is_key(key):
@@ -215,10 +230,11 @@ def check_names(found: dict[str, Any]) -> None:
         if (data := value.get("data")) is not None and not is_data_name(data):
             raise DamagedError(f"{data!r} cannot be the name of arrays")
         for path, record in value["files"].items():
-            FileRecord(*record)
+            _check_record(path, *record)
             if path != f"{key}.py":
                 _check_data_path(path)
-    for name in found.get("package", ()):
+    for name, record in found.get("package", {}).items():
+        _check_record(name, *record)
         if not _PACKAGE_NAME.fullmatch(name):
             raise DamagedError(f"{name!r} cannot be a file of the package")
     for name in (*found.get("removes", ()), *found.get("places", ())):
@@ -227,6 +243,11 @@ def check_names(found: dict[str, Any]) -> None:
     staged = found.get("staged")
     if staged is not None and not _STAGED_NAME.fullmatch(staged):
         raise DamagedError(f"{staged!r} cannot be a staging folder")
+
+
+def _check_record(path: str, size: object, digest: object) -> None:
+    if type(size) is not int or type(digest) is not str:
+        raise DamagedError(f"{path} cannot have the size {size!r} and the digest {digest!r}")
 
 
 def _check_data_path(path: str) -> None:
@@ -282,6 +303,8 @@ def split_lines(data: bytes, start: int, folder: str, wrong: list[str] | None = 
             except _WRONG as error:
                 faults.append(f"is damaged in line {number}: {error}")
                 del places[text]
+    if len({content["after"] == [] for content in contents}) > 1:
+        faults.append("has lines of two formats")
     if wrong is not None:
         wrong += faults + repeats
     elif faults:
