@@ -940,11 +940,20 @@ class Infos(MutableMapping[str, Any]):
         self._results = results
 
     def __getitem__(self, key: str) -> Any:
-        info = self._results.stored_info(key)
+        return self._value(key, self._results.stored_info(key))
+
+    def _value(self, key: str, info: Any) -> Any:
         if not isinstance(info, InfoSource):
             return info
-        with self._results.reading():
-            return info.value
+        try:
+            with self._results.reading():
+                return info.value
+        except (KeyError, AttributeError, SyntaxError) as error:
+            # `get` would take a KeyError for a key that is missing.
+            raise DataSetError(
+                f"cannot load the info of {key!r} from {self._results.path}: "
+                f"{type(error).__name__}: {error}; set it again"
+            ) from error
 
     def __setitem__(self, key: str, info: Any) -> None:
         self._results.store({}, {key: info})
@@ -988,10 +997,7 @@ class Infos(MutableMapping[str, Any]):
         infos = dict(self._results.stored_infos())
         # Few data sets have any, and there may be ten thousand infos.
         if InfoSource in set(map(type, infos.values())):
-            with self._results.reading():
-                for key, info in infos.items():
-                    if isinstance(info, InfoSource):
-                        infos[key] = info.value
+            return {key: self._value(key, info) for key, info in infos.items()}
         return infos
 
 
