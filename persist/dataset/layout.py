@@ -15,7 +15,6 @@ import unicodedata
 import warnings
 from collections.abc import Collection, Container
 from enum import Enum
-from keyword import iskeyword
 from typing import Any
 
 from persist.errors import (
@@ -68,6 +67,7 @@ __all__ = [
     "package_of",
     "plain_key",
     "staging_names",
+    "unreadable",
     "value_files",
 ]
 
@@ -103,7 +103,6 @@ _tip merge=union -diff
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _PIECE = 1 << 15  # bytes
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _DATA = re.compile(r"(?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5|\.hf5|\.hdf5|\.zarr\.zip)?")
 _STAGING = re.compile(r"^\.[0-9]+(?:\.py)?$", re.MULTILINE)
 _CLOSING = b"sys.modules[__name__] = "
@@ -149,8 +148,8 @@ def package_of(folder: str) -> tuple[Generation, bool]:
             text = first + file.read()
     except (FileNotFoundError, NotRegularError):
         return Generation.OWN, False
-    except PermissionError as error:
-        raise _unreadable(folder, error, f"you may not read {PACKAGE}") from error
+    except OSError as error:
+        raise unreadable(error, f"cannot read {folder}: its {PACKAGE} cannot be read") from error
     # Git left its conflict markers in it, or it was emptied: the values do not need it.
     is_ours = any(os.path.isfile(f"{folder}/{name}") for name in (MANIFEST, *PACKAGE_FILES[1:]))
     if is_ours and (_MARK in text or "_info_dict" not in text):
@@ -159,9 +158,15 @@ def package_of(folder: str) -> tuple[Generation, bool]:
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
 
 
-def _unreadable(folder: str, error: OSError, reason: str) -> UnreadableError:
-    text = f"cannot read {folder}: {reason}; ask its owner for access"
-    return UnreadableError(error.errno, text, error.filename)
+def unreadable(error: OSError, text: str) -> UnreadableError:
+    """Return the error of a file that is there and cannot be read, with what to do about it."""
+    number = error.errno if isinstance(error.errno, int) else errno.EIO
+    remedy = "try again, or restore it from a copy"
+    if number in _NO_ACCESS:
+        remedy = "ask its owner for access"
+    elif number in (errno.EMFILE, errno.ENFILE):
+        remedy = "close files that are open, and try again"
+    return UnreadableError(number, f"{text} ({error.strerror or error}); {remedy}", error.filename)
 
 
 def file_names(folder: str) -> list[str]:
@@ -169,7 +174,7 @@ def file_names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except PermissionError as error:
-        raise _unreadable(folder, error, "you may not list its files") from error
+        raise unreadable(error, f"cannot read {folder}: its files cannot be listed") from error
 
 
 def is_data_set(folder: str) -> bool:
@@ -424,9 +429,6 @@ def is_key(key: object) -> bool:
 
 def check_key(key: object) -> str:
     """Return `key` if a value can be stored under it; InvalidKeyError with the reason if not."""
-    # Most keys are plain, and need no further look.
-    if type(key) is str and _PLAIN.fullmatch(key) and key not in USED and not iskeyword(key):
-        return key
     if not isinstance(key, str):
         raise InvalidKeyError(key, f"it is {type(key).__name__}, not text")
     key = str.__str__(key)

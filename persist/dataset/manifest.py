@@ -47,8 +47,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from persist.archive.safe.policy import restore_as_trusted
-from persist.dataset.layout import MANIFEST, TIP, is_data_name, is_key, item_file, value_files
-from persist.errors import DamagedError, MissingPathError, NotRegularError, UnreadableError
+from persist.dataset.layout import (
+    MANIFEST,
+    TIP,
+    is_data_name,
+    is_key,
+    item_file,
+    unreadable,
+    value_files,
+)
+from persist.errors import DamagedError, MissingPathError, NotRegularError
 from persist.files import open_regular
 from persist.files.digest import FileRecord
 
@@ -365,10 +373,10 @@ def read_lines(folder: str, start: int = 0) -> Lines:
         if not value_files(folder):
             return Lines([], 0, b"")
         raise damaged(folder, "is missing") from None
+    except NotRegularError as error:
+        raise damaged(folder, f"cannot be read ({error.reason})") from error
     except OSError as error:
-        raise UnreadableError(
-            _text(folder, f"cannot be read ({error.strerror or error})")
-        ) from error
+        raise unreadable(error, f"cannot read {folder}: its {MANIFEST} cannot be read") from error
     return split_lines(data, start, folder)
 
 
@@ -383,10 +391,7 @@ def read_tip(folder: str) -> list[tuple[int, str]]:
     except (FileNotFoundError, NotRegularError):
         return []
     except OSError as error:
-        raise UnreadableError(
-            f"cannot read {folder}: its file {TIP} cannot be read ({error.strerror}); ask its "
-            "owner for access"
-        ) from error
+        raise unreadable(error, f"cannot read {folder}: its {TIP} cannot be read") from error
 
 
 def tips(data: bytes) -> list[tuple[int, str]]:
@@ -408,16 +413,12 @@ def is_tip(line: bytes) -> bool:
 
 def damaged(folder: str, reason: str) -> DamagedError:
     """Return the error of a manifest that cannot be used."""
-    return DamagedError(_text(folder, reason))
-
-
-def _text(folder: str, reason: str) -> str:
     try:
         count = len(value_files(folder))
     except OSError:
         count = 0
     files = "1 value file is" if count == 1 else f"{count} value files are"
-    return (
+    return DamagedError(
         f"cannot read {folder}: its manifest {MANIFEST} {reason}, and {files} present; bring it "
         f"back from a copy, or run: persist repair {folder}"
     )

@@ -42,6 +42,7 @@ from persist.dataset.layout import (
     misspelled,
     plain_key,
     staging_names,
+    unreadable,
 )
 from persist.dataset.manifest import Entry, InfoSource, entry_of, read_manifest
 from persist.dataset.upgrade import create_data_set, make_group, upgrade
@@ -59,7 +60,6 @@ from persist.errors import (
     PersistWarning,
     ReadOnlyError,
     UnknownKeyError,
-    UnreadableError,
     UnsupportedObjectError,
 )
 from persist.files import TIMEOUT, FolderLock, check_path, identity_of, remove_path
@@ -407,11 +407,7 @@ class Results(MutableMapping[str, Any]):
             try:
                 is_same = known is None or digest_file(path) == FileRecord(*known)
             except OSError as error:
-                raise UnreadableError(
-                    error.errno if isinstance(error.errno, int) else errno.EIO,
-                    f"cannot load {key!r}: {path} cannot be read ({error.strerror}); ask its "
-                    "owner for access, or restore it from a copy",
-                ) from reason
+                raise unreadable(error, f"cannot load {key!r}: {path} cannot be read") from reason
             if is_same and not (name == module and isinstance(reason, SyntaxError)):
                 continue
             if name == module and has_conflict_markers(path):

@@ -436,6 +436,39 @@ def test_a_changed_byte_in_the_snapshot_of_infos_changes_nothing_and_verify_name
         assert persist.verify(tmp_path / "results").differs == ("_snapshot.json",), position
 
 
+# A tail of another length would be that of another manifest.
+OTHER_SNAPSHOTS = [
+    *(
+        (name, other)
+        for name in ("n", "end", "lines", "tip", "tail", "records")
+        for other in ([], None)
+    ),
+    *((name, other) for name in ("info", "source", "last") for other in ("ab", ["ab"])),
+    ("source", {"x": 1}),
+    ("records", "1 2 x"),
+    ("tail", "\u00e9"),
+    ("last", {"values": "x"}),
+]
+
+
+@pytest.mark.parametrize(("member", "value"), OTHER_SNAPSHOTS, ids=repr)
+def test_a_sound_snapshot_with_a_member_of_another_type_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str, value: object
+) -> None:
+    monkeypatch.setattr(writer, "SNAPSHOT_AFTER", 3)
+    wanted = make(tmp_path)._info_dict
+    folder = tmp_path / "results"
+    path = folder / "_snapshot.json"
+    content = {**json.loads(path.read_bytes()), member: value}
+    del content["crc"]
+    path.write_bytes(sealed(json.dumps(content)[:-1]))
+    with pytest.raises(DamagedError, match=r"_snapshot\.json"):
+        persist.open(folder)
+    assert persist.verify(folder).damaged == ("_snapshot.json",)
+    persist.repair(folder)
+    assert persist.open(folder).info == wanted
+
+
 # DATA is where the arrays of x are.
 LINKS = {
     "x.py": "file",
