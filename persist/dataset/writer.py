@@ -775,7 +775,7 @@ class Change:
 
     def rename(self, old: str, new: str) -> None:
         """Rename a key. Its module gets the new name, and finds its arrays as before."""
-        record = self.record(old)
+        record, info, mode = self.record(old), self.info(old), self._mode(old)
         text = self.place().find(old)
         folder = self._writer.folder
         if text is None and record is not None:
@@ -783,7 +783,6 @@ class Change:
                 f"cannot rename {old!r}: {folder}/{item_file(old)} is missing; restore it from "
                 "a copy, or delete the key"
             )
-        info, mode = self.info(old), self._mode(old)
         self.check_usable()
         if text is not None:
             path = self._stage(new)

@@ -93,6 +93,17 @@ def test_an_info_whose_source_was_cut_is_named(results):
         results.info["x"]
 
 
+def test_a_key_whose_module_is_a_folder_is_not_renamed(results):
+    results["x"] = 1
+    path = os.path.join(results.path, "x.py")
+    os.remove(path)
+    os.mkdir(path)
+    with pytest.raises(DamagedError, match="is a folder; move it away"):
+        results.rename("x", "y")
+    os.rmdir(path)
+    assert list(results) == ["x"]
+
+
 def test_groups_are_made_renamed_and_deleted(results):
     results.group("D0")["sttc"] = numpy.eye(4)
     results.group("D1")["a"] = 1
