@@ -15,6 +15,7 @@ import unicodedata
 import warnings
 from collections.abc import Collection, Container
 from enum import Enum
+from keyword import iskeyword
 from typing import Any
 
 from persist.errors import (
@@ -103,6 +104,7 @@ _tip merge=union -diff
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _PIECE = 1 << 15  # bytes
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _DATA = re.compile(r"(?:data_\w+(?:\.[0-9]+)?|\w+_data)(?:\.npz|\.hd5|\.hf5|\.hdf5|\.zarr\.zip)?")
 _STAGING = re.compile(r"^\.[0-9]+(?:\.py)?$", re.MULTILINE)
 _CLOSING = b"sys.modules[__name__] = "
@@ -429,6 +431,9 @@ def is_key(key: object) -> bool:
 
 def check_key(key: object) -> str:
     """Return `key` if a value can be stored under it; InvalidKeyError with the reason if not."""
+    # Most keys are plain, and need no further look.
+    if type(key) is str and _PLAIN.fullmatch(key) and key not in USED and not iskeyword(key):
+        return key
     if not isinstance(key, str):
         raise InvalidKeyError(key, f"it is {type(key).__name__}, not text")
     key = str.__str__(key)

@@ -105,6 +105,7 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("delete", "removes", "places", "shape"), list),
     **dict.fromkeys(("staged", "written", "type", "dtype", "data", "by"), str),
 }
+_RECORD = [int, str]  # of a file: its size and its digest
 MEMBERS = ("delete", "info", "source", "values", "package", "provenance", "removes")
 
 
@@ -217,10 +218,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_names(found: dict[str, Any]) -> None:
-    """Raise ValueError for names that lead out of the folder, or that no commit can name.
-
-    A member that is of another type than a commit gives it is an error of the kinds `_WRONG`.
-    """
+    """Raise an error of `_WRONG` for what no commit says, or for names that lead elsewhere."""
     number, after, values = found["n"], found["after"], found.get("values", {})
     if type(number) is not int or type(after) not in (str, list):
         raise DamagedError(f"its number is {number!r}, after {after!r}")
@@ -238,24 +236,19 @@ def check_names(found: dict[str, Any]) -> None:
         if (data := value.get("data")) is not None and not is_data_name(data):
             raise DamagedError(f"{data!r} cannot be the name of arrays")
         for path, record in value["files"].items():
-            _check_record(path, *record)
+            if [*map(type, record)] != _RECORD:
+                raise DamagedError(f"{path} cannot have the record {record!r}")
             if path != f"{key}.py":
                 _check_data_path(path)
     for name, record in found.get("package", {}).items():
-        _check_record(name, *record)
-        if not _PACKAGE_NAME.fullmatch(name):
-            raise DamagedError(f"{name!r} cannot be a file of the package")
+        if not _PACKAGE_NAME.fullmatch(name) or [*map(type, record)] != _RECORD:
+            raise DamagedError(f"{name!r}: {record!r} cannot be a file of the package")
     for name in (*found.get("removes", ()), *found.get("places", ())):
         if not is_data_name(name):
             raise DamagedError(f"{name!r} cannot be the name of arrays")
     staged = found.get("staged")
     if staged is not None and not _STAGED_NAME.fullmatch(staged):
         raise DamagedError(f"{staged!r} cannot be a staging folder")
-
-
-def _check_record(path: str, size: object, digest: object) -> None:
-    if type(size) is not int or type(digest) is not str:
-        raise DamagedError(f"{path} cannot have the size {size!r} and the digest {digest!r}")
 
 
 def _check_data_path(path: str) -> None:

@@ -936,11 +936,10 @@ class Infos(MutableMapping[str, Any]):
         self._results = results
 
     def __getitem__(self, key: str) -> Any:
-        return self._value(key, self._results.stored_info(key))
+        info = self._results.stored_info(key)
+        return self._value(key, info) if isinstance(info, InfoSource) else info
 
-    def _value(self, key: str, info: Any) -> Any:
-        if not isinstance(info, InfoSource):
-            return info
+    def _value(self, key: str, info: InfoSource) -> Any:
         try:
             with self._results.reading():
                 return info.value
@@ -991,9 +990,9 @@ class Infos(MutableMapping[str, Any]):
         """Return all infos."""
         # Another thread may add to them.
         infos = dict(self._results.stored_infos())
-        # Few data sets have any, and there may be ten thousand infos.
-        if InfoSource in set(map(type, infos.values())):
-            return {key: self._value(key, info) for key, info in infos.items()}
+        for key, info in infos.items():
+            if isinstance(info, InfoSource):
+                infos[key] = self._value(key, info)
         return infos
 
 

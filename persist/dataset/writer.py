@@ -697,7 +697,8 @@ class Change:
                 raise InvalidKeyError(key, "a data set inside this one has that name")
             others = (self._index.folded.get(folded), self._folded.get(folded))
             is_alone = first == key and not any(other in self for other in others)
-            if not is_alone or is_device_name(key):
+            # The devices are con, com1 and the like.
+            if not is_alone or (len(key) in (3, 4) and is_device_name(key)):
                 check_portable(key, is_alone=is_alone, tells_case=tells_case)
             if key not in self._index.infos and os.path.lexists(f"{path}.py"):
                 raise DamagedError(
