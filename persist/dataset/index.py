@@ -52,7 +52,6 @@ _Signature: TypeAlias = "tuple[int, int, int] | None"
 
 # With so many keys, it takes as long to list the folder as to read the snapshot.
 _MOST_LISTED = 1000
-# What the members of a snapshot are, and what one of them holds.
 _KINDS = {
     **dict.fromkeys(("n", "end", "lines"), int),
     **dict.fromkeys(("tail", "tip", "records"), str),

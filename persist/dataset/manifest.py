@@ -304,7 +304,7 @@ def split_lines(data: bytes, start: int, folder: str, wrong: list[str] | None = 
             except _WRONG as error:
                 faults.append(f"is damaged in line {number}: {error}")
                 del places[text]
-    if len({content["after"] == [] for content in contents}) > 1:
+    if 0 < list(map(operator.itemgetter("after"), contents)).count([]) < len(contents):
         faults.append("has lines of two formats")
     if wrong is not None:
         wrong += faults + repeats

@@ -944,7 +944,6 @@ class Infos(MutableMapping[str, Any]):
             with self._results.reading():
                 return info.value
         except (KeyError, AttributeError, SyntaxError) as error:
-            # `get` would take a KeyError for a key that is missing.
             raise DataSetError(
                 f"cannot load the info of {key!r} from {self._results.path}: "
                 f"{type(error).__name__}: {error}; set it again"
