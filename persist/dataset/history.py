@@ -109,13 +109,8 @@ class History:
         }
 
     def conflicts(self) -> dict[str, str]:
-        """Return the keys that two histories changed in different ways, and what each line did.
-
-        A key whose arrays the other history has replaced is one of them: those of a renamed key
-        keep their names.
-        """
+        """Return the keys that two histories changed in different ways, and what each line did."""
         changed: dict[tuple[str, str], list[tuple[int, Any]]] = {}
-        removals: dict[str, list[int]] = {}
         for line in self._lines:
             number, content = line.number, line.content
             gone = dict.fromkeys(content.get("delete", ()), _DELETED)
@@ -126,8 +121,6 @@ class History:
                     known = changed.setdefault((kind, key), [])
                     known[:] = [c for c in known if self._are_apart(c[0], number)]
                     known.append((number, what))
-            for name in content.get("removes", ()):
-                removals.setdefault(name, []).append(number)
         texts = {}
         for (kind, key), changes in changed.items():
             if any(what != changes[0][1] for _, what in changes[1:]):
@@ -135,18 +128,6 @@ class History:
                     f"line {n} " + ("deletes it" if what is _DELETED else f"sets its {kind}")
                     for n, what in changes
                 )
-        for line in self._lines if removals else ():
-            for key, value in line.content.get("values", {}).items():
-                removed = [
-                    n
-                    for n in removals.get(value.get("data"), ())
-                    if self._are_apart(n, line.number)
-                ]
-                is_last = changed["value", key][-1][0] == line.number
-                if removed and is_last and key not in texts:
-                    texts[key] = (
-                        f"line {line.number} keeps its arrays, line {removed[0]} removes them"
-                    )
         return texts
 
     def _are_apart(self, one: int, other: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import warnings
 import weakref
@@ -51,6 +52,12 @@ _Signature: TypeAlias = "tuple[int, int, int] | None"
 
 # With so many keys, it takes as long to list the folder as to read the snapshot.
 _MOST_LISTED = 1000
+_KINDS = {
+    **dict.fromkeys(("n", "end", "lines"), int),
+    **dict.fromkeys(("tail", "tip", "records"), str),
+    **dict.fromkeys(("last", "info"), dict),
+}
+_RECORDS = re.compile(r"(?:(?:-1|[0-9]+)(?: |\Z))*")
 _TAIL = 64  # bytes at the end of what was read; with its check sum, they tell manifests apart
 
 
@@ -387,16 +394,18 @@ def read_snapshot(folder: str) -> dict[str, Any] | None:
         return None
     try:
         found: dict[str, Any] = json.loads(data)
-        is_whole = found["records"].count(" ") + 1 == max(1, len(found["info"])) and found[
-            "end"
-        ] > len(found["tail"])
-        check_names({"n": found["n"], "after": "", **found["last"]})
+        check_names({"n": 0, "after": "", **found["last"], "source": found["source"]})
+        kinds = {name: type(found[name]) for name in _KINDS}
+        is_ascii = kinds == _KINDS and found["tail"].isascii()
+        if not (is_ascii and _RECORDS.fullmatch(found["records"])):
+            raise ValueError("a member of it is of another type")
+        has_all = found["records"].count(" ") + 1 == max(1, len(found["info"]))
         # All keys at once: a check of each takes longer than reading them.
         if not "".join(["_", *found["info"], *found["source"]]).isidentifier():
             raise ValueError("it lists what cannot be a key")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"cannot read {os.path.join(folder, SNAPSHOT)}: {error}") from error
-    return found if is_whole else None
+    return found if has_all and found["end"] > len(found["tail"]) else None
 
 
 def _signature(path: str) -> _Signature:

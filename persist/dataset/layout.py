@@ -68,6 +68,7 @@ __all__ = [
     "package_of",
     "plain_key",
     "staging_names",
+    "unreadable",
     "value_files",
 ]
 
@@ -149,8 +150,8 @@ def package_of(folder: str) -> tuple[Generation, bool]:
             text = first + file.read()
     except (FileNotFoundError, NotRegularError):
         return Generation.OWN, False
-    except PermissionError as error:
-        raise _unreadable(folder, error, f"you may not read {PACKAGE}") from error
+    except OSError as error:
+        raise unreadable(error, f"cannot read {folder}: its {PACKAGE} cannot be read") from error
     # Git left its conflict markers in it, or it was emptied: the values do not need it.
     is_ours = any(os.path.isfile(f"{folder}/{name}") for name in (MANIFEST, *PACKAGE_FILES[1:]))
     if is_ours and (_MARK in text or "_info_dict" not in text):
@@ -159,9 +160,15 @@ def package_of(folder: str) -> tuple[Generation, bool]:
     return (Generation.PYTHON2 if is_python2 else Generation.MODULES), True
 
 
-def _unreadable(folder: str, error: OSError, reason: str) -> UnreadableError:
-    text = f"cannot read {folder}: {reason}; ask its owner for access"
-    return UnreadableError(error.errno, text, error.filename)
+def unreadable(error: OSError, text: str) -> UnreadableError:
+    """Return the error of a file that is there and cannot be read, with what to do about it."""
+    number = error.errno if isinstance(error.errno, int) else errno.EIO
+    remedy = "try again, or restore it from a copy"
+    if number in _NO_ACCESS:
+        remedy = "ask its owner for access"
+    elif number in (errno.EMFILE, errno.ENFILE):
+        remedy = "close files that are open, and try again"
+    return UnreadableError(number, f"{text} ({error.strerror or error}); {remedy}", error.filename)
 
 
 def file_names(folder: str) -> list[str]:
@@ -169,7 +176,7 @@ def file_names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except PermissionError as error:
-        raise _unreadable(folder, error, "you may not list its files") from error
+        raise unreadable(error, f"cannot read {folder}: its files cannot be listed") from error
 
 
 def is_data_set(folder: str) -> bool:
@@ -368,7 +375,7 @@ def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     try:
         names = os.listdir(folder)
     except PermissionError as error:
-        raise _unreadable(folder, error, "you may not list its files") from error
+        raise unreadable(error, f"cannot read {folder}: its files cannot be listed") from error
     keys = {key for name in names if (key := key_of_file(name)) is not None}
     found = sorted(key for key in keys if key not in known)
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]

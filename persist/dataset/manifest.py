@@ -47,8 +47,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from persist.archive.safe.policy import restore_as_trusted
-from persist.dataset.layout import MANIFEST, TIP, is_data_name, is_key, item_file, value_files
-from persist.errors import DamagedError, MissingPathError, NotRegularError, UnreadableError
+from persist.dataset.layout import (
+    MANIFEST,
+    TIP,
+    is_data_name,
+    is_key,
+    item_file,
+    unreadable,
+    value_files,
+)
+from persist.errors import DamagedError, MissingPathError, NotRegularError
 from persist.files import open_regular
 from persist.files.digest import FileRecord
 
@@ -91,6 +99,13 @@ _LEADING = frozenset("/\\:\0")  # what leads out of a folder on some system
 _PACKAGE_NAME = re.compile(r"\.?\w+(?:\.\w+)?")
 _TIP = re.compile(rb"[0-9]{12} [0-9a-f]{16} [0-9a-f]{8}")
 _STAGED_NAME = re.compile(r"\.[0-9]+(?:\.py)?|_ready")
+# What the members of lines, and of the records of values, are.
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("info", "source", "values", "package", "provenance", "files"), dict),
+    **dict.fromkeys(("delete", "removes", "places", "shape"), list),
+    **dict.fromkeys(("staged", "written", "type", "dtype", "data", "by"), str),
+}
+_RECORD = [int, str]  # of a file: its size and its digest
 MEMBERS = ("delete", "info", "source", "values", "package", "provenance", "removes")
 
 
@@ -203,10 +218,16 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_names(found: dict[str, Any]) -> None:
-    """Raise ValueError for names that lead out of the folder, or that no commit can name."""
-    if type(found["n"]) is not int or type(found["after"]) not in (str, list):
-        raise DamagedError(f"its number is {found['n']!r}, after {found['after']!r}")
-    values = found.get("values", {})
+    """Raise an error of `_WRONG` for what no commit says, or for names that lead elsewhere."""
+    number, after, values = found["n"], found["after"], found.get("values", {})
+    if type(number) is not int or type(after) not in (str, list):
+        raise DamagedError(f"its number is {number!r}, after {after!r}")
+    for part in (found, *values.values()):
+        for name, value in part.items():
+            if type(value) is not _KINDS.get(name, type(value)):
+                raise DamagedError(f"its {name} is {value!r}")
+    if not {str}.issuperset(map(type, (*after, *found.get("source", {}).values()))):
+        raise DamagedError(f"it follows {after!r}, or an info is not source")
     keys = {*found.get("delete", ()), *found.get("info", ()), *found.get("source", ()), *values}
     for key in keys:
         if not is_key(key):
@@ -215,12 +236,13 @@ def check_names(found: dict[str, Any]) -> None:
         if (data := value.get("data")) is not None and not is_data_name(data):
             raise DamagedError(f"{data!r} cannot be the name of arrays")
         for path, record in value["files"].items():
-            FileRecord(*record)
+            if [*map(type, record)] != _RECORD:
+                raise DamagedError(f"{path} cannot have the record {record!r}")
             if path != f"{key}.py":
                 _check_data_path(path)
-    for name in found.get("package", ()):
-        if not _PACKAGE_NAME.fullmatch(name):
-            raise DamagedError(f"{name!r} cannot be a file of the package")
+    for name, record in found.get("package", {}).items():
+        if not _PACKAGE_NAME.fullmatch(name) or [*map(type, record)] != _RECORD:
+            raise DamagedError(f"{name!r}: {record!r} cannot be a file of the package")
     for name in (*found.get("removes", ()), *found.get("places", ())):
         if not is_data_name(name):
             raise DamagedError(f"{name!r} cannot be the name of arrays")
@@ -282,6 +304,8 @@ def split_lines(data: bytes, start: int, folder: str, wrong: list[str] | None = 
             except _WRONG as error:
                 faults.append(f"is damaged in line {number}: {error}")
                 del places[text]
+    if 0 < list(map(operator.itemgetter("after"), contents)).count([]) < len(contents):
+        faults.append("has lines of two formats")
     if wrong is not None:
         wrong += faults + repeats
     elif faults:
@@ -342,10 +366,10 @@ def read_lines(folder: str, start: int = 0) -> Lines:
         if not value_files(folder):
             return Lines([], 0, b"")
         raise damaged(folder, "is missing") from None
+    except NotRegularError as error:
+        raise damaged(folder, f"cannot be read ({error.reason})") from error
     except OSError as error:
-        raise UnreadableError(
-            _text(folder, f"cannot be read ({error.strerror or error})")
-        ) from error
+        raise unreadable(error, f"cannot read {folder}: its {MANIFEST} cannot be read") from error
     return split_lines(data, start, folder)
 
 
@@ -360,10 +384,7 @@ def read_tip(folder: str) -> list[tuple[int, str]]:
     except (FileNotFoundError, NotRegularError):
         return []
     except OSError as error:
-        raise UnreadableError(
-            f"cannot read {folder}: its file {TIP} cannot be read ({error.strerror}); ask its "
-            "owner for access"
-        ) from error
+        raise unreadable(error, f"cannot read {folder}: its {TIP} cannot be read") from error
 
 
 def tips(data: bytes) -> list[tuple[int, str]]:
@@ -385,16 +406,12 @@ def is_tip(line: bytes) -> bool:
 
 def damaged(folder: str, reason: str) -> DamagedError:
     """Return the error of a manifest that cannot be used."""
-    return DamagedError(_text(folder, reason))
-
-
-def _text(folder: str, reason: str) -> str:
     try:
         count = len(value_files(folder))
     except OSError:
         count = 0
     files = "1 value file is" if count == 1 else f"{count} value files are"
-    return (
+    return DamagedError(
         f"cannot read {folder}: its manifest {MANIFEST} {reason}, and {files} present; bring it "
         f"back from a copy, or run: persist repair {folder}"
     )

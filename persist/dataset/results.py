@@ -42,6 +42,7 @@ from persist.dataset.layout import (
     misspelled,
     plain_key,
     staging_names,
+    unreadable,
 )
 from persist.dataset.manifest import Entry, InfoSource, entry_of, read_manifest
 from persist.dataset.upgrade import create_data_set, make_group, upgrade
@@ -59,7 +60,6 @@ from persist.errors import (
     PersistWarning,
     ReadOnlyError,
     UnknownKeyError,
-    UnreadableError,
     UnsupportedObjectError,
 )
 from persist.files import TIMEOUT, FolderLock, check_path, identity_of, remove_path
@@ -407,11 +407,7 @@ class Results(MutableMapping[str, Any]):
             try:
                 is_same = known is None or digest_file(path) == FileRecord(*known)
             except OSError as error:
-                raise UnreadableError(
-                    error.errno if isinstance(error.errno, int) else errno.EIO,
-                    f"cannot load {key!r}: {path} cannot be read ({error.strerror}); ask its "
-                    "owner for access, or restore it from a copy",
-                ) from reason
+                raise unreadable(error, f"cannot load {key!r}: {path} cannot be read") from reason
             if is_same and not (name == module and isinstance(reason, SyntaxError)):
                 continue
             if name == module and has_conflict_markers(path):
@@ -941,10 +937,17 @@ class Infos(MutableMapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         info = self._results.stored_info(key)
-        if not isinstance(info, InfoSource):
-            return info
-        with self._results.reading():
-            return info.value
+        return self._value(key, info) if isinstance(info, InfoSource) else info
+
+    def _value(self, key: str, info: InfoSource) -> Any:
+        try:
+            with self._results.reading():
+                return info.value
+        except (KeyError, AttributeError, SyntaxError) as error:
+            raise DataSetError(
+                f"cannot load the info of {key!r} from {self._results.path}: "
+                f"{type(error).__name__}: {error}; set it again"
+            ) from error
 
     def __setitem__(self, key: str, info: Any) -> None:
         self._results.store({}, {key: info})
@@ -986,12 +989,9 @@ class Infos(MutableMapping[str, Any]):
         """Return all infos."""
         # Another thread may add to them.
         infos = dict(self._results.stored_infos())
-        # Few data sets have any, and there may be ten thousand infos.
-        if InfoSource in set(map(type, infos.values())):
-            with self._results.reading():
-                for key, info in infos.items():
-                    if isinstance(info, InfoSource):
-                        infos[key] = info.value
+        for key, info in infos.items():
+            if isinstance(info, InfoSource):
+                infos[key] = self._value(key, info)
         return infos
 
 

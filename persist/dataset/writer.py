@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import errno
 import functools
 import glob
 import hashlib
@@ -67,7 +66,6 @@ from persist.errors import (
     ArgumentError,
     DamagedError,
     DataSetError,
-    DiskError,
     InvalidKeyError,
 )
 from persist.files import TIMEOUT, open_regular
@@ -107,7 +105,6 @@ COMPACT_AFTER = 1000
 """How many outdated lines a manifest may have, beside half as many as it has keys."""
 
 _COMPACT_PART = 0.5
-_SPARE_SPACE = 1 << 14  # bytes
 _SMALL = 1 << 22  # bytes
 
 
@@ -588,8 +585,6 @@ class Writer:
             if not self._link_equal(path, record):
                 write()
             return record
-        if self.options.compression is None:
-            _check_space(path, size)
         write()
         sync = functools.partial(sync_file, path) if is_synced else lambda: None
         record = digest_beside(sync, lambda: digest_file(path), size)
@@ -607,14 +602,6 @@ def _stat(path: str) -> os.stat_result | None:
         return os.stat(path)
     except FileNotFoundError:
         return None
-
-
-def _check_space(file: str, size: int) -> None:
-    """Raise OSError if the disk lacks room for a file: HDF5 may crash when it cannot close one."""
-    if hasattr(os, "statvfs"):
-        found = os.statvfs(os.path.dirname(file))
-        if found.f_bavail * found.f_frsize < size + _SPARE_SPACE:
-            raise DiskError(errno.ENOSPC, os.strerror(errno.ENOSPC), file)
 
 
 class Change:
@@ -789,7 +776,7 @@ class Change:
 
     def rename(self, old: str, new: str) -> None:
         """Rename a key. Its module gets the new name, and finds its arrays as before."""
-        record = self.record(old)
+        record, info, mode = self.record(old), self.info(old), self._mode(old)
         text = self.place().find(old)
         folder = self._writer.folder
         if text is None and record is not None:
@@ -797,7 +784,6 @@ class Change:
                 f"cannot rename {old!r}: {folder}/{item_file(old)} is missing; restore it from "
                 "a copy, or delete the key"
             )
-        info, mode = self.info(old), self._mode(old)
         self.check_usable()
         if text is not None:
             path = self._stage(new)

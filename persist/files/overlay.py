@@ -149,8 +149,6 @@ class OverlayFile:
         self._physical = size
         self._position = 0
         self._changes: dict[int, bytes] = {}
-        # What the last commit has put there: HDF5 changes the same places again and again.
-        self._committed: dict[int, bytes] = {}
         self._has_written = False
         self._is_given_up = False
         self._is_ours = True
@@ -249,9 +247,7 @@ class OverlayFile:
             )
         changes = []
         for offset, data in self._changes.items():
-            old = self._committed.get(offset, b"")
-            if len(old) != len(data):
-                old = read_at(self._handle, len(data), offset)
+            old = read_at(self._handle, len(data), offset)
             if old != data:
                 changes += [
                     Change(offset + low, data[low:high], old[low:high])
@@ -270,7 +266,7 @@ class OverlayFile:
 
     def settle(self) -> None:
         """Note that a commit has made the changes."""
-        self._committed, self._changes = self._changes, {}
+        self._changes.clear()
         self._kept = self._end
         self._has_written = False
 
@@ -278,7 +274,6 @@ class OverlayFile:
         """Forget what was written since the last commit, and take no more."""
         self._is_given_up = True
         self._changes.clear()
-        self._committed.clear()
 
     def close(self) -> None:
         """Close the file, without what was not committed."""

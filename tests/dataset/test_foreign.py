@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -269,6 +271,62 @@ def test_a_changed_byte_in_the_manifest_makes_no_wrong_value_and_verify_names_it
     assert found == {"refused"}
 
 
+# Members of the line that stores a value and, in `values`, of its record.
+OTHER_TYPES = [
+    *(("n", other) for other in ("5", None)),
+    *(("after", other) for other in (None, {"a": 1}, [["a"]], [1], [])),
+    *((name, other) for name in ("info", "source", "values", "package") for other in ("x", ["x"])),
+    *(("source", {"x": other}) for other in (1, None)),
+    *((name, other) for name in ("delete", "removes") for other in ("x", {"x": 1}, [["x"]], [1])),
+    *(("values", {"x": {"files": {}, name: []}}) for name in ("by", "written", "type", "data")),
+    *(("values", {"x": {"files": {"x.py": other}}}) for other in (None, ["1", "2"], [1], [1, 2])),
+    ("values", {"x": {"files": {}, "shape": 3}}),
+    ("package", {"__init__.py": ["1", "2"]}),
+    ("provenance", ["x"]),
+    ("staged", [".5"]),
+]
+
+
+@pytest.mark.parametrize(("member", "value"), OTHER_TYPES, ids=repr)
+def test_a_sound_line_with_a_member_of_another_type_is_damage(
+    tmp_path: Path, member: str, value: object
+) -> None:
+    make(tmp_path)
+    path = tmp_path / "results" / MANIFEST
+    *lines, last = path.read_bytes().splitlines(keepends=True)
+    content = {**json.loads(last), member: value}
+    del content["crc"]
+    path.write_bytes(b"".join([*lines, sealed(json.dumps(content)[:-1])]))
+    with pytest.raises(DamagedError):
+        persist.open(tmp_path / "results")
+    assert persist.verify(tmp_path / "results").damaged[:1] == (MANIFEST,)
+    persist.repair(tmp_path / "results")
+    assert set(persist.open(tmp_path / "results")) >= set(VALUES)
+
+
+def sealed(text: str) -> bytes:
+    """Return a line of a manifest that is as sound as one of persist."""
+    return f'{text}, "crc": "{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "text", ['"n": "5"', '"n": 7, "after": [["a"]], "values": ["x"]', '"a": 1']
+)
+def test_a_sound_line_that_says_nothing_known_is_no_package(tmp_path: Path, text: str) -> None:
+    make(tmp_path)
+    with (tmp_path / "results" / MANIFEST).open("ab") as file:
+        file.write(sealed(f"{{{text}"))
+    program = """
+        try:
+            import results
+        except ImportError as error:
+            assert "repair" in str(error), error
+        else:
+            raise AssertionError("it was imported")
+    """
+    run_bare(INTERPRETERS[-1], tmp_path, program)
+
+
 def test_a_manifest_cut_anywhere_makes_no_wrong_value_and_verify_is_not_content(
     tmp_path: Path,
 ) -> None:
@@ -376,6 +434,39 @@ def test_a_changed_byte_in_the_snapshot_of_infos_changes_nothing_and_verify_name
         assert list(found) == list(wanted)
         assert found._namespaces() == ["D0"]
         assert persist.verify(tmp_path / "results").differs == ("_snapshot.json",), position
+
+
+# A tail of another length would be that of another manifest.
+OTHER_SNAPSHOTS = [
+    *(
+        (name, other)
+        for name in ("n", "end", "lines", "tip", "tail", "records")
+        for other in ([], None)
+    ),
+    *((name, other) for name in ("info", "source", "last") for other in ("ab", ["ab"])),
+    ("source", {"x": 1}),
+    ("records", "1 2 x"),
+    ("tail", "\u00e9"),
+    ("last", {"values": "x"}),
+]
+
+
+@pytest.mark.parametrize(("member", "value"), OTHER_SNAPSHOTS, ids=repr)
+def test_a_sound_snapshot_with_a_member_of_another_type_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str, value: object
+) -> None:
+    monkeypatch.setattr(writer, "SNAPSHOT_AFTER", 3)
+    wanted = make(tmp_path)._info_dict
+    folder = tmp_path / "results"
+    path = folder / "_snapshot.json"
+    content = {**json.loads(path.read_bytes()), member: value}
+    del content["crc"]
+    path.write_bytes(sealed(json.dumps(content)[:-1]))
+    with pytest.raises(DamagedError, match=r"_snapshot\.json"):
+        persist.open(folder)
+    assert persist.verify(folder).damaged == ("_snapshot.json",)
+    persist.repair(folder)
+    assert persist.open(folder).info == wanted
 
 
 # DATA is where the arrays of x are.

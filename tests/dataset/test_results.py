@@ -61,6 +61,49 @@ def test_infos_are_a_mapping_of_the_same_keys(results):
         results.info["nothing"]
 
 
+class Rate:
+    """A rate whose unit may be forgotten."""
+
+    UNITS = {"Hz": 1.0}
+
+    def __init__(self, unit):
+        self.factor = self.UNITS[unit]
+
+    def __reduce__(self):
+        return Rate, ("Hz",)
+
+
+def test_an_info_that_raises_keyerror_is_not_taken_for_a_missing_key(results, monkeypatch):
+    results.info["x"] = Rate("Hz")
+    monkeypatch.delitem(Rate.UNITS, "Hz")
+    for read in (results.info.get, results.info.__getitem__, lambda _: results.info.as_dict()):
+        with pytest.raises(DataSetError, match=r"cannot load the info of 'x' from .*results: Key"):
+            read("x")
+
+
+def test_an_info_whose_source_was_cut_is_named(results):
+    results.info["x"] = (1, 2)
+    path = os.path.join(results.path, "_manifest.jsonl")
+    with open(path, "rb") as file:
+        data = file.read()
+    with open(path, "wb") as file:
+        file.write(data.replace(b"(1, 2)", b"(1, 2"))
+    assert persist.repair(results.path).doubtful == ("x",)
+    with pytest.raises(DataSetError, match="cannot load the info of 'x'"):
+        results.info["x"]
+
+
+def test_a_key_whose_module_is_a_folder_is_not_renamed(results):
+    results["x"] = 1
+    path = os.path.join(results.path, "x.py")
+    os.remove(path)
+    os.mkdir(path)
+    with pytest.raises(DamagedError, match="is a folder; move it away"):
+        results.rename("x", "y")
+    os.rmdir(path)
+    assert list(results) == ["x"]
+
+
 def test_groups_are_made_renamed_and_deleted(results):
     results.group("D0")["sttc"] = numpy.eye(4)
     results.group("D1")["a"] = 1

@@ -1,5 +1,6 @@
 """What becomes of folders: lost and cut manifests, copies, merges, edits and forks."""
 
+import contextlib
 import errno
 import json
 import os
@@ -1250,7 +1251,7 @@ def open_folder():
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
 @pytest.mark.parametrize(
     ("name", "mode", "reason"),
-    [("__init__.py", 0, "you may not read __init__.py"), ("", 0o311, "you may not list its files")],
+    [("__init__.py", 0, "its __init__.py cannot be read"), ("", 0o311, "its files cannot be list")],
     ids=["package", "folder"],
 )
 def test_what_may_not_be_read_is_named_with_the_remedy(open_folder, name, mode, reason):
@@ -1260,7 +1261,9 @@ def test_what_may_not_be_read_is_named_with_the_remedy(open_folder, name, mode, 
         become_nobody()
         acts = (persist.open, persist.accept, persist.repair, persist.load)
         for act in acts if mode else acts[:2]:
-            with pytest.raises(PersistError, match=f"cannot read {open_folder}: {reason}; ask its"):
+            with pytest.raises(
+                PersistError, match=f"cannot read {open_folder}: {reason}.*; ask its"
+            ):
                 act(open_folder)
         assert persist.verify(open_folder).unreadable == (name or ".",)
 
@@ -1268,6 +1271,28 @@ def test_what_may_not_be_read_is_named_with_the_remedy(open_folder, name, mode, 
         assert run_in_child(use) == 0
     finally:
         os.chmod(os.path.join(open_folder, name), 0o777)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs limits")
+def test_a_process_with_too_many_open_files_is_not_told_to_repair(tmp_path):
+    import resource
+
+    results = persist.open(tmp_path / "results", "w", durable=False)
+    results["x"] = numpy.arange(300)
+    acts = (lambda: results["x"], results.entries, lambda: persist.open(results.path))
+    for act in acts:
+        act()
+
+    def use():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        with contextlib.suppress(OSError):
+            while True:
+                os.open(os.devnull, os.O_RDONLY)
+        for act in acts:
+            with pytest.raises(PersistError, match=r"open files\); close files that are open"):
+                act()
+
+    assert run_in_child(use) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")

@@ -115,7 +115,12 @@ def _run_info(name, source):
         return _more().warned(name, source, error)
 
 
-_info_dict, _change = _read_infos()
+try:
+    _info_dict, _change = _read_infos()
+except ImportError:
+    raise
+except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as _error:
+    raise _more().damaged("is damaged (%r)" % _error) from _error
 _staged = _change.get("staged", "_nothing")
 _gone = set(_change.get("delete", ())) - set(_change.get("values", ()))
 
