@@ -42,6 +42,9 @@ from persist.errors import UnsupportedObjectError
 
 __all__ = ["Graph", "Mark", "Variable", "is_value"]
 
+# Objects that are met at one depth, and the owner of each.
+_Level = tuple[list[Any], list[Any]]
+
 _SEQUENCES = frozenset([list, tuple])
 # The fields of parts that are hashed, or handed to code that may hash them.
 _USED = frozenset(["keys", "members", "argument", "keyword", "name", "state"])
@@ -72,26 +75,6 @@ class Variable(str):
 
     __slots__ = ()
     __repr__ = str.__str__
-
-
-class Level:
-    """Objects that are met at one depth, and the owner of each, in lists that go together."""
-
-    def __init__(self) -> None:
-        self.parts: list[Any] = []
-        self.owners: list[Any] = []
-
-    def add(self, parts: Sequence[Any], owner: Any) -> None:
-        """Add the parts of an object."""
-        self.parts += parts
-        self.owners += repeat(owner, len(parts))
-
-    def where(self, selectors: Iterable[bool]) -> Level:
-        """Return the objects for which a selector is true."""
-        chosen, found = list(selectors), Level()
-        found.parts += compress(self.parts, chosen)
-        found.owners += compress(self.owners, chosen)
-        return found
 
 
 class Graph:
@@ -148,13 +131,13 @@ class Graph:
             groups = groupby(self.roots, lambda root: envs.get(root[0]))
         for env, group in groups:
             self._env = env
-            level = Level()
+            objects: list[Any] = []
             for _, obj in group:
                 if not is_value(obj):
-                    level.add([obj], None)
+                    objects.append(obj)
                     self.root_ids.add(id(obj))
                     self.state[id(obj)] = Mark.NAMED
-            self._visit(level)
+            self._visit((objects, [None] * len(objects)))
         self.arrays = list(self._arrays.values())
         if len(self.arrays) > 1:
             self._share_buffers()
@@ -221,34 +204,37 @@ class Graph:
                         waiting.append((part, is_used or field in _USED))
         return count
 
-    def _visit(self, level: Level) -> None:
+    def _visit(self, level: _Level) -> None:
         """Visit objects and all below them, level by level."""
         depth = 0
-        while level.parts:
-            kinds = set(map(type, level.parts))
+        while level[0]:
+            kinds = set(map(type, level[0]))
             if tuple in kinds:
-                level = level.where(type(p) is not tuple or not is_constant(p) for p in level.parts)
-            nodes = Level()
+                kept = [type(part) is not tuple or not is_constant(part) for part in level[0]]
+                level = _where(kept, level)
+            nodes: _Level = [], []
             if kinds.isdisjoint(CONTAINERS):
                 nodes, level = level, nodes
             elif not kinds <= CONTAINERS:
-                are_nodes = [type(part) not in CONTAINERS for part in level.parts]
-                nodes, level = level.where(are_nodes), level.where(map(not_, are_nodes))
-            containers = self._meet(level, self._owners)
-            met = self._meet(nodes, self.nodes)
-            nodes = Level()  # before the next level is made, which is as large
-            level = self._items(containers)
+                are_nodes = [type(part) not in CONTAINERS for part in level[0]]
+                nodes, level = _where(are_nodes, level), _where(map(not_, are_nodes), level)
+            containers = self._meet(*level, self._owners)
+            met = self._meet(*nodes, self.nodes)
+            nodes = [], []  # before the next level is made, which is as large
+            parts, owners = level = self._items(containers)
             for obj in met:
-                level.add(self._parts_of_node(obj, depth), obj)
+                found = self._parts_of_node(obj, depth)
+                parts += found
+                owners += repeat(obj, len(found))
             depth += 1
             if depth % _MAX_DEPTH == 0:
-                self.state.update(zip(map(id, level.owners), repeat(Mark.NAMED), strict=False))
+                self.state.update(zip(map(id, owners), repeat(Mark.NAMED), strict=False))
             if depth % _MANY_LEVELS == 0:
-                self._check_end(level.owners)
-            if not level.parts and self._sets:
+                self._check_end(owners)
+            if not parts and self._sets:
                 level = self._members(depth)
 
-    def _members(self, depth: int) -> Level:
+    def _members(self, depth: int) -> _Level:
         """Return the members of the sets that were met, after all else, in an order that stays.
 
         Members of equal content are ordered as the rest of the graph refers to them.
@@ -261,7 +247,8 @@ class Graph:
                 ranks.update((key, i) for i, key in enumerate(chain(self._owners, self.nodes)))
             return ranks.get(id(member), math.inf)
 
-        level = Level()
+        parts: list[Any] = []
+        owners: list[Any] = []
         for obj, reduced, met in sets:
             if met // _MAX_DEPTH != depth // _MAX_DEPTH:
                 self.state[id(obj)] = Mark.NAMED
@@ -272,26 +259,26 @@ class Graph:
                 # It is raised again, with its path, when that object is visited.
                 members = list(reduced.members)
             self.nodes[id(obj)] = dataclasses.replace(reduced, members=members)
-            level.add([member for member in members if type(member) not in ATOMS], obj)
-        return level
+            parts += (member for member in members if type(member) not in ATOMS)
+            owners += repeat(obj, len(parts) - len(owners))
+        return parts, owners
 
-    def _meet(self, level: Level, known: dict[int, Any]) -> list[Any]:
+    def _meet(self, parts: list[Any], owners: list[Any], known: dict[int, Any]) -> list[Any]:
         """Return the objects that are met for the first time; name the others."""
         count = len(known)
         are_nodes = known is self.nodes
         # Most levels share nothing, which C finds out fast.
-        owners = repeat(None) if are_nodes else level.owners
-        deque(map(known.setdefault, map(id, level.parts), owners), 0)
+        deque(map(known.setdefault, map(id, parts), repeat(None) if are_nodes else owners), 0)
         if are_nodes:
-            for owner in level.owners:
+            for owner in owners:
                 if owner is not None and id(owner) not in self.state:
                     self._mark_from(owner)
-        if len(known) == count + len(level.parts):
-            return level.parts
+        if len(known) == count + len(parts):
+            return parts
         self.is_tree = False
         fresh = set(islice(reversed(known), len(known) - count))
         found = []
-        for obj, owner in zip(level.parts, level.owners, strict=True):
+        for obj, owner in zip(parts, owners, strict=True):
             key = id(obj)
             if key in fresh:
                 fresh.remove(key)
@@ -301,11 +288,13 @@ class Graph:
                 self._mark_from(owner)
         return found
 
-    def _items(self, containers: list[Any]) -> Level:
+    def _items(self, containers: list[Any]) -> _Level:
         """Return what containers hold besides atoms."""
-        level = Level()
-        dicts = [obj for obj in containers if type(obj) is dict]
-        sequences = [obj for obj in containers if type(obj) is not dict]
+        sequences: list[Any] = []
+        dicts: list[Any] = []
+        for obj in containers:
+            (dicts if type(obj) is dict else sequences).append(obj)
+        level: _Level = [], []
         values = list(map(dict.values, dicts))
         for owners, held in ((sequences, sequences), (dicts, dicts), (dicts, values)):
             kinds = set(map(type, chain.from_iterable(held)))
@@ -317,8 +306,8 @@ class Graph:
             if not kinds.isdisjoint(ATOMS):
                 others = [type(part) not in ATOMS for part in chain.from_iterable(held)]
                 parts, owned = compress(parts, others), compress(owned, others)
-            level.parts += parts
-            level.owners += owned
+            level[0].extend(parts)
+            level[1].extend(owned)
         return level
 
     def _parts_of_node(self, obj: Any, depth: int) -> Sequence[Any]:
@@ -347,7 +336,7 @@ class Graph:
                 self.atoms.add(complex)
             if type(dtype_argument(reduced.array.dtype)) is str:
                 if reduced.array is obj:
-                    self._leave_out(key)
+                    self.nodes[key], self._leaves_out = None, True
                 return ()
         elif _leads_to(reduced, obj):
             self._references.add(key)
@@ -362,15 +351,10 @@ class Graph:
         if type(reduced) is not Reduction:
             pass
         elif not others and has_rule(cls):
-            self._leave_out(key)
+            self.nodes[key], self._leaves_out = None, True
         elif reduced.members is not None:
             self._sets.append((obj, reduced, depth))
         return [part for field, part in others if field != "members"]
-
-    def _leave_out(self, key: int) -> None:
-        """Keep no reduction of an object that holds no other: it is made when it is asked for."""
-        self.nodes[key] = None
-        self._leaves_out = True
 
     def _is_path(self, part: Any) -> bool:
         """Return True if a part is an import path, and note so: most are classes, met often."""
@@ -470,7 +454,8 @@ class Graph:
         objects = [array for array in self._arrays.values() if array.dtype.hasobject]
         others = [array for array in self._arrays.values() if not array.dtype.hasobject]
         for buffer, arrays in chain(shared_buffers(others), shared_buffers(objects)):
-            level, views = Level(), Views(buffer)
+            parts: list[Any] = []
+            views = Views(buffer)
             for view in arrays:
                 key = keys.get(id(view), id(view))
                 reduced = views.reduce(view)
@@ -479,9 +464,12 @@ class Graph:
                 self.state.setdefault(key, Mark.BELOW)
                 if reduced.unabsorbed():
                     self.state[key] = Mark.NAMED
-                parts = [part for _, _, part in reduced.parts() if not is_value(part)]
-                level.add([part for part in parts if not self._is_path(part)], None)
-            self._visit(level)
+                parts += (
+                    part
+                    for _, _, part in reduced.parts()
+                    if not is_value(part) and not self._is_path(part)
+                )
+            self._visit((parts, [None] * len(parts)))
 
     def _mark(self) -> None:
         """Mark what is above a named container; what is above a node is marked when it is met."""
@@ -500,6 +488,11 @@ class Graph:
         while owner is not None and (key := id(owner)) not in self.state:
             self.state[key] = Mark.BELOW
             owner = self._owners.get(key)
+
+
+def _where(selectors: Iterable[bool], level: _Level) -> _Level:
+    chosen = list(selectors)
+    return list(compress(level[0], chosen)), list(compress(level[1], chosen))
 
 
 def _leads_to(reduced: Reduced, obj: Any) -> bool:

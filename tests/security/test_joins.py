@@ -66,6 +66,7 @@ REASONED: dict[str, set[tuple[str, str]]] = {
     "made of constants, in a way that this test does not follow": {
         ("cli", "os.path.join(path, name)"),
         ("exchange", "os.path.join(folder, name)"),
+        ("exchange", "os.path.join(self._folder, name)"),
         ("dataset", "f'{self.path}/{MARKER.swapcase()}'"),
         ("tracking", "os.path.join(new, file)"),
     },
@@ -80,6 +81,7 @@ REASONED: dict[str, set[tuple[str, str]]] = {
         ("exchange", "os.path.join(folder, inner)"),
         ("exchange", "os.path.join(parent, name)"),
         ("exchange", "os.path.join(path, inner)"),
+        ("exchange", "os.path.join(staging, inner)"),
         ("exchange", "os.path.join(path, name)"),
         ("exchange", "os.path.join(parent, f'.{base}.journal')"),
         ("exchange", "os.path.join(folder, *inside.split('/'))"),
