@@ -115,7 +115,9 @@ class Graph:
         self.nodes: dict[int, Reduced | Views | None] = {}
         self.state: dict[int, Mark | Variable] = {}
         self.atoms: set[type] = set()
-        self._arrays: dict[int, numpy.ndarray[Any, Any]] = {}
+        self._arrays: list[numpy.ndarray[Any, Any]] = []
+        # The objects, by id of the array that they reduce to, where that is another object.
+        self._reduced_to: dict[int, int] = {}
         self._references: set[int] = set()
         # The containers that were met, each with what it was met in.
         self._owners: dict[int, Any] = {}
@@ -138,7 +140,7 @@ class Graph:
                     self.root_ids.add(id(obj))
                     self.state[id(obj)] = Mark.NAMED
             self._visit((objects, [None] * len(objects)))
-        self.arrays = list(self._arrays.values())
+        self.arrays = self._arrays.copy()
         if len(self.arrays) > 1:
             self._share_buffers()
         self._mark()
@@ -329,20 +331,23 @@ class Graph:
             if reduced.unabsorbed():
                 self.state[key] = Mark.NAMED
         elif type(reduced) is Data:
-            self._arrays[key] = reduced.array
-            if not reduced.array.flags.writeable:
+            array = reduced.array
+            self._arrays.append(array)
+            if array is not obj:
+                self._reduced_to[id(array)] = key
+            if not array.flags.writeable:
                 self.state[key] = Mark.NAMED
-            if reduced.array.dtype.kind in "cV":
+            if array.dtype.kind in "cV":
                 self.atoms.add(complex)
-            if type(dtype_argument(reduced.array.dtype)) is str:
-                if reduced.array is obj:
+            if type(dtype_argument(array.dtype)) is str:
+                if array is obj:
                     self.nodes[key], self._leaves_out = None, True
                 return ()
         elif _leads_to(reduced, obj):
             self._references.add(key)
         # Texts of any length are no memory that another array could be a view of.
-        if cls is numpy.ndarray and obj.dtype.kind != "T":
-            self._arrays.setdefault(key, obj)
+        if cls is numpy.ndarray and type(reduced) is not Data and obj.dtype.kind != "T":
+            self._arrays.append(obj)
         others = [
             (field, part)
             for field, _, part in reduced.parts()
@@ -450,14 +455,13 @@ class Graph:
 
     def _share_buffers(self) -> None:
         """Build arrays that share memory upon one buffer."""
-        keys = {id(array): key for key, array in self._arrays.items() if id(array) != key}
-        objects = [array for array in self._arrays.values() if array.dtype.hasobject]
-        others = [array for array in self._arrays.values() if not array.dtype.hasobject]
+        objects = [array for array in self.arrays if array.dtype.hasobject]
+        others = [array for array in self.arrays if not array.dtype.hasobject]
         for buffer, arrays in chain(shared_buffers(others), shared_buffers(objects)):
             parts: list[Any] = []
             views = Views(buffer)
             for view in arrays:
-                key = keys.get(id(view), id(view))
+                key = self._reduced_to.get(id(view), id(view))
                 reduced = views.reduce(view)
                 is_made_anew = key == id(view) and not view.dtype.hasobject
                 self.nodes[key] = views if is_made_anew else reduced
@@ -482,7 +486,7 @@ class Graph:
         self.is_tree = self.is_tree and self.state.keys() <= self.root_ids
         if self._leaves_out or any(self._alike.values()):
             self.nodes = {key: found for key, found in self.nodes.items() if found is not None}
-        self._owners, self._arrays = {}, {}
+        self._owners, self._arrays = {}, []
 
     def _mark_from(self, owner: Any) -> None:
         while owner is not None and (key := id(owner)) not in self.state:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import chain, combinations, pairwise
+from itertools import chain, combinations
 from typing import Any
 
 import numpy
@@ -38,13 +38,12 @@ def shared_buffers(arrays: Sequence[_Array]) -> Iterator[tuple[_Array, list[_Arr
     order = numpy.lexsort(spans.T[::-1])
     starts, ends = spans[order].T
     cuts = numpy.flatnonzero(starts[1:] >= numpy.maximum.accumulate(ends)[:-1]) + 1
-    bounds = [0, *cuts.tolist(), len(arrays)]
-    for first, end in pairwise(bounds):
-        if end > first + 1:
-            cluster = [arrays[i] for i in sorted(order[first:end].tolist())]
-            for group in _components(cluster):
-                if len(group) > 1 and (buffer := _buffer(group)) is not None:
-                    yield buffer, [array for array in group if array is not buffer]
+    bounds = numpy.concatenate(([0], cuts, [len(arrays)]))
+    for i in numpy.flatnonzero(numpy.diff(bounds) > 1):
+        cluster = [arrays[j] for j in sorted(order[bounds[i] : bounds[i + 1]].tolist())]
+        for group in _components(cluster):
+            if len(group) > 1 and (buffer := _buffer(group)) is not None:
+                yield buffer, [array for array in group if array is not buffer]
 
 
 class Views:

@@ -298,7 +298,8 @@ class ExpressionWriter:
 
     def _dict(self, obj: dict[Any, Any], indent: int, column: int, waiting: Waiting) -> str:
         inner = indent + INDENT
-        items = []
+        items: list[str] = []
+        batches: list[str] = []
         rest = -1
         if waiting:
             rest = min((index for field, index in waiting if field == "pairs"), default=-1)
@@ -314,6 +315,11 @@ class ExpressionWriter:
                 text = self.write(key, inner, inner)
                 start = len(text) - text.rfind("\n") + 1 + (0 if "\n" in text else inner)
             items.append(f"{text}: {self.write(value, inner, start)}")
+            if len(items) == _BATCH:
+                batches.append(layout.separator(inner).join(items))
+                items.clear()
+        if batches:
+            return layout.lines("{", [*batches, *items], "}", indent)
         return layout.bracket("{", items, "}", indent, column)
 
     def _reduction(self, found: Reduction, indent: int, column: int, waiting: Waiting) -> str:

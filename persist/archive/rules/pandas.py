@@ -348,12 +348,12 @@ def reduce_series(series: Any) -> Reduced:
 @rule(*_spellings("core.frame", "DataFrame"))
 def reduce_frame(frame: Any) -> Reduced:
     """Reduce a data frame to its columns, its index and its attributes."""
-    plain = _are_names(frame.columns)
-    names = list(frame.columns) if plain else range(frame.shape[1])
-    columns = {name: _column(frame, i) for i, name in enumerate(names)}
+    names = _names(frame.columns)
+    keys = range(frame.shape[1]) if names is None else names
+    columns = {key: _column(frame, i) for i, key in enumerate(keys)}
     index = None if columns and _is_default(frame.index) else frame.index
     made = _call("DataFrame", columns, index=index)
-    slots = {} if plain and columns else {"columns": frame.columns}
+    slots = {} if names else {"columns": frame.columns}
     return _with_flags(frame, made, **slots)
 
 
@@ -402,18 +402,16 @@ def _is_default(index: Any) -> bool:
     )
 
 
-def _are_names(columns: Any) -> bool:
-    """Return True if a dict with these keys gives these columns."""
+def _names(columns: Any) -> list[str] | None:
+    """Return the keys of a dict that gives these columns, or None if there is none."""
     from pandas import Index
 
+    if type(columns) is not Index or columns.name is not None:
+        return None
     names = list(columns)
-    return (
-        type(columns) is Index
-        and columns.name is None
-        and all(type(name) is str for name in names)
-        and columns.is_unique
-        and repr(Index(names).dtype) == repr(columns.dtype)
-    )
+    if not all(type(name) is str for name in names) or len(set(names)) < len(names):
+        return None
+    return names if repr(Index(names).dtype) == repr(columns.dtype) else None
 
 
 def _column(frame: Any, i: int) -> Any:
