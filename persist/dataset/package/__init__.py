@@ -1,9 +1,8 @@
 # A persist data set, format 2.
 """Results of an analysis, each under a name of its own.
 
-`import results`, and `dir(results)` lists the names. `results.x` is read when it is first used,
-`results._info_dict['x']` is what was noted about it, and `results._load('x', mmap_mode='r')` has
-its arrays mapped into memory.
+`dir(results)` lists the names, `results.x` is read when it is first used, `results._info_dict['x']`
+is what was noted about it, and `results._load('x', mmap_mode='r')` maps its arrays into memory.
 """
 
 import builtins as _builtins
@@ -117,10 +116,8 @@ def _run_info(name, source):
 
 try:
     _info_dict, _change = _read_infos()
-except ImportError:
-    raise
 except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as _error:
-    raise _more().damaged("is damaged (%r)" % _error) from _error
+    _more().refuse_manifest(_error)
 _staged = _change.get("staged", "_nothing")
 _gone = set(_change.get("delete", ())) - set(_change.get("values", ()))
 
@@ -170,11 +167,9 @@ def __getattr__(name):
     _uncover()
     if name == "_namespaces":
         return _more().namespaces()
-    if name in _info_dict:
+    if name in _info_dict or name.startswith("_"):
         return _load(name)
-    if not name.startswith("_"):
-        return _more().namespace(name)
-    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+    return _more().namespace(name)
 
 
 def __dir__():

@@ -71,6 +71,13 @@ def damaged(reason):
     )
 
 
+def refuse_manifest(error):
+    """Raise the error of a manifest whose lines hold other things than those of persist."""
+    if isinstance(error, ImportError):
+        raise error
+    raise damaged("is damaged (%r)" % error) from error
+
+
 def is_behind(torn, last, infos, change, size, tips):
     """Return True if the manifest has become longer; raise ImportError if it was cut off."""
     # The files of a change that was begun are in a folder of their own until its line is whole.
