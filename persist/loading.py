@@ -29,8 +29,8 @@ from persist.dataset.layout import (
     item_file,
     key_of_file,
 )
-from persist.errors import DamagedError, MissingFileError, PersistError
-from persist.files import confine, open_regular
+from persist.errors import DamagedError, MissingFileError, MissingPathError, PersistError
+from persist.files import check_path, confine, open_regular
 from persist.names import is_identifier
 
 __all__ = ["load", "untrusted_names"]
@@ -86,8 +86,10 @@ def load(
         If a name in the source is not trusted, or the source is not what persist writes.
     ArchiveError
         If a trusted class or function raises, or is not found.
-    FileNotFoundError
-        If the file does not exist.
+    MissingPathError
+        If the file does not exist; a FileNotFoundError.
+    NoAccessError
+        If the user may not read it; a PermissionError.
 
     See Also
     --------
@@ -111,7 +113,9 @@ def load(
     if _starts_with(path, _HDF5) or _is_package(path):
         return _workspace(path, **options)
     items = _items(path)
-    return safe_load_module(path, **options) if items is None else _loaded(items, **options)
+    if items is None:
+        return safe_load_module(_module(path), **options)
+    return _loaded(items, **options)
 
 
 def untrusted_names(path_or_source: _Source) -> list[str]:
@@ -142,21 +146,36 @@ def untrusted_names(path_or_source: _Source) -> list[str]:
             texts = list(_workspace_sources(path))
     else:
         items = _items(path)
-        texts = [read_source(module_file(path))] if items is None else _texts(items)
+        texts = [read_source(_module(path))] if items is None else _texts(items)
     return sorted({name for text in texts for name in untrusted_in_source(text)})
 
 
 def _path(path_or_source: _Source) -> str | None:
     """Return the path that is meant; None for source."""
-    path = os.fspath(path_or_source)
-    is_text = isinstance(path_or_source, str)
-    if is_text and ("\n" in path or ("=" in path and not os.path.exists(path))):
-        return None
+    if isinstance(path_or_source, str):
+        has_sign = "=" in path_or_source and not os.path.exists(path_or_source)
+        if has_sign or "\n" in path_or_source:
+            return None
+    path = check_path(path_or_source, "what is to be loaded")
     # A workspace has two files, and was saved under what their names have in common.
     stem = path.removesuffix(".json")
     if (stem != path or not os.path.exists(path)) and os.path.isfile(f"{stem}.h5"):
         return f"{stem}.h5"
     return path
+
+
+def _module(path: str) -> str:
+    """Return the file of a saved module or package; MissingPathError if there is none."""
+    file = module_file(path)
+    if not os.path.exists(file):
+        reason = "it has no __init__.py" if os.path.isdir(path) else "it does not exist"
+        raise MissingPathError(
+            errno.ENOENT,
+            f"cannot load {path}: {reason}; give the path of what persist has saved, or source of "
+            "an archive, which has an '=' in it",
+            path,
+        )
+    return file
 
 
 def _is_package(path: str) -> bool:

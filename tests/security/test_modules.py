@@ -18,7 +18,7 @@ import pytest
 
 import persist
 from persist.archive import Archive
-from persist.errors import PersistError
+from persist.errors import ArgumentError, ArgumentTypeError, MissingPathError, PersistError
 from tests.classes import Plain
 from tests.gallery import GALLERY
 from tests.same import assert_same
@@ -347,3 +347,27 @@ def test_reading_the_same_arrays_often_takes_memory_each_time(tmp_path: Path) ->
     path.write_text("".join(again) + text)
     with pytest.raises(persist.UntrustedError, match="more memory"):
         persist.load(path)
+
+
+@pytest.mark.parametrize("read", [persist.load, persist.untrusted_names])
+def test_what_cannot_be_found_is_named_with_what_to_give(tmp_path, read) -> None:
+    (tmp_path / "empty").mkdir()
+    for path, reason in (
+        (tmp_path / "nothing.py", "it does not exist"),
+        (tmp_path / ("x" * 300), "it does not exist"),
+        (tmp_path / "empty", "it has no __init__.py"),
+    ):
+        with pytest.raises(MissingPathError, match=f"cannot load .*: {reason}; give the path of"):
+            read(path)
+
+
+@pytest.mark.parametrize("read", [persist.load, persist.untrusted_names])
+@pytest.mark.parametrize("path", ["", "a\0b", "a\ud800b", None, 3, b"x.py"])
+def test_what_cannot_be_a_path_is_refused(read, path) -> None:
+    with pytest.raises(ArgumentError, match="path of what is to be loaded"):
+        read(path)
+
+
+def test_renames_that_are_not_a_mapping_are_refused() -> None:
+    with pytest.raises(ArgumentTypeError, match="renames must be a mapping of dotted names, got 5"):
+        persist.load("x = 1", renames=5)

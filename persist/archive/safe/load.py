@@ -17,7 +17,7 @@ from persist.archive.safe.interpreter import ITEM, Interpreter
 from persist.archive.safe.names import Names
 from persist.archive.safe.parsing import Parser, parse
 from persist.archive.safe.table import Load
-from persist.errors import DamagedError, UntrustedError
+from persist.errors import DamagedError, NoAccessError, UntrustedError
 from persist.files import open_regular
 
 __all__ = [
@@ -126,12 +126,15 @@ def module_file(path: str | os.PathLike[str]) -> str:
 
 def read_source(path: str) -> str:
     """Return the text of a source file; pipes, devices, and what is not UTF-8 raise."""
-    with open_regular(path, follow=True) as file:
-        if os.fstat(file.fileno()).st_size > _MAX_SOURCE:
-            raise DamagedError(f"cannot read {path}: it has more than 2 GB of source")
-        data: bytes = file.read()
     try:
+        with open_regular(path, follow=True) as file:
+            if os.fstat(file.fileno()).st_size > _MAX_SOURCE:
+                raise DamagedError(f"cannot read {path}: it has more than 2 GB of source")
+            data: bytes = file.read()
         return data.decode("utf-8").replace("\r\n", "\n")
+    except PermissionError as error:
+        text = f"cannot read {path}: you may not; ask its owner for access"
+        raise NoAccessError(error.errno, text, path) from error
     except UnicodeDecodeError as error:
         raise DamagedError(f"cannot read {path}: it is not text in UTF-8: {error}") from error
 

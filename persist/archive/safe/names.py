@@ -26,7 +26,7 @@ from persist.archive.safe.table import (
     is_ufunc,
     untrusted,
 )
-from persist.errors import ArchiveError, UntrustedError
+from persist.errors import ArchiveError, ArgumentTypeError, UntrustedError
 
 __all__ = ["Names"]
 
@@ -56,6 +56,8 @@ class Names:
     ) -> None:
         if missing not in ("error", "placeholder"):
             raise ArchiveError(f"missing must be 'error' or 'placeholder', got {missing!r}")
+        if not isinstance(renames, Mapping | None):
+            raise ArgumentTypeError(f"renames must be a mapping of dotted names, got {renames!r}")
         names = [trusted] if isinstance(trusted, str) else list(trusted)
         self._exact = frozenset(name for name in names if not name.endswith("."))
         self._prefixes = tuple(name for name in names if name.endswith("."))
