@@ -168,7 +168,7 @@ def _module(path: str) -> str:
     """Return the file of a saved module or package; MissingPathError if there is none."""
     file = module_file(path)
     if not os.path.exists(file):
-        reason = "it has no __init__.py" if os.path.isdir(path) else "it does not exist"
+        reason = "it has no __init__.py" if os.path.isdir(path) else "there is nothing at that path"
         raise MissingPathError(
             errno.ENOENT,
             f"cannot load {path}: {reason}; give the path of what persist has saved, or source of "

@@ -353,8 +353,8 @@ def test_reading_the_same_arrays_often_takes_memory_each_time(tmp_path: Path) ->
 def test_what_cannot_be_found_is_named_with_what_to_give(tmp_path, read) -> None:
     (tmp_path / "empty").mkdir()
     for path, reason in (
-        (tmp_path / "nothing.py", "it does not exist"),
-        (tmp_path / ("x" * 300), "it does not exist"),
+        (tmp_path / "nothing.py", "there is nothing at that path"),
+        (tmp_path / ("x" * 300), "there is nothing at that path"),
         (tmp_path / "empty", "it has no __init__.py"),
     ):
         with pytest.raises(MissingPathError, match=f"cannot load .*: {reason}; give the path of"):
