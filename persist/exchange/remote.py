@@ -75,7 +75,7 @@ class Location:
             self.url = urlunsplit((found.scheme, found.netloc, found.path, "", ""))
             self._query = f"?{found.query}" if found.query else ""
         self.url = self.url.rstrip("/")
-        self.shown = without_password(self.url.partition("?")[0])
+        self.shown = without_password(self.url.partition("?")[0]) or "/"
         try:
             core = importlib.import_module("fsspec.core")
         except ImportError as error:

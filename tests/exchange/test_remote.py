@@ -305,6 +305,11 @@ def test_plain_data_sets_on_the_web_are_read_and_pulled(tmp_path):
             persist.open(f"{address}/nosuch")
 
 
+def test_the_root_of_a_file_system_is_named_in_errors(tmp_path):
+    with pytest.raises(DataSetError, match="cannot open /: no data set was found"):
+        persist.pull("/", tmp_path / "pulled")
+
+
 def test_an_inner_data_set_that_cannot_be_read_is_not_left_out(tmp_path):
     make_data_set(tmp_path / "web" / "d")
 
