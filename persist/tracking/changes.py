@@ -15,7 +15,7 @@ from persist.errors import DamagedError
 from persist.tracking.artifact_files import ArtifactFiles
 from persist.tracking.encodings import FILE
 from persist.tracking.engine import Connection
-from persist.tracking.errors import ArgumentTypeError, StoreError, constraint_error
+from persist.tracking.errors import ArgumentTypeError, StoreError, constraint_error, not_found
 from persist.tracking.schema import ALL_TABLES, LABELS, METRICS, PARENTS, PENDING, TABLES
 from persist.tracking.statements import Statement, select
 from persist.tracking.values import encode_row, encode_values
@@ -109,11 +109,13 @@ class Batch:
         self.inserted[table][row[0]] = row
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
-        """Set columns of an existing or pending row; unknown ids are ignored."""
+        """Set columns of an existing or pending row; RecordNotFoundError if there is none."""
         encoded = encode_values(table, values)
         if key in self.inserted[table]:
             self._set(table, key, encoded)
-        elif self.has(table, key):
+        elif not self.has(table, key):
+            raise not_found(table, key)
+        else:
             self.updated.setdefault((table, key), {}).update(encoded)
 
     def delete(self, table: str, keys: Collection[str], *, are_known: bool = False) -> None:

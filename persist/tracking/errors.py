@@ -24,6 +24,7 @@ __all__ = [
     "VersionWarning",
     "constraint_error",
     "database_error",
+    "not_found",
 ]
 
 
@@ -88,6 +89,11 @@ class PipelineTypeError(PersistError, TypeError):
 
 class VersionWarning(PersistWarning):
     """Something is done again with other versions than those that have done it before."""
+
+
+def not_found(table: str, key: object) -> RecordNotFoundError:
+    """Return the error of an id that is in no row of a table."""
+    return RecordNotFoundError(f"{table[:-1].capitalize()} not found: {key}")
 
 
 def constraint_error(message: str) -> Exception:

@@ -184,7 +184,7 @@ class Exports:
         KeyError
             If the pipeline is unknown.
         """
-        pipeline = self.queries.known("pipelines", pipeline_id)
+        pipeline = self.queries.get_pipeline(pipeline_id)
         path = _prepared(output_path, ".json")
         with replace_file(path) as file:
             json.dump(pipeline["expanded_config"], file, indent=2, ensure_ascii=False)
@@ -200,7 +200,7 @@ class Exports:
         """
         yaml = import_optional("yaml")
         with self.opened.reading():
-            run = self.queries.known("runs", run_id)
+            run = self.queries.get_run(run_id)
             order = self._oldest_first("pipelines")
             ids = select("pipelines", ("pipeline_id",), {"run_id": run_id}, order=order)
             pipelines = [self._pipeline_document(key) for key in self.opened.column(ids)]
@@ -235,7 +235,7 @@ class Exports:
 
     def _known_chain(self, chain_id: str) -> dict[str, Any]:
         """Return what is recorded of a chain that can predict; see `replay_chain`."""
-        chain = self.queries.known("chains", chain_id)
+        chain = self.queries.get_chain(chain_id)
         if not fold_models(chain):
             raise StoreError("Chain has no fold model artifacts")
         chain["steps"] = recorded_steps(chain)
@@ -274,7 +274,7 @@ class Exports:
         return f"created_at, {self.opened.dialect.insertion_order(table)}"
 
     def _pipeline_document(self, pipeline_id: str) -> dict[str, Any]:
-        pipeline = self.queries.known("pipelines", pipeline_id)
+        pipeline = self.queries.get_pipeline(pipeline_id)
         names = [column.name for column in TABLES["chains"].columns]
         order = self._oldest_first("chains")
         chains = select("chains", names, {"pipeline_id": pipeline_id}, order=order)

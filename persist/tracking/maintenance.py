@@ -15,7 +15,7 @@ from persist.errors import DamagedError, PersistError
 from persist.tracking.changes import Batch
 from persist.tracking.database import Opened
 from persist.tracking.environment import has_left
-from persist.tracking.errors import StoreError
+from persist.tracking.errors import ArgumentError, StoreError, not_found
 from persist.tracking.fitted import FINAL_FOLDS, artifact_ids, fold_models, run_artifacts
 from persist.tracking.queries import Queries
 from persist.tracking.schema import ALL_TABLES, TABLES
@@ -25,6 +25,7 @@ from persist.tracking.times import as_utc, now
 __all__ = ["Maintenance", "StoreReport"]
 
 _GRACE = 24 * 3600.0  # s
+_LONGEST = 1e9  # s, 31 years
 _REFERENCES = ("chain_id", "pipeline_id", "steps", "fold_artifacts", "shared_artifacts")
 
 
@@ -86,17 +87,19 @@ class Maintenance:
         Returns
         -------
         int
-            How many rows were deleted, without those of artifacts; 0 if the run is unknown.
+            How many rows were deleted, without those of artifacts.
 
         Raises
         ------
+        RecordNotFoundError
+            If the run is unknown; a KeyError.
         StoreError
             In a batch.
         """
         run_id = str(run_id)
         with self._deleting() as changes:
             if not changes.has("runs", run_id):
-                return 0
+                raise not_found("runs", run_id)
             keys = {"runs": [run_id]}
             for table, key, parent in (
                 ("pipelines", "pipeline_id", "runs"),
@@ -119,19 +122,22 @@ class Maintenance:
         return sum(map(len, keys.values()))
 
     def delete_prediction(self, prediction_id: str) -> bool:
-        """Delete a prediction with its arrays; return True if it existed.
+        """Delete a prediction with its arrays, and return True.
 
         Raises
         ------
+        RecordNotFoundError
+            If it is unknown; a KeyError.
         StoreError
             In a batch.
         """
         prediction_id = str(prediction_id)
         with self._deleting() as changes:
-            found = changes.has("predictions", prediction_id)
+            if not changes.has("predictions", prediction_id):
+                raise not_found("predictions", prediction_id)
             changes.delete("prediction_arrays", [prediction_id])
             changes.delete("predictions", [prediction_id])
-        return found
+        return True
 
     def gc_artifacts(self, *, unreferenced: bool = False, grace_period: float | None = None) -> int:
         """Remove artifacts that nothing needs, and files that nothing knows.
@@ -161,6 +167,10 @@ class Maintenance:
         """
         files = self.opened.files
         age = (_GRACE if files.is_shared else 0.0) if grace_period is None else grace_period
+        if not 0 <= age <= _LONGEST:
+            raise ArgumentError(
+                f"grace_period must be seconds from 0 to {_LONGEST:.0e}, got {age!r}"
+            )
         with self._deleting() as changes:
             needed = self._references()
             newest = datetime.now(timezone.utc) - timedelta(seconds=age)
@@ -241,7 +251,7 @@ class Maintenance:
         with self.opened.changing() as changes:
             dead = self.queries.dead_runs()
             for run_id in dead:
-                process = self.queries.known("runs", run_id)["config"]["process"]
+                process = self.queries.get_run(run_id)["config"]["process"]
                 has_left_it = has_left(run_id)
                 ended = "left the run before its end" if has_left_it else "ended before the run did"
                 error = f"process {process['pid']} on {process['host']} {ended}"

@@ -15,7 +15,12 @@ from persist.tracking import encodings
 from persist.tracking.artifacts import Artifacts
 from persist.tracking.database import Frame, Opened
 from persist.tracking.environment import has_left, is_dead
-from persist.tracking.errors import ArgumentError, RecordNotFoundError
+from persist.tracking.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    RecordNotFoundError,
+    not_found,
+)
 from persist.tracking.optional import import_optional
 from persist.tracking.schema import LABELS, TABLES
 from persist.tracking.statements import (
@@ -51,22 +56,20 @@ class Queries:
     opened: Opened
     artifacts: Artifacts
 
-    def get_run(self, run_id: str) -> dict[str, Any] | None:
-        """Return what is recorded of a run, with JSON decoded; None if there is none."""
+    def get_run(self, run_id: str) -> dict[str, Any]:
+        """Return what is recorded of a run, with JSON decoded; a KeyError if it is unknown."""
         return self._record("runs", run_id)
 
-    def get_pipeline(self, pipeline_id: str) -> dict[str, Any] | None:
-        """Return what is recorded of a pipeline, with JSON decoded; None if there is none."""
+    def get_pipeline(self, pipeline_id: str) -> dict[str, Any]:
+        """Return what is recorded of a pipeline, with JSON decoded; a KeyError if it is unknown."""
         return self._record("pipelines", pipeline_id)
 
-    def get_chain(self, chain_id: str) -> dict[str, Any] | None:
-        """Return what is recorded of a chain, with JSON decoded; None if there is none."""
+    def get_chain(self, chain_id: str) -> dict[str, Any]:
+        """Return what is recorded of a chain, with JSON decoded; a KeyError if it is unknown."""
         return self._record("chains", chain_id)
 
-    def get_prediction(
-        self, prediction_id: str, load_arrays: bool = False
-    ) -> dict[str, Any] | None:
-        """Return what is recorded of a prediction, with JSON decoded; None if there is none.
+    def get_prediction(self, prediction_id: str, load_arrays: bool = False) -> dict[str, Any]:
+        """Return what is recorded of a prediction, with JSON decoded.
 
         Parameters
         ----------
@@ -74,16 +77,30 @@ class Queries:
             The prediction.
         load_arrays : bool, optional
             Whether to add its arrays, as `load_arrays` returns them; None where there is none.
+
+        Raises
+        ------
+        RecordNotFoundError
+            If it is unknown; a KeyError.
         """
         found = self._record("predictions", prediction_id)
-        if found is not None and load_arrays:
+        if load_arrays:
             arrays = self.get_prediction_arrays(prediction_id)
             found.update(dict.fromkeys((*_ARRAYS, *_MEANT)) if arrays is None else arrays)
         return found
 
     def get_prediction_arrays(self, prediction_id: str) -> Arrays | None:
-        """Return the arrays of a prediction, as `load_arrays` does; None if it has none."""
-        return self.load_arrays([prediction_id]).get(str(prediction_id))
+        """Return the arrays of a prediction, as `load_arrays` does; None if it has none.
+
+        Raises
+        ------
+        RecordNotFoundError
+            If the prediction is unknown; a KeyError.
+        """
+        found = self.load_arrays([prediction_id]).get(str(prediction_id))
+        if found is None:
+            self._check_known("predictions", prediction_id)
+        return found
 
     def load_arrays(self, prediction_ids: Iterable[str]) -> dict[str, Arrays]:
         """Return the arrays of many predictions, in one query.
@@ -103,6 +120,10 @@ class Queries:
             columns of ``y_proba``, and ``sample_ids`` the names of the samples. Predictions without
             arrays are left out.
         """
+        if isinstance(prediction_ids, str) or not isinstance(prediction_ids, Iterable):
+            raise ArgumentTypeError(
+                f"prediction_ids must be a list or column of ids, got {prediction_ids!r}"
+            )
         ids = list(dict.fromkeys(map(str, prediction_ids)))
         statement = select("prediction_arrays", ("prediction_id", *_ARRAYS), {"prediction_id": ids})
         with self.opened.reading() as connection:
@@ -175,7 +196,8 @@ class Queries:
         return self.opened.frame(self._rows("pipelines", filters), engine)
 
     def get_chains_for_pipeline(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
-        """Return the chains of a pipeline, the oldest first."""
+        """Return the chains of a pipeline, the oldest first; a KeyError if it is unknown."""
+        self._check_known("pipelines", pipeline_id)
         order = f"chains.created_at, {self.opened.dialect.insertion_order('chains')}"
         statement = self._rows("chains", {"pipeline_id": pipeline_id}, order)
         return self.opened.frame(statement, engine)
@@ -226,13 +248,15 @@ class Queries:
         *,
         engine: str | None = None,
     ) -> Frame:
-        """Return the predictions of a chain, by partition and fold."""
+        """Return the predictions of a chain, by partition and fold; a KeyError if it is unknown."""
+        self._check_known("chains", chain_id)
         filters = {"chain_id": chain_id, "partition": partition, "fold_id": fold_id}
         order = '"partition", fold_id, predictions.created_at'
         return self.opened.frame(self._rows("predictions", filters, order), engine)
 
     def get_pipeline_log(self, pipeline_id: str, *, engine: str | None = None) -> Frame:
-        """Return the log of a pipeline, by step and time."""
+        """Return the log of a pipeline, by step and time; a KeyError if it is unknown."""
+        self._check_known("pipelines", pipeline_id)
         statement = Statement(
             "SELECT log_id, step_idx, operator_class, event, duration_ms, message, details, level, "
             f"{utc('logs', 'created_at', 'logs')} AS created_at FROM logs WHERE pipeline_id = ? "
@@ -242,7 +266,14 @@ class Queries:
         return self.opened.frame(statement, engine)
 
     def get_run_log_summary(self, run_id: str, *, engine: str | None = None) -> Frame:
-        """Return, for each pipeline of a run, how much was logged and how long its steps took."""
+        """Return, for each pipeline of a run, how much was logged and how long its steps took.
+
+        Raises
+        ------
+        RecordNotFoundError
+            If the run is unknown; a KeyError.
+        """
+        self._check_known("runs", run_id)
         statement = Statement(
             "SELECT p.pipeline_id, p.name AS pipeline_name, p.status AS pipeline_status, "
             "count(l.log_id) AS log_count, "
@@ -301,7 +332,7 @@ class Queries:
             If the run is unknown.
         """
         with self.opened.reading():
-            run = self.known("runs", run_id)
+            run = self.get_run(run_id)
             config = run["config"] if isinstance(run["config"], dict) else {}
             source = config.get("source")
             text = None if source is None else self.artifacts.read(source)[0].decode()
@@ -328,7 +359,7 @@ class Queries:
         KeyError
             If the run is unknown, or no source of it was recorded.
         """
-        run = self.known("runs", run_id)
+        run = self.get_run(run_id)
         config = run["config"] if isinstance(run["config"], dict) else {}
         if config.get("source") is None:
             reason = config.get("source_error") or "the release that ran it has not recorded it"
@@ -405,18 +436,16 @@ class Queries:
         shown = select_utc(table, zone)
         return Statement(f"SELECT {shown} FROM {table}{where_all(tests)} {order}", values)
 
-    def known(self, table: str, key: str) -> dict[str, Any]:
-        """Return what is recorded of a row, as `get_run` does; KeyError if there is none."""
-        found = self._record(table, key)
-        if found is None:
-            raise RecordNotFoundError(f"{table[:-1].capitalize()} not found: {key}")
-        return found
+    def _check_known(self, table: str, key: str) -> None:
+        column = TABLES[table].key
+        if not self.opened.column(select(table, (column,), {column: str(key)})):
+            raise not_found(table, key)
 
-    def _record(self, table: str, key: str) -> dict[str, Any] | None:
+    def _record(self, table: str, key: str) -> dict[str, Any]:
         with self.opened.reading() as connection:
             rows = connection.arrow(select(table, where={TABLES[table].key: str(key)}))
         if not len(rows):
-            return None
+            raise not_found(table, key)
         [found] = rows.to_pylist()
         for name in TABLES[table].json_columns:
             if found[name] is not None:

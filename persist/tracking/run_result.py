@@ -75,7 +75,7 @@ class RunResult:
     @property
     def version_differences(self) -> dict[str, tuple[str | None, str | None]]:
         """The versions that differ from those of the run that this one repeats, by package."""
-        config = (self.store.get_run(self.run_id) or {}).get("config")
+        config = self._run().get("config")
         rerun = (config.get("rerun") if isinstance(config, dict) else None) or {}
         found = rerun.get("differences") or {}
         return {name: (old, new) for name, (old, new) in found.items()}
@@ -129,8 +129,7 @@ class RunResult:
             for row in table.to_pylist()
             if row[by] is not None
         ]
-        run = self.store.get_run(self.run_id) or {}
-        found = run.get("datasets")
+        found = self._run().get("datasets")
         # Other programs record names alone.
         names = [
             data.get("name") if isinstance(data, dict) else str(data)
@@ -296,7 +295,7 @@ class RunResult:
         return self._view().html()
 
     def _view(self) -> View:
-        run = self.store.get_run(self.run_id) or {"name": "deleted", "status": "deleted"}
+        run = self._run()
         table: Any = self.store.list_pipelines(self.run_id, engine="arrow")
         failed = table["status"].to_pylist()
         headline = (
@@ -305,6 +304,12 @@ class RunResult:
         )
         rows = [Row([entry[name] for name in _SHOWN]) for entry in self.top(20)]
         return View(headline, _SHOWN, {"": rows})
+
+    def _run(self) -> dict[str, Any]:
+        try:
+            return self.store.get_run(self.run_id)
+        except RecordNotFoundError:
+            return {"name": "deleted", "status": "deleted"}
 
     def _entries(self) -> list[dict[str, Any]]:
         table: Any = self.store.query_predictions(run_id=self.run_id, engine="arrow")
@@ -325,8 +330,6 @@ class RunResult:
         entry: dict[str, Any] | None = self.best if source is None else source
         if prediction_id is not None:
             entry = self.store.get_prediction(prediction_id)
-            if entry is None:
-                raise RecordNotFoundError(f"Prediction not found: {prediction_id}")
         if not entry or not entry.get("chain_id"):
             raise ArgumentError("cannot export: no chain to export, as all pipelines have failed")
         return str(entry["chain_id"])

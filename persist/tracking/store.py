@@ -80,6 +80,9 @@ class WorkspaceStore:
     call is one commit, and so is each `batch`. On PostgreSQL readers and writers do not wait for
     each other.
 
+    Whatever reads, changes or deletes the record of an id raises `RecordNotFoundError`, which is a
+    KeyError, if the id is unknown.
+
     Artifacts are pickles unless their format is ``archive``, and loading one runs what it says:
     open only workspaces that you trust.
 

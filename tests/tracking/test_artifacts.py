@@ -10,7 +10,7 @@ duckdb = pytest.importorskip("duckdb")
 
 from persist.errors import DamagedError, PersistError, UnsafePathError  # noqa: E402
 from persist.tracking import WorkspaceStore  # noqa: E402
-from persist.tracking.errors import StoreError  # noqa: E402
+from persist.tracking.errors import RecordNotFoundError, StoreError  # noqa: E402
 
 
 def files(site):
@@ -109,9 +109,10 @@ def test_deleting_a_run_deletes_all_of_it_and_nothing_else(store, site):
     assert len(files(site)) == 5
     # A log, two predictions with arrays, a chain, a pipeline and the run.
     assert store.delete_run(first.run) == 8
-    assert store.get_run(first.run) is None
+    for get, key in ((store.get_run, first.run), (store.get_chain, first.chain)):
+        with pytest.raises(RecordNotFoundError):
+            get(key)
     assert store.load_arrays(first.predictions) == {}
-    assert store.get_chain(first.chain) is None
     # The transformer is that of the other run too.
     assert store.load_artifact(second.artifacts["shift"]).shift == 2
     assert len(files(site)) == 3
@@ -119,6 +120,12 @@ def test_deleting_a_run_deletes_all_of_it_and_nothing_else(store, site):
     assert files(site) == []
     assert store.sql("SELECT count(*) FROM artifacts").item() == 0
     assert [*site.artifacts.iterdir()] == []
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -1.0, 1e300])
+def test_a_grace_period_that_cannot_be_is_refused(store, seconds):
+    with pytest.raises(ValueError, match="grace_period must be seconds from 0 to 1e"):
+        store.gc_artifacts(grace_period=seconds)
 
 
 def test_an_artifact_saved_once_and_used_by_two_runs_outlives_the_first(store, site):
@@ -200,7 +207,8 @@ def test_two_rows_of_one_file_keep_it_until_both_are_gone(store):
 def test_a_prediction_is_deleted_with_its_arrays(store):
     ids = fill(store)
     assert store.delete_prediction(ids.predictions[0]) is True
-    assert store.delete_prediction(ids.predictions[0]) is False
+    with pytest.raises(RecordNotFoundError):
+        store.delete_prediction(ids.predictions[0])
     assert store.load_arrays(ids.predictions).keys() == {ids.predictions[1]}
     bare = store.save_prediction(**predict_args(ids.pipeline, None, fold_id="bare"))
     assert store.delete_prediction(bare) is True
@@ -217,7 +225,7 @@ def test_nothing_is_deleted_in_a_batch(store):
         ):
             with pytest.raises(StoreError, match="batch"):
                 use()
-    assert store.get_run(ids.run) is not None
+    assert store.get_run(ids.run)["name"] == "exp"
 
 
 def test_winners_keep_their_refitted_model_and_losers_without_predictions_go(store):
@@ -230,9 +238,10 @@ def test_winners_keep_their_refitted_model_and_losers_without_predictions_go(sto
     # Here the winner is a pipeline of the same run; the chain without predictions is another's.
     assert store.cleanup_transient_artifacts(winner.run, "wheat", [winner.pipeline]) == 0
     assert store.get_chain(refit)["fold_artifacts"] == {"fold_final": final}
-    assert store.get_chain(lost) is not None
+    assert store.get_chain(lost)["chain_id"] == lost
     assert store.cleanup_transient_artifacts(winner.run, "wheat", []) == 2
-    assert store.get_chain(lost) is None
+    with pytest.raises(RecordNotFoundError):
+        store.get_chain(lost)
     assert store.load_artifact(winner.artifacts["fold_0"]).plus == 0
     assert store.load_artifact(loser.artifacts["fold_0"]).plus == 50
 

@@ -20,7 +20,7 @@ import pyarrow
 
 from persist.errors import DamagedError, MissingExtraError, PersistError
 from persist.tracking import WorkspaceStore, higher_is_better
-from persist.tracking.errors import StoreError
+from persist.tracking.errors import ArgumentTypeError, RecordNotFoundError, StoreError
 from persist.tracking.schema import TABLES
 
 
@@ -70,10 +70,10 @@ def test_values_that_the_database_refuses_are_told_as_errors_of_persist(scored):
     for ask in (
         lambda: scored.query_predictions(dataset_name="a\ud800"),
         lambda: scored.query_predictions(branch_id="one"),
+        lambda: scored.get_run(5),
     ):
         with pytest.raises(PersistError):
             ask()
-    assert scored.get_run(5) is None
     assert len(scored.query_predictions("corn", limit=2**63)) == 6
 
 
@@ -146,9 +146,12 @@ def test_values_are_never_sql(scored, text):
     assert scored.top_predictions(3, partition=text).is_empty()
     assert scored.list_runs(dataset=text).is_empty()
     assert scored.list_runs(status=text).is_empty()
-    assert scored.get_prediction(text) is None
-    assert scored.delete_run(text) == 0
+    for use in (scored.get_prediction, scored.delete_run):
+        with pytest.raises(RecordNotFoundError):
+            use(text)
     assert scored.load_arrays([text]) == {}
+    with pytest.raises(ArgumentTypeError, match="prediction_ids must be a list or column of ids"):
+        scored.load_arrays(text)
     assert len(scored.query_predictions()) == 14
 
 
@@ -195,10 +198,12 @@ def test_runs_are_found_by_the_names_of_their_data_sets(store):
 
 
 def test_frames_of_no_rows_have_all_columns(store):
+    run = store.begin_run("x", {}, [])
+    pipeline = store.begin_pipeline(run, "x", {}, [], "wheat", None)
     for frame, table in (
-        (store.list_runs(), "runs"),
-        (store.list_pipelines(), "pipelines"),
-        (store.get_chains_for_pipeline("x"), "chains"),
+        (store.list_runs(status="failed"), "runs"),
+        (store.list_pipelines("x"), "pipelines"),
+        (store.get_chains_for_pipeline(pipeline), "chains"),
         (store.query_predictions(), "predictions"),
         (store.top_predictions(3), "predictions"),
     ):

@@ -15,7 +15,7 @@ from tests.tracking.samples import Mean, fill, predict_args
 duckdb = pytest.importorskip("duckdb")
 
 from persist.errors import PersistError  # noqa: E402
-from persist.tracking.errors import StoreError  # noqa: E402
+from persist.tracking.errors import RecordNotFoundError, StoreError  # noqa: E402
 
 
 def test_a_run_is_recorded_from_begin_to_end(store):
@@ -46,16 +46,30 @@ def test_failures_are_recorded_and_rows_stay(store):
     assert store.load_artifact(ids.artifacts["fold_1"]).plus == 1
 
 
-def test_unknown_ids_give_none_and_change_nothing(store):
-    for get in (store.get_run, store.get_pipeline, store.get_chain, store.get_prediction):
-        assert get("nothing") is None
-    assert store.get_prediction_arrays("nothing") is None
-    store.complete_run("nothing", {})
-    store.fail_pipeline("nothing", "error")
-    assert store.delete_run("nothing") == 0
-    assert store.delete_prediction("nothing") is False
+def test_an_unknown_id_is_an_error_for_all_that_read_and_change(store):
+    for use, kind in (
+        (store.get_run, "Run"),
+        (store.get_pipeline, "Pipeline"),
+        (store.get_chain, "Chain"),
+        (store.get_prediction, "Prediction"),
+        (store.get_prediction_arrays, "Prediction"),
+        (store.get_chains_for_pipeline, "Pipeline"),
+        (store.get_chain_predictions, "Chain"),
+        (store.get_pipeline_log, "Pipeline"),
+        (store.get_run_log_summary, "Run"),
+        (store.delete_run, "Run"),
+        (store.delete_prediction, "Prediction"),
+        (lambda key: store.complete_run(key, {}), "Run"),
+        (lambda key: store.fail_run(key, "error"), "Run"),
+        (lambda key: store.complete_pipeline(key, None, None, None, None), "Pipeline"),
+        (lambda key: store.fail_pipeline(key, "error"), "Pipeline"),
+        (lambda key: store.update_artifact_cache_key(key, "a", "b", "c"), "Artifact"),
+    ):
+        with pytest.raises(RecordNotFoundError, match=f"^{kind} not found: nothing$"):
+            use("nothing")
     with pytest.raises(KeyError, match="Unknown artifact: nothing"):
         store.load_artifact("nothing")
+    assert store.list_runs().is_empty()
 
 
 def test_an_unknown_parent_is_refused_as_duckdb_does(store):
@@ -129,7 +143,8 @@ def test_the_same_prediction_is_replaced_keeps_its_id_and_loses_its_arrays(store
     found = store.get_prediction("mine", load_arrays=True)
     assert found["val_score"] == 9.0
     assert found["y_true"] is None
-    assert store.get_prediction("other") is None
+    with pytest.raises(RecordNotFoundError):
+        store.get_prediction("other")
     # Another branch is another prediction.
     assert store.save_prediction(**{**args, "branch_id": 7}) != first
 

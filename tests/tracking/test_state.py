@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -24,7 +25,7 @@ from tests.tracking.samples import predict_args
 
 pytest.importorskip("duckdb")
 
-from persist.tracking.errors import StoreError
+from persist.tracking.errors import RecordNotFoundError, StoreError
 from tests.tracking.sites import Site
 
 NATURAL = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
@@ -88,12 +89,16 @@ class Stores(RuleBasedStateMachine):
 
     @rule(key=runs, who=st.integers(0, 1), fails=st.booleans())
     def end_run(self, key, who, fails):
-        if fails:
-            self.stores[who].fail_run(key, "error")
-        else:
-            self.stores[who].complete_run(key, {})
-        if self.find("runs", key):
-            self.rows["runs"][key] = "failed" if fails else "completed"
+        store = self.stores[who]
+        end = (
+            partial(store.fail_run, key, "error") if fails else partial(store.complete_run, key, {})
+        )
+        if not self.find("runs", key):
+            with pytest.raises(RecordNotFoundError):
+                end()
+            return
+        end()
+        self.rows["runs"][key] = "failed" if fails else "completed"
 
     @rule(target=pipelines, run=runs, who=st.integers(0, 1))
     def begin_pipeline(self, run, who):
@@ -167,8 +172,11 @@ class Stores(RuleBasedStateMachine):
         chains = {key: refs for key, (p, refs) in rows["chains"].items() if p in pipelines}
         predictions = {key for key, (n, _) in rows["predictions"].items() if n[0] in pipelines}
         arrays = predictions & set(rows["arrays"])
-        known = self.find("runs", run)
-        count = len(pipelines) + len(chains) + len(predictions) + len(arrays) + known
+        if not self.find("runs", run):
+            with pytest.raises(RecordNotFoundError):
+                self.stores[who].delete_run(run, with_artifacts)
+            return
+        count = len(pipelines) + len(chains) + len(predictions) + len(arrays) + 1
         assert self.stores[who].delete_run(run, with_artifacts) == count
         for table, keys in (
             ("runs", {run}), ("pipelines", pipelines), ("chains", chains),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -18,7 +19,12 @@ from persist.progress import Progress, reporter
 from persist.tracking import encodings
 from persist.tracking.delimited import MISSING
 from persist.tracking.environment import differences, encodable, environment, leave_run
-from persist.tracking.errors import DataError, PipelineError, VersionWarning
+from persist.tracking.errors import (
+    DataError,
+    PipelineError,
+    RecordNotFoundError,
+    VersionWarning,
+)
 from persist.tracking.run_result import RunResult
 from persist.tracking.store import WorkspaceStore
 from persist.tracking.training.data import Data
@@ -287,7 +293,9 @@ def _trained(
                         results.errors[0],
                     )
         except BaseException as error:
-            store.fail_run(run_id, str(error) or type(error).__name__)
+            # Somebody may have deleted it meanwhile.
+            with contextlib.suppress(RecordNotFoundError):
+                store.fail_run(run_id, str(error) or type(error).__name__)
             raise
         finally:
             # A second interrupt may have come before its end was recorded.
