@@ -20,6 +20,7 @@ __all__ = [
     "StoreClosedError",
     "StoreError",
     "TakenError",
+    "TemplateNotFoundError",
     "UntrustedError",
     "VersionWarning",
     "constraint_error",
@@ -77,6 +78,10 @@ class DataTypeError(PersistError, TypeError):
 
 class DataNotFoundError(PersistError, FileNotFoundError):
     """A data set or a workspace is missing."""
+
+
+class TemplateNotFoundError(RecordNotFoundError, DataNotFoundError):
+    """A library has no template of that name."""
 
 
 class PipelineError(PersistError, ValueError):

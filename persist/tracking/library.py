@@ -21,7 +21,13 @@ from persist.errors import DamagedError
 from persist.files import FolderLock, replace_folder, settle_folders, unsettled, write_text
 from persist.names import is_device_name
 from persist.tracking.encodings import decode, encode
-from persist.tracking.errors import ArgumentError, DataNotFoundError, TakenError, UntrustedError
+from persist.tracking.errors import (
+    ArgumentError,
+    DataNotFoundError,
+    TakenError,
+    TemplateNotFoundError,
+    UntrustedError,
+)
 from persist.tracking.optional import import_optional
 from persist.tracking.training.plan import described
 
@@ -336,7 +342,7 @@ class PipelineLibrary:
             if folder.name == safe:
                 return folder
         where = "" if category is None else f" in category '{category}'"
-        raise DataNotFoundError(f"Template '{name}' not found{where}")
+        raise TemplateNotFoundError(f"Template '{name}' not found{where}")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -31,6 +31,8 @@ def test_a_template_is_saved_found_and_deleted(library):
     assert "# My Best: PLS/v1" in readme
     assert "- rmse: 0.42" in readme
     library.delete_template("My Best: PLS/v1")
+    with pytest.raises(KeyError):
+        library.delete_template("x")
     with pytest.raises(FileNotFoundError, match="Template 'x' not found"):
         library.load_template("x")
     with pytest.raises(FileNotFoundError, match="not found in category 'regression'"):
