@@ -164,18 +164,18 @@ class Graph:
         return self._recent[1]
 
     def keeps(self, obj: Any, part: Any) -> bool:
-        """Return True if an object leads to a container that is not made anew by reducing it.
+        """Return True if reducing `obj` once more leads to the same container `part`.
 
-        A class that copies what it holds for its ``__reduce__`` copies its arguments, too.
+        A class whose ``__reduce__`` copies what it holds is taken to copy its arguments, too.
         """
-        waiting = [part for _, _, part in self._reduce(obj).parts()]
+        waiting = [found for _, _, found in self._reduce(obj).parts()]
         met: set[int] = set()
         while waiting:
             if (owner := waiting.pop()) is part:
                 return True
             if id(owner) not in met and (type(owner) in CONTAINERS or type(owner) in REDUCED):
                 met.add(id(owner))
-                waiting += [part for _, _, part in self.parts(owner)]
+                waiting += [found for _, _, found in self.parts(owner)]
         return False
 
     def is_reference(self, obj: Any) -> bool:

@@ -218,7 +218,7 @@ def _checked(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_names(found: dict[str, Any]) -> None:
-    """Raise an error of `_WRONG` for what no commit says, or for names that lead elsewhere."""
+    """Raise one of `_WRONG` for members of a wrong type, or names that lead elsewhere."""
     number, after, values = found["n"], found["after"], found.get("values", {})
     if type(number) is not int or type(after) not in (str, list):
         raise DamagedError(f"its number is {number!r}, after {after!r}")

@@ -100,9 +100,9 @@ def check_files(
 ) -> PackageReport:
     """Compare files of a package with their SHA-256, and look for others.
 
-    Files go by their paths; UnsafePathError if one leads out of the package. Of a file with an
-    empty digest is only known that it has to be there. What is called as `allowed`, or is in a
-    folder of that name, need not be listed, unless it is a link.
+    Files go by their paths; UnsafePathError if one leads out of the package. A file with an empty
+    digest only has to be there. Files and folders named in `allowed`, and what is in them, need not
+    be listed, unless it is a link.
     """
     found = PackageReport()
     meter = Meter(progress, len(digests))

@@ -85,7 +85,7 @@ class Queries:
         """
         found = self._record("predictions", prediction_id)
         if load_arrays:
-            arrays = self.get_prediction_arrays(prediction_id)
+            arrays = self.load_arrays([prediction_id]).get(str(prediction_id))
             found.update(dict.fromkeys((*_ARRAYS, *_MEANT)) if arrays is None else arrays)
         return found
 
