@@ -127,6 +127,8 @@ class Graph:
         self._env: Any = None
         self._recent: tuple[Any, Reduced] | None = None
         self._nans_of_their_own: bool | None = None
+        # The object that was last reduced once more, and the containers that led to.
+        self._kept: tuple[Any, dict[int, Any]] = None, {}
         self.is_tree = True
         groups: Iterable[tuple[Any, Any]] = [(None, self.roots)]
         if envs:
@@ -168,15 +170,16 @@ class Graph:
 
         A class whose ``__reduce__`` copies what it holds is taken to copy its arguments, too.
         """
-        waiting = [found for _, _, found in self._reduce(obj).parts()]
-        met: set[int] = set()
-        while waiting:
-            if (owner := waiting.pop()) is part:
-                return True
-            if id(owner) not in met and (type(owner) in CONTAINERS or type(owner) in REDUCED):
-                met.add(id(owner))
-                waiting += [found for _, _, found in self.parts(owner)]
-        return False
+        if self._kept[0] is not obj:
+            kept: dict[int, Any] = {}
+            waiting = [found for _, _, found in self._reduce(obj).parts()]
+            while waiting:
+                owner = waiting.pop()
+                if id(owner) not in kept and (type(owner) in CONTAINERS or type(owner) in REDUCED):
+                    kept[id(owner)] = owner
+                    waiting += [found for _, _, found in self.parts(owner)]
+            self._kept = obj, kept
+        return id(part) in self._kept[1]
 
     def is_reference(self, obj: Any) -> bool:
         """Return True if `obj` is written as an import path wherever it is used."""

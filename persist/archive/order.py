@@ -14,6 +14,7 @@ cycle itself makes that impossible, objects are handed over in the order of pick
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -220,6 +221,7 @@ class _Settling:
     """
 
     __slots__ = ("depth", "key", "owners", "parts", "visited", "waits_for")
+    edge = None
 
     def __init__(self, key: int, depth: int, parts: list[_Late]) -> None:
         self.key = key
@@ -268,6 +270,13 @@ class Ordering:
         self._incomplete: dict[int, int] = {}
         # By object, the parts on the stack that had to wait and are about to be put in.
         self._filling: dict[int, list[_Late]] = {}
+        # Of the levels of the stack below `_known`: the next one above each that may copy it; and
+        # those that a choice starts from, that can wait, and that hand over what comes after them.
+        self._known = 0
+        self._owners: list[int] = []
+        self._starts: list[int] = []
+        self._ready: list[int] = []
+        self._barriers: list[int] = []
 
     def run(self, root: Any) -> Iterator[Define | Fill]:
         """Yield the steps that build `root` and all below it that is not built yet.
@@ -338,8 +347,7 @@ class Ordering:
             if id(obj) not in self._late:
                 return steps + self._definition(obj, _NOTHING)
         self._depth[id(obj)] = len(self._stack)
-        self._stack.append(_Frame(obj, edges))
-        self._stack[-1].edge, self._stack[-1].again = edge, edge is not None
+        self._stack_up(_Frame(obj, edges, edge=edge, again=edge is not None))
         return steps
 
     def _is_leaf(self, obj: Any) -> bool:
@@ -362,7 +370,12 @@ class Ordering:
     def _push(self, part: _Late) -> None:
         part.started = True
         self._filling.setdefault(id(part.frame.obj), []).append(part)
-        self._stack.append(_Frame(part.frame.obj, iter(part.edges), part))
+        self._stack_up(_Frame(part.frame.obj, iter(part.edges), part))
+
+    def _stack_up(self, frame: _Frame | _Settling) -> None:
+        # The frame at the top may refer to another part than when it was looked at.
+        self._known = min(self._known, max(len(self._stack) - 1, 0))
+        self._stack.append(frame)
 
     def _pop(self, level: int = -1) -> _Frame:
         frame: _Frame = self._stack.pop(level)
@@ -389,7 +402,7 @@ class Ordering:
         if late := self._late.pop(key, None):
             self._settling[key] = settling = _Settling(key, depth, late)
             settling.waits_for = frame.waits_for
-            self._stack.append(settling)
+            self._stack_up(settling)
         waits_for = self._unfinished(frame.waits_for)
         if waits_for is not None:
             self._incomplete[key] = waits_for
@@ -558,6 +571,7 @@ class Ordering:
             if frame.late.step.field in _LAST:
                 found.append(frame.late)
                 self._pop(level)
+                self._known = min(self._known, level)
         return found
 
     def _make_late(self, frame: _Frame, target: int, whole: bool) -> None:
@@ -607,11 +621,11 @@ class Ordering:
             If none can.
         """
         stack = self._stack
+        self._survey()
         start = self._depth[target]
-        for level in range(len(stack) - 1, start - 1, -1):
-            if type(stack[level]) is _Settling or stack[level].late is not None:
-                start = level + (type(stack[level]) is _Settling)
-                break
+        if self._starts:
+            last = self._starts[-1]
+            start = max(start, last + (type(stack[last]) is _Settling))
         if stack[start].late is not None and stack[start].late.forced:
             # Put it in as it is; or later, if a part does not exist or cannot be hashed yet.
             late = self._late.get(target, ())
@@ -626,38 +640,67 @@ class Ordering:
             if exists and not (is_top and self._lacks_hash(stack[-1].edge, waits_for_state)):
                 raise CycleError
             return start
-        level = start
-        while level < len(stack) and not self._can_wait(level):
-            level += 1
-        if level == len(stack):
+        first = bisect_left(self._ready, start)
+        if first == len(self._ready):
             raise CycleError
-        while not stack[level].edge.whole and level + 1 < len(stack) and self._can_wait(level + 1):
-            level += 1
-        return level
+        following = bisect_right(self._barriers, self._ready[first])
+        ends = [*self._barriers[following : following + 1], len(stack)]
+        return ends[0] - 1
+
+    def _survey(self) -> None:
+        """Look at the levels of the stack that are new since the last time."""
+        stack = self._stack
+        known = min(self._known, len(stack) - 1)
+        del self._owners[known:]
+        for levels in (self._starts, self._ready, self._barriers):
+            del levels[bisect_left(levels, known) :]
+        for level in range(known, len(stack)):
+            frame, above = stack[level], stack[level - 1].edge
+            self._owners.append(self._owner(level))
+            if type(frame) is _Settling or frame.late is not None:
+                self._starts.append(level)
+            can_wait = self._can_wait(level)
+            if can_wait:
+                self._ready.append(level)
+            if not can_wait or (above is not None and above.whole):
+                self._barriers.append(level)
+        self._known = len(stack) - 1
 
     def _can_wait(self, level: int) -> bool:
         """Return True if a part can be put in late: nothing copies its owner before that."""
-        stack = self._stack
-        if not stack[level].edge.late:
+        frame = self._stack[level]
+        if frame.edge is None or not frame.edge.late:
             return False
-        filled = stack[level].obj
-        while level and type(stack[level]) is _Frame and _is_container(stack[level].obj):
-            level -= 1
-            owner = stack[level].obj if type(stack[level]) is _Frame else None
-            if isinstance(owner, numpy.ndarray):  # What is in an array stays the same.
-                return True
-            if owner is not None and self._copies(stack[level], filled):
+        while (level := self._owners[level]) >= 0:
+            if self._copies(self._stack[level], frame.obj):
                 return False
         return True
 
-    def _copies(self, frame: _Frame, part: Any) -> bool:
-        """Return True if what is put into a container later is lost where `frame` refers to it."""
+    def _owner(self, level: int) -> int:
+        """Return the next level above that may copy the container at `level`, or -1 for none."""
+        frame, owner = self._stack[level], self._stack[level - 1]
+        if not level or _Settling in (type(frame), type(owner)) or not _is_container(frame.obj):
+            return -1
+        if isinstance(owner.obj, numpy.ndarray):  # What is in an array stays the same.
+            return -1
+        if _is_container(owner.obj) and not self._copier(owner):
+            return self._owners[level - 1]
+        return level - 1
+
+    def _copier(self, frame: _Frame) -> Reduction | None:
+        """Return the reduction of the object of a frame if it may copy the container in it."""
         reduced = self._graph.reduced(frame.obj)
         if type(reduced) is not Reduction or frame.edge is None:
+            return None
+        is_handed_over = frame.edge.field in ("argument", "keyword", "state")
+        return reduced if reduced.copies or is_handed_over else None
+
+    def _copies(self, frame: _Frame, part: Any) -> bool:
+        """Return True if what is put into a container later is lost where `frame` refers to it."""
+        if (reduced := self._copier(frame)) is None:
             return False
-        if not reduced.copies and frame.edge.field in ("argument", "keyword", "state"):
-            return type(part) in CONTAINERS and not self._graph.keeps(frame.obj, part)
-        return reduced.copies
+        is_kept = type(part) not in CONTAINERS or self._graph.keeps(frame.obj, part)
+        return reduced.copies or not is_kept
 
     def _lacks_hash(self, edge: Edge, lacks_state: Callable[[int], bool]) -> bool:
         """Return True if a part is hashed, and it or what it is made of has no state yet."""

@@ -155,13 +155,40 @@ def test_depth_is_no_limit_to_our_own_loader(scoped: bool) -> None:
     assert_same(restore(dump({"x": graph}, scoped=scoped)), {"x": graph})
 
 
-@both_formats
-def test_a_cycle_may_be_deep(scoped: bool) -> None:
-    last: list[Any] = []
-    graph: Any = last
-    for _ in range(DEPTH):
+def ring(levels: int) -> list[Any]:
+    """Return nested lists of which the innermost holds the outermost."""
+    innermost: list[Any] = []
+    graph = innermost
+    for _ in range(levels):
         graph = [graph]
-    last.append(graph)
+    innermost.append(graph)
+    return graph
+
+
+def closing_at_each_level(levels: int) -> Any:
+    """Return nested lists that all hold the outermost."""
+    outermost: list[Any] = []
+    level = outermost
+    for _ in range(levels):
+        level += [[], outermost]
+        level = level[0]
+    return outermost
+
+
+def handed_to_a_constructor(levels: int) -> Any:
+    """Return an object made of nested lists that all hold it."""
+    outermost: list[Any] = []
+    owner, level = Persistent(outermost), outermost
+    for _ in range(levels):
+        level += [[], owner]
+        level = level[0]
+    return owner
+
+
+@both_formats
+@pytest.mark.parametrize("shape", [ring, closing_at_each_level, handed_to_a_constructor])
+def test_a_cycle_may_be_deep(shape: Callable[[int], Any], scoped: bool) -> None:
+    graph = shape(DEPTH)
     assert_same(execute(dump({"x": graph}, scoped=scoped)), {"x": graph})
 
 
