@@ -1,3 +1,4 @@
+import errno
 import glob
 import importlib
 import importlib.util
@@ -549,12 +550,22 @@ def test_an_object_that_cannot_be_stored_leaves_the_former_version(tmp_path):
     assert snapshot(tmp_path) == before
 
 
-def test_arrays_that_cannot_be_removed_are_logged(tmp_path, monkeypatch, caplog):
-    archive_of(1, backup_data=False).save(tmp_path, "saved")
-    monkeypatch.setattr("persist.archive.module._bytecode", broken)
-    archive_of(2, backup_data=False).save(tmp_path, "saved", force=True)
-    assert version_in(tmp_path, True) == 2
-    assert "the disk is full" in caplog.text
+def test_what_cannot_be_removed_of_the_former_version_is_logged(tmp_path, monkeypatch, caplog):
+    archive_of(1, backup_data=False).save(tmp_path, "saved", package=False)
+    compiled = tmp_path / "__pycache__" / "saved.other.pyc"
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.touch()
+    remove = os.unlink
+
+    def keep_compiled(path, **options):
+        if os.fspath(path) == str(compiled):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        remove(path, **options)
+
+    monkeypatch.setattr(os, "unlink", keep_compiled)
+    archive_of(2, backup_data=False).save(tmp_path, "saved", package=False, force=True)
+    assert version_in(tmp_path, False) == 2
+    assert "saved.other.pyc" in caplog.text
 
 
 def test_arrays_of_release_3_are_found_and_replaced(tmp_path):

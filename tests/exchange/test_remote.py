@@ -877,9 +877,7 @@ def test_web_servers_are_reached_through_the_proxy_of_the_environment(monkeypatc
     assert asked[0] == "http://lab.invalid/d/_published.json"
 
 
-def test_a_server_that_fails_is_not_one_without_a_data_set(
-    tmp_path, capsys, endpoint, monkeypatch
-):
+def test_a_server_that_fails_is_not_one_without_a_data_set(tmp_path, capsys, endpoint, monkeypatch):
     # Whoever has no key asks for one at an address of a machine in the cloud, again and again.
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
