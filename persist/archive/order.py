@@ -271,12 +271,12 @@ class Ordering:
         # By object, the parts on the stack that had to wait and are about to be put in.
         self._filling: dict[int, list[_Late]] = {}
         # Of the levels of the stack below `_known`: the next one above each that may copy it; and
-        # those that a choice starts from, that can wait, and that hand over what comes after them.
+        # those that a choice begins at, whose part can wait, and whose part should be whole.
         self._known = 0
         self._owners: list[int] = []
         self._starts: list[int] = []
         self._ready: list[int] = []
-        self._barriers: list[int] = []
+        self._whole: list[int] = []
 
     def run(self, root: Any) -> Iterator[Define | Fill]:
         """Yield the steps that build `root` and all below it that is not built yet.
@@ -643,27 +643,27 @@ class Ordering:
         first = bisect_left(self._ready, start)
         if first == len(self._ready):
             raise CycleError
-        following = bisect_right(self._barriers, self._ready[first])
-        ends = [*self._barriers[following : following + 1], len(stack)]
-        return ends[0] - 1
+        # The last that can, before something incomplete would be handed over.
+        handed = bisect_left(self._whole, self._ready[first])
+        end = self._whole[handed] if handed < len(self._whole) else len(stack) - 1
+        return self._ready[bisect_right(self._ready, end) - 1]
 
     def _survey(self) -> None:
         """Look at the levels of the stack that are new since the last time."""
         stack = self._stack
         known = min(self._known, len(stack) - 1)
         del self._owners[known:]
-        for levels in (self._starts, self._ready, self._barriers):
+        for levels in (self._starts, self._ready, self._whole):
             del levels[bisect_left(levels, known) :]
         for level in range(known, len(stack)):
-            frame, above = stack[level], stack[level - 1].edge
+            frame = stack[level]
             self._owners.append(self._owner(level))
             if type(frame) is _Settling or frame.late is not None:
                 self._starts.append(level)
-            can_wait = self._can_wait(level)
-            if can_wait:
+            if self._can_wait(level):
                 self._ready.append(level)
-            if not can_wait or (above is not None and above.whole):
-                self._barriers.append(level)
+            if frame.edge is not None and frame.edge.whole:
+                self._whole.append(level)
         self._known = len(stack) - 1
 
     def _can_wait(self, level: int) -> bool:
