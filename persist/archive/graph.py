@@ -161,7 +161,7 @@ class Graph:
             # What was left out is a leaf. What is still to be visited may lead back to itself.
             is_leaf = self._is_complete or id(obj) in self.nodes
             if is_leaf and type(reduced) is Reduction and reduced.members is not None:
-                reduced.members = in_stable_order(reduced.members, self.reduced, lambda _: 0)
+                reduced.members = in_stable_order(reduced.members, self.reduced, lambda _: math.inf)
             self._recent = obj, reduced
         return self._recent[1]
 

@@ -41,7 +41,7 @@ def in_stable_order(
     reduce : callable
         Tells what a member reduces to.
     rank : callable
-        Orders members of equal content.
+        Orders members of like content; infinite where nothing but sets refers to a member.
     """
     found = list(members)
     kinds = set(map(type, found))
@@ -51,9 +51,14 @@ def in_stable_order(
         return sorted(found)
     ordered: list[Any] = []
     for alike in _groups(found, reduce, _FEW_OBJECTS):
-        limit = min(_MOST_OBJECTS, _MOST_TOGETHER // len(alike))
-        for same in _groups(alike, reduce, max(limit, _FEW_OBJECTS)):
-            ordered += sorted(same, key=rank) if len(same) > 1 else same
+        if len(alike) == 1:
+            ordered += alike
+        elif max(map(rank, alike)) < math.inf:
+            ordered += sorted(alike, key=rank)
+        else:
+            limit = min(_MOST_OBJECTS, _MOST_TOGETHER // len(alike))
+            for same in _groups(alike, reduce, max(limit, _FEW_OBJECTS)):
+                ordered += sorted(same, key=rank)
     return ordered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from persist.archive import Archive, restore
 from persist.archive.members import in_stable_order
 from persist.archive.reduce import reduce
-from tests.classes import ByState, Colour, NamedFrozenSet
+from tests.classes import ByState, Colour, NamedFrozenSet, Plain
 
 
 def unranked(member: Any) -> float:
-    return 0.0
+    return math.inf
 
 
 def ring(count: int) -> list[ByState]:
@@ -42,6 +43,21 @@ def test_members_that_refer_to_all_are_told_apart_without_going_through_all() ->
 
     in_stable_order(ring(1000), counted, unranked)
     assert len(reduced) < 10_000
+
+
+def test_members_that_others_refer_to_are_not_searched_for_a_difference() -> None:
+    # Each refers to the next two, so all look alike.
+    nodes = [Plain() for _ in range(500)]
+    for number, node in enumerate(nodes):
+        node.next = [nodes[number - 499], nodes[number - 498]]
+    reduced = []
+
+    def counted(obj: Any) -> Any:
+        reduced.append(obj)
+        return reduce(obj)
+
+    assert in_stable_order({*nodes[7:10]}, counted, nodes.index) == nodes[7:10]
+    assert len(reduced) <= 3 * 32
 
 
 def test_members_of_equal_content_are_ordered_by_rank() -> None:
