@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -160,6 +161,29 @@ def _nested(count: int) -> list[Any]:
     return nested
 
 
+def _outermost(count: int) -> list[Any]:
+    """Return nested lists of which each holds the outermost."""
+    outermost: list[Any] = []
+    nested = outermost
+    for _ in range(count - 1):
+        nested += [[], outermost]
+        nested = nested[0]
+    return outermost
+
+
+def _network(count: int, kind: Callable[[list[Any]], Any]) -> list[Any]:
+    """Return objects that look alike, each of which refers to three others."""
+    draw = random.Random(count)
+    nodes = [Linked(0) for _ in range(count)]
+    for node in nodes:
+        node.other = kind(draw.sample(nodes, 3))
+    return nodes
+
+
+def _weighted(nodes: list[Any]) -> list[tuple[Any, int]]:
+    return [(node, weight) for weight, node in enumerate(nodes)]
+
+
 SAMPLES: dict[str, Callable[[int], Any]] = {
     "records": records,
     "custom": readings,
@@ -179,5 +203,8 @@ SAMPLES: dict[str, Callable[[int], Any]] = {
     "timestamps": _timestamps,
     "columns of a frame": _frame,
     "nested lists": _nested,
+    "nested lists with the outermost": _outermost,
+    "network of weighted edges": partial(_network, kind=_weighted),
+    "network of sets": partial(_network, kind=set),
 }
 """What the benchmarks of the archive store, by name: functions of the number of objects."""
