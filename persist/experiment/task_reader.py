@@ -100,6 +100,9 @@ class TaskReader(Reader):
     def _source(self) -> str:
         return os.path.join(self._folder, TRIALS)
 
+    def _file_of(self, name: str) -> str:
+        return os.path.join(self._folder, name + EXTENSION)
+
     def _where(self) -> str:
         return self._folder
 
@@ -121,7 +124,7 @@ class TaskReader(Reader):
 
     @contextlib.contextmanager
     def _open_file(self, name: str) -> Iterator[Any]:
-        path = os.path.join(self._folder, name + EXTENSION)
+        path = self._file_of(name)
         if not os.path.exists(path):
             raise UnknownArrayError(name, self._folder, self.array_names)
         with damage_errors(path), open_hdf5(path, self._timeout) as file:

@@ -292,8 +292,9 @@ class WorkingDataset:
 
     @subject_id.setter
     def subject_id(self, val: str) -> None:
-        if val not in self.subject_ids:
-            raise UnknownKeyError(val, self._path)
+        with self._reading() as file:
+            if val.startswith(".") or not isinstance(find_member(file, group_name(val)), h5py.Group):
+                raise UnknownKeyError(val, self._path)
         self._subject_id = val
 
     @property
