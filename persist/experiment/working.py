@@ -293,7 +293,9 @@ class WorkingDataset:
     @subject_id.setter
     def subject_id(self, val: str) -> None:
         with self._reading() as file:
-            if val.startswith(".") or not isinstance(find_member(file, group_name(val)), h5py.Group):
+            if val.startswith(".") or not isinstance(
+                find_member(file, group_name(val)), h5py.Group
+            ):
                 raise UnknownKeyError(val, self._path)
         self._subject_id = val
 

@@ -31,7 +31,7 @@ def test_many_arrays_of_a_source_are_told_from_others():
         file["source"] = "other = 1\n" + "\n".join(f"_arrays['{name}']" for name in NAMES)
         layout = archive_layout(file)
         assert sorted(layout.members[b"arrays"].members) == sorted(map(str.encode, NAMES))
-        (extra,) = extras_of(file["arrays"], Layout(members=dict.fromkeys(
-            layout.members[b"arrays"].members, SEEN
-        )))
+        (extra,) = extras_of(
+            file["arrays"], Layout(members=dict.fromkeys(layout.members[b"arrays"].members, SEEN))
+        )
         assert extra.members == [b"other"]
