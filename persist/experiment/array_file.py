@@ -28,8 +28,8 @@ from persist.hdf5.opening import find_member, open_hdf5
 READER_PATIENCE = 1.0
 """How long readers of the file are waited for, in seconds."""
 
-# Groups of this version take one more member in the same time, however many they have.
-_VERSIONS = ("v108", "latest")
+VERSIONS = ("v108", "latest")
+"""Of HDF5: attributes may have more than 64 kB, and groups take any number of members as fast."""
 _LATEST = 2  # the version of the superblock in these
 
 
@@ -68,7 +68,7 @@ class ArrayFile(JournaledFile):
             _rewrite(path, timeout)
         self._patience = READER_PATIENCE
         self._found: Identity = None
-        super().__init__(path, self._lock, versions=_VERSIONS)
+        super().__init__(path, self._lock, versions=VERSIONS)
         # HDF5 calls the file object when the interpreter ends, unless it is closed before.
         self._finalizer = weakref.finalize(self, close_file, self.file, self.overlay)
 
@@ -119,7 +119,7 @@ def _rewrite(path: str, timeout: float) -> None:
     with (
         temporary_beside(path) as temporary,
         open_hdf5(path, timeout) as source,
-        open_unbuffered(temporary, libver=_VERSIONS) as target,
+        open_unbuffered(temporary, libver=VERSIONS) as target,
     ):
         for extra in extras_of(source, Layout()):
             extra.copy_to(target)
@@ -128,7 +128,7 @@ def _rewrite(path: str, timeout: float) -> None:
 @functools.cache
 def _empty() -> bytes:
     memory = io.BytesIO()
-    with h5py.File(memory, "w", libver=_VERSIONS):
+    with h5py.File(memory, "w", libver=VERSIONS):
         pass
     return memory.getvalue()
 

@@ -188,9 +188,13 @@ class Reader(abc.ABC):
         row = 0
         while row < len(self):
             # The file is closed while the caller works, and opened once for many small arrays.
+            batch: deque[Any] = deque()
+            size = 0
             with self._open(name) as arrays:
-                batch = self._read_batch(arrays, row, has)
-            row += len(batch)
+                while row < len(self) and size < _BATCH:
+                    batch.append(arrays.read(row) if row in has else None)
+                    size += getattr(batch[-1], "nbytes", 0)
+                    row += 1
             while batch:
                 yield batch.popleft()
 
@@ -310,15 +314,6 @@ class Reader(abc.ABC):
                 f"cannot read {self._where()}: {os.path.basename(self._source)} was replaced since "
                 "the trials were read; make another reader"
             )
-
-    def _read_batch(self, arrays: TrialArrays, row: int, has: frozenset[int]) -> deque[Any]:
-        batch: deque[Any] = deque()
-        size = 0
-        while row < len(self) and size < _BATCH:
-            batch.append(arrays.read(row) if row in has else None)
-            size += getattr(batch[-1], "nbytes", 0)
-            row += 1
-        return batch
 
     def _rows_of(self, name: str, arrays: TrialArrays) -> frozenset[int]:
         """Return the rows that have an array; one without a row is of no trial."""

@@ -15,7 +15,7 @@ import h5py
 from persist.archive.arrays.vocabulary import TRIAL
 from persist.display import counted
 from persist.errors import ClosedError, DamagedError, NotAFolderError, PersistError
-from persist.experiment.array_file import ArrayFile
+from persist.experiment.array_file import VERSIONS, ArrayFile
 from persist.experiment.columns import Table, gaps_of
 from persist.experiment.consolidation import storage_to_hdf5
 from persist.experiment.export import storage_to_dataset
@@ -27,7 +27,6 @@ from persist.experiment.tree import check_root, folder_names, free_name, settle_
 from persist.experiment.trial_arrays import row_names
 from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names, read_csv
 from persist.experiment.view import storage_view
-from persist.experiment.working import VERSIONS
 from persist.experiment.zip_file import storage_to_zip
 from persist.files import (
     TIMEOUT,

@@ -79,9 +79,6 @@ PICKLES = "pickles"
 FILES = "files"
 OUTER_FILES = ".files"
 
-VERSIONS = ("v108", "latest")
-"""Of HDF5: the first in which attributes may have more than 64 kB."""
-
 
 def mark_format(file: Any, root: str) -> None:
     """Say in a file what it is."""
