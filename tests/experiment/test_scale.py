@@ -176,6 +176,19 @@ def test_the_index_of_joined_arrays_makes_no_object_of_each_trial():
             arrays.shape(200_000)
 
 
+def test_links_are_followed_only_where_there_are_any(tmp_path):
+    storage = Storage(tmp_path / "data")
+    inner = tmp_path / "data" / "p0" / "t" / "a" / "b"
+    inner.mkdir(parents=True)
+    for number in range(20):
+        (inner / str(number)).write_text("x")
+    with counted_calls() as calls:
+        storage_to_hdf5(storage.root)
+    assert calls["realpath"] < 10
+    (inner / "link").symlink_to(inner / "3")
+    storage_to_hdf5(storage.root)
+
+
 def test_a_name_in_a_zip_file_that_leads_through_many_folders_takes_little_memory(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("a/" * 30_000 + "f", b"")
