@@ -28,11 +28,9 @@ from persist.hdf5.opening import find_member, open_hdf5
 READER_PATIENCE = 1.0
 """How long readers of the file are waited for, in seconds."""
 
-# Groups of this version take one more member in the same time, however many they have.
-_VERSIONS = ("v108", "latest")
+VERSIONS = ("v108", "latest")
+"""Of HDF5: attributes may have more than 64 kB, and groups take any number of members as fast."""
 _LATEST = 2  # the version of the superblock in these
-# HDF5 goes through all that it has cached at each flush.
-_CACHE = 1 << 16  # bytes
 
 
 @contextlib.contextmanager
@@ -70,8 +68,7 @@ class ArrayFile(JournaledFile):
             _rewrite(path, timeout)
         self._patience = READER_PATIENCE
         self._found: Identity = None
-        super().__init__(path, self._lock, versions=_VERSIONS)
-        _limit_cache(self.file)
+        super().__init__(path, self._lock, versions=VERSIONS)
         # HDF5 calls the file object when the interpreter ends, unless it is closed before.
         self._finalizer = weakref.finalize(self, close_file, self.file, self.overlay)
 
@@ -86,7 +83,7 @@ class ArrayFile(JournaledFile):
         FileInUseError
             If another program does not close it.
         """
-        if self._is_locked:
+        if self.is_locked:
             return True
         self._lock(self.overlay.fileno())
         return identity(self.path) == self._found
@@ -94,14 +91,14 @@ class ArrayFile(JournaledFile):
     def _lock(self, handle: int) -> None:
         is_alone = lock_exclusively(handle, self.path, self._timeout, patience=self._patience)
         self._patience = READER_PATIENCE if is_alone else 0.0
-        self._is_locked = True
+        self.is_locked = True
 
     def unlock(self) -> None:
         """Let other programs open the file."""
-        if self._is_locked:
+        if self.is_locked:
             self._found = identity(self.overlay.fileno())
             unlock(self.overlay.fileno())
-            self._is_locked = False
+            self.is_locked = False
 
     def add(self, name: str, prepared: Encoded) -> None:
         """Add a dataset, for a commit to make it last: see `write_prepared`."""
@@ -122,24 +119,16 @@ def _rewrite(path: str, timeout: float) -> None:
     with (
         temporary_beside(path) as temporary,
         open_hdf5(path, timeout) as source,
-        open_unbuffered(temporary, libver=_VERSIONS) as target,
+        open_unbuffered(temporary, libver=VERSIONS) as target,
     ):
         for extra in extras_of(source, Layout()):
             extra.copy_to(target)
 
 
-def _limit_cache(file: Any) -> None:
-    config = file.id.get_mdc_config()
-    config.set_initial_size = True
-    config.initial_size = config.min_size = config.max_size = _CACHE
-    config.incr_mode = config.decr_mode = 0
-    file.id.set_mdc_config(config)
-
-
 @functools.cache
 def _empty() -> bytes:
     memory = io.BytesIO()
-    with h5py.File(memory, "w", libver=_VERSIONS):
+    with h5py.File(memory, "w", libver=VERSIONS):
         pass
     return memory.getvalue()
 

@@ -165,13 +165,13 @@ def _is_exact(value: Value) -> bool:
 def _distinct(names: Sequence[str]) -> Iterator[str]:
     """Yield names, those that come again with numbers that no other name has: ``x``, ``x.1``."""
     taken = set(names)
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     for name in names:
-        found, number = name, 0
+        found, number = name, seen.get(name, 0)
         while name in seen and found in taken:
             number += 1
             found = f"{name}.{number}"
-        seen.add(name)
+        seen[name] = number
         taken.add(found)
         yield found
 

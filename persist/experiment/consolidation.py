@@ -16,6 +16,7 @@ import numpy
 
 from persist.archive.arrays.vocabulary import TRIAL
 from persist.errors import ArgumentError, DamagedError, PathExistsError, PersistWarning
+from persist.experiment.array_file import VERSIONS
 from persist.experiment.columns import COLUMN, Table, read_table, table_layout, write_table
 from persist.experiment.folder import reading
 from persist.experiment.names import is_own_file, plain_name
@@ -50,7 +51,6 @@ from persist.experiment.working import (
     PICKLES,
     ROOT,
     TABLE,
-    VERSIONS,
     check_format,
     group_path,
     is_working_dataset,

@@ -33,7 +33,7 @@ _BOOLS = {
     **dict.fromkeys(["False", "FALSE", "false"], False),
 }
 _FLOAT = re.compile(
-    r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?inf(inity)?", re.IGNORECASE
+    r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?inf(inity)?", re.IGNORECASE
 )
 
 
@@ -194,7 +194,8 @@ def parse_csv(data: bytes) -> CSV:
     ------
     ValueError
         If it is not one: a row has more fields than there are columns, or it is not UTF-8; or if
-        a spreadsheet has put semicolons or tabs between the columns of a task, or ``sep=`` first.
+        a spreadsheet has put semicolons or tabs between the columns of a task, or ``sep=`` first;
+        or if it holds NUL bytes in place of its first line.
     """
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     try:
@@ -215,6 +216,8 @@ def parse_csv(data: bytes) -> CSV:
     if not rest.strip(",\r\n"):
         rest = ""
     if not lines:
+        if "\0" in rest:
+            raise DamagedError("it holds NUL bytes, and no table; restore it from a copy")
         return CSV([], [], start, rest)
     columns = [field.text for field in lines[0]]
     if len(columns) == 1 and set(_MARKS.split(columns[0])) >= _OF_TASKS:

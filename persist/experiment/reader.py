@@ -8,6 +8,7 @@ import os
 import pickle
 import runpy
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from persist.errors import (
 )
 from persist.experiment.columns import Table, frame_of
 from persist.experiment.csv_text import Value
+from persist.experiment.folder import Identity, identity
 from persist.experiment.trial_arrays import LazyArrays, TrialArrays, stacked
 from persist.experiment.view import task_view
 from persist.files import TIMEOUT
@@ -130,6 +132,8 @@ class Reader(abc.ABC):
         self._trials: Any = None
         self._table_read: Table | None = None
         self._read_from: tuple[int, int] | None = None
+        # The rows that have an array, by its name, and the identity of the file that says so.
+        self._listed: dict[str, tuple[Identity, frozenset[int]]] = {}
 
     def __repr__(self) -> str:
         return task_view(self, self._where()).text()
@@ -184,11 +188,15 @@ class Reader(abc.ABC):
         row = 0
         while row < len(self):
             # The file is closed while the caller works, and opened once for many small arrays.
+            batch: deque[Any] = deque()
+            size = 0
             with self._open(name) as arrays:
-                batch = self._read_batch(arrays, row, has)
-            row += len(batch)
+                while row < len(self) and size < _BATCH:
+                    batch.append(arrays.read(row) if row in has else None)
+                    size += getattr(batch[-1], "nbytes", 0)
+                    row += 1
             while batch:
-                yield batch.pop(0)
+                yield batch.popleft()
 
     def array(self, name: str, trials: Rows = None) -> Any:
         """Return the arrays of all trials, stacked along the first axis.
@@ -307,17 +315,14 @@ class Reader(abc.ABC):
                 "the trials were read; make another reader"
             )
 
-    def _read_batch(self, arrays: TrialArrays, row: int, has: frozenset[int]) -> list[Any]:
-        batch: list[Any] = []
-        size = 0
-        while row < len(self) and size < _BATCH:
-            batch.append(arrays.read(row) if row in has else None)
-            size += getattr(batch[-1], "nbytes", 0)
-            row += 1
-        return batch
-
     def _rows_of(self, name: str, arrays: TrialArrays) -> frozenset[int]:
-        """Return the rows that have an array; an array without a row is of no trial."""
+        """Return the rows that have an array; one without a row is of no trial."""
+        found = identity(self._file_of(name))
+        if self._listed.get(name, (None,))[0] != found or found is None:
+            self._listed[name] = found, self._list_rows(name, arrays)
+        return self._listed[name][1]
+
+    def _list_rows(self, name: str, arrays: TrialArrays) -> frozenset[int]:
         rows = arrays.rows()
         if rows and rows[-1] >= len(self) and rows[-1] >= self._count_now():
             warnings.warn(
@@ -325,7 +330,7 @@ class Reader(abc.ABC):
                 f"row {rows[-1]}: if rows were removed before the end, those after them have the "
                 "arrays of others; put them back, or run `persist repair` on the storage",
                 PersistWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return frozenset(row for row in rows if row < len(self))
 
@@ -337,6 +342,10 @@ class Reader(abc.ABC):
     @abc.abstractmethod
     def _source(self) -> str:
         """The file of the attributes."""
+
+    def _file_of(self, name: str) -> str:
+        """Return the file of the arrays of a name."""
+        return self._source
 
     @abc.abstractmethod
     def _where(self) -> str:

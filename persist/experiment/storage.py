@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import h5py
 
 from persist.archive.arrays.vocabulary import TRIAL
-from persist.errors import ClosedError, NotAFolderError, PersistError
-from persist.experiment.array_file import ArrayFile
+from persist.display import counted
+from persist.errors import ClosedError, DamagedError, NotAFolderError, PersistError
+from persist.experiment.array_file import VERSIONS, ArrayFile
 from persist.experiment.columns import Table, gaps_of
 from persist.experiment.consolidation import storage_to_hdf5
 from persist.experiment.export import storage_to_dataset
@@ -26,7 +27,6 @@ from persist.experiment.tree import check_root, folder_names, free_name, settle_
 from persist.experiment.trial_arrays import row_names
 from persist.experiment.trial_folder import EXTENSION, TRIALS, array_names, read_csv
 from persist.experiment.view import storage_view
-from persist.experiment.working import VERSIONS
 from persist.experiment.zip_file import storage_to_zip
 from persist.files import (
     TIMEOUT,
@@ -67,6 +67,12 @@ def repair_storage(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) ->
     list of str
         What was done, one text for each array name.
 
+    Raises
+    ------
+    DamagedError
+        If a table or an array file cannot be read; the error names all. The other tasks are
+        repaired.
+
     Examples
     --------
     >>> import numpy, os, tempfile
@@ -85,35 +91,52 @@ def repair_storage(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) ->
     """
     root = check_root(path)
     settle_tree(root)
-    return [
-        f"{subject}/{task}: {done}"
-        for subject in folder_names(root)
-        for task in folder_names(os.path.join(root, subject))
-        for done in repair_task(os.path.join(root, subject, task), timeout=timeout)
-    ]
+    done: list[str] = []
+    faults: list[str] = []
+    for subject in folder_names(root):
+        for task in folder_names(os.path.join(root, subject)):
+            try:
+                found = repair_task(os.path.join(root, subject, task), timeout=timeout)
+                done += [f"{subject}/{task}: {text}" for text in found]
+            except DamagedError as error:
+                faults.append(f"{subject}/{task}: {error}")
+    if faults:
+        raise DamagedError(
+            f"cannot repair {counted(len(faults), 'task')} of {root}: {'; '.join(faults)}; restore "
+            "what cannot be read from a copy, or move it elsewhere; in the other tasks, "
+            f"{'; '.join(done) or 'there was nothing to repair'}"
+        )
+    return done
 
 
 def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> list[str]:
     """Do as `repair_storage` for the folder of one task."""
     folder = os.fspath(path)
     done = []
-    with changing(folder, timeout) as journal:
+    with changing(folder, timeout) as journal, contextlib.ExitStack() as stack:
         table = Table.of_csv(read_csv(os.path.join(folder, TRIALS))[1])
-        with contextlib.ExitStack() as stack:
-            files = {}
-            for name in array_names(folder):
-                path = os.path.join(folder, name + EXTENSION)
-                stack.enter_context(damage_errors(path))
-                file = ArrayFile(path, durable=True, timeout=timeout)
-                files[name] = stack.enter_context(contextlib.closing(file))
-            rows = {name: row_names(file.file) for name, file in files.items()}
-            count = 1 + max((numbers[-1] for numbers in rows.values() if numbers), default=-1)
-            if count <= table.n_rows:
-                return []
-            places = _places(table, count)
-            for name, file in files.items():
-                there = set(rows[name])
-                lost = sorted(there.difference(places))
+        files: dict[str, ArrayFile] = {}
+        rows: dict[str, list[int]] = {}
+        faults: list[str] = []
+        for name in array_names(folder):
+            path = os.path.join(folder, name + EXTENSION)
+            try:
+                with damage_errors(path):
+                    file = ArrayFile(path, durable=True, timeout=timeout)
+                    files[name] = stack.enter_context(contextlib.closing(file))
+                    rows[name] = row_names(file.file)
+            except DamagedError as error:
+                faults.append(str(error))
+        if faults:
+            raise DamagedError("; ".join(faults))
+        count = 1 + max((numbers[-1] for numbers in rows.values() if numbers), default=-1)
+        if count <= table.n_rows:
+            return []
+        places = _places(table, count)
+        for name, file in files.items():
+            there = set(rows[name])
+            lost = sorted(there.difference(places))
+            with damage_errors(file.path):
                 if lost:
                     target = _move(file, folder, name, lost)
                     done.append(f"moved {name} of rows {', '.join(map(str, lost))} to {target}")
@@ -121,7 +144,7 @@ def repair_task(path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> li
                 for new, old in enumerate(places):
                     if new != old and old in there:
                         _rename(file.file, str(old), str(new))
-            commit_files(journal, list(files.values()))
+        commit_files(journal, list(files.values()))
     return done
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from persist.experiment.columns import Table
-from persist.experiment.csv_text import CSV
 from persist.experiment.folder import reading
 from persist.experiment.names import plain_name
 from persist.experiment.reader import (
@@ -72,7 +71,7 @@ class TaskReader(Reader):
         This looks at all files of the task as they are now.
         """
         with reading(self._folder, timeout=self._timeout):
-            csv = _read_csv(self._folder)
+            csv = read_csv(self._source)[1]
             found = [f"row {len(csv.rows)}: not whole: {csv.rest!r}"] if csv.rest else []
             with self._opening() as opened:
                 rows = orphans(self._folder, len(csv.rows), opened)
@@ -84,7 +83,7 @@ class TaskReader(Reader):
     def check_complete(self) -> None:
         """Raise DamagedError if there are arrays of trials that are not in the table."""
         with reading(self._folder, timeout=self._timeout), self._opening() as opened:
-            refuse_orphans(self._folder, len(_read_csv(self._folder).rows), opened)
+            refuse_orphans(self._folder, len(read_csv(self._source)[1].rows), opened)
 
     @contextlib.contextmanager
     def _opening(self) -> Iterator[Callable[[str], Any]]:
@@ -100,11 +99,14 @@ class TaskReader(Reader):
     def _source(self) -> str:
         return os.path.join(self._folder, TRIALS)
 
+    def _file_of(self, name: str) -> str:
+        return os.path.join(self._folder, name + EXTENSION)
+
     def _where(self) -> str:
         return self._folder
 
     def _count_now(self) -> int:
-        return len(_read_csv(self._folder).rows)
+        return len(read_csv(self._source)[1].rows)
 
     def _read_table(self) -> Table:
         with reading(self._folder, timeout=self._timeout):
@@ -121,7 +123,7 @@ class TaskReader(Reader):
 
     @contextlib.contextmanager
     def _open_file(self, name: str) -> Iterator[Any]:
-        path = os.path.join(self._folder, name + EXTENSION)
+        path = self._file_of(name)
         if not os.path.exists(path):
             raise UnknownArrayError(name, self._folder, self.array_names)
         with damage_errors(path), open_hdf5(path, self._timeout) as file:
@@ -154,7 +156,3 @@ def read_trials(folder: str) -> Table:
     if os.path.isdir(folder) and array_names(folder):
         warn_if_moved(table, data, folder)
     return table
-
-
-def _read_csv(folder: str) -> CSV:
-    return read_csv(os.path.join(folder, TRIALS))[1]

@@ -198,7 +198,7 @@ def files_in(folder: Folder) -> list[TreeFile]:
     for name in _names_in(folder.path):
         path = os.path.join(folder.path, name)
         if not os.path.isdir(path):
-            _check_inside(path, os.path.realpath(root))
+            _check_inside(path, root)
             size = check_regular(path).st_size
             found.append(TreeFile((*folder.parts, name), path, size))
     return found
@@ -219,15 +219,18 @@ def _walk(path: str, parts: tuple[str, ...], above: tuple[str, ...]) -> Iterator
         inner = os.path.join(path, name)
         if os.path.isdir(inner):
             _check_inside(inner, above[0])
-            real = os.path.realpath(inner)
+            is_link = os.path.islink(inner)
+            real = os.path.realpath(inner) if is_link else os.path.join(above[-1], name)
             if real in above:
                 raise LinkLoopError(errno.ELOOP, "this link leads to a folder that it is in", inner)
             yield from _walk(inner, (*parts, name), (*above, real))
 
 
 def _check_inside(path: str, root: str) -> None:
-    real = os.path.realpath(path)
-    if os.path.islink(path) and os.path.commonpath([real, root]) != root:
+    if not os.path.islink(path):
+        return  # What it is in has been checked.
+    real, root = os.path.realpath(path), os.path.realpath(root)
+    if os.path.commonpath([real, root]) != root:
         raise OutsideError(
             f"cannot copy {path}: it is a link to {real}, outside of the storage; put what it "
             "leads to in its place, or remove it"

@@ -13,7 +13,7 @@ import h5py
 import numpy
 
 from persist.archive.arrays.handles import ArrayHandle
-from persist.errors import ArgumentError
+from persist.errors import ArgumentError, UnknownKeyError
 from persist.hdf5.extras import Layout, dataset_layout
 from persist.hdf5.masked import read_prepared
 from persist.hdf5.opening import damage_in, dataset_in, member
@@ -223,23 +223,23 @@ class JoinedArrays:
         self._data = dataset_in(group, RESULT)
         with damage_in(group):
             self._axis = int(group.attrs[_AXIS])
-            self._parts = {
-                row: (number, start, stop)
-                for number, (row, start, stop) in enumerate(member(group, _INDEX)[...].tolist())
-            }
-            self._shapes = member(group, _SHAPES)[...].tolist() if self._axis == _FLAT else []
+            index = member(group, _INDEX)[...]
+            order = numpy.argsort(index[:, 0], kind="stable")
+            self._rows, self._starts, self._stops = index[order].T
+            self._shapes = member(group, _SHAPES)[...][order] if self._axis == _FLAT else []
 
     def rows(self) -> list[int]:
         """Return the rows that have an array, in order."""
-        return sorted(self._parts)
+        rows: list[int] = self._rows.tolist()
+        return rows
 
     def shape(self, row: int) -> tuple[int, ...]:
         """Return the shape of one."""
-        number, start, stop = self._parts[row]
+        number = self._number(row)
         if self._axis == _FLAT:
-            return tuple(self._shapes[number])
+            return tuple(self._shapes[number].tolist())
         shape = list(self._data.shape)
-        shape[self._axis] = stop - start
+        shape[self._axis] = int(self._stops[number] - self._starts[number])
         return tuple(shape)
 
     def dtype(self, row: int) -> Any:
@@ -248,7 +248,8 @@ class JoinedArrays:
 
     def read(self, row: int, selection: Any = ()) -> Any:
         """Return one, or what an index selects of it."""
-        _, start, stop = self._parts[row]
+        number = self._number(row)
+        start, stop = int(self._starts[number]), int(self._stops[number])
         if self._axis == 0 and isinstance(selection, slice) and selection.step in (None, 1):
             begin, end, _ = selection.indices(stop - start)
             return self._data[start + begin : start + max(begin, end)]
@@ -259,6 +260,12 @@ class JoinedArrays:
     def result(self) -> Any:
         """Return None: a joined array is not one of the task as a whole."""
         return None
+
+    def _number(self, row: int) -> int:
+        number = int(numpy.searchsorted(self._rows, row))
+        if self._rows[number : number + 1].tolist() != [row]:
+            raise UnknownKeyError(str(row), f"{self._data.parent.name}/{_INDEX}")
+        return number
 
 
 def _axis(shapes: Sequence[tuple[int, ...]]) -> int:

@@ -36,6 +36,8 @@ from persist.names import is_encodable
 TRIALS = "trials.csv"
 EXTENSION = ".hdf5"
 
+_MOST_OPEN = 200  # files that stay open between trials, besides those of the last
+
 _log = logging.getLogger(__name__)
 
 
@@ -245,6 +247,9 @@ class TrialWriter:
             except BaseException:
                 self.release()
                 raise
+            if len(self._files) > _MOST_OPEN:
+                for name in [name for name, file in self._files.items() if not file.is_locked]:
+                    self._files.pop(name).close()
             for file in self._files.values():
                 file.unlock()
 
@@ -301,13 +306,15 @@ class TrialWriter:
         return file
 
     def _commit(self, fields: Mapping[str, str]) -> None:
-        columns = self._columns + [name for name in fields if name not in self._columns]
+        known = set(self._columns)
+        columns = self._columns + [name for name in fields if name not in known]
         handle = self._handle
         assert handle is not None
         change = self._row_change(handle.number, columns, fields)
         table = Part(os.path.basename(self._path), handle.number, self._end, [change], True)
         # The table is the only file that grows, and so the first: a disk can be full.
-        commit_files(self._journal, list(self._files.values()), [table])
+        files = [file for file in self._files.values() if file.is_locked]
+        commit_files(self._journal, files, [table])
         self._found = identity(self._path)
         self._columns, self._n_rows = columns, self._n_rows + 1
         self._end = change.offset + len(change.new)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from persist.display import Row, View, sampled
@@ -50,22 +49,23 @@ def storage_view(storage: Storage | WorkingDataset, where: str) -> View:
 def task_view(reader: Reader, where: str) -> View:
     """Return the trials of a task, with a trace of the first array of each."""
     names, columns = reader.array_names, reader.columns
+    arrays = functools.cache(lambda: reader.lazy(names[0]))
     rows = [
         Row(
             (row, *(values[row] for values in columns.values())),
-            functools.partial(trace, reader, names[0], row) if names else None,
+            functools.partial(trace, arrays, row) if names else None,
         )
         for row in range(min(len(reader), _TRIALS))
     ]
-    arrays = f"; arrays: {', '.join(names)}" if names else ""
-    headline = f"<{type(reader).__name__} of {where}: {len(reader)} trials{arrays}>"
+    listed = f"; arrays: {', '.join(names)}" if names else ""
+    headline = f"<{type(reader).__name__} of {where}: {len(reader)} trials{listed}>"
     return View(headline, ("row", *columns), {"": rows}, more=len(reader) - len(rows))
 
 
-def trace(reader: Reader, name: str, row: int) -> Any | None:
+def trace(arrays: Callable[[], Sequence[Any]], row: int) -> Any | None:
     """Return samples of an array of a trial; None if the trial has none, or it cannot be read."""
     try:
-        array = next(islice(reader.lazy(name), row, None), None)
+        array = arrays()[row]
         return None if array is None or not array.shape else sampled(array)
     except Exception:
         return None

@@ -79,9 +79,6 @@ PICKLES = "pickles"
 FILES = "files"
 OUTER_FILES = ".files"
 
-VERSIONS = ("v108", "latest")
-"""Of HDF5: the first in which attributes may have more than 64 kB."""
-
 
 def mark_format(file: Any, root: str) -> None:
     """Say in a file what it is."""
@@ -292,8 +289,11 @@ class WorkingDataset:
 
     @subject_id.setter
     def subject_id(self, val: str) -> None:
-        if val not in self.subject_ids:
-            raise UnknownKeyError(val, self._path)
+        with self._reading() as file:
+            if val.startswith(".") or not isinstance(
+                find_member(file, group_name(val)), h5py.Group
+            ):
+                raise UnknownKeyError(val, self._path)
         self._subject_id = val
 
     @property

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import Any
 
 from persist.errors import ArgumentError, DamagedError, NoRoomError
 from persist.experiment.folder import JOURNAL, reading
@@ -284,20 +285,22 @@ def _check_room(size: int, target: str) -> None:
 def _refuse_clashes(
     parts: Sequence[tuple[str, ...]], infos: Sequence[zipfile.ZipInfo], source: str
 ) -> None:
-    files: set[tuple[str, ...]] = set()
-    folders: set[tuple[str, ...]] = set()
+    tree: dict[str, Any] = {}  # None for a file
     for names, info in zip(parts, infos, strict=True):
-        if names in files:
+        folder: Any = tree
+        for name in names if info.is_dir() else names[:-1]:
+            folder = folder.setdefault(name, {})
+            if folder is None:
+                break
+        if folder is None or (not info.is_dir() and folder.get(names[-1]) is not None):
+            raise DamagedError(f"{source} holds {info.filename!r} as a file and as a folder")
+        if not info.is_dir() and names[-1] in folder:
             raise DamagedError(
                 f"{source} holds {info.filename!r} more than once: it was written without its "
                 "folders, and what was in which is lost"
             )
-        folders.update(names[:n] for n in range(1, len(names) + info.is_dir()))
         if not info.is_dir():
-            files.add(names)
-    both = files & folders
-    if both:
-        raise DamagedError(f"{source} holds {'/'.join(min(both))!r} as a file and as a folder")
+            folder[names[-1]] = None
 
 
 def _extract(

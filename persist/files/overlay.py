@@ -17,6 +17,7 @@ import os
 import struct
 import time
 import weakref
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -149,6 +150,7 @@ class OverlayFile:
         self._physical = size
         self._position = 0
         self._changes: dict[int, bytes] = {}
+        self._starts: list[int] = []  # of the changes, sorted
         self._has_written = False
         self._is_given_up = False
         self._is_ours = True
@@ -180,10 +182,10 @@ class OverlayFile:
         found = read_at(self._handle, len(view), start)
         count = len(found)
         view[:count] = found
-        for offset, data in self._changes.items():
+        for offset in self._touched(start, start + count):
+            data = self._changes[offset]
             low, high = max(offset, start), min(offset + len(data), start + count)
-            if low < high:
-                view[low - start : high - start] = data[low - offset : high - offset]
+            view[low - start : high - start] = data[low - offset : high - offset]
         self._position += count
         return count
 
@@ -266,14 +268,14 @@ class OverlayFile:
 
     def settle(self) -> None:
         """Note that a commit has made the changes."""
-        self._changes.clear()
+        self._forget()
         self._kept = self._end
         self._has_written = False
 
     def give_up(self) -> None:
         """Forget what was written since the last commit, and take no more."""
         self._is_given_up = True
-        self._changes.clear()
+        self._forget()
 
     def close(self) -> None:
         """Close the file, without what was not committed."""
@@ -315,14 +317,27 @@ class OverlayFile:
         except BaseException as error:
             self.failure = self.failure or error
 
+    def _forget(self) -> None:
+        self._changes.clear()
+        self._starts.clear()
+
+    def _touched(self, start: int, end: int) -> list[int]:
+        """Return where the changes begin that overlap a stretch of the file."""
+        first = bisect_right(self._starts, start)
+        if first and start < (before := self._starts[first - 1]) + len(self._changes[before]):
+            first -= 1
+        return self._starts[first : bisect_left(self._starts, end)]
+
     def _change(self, start: int, data: memoryview) -> None:
         """Keep a pending change; those that overlap are merged."""
         changes, end = self._changes, start + len(data)
-        touched = [at for at, known in changes.items() if at < end and start < at + len(known)]
+        touched = self._touched(start, end)
+        low = min([start, *touched])
+        place = bisect_left(self._starts, low)
+        self._starts[place : place + len(touched)] = [low]
         if touched in ([], [start]) and len(changes.get(start, data)) == len(data):
             changes[start] = bytes(data)
             return
-        low = min(start, *touched)
         merged = bytearray(max(end, *(at + len(changes[at]) for at in touched)) - low)
         for at in touched:
             known = changes.pop(at)

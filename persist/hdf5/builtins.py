@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ _NAME = "value"
 _SOURCE = "source"
 _ARRAYS = "arrays"
 _DATA = "data"
+_SUBSCRIPT = re.compile(r"\['(\w+)'\]")
 _STORED = dataset_layout(*EXTERNAL.names)
 _MEMBERS = {_SOURCE: Layout(), _ARRAYS: Layout(rest=_STORED), _DATA: ARRAY}
 ARCHIVED = group_layout([SUMMARY], _MEMBERS)
@@ -125,8 +127,7 @@ def archive_layout(group: Any) -> Layout:
     """Return the layout of a group that holds a source, which names the arrays that are its own."""
     if _ARRAYS not in group:
         return ARCHIVED
-    source = text_of(member(group, _SOURCE)[()])
-    names = [name for name in member(group, _ARRAYS) if f"[{name!r}]" in source]
+    names = _SUBSCRIPT.findall(text_of(member(group, _SOURCE)[()]))
     own = Layout(members={name.encode(): _STORED for name in names})
     return group_layout([SUMMARY], {**_MEMBERS, _ARRAYS: own})
 

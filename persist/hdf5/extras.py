@@ -132,7 +132,7 @@ def _names_to_check(group: Any, known: Layout) -> list[bytes]:
     if known.rest is SEEN:
         return []
     links = group.id.links
-    seen = [name for name, part in known.members.items() if part is SEEN and links.exists(name)]
+    seen = {name for name, part in known.members.items() if part is SEEN and links.exists(name)}
     # To count is faster than to list.
     names = members_of(group) if group.id.get_num_objs() > len(seen) else []
     return [name for name in names if name not in seen]

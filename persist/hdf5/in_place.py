@@ -14,6 +14,9 @@ from persist.files.overlay import OverlayFile, commit_overlays
 from persist.files.unbuffered import disk_errors
 from persist.hdf5.opening import format_errors
 
+# HDF5 goes through all that it has cached at each flush.
+_CACHE = 1 << 16  # bytes
+
 
 class JournaledFile:
     """An open HDF5 file that stays as it is on disk until a commit.
@@ -37,6 +40,7 @@ class JournaledFile:
             check_heaps(path)
             with format_errors(path):
                 self.file: Any = h5py.File(self.overlay, "r+", libver=versions)
+            _limit_cache(self.file)
             self.check()
         except BaseException:
             self.overlay.close()
@@ -50,6 +54,14 @@ class JournaledFile:
     def close(self) -> None:
         """Close and unlock the file, without what was not committed."""
         close_file(self.file, self.overlay)
+
+
+def _limit_cache(file: Any) -> None:
+    config = file.id.get_mdc_config()
+    config.set_initial_size = True
+    config.initial_size = config.min_size = config.max_size = _CACHE
+    config.incr_mode = config.decr_mode = 0
+    file.id.set_mdc_config(config)
 
 
 def close_file(file: Any, overlay: OverlayFile) -> None:

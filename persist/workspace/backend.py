@@ -123,6 +123,7 @@ class MemoryBackend:
         self.extras: dict[Place, Foreign] = {} if extras is None else extras
         self.rest = rest
         self._dropped = list(dropped)
+        self._linked = {place for place, extra in self.extras.items() if extra.links}
 
     def copy(self) -> MemoryBackend:
         """Return another that keeps the same objects."""
@@ -153,18 +154,19 @@ class MemoryBackend:
 
     def close(self) -> None:
         """Forget all objects."""
-        self.items, self.extras, self.rest = {}, {}, None
+        self.items, self.extras, self.rest, self._linked = {}, {}, None, set()
 
     def put(self, namespace: str, key: str, obj: Any, entry: Entry) -> None:
         """Keep an object, in the place of what is there."""
         self.items.setdefault(namespace, {})[key] = obj
-        self.extras.pop((namespace, key), None)
+        self._keep((namespace, key), None)
 
     def take(self, source: Source, place: Place, to: Place, entry: Entry) -> list[Link]:
         """Keep an object of another source, in the place of what is there."""
         extras: list[Foreign] = []
         self.put(*to, source.read(*place, extras=extras), entry)
-        self.extras.update((to, extra) for extra in extras)
+        for extra in extras:
+            self._keep(to, extra)
         return [link for extra in extras for link in extra.links]
 
     def link(self, links: Mapping[Place, list[Link]], moved: Mapping[bytes, bytes]) -> None:
@@ -176,19 +178,19 @@ class MemoryBackend:
 
     def move(self, namespace: str, old_key: str, new_key: str) -> None:
         """Give an object another key, in the place of what is there."""
-        extra = self.extras.pop((namespace, old_key), None)
-        self.put(namespace, new_key, self.items[namespace].pop(old_key), {})
-        if extra is not None:
-            self.extras[namespace, new_key] = extra
+        extra = self.extras.get((namespace, old_key))
+        self._keep((namespace, old_key), None)
+        self.items[namespace][new_key] = self.items[namespace].pop(old_key)
+        self._keep((namespace, new_key), extra)
         moved = {item_path(namespace, old_key): item_path(namespace, new_key)}
-        self.extras = {place: extra.moved(moved) for place, extra in self.extras.items()}
+        self.extras.update((place, self.extras[place].moved(moved)) for place in self._linked)
         self.rest = None if self.rest is None else self.rest.moved(moved)
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects; no namespace stays empty."""
         for key in keys:
             del self.items[namespace][key]
-            self.extras.pop((namespace, key), None)
+            self._keep((namespace, key), None)
         if not self.items[namespace]:
             del self.items[namespace]
 
@@ -199,6 +201,13 @@ class MemoryBackend:
     def drop(self, namespace: str, key: str) -> None:
         """Drop an item that cannot be read."""
         self._dropped.append((namespace, key))
+
+    def _keep(self, place: Place, extra: Foreign | None) -> None:
+        self.extras.pop(place, None)
+        self._linked.discard(place)
+        if extra is not None:
+            self.extras[place] = extra
+            self._linked.update([place] if extra.links else [])
 
 
 class SavedFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from persist.names import group_name
 from persist.workspace.index import (
     Entry,
     Index,
+    in_order,
     keep_name,
     missing_item,
     name_of_group,
@@ -180,7 +181,8 @@ def groups_of(file: Any, index: Index | None = None) -> Iterator[tuple[str, str,
     They come in the order of `index`; without one in that of the file, where what was replaced
     comes last.
     """
-    for outer in _in_order(member_names(file), index):
+    known = index or {}
+    for outer in in_order(member_names(file), map(group_name, known)):
         if outer.startswith(RESERVED):
             continue
         namespace = _member(file, outer)
@@ -193,15 +195,9 @@ def groups_of(file: Any, index: Index | None = None) -> Iterator[tuple[str, str,
             yield outer, "", None
             continue
         name = name_of_group(outer, namespace)
-        for inner in _in_order(inners, (index or {}).get(name)):
+        for inner in in_order(inners, map(group_name, known.get(name, ()))):
             item = _member(namespace, inner)
             yield name, name_of_group(inner, item) if item is not None else inner, item
-
-
-def _in_order(names: list[str], wanted: Iterable[str] | None) -> list[str]:
-    known = {group_name(name): None for name in wanted or ()}
-    there = set(names)
-    return [name for name in known if name in there] + [n for n in names if n not in known]
 
 
 def read_entry(group: Any, *, summary: bool = True) -> Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from persist.errors import ArgumentTypeError, InvalidKeyError, PersistError
@@ -33,6 +33,12 @@ def listed(index: Index) -> Iterator[tuple[str, str, Entry]]:
     for namespace, keys in list(index.items()):
         for key, entry in list(keys.items()):
             yield namespace, key, entry
+
+
+def in_order(names: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """Return names in the order of those that are wanted; all others come last."""
+    found, first = dict.fromkeys(names), dict.fromkeys(wanted)
+    return [*filter(found.__contains__, first), *(name for name in found if name not in first)]
 
 
 def missing_item(namespace: str, key: str) -> KeyError:

@@ -9,7 +9,6 @@ import os
 import sys
 import weakref
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
@@ -201,12 +200,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __del__(self) -> None:

@@ -33,10 +33,11 @@ class LoadedBackend:
     ) -> None:
         self.saved = saved
         self.added = added
-        self._items = list(places)
+        self._items = dict.fromkeys(places)
         self._dropped: list[Place] = []
-        # The present paths of items by those that they had when they were loaded.
+        # The present paths of items by those that they had when they were loaded, and the reverse.
         self._moved: dict[bytes, bytes] = {}
+        self._formers: dict[bytes, list[bytes]] = {}
         self._places: dict[Place, tuple[Source, Place]] = {
             place: (saved, place) for place in self._items
         }
@@ -97,8 +98,11 @@ class LoadedBackend:
         self._places[new] = held
         del self._places[old]
         before, now = item_path(*old), item_path(*new)
-        self._moved = {path: now if to == before else to for path, to in self._moved.items()}
-        self._moved.setdefault(before, now)
+        formers = self._formers.pop(before, [])
+        if old in self._items and before not in self._moved:
+            formers.append(before)
+        self._moved.update(dict.fromkeys(formers, now))
+        self._formers.setdefault(now, []).extend(formers)
 
     def remove(self, namespace: str, keys: Sequence[str]) -> None:
         """Remove objects."""
@@ -111,7 +115,8 @@ class LoadedBackend:
     def read_from(self, saved: SavedFile | SavedPackage) -> None:
         """Read from `saved` from now on, in which everything was saved again."""
         old, self.saved = self.saved, saved
-        self._items, self._dropped, self._moved = list(self._places), [], {}
+        self._items = dict.fromkeys(self._places)
+        self._dropped, self._moved, self._formers = [], {}, {}
         for to, (source, _) in self._places.items():
             if source is old:
                 self._places[to] = saved, to

@@ -35,7 +35,7 @@ from persist.names import key_spelling, spelled_name
 from persist.progress import ItemReport
 from persist.workspace.backend import Extras, Place
 from persist.workspace.groups import Header, write_to
-from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError
+from persist.workspace.index import RESERVED_KEYS, Entry, Index, ItemNotFoundError, in_order
 from persist.workspace.pair import Pair, other_form
 
 Read: TypeAlias = Callable[[str, str], Any]
@@ -168,12 +168,12 @@ class SavedPackage:
         """Return the entries of the items, in the order in which they were stored."""
         known = self._info["items"]
         index: Index = {}
-        for namespace in _in_order(map(spelled_name, self._dataset.groups), known):
+        for namespace in in_order(map(spelled_name, self._dataset.groups), known):
             space = self._space(namespace)
             types = {
                 key: str(item.type).rpartition(".")[2] for key, item in space.entries().items()
             }
-            for key in _in_order(map(spelled_name, space), known.get(namespace, {})):
+            for key in in_order(map(spelled_name, space), known.get(namespace, {})):
                 entry = known.get(namespace, {}).get(key)
                 if entry is None or entry["type"] != types[_spelled(key)]:
                     # The data set was changed by itself.
@@ -244,13 +244,6 @@ def _write(dataset: Results, header: Header, index: Index, read: Read, report: I
         "created_at": header.created_at,
         "items": known,
     }
-
-
-def _in_order(names: Iterator[str], known: dict[str, Any]) -> list[str]:
-    """Return names as they were stored; those that were added later come last."""
-    found = list(names)
-    first = [name for name in known if name in set(found)]
-    return first + [name for name in found if name not in known]
 
 
 def _check_replaceable(path: str, replace: bool) -> None:

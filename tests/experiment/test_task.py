@@ -648,6 +648,37 @@ def test_a_task_whose_table_lost_rows_is_not_resumed(tmp_path, left):
     assert len(list(h5py.File(kept[0]))) + count == 3
 
 
+def test_repair_names_all_that_it_cannot_read_and_repairs_the_other_tasks(tmp_path):
+    storage = Storage(tmp_path / "data")
+    for subject in ("p0", "p1", "p2"):
+        storage.subject_id = subject
+        with storage.create_task("t") as writer:
+            writer.write(make_trial(0, emg=signal(0), pos=signal(1)))
+        (tmp_path / "data" / subject / "t" / "trials.csv").write_text("")
+    (tmp_path / "data/p0/t/emg.hdf5").write_bytes(b"torn")
+    (tmp_path / "data/p0/t/pos.hdf5").write_bytes(b"too")
+    (tmp_path / "data/p1/t/trials.csv").write_bytes(b"\0" * 512)
+    before = contents(tmp_path / "data/p0/t"), contents(tmp_path / "data/p1/t")
+    with pytest.raises(DamagedError) as caught:
+        repair_storage(storage.root)
+    text = str(caught.value)
+    assert text.startswith("cannot repair 2 tasks")
+    for name in ("p0/t/emg.hdf5", "p0/t/pos.hdf5", "p1/t/trials.csv"):
+        assert str(tmp_path / "data" / name) in text
+    assert "p2/t: moved emg of rows 0 to emg.orphaned.h5" in text
+    assert (contents(tmp_path / "data/p0/t"), contents(tmp_path / "data/p1/t")) == before
+    assert sorted(os.listdir(tmp_path / "data/p2/t"))[-2:] == ["pos.orphaned.h5", "trials.csv"]
+
+
+def test_a_table_of_nul_bytes_is_damaged_and_not_empty(tmp_path):
+    (tmp_path / "trials.csv").write_bytes(b"\0" * 4096)
+    with pytest.raises(DamagedError, match=r"trials\.csv: it holds NUL bytes, and no table"):
+        len(TaskReader(tmp_path))
+    with TaskWriter(tmp_path) as writer, pytest.raises(DamagedError, match="NUL bytes"):
+        writer.write(make_trial(0))
+    assert (tmp_path / "trials.csv").read_bytes() == b"\0" * 4096
+
+
 def test_arrays_follow_their_rows_where_the_numbers_of_trials_tell_which_were_removed(tmp_path):
     with TaskWriter(tmp_path) as writer:
         for number in range(6):

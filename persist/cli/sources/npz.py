@@ -6,6 +6,7 @@ import contextlib
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cached_property
 
 from persist.archive.arrays.npy import read_array, read_header
 from persist.cli.sources.source import Listed, Loaded, Source, SourceError
@@ -20,17 +21,21 @@ class NpzSource(Source):
 
     def names(self) -> list[Listed]:
         """Return the names of the arrays."""
-        with _opened(self._path) as archive:
+        with _errors(), zipfile.ZipFile(self._path) as archive:
             return [_listed(archive, member) for member in archive.namelist()]
 
     def load(self, name: str) -> Loaded:
         """Return an array."""
-        with _opened(self._path) as archive, archive.open(name + _SUFFIX) as file:
+        with _errors(), self._archive.open(name + _SUFFIX) as file:
             array = read_array(file)
             # The zip tells by a checksum whether all was as written, once it is at its end.
             if file.read(1):
                 raise SourceError("there is more than the array")
         return Loaded(array)
+
+    @cached_property
+    def _archive(self) -> zipfile.ZipFile:
+        return self._opened.enter_context(zipfile.ZipFile(self._path))
 
 
 def _listed(archive: zipfile.ZipFile, member: str) -> Listed:
@@ -46,10 +51,9 @@ def _listed(archive: zipfile.ZipFile, member: str) -> Listed:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[zipfile.ZipFile]:
+def _errors() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        yield
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(f"damaged, or no npz file: {error}") from error
     except RuntimeError as error:

@@ -37,6 +37,12 @@ def test_an_empty_object_has_no_names(source):
     assert source("{}").names() == []
 
 
+def test_a_key_that_is_repeated_is_found_among_many(source):
+    text = "{" + "".join(f'"k{number}": 1, ' for number in range(200_000)) + '"k199999": 2}'
+    with pytest.raises(ValueError, match="the key 'k199999' more than once"):
+        source(text).names()
+
+
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": 0, "a": 1, "a": 1}]'])
 def test_a_repeated_key_is_an_error(source, text):
     with pytest.raises(ValueError, match="the key 'a' more than once"):

@@ -5,6 +5,7 @@ import pytest
 
 from persist.cli.sources import Listed
 from persist.cli.sources.npz import NpzSource
+from tests.calls import counted_calls
 
 
 @pytest.fixture
@@ -31,6 +32,16 @@ def test_arrays_are_loaded_one_at_a_time(path, monkeypatch):
     )
     NpzSource(path).load("a")
     assert read == ["a.npy"]
+
+
+def test_the_list_of_arrays_is_read_once_for_all(path):
+    numpy.savez(path, **{f"a{number}": numpy.arange(3) for number in range(20)})
+    source = NpzSource(path)
+    with counted_calls() as calls:
+        for listed in source.names():
+            assert source.load(listed.name).value.tolist() == [0, 1, 2]
+    assert calls["_RealGetContents"] == 2
+    source.close()
 
 
 def test_objects_are_refused_by_name(path):
