@@ -290,11 +290,11 @@ class WorkingDataset:
     @subject_id.setter
     def subject_id(self, val: str) -> None:
         with self._reading() as file:
-            if val.startswith(".") or not isinstance(
-                find_member(file, group_name(val)), h5py.Group
-            ):
-                raise UnknownKeyError(val, self._path)
-        self._subject_id = val
+            name = str(val)
+            found = None if name.startswith(".") else find_member(file, group_name(name))
+            if not isinstance(found, h5py.Group):
+                raise UnknownKeyError(name, self._path)
+        self._subject_id = name
 
     @property
     def task_ids(self) -> Iterator[str]:
