@@ -751,9 +751,13 @@ class Ordering:
 
     def _unfinished(self, key: int | None) -> int | None:
         """Return the object that `key` waits for now: itself, another one, or None."""
+        passed = []
         while key is not None and key not in self._depth and key not in self._settling:
+            passed.append(key)
             following = self._incomplete.get(key)
             key = None if following == key else following
+        if key is not None:  # The next time, the way is short.
+            self._incomplete.update(dict.fromkeys(passed, key))
         return key
 
     def _shallower(self, one: int | None, other: int) -> int:
