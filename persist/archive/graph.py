@@ -197,15 +197,11 @@ class Graph:
 
         Each NaN is then an object of its own, since one that stands twice equals itself.
         """
-        if self._nans_of_their_own is None:
-            self._nans_of_their_own = self._count_nans(2) == 2
-        return self._nans_of_their_own
-
-    def _count_nans(self, most: int) -> int:
-        """Return how many NaN are keys or members, or below them, or are handed to code."""
+        if self._nans_of_their_own is not None:
+            return self._nans_of_their_own
         seen: set[tuple[int, bool]] = set()
         waiting, count = [(obj, False) for _, obj in self.roots], 0
-        while waiting and count < most:
+        while waiting and count < 2:
             obj, is_used = waiting.pop()
             if type(obj) in ATOMS:
                 count += is_used and type(obj) is float and obj != obj
@@ -214,7 +210,8 @@ class Graph:
                 for field, _, part in self.parts(obj):
                     if type(part) not in ATOMS or part != part:
                         waiting.append((part, is_used or field in _USED))
-        return count
+        self._nans_of_their_own = count == 2
+        return self._nans_of_their_own
 
     def _visit(self, level: _Level) -> None:
         """Visit objects and all below them, level by level."""

@@ -472,9 +472,9 @@ class Ordering:
 
     def _loses_items(self, frame: _Frame) -> bool:
         """Return True if a container in an argument is copied, and waits for what it holds."""
-        assert frame.edge is not None
-        reduced = self._copier(frame)
-        waiting, met = [frame.edge.child] if reduced else [], set()
+        if frame.edge is None or (reduced := self._copier(frame)) is None:
+            return False
+        waiting, met = [frame.edge.child], set()
         while waiting:
             obj = waiting.pop()
             if not _is_container(obj) or id(obj) in met:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -70,16 +69,6 @@ def arguments_in_lists(count: int) -> Any:
     return found
 
 
-def classes_of_one_name(count: int) -> Any:
-    found = []
-    for i in range(count):
-        module = types.ModuleType(f"scale_{i}")
-        module.Same = type("Same", (), {"__module__": module.__name__})  # type: ignore[attr-defined]
-        sys.modules[module.__name__] = module
-        found.append(module.Same)
-    return found
-
-
 def wide_expression(count: int) -> Any:
     return Wide(**{f"a{i}": [i] for i in range(count)})
 
@@ -105,9 +94,7 @@ def calls(build: Callable[[int], Any], count: int, scoped: bool) -> int:
 
 
 @pytest.mark.parametrize("scoped", [False, True])
-@pytest.mark.parametrize(
-    "build", [objects_with_state, arguments_in_lists, classes_of_one_name, wide_expression]
-)
+@pytest.mark.parametrize("build", [objects_with_state, arguments_in_lists, wide_expression])
 def test_calls_grow_with_what_is_written(build: Callable[[int], Any], scoped: bool) -> None:
     calls(build, 1, scoped)  # what is imported or remembered
     assert calls(build, 400, scoped) < 2.5 * calls(build, 200, scoped)
@@ -124,10 +111,27 @@ def doubly_linked(count: int) -> Any:
 
 def test_chains_of_what_waits_are_followed_once() -> None:
     calls(doubly_linked, 1, False)
-    assert calls(doubly_linked, 160, False) < 5 * calls(doubly_linked, 80, False)
+    assert calls(doubly_linked, 300, False) < 5 * calls(doubly_linked, 150, False)
 
 
 def test_names_are_numbered_from_the_last_that_was_taken() -> None:
     bindings = Bindings({"a", "a_2"}, scoped=False, prefix="_g")
     assert [bindings.take("a") for _ in range(3)] == ["a_1", "a_3", "a_4"]
     assert [bindings.take("_g1") for _ in range(2)] == ["_g1_1", "_g1_2"]
+
+
+class Asked(set[str]):
+    """A set that counts how often it is asked for a member."""
+
+    times = 0
+
+    def __contains__(self, name: object) -> bool:
+        self.times += 1
+        return super().__contains__(name)
+
+
+def test_many_like_names_are_each_tried_once() -> None:
+    taken = Asked()
+    bindings = Bindings(taken, scoped=False, prefix="_g")
+    assert len({bindings.take("Same") for _ in range(500)}) == 500
+    assert taken.times < 1500
