@@ -70,6 +70,7 @@ def test_sound_state_of_the_same_form_is_read(answers: dict[str, list[Any]]) -> 
 
 DEFAULTS = ", ".join(["a0=1", *(f"a{i}=1" for i in range(1, 3000))])
 LONG_SOURCES = {
+    "cannot be parsed": "x = [\n" + "f(\n" * 300_000,
     "parts": "import a\nx0 = a\n" + "".join(f"x{i + 1} = x{i}.b\n" for i in range(200)),
     "steps than": "def f(" + DEFAULTS + "): return [a0]\n" + "x = f()\n" * 3000,
     "more steps": "import a\ndef f(b): return ["
@@ -85,3 +86,10 @@ def test_finding_what_a_source_needs_ends(reason: str) -> None:
         persist.untrusted_names(LONG_SOURCES[reason])
     with pytest.raises(UntrustedError):
         persist.load(LONG_SOURCES[reason])
+
+
+def test_fields_of_a_dtype_with_objects_are_counted() -> None:
+    nested = "".join(f"d{i + 1} = n.dtype([('a', d{i}), ('b', d{i})])\n" for i in range(25))
+    source = f"import numpy as n\nd0 = n.dtype('S0')\n{nested}x = n.dtype([('o', 'O'), ('x', d25)])"
+    with pytest.raises(UntrustedError, match="more than 10000 fields"):
+        persist.load(source)
