@@ -42,6 +42,7 @@ class Bindings:
         self._prefix = prefix
         self._is_temporary = re.compile(re.escape(prefix) + "[0-9]+").fullmatch
         self._temporaries = 0
+        self._next: dict[str, int] = {}
         self.scoped = scoped
         self.bound: dict[tuple[str, str], str] = {}
         self.held: dict[tuple[str, tuple[str, ...], Imports], str] = {}
@@ -62,11 +63,13 @@ class Bindings:
 
     def take(self, name: str) -> str:
         """Take `name`, or it with the first number that makes it free."""
-        free, number = name, 0
+        number = self._next.get(name, 0)
+        free = f"{name}_{number}" if number else name
         while free in self._taken or self._is_temporary(free):
             number += 1
             free = f"{name}_{number}"
         self._taken.add(free)
+        self._next[name] = number + 1
         return free
 
     def temporary(self) -> str:

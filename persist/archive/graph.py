@@ -128,7 +128,7 @@ class Graph:
         self._recent: tuple[Any, Reduced] | None = None
         self._nans_of_their_own: bool | None = None
         # The object that was last reduced once more, and the containers that led to.
-        self._kept: tuple[Any, dict[int, Any]] = None, {}
+        self._kept: tuple[Any, dict[int, Any], list[Any], list[Any]] = None, {}, [], []
         self.is_tree = True
         groups: Iterable[tuple[Any, Any]] = [(None, self.roots)]
         if envs:
@@ -165,21 +165,28 @@ class Graph:
             self._recent = obj, reduced
         return self._recent[1]
 
-    def keeps(self, obj: Any, part: Any) -> bool:
-        """Return True if reducing `obj` once more leads to the same container `part`.
+    def keeps(self, obj: Any, path: Iterable[Any], is_whole: bool = True) -> bool:
+        """Return True if reducing `obj` once more leads to a container of `path`, so to all below.
 
-        A class whose ``__reduce__`` copies what it holds is taken to copy its arguments, too.
+        A class whose ``__reduce__`` copies what it holds is taken to copy its arguments, too. If
+        the path is not whole, what is below the containers that the graph had is looked at as well.
         """
         if self._kept[0] is not obj:
-            kept: dict[int, Any] = {}
-            waiting = [found for _, _, found in self._reduce(obj).parts()]
-            while waiting:
-                owner = waiting.pop()
-                if id(owner) not in kept and (type(owner) in CONTAINERS or type(owner) in REDUCED):
-                    kept[id(owner)] = owner
+            self._kept = obj, {}, [found for _, _, found in self._reduce(obj).parts()], []
+        _, kept, waiting, known = self._kept
+        while waiting or (known and not is_whole):
+            # Below what was in the graph before, nothing is new.
+            if not waiting:
+                waiting += [found for _, _, found in self.parts(known.pop())]
+                continue
+            owner = waiting.pop()
+            if id(owner) not in kept and (type(owner) in CONTAINERS or type(owner) in REDUCED):
+                kept[id(owner)] = owner
+                if id(owner) in self.state:
+                    known.append(owner)
+                else:
                     waiting += [found for _, _, found in self.parts(owner)]
-            self._kept = obj, kept
-        return id(part) in self._kept[1]
+        return any(id(part) in kept for part in path)
 
     def is_reference(self, obj: Any) -> bool:
         """Return True if `obj` is written as an import path wherever it is used."""
@@ -190,15 +197,11 @@ class Graph:
 
         Each NaN is then an object of its own, since one that stands twice equals itself.
         """
-        if self._nans_of_their_own is None:
-            self._nans_of_their_own = self._count_nans(2) == 2
-        return self._nans_of_their_own
-
-    def _count_nans(self, most: int) -> int:
-        """Return how many NaN are keys or members, or below them, or are handed to code."""
+        if self._nans_of_their_own is not None:
+            return self._nans_of_their_own
         seen: set[tuple[int, bool]] = set()
         waiting, count = [(obj, False) for _, obj in self.roots], 0
-        while waiting and count < most:
+        while waiting and count < 2:
             obj, is_used = waiting.pop()
             if type(obj) in ATOMS:
                 count += is_used and type(obj) is float and obj != obj
@@ -207,7 +210,8 @@ class Graph:
                 for field, _, part in self.parts(obj):
                     if type(part) not in ATOMS or part != part:
                         waiting.append((part, is_used or field in _USED))
-        return count
+        self._nans_of_their_own = count == 2
+        return self._nans_of_their_own
 
     def _visit(self, level: _Level) -> None:
         """Visit objects and all below them, level by level."""

@@ -15,7 +15,8 @@ cycle itself makes that impossible, objects are handed over in the order of pick
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Container, Iterator
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
@@ -223,11 +224,11 @@ class _Settling:
     __slots__ = ("depth", "key", "owners", "parts", "visited", "waits_for")
     edge = None
 
-    def __init__(self, key: int, depth: int, parts: list[_Late]) -> None:
+    def __init__(self, key: int, depth: int, parts: Iterable[_Late]) -> None:
         self.key = key
         self.depth = depth
         alive = [part for part in parts if not part.frame.dead]
-        self.parts = sorted(alive, key=lambda part: part.whole)[::-1]
+        self.parts = deque(sorted(alive, key=lambda part: part.whole)[::-1])
         for part in alive:
             part.home = self
         self.waits_for: int | None = None
@@ -244,7 +245,7 @@ class _Settling:
 
     def add_last(self, part: _Late) -> None:
         """Take in a part that was to be put in while another object was settled."""
-        self.parts.insert(0, part)
+        self.parts.appendleft(part)
         part.home = self
         if self.owners is not None:
             self.owners.setdefault(id(part.frame.obj), []).append(part)
@@ -258,6 +259,13 @@ class _Settling:
         return [part for part in self.owners.get(id(obj), ()) if not part.started]
 
 
+def _remove(parts: dict[int, dict[_Late, None]], key: int, part: _Late) -> None:
+    """Remove a part from those of an object, and with the last of them the object."""
+    del parts[key][part]
+    if not parts[key]:
+        del parts[key]
+
+
 class Ordering:
     """The steps that build a graph; `graph.state` tells what is built and what needs a name."""
 
@@ -266,10 +274,12 @@ class Ordering:
         self._stack: list[Any] = []
         self._depth: dict[int, int] = {}
         self._settling: dict[int, _Settling] = {}
-        self._late: dict[int, list[_Late]] = {}
+        # The parts that wait, by what they wait for, and by the object that they are of.
+        self._late: dict[int, dict[_Late, None]] = {}
+        self._lacking: dict[int, dict[_Late, None]] = {}
         self._incomplete: dict[int, int] = {}
         # By object, the parts on the stack that had to wait and are about to be put in.
-        self._filling: dict[int, list[_Late]] = {}
+        self._filling: dict[int, dict[_Late, None]] = {}
         # Of the levels of the stack below `_known`: the next one above each that may copy it; and
         # those that a choice begins at, whose part can wait, and whose part should be whole.
         self._known = 0
@@ -369,7 +379,7 @@ class Ordering:
 
     def _push(self, part: _Late) -> None:
         part.started = True
-        self._filling.setdefault(id(part.frame.obj), []).append(part)
+        self._filling.setdefault(id(part.frame.obj), {})[part] = None
         self._stack_up(_Frame(part.frame.obj, iter(part.edges), part))
 
     def _stack_up(self, frame: _Frame | _Settling) -> None:
@@ -380,10 +390,7 @@ class Ordering:
     def _pop(self, level: int = -1) -> _Frame:
         frame: _Frame = self._stack.pop(level)
         if frame.late is not None:
-            filling = self._filling[id(frame.obj)]
-            filling.remove(frame.late)
-            if not filling:
-                del self._filling[id(frame.obj)]
+            _remove(self._filling, id(frame.obj), frame.late)
         return frame
 
     def _leave(self, frame: _Frame) -> Iterator[Define | Fill]:
@@ -400,6 +407,8 @@ class Ordering:
         depth = self._depth.pop(key)
         yield from self._definition(frame.obj, frozenset(frame.waiting))
         if late := self._late.pop(key, None):
+            for part in late:
+                _remove(self._lacking, id(part.frame.obj), part)
             self._settling[key] = settling = _Settling(key, depth, late)
             settling.waits_for = frame.waits_for
             self._stack_up(settling)
@@ -452,8 +461,7 @@ class Ordering:
                 try:
                     self._postpone(target, exists=True)
                 except CycleError:
-                    lacking = self._lacking_items(frame.edge.child)
-                    if any(self._copies(frame, obj) for obj in lacking):
+                    if self._loses_items(frame):
                         raise
                     # Nothing else can wait: the part is handed over as pickle does, filled with
                     # what there is.
@@ -462,27 +470,34 @@ class Ordering:
                 return
         frame.waits_for = self._shallower(frame.waits_for, target)
 
-    def _lacking_items(self, obj: Any) -> Iterator[Any]:
-        """Yield the containers, of an argument and within it, that wait for what they hold."""
-        late = {id(part.frame.obj) for parts in self._late.values() for part in parts}
-        waiting, met = [obj], set()
+    def _loses_items(self, frame: _Frame) -> bool:
+        """Return True if a container in an argument is copied, and waits for what it holds."""
+        if frame.edge is None or (reduced := self._copier(frame)) is None:
+            return False
+        waiting, met = [frame.edge.child], set()
         while waiting:
             obj = waiting.pop()
-            if _is_container(obj) and id(obj) not in met:
-                if id(obj) in late:
-                    yield obj
-                met.add(id(obj))
-                if not isinstance(obj, numpy.ndarray):
-                    waiting += [edge.child for edge in edges_of(self._graph, obj)]
+            if not _is_container(obj) or id(obj) in met:
+                continue
+            met.add(id(obj))
+            is_copied = reduced.copies
+            if not is_copied and type(obj) in CONTAINERS:
+                if self._graph.keeps(frame.obj, [obj]):
+                    continue
+                is_copied = True
+            if is_copied and id(obj) in self._lacking:
+                return True
+            if not isinstance(obj, numpy.ndarray):
+                waiting += [edge.child for edge in edges_of(self._graph, obj)]
+        return False
 
     def _fill_now(self, frame: _Frame, target: int) -> bool:
         """Begin to fill the part which `frame` refers to, if it waits for `target`."""
         assert frame.edge is not None
-        waiting = self._late.get(target, [])
-        child = frame.edge.child
-        needed = [late for late in waiting if late.frame.obj is child and not late.forced]
+        lacking = self._lacking.get(id(frame.edge.child), ())
+        needed = [late for late in lacking if late.target == target and not late.forced]
         for part in reversed(needed):
-            waiting.remove(part)
+            self._release(part)
             part.forced = True
             self._push(part)
         if needed:
@@ -494,8 +509,7 @@ class Ordering:
         found: list[_Late] = []
         if edge.field in _HASHED and settling.key == id(edge.child):
             # The hash may need the state.
-            own = [part for part in settling.parts if id(part.frame.obj) == settling.key]
-            found += [p for p in own if p.step.field == "state" and not p.started]
+            found += [p for p in settling.parts_of(edge.child) if p.step.field == "state"]
         waiting = [edge.child]
         while waiting and settling.parts:
             obj = waiting.pop()
@@ -552,8 +566,7 @@ class Ordering:
         for late in (part, *self._after(part)):
             late.started = True
             is_whole = late.whole or whole
-            again = _Late(late.frame, late.step, target, late.edges, is_whole, late.forced)
-            self._late.setdefault(target, []).append(again)
+            self._hold(_Late(late.frame, late.step, target, late.edges, is_whole, late.forced))
             self._defer(late, target)
 
     def _after(self, part: _Late) -> list[_Late]:
@@ -602,7 +615,7 @@ class Ordering:
             higher = self._height(target) - self._height(present.target)
             if higher > 0 or (higher == 0 and step.field not in _LAST):
                 return
-            self._late[present.target].remove(present)
+            self._release(present)
             edges = present.edges
         part = _Late(frame, step, target, edges, whole)
         if not isinstance(frame.waiting, set):
@@ -610,7 +623,15 @@ class Ordering:
         frame.waiting.add((step.field, step.index))
         if step.field in _ORDERED:
             frame.rest[step.field] = part
-        self._late.setdefault(target, []).append(part)
+        self._hold(part)
+
+    def _hold(self, part: _Late) -> None:
+        self._late.setdefault(part.target, {})[part] = None
+        self._lacking.setdefault(id(part.frame.obj), {})[part] = None
+
+    def _release(self, part: _Late) -> None:
+        del self._late[part.target][part]
+        _remove(self._lacking, id(part.frame.obj), part)
 
     def _level(self, target: int, exists: bool) -> int:
         """Choose the frame whose reference waits.
@@ -628,12 +649,10 @@ class Ordering:
             start = max(start, last + (type(stack[last]) is _Settling))
         if stack[start].late is not None and stack[start].late.forced:
             # Put it in as it is; or later, if a part does not exist or cannot be hashed yet.
-            late = self._late.get(target, ())
-
             def waits_for_state(key: int) -> bool:
                 return any(
-                    id(part.frame.obj) == key and part.step.field not in _BEFORE_STATE
-                    for part in late
+                    part.target == target and part.step.field not in _BEFORE_STATE
+                    for part in self._lacking.get(key, ())
                 )
 
             is_top = start == len(stack) - 1
@@ -671,8 +690,11 @@ class Ordering:
         frame = self._stack[level]
         if frame.edge is None or not frame.edge.late:
             return False
-        while (level := self._owners[level]) >= 0:
-            if self._copies(self._stack[level], frame.obj):
+        path, owner = [], level
+        while (owner := self._owners[owner]) >= 0:
+            path += self._stack[level:owner:-1]
+            level = owner
+            if self._copies(self._stack[owner], path):
                 return False
         return True
 
@@ -695,12 +717,19 @@ class Ordering:
         is_handed_over = frame.edge.field in ("argument", "keyword", "state")
         return reduced if reduced.copies or is_handed_over else None
 
-    def _copies(self, frame: _Frame, part: Any) -> bool:
-        """Return True if what is put into a container later is lost where `frame` refers to it."""
-        if (reduced := self._copier(frame)) is None:
+    def _copies(self, frame: _Frame, path: Sequence[_Frame]) -> bool:
+        """Return True if what is put into a container later is lost where `frame` refers to it.
+
+        The container is that of the first frame of `path`, and the others lead to it, unless parts
+        that had to wait are among them.
+        """
+        if (reduced := self._copier(frame)) is None or reduced.copies:
+            return reduced is not None
+        if type(path[0].obj) not in CONTAINERS:
             return False
-        is_kept = type(part) not in CONTAINERS or self._graph.keeps(frame.obj, part)
-        return reduced.copies or not is_kept
+        is_whole = all(frame.late is None for frame in path)
+        containers = [frame.obj for frame in (path if is_whole else path[:1])]
+        return not self._graph.keeps(frame.obj, containers, is_whole)
 
     def _lacks_hash(self, edge: Edge, lacks_state: Callable[[int], bool]) -> bool:
         """Return True if a part is hashed, and it or what it is made of has no state yet."""
@@ -722,9 +751,13 @@ class Ordering:
 
     def _unfinished(self, key: int | None) -> int | None:
         """Return the object that `key` waits for now: itself, another one, or None."""
+        passed = []
         while key is not None and key not in self._depth and key not in self._settling:
+            passed.append(key)
             following = self._incomplete.get(key)
             key = None if following == key else following
+        if key is not None:  # The next time, the way is short.
+            self._incomplete.update(dict.fromkeys(passed, key))
         return key
 
     def _shallower(self, one: int | None, other: int) -> int:

@@ -175,4 +175,5 @@ def _used_names(
     """
     template = parse_template(rep)
     unknown = template.unknown({*args, *(uiname for _, _, uiname in imports)})
-    return tuple(dict.fromkeys(n for n in template.names if n in args or n in unknown)), imports
+    wanted = {*args, *unknown}
+    return tuple(dict.fromkeys(n for n in template.names if n in wanted)), imports

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from persist.errors import ArchiveError
 
@@ -71,9 +73,8 @@ def parse_template(rep: str) -> Template:
             f"get_persistent_rep() returned {rep!r}, which is not an expression: {error}"
         ) from error
     # Text is split at more characters than the parser counts as the end of a line.
-    lines = source.encode().splitlines(keepends=True)
-    starts = [sum(map(len, lines[:i])) for i in range(len(lines))]
     data = source.encode()
+    starts = [0, *accumulate(map(len, data.splitlines(keepends=True)))]
     pieces, names, end = [], [], 0
     for node in sorted(_free_names(body), key=lambda n: (n.lineno, n.col_offset)):
         start = starts[node.lineno - 1] + node.col_offset
@@ -81,7 +82,7 @@ def parse_template(rep: str) -> Template:
         names.append(node.id)
         end = start + len(node.id.encode())
     pieces.append(data[end:].decode())
-    repeated = frozenset(name for name in names if names.count(name) > 1)
+    repeated = frozenset(name for name, count in Counter(names).items() if count > 1)
     is_deep = _bracket_depth(source) > _MAX_BRACKETS
     is_opaque = any(isinstance(node, _OPAQUE) for node in ast.walk(body))
     return Template(tuple(pieces), tuple(names), _call(body), repeated, is_opaque, is_deep)

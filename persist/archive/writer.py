@@ -179,16 +179,16 @@ class ExpressionWriter:
         if call is not None:
             return self._write_keywords(call, reduced.values, indent, column)
         template = parse_template(reduced.rep)
+        named = _named(template.names, reduced)
         if template.call is not None:
             function, arguments = template.call
-            named = [(key, self._named(name, reduced)) for key, name in arguments]
-            args = [part for key, part in named if key is None]
-            kwargs = {key: part for key, part in named if key is not None}
-            opening = self._piece(function, reduced, indent) + "("
+            args = [named[name] for key, name in arguments if key is None]
+            kwargs = {key: named[name] for key, name in arguments if key is not None}
+            opening = self._piece(named[function], indent) + "("
             return self.call(opening, args, kwargs, indent, column)
         text = template.pieces[0]
         for name, piece in zip(template.names, template.pieces[1:], strict=True):
-            text += self._piece(name, reduced, indent) + piece
+            text += self._piece(named[name], indent) + piece
         return f"({text})" if "\n" in text else text
 
     def _keyword_call(self, reduced: Expression) -> KeywordCall | None:
@@ -202,23 +202,16 @@ class ExpressionWriter:
             keywords = [(name, i) for i, name in enumerate(reduced.names)]
             return KeywordCall(self.bindings.function(reduced), keywords)
         function, arguments = template.call or ("", ())
-        is_name = function and function not in reduced.names and len(arguments) <= MAX_ARGUMENTS
-        if not is_name or not all(key and name in reduced.names for key, name in arguments):
+        positions = {name: i for i, name in enumerate(reduced.names)}
+        is_name = function and function not in positions and len(arguments) <= MAX_ARGUMENTS
+        if not is_name or not all(key and name in positions for key, name in arguments):
             return None
-        keywords = [(str(key), reduced.names.index(name)) for key, name in arguments]
-        return KeywordCall(self._piece(function, reduced, 0), keywords)
+        keywords = [(str(key), positions[name]) for key, name in arguments]
+        return KeywordCall(self._piece(_named([function], reduced)[function], 0), keywords)
 
-    def _piece(self, name: str, reduced: Expression, indent: int) -> str:
-        text = self.write(self._named(name, reduced), indent, 0)
+    def _piece(self, obj: Any, indent: int) -> str:
+        text = self.write(obj, indent, 0)
         return text if _CLOSED.fullmatch(text) else f"({text})"
-
-    def _named(self, name: str, reduced: Expression) -> Any:
-        if name in reduced.names:
-            return reduced.values[reduced.names.index(name)]
-        for module, iname, uiname in reduced.imports:
-            if uiname == name:
-                return Import(module, iname or "")
-        return Import("builtins", name)
 
     def _atom(self, obj: Any, indent: int, column: int) -> str:
         text = literal(obj)
@@ -466,6 +459,13 @@ class ExpressionWriter:
         for name, value in kwargs.items():
             texts.append(f"{name}={self.write(value, indent, indent + len(name) + 1)}")
         return texts
+
+
+def _named(names: Iterable[str], reduced: Expression) -> dict[str, Any]:
+    """Return what each name in an expression stands for."""
+    imports = {name: Import(module, n or "") for module, n, name in reversed(reduced.imports)}
+    known = {**imports, **reduced.args}
+    return {name: known[name] if name in known else Import("builtins", name) for name in names}
 
 
 def _call_template(opening: str, first: str, count: int, names: Iterable[str]) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import persist
+from persist.errors import UntrustedError
 from tests.security import attacks
 from tests.security.sandbox import SECONDS
 
@@ -64,3 +66,30 @@ def test_attacks_are_refused_at_once_and_leave_nothing_behind(
 
 def test_sound_state_of_the_same_form_is_read(answers: dict[str, list[Any]]) -> None:
     assert [(kind, message) for kind, message, *_ in answers["sound"]] == [("", "")] * 2
+
+
+DEFAULTS = ", ".join(["a0=1", *(f"a{i}=1" for i in range(1, 3000))])
+LONG_SOURCES = {
+    "cannot be parsed": "x = [\n" + "f(\n" * 300_000,
+    "parts": "import a\nx0 = a\n" + "".join(f"x{i + 1} = x{i}.b\n" for i in range(200)),
+    "steps than": "def f(" + DEFAULTS + "): return [a0]\n" + "x = f()\n" * 3000,
+    "more steps": "import a\ndef f(b): return ["
+    + "b, " * 3000
+    + "]\n"
+    + "".join(f"x = f(b=a.b{i})\n" for i in range(3000)),
+}
+
+
+@pytest.mark.parametrize("reason", LONG_SOURCES)
+def test_finding_what_a_source_needs_ends(reason: str) -> None:
+    with pytest.raises(UntrustedError, match=reason):
+        persist.untrusted_names(LONG_SOURCES[reason])
+    with pytest.raises(UntrustedError):
+        persist.load(LONG_SOURCES[reason])
+
+
+def test_fields_of_a_dtype_with_objects_are_counted() -> None:
+    nested = "".join(f"d{i + 1} = n.dtype([('a', d{i}), ('b', d{i})])\n" for i in range(25))
+    source = f"import numpy as n\nd0 = n.dtype('S0')\n{nested}x = n.dtype([('o', 'O'), ('x', d25)])"
+    with pytest.raises(UntrustedError, match="more than 10000 fields"):
+        persist.load(source)

@@ -499,6 +499,7 @@ class Interpreter:
             given = {str(k.arg): self._evaluate_name(k.value) for k in node.keywords}
         if len(given) < len(node.keywords):
             raise self._refusal(node, "a keyword that is given twice")
+        self._budget.step(len(helper.defaults))
         given = {**helper.defaults, **given}
         if set(given) != set(helper.parameters):
             raise self._refusal(node, "a call with other arguments than the function has")

@@ -29,6 +29,7 @@ __all__: list[str] = []
 _MT_WORDS = 624
 _PHILOX_WORDS = 4
 _MAX_SPEC = 1000
+_MOST_FIELDS = 10_000
 _MAX_SEED_BITS = 1 << 16
 _ARRAYS = (numpy.ndarray, numpy.matrix, numpy.recarray)
 _SCALARS = {
@@ -69,6 +70,8 @@ def _spans(dtype: numpy.dtype[Any], offset: int) -> list[tuple[int, int, bool]]:
     for name in dtype.names or ():
         inner, at = dtype.fields[name][:2]
         found += _spans(inner, offset + at)
+        if len(found) > _MOST_FIELDS:
+            raise UntrustedError(f"a dtype of objects has more than {_MOST_FIELDS} fields")
     return found
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from persist.archive.load import PIECE, statement_pieces
+from persist.archive.safe.budget import MAX_DEPTH
 from persist.errors import UntrustedError
 
 __all__ = ["Parser", "PartedError", "parse"]
@@ -157,6 +158,8 @@ class Parser:
             current.numbers.append(number)
             quoted ^= line.count("'''") % 2 == 1
             if not quoted and line[-1:] in _OPENING:
+                if len(brackets) > MAX_DEPTH:
+                    raise PartedError
                 brackets.append(_Bracket(blanks, line[-1]))
         while len(brackets) > 1:
             _merge(brackets.pop(), brackets[-1])

@@ -7,6 +7,7 @@ import builtins
 from collections.abc import Mapping
 from typing import Any
 
+from persist.archive.safe.budget import Budget
 from persist.archive.safe.parsing import Parser, parse
 from persist.archive.safe.table import Token, can_be_called, imported, is_known
 from persist.archive.safe.templates import Helper, find_helper
@@ -27,12 +28,13 @@ def untrusted_in_source(source: str) -> list[str]:
 
     UntrustedError if it cannot be parsed. That it can be does not mean that it will be read.
     """
-    return sorted(parse(source, lambda parser: _Scan(parser).run()))
+    return sorted(parse(source, lambda parser: _Scan(parser, Budget(len(source))).run()))
 
 
 class _Scan:
-    def __init__(self, parser: Parser) -> None:
+    def __init__(self, parser: Parser, budget: Budget) -> None:
         self._parser = parser
+        self._budget = budget
         self._env: _Env = {}
         self._found: set[str] = set()
         self._walked: set[tuple[Any, ...]] = set()
@@ -100,6 +102,7 @@ class _Scan:
         waiting: list[ast.AST] = [root]
         while waiting:
             node = waiting.pop()
+            self._budget.step()
             if isinstance(node, (ast.Name, ast.Attribute)):
                 token = self._token(node, env)
                 if token is not None:
@@ -138,6 +141,7 @@ class _Scan:
             if token is not None:
                 self._use(token.attribute("__new__"), is_called=True)
             return
+        self._budget.step(len(helper.parameters))
         given: dict[str, Any] = dict.fromkeys(helper.parameters)
         given |= {name: self._token(node, env) for name, node in helper.defaults.items()}
         pairs = [*zip(helper.parameters, node.args, strict=False)]

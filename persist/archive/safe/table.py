@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _LONGEST = 500  # characters of a name in a message
+_MOST_PARTS = 100  # of a name after that of its module
 # Attributes like any other: the notes of an exception, the arguments of a generic class, what
 # networkx has computed, and what matplotlib and pydantic add to a state.
 _PLAIN_DUNDERS = frozenset(
@@ -73,6 +74,11 @@ class Token:
 
     module: str
     path: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # A source that names each after the one before could make names of any length.
+        if len(self.path) > _MOST_PARTS:
+            raise UntrustedError(f"a name of more than {_MOST_PARTS} parts is not read")
 
     @property
     def dotted(self) -> str:
