@@ -372,11 +372,7 @@ def _read_text(path: str) -> str:
 
 def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     """Return the keys of the loader modules in a folder, apart from those known, sorted."""
-    try:
-        names = os.listdir(folder)
-    except PermissionError as error:
-        raise unreadable(error, f"cannot read {folder}: its files cannot be listed") from error
-    keys = {key for name in names if (key := key_of_file(name)) is not None}
+    keys = {key for name in file_names(folder) if (key := key_of_file(name)) is not None}
     found = sorted(key for key in keys if key not in known)
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
 

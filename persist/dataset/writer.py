@@ -11,7 +11,6 @@ the next writer moves the modules into place; otherwise it discards them.
 from __future__ import annotations
 
 import contextlib
-import enum
 import functools
 import hashlib
 import itertools
@@ -50,7 +49,6 @@ from persist.dataset.layout import (
 from persist.dataset.manifest import (
     MEMBERS,
     Commit,
-    InfoSource,
     Manifest,
     counted,
     encode,
@@ -90,7 +88,6 @@ __all__ = [
     "Options",
     "Writer",
     "package_records",
-    "unfinished",
 ]
 
 _log = logging.getLogger(__name__)
@@ -144,24 +141,6 @@ class Options:
         return get_store(self.data_format, self.compression)
 
 
-class Unfinished(enum.Enum):
-    """What a crashed writer left behind."""
-
-    NOTHING = "nothing"
-    COMMITTED = "a commit whose modules are not all in place"
-    ABANDONED = "a commit that was begun and does not count"
-
-
-def unfinished(folder: str, index: Index) -> Unfinished:
-    """Decide what recovery has to do, by an index that is up to date."""
-    if index.staging is not None and os.path.lexists(f"{folder}/{index.staging}"):
-        return Unfinished.COMMITTED
-    names = staging_names(index.number + 1)
-    if index.torn or any(os.path.lexists(f"{folder}/{name}") for name in names):
-        return Unfinished.ABANDONED
-    return Unfinished.NOTHING
-
-
 class ArrayFile(NamedTuple):
     """A file of arrays: what follows the name of all of them, and what is known before writing."""
 
@@ -200,20 +179,22 @@ class Writer:
 
         The index must be up to date.
         """
-        index = self.index
         # Another writer may have begun the next commit, and crashed.
-        begun = map(os.path.lexists, map(self.path, staging_names(index.number + 1)))
-        if self._clean_at != index.number or index.torn or any(begun):
+        if self._clean_at != self.index.number or self._has_begun():
             self.recover()
         return Change(self)
 
+    def _has_begun(self) -> bool:
+        """Return True if a commit was begun that does not count."""
+        names = staging_names(self.index.number + 1)
+        return self.index.torn or any(map(os.path.lexists, map(self.path, names)))
+
     def recover(self) -> None:
         """Finish or discard the commit of a crashed writer."""
-        found = unfinished(self.folder, self.index)
-        last = self.index.last
-        if found is Unfinished.COMMITTED:
+        last, staging = self.index.last, self.index.staging
+        if staging is not None and os.path.lexists(self.path(staging)):
             self.apply(last)
-        elif found is Unfinished.ABANDONED:
+        elif self._has_begun():
             self.discard()
         for name in last.get("removes", ()):
             try:
@@ -880,9 +861,7 @@ class Change:
         """Commit all changes; if the disk fails, nothing has changed."""
         self.check_usable()
         commit = self.commit
-        commit.info = self.infos_set
-        if InfoSource in set(map(type, commit.info.values())):
-            commit.info, commit.source = parts_of(commit.info)
+        commit.info, commit.source = parts_of(self.infos_set)
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()
             return

@@ -99,8 +99,7 @@ def check_path(path: str | os.PathLike[str], what: str) -> str:
         if error.errno == errno.ENAMETOOLONG:
             raise DiskError(
                 error.errno,
-                f"cannot use the path of {what}: it is too long for this file system; choose a "
-                "shorter one",
+                f"cannot use the path of {what}: it is too long for this file system; shorten it",
                 name,
             ) from error
     return name
