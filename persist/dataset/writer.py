@@ -49,6 +49,7 @@ from persist.dataset.layout import (
 from persist.dataset.manifest import (
     MEMBERS,
     Commit,
+    InfoSource,
     Manifest,
     counted,
     encode,
@@ -180,21 +181,18 @@ class Writer:
         The index must be up to date.
         """
         # Another writer may have begun the next commit, and crashed.
-        if self._clean_at != self.index.number or self._has_begun():
+        begun = map(os.path.lexists, map(self.path, staging_names(self.index.number + 1)))
+        if self._clean_at != self.index.number or self.index.torn or any(begun):
             self.recover()
         return Change(self)
-
-    def _has_begun(self) -> bool:
-        """Return True if a commit was begun that does not count."""
-        names = staging_names(self.index.number + 1)
-        return self.index.torn or any(map(os.path.lexists, map(self.path, names)))
 
     def recover(self) -> None:
         """Finish or discard the commit of a crashed writer."""
         last, staging = self.index.last, self.index.staging
+        begun = staging_names(self.index.number + 1)
         if staging is not None and os.path.lexists(self.path(staging)):
             self.apply(last)
-        elif self._has_begun():
+        elif self.index.torn or any(map(os.path.lexists, map(self.path, begun))):
             self.discard()
         for name in last.get("removes", ()):
             try:
@@ -213,12 +211,12 @@ class Writer:
     def apply(self, line: dict[str, Any]) -> None:
         """Move the modules of a commit, given by its line in the manifest, into place."""
         staging, values = line["staged"], line.get("values", {})
-        gone = {key for key in line.get("delete", ()) if key not in values}
-        self.remove(map(item_file, gone))
-        compiled = self.path("__pycache__")
-        for name in os.listdir(compiled) if gone and os.path.isdir(compiled) else ():
-            if name.endswith(".pyc") and name.partition(".")[0] in gone:
-                remove_path(f"{compiled}/{name}")
+        if gone := {key for key in line.get("delete", ()) if key not in values}:
+            self.remove(map(item_file, gone))
+            compiled = self.path("__pycache__")
+            for name in os.listdir(compiled) if os.path.isdir(compiled) else ():
+                if name.endswith(".pyc") and name.partition(".")[0] in gone:
+                    remove_path(f"{compiled}/{name}")
         for key in values:
             self._move_module(self.path(module_in(staging, key)), self.path(item_file(key)))
         # A staging file is the only module of its commit, and was moved, or stands for none.
@@ -861,7 +859,9 @@ class Change:
         """Commit all changes; if the disk fails, nothing has changed."""
         self.check_usable()
         commit = self.commit
-        commit.info, commit.source = parts_of(self.infos_set)
+        commit.info = self.infos_set
+        if InfoSource in set(map(type, commit.info.values())):
+            commit.info, commit.source = parts_of(commit.info)
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()
             return
