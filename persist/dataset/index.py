@@ -67,8 +67,8 @@ class Index:
     `infos` has an `InfoSource` for what JSON does not hold. `tips` are the digests of lines that
     none follows: several after a merge. The next line belongs at byte `end`; `is_open` if the last
     line has lost its end, `torn` if another was begun behind it; `last` is what the last line says.
-    `deletions` changes when keys may have gone. With `allow_unlisted`, values are expected that no
-    line lists.
+    `deletions` changes when keys may have gone; `unsnapped` counts what no snapshot has. With
+    `allow_unlisted`, values are expected that no line lists.
     """
 
     def __init__(
@@ -107,10 +107,11 @@ class Index:
         self._of_snapshot: tuple[list[str], str] = ([], "")
         # A batch of many values is one long line, which is not read for each of them.
         self._cached = self._appended = (-1, dict[str, dict[str, Any]]())
-        self.number = self.end = self.lines = 0
+        self.number = self.end = self.lines = self.unsnapped = 0
         self.format = 2
         self.tips: list[str] = []
         self.last: dict[str, Any] = {}
+        self._place = self.last, Place(self._folder)
         self.torn = self.is_open = False
         self.deletions += 1
         self._inode = 0
@@ -180,6 +181,7 @@ class Index:
         if self.number < max(known, *(number for number, _ in read_tip(self._folder)), 0):
             raise damaged(self._folder, "is shorter than it was")
         self._inode = signature[0]
+        self.unsnapped += self.lines
         self._check_listed(signature)
 
     def _goes_on(self) -> bool:
@@ -306,8 +308,9 @@ class Index:
         for place, values in (self._cached, self._appended):
             if place == start and key in values:
                 return values[key]
-        self._cached = start, read_records(self._folder, key, start)
-        return self._cached[1][key]
+        values = read_records(self._folder, key, start)
+        self._cached = start, values
+        return values[key]
 
     def info(self, key: str) -> Any:
         """Return the info of a key; an `InfoSource` if JSON does not hold it; None if unknown."""
@@ -325,11 +328,12 @@ class Index:
 
     def place(self) -> Place:
         """Return where the loader modules are."""
-        if self.staging is None:
-            return Place(self._folder)
-        values = self.last.get("values", ())
-        gone = {key for key in self.last.get("delete", ()) if key not in values}
-        return Place(self._folder, self.staging, values, gone)
+        last = self.last
+        if self._place[0] is not last or self._place[1].folder != self._folder:
+            deleted = frozenset(last.get("delete", ()))
+            place = Place(self._folder, last.get("staged"), last.get("values", ()), deleted)
+            self._place = last, place
+        return self._place[1]
 
     @property
     def staging(self) -> str | None:
@@ -348,6 +352,7 @@ class Index:
 
         If the disk fails, an older snapshot is whole.
         """
+        self.unsnapped = 0
         if self.format == 1 or len(self.tips) != 1:
             return
         info, source = parts_of(self.infos)
@@ -378,6 +383,7 @@ class Index:
         self.infos = infos_of(found)
         self._of_snapshot = list(self.infos), found["records"]
         self.number, self.end, self.lines = found["n"], found["end"], found["lines"]
+        self.unsnapped = -self.lines
         self.tips, self.last = [found["tip"]], found["last"]
         self._tail = found["tail"].encode("ascii")
         return self._goes_on()

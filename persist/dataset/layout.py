@@ -310,8 +310,8 @@ def module_in(staging: str, key: str) -> str:
 class Place:
     """Where loader modules are: in the data set, and first where its last commit stages them.
 
-    The modules of some keys are there while that exists, and those that are gone have none any
-    more.
+    The modules of `staged` keys are there while that exists, and those of others that were
+    `deleted` have none any more.
     """
 
     def __init__(
@@ -319,12 +319,12 @@ class Place:
         folder: str,
         staging: str | None = None,
         staged: Collection[str] = (),
-        gone: Collection[str] = (),
+        deleted: Collection[str] = frozenset(),
     ) -> None:
         self.folder = folder
         self._staging = staging
         self._staged = staged
-        self._gone = gone
+        self._deleted = deleted
 
     def name(self, key: str) -> str:
         """Return the name of the file that is the loader module of a key now."""
@@ -337,7 +337,7 @@ class Place:
         """Return the keys that have a loader module, given those that have a file."""
         if self._staging is None or not os.path.lexists(f"{self.folder}/{self._staging}"):
             return set(keys)
-        return {*keys, *self._staged}.difference(self._gone)
+        return {*set(keys).difference(self._deleted), *self._staged}
 
     def find(self, key: str) -> str | None:
         """Return the text of the loader module of a key; None if it has none."""
@@ -346,7 +346,7 @@ class Place:
             # It may have come to its place in the meantime.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 return _read_text(f"{self.folder}/{module_in(self._staging, key)}")
-        if key in self._gone and os.access(f"{self.folder}/{self._staging}", os.F_OK):
+        elif key in self._deleted and os.path.lexists(f"{self.folder}/{self._staging}"):
             return None
         try:
             return _read_text(f"{self.folder}/{name}")
@@ -372,11 +372,7 @@ def _read_text(path: str) -> str:
 
 def value_files(folder: str, known: Container[str] = ()) -> list[str]:
     """Return the keys of the loader modules in a folder, apart from those known, sorted."""
-    try:
-        names = os.listdir(folder)
-    except PermissionError as error:
-        raise unreadable(error, f"cannot read {folder}: its files cannot be listed") from error
-    keys = {key for name in names if (key := key_of_file(name)) is not None}
+    keys = {key for name in file_names(folder) if (key := key_of_file(name)) is not None}
     found = sorted(key for key in keys if key not in known)
     return [key for key in found if is_loader(os.path.join(folder, item_file(key)))]
 

@@ -165,12 +165,7 @@ class Commit:
     provenance: dict[str, Any] = field(default_factory=dict)
     removes: list[str] = field(default_factory=list)
     is_tip: bool = False
-    written: list[str] = field(default_factory=list)
-
-    @property
-    def gone(self) -> set[str]:
-        """The keys that have no value any more, whatever else they have."""
-        return {key for key in self.delete if key not in self.values}
+    written: dict[str, None] = field(default_factory=dict)
 
 
 def encode(commit: Commit) -> bytes:

@@ -199,9 +199,10 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
         _set_aside(folder, MARKER, aside)
     _write(folder, manifest)
     used = {name.partition("/")[0] for v in manifest.values.values() for name in v["files"]}
+    removed = set(known.last.get("removes", ()))
     for name in sorted(set(filter(is_data_name, os.listdir(folder))) - used):
         # They are of a former value, and a crash, or a backup copied over this folder, left them.
-        if name in known.last.get("removes", ()) or "".join(name.split(".")[1:2]).isdecimal():
+        if name in removed or "".join(name.split(".")[1:2]).isdecimal():
             _set_aside(folder, name, aside)
     return RepairReport(
         values=tuple(values),
@@ -243,7 +244,7 @@ def _readable(folder: str) -> tuple[Manifest, bool, set[str]]:
     for _, _, _, content, line in settled(found):
         manifest.apply(content)
         keys = {*content.get("info", ()), *content.get("source", ()), *content.get("values", ())}
-        doubtful = doubtful - keys if line in sound else doubtful | keys
+        (doubtful.difference_update if line in sound else doubtful.update)(keys)
         is_whole = is_whole and line in sound
         if snapshot is not None and is_known and line_digest(line) == tip:
             # The snapshot is the state at this line, whatever happened to those before it.
@@ -375,7 +376,7 @@ def accept(path: str | os.PathLike[str], *keys: str, timeout: float = TIMEOUT) -
         check_key(key)
     with Results(folder, "w", Options(timeout=timeout), allow_unlisted=True) as results:
         edited = [] if keys else _edited(verify(folder))
-        names = file_names(folder)
+        names = set(file_names(folder))
         # Leave out arrays that belong to no value.
         edited = [key for key in edited if key in results or item_file(key) in names]
         chosen = list(dict.fromkeys(keys or edited))
@@ -403,7 +404,7 @@ def _accept(folder: str, key: str, change: Any) -> None:
     if not os.path.lexists(path):
         if key not in change:
             raise UnknownKeyError(key, folder)
-        if item_file(key) in decomposed(folder):
+        if not key.isascii() and item_file(key) in decomposed(folder):
             raise DamagedError(f"cannot accept {path}: {misspelled(folder)}")
         change.delete(key)
         return

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import itertools
 import json
 import operator
 import os
@@ -13,7 +14,7 @@ import socket
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, NoReturn
@@ -280,7 +281,7 @@ class Results(MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """Remove the last key, and return it with its value; KeyError if there is none."""
-        for key in reversed(self):
+        for key in reversed(self.stored_infos()):
             return key, self.pop(key)
         raise UnknownKeyError("", self.path)
 
@@ -375,7 +376,7 @@ class Results(MutableMapping[str, Any]):
                 else:
                     return None
                 remedy = conflict_of(self.path, key) or "restore it from a copy, or delete the key"
-                if item_file(key) in decomposed(self.path):
+                if not key.isascii() and item_file(key) in decomposed(self.path):
                     remedy = misspelled(self.path)
                 raise DamagedError(f"cannot load {key!r}: {missing}; {remedy}") from error
             except Exception as error:
@@ -522,10 +523,8 @@ class Results(MutableMapping[str, Any]):
             The keys, in the order of the arguments.
         """
         with self.batch():
-            items: dict[str, Any] = {}
-            for value in objects:
-                items[self._free_key({*items, *named})] = value
-            items.update(named)
+            keys = itertools.islice(self._free_keys(named), len(objects))
+            items = {**dict(zip(keys, objects, strict=True)), **named}
             self.store(items, dict.fromkeys(items, info))
         return list(items)
 
@@ -831,20 +830,21 @@ class Results(MutableMapping[str, Any]):
         change.commit.provenance[name] = made
         return name
 
-    def _free_key(self, taken: set[str]) -> str:
-        """Return the first free key that is made up."""
+    def _free_keys(self, taken: Container[str]) -> Iterator[str]:
+        """Yield the free keys that are made up."""
         change = self._local.change
         assert change is not None
-        deletions, number = self._free_number
+        deletions, first = self._free_number
         if deletions != self._index.deletions or change.commit.delete:
-            number = 0
-        is_first = True
-        while (key := f"{self.options.name_prefix}{number}") in change or key in taken:
-            number += 1
-            is_first = is_first and key in change
-        if is_first and not change.commit.delete:
-            self._free_number = self._index.deletions, number
-        return key
+            first = 0
+        is_first = not change.commit.delete
+        for number in itertools.count(first):
+            if (key := f"{self.options.name_prefix}{number}") in change:
+                continue
+            if is_first:
+                self._free_number, is_first = (self._index.deletions, number), False
+            if key not in taken:
+                yield key
 
     @functools.cached_property
     def _tells_case(self) -> bool:

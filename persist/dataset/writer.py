@@ -11,9 +11,7 @@ the next writer moves the modules into place; otherwise it discards them.
 from __future__ import annotations
 
 import contextlib
-import enum
 import functools
-import glob
 import hashlib
 import itertools
 import logging
@@ -91,7 +89,6 @@ __all__ = [
     "Options",
     "Writer",
     "package_records",
-    "unfinished",
 ]
 
 _log = logging.getLogger(__name__)
@@ -145,24 +142,6 @@ class Options:
         return get_store(self.data_format, self.compression)
 
 
-class Unfinished(enum.Enum):
-    """What a crashed writer left behind."""
-
-    NOTHING = "nothing"
-    COMMITTED = "a commit whose modules are not all in place"
-    ABANDONED = "a commit that was begun and does not count"
-
-
-def unfinished(folder: str, index: Index) -> Unfinished:
-    """Decide what recovery has to do, by an index that is up to date."""
-    if index.staging is not None and os.path.lexists(f"{folder}/{index.staging}"):
-        return Unfinished.COMMITTED
-    names = staging_names(index.number + 1)
-    if index.torn or any(os.path.lexists(f"{folder}/{name}") for name in names):
-        return Unfinished.ABANDONED
-    return Unfinished.NOTHING
-
-
 class ArrayFile(NamedTuple):
     """A file of arrays: what follows the name of all of them, and what is known before writing."""
 
@@ -185,7 +164,6 @@ class Writer:
         self.index = index
         self.options = options
         self._clean_at: int | None = None
-        self._unsnapped = 0
         # How many lines the manifest had when conflicts kept it from being compacted.
         self._in_conflict = 0
         # Array files by their size and their digest.
@@ -202,20 +180,19 @@ class Writer:
 
         The index must be up to date.
         """
-        index = self.index
         # Another writer may have begun the next commit, and crashed.
-        begun = map(os.path.lexists, map(self.path, staging_names(index.number + 1)))
-        if self._clean_at != index.number or index.torn or any(begun):
+        begun = map(os.path.lexists, map(self.path, staging_names(self.index.number + 1)))
+        if self._clean_at != self.index.number or self.index.torn or any(begun):
             self.recover()
         return Change(self)
 
     def recover(self) -> None:
         """Finish or discard the commit of a crashed writer."""
-        found = unfinished(self.folder, self.index)
-        last = self.index.last
-        if found is Unfinished.COMMITTED:
+        last, staging = self.index.last, self.index.staging
+        begun = staging_names(self.index.number + 1)
+        if staging is not None and os.path.lexists(self.path(staging)):
             self.apply(last)
-        elif found is Unfinished.ABANDONED:
+        elif self.index.torn or any(map(os.path.lexists, map(self.path, begun))):
             self.discard()
         for name in last.get("removes", ()):
             try:
@@ -234,9 +211,12 @@ class Writer:
     def apply(self, line: dict[str, Any]) -> None:
         """Move the modules of a commit, given by its line in the manifest, into place."""
         staging, values = line["staged"], line.get("values", {})
-        for key in line.get("delete", ()):
-            if key not in values:
-                self._remove_module(key)
+        if gone := {key for key in line.get("delete", ()) if key not in values}:
+            self.remove(map(item_file, gone))
+            compiled = self.path("__pycache__")
+            for name in os.listdir(compiled) if os.path.isdir(compiled) else ():
+                if name.endswith(".pyc") and name.partition(".")[0] in gone:
+                    remove_path(f"{compiled}/{name}")
         for key in values:
             self._move_module(self.path(module_in(staging, key)), self.path(item_file(key)))
         # A staging file is the only module of its commit, and was moved, or stands for none.
@@ -257,12 +237,6 @@ class Writer:
             # It was moved already.
             if os.path.lexists(staged):
                 raise
-
-    def _remove_module(self, key: str) -> None:
-        self.remove([item_file(key)])
-        pattern = f"{glob.escape(self.folder)}/__pycache__/{glob.escape(key)}.*.pyc"
-        for compiled in glob.glob(pattern):
-            remove_path(compiled)
 
     def discard(self) -> None:
         """Remove the files of a commit that does not count, and its torn line."""
@@ -330,12 +304,11 @@ class Writer:
                 self.remove(commit.removes)
             self._clean_at = commit.number
             keys = len(index.infos)
-            self._unsnapped += max(1, len(commit.info))
+            index.unsnapped += max(1, len(commit.info))
             if index.lines > max((1 + _COMPACT_PART) * keys, self._in_conflict) + COMPACT_AFTER:
                 self.compact()
             # The more infos there are, the longer a snapshot takes, and the rarer it is.
-            elif self._unsnapped > SNAPSHOT_AFTER + keys // _SNAPSHOT_PART:
-                self._unsnapped = 0
+            elif index.unsnapped > SNAPSHOT_AFTER + keys // _SNAPSHOT_PART:
                 index.write_snapshot(durable=durable)
         except OSError as error:
             # The commit counts: readers find it in the staging folder; the next writer recovers.
@@ -348,12 +321,11 @@ class Writer:
         Call it once all files are written: a journaling file system then commits its journal for
         many of them at once.
         """
-        written = set(commit.written)
         arrays = [
             name
             for value in commit.values.values()
             for name in value["files"]
-            if name.partition("/")[0] in written
+            if name.partition("/")[0] in commit.written
         ]
         modules = list(filter(None, [commit.staged]))
         folders = {os.path.dirname(name): None for name in arrays}
@@ -374,7 +346,7 @@ class Writer:
             self.path(TIP), tip_line(number, digest), durable=False, mode=self.file_mode()
         )
 
-    def remove(self, names: list[str]) -> None:
+    def remove(self, names: Iterable[str]) -> None:
         """Remove files that no value uses any more, or keep them as backups."""
         for name in names:
             if self.options.backup:
@@ -412,7 +384,10 @@ class Writer:
         self.rewrite(list(manifest.lines()))
         self.index.refresh()
         self.index.write_snapshot(durable=self.options.durable)
-        self._unsnapped, self._in_conflict, self._clean_at = 0, 0, self.index.number
+        self._in_conflict, self._clean_at = 0, self.index.number
+        # Most of the files in these are gone.
+        self._equal.clear()
+        self._synced.clear()
 
     def rewrite(self, lines: list[bytes]) -> None:
         """Replace the lines of the manifest by others, numbered from 1."""
@@ -618,6 +593,8 @@ class Change:
         # Those keys, by what some file systems do not tell apart.
         self._folded: dict[str, str] = {}
         self._gone: set[str] = set()
+        # Arrays of former values, which nothing uses after the commit.
+        self._superfluous: dict[str, None] = {}
         self._single: str | None = None
         # Whether values are part of the commit whose modules are in place already.
         self._has_recorded = False
@@ -673,7 +650,7 @@ class Change:
         """Return where the loader modules are; DataSetError after a part has failed."""
         if self._failure is not None:
             raise self._broken() from self._failure
-        return Place(self._writer.folder, self.commit.staged, self.commit.values, self.commit.gone)
+        return Place(self._writer.folder, self.commit.staged, self.commit.values, self._gone)
 
     def record(self, key: str) -> dict[str, Any] | None:
         """Return the record of the value of a key as it will be; None if it has no value."""
@@ -735,7 +712,7 @@ class Change:
         if data is not None:
             value["data"] = data
             if not is_kept:
-                self.commit.written.append(data)
+                self.commit.written[data] = None
                 writer.write_arrays(item, found, data, mode)
             for file in found:
                 files[data + file.ending] = file.record
@@ -755,7 +732,7 @@ class Change:
         before = self.record(key)
         about = {"written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         if before is not None and before.get("data") not in (None, record.get("data")):
-            self.commit.removes.append(before["data"])
+            self._superfluous[before["data"]] = None
         self.commit.values[key] = {**about, **record}
         # Setting its info again settles a conflict about that, too.
         self.set_info(key, self.info(key))
@@ -833,10 +810,10 @@ class Change:
             data = value.get("data")
             self._writer.note_files(key, value)
         if is_new and data in self.commit.written:
-            self.commit.written.remove(data)
+            del self.commit.written[data]
             remove_path(self._writer.path(data))
-        elif data is not None and data not in self.commit.removes:
-            self.commit.removes.append(data)
+        elif data is not None:
+            self._superfluous[data] = None
 
     def _forget(self, key: str) -> None:
         self.commit.is_tip = True
@@ -888,15 +865,15 @@ class Change:
         if not any(map(vars(commit).get, MEMBERS)):
             self.abandon()
             return
-        if commit.removes:
+        if self._superfluous:
             # A key that was renamed still uses its arrays.
             used = {value.get("data") for value in commit.values.values()}
-            commit.removes = [name for name in commit.removes if name not in used]
+            commit.removes = [name for name in self._superfluous if name not in used]
         self._writer.commit(commit)
 
     def abandon(self) -> None:
         """Undo all changes, unless they are committed."""
-        if self._pid != os.getpid():
+        if self._pid != os.getpid() or not self._edits:
             return
         writer = self._writer
         writer.forget()

@@ -252,7 +252,11 @@ class Version:
         waiting = [""]
         while waiting:
             place = waiting.pop()
+            listed = published_set(place, found[place], self.location.shown).records
+            arrays = {name.partition("/")[0] for name in listed}
             for name in self.location.folders(place):
+                if name in arrays:
+                    continue
                 at = f"{place}/{name}".lstrip("/")
                 try:
                     found[at] = self.location.read(f"{at}/{MANIFEST}")
@@ -346,9 +350,9 @@ class RemoteResults(Mapping[str, Any]):
         UnknownKeyError
             If there is none of this name.
         """
-        if name not in self.groups:
-            raise UnknownKeyError(name, self.url)
         place = f"{self._place}/{name}".lstrip("/")
+        if not is_key(name) or place not in self._version.head.sets:
+            raise UnknownKeyError(name, self.url)
         return RemoteResults(self._version, place, **self._options)
 
     def entries(self) -> dict[str, Entry]:

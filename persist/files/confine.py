@@ -7,9 +7,10 @@ to make a path of such a name.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
-from persist.errors import ArgumentError, ArgumentTypeError, UnsafePathError
+from persist.errors import ArgumentError, ArgumentTypeError, DiskError, UnsafePathError
 from persist.files.regular import leads_elsewhere
 from persist.names import is_device_name
 
@@ -74,7 +75,7 @@ def check_path(path: str | os.PathLike[str], what: str) -> str:
     """Return a path that a caller gave, as text, if there can be a file or folder of that name.
 
     Messages call it the path of `what`. ArgumentTypeError if it is not a path, ArgumentError if no
-    file can be called that.
+    file can be called that, DiskError if it is too long.
     """
     try:
         name = os.fspath(path)
@@ -92,6 +93,15 @@ def check_path(path: str | os.PathLike[str], what: str) -> str:
         raise ArgumentError(
             f"cannot use {name!r} as the path of {what}: no file can be called that; choose another"
         )
+    try:
+        os.lstat(name)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DiskError(
+                error.errno,
+                f"cannot use the path of {what}: it is too long for this file system; shorten it",
+                name,
+            ) from error
     return name
 
 

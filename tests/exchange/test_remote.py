@@ -305,6 +305,30 @@ def test_plain_data_sets_on_the_web_are_read_and_pulled(tmp_path):
             persist.open(f"{address}/nosuch")
 
 
+def test_folders_of_arrays_are_not_asked_for_inner_data_sets(tmp_path):
+    with persist.open(tmp_path / "web" / "d", "w", durable=False) as results:
+        results.update({f"k{i}": numpy.arange(200) + i for i in range(20)})
+        results.group("data_of_alice")["x"] = 1
+    asked = []
+
+    def count(method, path, forward):
+        asked.append(path)
+        return forward()
+
+    with (
+        servers.web_server(tmp_path / "web") as address,
+        servers.proxy(address, count) as counted,
+    ):
+        remote = persist.open(f"{counted}/d")
+        assert remote.groups == ["data_of_alice"]
+        assert len(asked) < 10
+        assert remote["k3"][0] == 3
+        assert len(asked) < 14
+        for name in ("", "nosuch", "data_k1", "data_of_alice/x"):
+            with pytest.raises(KeyError):
+                remote.group(name)
+
+
 def test_the_root_of_a_file_system_is_named_in_errors(tmp_path):
     with pytest.raises(DataSetError, match="cannot open /: no data set was found"):
         persist.pull("/", tmp_path / "pulled")

@@ -159,7 +159,7 @@ if _sys.version_info < (3, 7):
 
 def _uncover():
     """Remove values that hide a builtin function; they are loaded again when they are used."""
-    for name in [name for name in _variables if name[0] != "_" and name in _builtins.__dict__]:
+    for name in [name for name in _builtins.__dict__ if name[0] != "_" and name in _variables]:
         del _variables[name]
 
 

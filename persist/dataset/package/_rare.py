@@ -19,6 +19,7 @@ from . import _is_sound, _optional, _read, _zipped
 
 package = sys.modules[__name__.rpartition(".")[0]]
 MANIFEST = os.path.join(folder, "_manifest.jsonl")
+_known = None  # type: tuple | None
 
 
 def present():
@@ -120,6 +121,7 @@ def settled(changes, lines):
     first = min([n for n in counts if counts[n] > 1], default=numbers[-1] + 1 if numbers else 0)
     pairs = [(change, line) for change, line in zip(changes, lines) if change["n"] >= first]  # noqa: B905
     before, places = [], {}  # type: list, dict
+    setters = collections.defaultdict(list)  # type: dict
     for place, (change, line) in enumerate(pairs):
         after = change.get("after", [])
         known = [places[n] for n in ([after] if isinstance(after, str) else after) if n in places]
@@ -127,12 +129,16 @@ def settled(changes, lines):
         for parent in known:
             before[place] |= before[parent] | 1 << parent
         places[hashlib.sha256(line).hexdigest()[:16]] = place
+        for name in {n for member in ("info", "source", "values") for n in change.get(member, ())}:
+            setters[name].append(place)
     for place, (change, _) in enumerate(pairs):
-        for other in range(len(pairs)) if change.get("delete") else ():
-            if other != place and not (before[place] >> other | before[other] >> place) & 1:
-                members = [pairs[other][0].get(n, ()) for n in ("info", "source", "values")]
-                kept = {name for member in members for name in member}
-                change["delete"] = [name for name in change["delete"] if name not in kept]
+        deleted = change.get("delete", [])
+        others = {name: [n for n in setters[name] if n != place] for name in deleted}
+        deleted[:] = [
+            name
+            for name in deleted
+            if all((before[place] >> n | before[n] >> place) & 1 for n in others[name])
+        ]
     return changes
 
 
@@ -234,17 +240,21 @@ def _changed_file(name):
 
 def _record(name):
     """Return the record of the value of a name; None if it has none, False without such a name."""
-    found = False  # type: dict | bool | None
-    manifest = _optional("_manifest.jsonl") or b""
-    lines = list(dict.fromkeys(filter(_is_sound, manifest.splitlines())))
-    for change in settled([json.loads(line.decode()) for line in lines], lines):
-        done = change.get("do", change)
-        if name in done.get("delete", ()):
-            found = False
-        if found is False and (name in done.get("info", ()) or name in done.get("source", ())):
-            found = None
-        found = change.get("values", {}).get(name, found)
-    return found
+    global _known
+    found = os.stat(MANIFEST) if os.path.exists(MANIFEST) else None
+    signature = found and (found.st_ino, found.st_size, found.st_mtime_ns)
+    if _known is None or _known[0] != signature:
+        manifest, records = _optional("_manifest.jsonl") or b"", {}  # type: bytes, dict
+        lines = list(dict.fromkeys(filter(_is_sound, manifest.splitlines())))
+        for change in settled([json.loads(line.decode()) for line in lines], lines):
+            done = change.get("do", change)
+            for deleted in done.get("delete", ()):
+                records.pop(deleted, None)
+            for member in ("info", "source"):
+                records.update((n, records.get(n)) for n in done.get(member, ()))
+            records.update(change.get("values", {}))
+        _known = signature, records
+    return _known[1].get(name, False)
 
 
 class Staged:
