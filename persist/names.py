@@ -6,7 +6,7 @@ import hashlib
 import keyword
 import re
 import unicodedata
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ __all__ = [
     "USED",
     "UniqueNames",
     "check_identifier",
+    "distinct_names",
     "group_name",
     "is_device_name",
     "is_encodable",
@@ -188,6 +189,22 @@ def _plain_group(name: str) -> str:
 
 def _escaped(name: str) -> str:
     return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)
+
+
+def distinct_names(names: Sequence[str], first: int) -> list[str]:
+    """Return names with a number after each that occurs before, from `first` on.
+
+    >>> distinct_names(["x", "y", "x", "x_2", "x"], 2)
+    ['x', 'y', 'x_3', 'x_2', 'x_4']
+    """
+    found, taken, numbers = dict[str, None](), set(names), dict[str, int]()
+    for name in names:
+        free = name
+        while free in found or (free is not name and free in taken):
+            number = numbers.get(name, first)
+            free, numbers[name] = f"{name}_{number}", number + 1
+        found[free] = None
+    return [*found]
 
 
 def unique_list(items: Iterable[_Item], preserve_order: bool = True) -> list[_Item]:

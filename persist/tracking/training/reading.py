@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,8 @@ def read_table(path: Path, form: Form) -> Table:
         lines[0] = lines[0].removeprefix("#").lstrip(" ")
     _check_lengths(path, lines, found.separator)
     first = split_lines(lines[:1], found.separator)[0]
-    twice = next((name for name in first if first.count(name) > 1), None) if found.header else None
-    if twice is not None:
+    [(twice, count)] = Counter(first).most_common(1)
+    if found.header and count > 1:
         raise DataError(
             f"cannot read {path}: more than one column is called {twice!r}; give each a name of "
             "its own, or header=False if the first line is a sample"
