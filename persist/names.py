@@ -6,7 +6,7 @@ import hashlib
 import keyword
 import re
 import unicodedata
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable
 from functools import lru_cache
 from typing import TypeVar
 
@@ -191,13 +191,13 @@ def _escaped(name: str) -> str:
     return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)
 
 
-def distinct_names(names: Sequence[str], first: int) -> list[str]:
-    """Return names with a number after each that occurs before, from `first` on.
+def distinct_names(names: Iterable[str], first: int, taken: Collection[str] = ()) -> list[str]:
+    """Return names with a number from `first` on after those that occur before, none of `taken`.
 
-    >>> distinct_names(["x", "y", "x", "x_2", "x"], 2)
-    ['x', 'y', 'x_3', 'x_2', 'x_4']
+    >>> distinct_names(["x", "x", "x_2", "x"], 2), distinct_names(["x", "x", "x_2"], 2, {"x_2"})
+    (['x', 'x_2', 'x_2_2', 'x_3'], ['x', 'x_3', 'x_2'])
     """
-    found, taken, numbers = dict[str, None](), set(names), dict[str, int]()
+    found, numbers = dict[str, None](), dict[str, int]()
     for name in names:
         free = name
         while free in found or (free is not name and free in taken):

@@ -313,6 +313,8 @@ class Maintenance:
 
     def _release(self, changes: Batch, run_id: str, lost: Counter[str]) -> None:
         """Release artifacts that some chains, or a run, refer to no longer, each so often."""
+        if not lost:
+            return
         needed = self._references() - lost
         # Somebody who trains may have saved one of these again for a chain of his own.
         others = Statement(

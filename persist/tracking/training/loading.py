@@ -97,7 +97,7 @@ def load_data(
     beside = {what: values for what, values in given.items() if values is not None}
     found = _Loader(form, target, beside, index).load(dataset)
     # Those of one name would be ranked together.
-    names = distinct_names([data.name for data in found], 2)
+    names = distinct_names([one.name for one in found], 2, {one.name for one in found})
     return [replace(data, name=name) for data, name in zip(found, names, strict=True)]
 
 

@@ -123,10 +123,11 @@ def read_table(path: Path, form: Form) -> Table:
     if not frame.height:
         raise DataError(f"cannot read {path}: it holds no samples, only a line of names")
     frame = frame.rename({name: name.strip() for name in frame.columns})
+    changed = []
     for name, kind in frame.schema.items():
         if str(kind) == "Int128":
             # Neither numpy nor pandas has such numbers.
-            frame = frame.with_columns(frame[name].cast(polars.Float64))
+            changed.append(frame[name].cast(polars.Float64))
         if kind != polars.String:
             continue
         # Blanks around numbers make them text for polars, and blank cells too.
@@ -135,8 +136,8 @@ def read_table(path: Path, form: Form) -> Table:
         text = column.str.replace(",", ".", literal=True) if found.decimal == "," else column
         numbers = text.cast(polars.Float64, strict=False)
         is_text = numbers.null_count() > column.null_count()
-        frame = frame.with_columns((column if is_text else numbers).alias(name))
-    return Table(path, frame, found, first, form.header is not None)
+        changed.append((column if is_text else numbers).alias(name))
+    return Table(path, frame.with_columns(changed), found, first, form.header is not None)
 
 
 def wavelengths_of(names: Sequence[Any]) -> Any:
