@@ -110,7 +110,9 @@ class Batch:
 
     def put(self, table: str, values: Mapping[str, Any]) -> None:
         """Add a row to a table of persist's own, in the place of one of its id."""
-        self._put(table, tuple(encode_row(table, map(values.get, _PLACES[table]))))
+        row = tuple(encode_row(table, map(values.get, _PLACES[table])))
+        self._assign(self.inserted[table], row[0], row)
+        self._new_rows[table][row[0]] = row
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
         """Set columns of an existing or pending row; RecordNotFoundError if there is none."""
@@ -233,7 +235,8 @@ class Batch:
         except BaseException:
             self._take_back()
             while len(self._log) > length:
-                self._restore(*self._log.pop())
+                self._assign(*self._log.pop())
+                self._log.pop()
             for name in self.new_files[files:]:
                 self._files.remove(name)
             del self.new_files[files:]
@@ -255,7 +258,7 @@ class Batch:
         if self._connection.is_in_transaction:
             self._write()
         elif self.updated or any((*self.inserted.values(), *self.deleted.values())):
-            self._take_back()
+            self._new_rows, self._new_values = self.inserted, self.updated
             self._connection.begin()
             self._apply()
         else:
@@ -304,7 +307,8 @@ class Batch:
             places = _PLACES[table]
             content = row[places["content_hash"]], row[places["format"]] == FILE
             self._contents[content] = key
-        self._put(table, row)
+        self._assign(self.inserted[table], key, row)
+        self._new_rows[table][key] = row
         return key
 
     def _check_parents(self, table: str, row: Row) -> None:
@@ -315,17 +319,9 @@ class Batch:
                     f"{table}.{column} must be the id of one of the {parent}, got {key!r}"
                 )
 
-    def _put(self, table: str, row: Row) -> None:
-        self._assign(self.inserted[table], row[0], row)
-        self._new_rows[table][row[0]] = row
-
     def _assign(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
         """Set or drop an entry, so that `part` can restore it."""
         self._log.append((mapping, key, mapping.get(key, _ABSENT)))
-        self._restore(mapping, key, value)
-
-    @staticmethod
-    def _restore(mapping: dict[Any, Any], key: Any, value: Any) -> None:
         if value is _ABSENT:
             mapping.pop(key, None)
         else:
