@@ -17,6 +17,7 @@ __all__ = [
     "USED",
     "UniqueNames",
     "check_identifier",
+    "distinct_names",
     "group_name",
     "is_device_name",
     "is_encodable",
@@ -188,6 +189,22 @@ def _plain_group(name: str) -> str:
 
 def _escaped(name: str) -> str:
     return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)
+
+
+def distinct_names(names: Iterable[str], first: int, taken: Collection[str] = ()) -> list[str]:
+    """Return names with a number from `first` on after those that occur before, none of `taken`.
+
+    >>> distinct_names(["x", "x", "x_2", "x"], 2), distinct_names(["x", "x", "x_2"], 2, {"x_2"})
+    (['x', 'x_2', 'x_2_2', 'x_3'], ['x', 'x_3', 'x_2'])
+    """
+    found, numbers = dict[str, None](), dict[str, int]()
+    for name in names:
+        free = name
+        while free in found or (free is not name and free in taken):
+            number = numbers.get(name, first)
+            free, numbers[name] = f"{name}_{number}", number + 1
+        found[free] = None
+    return [*found]
 
 
 def unique_list(items: Iterable[_Item], preserve_order: bool = True) -> list[_Item]:

@@ -15,6 +15,7 @@ from persist.errors import DamagedError, DataSetError, MissingExtraError, Persis
 from persist.exchange.mlflow_runs import Model, Run, read_runs
 from persist.files import confine, open_regular
 from persist.progress import Meter, Progress
+from persist.tracking.recording import ChainRecord, PredictionRecord
 
 if TYPE_CHECKING:
     from persist.tracking import WorkspaceStore
@@ -239,7 +240,7 @@ def _record(
         scores = {part: last.get(prefix + ranked) for part, prefix in _PARTS.items()}
         train = scores["train"] if scores["train"] is not None else scores["training"]
         model_class = type(models[0][1]).__name__ if models else ""
-        store.save_prediction(
+        record = PredictionRecord(
             pipeline_id=pipeline,
             chain_id=next(filter(None, chains), None),
             dataset_name=run.experiment,
@@ -252,15 +253,10 @@ def _record(
             train_score=train,
             metric=ranked,
             task_type="",
-            n_samples=None,
-            n_features=None,
             scores=last,
             best_params=run.params,
-            branch_id=None,
-            branch_name=None,
-            exclusion_count=0,
-            exclusion_rate=0.0,
         )
+        store.add_prediction(record)
     duration = None
     if run.start_time is not None and run.end_time is not None:
         duration = run.end_time - run.start_time
@@ -307,24 +303,22 @@ def _chain(
             reason = f"{type(error).__name__}: {error}"
         else:
             done.models += 1
-            return store.save_chain(
-                pipeline,
-                steps=[
-                    {
-                        "step_idx": 0,
-                        "operator_class": name,
-                        "params": {"mlflow": model.name},
-                        "artifact_id": artifact,
-                        "stateless": False,
-                    }
-                ],
+            step = {
+                "step_idx": 0,
+                "operator_class": name,
+                "params": {"mlflow": model.name},
+                "artifact_id": artifact,
+                "stateless": False,
+            }
+            record = ChainRecord(
+                pipeline_id=pipeline,
+                steps=[step],
                 model_step_idx=0,
                 model_class=name,
-                preprocessings="",
-                fold_strategy="per_fold",
                 fold_artifacts={"fold_final": artifact},
                 shared_artifacts={},
             )
+            return store.add_chain(record)
     done.not_stored.append((f"model {model.name!r} of {run.name}", f"cannot be stored: {reason}"))
     return None
 

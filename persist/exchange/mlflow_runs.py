@@ -272,6 +272,10 @@ def _rows_of(connection: sqlite3.Connection, root: str, tables: set[str]) -> Ite
     if "logged_models" in tables:
         for row in _table(connection, "logged_models"):
             logged.setdefault(str(row["source_run_id"]), []).append(row)
+    for table in ("params", "metrics", "tags"):
+        # Older releases have no index of the runs.
+        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table}")
+        connection.execute(f"CREATE INDEX temp.{table}_of_run ON {table}(run_uuid)")
     for row in _table(connection, "runs", "ORDER BY start_time"):
         key = str(row["run_uuid"])
         tags = {str(r["key"]): str(r["value"]) for r in _table(connection, "tags", run=key)}

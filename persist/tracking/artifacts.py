@@ -101,20 +101,10 @@ class Artifacts:
         str
             The id.
         """
+        row = {**locals(), "artifact_path": path, "ref_count": 1, "created_at": now(artifact_id)}
         self.opened.files.path(path)
         with self.opened.changing() as changes:
             if not changes.has("artifacts", artifact_id):
-                row = {
-                    "artifact_id": artifact_id,
-                    "artifact_path": path,
-                    "content_hash": content_hash,
-                    "operator_class": operator_class,
-                    "artifact_type": artifact_type,
-                    "format": format,
-                    "size_bytes": size_bytes,
-                    "ref_count": 1,
-                    "created_at": now(artifact_id),
-                }
                 changes.insert("artifacts", row)
         return artifact_id
 
@@ -170,9 +160,8 @@ class Artifacts:
     def invalidate_dataset_cache(self, dataset_hash: str) -> int:
         """Forget what was made from a data set, and return of how many artifacts."""
         with self.opened.changing() as changes:
-            with self.opened.reading():
-                statement = select("artifacts", ["artifact_id"], {"dataset_hash": dataset_hash})
-                found = self.opened.column(statement)
+            statement = select("artifacts", ["artifact_id"], {"dataset_hash": dataset_hash})
+            found = self.opened.column(statement)
             for artifact_id in found:
                 changes.update("artifacts", artifact_id, _cache_keys(None, None, None))
         return len(found)

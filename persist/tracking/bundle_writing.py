@@ -69,6 +69,7 @@ def _shift(chain: Mapping[str, Any]) -> int:
 
 def _artifact_members(parts: list[Part], shift: int) -> Iterator[tuple[str, tuple[str, bytes]]]:
     taken: set[str] = set()
+    numbers: dict[str, int] = {}
     for part in parts:
         fold = "" if part.fold is None else f"fold{_fold_name(part.fold)}_"
         stem = f"{ARTIFACTS}step_{part.step + shift}_{fold}{_UNSAFE.sub('', part.class_name)}"
@@ -78,9 +79,10 @@ def _artifact_members(parts: list[Part], shift: int) -> Iterator[tuple[str, tupl
             # The older generation reads every artifact with joblib.
             data = b"".join(encode(decode(data, part.format), "joblib"))
         extension = "py" if is_source else "joblib"
-        name, number = f"{stem}.{extension}", 2
+        name = f"{stem}.{extension}"
         while name in taken:
-            name, number = f"{stem}_{number}.{extension}", number + 1
+            numbers[stem] = numbers.get(stem, 1) + 1
+            name = f"{stem}_{numbers[stem]}.{extension}"
         taken.add(name)
         yield name, (part.artifact_id, data)
 

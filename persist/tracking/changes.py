@@ -27,6 +27,8 @@ Row = tuple[Any, ...]
 
 Values = dict[str, Any]
 
+_ABSENT = object()
+
 _NATURAL_KEY = ("pipeline_id", "chain_id", "fold_id", "partition", "model_name", "branch_id")
 """The columns of a prediction of which no two have the same."""
 
@@ -60,12 +62,15 @@ class Batch:
         self._naturals: dict[tuple[Any, ...], str] = {}
         self._new: set[str] = set()
         self._contents: dict[tuple[str, bool], str] = {}
-        self._is_shown = False
+        # Each mapping that was changed, its key, and what that had before.
+        self._log: list[tuple[dict[Any, Any], Any, Any]] = []
         self.inserted: dict[str, dict[str, Row]] = {name: {} for name in ALL_TABLES}
         self.updated: dict[tuple[str, str], Values] = {}
         self.deleted: dict[str, dict[str, None]] = {name: {} for name in ALL_TABLES}
         self.new_files: list[str] = []
         self.old_files: list[str] = []
+        # Those of the rows and values that the open transaction does not have: all without one.
+        self._new_rows, self._new_values = self.inserted, self.updated
 
     def insert(self, table: str, values: Mapping[str, Any], *, is_new: bool = False) -> str:
         """Add a row, whose columns are null if they are not given, and return its id.
@@ -97,26 +102,34 @@ class Batch:
             self.delete("prediction_arrays", [found])
             replaced = self.inserted["predictions"].get(found)
             if replaced is not None:
-                self._naturals.pop(_natural_key(replaced), None)
+                self._assign(self._naturals, _natural_key(replaced), _ABSENT)
             self.delete("predictions", [found])
         self._insert("predictions", row, is_new)
-        self._naturals[natural] = found
+        self._assign(self._naturals, natural, found)
         return str(found)
 
     def put(self, table: str, values: Mapping[str, Any]) -> None:
         """Add a row to a table of persist's own, in the place of one of its id."""
         row = tuple(encode_row(table, map(values.get, _PLACES[table])))
-        self.inserted[table][row[0]] = row
+        self._assign(self.inserted[table], row[0], row)
+        self._new_rows[table][row[0]] = row
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
         """Set columns of an existing or pending row; RecordNotFoundError if there is none."""
         encoded = encode_values(table, values)
-        if key in self.inserted[table]:
-            self._set(table, key, encoded)
+        row = self.inserted[table].get(key)
+        if row is not None:
+            row = tuple({**dict(zip(_PLACES[table], row, strict=True)), **encoded}.values())
+            self._assign(self.inserted[table], key, row)
         elif not self.has(table, key):
             raise not_found(table, key)
         else:
-            self.updated.setdefault((table, key), {}).update(encoded)
+            found = self.updated.get((table, key), {})
+            self._assign(self.updated, (table, key), {**found, **encoded})
+        if row is not None and key in self._new_rows[table]:
+            self._new_rows[table][key] = row
+        else:
+            self._new_values[table, key] = {**self._new_values.get((table, key), {}), **encoded}
 
     def delete(self, table: str, keys: Collection[str], *, are_known: bool = False) -> None:
         """Delete existing rows, and drop pending ones.
@@ -126,10 +139,15 @@ class Batch:
         if are_known:
             self._known[table].update(keys)
         for key in keys:
-            self.updated.pop((table, key), None)
-            if self.inserted[table].pop(key, None) is None and self.has(table, key):
-                self.deleted[table][key] = None
-                self._known[table].discard(key)
+            is_pending = key in self.inserted[table]
+            if is_pending or self.has(table, key):
+                self._take_back()
+                self._assign(self.updated, (table, key), _ABSENT)
+                if is_pending:
+                    self._assign(self.inserted[table], key, _ABSENT)
+                else:
+                    self._assign(self.deleted[table], key, None)
+                    self._known[table].discard(key)
 
     def has(self, table: str, key: str) -> bool:
         """Return True if a row of an id exists or is pending."""
@@ -166,28 +184,24 @@ class Batch:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """Context manager within which queries see the changes, in a transaction that is undone.
+        """Context manager within which queries see the changes, in the transaction of the commit.
 
         Raises
         ------
         StoreError
             If rows were replaced that others refer to: this takes several transactions.
         """
-        if self._is_shown or not self._has_changes():
-            yield
-            return
         if any(self.deleted.values()) and not self._connection.deletes_together:
             raise StoreError(
                 "This batch replaces predictions that were recorded before it: read after its end"
             )
-        self._connection.begin()
-        self._is_shown = True
         try:
-            self._apply()
+            self._send()
             yield
-        finally:
-            self._is_shown = False
-            self._connection.rollback()
+        except BaseException:
+            # An error may have ended the transaction.
+            self._take_back()
+            raise
 
     def commit(self) -> None:
         """Make the changes.
@@ -201,30 +215,31 @@ class Batch:
         # deleted (its documentation: "Over-Eager Constraint Checking in Foreign Keys").
         is_staged = sum(map(bool, self.deleted.values())) > 1
         if is_staged and not self._connection.deletes_together:
+            self._take_back()
             with self._connection.transaction():
                 self._connection.insert(PENDING, [[0, self._to_json()]])
             finish_pending(self._connection, self._files)
             return
-        if self._has_changes():
-            with self._connection.transaction():
-                self._apply()
+        self._send()
+        if self._connection.is_in_transaction:
+            self._connection.commit()
         for name in self.old_files:
             self._files.remove(name)
 
     @contextlib.contextmanager
     def part(self) -> Iterator[None]:
         """Context manager that drops the changes of its block, and no others, if that fails."""
-        inserted = {name: {**rows} for name, rows in self.inserted.items()}
-        deleted = {name: {**keys} for name, keys in self.deleted.items()}
-        updated = {place: {**row} for place, row in self.updated.items()}
-        naturals, files, old_files = {**self._naturals}, [*self.new_files], [*self.old_files]
+        length, files = len(self._log), len(self.new_files)
         try:
             yield
         except BaseException:
-            for name in self.new_files[len(files) :]:
+            self._take_back()
+            while len(self._log) > length:
+                self._assign(*self._log.pop())
+                self._log.pop()
+            for name in self.new_files[files:]:
                 self._files.remove(name)
-            self.inserted, self.deleted, self.updated = inserted, deleted, updated
-            self._naturals, self.new_files, self.old_files = naturals, files, old_files
+            del self.new_files[files:]
             raise
 
     def discard(self) -> None:
@@ -238,8 +253,22 @@ class Batch:
         for name in self.old_files:
             self._files.remove(name)
 
-    def _has_changes(self) -> bool:
-        return bool(self.updated) or any((*self.inserted.values(), *self.deleted.values()))
+    def _send(self) -> None:
+        """Make the changes that the transaction does not have; begin it with the first ones."""
+        if self._connection.is_in_transaction:
+            self._write()
+        elif self.updated or any((*self.inserted.values(), *self.deleted.values())):
+            self._new_rows, self._new_values = self.inserted, self.updated
+            self._connection.begin()
+            self._apply()
+        else:
+            return
+        self._new_rows, self._new_values = {name: {} for name in ALL_TABLES}, {}
+
+    def _take_back(self) -> None:
+        """Undo the transaction, if there is one."""
+        self._connection.rollback()
+        self._new_rows, self._new_values = self.inserted, self.updated
 
     def _apply(
         self,
@@ -256,15 +285,15 @@ class Batch:
         with each():
             self._write(conflict)
 
-    def _write(self, conflict: str) -> None:
-        for table, rows in self.inserted.items():
+    def _write(self, conflict: str = "") -> None:
+        for table, rows in self._new_rows.items():
             if rows:
                 self._connection.insert(
                     table,
                     list(rows.values()),
                     "OR REPLACE" if table in (LABELS, METRICS) else conflict,
                 )
-        for (table, key), values in self.updated.items():
+        for (table, key), values in self._new_values.items():
             self._connection.update(table, key, values)
 
     def _insert(self, table: str, row: Row, is_new: bool) -> str:
@@ -278,7 +307,8 @@ class Batch:
             places = _PLACES[table]
             content = row[places["content_hash"]], row[places["format"]] == FILE
             self._contents[content] = key
-        self.inserted[table][key] = row
+        self._assign(self.inserted[table], key, row)
+        self._new_rows[table][key] = row
         return key
 
     def _check_parents(self, table: str, row: Row) -> None:
@@ -289,10 +319,13 @@ class Batch:
                     f"{table}.{column} must be the id of one of the {parent}, got {key!r}"
                 )
 
-    def _set(self, table: str, key: str, values: Values) -> None:
-        """Set columns of a pending row."""
-        row = dict(zip(_PLACES[table], self.inserted[table][key], strict=True))
-        self.inserted[table][key] = tuple({**row, **values}.values())
+    def _assign(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
+        """Set or drop an entry, so that `part` can restore it."""
+        self._log.append((mapping, key, mapping.get(key, _ABSENT)))
+        if value is _ABSENT:
+            mapping.pop(key, None)
+        else:
+            mapping[key] = value
 
     def _find_natural(self, natural: tuple[Any, ...]) -> str | None:
         """Return the id of the prediction with these values of `_NATURAL_KEY`."""

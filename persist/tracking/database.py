@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy
 
 from persist.files import check_path, identity_of
-from persist.names import is_encodable
+from persist.names import distinct_names, is_encodable
 from persist.tracking.artifact_files import ArtifactFiles, LocalArtifactFiles
 from persist.tracking.changes import Batch, finish_pending, has_pending
 from persist.tracking.engine import Connection, connect
@@ -153,11 +153,7 @@ class Opened:
         with self.reading() as connection:
             table = connection.query(text, plain)
         # Frames do not take two columns of one name, as those of joined tables have.
-        names: list[str] = []
-        for name in table.column_names:
-            same = [name, *(f"{name}_{number}" for number in range(1, len(names) + 1))]
-            names.append(next(one for one in same if one not in names))
-        return _as_frame(table.rename_columns(names), chosen)
+        return _as_frame(table.rename_columns(distinct_names(table.column_names, 1)), chosen)
 
 
 class Database(abc.ABC):

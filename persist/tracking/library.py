@@ -325,22 +325,20 @@ class PipelineLibrary:
             with replace_folder(str(folder)) as new:
                 yield new
 
-    def _folders(self, category: str | None) -> Iterator[Path]:
+    def _folders(self, category: str | None, name: str | None = None) -> Iterator[Path]:
         chosen = None if category is None else _checked_category(category)
         if any(unsettled(str(folder)) for folder in self._categories()):
             with self._locked():
                 pass
         for folder in self._categories():
             if chosen in (None, folder.name):
-                for template in sorted(folder.iterdir()):
+                for template in sorted(folder.iterdir()) if name is None else [folder / name]:
                     if template.is_dir() and template.name[0] != ".":
                         yield template
 
     def _find(self, name: str, category: str | None) -> Path:
-        safe = _safe_name(name)
-        for folder in self._folders(category):
-            if folder.name == safe:
-                return folder
+        for folder in self._folders(category, _safe_name(name)):
+            return folder
         where = "" if category is None else f" in category '{category}'"
         raise TemplateNotFoundError(f"Template '{name}' not found{where}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -250,14 +250,13 @@ class Maintenance:
         """
         with self.opened.changing() as changes:
             dead = self.queries.dead_runs()
-            for run_id in dead:
-                process = self.queries.get_run(run_id)["config"]["process"]
+            for run_id, process in dead.items():
                 has_left_it = has_left(run_id)
                 ended = "left the run before its end" if has_left_it else "ended before the run did"
                 error = f"process {process['pid']} on {process['host']} {ended}"
                 values = {"status": "dead", "completed_at": now(run_id), "error": error}
                 changes.update("runs", run_id, values)
-        return dead
+        return [*dead]
 
     def verify(self) -> StoreReport:
         """Read all rows, and compare each artifact with its digest.
@@ -293,12 +292,10 @@ class Maintenance:
                 damaged.add(f"{shown}: {reason or error}")
         return StoreReport(tuple(sorted(missing)), tuple(sorted(damaged)), checked)
 
-    @contextlib.contextmanager
-    def _deleting(self) -> Iterator[Batch]:
+    def _deleting(self) -> contextlib.AbstractContextManager[Batch]:
         if self.opened.database.is_in_batch:
             raise StoreError("Nothing can be deleted in a batch: do it before or after")
-        with self.opened.changing() as changes:
-            yield changes
+        return self.opened.changing()
 
     def _chains(self, where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         rows = self.opened.rows(select("chains", _REFERENCES, where))
@@ -316,6 +313,8 @@ class Maintenance:
 
     def _release(self, changes: Batch, run_id: str, lost: Counter[str]) -> None:
         """Release artifacts that some chains, or a run, refer to no longer, each so often."""
+        if not lost:
+            return
         needed = self._references() - lost
         # Somebody who trains may have saved one of these again for a chain of his own.
         others = Statement(

@@ -111,7 +111,7 @@ class PostgresConnection(Transactional):
         if not _QUERY.match(text):
             raise StoreError(f"{_REFUSED}; got {text.strip()[:40] or 'nothing'}")
         self._check_calls(text)
-        if self._is_in_transaction:
+        if self.is_in_transaction:
             self._execute("SET TRANSACTION READ ONLY")
         return text
 

@@ -194,8 +194,9 @@ def name_mismatch(wanted: Any, features: Any) -> Any:
     found = list(features.columns)
     if found == list(wanted):
         return None
-    missing = [name for name in wanted if name not in found]
-    unknown = [str(name) for name in found if name not in wanted]
+    set_of_found, set_of_wanted = set(found), set(wanted)
+    missing = [name for name in wanted if name not in set_of_found]
+    unknown = [str(name) for name in found if name not in set_of_wanted]
     reasons = []
     if missing:
         reasons.append("missing: " + _some(missing))

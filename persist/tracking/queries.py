@@ -159,7 +159,7 @@ class Queries:
         """
         dialect = self.opened.dialect
         with self.opened.reading():
-            dead = self.dead_runs()
+            dead = [*self.dead_runs()]
             tests, values = [], list[Any]([dead])
             shown = "CASE WHEN run_id = ANY(?::VARCHAR[]) THEN 'dead' ELSE runs.status END"
             if status is not None:
@@ -173,15 +173,15 @@ class Queries:
             text = f"SELECT {columns} FROM runs{where_all(tests)} {order}"
             return self.opened.frame(page(text, values, limit, offset), engine)
 
-    def dead_runs(self) -> list[str]:
-        """Return the runs whose process has ended, or has left them, before they did."""
+    def dead_runs(self) -> dict[str, dict[str, Any]]:
+        """Return the runs whose process has ended, or has left them, before they did, and it."""
         running = select("runs", ("run_id", "config"), {"status": "running"})
-        found = []
+        found = {}
         for run_id, text in self.opened.rows(running):
             config = json.loads(text) if text else None
             process = config.get("process") if isinstance(config, dict) else None
             if process is not None and (is_dead(process) or has_left(str(run_id))):
-                found.append(str(run_id))
+                found[str(run_id)] = process
         return found
 
     def list_pipelines(
@@ -227,15 +227,8 @@ class Queries:
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return.
         """
-        filters = {
-            "dataset_name": dataset_name,
-            "model_class": model_class,
-            "partition": partition,
-            "fold_id": fold_id,
-            "branch_id": branch_id,
-            "pipeline_id": pipeline_id,
-            "run_id": run_id,
-        }
+        filters = locals()
+        del filters["self"], filters["limit"], filters["offset"], filters["engine"]
         with self.opened.reading():
             statement = self._rows("predictions", filters, zone=self._zone())
             return self.opened.frame(page(*statement, limit, offset), engine)

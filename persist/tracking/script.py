@@ -88,7 +88,8 @@ def read_table(path):
     if not rows or any(len(row) != len(names) for row in rows):
         raise ValueError("cannot read %s: its rows have no cells, or are of several lengths" % path)
     if FEATURES is not None and header and set(FEATURES) <= set(names):
-        columns = [column for column in columns if names[column] in FEATURES]
+        known = set(FEATURES)
+        columns = [column for column in columns if names[column] in known]
     elif not names[0] and header:
         columns = columns[1:]
     table = []

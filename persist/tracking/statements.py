@@ -79,7 +79,7 @@ class Transactional(abc.ABC):
     """A connection whose changes take place together."""
 
     _reading: str  # begins a transaction that cannot write
-    _is_in_transaction = False
+    is_in_transaction = False
 
     @abc.abstractmethod
     def _execute(self, text: str, values: Sequence[Any] = ()) -> Any:
@@ -96,12 +96,11 @@ class Transactional(abc.ABC):
     def query(self, text: str, values: Sequence[Any]) -> Any:
         """Return the rows of a query of a user as a pyarrow.Table.
 
-        It runs in a transaction that cannot write, or, in a batch, in one that will be undone.
+        It runs in a transaction that cannot write, or, in a batch, in one that is undone.
         """
         query = Statement(self._checked(text), values)
-        if self._is_in_transaction:
-            return self.arrow(query)
-        self.begin_reading()
+        if not self.is_in_transaction:
+            self.begin_reading()
         try:
             return self.arrow(query)
         finally:
@@ -110,22 +109,23 @@ class Transactional(abc.ABC):
     def begin(self) -> None:
         """Begin a transaction."""
         self._execute("BEGIN")
-        self._is_in_transaction = True
+        self.is_in_transaction = True
 
     def begin_reading(self) -> None:
         """Begin a transaction whose queries see the database as it was at the first of them."""
         self._execute(f"BEGIN {self._reading}")
-        self._is_in_transaction = True
+        self.is_in_transaction = True
 
     def commit(self) -> None:
         """Commit the transaction."""
-        self._is_in_transaction = False
+        self.is_in_transaction = False
         self._execute("COMMIT")
 
     def rollback(self) -> None:
-        """Undo the transaction."""
-        self._is_in_transaction = False
-        self._execute("ROLLBACK")
+        """Undo the transaction, if there is one."""
+        if self.is_in_transaction:
+            self.is_in_transaction = False
+            self._execute("ROLLBACK")
 
     def update(self, table: str, key: str, values: Mapping[str, Any]) -> None:
         """Set columns of the row of a key."""

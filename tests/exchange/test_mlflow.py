@@ -412,3 +412,28 @@ def test_a_metric_that_no_run_has_is_refused_before_anything_is_recorded(store, 
     assert runs_of(store) == {}
     assert len(import_mlflow(tmp_path / "mlruns", store, metric="rmse").runs) == 1
     assert import_mlflow(tmp_path / "mlruns", store, metric="rmsle").known == ["a" * 32]
+
+
+def test_runs_of_a_database_without_indexes_are_each_found_at_once(tmp_path):
+    count = 2000
+    path = tmp_path / "mlflow.db"
+    connection = sqlite3.connect(path)
+    columns = {
+        "experiments": "experiment_id, name",
+        "runs": "run_uuid, experiment_id, status, start_time",
+        "params": "key, value, run_uuid",
+        "metrics": "key, value, timestamp, step, run_uuid",
+        "tags": "key, value, run_uuid",
+    }
+    for table, names in columns.items():
+        connection.execute(f"CREATE TABLE {table} ({names})")
+    connection.execute("INSERT INTO experiments VALUES (1, 'wheat')")
+    runs = [(f"r{number}", 1, "FINISHED", number) for number in range(count)]
+    connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?)", runs)
+    points = [("rmse", 0.5, step, step, f"r{n}") for step in range(10) for n in range(count)]
+    connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", points)
+    connection.commit()
+    connection.close()
+    found = list(read_runs(path))
+    assert [run.run_id for run in found] == [row[0] for row in runs]
+    assert [point.step for point in found[-1].metrics] == list(range(10))

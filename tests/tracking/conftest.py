@@ -16,7 +16,10 @@ from tests.tracking.server import serve
 from tests.tracking.sites import Site
 
 # Their tests that take a store or site run on each database; a short run leaves some out.
-_ON_BOTH = {"test_concurrent", "test_recording", "test_store", "test_artifacts", "test_queries"}
+_ON_BOTH = {
+    *("test_concurrent", "test_recording", "test_store", "test_artifacts", "test_queries"),
+    "test_scale",
+}
 _IF_LONG = {"test_artifacts"}
 GOLDEN = Path(__file__).parents[1] / "data" / "run-store-nirs4all-0.7.1"
 

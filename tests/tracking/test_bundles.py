@@ -345,7 +345,7 @@ def test_archives_of_others_are_read_by_the_names_that_they_need(store, tmp_path
         predict(path, X, trusted=names)
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "C:evil", "..\\evil"])
 def test_members_that_leave_the_target_are_refused(bundle, name):
     rewritten(bundle, lambda members: {**members, name: b"x"})
@@ -508,7 +508,7 @@ def test_a_script_predicts_from_the_command_line(spectra, tmp_path):
     numpy.testing.assert_array_equal(numpy.loadtxt(out), predict(result.best, frame).values)
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(
     ("header", "separator", "decimal"),
     [
@@ -595,7 +595,7 @@ def test_features_of_another_shape_are_refused_everywhere(
         assert function(X).shape == (len(X),)
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(
     ("cell", "found"),
     [

@@ -306,7 +306,7 @@ def test_text_is_compared_by_its_bytes_and_patterns_take_backslashes(site):
         assert ordered.to_list() == ["B", "a\\b", "a_b", "b", "wheat"]
 
 
-@pytest.mark.cases(8)
+@pytest.mark.cases(4)
 @pytest.mark.parametrize(
     "query",
     [

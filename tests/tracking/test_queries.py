@@ -391,7 +391,7 @@ def test_arrays_given_are_copied(store):
     assert store.get_prediction_arrays(key)["y_true"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.cases(6)
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize(
     "query",
@@ -435,7 +435,7 @@ def test_sql_reaches_nothing_but_tables(file_store, query, is_open):
             other.close()
 
 
-@pytest.mark.cases(4)
+@pytest.mark.cases(3)
 @pytest.mark.parametrize(
     "query",
     [

@@ -52,7 +52,7 @@ def numbers(store, run_id):
     return found
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(
     ("pipeline", "options"),
     [

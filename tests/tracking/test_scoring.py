@@ -87,7 +87,7 @@ def test_a_direction_that_contradicts_is_told(tmp_path, options, error):
     assert not (tmp_path / "ws").exists()
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
 @pytest.mark.parametrize("model", [RidgeClassifier(), SVC()])
 def test_classifiers_without_probabilities_are_scored_as_by_scikit_learn(tmp_path, model, scoring):

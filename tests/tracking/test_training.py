@@ -128,7 +128,7 @@ def arrays(result, **values):
     "cv", [KFold(4), KFold(3, shuffle=True, random_state=2), TimeSeriesSplit(4), LeaveOneOut()]
 )
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 def test_scores_of_folds_are_those_of_scikit_learn(train, steps, estimator, cv):
     if isinstance(cv, LeaveOneOut) and len(steps) > 2:
         pytest.skip("the other cases are enough")
@@ -225,7 +225,7 @@ def test_a_part_is_given_or_chosen_by_a_splitter(train):
         train([Ridge()], (X, Y, X, Y), test=(X, Y))
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(
     "cv", [PredefinedSplit(GROUPS % 4), GroupKFold(4), GroupKFold, "list", "masks"]
 )
@@ -336,7 +336,7 @@ def test_weights_reach_the_model(train):
             train([[model]], (X, Y), sample_weight=weights)
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(
     ("model", "name"),
     [
@@ -553,7 +553,7 @@ def test_sparse_and_several_targets(train):
     assert set(found["y_true"][:, 1]) == {"yes", "no"}
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize(
     ("metric", "name", "scoring"),
     [
@@ -790,7 +790,7 @@ def test_models_that_do_not_predict_the_target_are_refused(tmp_path, model):
     assert not (tmp_path / "ws").exists()
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("dtype", ["Int64", "boolean", "Float64", "string", "category"])
 def test_targets_of_pandas_own_types_are_those_of_numpy(train, dtype):
     plain = CODES > 0 if dtype == "boolean" else CODES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -241,9 +242,8 @@ def _pieces(values: Any) -> list[bytes]:
 
 def check_names(name: str, values: Any) -> None:
     """Refuse a frame in which more than one column has the same name."""
-    names = list(values.columns)
-    if len(set(names)) < len(names):
-        twice = next(one for one in names if names.count(one) > 1)
+    [(twice, count), *_] = [*Counter(values.columns).most_common(1), (None, 0)]
+    if count > 1:
         raise DataError(
             f"cannot use {name}: more than one column is called {twice!r}; give each a name of its "
             "own"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from persist.names import distinct_names
 from persist.tracking import prediction
 from persist.tracking.delimited import MISSING
 from persist.tracking.errors import DataError, DataNotFoundError, DataTypeError
@@ -96,14 +96,9 @@ def load_data(
     given = {"groups": groups, "sample_weight": sample_weight}
     beside = {what: values for what, values in given.items() if values is not None}
     found = _Loader(form, target, beside, index).load(dataset)
-    names = [data.name for data in found]
-    for place, name in enumerate(names):
-        numbered = (f"{name}_{number}" for number in itertools.count(2))
-        if name in names[:place]:
-            # Those of one name would be ranked together.
-            names[place] = next(free for free in numbered if free not in names)
-            found[place] = replace(found[place], name=names[place])
-    return found
+    # Those of one name would be ranked together.
+    names = distinct_names([one.name for one in found], 2, {one.name for one in found})
+    return [replace(data, name=name) for data, name in zip(found, names, strict=True)]
 
 
 def features_of(table: Table, names: Sequence[str] | None) -> Any:
@@ -119,7 +114,7 @@ def features_of(table: Table, names: Sequence[str] | None) -> Any:
     frame = table.frame
     if table.form.header and names is not None:
         if set(names) <= set(frame.columns):
-            frame = frame.drop([column for column in frame.columns if column not in names])
+            frame = frame.drop([*(set(frame.columns) - set(names))])
         else:
             frame, _ = _without_sample_names(frame)
         return _handed(frame)

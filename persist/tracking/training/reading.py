@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,8 @@ def read_table(path: Path, form: Form) -> Table:
         lines[0] = lines[0].removeprefix("#").lstrip(" ")
     _check_lengths(path, lines, found.separator)
     first = split_lines(lines[:1], found.separator)[0]
-    twice = next((name for name in first if first.count(name) > 1), None) if found.header else None
-    if twice is not None:
+    [(twice, count)] = Counter(first).most_common(1)
+    if found.header and count > 1:
         raise DataError(
             f"cannot read {path}: more than one column is called {twice!r}; give each a name of "
             "its own, or header=False if the first line is a sample"
@@ -122,10 +123,11 @@ def read_table(path: Path, form: Form) -> Table:
     if not frame.height:
         raise DataError(f"cannot read {path}: it holds no samples, only a line of names")
     frame = frame.rename({name: name.strip() for name in frame.columns})
+    changed = []
     for name, kind in frame.schema.items():
         if str(kind) == "Int128":
             # Neither numpy nor pandas has such numbers.
-            frame = frame.with_columns(frame[name].cast(polars.Float64))
+            changed.append(frame[name].cast(polars.Float64))
         if kind != polars.String:
             continue
         # Blanks around numbers make them text for polars, and blank cells too.
@@ -134,8 +136,8 @@ def read_table(path: Path, form: Form) -> Table:
         text = column.str.replace(",", ".", literal=True) if found.decimal == "," else column
         numbers = text.cast(polars.Float64, strict=False)
         is_text = numbers.null_count() > column.null_count()
-        frame = frame.with_columns((column if is_text else numbers).alias(name))
-    return Table(path, frame, found, first, form.header is not None)
+        changed.append((column if is_text else numbers).alias(name))
+    return Table(path, frame.with_columns(changed), found, first, form.header is not None)
 
 
 def wavelengths_of(names: Sequence[Any]) -> Any:

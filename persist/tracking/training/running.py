@@ -283,7 +283,7 @@ def _trained(
             report = reporter(is_shown if progress is None else progress)
             for text in session.train(pool, store, run_id, results):
                 report(results.done, results.total, text)
-            if results.scores or not results.errors:
+            if len(results.errors) < results.total or not results.errors:
                 store.complete_run(run_id, results.summary())
             else:
                 store.fail_run(run_id, results.errors[0])

@@ -54,33 +54,29 @@ class Results:
     total: int  # pipelines
     is_high_good: Callable[[str], bool]  # of the values of a metric
     done: int = 0
-    scores: list[Score] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)  # of the pipelines that failed
+    best: dict[tuple[str, str], float] = field(default_factory=dict)  # of each data set and metric
 
-    def best(self) -> dict[tuple[str, str], float]:
-        """Return the best score of each data set and metric."""
-        found: dict[tuple[str, str], float] = {}
-        for score in self.scores:
-            if score.value is not None and not numpy.isnan(score.value):
-                key = (score.dataset, score.metric)
-                choose = max if self.is_high_good(score.metric) else min
-                found[key] = choose(found.get(key, score.value), score.value)
-        return found
+    def add(self, score: Score) -> None:
+        """Count a pipeline that was trained."""
+        if score.value is not None and not numpy.isnan(score.value):
+            key = (score.dataset, score.metric)
+            choose = max if self.is_high_good(score.metric) else min
+            self.best[key] = choose(self.best.get(key, score.value), score.value)
 
     def summary(self) -> dict[str, Any]:
         """Return what is recorded of a complete run."""
-        best = self.best()
         summary: dict[str, Any] = {
             "total_pipelines": self.total,
             "failed_pipelines": len(self.errors),
         }
-        if best:
-            (_, metric), value = next(iter(best.items()))
+        if self.best:
+            (_, metric), value = next(iter(self.best.items()))
             # Errors of different data sets may have different units.
             summary["best_score"], summary["best_metric"] = value, metric
             summary["best_scores"] = [
                 {"dataset": name, "metric": metric, "score": value}
-                for (name, metric), value in best.items()
+                for (name, metric), value in self.best.items()
             ]
         return summary
 
@@ -89,7 +85,8 @@ class Results:
         parts = [shown]
         if self.errors:
             parts.append(f"{len(self.errors)} failed")
-        for (dataset, metric), value in list(self.best().items())[-1:]:
+        if self.best:
+            (dataset, metric), value = next(reversed(self.best.items()))
             parts.append(f"best {metric} of {dataset} {value:.4g}")
         return "; ".join(parts)
 
@@ -187,7 +184,7 @@ class Session:
             results.done += 1
             name = self._plans[p].name
             if isinstance(recorded, Score):
-                results.scores.append(recorded)
+                results.add(recorded)
                 value = "undefined" if recorded.value is None else f"{recorded.value:.4g}"
                 yield results.text(f"{name}: {recorded.metric} {value}")
             else:
