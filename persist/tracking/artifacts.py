@@ -101,10 +101,20 @@ class Artifacts:
         str
             The id.
         """
-        row = {**locals(), "artifact_path": path, "ref_count": 1, "created_at": now(artifact_id)}
         self.opened.files.path(path)
         with self.opened.changing() as changes:
             if not changes.has("artifacts", artifact_id):
+                row = {
+                    "artifact_id": artifact_id,
+                    "artifact_path": path,
+                    "content_hash": content_hash,
+                    "operator_class": operator_class,
+                    "artifact_type": artifact_type,
+                    "format": format,
+                    "size_bytes": size_bytes,
+                    "ref_count": 1,
+                    "created_at": now(artifact_id),
+                }
                 changes.insert("artifacts", row)
         return artifact_id
 

@@ -227,8 +227,15 @@ class Queries:
         engine : {'polars', 'pandas', 'arrow'}, optional
             What to return.
         """
-        filters = locals()
-        del filters["self"], filters["limit"], filters["offset"], filters["engine"]
+        filters = {
+            "dataset_name": dataset_name,
+            "model_class": model_class,
+            "partition": partition,
+            "fold_id": fold_id,
+            "branch_id": branch_id,
+            "pipeline_id": pipeline_id,
+            "run_id": run_id,
+        }
         with self.opened.reading():
             statement = self._rows("predictions", filters, zone=self._zone())
             return self.opened.frame(page(*statement, limit, offset), engine)

@@ -332,10 +332,17 @@ class Ranking:
 
         The rows have the numbers of folds and partitions, and the min, max and avg of the scores.
         """
-        filters = locals()
-        del filters["self"], filters["engine"]
-        order = "pipeline_id, chain_id, model_name, metric"
-        return self._chain_scores(order, None, engine, **filters)
+        return self._chain_scores(
+            "pipeline_id, chain_id, model_name, metric",
+            None,
+            engine,
+            run_id=run_id,
+            pipeline_id=pipeline_id,
+            chain_id=chain_id,
+            dataset_name=dataset_name,
+            model_class=model_class,
+            metric=metric,
+        )
 
     def _chain_scores(
         self,
@@ -351,8 +358,14 @@ class Ranking:
         model_class: str | None = None,
     ) -> Frame:
         """Return rows of the view with a row for each chain."""
-        filters = locals()
-        del filters["self"], filters["order"], filters["limit"], filters["engine"]
+        filters = {
+            "run_id": run_id,
+            "pipeline_id": pipeline_id,
+            "chain_id": chain_id,
+            "metric": metric,
+            "dataset_name": dataset_name,
+            "model_class": model_class,
+        }
         tests, values = matching(self.opened.dialect, filters, ("dataset_name", "model_class"))
         text = f"SELECT * FROM {VIEW}{where_all(tests)} ORDER BY {order}"
         return self.opened.frame(page(text, values, limit, 0), engine)

@@ -274,10 +274,22 @@ class WorkspaceStore:
         ValueError
             If the data are others.
         """
-        options = locals()
         from persist.tracking.training.running import rerun
 
-        return rerun(options.pop("self"), **options)
+        return rerun(
+            self,
+            run_id,
+            data,
+            groups=groups,
+            sample_weight=sample_weight,
+            test=test,
+            check_data=check_data,
+            workspace_path=workspace_path,
+            verbose=verbose,
+            n_jobs=n_jobs,
+            executor=executor,
+            progress=progress,
+        )
 
     def __repr__(self) -> str:
         return self._view().text()
