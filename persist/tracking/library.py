@@ -332,12 +332,15 @@ class PipelineLibrary:
                 pass
         for folder in self._categories():
             if chosen in (None, folder.name):
-                for template in sorted(folder.iterdir()) if name is None else [folder / name]:
+                for template in (
+                    sorted(folder.iterdir()) if name is None else [folder / _safe_name(name)]
+                ):
                     if template.is_dir() and template.name[0] != ".":
                         yield template
 
     def _find(self, name: str, category: str | None) -> Path:
-        for folder in self._folders(category, _safe_name(name)):
+        _safe_name(name)
+        for folder in self._folders(category, name):
             return folder
         where = "" if category is None else f" in category '{category}'"
         raise TemplateNotFoundError(f"Template '{name}' not found{where}")

@@ -11,7 +11,6 @@ import pytest
 
 from persist.archive import Archive
 from persist.archive.bindings import Bindings
-from tests.classes import Plain
 
 
 class Wrapped:
@@ -98,20 +97,6 @@ def calls(build: Callable[[int], Any], count: int, scoped: bool) -> int:
 def test_calls_grow_with_what_is_written(build: Callable[[int], Any], scoped: bool) -> None:
     calls(build, 1, scoped)  # what is imported or remembered
     assert calls(build, 400, scoped) < 2.5 * calls(build, 200, scoped)
-
-
-def doubly_linked(count: int) -> Any:
-    first = last = Plain()
-    for _ in range(count):
-        last.next = Plain()
-        last.next.previous = Wrapped(last)
-        last = last.next
-    return first
-
-
-def test_chains_of_what_waits_are_followed_once() -> None:
-    calls(doubly_linked, 1, False)
-    assert calls(doubly_linked, 300, False) < 5 * calls(doubly_linked, 150, False)
 
 
 def test_names_are_numbered_from_the_last_that_was_taken() -> None:

@@ -12,6 +12,7 @@ import numpy
 import pytest
 
 import persist
+from persist.dataset import writer
 from persist.dataset.index import Index
 from persist.errors import UnknownKeyError
 
@@ -147,7 +148,8 @@ def test_a_change_that_fails_before_it_begins_does_not_look_into_the_folder(make
     assert not any(found[name] for name in FOLDERS)
 
 
-def test_array_files_that_are_gone_are_forgotten(make):
+def test_array_files_that_are_gone_are_forgotten(make, monkeypatch):
+    monkeypatch.setattr(writer, "COMPACT_AFTER", 20)
     results = make(1)
 
     def overwrite(number):
@@ -157,10 +159,10 @@ def test_array_files_that_are_gone_are_forgotten(make):
     overwrite(10)
     tracemalloc.start()
     try:
-        overwrite(1100)
+        overwrite(110)
         before = tracemalloc.get_traced_memory()[0]
-        overwrite(2200)
-        assert tracemalloc.get_traced_memory()[0] < before + 120_000
+        overwrite(440)
+        assert tracemalloc.get_traced_memory()[0] < before + 20_000
     finally:
         tracemalloc.stop()
 

@@ -76,10 +76,11 @@ LONG_SOURCES = {
     "more steps": "import a\ndef f(b): return ["
     + "b, " * 3000
     + "]\n"
-    + "".join(f"x = f(b=a.b{i})\n" for i in range(3000)),
+    + "".join(f"x = f(b=a.b{i})\n" for i in range(900)),
 }
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("reason", LONG_SOURCES)
 def test_finding_what_a_source_needs_ends(reason: str) -> None:
     with pytest.raises(UntrustedError, match=reason):

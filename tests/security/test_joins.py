@@ -72,6 +72,7 @@ REASONED: dict[str, set[tuple[str, str]]] = {
     },
     "listed by the system, as what is in a folder or in an open file": {
         ("archive", "os.path.join(path, f'{key}.npy')"),
+        ("experiment", "os.path.join(above[-1], name)"),
         ("cli", "os.path.join(folder, inner)"),
         ("cli", "f'{path}/{name}'"),
         ("exchange", "f'{root}/{name}/{_META}'"),
@@ -104,7 +105,6 @@ REASONED: dict[str, set[tuple[str, str]]] = {
         ("archive", "os.path.join(self.folder, name)"),
     },
     "manifest.check_names has refused names that lead elsewhere, in each line and the snapshot": {
-        ("dataset", "f'{folder}/{index.staging}'"),
         ("dataset", "f'{self._folder}/{self.staging}'"),
         ("dataset", "f'{folder}/{key}.py'"),
         ("dataset", "f'{folder}/{self._single}.py'"),
@@ -120,10 +120,6 @@ REASONED: dict[str, set[tuple[str, str]]] = {
         ("dataset", "f'{self.path}/{new}'"),
         ("dataset", "f'{self.path}/{old}'"),
         ("dataset", "f'{staging}/{key}.py'"),
-        (
-            "dataset",
-            "f'{glob.escape(self.folder)}/__pycache__/{glob.escape(key)}.*.pyc'",
-        ),
         ("dataset", "os.path.join(folder, ASIDE, name)"),
         ("compat", "os.path.join(folder, f'data_{key}{extension}')"),
         ("compat", "os.path.join(folder, item_file(key))"),

@@ -18,7 +18,13 @@ import pytest
 
 import persist
 from persist.archive import Archive
-from persist.errors import ArgumentError, ArgumentTypeError, MissingPathError, PersistError
+from persist.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DiskError,
+    MissingPathError,
+    PersistError,
+)
 from tests.classes import Plain
 from tests.gallery import GALLERY
 from tests.same import assert_same
@@ -354,11 +360,12 @@ def test_what_cannot_be_found_is_named_with_what_to_give(tmp_path, read) -> None
     (tmp_path / "empty").mkdir()
     for path, reason in (
         (tmp_path / "nothing.py", "there is nothing at that path"),
-        (tmp_path / ("x" * 300), "there is nothing at that path"),
         (tmp_path / "empty", "it has no __init__.py"),
     ):
         with pytest.raises(MissingPathError, match=f"cannot load .*: {reason}; give the path of"):
             read(path)
+    with pytest.raises(DiskError, match="what is to be loaded: it is too long for this file"):
+        read(tmp_path / ("x" * 300))
 
 
 @pytest.mark.parametrize("read", [persist.load, persist.untrusted_names])
