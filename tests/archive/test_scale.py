@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +9,7 @@ import pytest
 
 from persist.archive import Archive
 from persist.archive.bindings import Bindings
+from tests.calls import counted_calls
 
 
 class Wrapped:
@@ -76,20 +75,9 @@ def calls(build: Callable[[int], Any], count: int, scoped: bool) -> int:
     """Return how many functions are called, in Python and in C, to write what `build` returns."""
     archive = Archive(scoped=scoped)
     archive.insert(x=build(count))
-    found = 0
-
-    def profile(_: Any, event: str, __: Any) -> None:
-        nonlocal found
-        found += event in ("call", "c_call")
-
-    gc.disable()
-    sys.setprofile(profile)
-    try:
+    with counted_calls("call", "c_call") as found:
         str(archive)
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return found
+    return found.total()
 
 
 @pytest.mark.parametrize("scoped", [False, True])

@@ -1,6 +1,5 @@
 """How much work there is to do: it must not grow faster than what there is."""
 
-import sys
 import tracemalloc
 
 import numpy
@@ -17,6 +16,7 @@ from persist.tracking.errors import DataError
 from persist.tracking.prediction import name_mismatch
 from persist.tracking.training.loading import load_data
 from persist.tracking.training.session import Results, Score
+from tests.calls import counted_calls
 from tests.tracking.samples import fill, predict_args
 
 
@@ -38,18 +38,9 @@ def sent(store, monkeypatch):
 
 def calls_of(function):
     """Return how many functions of Python a function calls."""
-    count = 0
-
-    def trace(frame, event, argument):
-        nonlocal count
-        count += event == "call"
-
-    sys.setprofile(trace)
-    try:
+    with counted_calls() as found:
         function()
-    finally:
-        sys.setprofile(None)
-    return count
+    return found.total()
 
 
 def test_reading_in_a_batch_sends_each_row_once(store, sent):
