@@ -127,7 +127,8 @@ class Graph:
         self._env: Any = None
         self._recent: tuple[Any, Reduced] | None = None
         self._nans_of_their_own: bool | None = None
-        # The object that was last reduced once more, and the containers that led to.
+        # The object that was last reduced once more, the containers that this led to, what is to
+        # be looked at, and the containers that the graph had, below which nothing was looked at.
         self._kept: tuple[Any, dict[int, Any], list[Any], list[Any]] = None, {}, [], []
         self.is_tree = True
         groups: Iterable[tuple[Any, Any]] = [(None, self.roots)]
@@ -165,17 +166,16 @@ class Graph:
             self._recent = obj, reduced
         return self._recent[1]
 
-    def keeps(self, obj: Any, path: Iterable[Any], is_whole: bool = True) -> bool:
-        """Return True if reducing `obj` once more leads to a container of `path`, so to all below.
+    def keeps(self, obj: Any, part: Any, is_outermost: bool = True) -> bool:
+        """Return True if reducing `obj` once more leads to the same container `part`.
 
-        A class whose ``__reduce__`` copies what it holds is taken to copy its arguments, too. If
-        the path is not whole, what is below the containers that the graph had is looked at as well.
+        A class whose ``__reduce__`` copies what it holds is taken to copy its arguments, too. What
+        is below other containers of the graph is looked at unless `part` `is_outermost`.
         """
         if self._kept[0] is not obj:
             self._kept = obj, {}, [found for _, _, found in self._reduce(obj).parts()], []
         _, kept, waiting, known = self._kept
-        while waiting or (known and not is_whole):
-            # Below what was in the graph before, nothing is new.
+        while waiting or (known and not is_outermost):
             if not waiting:
                 waiting += [found for _, _, found in self.parts(known.pop())]
                 continue
@@ -186,7 +186,7 @@ class Graph:
                     known.append(owner)
                 else:
                     waiting += [found for _, _, found in self.parts(owner)]
-        return any(id(part) in kept for part in path)
+        return id(part) in kept
 
     def is_reference(self, obj: Any) -> bool:
         """Return True if `obj` is written as an import path wherever it is used."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
@@ -280,8 +280,8 @@ class Ordering:
         self._incomplete: dict[int, int] = {}
         # By object, the parts on the stack that had to wait and are about to be put in.
         self._filling: dict[int, dict[_Late, None]] = {}
-        # Of the levels of the stack below `_known`: the next one above each that may copy it; and
-        # those that a choice begins at, whose part can wait, and whose part should be whole.
+        # Of the levels of the stack below `_known`: the next one above each that does not keep it,
+        # and those that a choice begins at, whose part can wait, and whose part should be whole.
         self._known = 0
         self._owners: list[int] = []
         self._starts: list[int] = []
@@ -480,12 +480,9 @@ class Ordering:
             if not _is_container(obj) or id(obj) in met:
                 continue
             met.add(id(obj))
-            is_copied = reduced.copies
-            if not is_copied and type(obj) in CONTAINERS:
-                if self._graph.keeps(frame.obj, [obj]):
-                    continue
-                is_copied = True
-            if is_copied and id(obj) in self._lacking:
+            if not reduced.copies and self._graph.keeps(frame.obj, obj):
+                continue
+            if id(obj) in self._lacking and (reduced.copies or type(obj) in CONTAINERS):
                 return True
             if not isinstance(obj, numpy.ndarray):
                 waiting += [edge.child for edge in edges_of(self._graph, obj)]
@@ -676,9 +673,9 @@ class Ordering:
             del levels[bisect_left(levels, known) :]
         for level in range(known, len(stack)):
             frame = stack[level]
-            self._owners.append(self._owner(level))
             if type(frame) is _Settling or frame.late is not None:
                 self._starts.append(level)
+            self._owners.append(self._owner(level))
             if self._can_wait(level):
                 self._ready.append(level)
             if frame.edge is not None and frame.edge.whole:
@@ -690,24 +687,34 @@ class Ordering:
         frame = self._stack[level]
         if frame.edge is None or not frame.edge.late:
             return False
-        path, owner = [], level
-        while (owner := self._owners[owner]) >= 0:
-            path += self._stack[level:owner:-1]
-            level = owner
-            if self._copies(self._stack[owner], path):
+        is_plain = type(frame.obj) in CONTAINERS
+        while (level := self._owners[level]) >= 0:
+            reduced = self._copier(self._stack[level])
+            if is_plain or (reduced is not None and reduced.copies):
                 return False
         return True
 
     def _owner(self, level: int) -> int:
-        """Return the next level above that may copy the container at `level`, or -1 for none."""
+        """Return the next level above that does not keep the container at `level`, or -1."""
         frame, owner = self._stack[level], self._stack[level - 1]
         if not level or _Settling in (type(frame), type(owner)) or not _is_container(frame.obj):
             return -1
         if isinstance(owner.obj, numpy.ndarray):  # What is in an array stays the same.
             return -1
-        if _is_container(owner.obj) and not self._copier(owner):
-            return self._owners[level - 1]
-        return level - 1
+        above = level - 1
+        # What keeps a container keeps all below it.
+        while above >= 0 and self._keeps(above, frame.obj):
+            above = self._owners[above]
+        return above
+
+    def _keeps(self, level: int, part: Any) -> bool:
+        frame = self._stack[level]
+        reduced = self._copier(frame)
+        if reduced is None or reduced.copies:
+            return reduced is None
+        # What leads to a part that had to wait is not on the stack, and was not looked at.
+        is_outermost = not self._starts or self._starts[-1] <= level
+        return self._graph.keeps(frame.obj, part, is_outermost)
 
     def _copier(self, frame: _Frame) -> Reduction | None:
         """Return the reduction of the object of a frame if it may copy the container in it."""
@@ -716,20 +723,6 @@ class Ordering:
             return None
         is_handed_over = frame.edge.field in ("argument", "keyword", "state")
         return reduced if reduced.copies or is_handed_over else None
-
-    def _copies(self, frame: _Frame, path: Sequence[_Frame]) -> bool:
-        """Return True if what is put into a container later is lost where `frame` refers to it.
-
-        The container is that of the first frame of `path`, and the others lead to it, unless parts
-        that had to wait are among them.
-        """
-        if (reduced := self._copier(frame)) is None or reduced.copies:
-            return reduced is not None
-        if type(path[0].obj) not in CONTAINERS:
-            return False
-        is_whole = all(frame.late is None for frame in path)
-        containers = [frame.obj for frame in (path if is_whole else path[:1])]
-        return not self._graph.keeps(frame.obj, containers, is_whole)
 
     def _lacks_hash(self, edge: Edge, lacks_state: Callable[[int], bool]) -> bool:
         """Return True if a part is hashed, and it or what it is made of has no state yet."""

@@ -67,6 +67,15 @@ def arguments_in_lists(count: int) -> Any:
     return found
 
 
+def lists_in_an_argument(count: int) -> Any:
+    outermost: list[Any] = []
+    owner, level = Wrapped(outermost), outermost
+    for _ in range(count):
+        level += [[], owner]
+        level = level[0]
+    return owner
+
+
 def wide_expression(count: int) -> Any:
     return Wide(**{f"a{i}": [i] for i in range(count)})
 
@@ -81,7 +90,9 @@ def calls(build: Callable[[int], Any], count: int, scoped: bool) -> int:
 
 
 @pytest.mark.parametrize("scoped", [False, True])
-@pytest.mark.parametrize("build", [objects_with_state, arguments_in_lists, wide_expression])
+@pytest.mark.parametrize(
+    "build", [objects_with_state, arguments_in_lists, lists_in_an_argument, wide_expression]
+)
 def test_calls_grow_with_what_is_written(build: Callable[[int], Any], scoped: bool) -> None:
     calls(build, 1, scoped)  # what is imported or remembered
     assert calls(build, 400, scoped) < 2.5 * calls(build, 200, scoped)
