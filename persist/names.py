@@ -6,6 +6,7 @@ import hashlib
 import keyword
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable
 from functools import lru_cache
 from typing import TypeVar
@@ -24,6 +25,7 @@ __all__ = [
     "is_identifier",
     "key_spelling",
     "name_of_group",
+    "repeated_names",
     "spelled_name",
     "unique_list",
 ]
@@ -191,7 +193,14 @@ def _escaped(name: str) -> str:
     return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", name)
 
 
-def distinct_names(names: Iterable[str], first: int, taken: Collection[str] = ()) -> list[str]:
+def repeated_names(names: Iterable[_Item]) -> list[_Item]:
+    """Return the names that come more than once, in the order of their first appearance."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def distinct_names(
+    names: Iterable[str], first: int, taken: Collection[str] = (), separator: str = "_"
+) -> list[str]:
     """Return names with a number from `first` on after those that occur before, none of `taken`.
 
     >>> distinct_names(["x", "x", "x_2", "x"], 2), distinct_names(["x", "x", "x_2"], 2, {"x_2"})
@@ -202,7 +211,7 @@ def distinct_names(names: Iterable[str], first: int, taken: Collection[str] = ()
         free = name
         while free in found or (free is not name and free in taken):
             number = numbers.get(name, first)
-            free, numbers[name] = f"{name}_{number}", number + 1
+            free, numbers[name] = f"{name}{separator}{number}", number + 1
         found[free] = None
     return [*found]
 

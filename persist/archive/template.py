@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
 from persist.errors import ArchiveError
+from persist.names import repeated_names
 
 __all__ = ["MAX_ARGUMENTS", "Template", "parse_template"]
 
@@ -82,7 +82,7 @@ def parse_template(rep: str) -> Template:
         names.append(node.id)
         end = start + len(node.id.encode())
     pieces.append(data[end:].decode())
-    repeated = frozenset(name for name, count in Counter(names).items() if count > 1)
+    repeated = frozenset(repeated_names(names))
     is_deep = _bracket_depth(source) > _MAX_BRACKETS
     is_opaque = any(isinstance(node, _OPAQUE) for node in ast.walk(body))
     return Template(tuple(pieces), tuple(names), _call(body), repeated, is_opaque, is_deep)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from persist.experiment.csv_text import (
 )
 from persist.hdf5.extras import Layout, dataset_layout
 from persist.hdf5.opening import damage_in, member
-from persist.names import group_name
+from persist.names import distinct_names, group_name
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -53,13 +53,9 @@ class Table:
     def of_csv(cls, csv: CSV) -> Table:
         """Return the table of a file."""
         columns = zip(*csv.rows, strict=True) if csv.rows else ([] for _ in csv.columns)
-        return cls(
-            {
-                name: values_of(fields)
-                for name, fields in zip(_distinct(csv.columns), columns, strict=True)
-            },
-            len(csv.rows),
-        )
+        # A name that comes again gets a number, as with pandas: x, x.1.
+        names = distinct_names(csv.columns, 1, set(csv.columns), ".")
+        return cls(dict(zip(names, map(values_of, columns), strict=True)), len(csv.rows))
 
     def to_bytes(self) -> bytes:
         """Return the content of a file for the table."""
@@ -160,20 +156,6 @@ def _series(pandas: Any, values: Sequence[Value]) -> Any:
 
 def _is_exact(value: Value) -> bool:
     return not isinstance(value, int) or abs(value) <= 1 << 53
-
-
-def _distinct(names: Sequence[str]) -> Iterator[str]:
-    """Yield names, those that come again with numbers that no other name has: ``x``, ``x.1``."""
-    taken = set(names)
-    seen: dict[str, int] = {}
-    for name in names:
-        found, number = name, seen.get(name, 0)
-        while name in seen and found in taken:
-            number += 1
-            found = f"{name}.{number}"
-        seen[name] = number
-        taken.add(found)
-        yield found
 
 
 _COLUMNS = "columns"

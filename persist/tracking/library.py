@@ -325,23 +325,23 @@ class PipelineLibrary:
             with replace_folder(str(folder)) as new:
                 yield new
 
-    def _folders(self, category: str | None, name: str | None = None) -> Iterator[Path]:
+    def _settled(self, category: str | None) -> list[Path]:
+        """Return the folder of a category, or all, after what a writer began is settled."""
         chosen = None if category is None else _checked_category(category)
         if any(unsettled(str(folder)) for folder in self._categories()):
             with self._locked():
                 pass
-        for folder in self._categories():
-            if chosen in (None, folder.name):
-                for template in (
-                    sorted(folder.iterdir()) if name is None else [folder / _safe_name(name)]
-                ):
-                    if template.is_dir() and template.name[0] != ".":
-                        yield template
+        return [folder for folder in self._categories() if chosen in (None, folder.name)]
+
+    def _folders(self, category: str | None) -> Iterator[Path]:
+        for folder in self._settled(category):
+            yield from filter(_is_template, sorted(folder.iterdir()))
 
     def _find(self, name: str, category: str | None) -> Path:
-        _safe_name(name)
-        for folder in self._folders(category, name):
-            return folder
+        safe = _safe_name(name)
+        for folder in self._settled(category):
+            if _is_template(folder / safe):
+                return folder / safe
         where = "" if category is None else f" in category '{category}'"
         raise TemplateNotFoundError(f"Template '{name}' not found{where}")
 
@@ -404,6 +404,10 @@ def _is_class_of_sklearn(name: str) -> bool:
         return isinstance(getattr(importlib.import_module(module), attribute, None), type)
     except ImportError:
         return False
+
+
+def _is_template(folder: Path) -> bool:
+    return folder.is_dir() and folder.name[0] != "."
 
 
 def _safe_name(name: Any) -> str:

@@ -14,6 +14,7 @@ import numpy
 
 from persist.cli.sources.source import Listed, Loaded, Source, SourceError
 from persist.files import open_regular
+from persist.names import repeated_names
 
 __all__ = ["DelimitedSource", "column"]
 
@@ -102,8 +103,7 @@ def _header(row: list[str]) -> list[str]:
         raise SourceError("the header is missing: the first line must name the columns")
     if "" in names:
         raise SourceError(f"column {names.index('') + 1} has no name in the header")
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
+    if repeated := repeated_names(names):
         raise SourceError(f"the header has the name {repeated[0]!r} more than once")
     return names
 

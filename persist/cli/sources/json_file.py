@@ -7,12 +7,12 @@ extension is a list if it has one line, too.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from functools import cached_property
 from typing import Any
 
 from persist.cli.sources.source import Listed, Loaded, Source, SourceError, stem_of
 from persist.files import open_regular
+from persist.names import repeated_names
 
 __all__ = ["JsonSource"]
 
@@ -67,7 +67,6 @@ def _parse(text: str) -> Any:
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        repeated = next(name for name, count in counts.items() if count > 1)
-        raise SourceError(f"an object has the key {repeated!r} more than once")
+        repeated = repeated_names(name for name, _ in pairs)
+        raise SourceError(f"an object has the key {repeated[0]!r} more than once")
     return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
 
+from persist.names import repeated_names
 from persist.tracking import prediction
 from persist.tracking.errors import DataError
 from persist.tracking.training.reading import wavelengths_of
@@ -242,11 +242,10 @@ def _pieces(values: Any) -> list[bytes]:
 
 def check_names(name: str, values: Any) -> None:
     """Refuse a frame in which more than one column has the same name."""
-    [(twice, count), *_] = [*Counter(values.columns).most_common(1), (None, 0)]
-    if count > 1:
+    if repeated := repeated_names(values.columns):
         raise DataError(
-            f"cannot use {name}: more than one column is called {twice!r}; give each a name of its "
-            "own"
+            f"cannot use {name}: more than one column is called {repeated[0]!r}; give each a name "
+            "of its own"
         )
 
 

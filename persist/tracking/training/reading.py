@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy
 
 from persist.files import open_regular
+from persist.names import repeated_names
 from persist.tracking.delimited import MISSING, decoded, find_form, is_monotonic, split_lines
 from persist.tracking.errors import DataError
 from persist.tracking.optional import import_optional
@@ -97,11 +97,10 @@ def read_table(path: Path, form: Form) -> Table:
         lines[0] = lines[0].removeprefix("#").lstrip(" ")
     _check_lengths(path, lines, found.separator)
     first = split_lines(lines[:1], found.separator)[0]
-    [(twice, count)] = Counter(first).most_common(1)
-    if found.header and count > 1:
+    if found.header and (repeated := repeated_names(first)):
         raise DataError(
-            f"cannot read {path}: more than one column is called {twice!r}; give each a name of "
-            "its own, or header=False if the first line is a sample"
+            f"cannot read {path}: more than one column is called {repeated[0]!r}; give each a name "
+            "of its own, or header=False if the first line is a sample"
         )
     polars = import_optional("polars")
     try:
