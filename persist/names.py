@@ -201,7 +201,7 @@ def repeated_names(names: Iterable[_Item]) -> list[_Item]:
 def distinct_names(
     names: Iterable[str], first: int, taken: Collection[str] = (), separator: str = "_"
 ) -> list[str]:
-    """Return names with a number from `first` on after those that occur before, none of `taken`.
+    """Return distinct names: one that comes again gets a number from `first` on, none of `taken`.
 
     >>> distinct_names(["x", "x", "x_2", "x"], 2), distinct_names(["x", "x", "x_2"], 2, {"x_2"})
     (['x', 'x_2', 'x_2_2', 'x_3'], ['x', 'x_3', 'x_2'])

@@ -280,8 +280,9 @@ class Ordering:
         self._incomplete: dict[int, int] = {}
         # By object, the parts on the stack that had to wait and are about to be put in.
         self._filling: dict[int, dict[_Late, None]] = {}
-        # Of the levels of the stack below `_known`: the next one above each that does not keep it,
-        # and those that a choice begins at, whose part can wait, and whose part should be whole.
+        # Of each level of the stack below `_known`, the next one above that does not keep its
+        # container; and the levels where a choice begins, whose part can wait, and whose part
+        # should be whole.
         self._known = 0
         self._owners: list[int] = []
         self._starts: list[int] = []
@@ -749,7 +750,7 @@ class Ordering:
             passed.append(key)
             following = self._incomplete.get(key)
             key = None if following == key else following
-        if key is not None:  # The next time, the way is short.
+        if key is not None:  # Shorten the chain for the next call.
             self._incomplete.update(dict.fromkeys(passed, key))
         return key
 

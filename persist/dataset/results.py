@@ -831,7 +831,7 @@ class Results(MutableMapping[str, Any]):
         return name
 
     def _free_keys(self, taken: Container[str]) -> Iterator[str]:
-        """Yield the free keys that are made up."""
+        """Yield made-up keys that are free."""
         change = self._local.change
         assert change is not None
         deletions, first = self._free_number

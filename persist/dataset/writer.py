@@ -385,7 +385,7 @@ class Writer:
         self.index.refresh()
         self.index.write_snapshot(durable=self.options.durable)
         self._in_conflict, self._clean_at = 0, self.index.number
-        # Most of the files in these are gone.
+        # Most of the files that these know are gone.
         self._equal.clear()
         self._synced.clear()
 

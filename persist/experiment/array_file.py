@@ -29,7 +29,7 @@ READER_PATIENCE = 1.0
 """How long readers of the file are waited for, in seconds."""
 
 VERSIONS = ("v108", "latest")
-"""Of HDF5: attributes may have more than 64 kB, and groups take any number of members as fast."""
+"""Of HDF5, in which attributes may exceed 64 kB and a group of any size takes members as fast."""
 _LATEST = 2  # the version of the superblock in these
 
 

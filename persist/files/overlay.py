@@ -322,7 +322,7 @@ class OverlayFile:
         self._starts.clear()
 
     def _touched(self, start: int, end: int) -> list[int]:
-        """Return where the changes begin that overlap a stretch of the file."""
+        """Return the offsets of the changes that overlap a range of the file."""
         first = bisect_right(self._starts, start)
         if first and start < (before := self._starts[first - 1]) + len(self._changes[before]):
             first -= 1

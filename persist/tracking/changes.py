@@ -62,14 +62,14 @@ class Batch:
         self._naturals: dict[tuple[Any, ...], str] = {}
         self._new: set[str] = set()
         self._contents: dict[tuple[str, bool], str] = {}
-        # Each mapping that was changed, its key, and what that had before.
+        # What was changed, to be undone: a mapping, a key, and what was there before.
         self._log: list[tuple[dict[Any, Any], Any, Any]] = []
         self.inserted: dict[str, dict[str, Row]] = {name: {} for name in ALL_TABLES}
         self.updated: dict[tuple[str, str], Values] = {}
         self.deleted: dict[str, dict[str, None]] = {name: {} for name in ALL_TABLES}
         self.new_files: list[str] = []
         self.old_files: list[str] = []
-        # Those of the rows and values that the open transaction does not have: all without one.
+        # The rows and values that are not in the open transaction yet; all of them without one.
         self._new_rows, self._new_values = self.inserted, self.updated
 
     def insert(self, table: str, values: Mapping[str, Any], *, is_new: bool = False) -> str:

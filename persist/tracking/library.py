@@ -326,7 +326,7 @@ class PipelineLibrary:
                 yield new
 
     def _settled(self, category: str | None) -> list[Path]:
-        """Return the folder of a category, or all, after what a writer began is settled."""
+        """Return the folder of a category, or of all, once what a dead writer left is settled."""
         chosen = None if category is None else _checked_category(category)
         if any(unsettled(str(folder)) for folder in self._categories()):
             with self._locked():

@@ -174,7 +174,7 @@ class Queries:
             return self.opened.frame(page(text, values, limit, offset), engine)
 
     def dead_runs(self) -> dict[str, dict[str, Any]]:
-        """Return the runs whose process has ended, or has left them, before they did, and it."""
+        """Return the runs whose process ended, or left them, before they did, with that process."""
         running = select("runs", ("run_id", "config"), {"status": "running"})
         found = {}
         for run_id, text in self.opened.rows(running):

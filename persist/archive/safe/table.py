@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _LONGEST = 500  # characters of a name in a message
-_MOST_PARTS = 100  # of a name after that of its module
+_MOST_PARTS = 100  # of a dotted name, after its module
 # Attributes like any other: the notes of an exception, the arguments of a generic class, what
 # networkx has computed, and what matplotlib and pydantic add to a state.
 _PLAIN_DUNDERS = frozenset(
