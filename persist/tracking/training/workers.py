@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -184,8 +185,12 @@ def open_pool(data: list[Any], n_jobs: int | None, executor: Executor | None) ->
             max_workers=count, initializer=_end_with_parent, initargs=(os.getpid(),)
         )
         try:
-            # To end its processes ends what waits, and fails for what was cancelled before.
-            yield _ExecutorPool(data, own, folder, count, cancels=False)
+            with warnings.catch_warnings():
+                # loky warns when it replaces a worker that left, idle or grown too large. As an
+                # error, that would end its thread, and nobody would get another result.
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+                # To end its processes ends what waits, and fails for what was cancelled before.
+                yield _ExecutorPool(data, own, folder, count, cancels=False)
         except BaseException:
             # Nobody needs the fits that are still running. With kill_workers=True, a thread of loky
             # would fail on the tasks that are still queued.
