@@ -185,6 +185,26 @@ def test_data_travel_to_a_worker_once(tmp_path):
     assert os.getpid() not in dict(found)
 
 
+GROWING = """
+import time, numpy
+from persist.tracking.training.workers import Task, open_pool
+
+def grow(data, number):
+    numpy.kept = [*getattr(numpy, "kept", ()), numpy.ones(12_000_000)]
+    time.sleep(0.3)
+    return number
+
+with open_pool([None], 2, None) as pool:
+    assert [n for (n,) in pool.run([[Task(grow, 0, (n,))] for n in range(24)])] == [*range(24)]
+"""
+
+
+@pytest.mark.cases(0)
+def test_workers_that_grow_are_replaced_where_warnings_are_errors():
+    pytest.importorskip("psutil")  # joblib asks it for the memory of workers
+    subprocess.run([sys.executable, "-W", "error", "-c", GROWING], check=True, timeout=120)
+
+
 def test_a_worker_that_sees_no_file_gets_the_data(tmp_path, monkeypatch):
     from persist.tracking.training import workers
 

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -31,6 +32,7 @@ __all__ = ["Pool", "Shared", "Task", "open_pool"]
 _AHEAD = 64  # tasks that wait, so that results that nobody has taken yet do not pile up
 _MOST_VALUES = 8  # shared values that a worker keeps
 _LOOK = 1.0  # s, between looks of a worker whether its parent is alive
+_IDLE = 300.0  # s, after which a worker without work ends; joblib's own value
 
 _known: dict[str, Any] = {}
 
@@ -181,11 +183,18 @@ def open_pool(data: list[Any], n_jobs: int | None, executor: Executor | None) ->
             return
         loky = import_optional("joblib.externals.loky")
         own = loky.get_reusable_executor(
-            max_workers=count, initializer=_end_with_parent, initargs=(os.getpid(),)
+            max_workers=count,
+            timeout=_IDLE,
+            initializer=_end_with_parent,
+            initargs=(os.getpid(),),
         )
         try:
-            # To end its processes ends what waits, and fails for what was cancelled before.
-            yield _ExecutorPool(data, own, folder, count, cancels=False)
+            with warnings.catch_warnings():
+                # loky warns when it replaces a worker that left, idle or grown too large. As an
+                # error, that would end its thread, and nobody would get another result.
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+                # To end its processes ends what waits, and fails for what was cancelled before.
+                yield _ExecutorPool(data, own, folder, count, cancels=False)
         except BaseException:
             # Nobody needs the fits that are still running. With kill_workers=True, a thread of loky
             # would fail on the tasks that are still queued.
