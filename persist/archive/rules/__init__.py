@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any
 
 from persist.archive.protocol import reduce_with_state
@@ -41,9 +41,14 @@ def load() -> None:
 
 def call_of(library: str, name: str, /, *args: Any, **kwargs: Any) -> Reduction:
     """Return a call of what a library offers as `name`, without keywords that are None."""
-    module, _, attribute = f"{library}.{name}".rpartition(".")
     given = {key: value for key, value in kwargs.items() if value is not None}
-    return Reduction(Import(module, attribute), args, given)
+    return Reduction(_path(f"{library}.{name}"), args, given)
+
+
+@lru_cache(maxsize=1024)
+def _path(dotted: str) -> Import:
+    module, _, name = dotted.rpartition(".")
+    return Import(module, name)
 
 
 def made_by(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
