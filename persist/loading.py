@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from persist.archive.safe.load import (
-    module_file,
+    ITEM,
     read_source,
     safe_load_item,
     safe_load_module,
@@ -114,7 +114,9 @@ def load(
         return _workspace(path, **options)
     items = _items(path)
     if items is None:
-        return safe_load_module(_module(path), **options)
+        found = safe_load_module(_module(path), **options)
+        found.pop(ITEM, None)
+        return found
     return _loaded(items, **options)
 
 
@@ -166,7 +168,7 @@ def _path(path_or_source: _Source) -> str | None:
 
 def _module(path: str) -> str:
     """Return the file of a saved module or package; MissingPathError if there is none."""
-    file = module_file(path)
+    file = os.path.join(path, "__init__.py") if os.path.isdir(path) else path
     if not os.path.exists(file):
         reason = "it has no __init__.py" if os.path.isdir(path) else "there is nothing at that path"
         raise MissingPathError(

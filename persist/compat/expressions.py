@@ -113,12 +113,12 @@ def get_persistent_rep_float(obj: float, env: Env = None) -> Rep:
 
 def get_persistent_rep_list(xs: list[Any], env: Env = None) -> Rep:
     """Return a list of names for its items; a list of another class is called with it."""
-    return _sequence_rep(xs, xs, list)
+    return _sequence_rep(xs, list)
 
 
 def get_persistent_rep_tuple(t: tuple[Any, ...], env: Env = None) -> Rep:
     """Return a tuple of names for its items; a tuple of another class is called with it."""
-    return _sequence_rep(t, t, tuple)
+    return _sequence_rep(t, tuple)
 
 
 def get_persistent_rep_dict(d: dict[Any, Any], env: Env = None) -> Rep:
@@ -128,8 +128,8 @@ def get_persistent_rep_dict(d: dict[Any, Any], env: Env = None) -> Rep:
     return f"{name}([{listed}])", args, imports
 
 
-def _sequence_rep(obj: Any, items: Iterable[Any], builtin: type) -> Rep:
-    listed, args = _listed(items)
+def _sequence_rep(obj: Any, builtin: type) -> Rep:
+    listed, args = _listed(obj)
     rep = f"[{listed}]" if builtin is list else f"({listed}{',' if len(args) == 1 else ''})"
     if type(obj) is builtin:
         return rep, args, []
@@ -143,8 +143,8 @@ def _listed(items: Iterable[Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _class(cls: type) -> tuple[str, Imports]:
-    outermost, dot, rest = cls.__qualname__.partition(".")
-    return outermost + dot + rest, [(cls.__module__, outermost, outermost)]
+    outermost = cls.__qualname__.partition(".")[0]
+    return cls.__qualname__, [(cls.__module__, outermost, outermost)]
 
 
 def _literal_rep(obj: Any, env: Env) -> Rep:

@@ -156,17 +156,11 @@ class ScopedGraph:
         self.gname_prefix = gname_prefix
         self.allowed_names = allowed_names
         self.get_id = get_id
+        roots = list(objects)
         self.nodes: dict[int, Node] = {}
-        self.roots: set[int] = set()
-        self.envs: dict[int, Any] = {}
+        self.roots = {get_id(obj) for _, obj, _ in roots}
         self.imports: Imports = []
-        self.names = names.UniqueNames()
-        roots = []
-        for name, obj, env in objects:
-            self.names.add(name)
-            self.roots.add(get_id(obj))
-            self.envs[get_id(obj)] = env
-            roots.append((name, obj, env))
+        self.names = names.UniqueNames(name for name, _, _ in roots)
         named = {get_id(obj): name for name, obj, _ in reversed(roots)}
         waiting = [(obj, env) for _, obj, env in reversed(roots)]
         while waiting:

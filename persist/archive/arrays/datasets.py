@@ -106,7 +106,7 @@ def encode(array: Array, words: Vocabulary) -> Encoded | None:
     if not words.dtype:
         return _as_it_is(array)
     if words.is_packed:
-        return _packed(array, words)
+        return packed(array, words)
     layout = layout_attributes(array, words)
     if dtype.kind in "US":
         if not _holds_texts(array):
@@ -125,7 +125,8 @@ def encode(array: Array, words: Vocabulary) -> Encoded | None:
     return None
 
 
-def _packed(array: Array, words: Vocabulary) -> Encoded:
+def packed(array: Array, words: Vocabulary = ARCHIVE) -> Encoded:
+    """Return an array of any type as a dataset of numbers of the same bytes."""
     dtype = array.dtype
     numbers = number_type(dtype) if _native_dtype(dtype) is None else dtype
     attributes = {words.order: "F"} if is_fortran(array) else {}
@@ -260,8 +261,7 @@ class BlockDataset:
         cls, file: Any, name: str, array: BlockArray, compression: str | None = None
     ) -> BlockDataset:
         """Make a dataset with room for all blocks."""
-        encoded = encode(array.placeholder(), ARCHIVE)
-        assert encoded is not None
+        encoded = packed(array.placeholder())
         options: dict[str, Any] = {"compression": compression}
         if not compression:
             # One run of bytes, which is in its place before any block is.
@@ -275,9 +275,8 @@ class BlockDataset:
         return cls(dataset)
 
     def __setitem__(self, region: Any, block: Any) -> None:
-        encoded = encode(numpy.ascontiguousarray(block), ARCHIVE)
-        assert encoded is not None
-        self.dataset.write_direct(encoded.data(), dest_sel=region)
+        data = packed(numpy.ascontiguousarray(block)).data()
+        self.dataset.write_direct(data, dest_sel=region)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.pieces import is_fortran, write_region
@@ -16,9 +15,6 @@ from persist.archive.arrays.store import Array, Loader, Run, Store, check_mode, 
 from persist.archive.arrays.vocabulary import ARCHIVE
 from persist.files import remove_path
 from persist.files.regular import check_regular
-
-if TYPE_CHECKING:
-    from persist.archive.arrays.datasets import Encoded
 
 __all__ = ["Hdf5Store"]
 
@@ -74,11 +70,7 @@ class Hdf5Store(Store):
 
     def write_file(self, filename: str, arrays: Mapping[str, Array]) -> None:
         """Write all arrays; the bytes depend on nothing else but the version of HDF5."""
-        from persist.files.unbuffered import disk_errors, open_unbuffered
-
-        with disk_errors(filename), open_unbuffered(filename) as file:
-            for name, array in arrays.items():
-                self._write(file, name, array)
+        self.begin(filename, arrays, {})
 
     def load(
         self, path: str, keys: Iterable[str] | None = None, mmap_mode: str | None = None
@@ -103,7 +95,9 @@ class Hdf5Store(Store):
 
     def loader(self, arrays: Mapping[str, Array]) -> Loader:
         """Return source that reads the file ``path``, with no more decoding than `arrays` need."""
-        encoded = any(ARCHIVE.dtype in _encoded(array).attributes for array in arrays.values())
+        from persist.archive.arrays.datasets import packed
+
+        encoded = any(ARCHIVE.dtype in packed(array).attributes for array in arrays.values())
         fortran = any(map(is_fortran, arrays.values()))
         # What h5py gives by itself then owns its memory and has the usual byte order.
         simple = (a.ndim and a.size and a.dtype.isnative for a in arrays.values())
@@ -117,15 +111,18 @@ class Hdf5Store(Store):
         self, path: str, arrays: Mapping[str, Array], blocks: Mapping[str, BlockArray]
     ) -> None:
         """Write each array, or an empty dataset for its blocks."""
-        from persist.archive.arrays.datasets import BlockDataset
+        from persist.archive.arrays.datasets import BlockDataset, packed
         from persist.files.unbuffered import disk_errors, open_unbuffered
 
         with disk_errors(path), open_unbuffered(path) as file:
             for name, array in arrays.items():
                 if name in blocks:
                     BlockDataset.create(file, name, blocks[name], self.compression)
-                else:
-                    self._write(file, name, array)
+                    continue
+                # An empty or single element has no chunks to go through a filter.
+                has_chunks = self.compression and array.nbytes and array.ndim
+                options = {"compression": self.compression} if has_chunks else {}
+                packed(array).write(file, name, **options)
 
     def write_block(self, path: str, name: str, region: tuple[slice, ...], block: Array) -> None:
         """Write a block to its run of bytes; through filters, one writer does so at a time."""
@@ -160,17 +157,3 @@ class Hdf5Store(Store):
     def finish(self, path: str) -> None:
         """Remove the lock that the writers of blocks have taken."""
         remove_path(f"{path}.lock")
-
-    def _write(self, file: Any, name: str, array: Array) -> None:
-        # An empty or single element has no chunks to go through a filter.
-        has_chunks = self.compression and array.nbytes and array.ndim
-        options = {"compression": self.compression} if has_chunks else {}
-        _encoded(array).write(file, name, **options)
-
-
-def _encoded(array: Array) -> Encoded:
-    from persist.archive.arrays.datasets import encode
-
-    found = encode(array, ARCHIVE)
-    assert found is not None
-    return found

@@ -15,7 +15,7 @@ from persist.archive.arrays.store import Array, Loader, Store, check_unchanged_m
 from persist.errors import ArchiveError
 from persist.files import open_regular
 
-__all__ = ["NpzStore"]
+__all__ = ["NpzStore", "zip_member"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first that zip can hold, and the one that numpy writes
 _UNIX = 3
@@ -84,10 +84,16 @@ class NpzStore(Store):
         return _LOADER
 
 
+def zip_member(name: str) -> zipfile.ZipInfo:
+    """Return the description of a member of a zip, which is the same at all times."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.create_system = _UNIX
+    return info
+
+
 def _member(name: str, start: int) -> zipfile.ZipInfo:
     """Return the description of a member, padded so that its content is aligned."""
-    info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
-    info.create_system = _UNIX
+    info = zip_member(f"{name}.npy")
     header = _LOCAL_HEADER.size + len(info.filename.encode()) + _ZIP64_EXTRA + _PADDING.size
     padding = -(start + header) % _ALIGNMENT
     info.extra = _PADDING.pack(_PADDING_ID, padding) + bytes(padding)

@@ -26,11 +26,11 @@ import numpy
 
 from persist.archive.arrays.blocks import BlockArray
 from persist.archive.arrays.dtypes import DType, dtype_literal
+from persist.archive.arrays.npz import zip_member
 from persist.archive.arrays.pieces import grid_boxes, is_fortran, largest_box
 from persist.archive.arrays.store import (
     Array,
     Loader,
-    Order,
     Store,
     check_unchanged_mode,
     choose_keys,
@@ -40,12 +40,10 @@ from persist.errors import DamagedError, MissingExtraError
 from persist.files import remove_path
 from persist.files.regular import check_regular
 
-__all__ = ["ZarrStore", "decode_shard", "is_number", "read_grid"]
+__all__ = ["ZarrStore", "decode_shard", "is_number", "read_grid", "unpacked"]
 
 _CHUNK = 1 << 20  # bytes of what is compressed, and read, at once
 _SHARD = 1 << 23  # bytes of what is written at once, where no blocks are given
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_UNIX = 3
 _PARTS = ".parts"
 _NUMBERS = "biufc"
 _WIDEST = {"f": 8, "c": 16}
@@ -147,26 +145,39 @@ def _put_all(target: Any, array: Array) -> Iterator[None]:
         yield
 
 
-def _describe(found: Any) -> tuple[tuple[int, ...], Order, DType]:
-    """Return shape, memory order and dtype of the array that an array of zarr stands for."""
-    shape, dtype = found.shape, numpy.dtype(found.dtype.str)
-    if ARCHIVE.dtype in found.attrs:
-        dtype = numpy.dtype(ast.literal_eval(found.attrs[ARCHIVE.dtype]))
-        shape = shape if dtype.itemsize == found.dtype.itemsize else shape[:-1]
-    is_reversed = found.attrs.get(ARCHIVE.order) == "F"
-    return (shape[::-1], "F", dtype) if is_reversed else (shape, "C", dtype)
+def unpacked(
+    shape: tuple[int, ...],
+    numbers: DType,
+    attributes: Mapping[str, Any],
+    pieces: Iterable[tuple[Any, Array]],
+) -> Array:
+    """Return the array that an array of zarr stands for, in memory of its own.
 
+    Parameters
+    ----------
+    shape, numbers, attributes
+        What the metadata of the array of zarr say.
+    pieces : iterable of (tuple of slice, ndarray)
+        Regions of it with what they hold, which together are all of it.
 
-def _read(found: Any) -> Array:
-    """Read an open array into memory of its own, a chunk at a time."""
-    shape, order, dtype = _describe(found)
+    Raises
+    ------
+    DamagedError
+        If the array would have another amount of memory than its numbers.
+    """
+    dtype, held = numpy.dtype(numbers.str), shape
+    if ARCHIVE.dtype in attributes:
+        dtype = numpy.dtype(ast.literal_eval(attributes[ARCHIVE.dtype]))
+        shape = shape if dtype.itemsize == numbers.itemsize else shape[:-1]
+    if math.prod(shape) * dtype.itemsize != math.prod(held) * numbers.itemsize:
+        raise DamagedError(f"an array of shape {held} of {numbers} holds no {dtype}")
+    order: Any = attributes.get(ARCHIVE.order, "C")
     # Unlike empty, ndarray does not make strings of no width wider.
-    array: Array = numpy.ndarray(shape, dtype, order=order)
+    array: Array = numpy.ndarray(shape[::-1] if order == "F" else shape, dtype, order=order)
     if array.nbytes:
-        numbers = found.dtype.newbyteorder(dtype.byteorder)
-        flat = array.reshape(-1, order="A").view(numbers).reshape(found.shape)
-        for box in grid_boxes(found.shape, found.chunks):
-            flat[box] = found[box]
+        flat = array.reshape(-1, order="A").view(numbers.newbyteorder(dtype.byteorder))
+        for region, piece in pieces:
+            flat.reshape(held)[region] = piece
     return array
 
 
@@ -354,7 +365,10 @@ class ZarrStore(Store):
                 if mmap_mode == "r" and is_plain and found.size:
                     is_kept = True
                 else:
-                    arrays[key] = _read(found)
+                    # A chunk at a time.
+                    boxes = grid_boxes(found.shape, found.chunks)
+                    pieces = ((box, found[box]) for box in boxes)
+                    arrays[key] = unpacked(found.shape, found.dtype, found.attrs, pieces)
         finally:
             if not is_kept:
                 file.close()
@@ -367,8 +381,6 @@ class ZarrStore(Store):
 
 
 def _add(archive: zipfile.ZipFile, key: str, pieces: Iterable[Any]) -> None:
-    info = zipfile.ZipInfo(key, _EPOCH)
-    info.create_system = _UNIX
-    with archive.open(info, "w", force_zip64=True) as member:
+    with archive.open(zip_member(key), "w", force_zip64=True) as member:
         for piece in pieces:
             member.write(piece)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 from persist.archive.protocol import reduce_by_protocol
 from persist.archive.reduction import Attribute, Data, Import, Reduced, Reduction
 from persist.archive.registry import rule
+from persist.archive.rules import call_of, made_by
 
 __all__: list[str] = []
 
@@ -18,9 +20,8 @@ _READABLE = 1000
 _FUNCTIONS = {"bool": "bool_", "double": "float64", "float": "float32", "halffloat": "float16"}
 
 
-def _arrow(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
-    given = {key: value for key, value in kwargs.items() if value is not None}
-    return Reduction(Import("pyarrow", name), args, given)
+_arrow = partial(call_of, "pyarrow")
+_polars = partial(call_of, "polars")
 
 
 @rule("pyarrow.lib.Array", subclasses=True)
@@ -32,10 +33,7 @@ def reduce_arrow_array(array: Any) -> Reduced:
         return reduce_by_protocol(array)
     kind = array.type
     if len(array) > _READABLE and pyarrow.types.is_primitive(kind) and not array.null_count:
-        try:
-            numbers = array.to_numpy()
-        except (pyarrow.ArrowException, NotImplementedError):
-            numbers = None
+        numbers = made_by(array.to_numpy)
         if numbers is not None and pyarrow.array(numbers, type=kind).equals(array):
             return _arrow("array", numbers.copy(), type=kind)
     if isinstance(array, pyarrow.DictionaryArray):
@@ -48,12 +46,10 @@ def reduce_arrow_array(array: Any) -> Reduced:
         function = Attribute(Import("pyarrow", "ExtensionArray"), "from_storage")
         return Reduction(function, (kind, array.storage))
     storage = _plainer(kind)
-    try:
-        values = (array if storage is None else array.cast(storage)).to_pylist()
-    except ValueError:  # Nanoseconds, deeper in the type.
-        return reduce_by_protocol(array)
-    made = _made(values, storage or kind)
-    if made is None or not _same(made if storage is None else made.cast(kind), array):
+    # ValueError for nanoseconds, deeper in the type.
+    values = (array if storage is None else array.cast(storage)).to_pylist()
+    made = pyarrow.array(values, type=storage or kind)
+    if not _same(made if storage is None else made.cast(kind), array):
         return reduce_by_protocol(array)
     if storage is None:
         return _arrow("array", values, type=kind)
@@ -86,15 +82,6 @@ def _plainer(kind: Any) -> Any:
     if pyarrow.types.is_time64(kind) and kind.unit == "ns":
         return pyarrow.int64()
     return None
-
-
-def _made(values: Any, kind: Any) -> Any:
-    import pyarrow
-
-    try:
-        return pyarrow.array(values, type=kind)
-    except (pyarrow.ArrowException, TypeError, ValueError):
-        return None
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -143,10 +130,7 @@ def reduce_arrow_scalar(scalar: Any) -> Reduced:
     """Reduce a scalar of Arrow to its value and its type."""
     import pyarrow
 
-    try:
-        made = pyarrow.scalar(scalar.as_py(), type=scalar.type)
-    except (pyarrow.ArrowException, TypeError, ValueError):
-        made = None
+    made = made_by(lambda: pyarrow.scalar(scalar.as_py(), type=scalar.type))
     if made is None or not (made.equals(scalar) or repr(made) == repr(scalar)):
         return Reduction(Attribute(pyarrow.array([scalar], scalar.type), "__getitem__"), (0,))
     return _arrow("scalar", scalar.as_py(), type=scalar.type)
@@ -156,10 +140,6 @@ def reduce_arrow_scalar(scalar: Any) -> Reduced:
 def reduce_span(span: Any) -> Reduced:
     """Reduce a span of months, days and nanoseconds to these."""
     return _arrow("MonthDayNano", list(span))
-
-
-def _polars(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
-    return Reduction(Import("polars", name), args, kwargs)
 
 
 @rule("polars.dataframe.frame.DataFrame")
@@ -179,8 +159,7 @@ def _column(series: Any) -> Any:
     plain = (polars.Int64, polars.Float64, polars.String, polars.Boolean)
     if series.dtype in plain and len(series) <= _READABLE and not any(series.flags.values()):
         values = series.to_list()
-        made = _made_series(series.name, values, None)
-        if made is not None and _same_series(made, series):
+        if _same_series(made_by(polars.Series, series.name, values), series):
             return values
     return reduce_polars_series(series.rename(""))
 
@@ -194,17 +173,15 @@ def reduce_polars_series(series: Any) -> Reduced:
     numbers = dtype.is_integer() or dtype.is_float()
     if numbers and len(series) > _READABLE and not series.null_count():
         values: Any = Data(series.to_numpy().copy())
-        made = polars.Series(series.name, series.to_numpy(), dtype=dtype)
-        same = made.equals(series, check_dtypes=True) and made.dtype == dtype
-        if same:
+        if _same_series(polars.Series(series.name, series.to_numpy(), dtype=dtype), series):
             return _ordered(series, _polars("Series", *name, values, dtype=dtype))
     # Python's times have no nanoseconds.
     storage = series.to_physical().dtype if "time_unit='ns'" in repr(dtype) else None
     values = (series if storage is None else series.to_physical()).to_list()
-    made = _made_series(series.name, values, storage or dtype)
+    made = made_by(polars.Series, series.name, values, storage or dtype)
     if made is not None and storage is not None:
         made = made.cast(dtype)
-    if made is None or not _same_series(made, series):
+    if not _same_series(made, series):
         return reduce_by_protocol(series)
     call = _polars("Series", *name, values, dtype=storage or dtype)
     if storage is not None:
@@ -222,16 +199,11 @@ def _ordered(series: Any, call: Reduction) -> Reduction:
     return call
 
 
-def _made_series(name: str, values: Any, dtype: Any) -> Any:
-    polars: Any = sys.modules["polars"]
-    try:
-        return polars.Series(name, values, dtype)
-    except (polars.exceptions.PolarsError, TypeError, ValueError, OverflowError):
-        return None
-
-
-def _same_series(one: Any, other: Any) -> bool:
-    return bool(one.dtype == other.dtype and one.equals(other, check_dtypes=True))
+def _same_series(made: Any, series: Any) -> bool:
+    """Return True if a series was made and is the other one."""
+    if made is None or made.dtype != series.dtype:
+        return False
+    return bool(made.equals(series, check_dtypes=True))
 
 
 @rule("polars.datatypes.classes.DataType", subclasses=True)

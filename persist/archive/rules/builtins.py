@@ -20,6 +20,7 @@ from persist.archive.imports import find_import, module_import
 from persist.archive.protocol import is_plain_subclass, reduce_by_protocol
 from persist.archive.reduction import NO_STATE, Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import constant, registry, rule
+from persist.archive.rules import made_by
 from persist.errors import UnsupportedObjectError
 
 __all__ = ["ITERATORS"]
@@ -155,7 +156,8 @@ def reduce_exception(error: BaseException) -> Reduced:
     new = isinstance(cls.__init__, types.FunctionType) and _is_small(cls)
     if not new and function is not cls:
         return reduce_by_protocol(error)
-    if not new and isinstance(cls.__init__, types.FunctionType) and not _takes(cls, args):
+    has_own_init = not new and isinstance(cls.__init__, types.FunctionType)
+    if has_own_init and made_by(inspect.signature(cls).bind, *args) is None:
         if cls in copyreg.dispatch_table:
             return reduce_by_protocol(error)
         raise UnsupportedObjectError(
@@ -184,14 +186,6 @@ def _is_small(cls: type[BaseException]) -> bool:
     return builtin.__basicsize__ == BaseException.__basicsize__
 
 
-def _takes(cls: type, args: tuple[Any, ...]) -> bool:
-    try:
-        inspect.signature(cls).bind(*args)
-    except TypeError:
-        return False
-    return True
-
-
 def _split(error: BaseException, state: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Return what of the state stands in ``__dict__``, and what only ``setattr`` reaches."""
     own = vars(error)
@@ -209,10 +203,8 @@ def _subscript(origin: Any, args: tuple[Any, ...]) -> Expression:
 def reduce_generic(alias: Any) -> Reduced:
     """Reduce a generic type to its subscription: ``list[int]``."""
     origin, args = alias.__origin__, alias.__args__
-    try:
-        made = origin[args[0] if len(args) == 1 else args]
-    except Exception:  # a class may have any __class_getitem__, or none
-        made = None
+    # A class may have any __class_getitem__, or none.
+    made = made_by(operator.getitem, origin, args[0] if len(args) == 1 else args)
     if type(made) is not types.GenericAlias or made != alias:
         return reduce_by_protocol(alias)
     return _subscript(origin, args)

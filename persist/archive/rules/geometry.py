@@ -80,14 +80,9 @@ def reduce_geometry_frame(frame: Any) -> Reduced:
 
     geopandas: Any = sys.modules["geopandas"]
     plain = pandas.DataFrame(frame)
-    kwargs = {}
     name = frame.active_geometry_name
-    if name is not None:
-        kwargs["geometry"] = name
-    try:
-        made = geopandas.GeoDataFrame(plain, **kwargs)
-    except (KeyError, ValueError):
-        return reduce_by_protocol(frame)
+    kwargs = {} if name is None else {"geometry": name}
+    made = geopandas.GeoDataFrame(plain, **kwargs)
     if made.active_geometry_name != name or not frame.flags.allows_duplicate_labels:
         return reduce_by_protocol(frame)
     plain.attrs = {}

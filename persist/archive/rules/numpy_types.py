@@ -8,6 +8,7 @@ from __future__ import annotations
 import copyreg
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -32,6 +33,7 @@ from persist.archive.reduction import (
     Reduction,
 )
 from persist.archive.registry import constant, rule
+from persist.archive.rules import made_by
 from persist.errors import PersistWarning, UnsupportedObjectError
 
 __all__ = ["reduce_to_call", "same_dtype"]
@@ -169,10 +171,7 @@ def _arguments(scalar: Any) -> tuple[Any, ...] | None:
 
 
 def _is_exact(scalar: Any, args: tuple[Any, ...]) -> bool:
-    try:
-        made = type(scalar)(*args)
-    except (TypeError, ValueError, OverflowError):
-        return False
+    made = made_by(type(scalar), *args)
     return (
         type(made) is type(scalar) and same_dtype(made.dtype, scalar.dtype) and _same(made, scalar)
     )
@@ -244,21 +243,8 @@ _ARGUMENTS: tuple[tuple[Any, Any], ...] = (
 
 rule(numpy.ufunc)(find_import)
 
-# Values that numpy.array takes for one object each.
-_LEAF_NAMES = frozenset(
-    {
-        "pandas._libs.missing.NAType",
-        "pandas._libs.tslibs.nattype.NaTType",
-        "pandas._libs.tslibs.timedeltas.Timedelta",
-        "pandas._libs.tslibs.timestamps.Timestamp",
-        "pandas.NAType",
-        "pandas.NaTType",
-        "pandas.Timedelta",
-        "pandas.Timestamp",
-        "pandas.api.typing.NAType",
-        "pandas.api.typing.NaTType",
-    }
-)
+# Values of pandas that numpy.array takes for one object each.
+_LEAF_NAMES = frozenset(["NAType", "NaTType", "Timedelta", "Timestamp"])
 
 
 @rule(numpy.ndarray)
@@ -294,8 +280,10 @@ def _reduce_objects(array: _Array) -> Reduced:
 
 
 def _stands_in_list(item: Any) -> bool:
+    if is_leaf(item):
+        return True
     cls = type(item)
-    return is_leaf(item) or f"{cls.__module__}.{cls.__qualname__}" in _LEAF_NAMES
+    return cls.__qualname__ in _LEAF_NAMES and cls.__module__.partition(".")[0] == "pandas"
 
 
 def _with_leaves_only(array: _Array, leaves: list[bool]) -> Any:
@@ -362,14 +350,8 @@ def _by_own_protocol(array: _Array) -> Reduced:
     if not isinstance(reduced, Reduction) or reduced.function is not reconstruct:
         return reduced
     cls, shape, dtype = reduced.args
-    return Reduction(
-        Attribute(numpy.ndarray, "__new__"),
-        (cls, shape, dtype.decode() if isinstance(dtype, bytes) else dtype),
-        attributes=reduced.attributes,
-        slots=reduced.slots,
-        state=reduced.state,
-        setter=reduced.setter,
-    )
+    args = (cls, shape, dtype.decode() if isinstance(dtype, bytes) else dtype)
+    return replace(reduced, function=Attribute(numpy.ndarray, "__new__"), args=args)
 
 
 @rule(numpy.memmap, "zarr.core.array.Array", "h5py._hl.dataset.Dataset")
@@ -391,10 +373,7 @@ constant("numpy.ma", "masked", "numpy.ma.core.MaskedConstant", "numpy.ma.MaskedC
 
 
 _MASKED = frozenset(
-    {
-        *("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass"),
-        "_basedict",
-    }
+    ["_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict"]
 )
 
 
@@ -447,8 +426,7 @@ def reduce_bit_generator(source: Any) -> Reduced:
 def reduce_seed_sequence(seed: Any) -> Reduced:
     """Reduce a sequence of seeds to its entropy and how often it has spawned."""
     defaults = {"spawn_key": (), "pool_size": 4, "n_children_spawned": 0}
-    values = {name: getattr(seed, name) for name in defaults}
-    kwargs = {name: value for name, value in values.items() if value != defaults[name]}
+    kwargs = {n: getattr(seed, n) for n in defaults if getattr(seed, n) != defaults[n]}
     return Reduction(Import("numpy.random", "SeedSequence"), (seed.entropy,), kwargs)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -12,6 +11,7 @@ import numpy
 from persist.archive.protocol import has_same, reduce_by_protocol
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import constant, rule
+from persist.archive.rules import call_of, made_by
 
 __all__ = ["reduce_frame", "reduce_series"]
 
@@ -23,14 +23,9 @@ def _spellings(module: str, *names: str, public: str = "pandas") -> list[str]:
 
 def _call(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
     """Return a call of what pandas offers as `name`, without keywords that are None."""
-    given = {key: value for key, value in kwargs.items() if value is not None}
-    return Reduction(_public(name), args, given, copies=True)
-
-
-@lru_cache
-def _public(name: str) -> Import:
-    module, _, attribute = f"pandas.{name}".rpartition(".")
-    return Import(module, attribute)
+    call = call_of("pandas", name, *args, **kwargs)
+    call.copies = True
+    return call
 
 
 def _copied(values: Any) -> numpy.ndarray[Any, Any]:
@@ -102,11 +97,7 @@ def _in_unit(name: str, text: str, obj: Any) -> tuple[Reduction, Any]:
 @rule(*_spellings("_libs.tslibs.period", "Period"))
 def reduce_period(period: Any) -> Reduced:
     """Reduce a period to its text and its frequency."""
-    try:
-        readable = type(period)(str(period), freq=period.freqstr) == period
-    except ValueError:
-        readable = False
-    if readable:
+    if made_by(type(period), str(period), freq=period.freqstr) == period:
         return _call("Period", str(period), freq=period.freqstr)
     return _call("Period", ordinal=period.ordinal, freq=period.freqstr)
 
@@ -249,11 +240,9 @@ def _period_texts(array: Any) -> list[Any] | None:
     if len(array) > _READABLE:
         return None
     texts = [None if isna(period) else str(period) for period in array]
-    try:
-        made = make(texts, dtype=array.dtype)
-    except ValueError:
-        return None
-    return texts if numpy.array_equal(made.asi8, array.asi8) else None
+    made = made_by(make, texts, dtype=array.dtype)
+    is_same = made is not None and numpy.array_equal(made.asi8, array.asi8)
+    return texts if is_same else None
 
 
 @rule(*_arrays("interval", "IntervalArray"))
@@ -261,10 +250,9 @@ def _period_texts(array: Any) -> list[Any] | None:
 def reduce_intervals(intervals: Any) -> Reduced:
     """Reduce an array or index of intervals to their ends."""
     kind, name = type(intervals).__name__, getattr(intervals, "name", None)
-    function = _public(kind if kind == "IntervalIndex" else f"arrays.{kind}")
+    cls = Import("pandas" if kind == "IntervalIndex" else "pandas.arrays", kind)
     kwargs = {"closed": intervals.closed} | ({} if name is None else {"name": name})
-    ends = (intervals.left, intervals.right)
-    return Reduction(Attribute(function, "from_arrays"), ends, kwargs)
+    return Reduction(Attribute(cls, "from_arrays"), (intervals.left, intervals.right), kwargs)
 
 
 @rule(*_arrays("sparse.array", "SparseArray"))

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy
 
-from persist.archive.protocol import reduce_by_protocol, reduce_with_state
+from persist.archive.protocol import reduce_by_protocol
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
+from persist.archive.rules import state_rule
 from persist.archive.rules.numpy_types import reduce_to_call
 
 __all__: list[str] = []
@@ -107,10 +108,7 @@ _RULES = {
 
 for _format, _rule in _RULES.items():
     for _kind in ("matrix", "array"):
-        _name = f"{_format}_{_kind}"
-        # Modules begin with an underscore since scipy 1.8.
-        for _module in (f"_{_format}", _format):
-            registry.register(f"scipy.sparse.{_module}.{_name}", _rule)
+        registry.register(f"scipy.sparse._{_format}.{_format}_{_kind}", _rule)
 
 
 _PRIVATE = "scipy.stats._distn_infrastructure"
@@ -197,16 +195,12 @@ def reduce_grid_interpolator(interpolator: Any) -> Reduced:
 _POLYNOMIAL = -2
 
 
-@rule("scipy.interpolate._fitpack2.UnivariateSpline", subclasses=True)
-def reduce_smoothing_spline(spline: Any) -> Reduced:
-    """Reduce a smoothing spline to its data, without what happened to be in unused memory."""
-
-    def cleared(attributes: dict[str, Any]) -> dict[str, Any]:
-        data = attributes.get("_data")
-        is_known = isinstance(data, tuple) and len(data) == 14
-        return {**attributes, "_data": _without_scratch(data)} if is_known else attributes
-
-    return reduce_with_state(spline, cleared)
+@state_rule("scipy.interpolate._fitpack2.UnivariateSpline", subclasses=True)
+def smoothing_spline_state(spline: Any, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Clear what happened to be in the unused memory of a smoothing spline."""
+    data = attributes.get("_data")
+    is_known = isinstance(data, tuple) and len(data) == 14
+    return {**attributes, "_data": _without_scratch(data)} if is_known else attributes
 
 
 def _without_scratch(data: Any) -> tuple[Any, ...]:
@@ -361,10 +355,7 @@ def reduce_model(model: Any) -> Reduced:
 def _built(model: Any, args: Any, kwargs: dict[str, Any], *given: str) -> Reduced:
     """Return the call that makes a model, and the attributes that it does not set so."""
     cls = type(model)
-    try:
-        made = cls(*args, **kwargs)
-    except (TypeError, ValueError):
-        return reduce_by_protocol(model)
+    made = cls(*args, **kwargs)
     if made.param_names != model.param_names:
         return reduce_by_protocol(model)
     attributes = {
@@ -401,27 +392,16 @@ def _nodes(tree: Any) -> tuple[Any, ...]:
     return (words.reshape(-1).view(nodes.dtype), *others)
 
 
-@rule("statsmodels.genmod.generalized_linear_model.GLM")
-def reduce_linear_model(model: Any) -> Reduced:
-    """Reduce a generalised linear model to its state, without the scratch memory of a fit."""
-
-    def cleared(state: dict[str, Any]) -> dict[str, Any]:
-        scratch = state.get("_tmp_like_exog")
-        if not isinstance(scratch, numpy.ndarray):
-            return state
-        return {**state, "_tmp_like_exog": numpy.zeros_like(scratch)}
-
-    return reduce_with_state(model, cleared)
+@state_rule("statsmodels.genmod.generalized_linear_model.GLM")
+def linear_model_state(model: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Clear the scratch memory that a fit of a generalised linear model has left."""
+    scratch = state.get("_tmp_like_exog")
+    if not isinstance(scratch, numpy.ndarray):
+        return state
+    return {**state, "_tmp_like_exog": numpy.zeros_like(scratch)}
 
 
-@rule("sklearn.feature_extraction.text._VectorizerMixin", subclasses=True)
-def reduce_vectorizer(vectorizer: Any) -> Reduced:
-    """Reduce a vectoriser of texts to its state, without the address of its stop words.
-
-    scikit-learn keeps it to check these only once.
-    """
-
-    def without_address(state: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in state.items() if name != "_stop_words_id"}
-
-    return reduce_with_state(vectorizer, without_address)
+@state_rule("sklearn.feature_extraction.text._VectorizerMixin", subclasses=True)
+def vectorizer_state(vectorizer: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the address of stop words, which scikit-learn keeps to check these only once."""
+    return {name: value for name, value in state.items() if name != "_stop_words_id"}

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from persist.archive.imports import find_import
-from persist.archive.protocol import reduce_by_protocol, reduce_with_state, user_attributes
+from persist.archive.protocol import reduce_by_protocol, user_attributes
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import registry, rule
+from persist.archive.rules import state_rule
 
 __all__: list[str] = []
 
@@ -50,49 +51,37 @@ registry.register_predicate(
 )
 
 
-@rule("networkx.classes.graph.Graph", subclasses=True)
-def reduce_graph(graph: Any) -> Reduced:
-    """Reduce a graph to its nodes and edges: views that were looked at are made again."""
-
-    def kept(state: dict[str, Any]) -> dict[str, Any]:
-        views = {n for n in state if isinstance(getattr(type(graph), n, None), cached_property)}
-        return {name: value for name, value in state.items() if name not in views}
-
-    return reduce_with_state(graph, kept)
+@state_rule("networkx.classes.graph.Graph", subclasses=True)
+def graph_state(graph: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the views of a graph that were looked at, which are made again."""
+    views = {n for n in state if isinstance(getattr(type(graph), n, None), cached_property)}
+    return {name: value for name, value in state.items() if name not in views}
 
 
-@rule("matplotlib.transforms.TransformNode", subclasses=True)
-def reduce_transform(transform: Any) -> Reduced:
-    """Reduce a transform to its state, in which those that depend on it are numbered.
+@state_rule("matplotlib.transforms.TransformNode", subclasses=True)
+def transform_state(transform: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Give numbers to the transforms that depend on this one.
 
     matplotlib keeps them by address. Any key serves, as long as no object can have that address.
     """
-
-    def numbered(state: dict[str, Any]) -> dict[str, Any]:
-        parents = state.get("_parents")
-        if not isinstance(parents, dict):
-            return state
-        alive = [parent for parent in parents.values() if parent is not None]
-        return {**state, "_parents": dict(enumerate(alive))}
-
-    return reduce_with_state(transform, numbered)
+    parents = state.get("_parents")
+    if not isinstance(parents, dict):
+        return state
+    alive = [parent for parent in parents.values() if parent is not None]
+    return {**state, "_parents": dict(enumerate(alive))}
 
 
-@rule("matplotlib.cbook.CallbackRegistry")
-def reduce_callbacks(callbacks: Any) -> Reduced:
-    """Reduce callbacks to their state, and set the counter back that matplotlib advances for it.
+@state_rule("matplotlib.cbook.CallbackRegistry")
+def callbacks_state(callbacks: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Set the counter of callbacks back that matplotlib advances for their state.
 
     The number comes last, as it does in callbacks that were restored.
     """
-
-    def undone(state: dict[str, Any]) -> dict[str, Any]:
-        number = state.get("_cid_gen")
-        if type(number) is not int:  # Older releases give the counter itself.
-            return state
-        vars(callbacks)["_cid_gen"] = itertools.count(state.pop("_cid_gen"))
-        return {**state, "_cid_gen": number}
-
-    return reduce_with_state(callbacks, undone)
+    number = state.get("_cid_gen")
+    if type(number) is not int:  # Older releases give the counter itself.
+        return state
+    vars(callbacks)["_cid_gen"] = itertools.count(state.pop("_cid_gen"))
+    return {**state, "_cid_gen": number}
 
 
 @rule("matplotlib.colors.Normalize", "matplotlib.colors.LogNorm")

@@ -12,23 +12,20 @@ import operator
 import sys
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from persist.archive.protocol import attributes_of, has_same, reduce_by_protocol
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import rule
+from persist.archive.rules import call_of
 from persist.errors import UnsupportedObjectError
 
 __all__: list[str] = []
 
 
 _TENSORS = ("_parameters", "_buffers")
-
-
-def _call(name: str, /, *args: Any, **kwargs: Any) -> Reduction:
-    """Return a call of what torch offers as `name`."""
-    module, _, attribute = f"torch.{name}".rpartition(".")
-    return Reduction(Import(module, attribute), args, kwargs)
+_call = partial(call_of, "torch")
 
 
 @rule("torch.Tensor")

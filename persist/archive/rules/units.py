@@ -11,14 +11,10 @@ from typing import Any
 
 import numpy
 
-from persist.archive.protocol import (
-    attributes_of,
-    reduce_by_protocol,
-    reduce_with_state,
-    user_attributes,
-)
+from persist.archive.protocol import attributes_of, reduce_by_protocol, user_attributes
 from persist.archive.reduction import Attribute, Import, Reduced, Reduction
 from persist.archive.registry import rule
+from persist.archive.rules import call_of, state_rule
 from persist.errors import UnsupportedObjectError
 
 __all__: list[str] = []
@@ -39,11 +35,8 @@ def _plain(array: Any) -> Any:
 )
 def reduce_unit(unit: Any) -> Reduced:
     """Reduce a unit to its text, where astropy reads it back as the same."""
-    try:
-        text = unit.to_string()
-        made: Any = sys.modules[_UNITS].Unit(text)
-    except (ValueError, TypeError):
-        return reduce_by_protocol(unit)
+    text = unit.to_string()
+    made: Any = sys.modules[_UNITS].Unit(text)
     same = type(made) is type(unit) and made == unit and repr(made) == repr(unit)
     if not same or getattr(made, "scale", 1) != getattr(unit, "scale", 1):
         return reduce_by_protocol(unit)
@@ -113,10 +106,10 @@ def _with_info(attributes: dict[str, Any] | None) -> dict[str, Any] | None:
     return attributes or None
 
 
-@rule("astropy.utils.data_info.DataInfo", subclasses=True)
-def reduce_info(info: Any) -> Reduced:
-    """Reduce what a table knows of a column to its state, by name: that has the order of a set."""
-    return reduce_with_state(info, lambda state: dict(sorted(state.items())))
+@state_rule("astropy.utils.data_info.DataInfo", subclasses=True)
+def info_state(info: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Sort what a table knows of a column by name: that has the order of a set."""
+    return dict(sorted(state.items()))
 
 
 @rule("astropy.units.quantity.Quantity", subclasses=True)
@@ -352,8 +345,7 @@ def reduce_variable(number: Any) -> Reduced:
     tag = () if number.tag is None else (number.tag,)
     # ufloat takes a number without uncertainty, and then warns.
     name = "ufloat" if number.std_dev else "core.Variable"
-    module, _, name = f"uncertainties.{name}".rpartition(".")
-    return Reduction(Import(module, name), (*args, *tag))
+    return call_of("uncertainties", name, *args, *tag)
 
 
 @rule("uncertainties.core.AffineScalarFunc")
@@ -374,8 +366,6 @@ def reduce_pint_quantity(quantity: Any) -> Reduced:
     if type(quantity).__name__ == "Measurement":
         return reduce_by_protocol(quantity)
     text = _pint_text(quantity.units)
-    if text is None:
-        return reduce_by_protocol(quantity)
     args = (quantity.magnitude, text) if text else (quantity.magnitude,)
     return Reduction(Attribute(_APPLICATION, "Quantity"), args)
 
@@ -383,22 +373,17 @@ def reduce_pint_quantity(quantity: Any) -> Reduced:
 @rule("pint.facets.plain.unit.PlainUnit", subclasses=True)
 def reduce_pint_unit(unit: Any) -> Reduced:
     """Reduce a unit to its text."""
-    text = _pint_text(unit)
-    if text is None:
-        return reduce_by_protocol(unit)
-    return Reduction(Attribute(_APPLICATION, "Unit"), (text,))
+    return Reduction(Attribute(_APPLICATION, "Unit"), (_pint_text(unit),))
 
 
-def _pint_text(unit: Any) -> str | None:
-    pint: Any = sys.modules["pint"]
+def _pint_text(unit: Any) -> str:
+    """Return the text of a unit; ValueError if the application's registry reads it as another."""
     text = format(unit, "D").replace("Δ", "delta_")
     if text == "dimensionless":
         text = ""
-    try:
-        same = _factors(pint.Unit(text)) == _factors(unit)
-    except (pint.errors.PintError, ValueError):
-        return None
-    return text if same else None
+    if _factors(sys.modules["pint"].Unit(text)) != _factors(unit):
+        raise ValueError(text)
+    return text
 
 
 def _factors(unit: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy
 from persist.archive.protocol import reduce_by_protocol, user_attributes
 from persist.archive.reduction import Attribute, Expression, Import, Reduced, Reduction
 from persist.archive.registry import rule
+from persist.archive.rules import made_by
 
 __all__: list[str] = []
 
@@ -147,15 +148,10 @@ def _coordinates(obj: Any) -> Reduction:
 
 
 def _makes_same(obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    try:
-        return _is_same(type(obj)(*args, **kwargs), obj)
-    except (TypeError, ValueError):
-        return False
-
-
-def _is_same(made: Any, obj: Any) -> bool:
+    made = made_by(type(obj), *args, **kwargs)
     return (
-        made.identical(obj)
+        made is not None
+        and made.identical(obj)
         and made.xindexes.keys() == obj.xindexes.keys()
         and all(type(made.xindexes[n]) is type(index) for n, index in obj.xindexes.items())
         and all(

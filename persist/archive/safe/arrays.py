@@ -8,7 +8,7 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import numpy
@@ -16,8 +16,9 @@ import numpy
 from persist.archive.arrays.npy import read_array, read_header
 from persist.archive.arrays.pieces import grid_boxes
 from persist.archive.arrays.vocabulary import ARCHIVE
-from persist.archive.arrays.zarr import decode_shard, is_number, read_grid
+from persist.archive.arrays.zarr import decode_shard, is_number, read_grid, unpacked
 from persist.archive.safe.budget import Budget
+from persist.archive.safe.checks import is_shape
 from persist.archive.safe.templates import ArraysTemplate
 from persist.errors import DamagedError, MissingFileError, PersistError, UnreadableError
 from persist.files import check_name, confine, open_regular
@@ -85,7 +86,7 @@ def read_arrays(
 def read_npy(file: IO[bytes], size: int) -> _Array:
     """Read an npy file; DamagedError if its header says of more bytes than there are."""
     shape, _, dtype = read_header(file)
-    if not all(type(length) is int and length >= 0 for length in shape):
+    if not is_shape(shape):
         raise DamagedError(f"an array has no shape {shape}")
     if math.prod(shape) * dtype.itemsize > size:
         raise DamagedError(f"an array of shape {shape} is said to be in {size} bytes")
@@ -135,26 +136,21 @@ def _read_shards(archive: zipfile.ZipFile, name: str, budget: Budget) -> _Array:
     numbers = numpy.dtype(about["data_type"])
     shard, chunk = read_grid(about, numbers)
     shape, attributes = tuple(about["shape"]), about["attributes"]
-    if not is_number(numbers) or not all(type(n) is int and n >= 0 for n in shape):
+    if not is_number(numbers) or not is_shape(shape):
         raise DamagedError(f"{name} has no shape {shape} of {numbers}")
     dtype = numpy.dtype(ast.literal_eval(attributes.get(ARCHIVE.dtype, repr(numbers.str))))
     if dtype.hasobject:
         raise DamagedError(f"{name} is said to hold objects")
     budget.take(math.prod(shape) * numbers.itemsize + math.prod(shard) * numbers.itemsize)
-    held = numpy.zeros(shape, numbers.newbyteorder(dtype.byteorder))
-    for box in grid_boxes(shape, shard) if held.size else ():
-        place = [part.start // size for part, size in zip(box, shard, strict=True)]
-        data = archive.read("/".join([name, "c", *map(str, place)]))
-        held[box] = decode_shard(data, shard, chunk, numbers)[
-            tuple(slice(part.stop - part.start) for part in box)
-        ]
-    if dtype.itemsize != numbers.itemsize:
-        shape = shape[:-1]
-    order: Any = attributes.get(ARCHIVE.order, "C")
-    array: _Array = numpy.ndarray(shape[::-1] if order == "F" else shape, dtype, order=order)
-    if array.nbytes:
-        array.reshape(-1, order="A").view(held.dtype)[...] = held.reshape(-1)
-    return array
+
+    def pieces() -> Iterator[tuple[Any, _Array]]:
+        for box in grid_boxes(shape, shard):
+            place = [part.start // size for part, size in zip(box, shard, strict=True)]
+            data = archive.read("/".join([name, "c", *map(str, place)]))
+            whole = decode_shard(data, shard, chunk, numbers)
+            yield box, whole[tuple(slice(part.stop - part.start) for part in box)]
+
+    return unpacked(shape, numbers, attributes, pieces())
 
 
 _READERS = {"npz": _read_npz, "hdf5": _read_hdf5, "zarr": _read_zarr}

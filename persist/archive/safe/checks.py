@@ -28,6 +28,7 @@ __all__ = [
     "check_keys",
     "expanded",
     "is_atom",
+    "is_shape",
     "length_of",
 ]
 
@@ -46,7 +47,8 @@ _HASHED = (tuple, frozenset, slice, types.GenericAlias)
 _LISTS = (list, tuple)
 _DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
 _SETS = (set, frozenset, collections.deque)
-_ITERABLES = (*_LISTS, *_DICTS, *_SETS, str, bytes, bytearray, range, types.MappingProxyType)
+_CONTAINERS = frozenset([*_LISTS, *_DICTS, *_SETS])
+_ITERABLES = (*_CONTAINERS, str, bytes, bytearray, range, types.MappingProxyType)
 
 _ARRAY_NAMES = frozenset(["__array_interface__", "__array_struct__", "__array__"])
 # numpy makes no more dimensions than this.
@@ -84,25 +86,21 @@ def check_data(*values: Any, trusted: bool = False) -> None:
         cls = type(value)
         if cls in _ATOMS:
             continue
-        parts: Any
-        if cls in _LISTS or cls in _SETS:
-            parts = value
-        elif cls in _DICTS:
-            parts = [*value, *value.values()]
-        elif isinstance(value, numpy.ndarray) and value.dtype.hasobject:
-            parts, is_item = value.ravel().tolist(), True
-        elif is_atom(value) or (trusted and _is_part_of_pandas(value)):
-            continue
-        elif is_item:
-            _check_no_array(value)
-            continue
-        else:
+        if isinstance(value, numpy.ndarray) and value.dtype.hasobject:
+            is_item = True
+        elif cls not in _CONTAINERS:
+            if is_atom(value) or (trusted and _is_part_of_pandas(value)):
+                continue
+            if is_item:
+                _check_no_array(value)
+                continue
             raise UntrustedError(
                 f"an object of class {cls.__module__}.{cls.__qualname__} stands where only "
                 "numbers, text and the like are read"
             )
         if id(value) not in seen:
             seen.add(id(value))
+            parts = _parts_of(value)
             size += len(parts)
             waiting.extend((part, is_item) for part in parts)
         elif not is_item:
@@ -110,6 +108,22 @@ def check_data(*values: Any, trusted: bool = False) -> None:
     if is_shared:
         budget = Budget(size)
         budget.step(expanded(list(values), budget)[0])
+
+
+def _parts_of(value: Any) -> Any:
+    """Return what a container, an array of objects, a slice or a generic type holds."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, numpy.ndarray):
+        return value.ravel().tolist()
+    if type(value) is slice:
+        return (value.start, value.stop, value.step)
+    return value.__args__ if type(value) is types.GenericAlias else value
+
+
+def is_shape(shape: Any) -> bool:
+    """Return True for the shape of an array: a tuple of lengths."""
+    return type(shape) is tuple and all(type(part) is int and part >= 0 for part in shape)
 
 
 def _is_part_of_pandas(value: Any) -> bool:
@@ -197,16 +211,9 @@ def expanded(values: Any, budget: Budget) -> tuple[int, int]:
             return known[id(value)]
         if depth > _MAX_NESTING:
             raise UntrustedError(f"a key, or the content of an array, is nested {depth} deep")
-        parts = value
-        if cls in _DICTS:
-            parts = [*value, *value.values()]
-        elif cls is types.GenericAlias:
-            parts = value.__args__
-        elif cls is slice:
-            parts = (value.start, value.stop, value.step)
-        elif isinstance(value, numpy.ndarray):
+        if isinstance(value, numpy.ndarray):
             budget.take(8 * value.size)
-            parts = value.ravel().tolist()
+        parts = _parts_of(value)
         budget.step(len(parts))
         total = width = 0
         for item in parts:

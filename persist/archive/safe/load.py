@@ -20,13 +20,7 @@ from persist.archive.safe.table import Load
 from persist.errors import DamagedError, NoAccessError, UntrustedError
 from persist.files import open_regular
 
-__all__ = [
-    "module_file",
-    "read_source",
-    "safe_load_item",
-    "safe_load_module",
-    "safe_load_source",
-]
+__all__ = ["ITEM", "read_source", "safe_load_item", "safe_load_module", "safe_load_source"]
 
 _TABLES = (numpy_values, pandas_values, scipy_values, stdlib)  # they fill the table of names
 _ARRAYS = "_arrays"
@@ -80,48 +74,60 @@ def safe_load_source(
     return found
 
 
-def safe_load_module(path: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
+def safe_load_module(
+    file: str,
+    *,
+    trusted: Iterable[str] | bool = (),
+    renames: Mapping[str, str] | None = None,
+    missing: str = "error",
+    source: str | None = None,
+) -> dict[str, Any]:
     """Return what a saved module or package defines, by name, without running it.
 
-    Its arrays are read from its folder, and never from outside of it.
+    Its arrays are read from its folder, and never from outside of it. UnsafePathError,
+    NotRegularError or DamagedError if they cannot be read.
 
     Parameters
     ----------
-    path : path
-        The file of the module, or the folder of the package.
+    file : str
+        The file of the module, or the ``__init__.py`` of the package.
     trusted, renames, missing : optional
         As for `safe_load_source`. With ``trusted=True``, the module is executed.
     source : str, optional
         Its text, if the caller has read it.
-    given : mapping of str to mapping, optional
-        The external arrays by the variable in which the source expects them, in place of those that
-        it would load. Otherwise, UnsafePathError, NotRegularError or DamagedError if they cannot be
-        read.
+
+    Returns
+    -------
+    dict of str to object
+        The variables, and under `ITEM` the object that takes the place of the module, if any does.
     """
-    found = _loaded(path, **options)
-    found.pop(ITEM, None)
-    return found
+    text = read_source(file) if source is None else source
+    if trusted is True:
+        env: dict[str, Any] = {"__file__": file, "__name__": "<archive>"}
+        run(text, env, file)
+        item = sys.modules.pop("<archive>", None)
+        found = {name: value for name, value in env.items() if not name.startswith("__")}
+        return found if item is None else {**found, ITEM: item}
+    try:
+        return _interpreted(text, os.path.dirname(file), trusted, renames, missing, {})
+    except UntrustedError as error:
+        error.path = file
+        raise
 
 
-def safe_load_item(path: str | os.PathLike[str], **options: Any) -> Any:
+def safe_load_item(file: str, **options: Any) -> Any:
     """Return the object that takes the place of a module when that is imported.
 
     The parameters and errors are those of `safe_load_module`; a module that leaves no such object
     is damaged.
     """
-    found = _loaded(path, **options)
+    found = safe_load_module(file, **options)
     if ITEM not in found:
         raise DamagedError(
-            f"cannot read {os.fspath(path)}: it leaves no value, so it is not a module of a data "
-            "set; restore it from a copy, or delete the key"
+            f"cannot read {file}: it leaves no value, so it is not a module of a data set; "
+            "restore it from a copy, or delete the key"
         )
     return found[ITEM]
-
-
-def module_file(path: str | os.PathLike[str]) -> str:
-    """Return the file of a module: the path itself, or the ``__init__.py`` of a package."""
-    file = os.fspath(path)
-    return os.path.join(file, "__init__.py") if os.path.isdir(file) else file
 
 
 def read_source(path: str) -> str:
@@ -137,31 +143,6 @@ def read_source(path: str) -> str:
         raise NoAccessError(error.errno, text, path) from error
     except UnicodeDecodeError as error:
         raise DamagedError(f"cannot read {path}: it is not text in UTF-8: {error}") from error
-
-
-def _loaded(
-    path: str | os.PathLike[str],
-    *,
-    trusted: Iterable[str] | bool = (),
-    renames: Mapping[str, str] | None = None,
-    missing: str = "error",
-    source: str | None = None,
-    given: Mapping[str, Mapping[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """Return what a module defines, and under `ITEM` what takes its place."""
-    file = module_file(path)
-    text = read_source(file) if source is None else source
-    if trusted is True:
-        env: dict[str, Any] = {"__file__": file, "__name__": "<archive>", **(given or {})}
-        run(text, env, file)
-        item = sys.modules.pop("<archive>", None)
-        found = {name: value for name, value in env.items() if not name.startswith("__")}
-        return found if item is None else {**found, ITEM: item}
-    try:
-        return _interpreted(text, os.path.dirname(file), trusted, renames, missing, given or {})
-    except UntrustedError as error:
-        error.path = file
-        raise
 
 
 def _interpreted(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from persist.archive.reduction import Import
+from persist.archive.registry import dotted_name
 from persist.archive.safe.missing import Missing, called
 from persist.archive.safe.table import (
     ENTRIES,
@@ -93,8 +94,7 @@ class Names:
     def is_named(self, cls: type) -> bool:
         """Return True if a class itself is trusted, not only what it is in."""
         token = self._tokens.get(id(cls))
-        names = {f"{cls.__module__}.{cls.__qualname__}"}
-        return not self._exact.isdisjoint(names) or (token is not None and self._is_exact(token))
+        return dotted_name(cls) in self._exact or (token is not None and self._is_exact(token))
 
     def token_of(self, value: Any) -> Token:
         """Return the name by which a class or function was found; UntrustedError if it was not."""

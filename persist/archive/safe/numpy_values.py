@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from persist.archive.safe.checks import check_data, expanded
+from persist.archive.safe.checks import check_data, expanded, is_shape
 from persist.archive.safe.missing import Missing
 from persist.archive.safe.table import (
     ATTRIBUTES,
@@ -76,10 +76,10 @@ def _spans(dtype: numpy.dtype[Any], offset: int) -> list[tuple[int, int, bool]]:
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
-    parts = shape if type(shape) in (tuple, list) else (shape,)
-    if not all(type(part) is int and part >= 0 for part in parts) or len(parts) > 64:
+    parts = tuple(shape) if type(shape) in (tuple, list) else (shape,)
+    if not is_shape(parts) or len(parts) > 64:
         raise UntrustedError("a shape is made of lengths")
-    return tuple(parts)
+    return parts
 
 
 def _charge(load: Load, shape: Any, dtype: numpy.dtype[Any]) -> tuple[int, ...]:
@@ -225,25 +225,18 @@ def _setflags(load: Load, array: Any, /, write: Any) -> None:
     array.setflags(write=False)
 
 
-@method("view", *_ARRAYS)
+@method("view", *_ARRAYS, *_SCALARS.values())
 def _view(load: Load, array: Any, kind: Any, /) -> Any:
     if isinstance(kind, Missing):
         raise UntrustedError(f"an array of the missing class {kind.name} cannot be shown")
-    if isinstance(kind, type) and issubclass(kind, numpy.ndarray):
+    is_array_class = isinstance(kind, type) and issubclass(kind, numpy.ndarray)
+    if is_array_class and isinstance(array, numpy.ndarray):
         # numpy.ndarray itself, its subclasses in numpy, and those that were found to be trusted.
         return load.add(array.view(kind))
     dtype = _dtype_of(kind)
     if dtype.hasobject or array.dtype.hasobject:
         raise UntrustedError("an array of objects is viewed as no other")
     return array.view(dtype)
-
-
-@method("view", *_SCALARS.values())
-def _view_scalar(load: Load, scalar: Any, kind: Any, /) -> Any:
-    dtype = _dtype_of(kind)
-    if dtype.hasobject:
-        raise UntrustedError("a number is viewed as no object")
-    return scalar.view(dtype)
 
 
 @method("reshape", numpy.ndarray)

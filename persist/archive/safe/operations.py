@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy
 
+from persist.archive.registry import Registry, dotted_name
 from persist.archive.safe.checks import charge_items, check_data, check_keys
 from persist.archive.safe.missing import Missing, record_method, set_attribute, update_attributes
 from persist.archive.safe.names import Names
@@ -58,13 +59,13 @@ _HARMLESS: dict[type, tuple[str, ...]] = {
 _ELEMENT = 16  # bytes of a complex number
 
 # What rules call on objects of trusted classes, and of classes that are derived from these.
-_FINALIZED = ("__finalize__",)
-_WRITTEN = {
+_WRITTEN: Registry[tuple[str, ...]] = Registry()
+for _class, _names in {
     "PIL.Image.Image": ("copy",),
-    "pandas.DataFrame": _FINALIZED,
-    "pandas.Series": _FINALIZED,
-    "pandas.core.frame.DataFrame": _FINALIZED,  # so pandas 2 names them
-    "pandas.core.series.Series": _FINALIZED,
+    "pandas.DataFrame": ("__finalize__",),
+    "pandas.Series": ("__finalize__",),
+    "pandas.core.frame.DataFrame": ("__finalize__",),  # so pandas 2 names them
+    "pandas.core.series.Series": ("__finalize__",),
     "polars.series.series.Series": ("cast", "set_sorted"),
     "pyarrow.lib.Array": ("cast",),
     "torch.Tensor": (
@@ -72,14 +73,13 @@ _WRITTEN = {
         *("untyped_storage", "view"),
     ),
     "xarray.core.indexes.PandasIndex": ("create_variables",),
-    "xarray.core.indexes.PandasMultiIndex": ("create_variables",),
-}
+}.items():
+    _WRITTEN.register(_class, _names, subclasses=True)
 
 
 def _find(table: dict[tuple[type | str, str], Any], obj: Any, name: str) -> Any:
     cls = type(obj)
-    found = table.get((cls, name))
-    return found or table.get((f"{cls.__module__}.{cls.__qualname__}", name))
+    return table.get((cls, name)) or table.get((dotted_name(cls), name))
 
 
 class Operations:
@@ -135,8 +135,7 @@ class Operations:
         if method is not None:
             return method(self._load, obj, *args, **kwargs)
         cls = type(obj)
-        bases = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
-        if self._load.has_made(obj) and any(name in _WRITTEN.get(base, ()) for base in bases):
+        if self._load.has_made(obj) and name in (_WRITTEN.find(cls) or ()):
             return self._load.add(_own(getattr(cls, name), obj, *args, **kwargs))
         if name in _FILLS and (type(obj) in _CONTAINERS or self._load.has_made(obj)):
             if kwargs or len(args) != 1:
@@ -172,8 +171,7 @@ class Operations:
     def _refuse_state(self, obj: Any) -> None:
         if self._load.is_sealed(obj):
             raise UntrustedError(f"the state of {_kind(obj)} was checked, and is not set again")
-        cls = type(obj)
-        name = f"{cls.__module__}.{cls.__qualname__}"
+        name = dotted_name(type(obj))
         raise UntrustedError(
             f"the state of {_kind(obj)} goes to compiled code without a check, and a prefix does "
             f"not trust that: give its whole name, trusted=[{name!r}]",

@@ -18,6 +18,7 @@ from persist.archive.safe.table import (
     Load,
     add_plain,
     add_values,
+    data_setter,
     entry,
     method,
     plain,
@@ -85,15 +86,10 @@ def _method(name: str, *keywords: str) -> Handler:
     return handler
 
 
-def _setter(name: str) -> Any:
-    def setter(obj: Any, value: Any) -> None:
-        if name != "attrs":
-            check_data(value)
-        elif type(value) is not dict:
-            raise UntrustedError("the attributes of a frame are a dict")
-        setattr(obj, name, value)
-
-    return setter
+def _set_attrs(frame: Any, value: Any) -> None:
+    if type(value) is not dict:
+        raise UntrustedError("the attributes of a frame are a dict")
+    frame.attrs = value
 
 
 for _name in (
@@ -151,6 +147,7 @@ for _name, (_module, _methods, _attributes) in _CLASSES.items():
             keywords = ("allows_duplicate_labels",) if _called == "set_flags" else ()
             method(_called, _dotted)(_method(_called, *keywords))
         for _attribute in _attributes:
-            SETTERS[_dotted, _attribute] = _setter(_attribute)
+            setter = _set_attrs if _attribute == "attrs" else data_setter(_attribute)
+            SETTERS[_dotted, _attribute] = setter
         if _module.startswith("core.indexes."):
             ATTRIBUTES[_dotted, "array"] = lambda index: index.array

@@ -25,8 +25,6 @@ __all__ = [
     "restore_as_trusted",
 ]
 
-_ARRAYS = "_arrays"
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -40,10 +38,9 @@ class Reading:
         """Return what source defines."""
         return safe_load_source(text, arrays=arrays, **vars(self))
 
-    def item(self, path: str, text: str, arrays: Mapping[str, Any] | None = None) -> Any:
-        """Return what takes the place of a module; with `arrays`, it reads none from files."""
-        given = None if arrays is None else {_ARRAYS: arrays}
-        return safe_load_item(path, source=text, given=given, **vars(self))
+    def item(self, path: str, text: str) -> Any:
+        """Return what takes the place of a module."""
+        return safe_load_item(path, source=text, **vars(self))
 
 
 def checked_trust(trusted: Iterable[str] | bool) -> tuple[str, ...] | bool:
@@ -105,4 +102,5 @@ def restore_as_trusted(source: str, env: Mapping[str, Any] | None = None) -> dic
     all of `env`.
     """
     found = current()
-    return restore(source, env) if found is None else found.source(source, (env or {}).get(_ARRAYS))
+    arrays = (env or {}).get("_arrays")
+    return restore(source, env) if found is None else found.source(source, arrays)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
-from persist.archive.safe.checks import check_data
-from persist.archive.safe.table import SETTERS, Handler, Load, entry
+from persist.archive.safe.checks import check_data, is_shape
+from persist.archive.safe.table import SETTERS, Handler, Load, data_setter, entry
 from persist.errors import UntrustedError
 
 __all__: list[str] = []
@@ -21,10 +21,8 @@ def _sparse(name: str) -> Handler:
     def handler(load: Load, content: Any, /, *, shape: Any = None) -> Any:
         import scipy.sparse
 
-        if shape is not None and type(shape) is not tuple:
-            raise UntrustedError("a shape is a tuple")
-        if shape is not None and not all(type(n) is int and n >= 0 for n in shape):
-            raise UntrustedError("a shape is made of lengths")
+        if not (shape is None or is_shape(shape)):
+            raise UntrustedError("a shape is a tuple of lengths")
         if kind in ("dok", "lil"):
             if not (scipy.sparse.issparse(content) and content.format == "coo"):
                 raise UntrustedError(f"a {name} is made of a matrix of coordinates")
@@ -113,18 +111,13 @@ def _set_canonical(matrix: Any, value: Any) -> None:
     matrix.has_canonical_format = value
 
 
-def _set_print(matrix: Any, value: Any) -> None:
-    check_data(value)
-    matrix.maxprint = value
-
-
 for _kind in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil"):
     for _shape in ("matrix", "array"):
         _name = f"{_kind}_{_shape}"
         entry(f"scipy.sparse.{_name}")(_sparse(_name))
-        for _module in (f"scipy.sparse._{_kind}.{_name}", f"scipy.sparse.{_kind}.{_name}"):
-            for _attribute in ("indices", "indptr", "offsets", "coords", "row", "col"):
-                SETTERS[_module, _attribute] = _set_indices(_attribute)
-            SETTERS[_module, "maxprint"] = _set_print
-            if _kind == "coo":
-                SETTERS[_module, "has_canonical_format"] = _set_canonical
+        _class = f"scipy.sparse._{_kind}.{_name}"
+        for _attribute in ("indices", "indptr", "offsets", "coords", "row", "col"):
+            SETTERS[_class, _attribute] = _set_indices(_attribute)
+        SETTERS[_class, "maxprint"] = data_setter("maxprint")
+        if _kind == "coo":
+            SETTERS[_class, "has_canonical_format"] = _set_canonical

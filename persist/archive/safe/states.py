@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy
 
+from persist.archive.registry import Registry
+from persist.archive.safe.checks import is_shape
 from persist.errors import UntrustedError
 
 __all__ = ["check_state", "is_checked", "is_compiled"]
@@ -22,34 +24,29 @@ def check_state(obj: Any, state: Any) -> list[Any]:
 
     Returns the objects that have been checked with it, and must not get another state.
     """
-    for cls in type(obj).__mro__:
-        check = _CHECKS.get(f"{cls.__module__}.{cls.__qualname__}")
-        if check is not None:
-            try:
-                check(obj, state)
-            except UntrustedError:
-                raise
-            except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-                raise _refusal(obj, "is not of the form that the class writes") from error
-            return [obj, *state[-2:-1]] if check is _check_neighbours else [obj]
-    return []
+    check = _CHECKS.find(type(obj))
+    if check is None:
+        return []
+    try:
+        check(obj, state)
+    except UntrustedError:
+        raise
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise _refusal(obj, "is not of the form that the class writes") from error
+    return [obj, *state[-2:-1]] if check is _check_neighbours else [obj]
 
 
 def is_checked(obj: Any) -> bool:
     """Return True for an object, other than an array, whose state `check_state` looks at."""
-    names = [f"{cls.__module__}.{cls.__qualname__}" for cls in type(obj).__mro__]
-    return not isinstance(obj, numpy.ndarray) and any(name in _CHECKS for name in names)
+    return not isinstance(obj, numpy.ndarray) and _CHECKS.find(type(obj)) is not None
 
 
 def is_compiled(cls: type) -> bool:
     """Return True for a class whose state goes to compiled code that nobody here has checked."""
     method = getattr(cls, "__setstate__", None)
-    names = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
     # The state of an exception is set attribute by attribute.
     is_plain = method in (None, BaseException.__setstate__)
-    return not (
-        is_plain or isinstance(method, types.FunctionType) or any(n in _CHECKS for n in names)
-    )
+    return not (is_plain or isinstance(method, types.FunctionType) or _CHECKS.find(cls))
 
 
 def _refusal(obj: Any, reason: str) -> UntrustedError:
@@ -62,12 +59,7 @@ def _check_array(array: Any, state: Any) -> None:
         # Its memory would be freed, and a view of it left with none.
         raise _refusal(array, "is set once, before it has elements")
     _, shape, dtype, fortran, data, *_ = state
-    if not (
-        isinstance(dtype, numpy.dtype)
-        and isinstance(fortran, bool)
-        and type(shape) is tuple
-        and all(type(part) is int and part >= 0 for part in shape)
-    ):
+    if not (isinstance(dtype, numpy.dtype) and isinstance(fortran, bool) and is_shape(shape)):
         raise _refusal(array, "is not of the form that the class writes")
     wanted = math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize)
     if type(data) is not (list if dtype.hasobject else bytes) or len(data) != wanted:
@@ -147,16 +139,12 @@ def _check_metric(metric: Any, width: int) -> None:
         raise _refusal(metric, f"is not for points of {width} dimensions")
 
 
-_CHECKS: dict[str, Callable[[Any, Any], None]] = {
-    "numpy.ndarray": _check_array,
-    "sklearn.tree._tree.Tree": _check_tree,
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": _check_predictor,
-    **dict.fromkeys(
-        (
-            f"sklearn.neighbors._{kind}_tree.BinaryTree{bits}"
-            for kind in ("kd", "ball")
-            for bits in (32, 64)
-        ),
-        _check_neighbours,
-    ),
-}
+_CHECKS: Registry[Callable[[Any, Any], None]] = Registry()
+_PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+_CHECKS.register("numpy.ndarray", _check_array, subclasses=True)
+_CHECKS.register("sklearn.tree._tree.Tree", _check_tree, subclasses=True)
+_CHECKS.register(_PREDICTOR, _check_predictor, subclasses=True)
+for _kind in ("kd", "ball"):
+    for _bits in (32, 64):
+        _tree = f"sklearn.neighbors._{_kind}_tree.BinaryTree{_bits}"
+        _CHECKS.register(_tree, _check_neighbours, subclasses=True)

@@ -28,6 +28,7 @@ __all__ = [
     "add_plain",
     "add_values",
     "can_be_called",
+    "data_setter",
     "describe",
     "entry",
     "imported",
@@ -193,6 +194,16 @@ def method(name: str, *classes: type | str) -> Callable[[Handler], Handler]:
         return handler
 
     return add
+
+
+def data_setter(name: str) -> Callable[[Any, Any], None]:
+    """Return the setter of an attribute that is data."""
+
+    def setter(obj: Any, value: Any) -> None:
+        check_data(value)
+        setattr(obj, name, value)
+
+    return setter
 
 
 def add_values(module: str, *names: str) -> None:

@@ -132,6 +132,14 @@ def test_what_persist_does_not_write_is_refused(tmp_path, changes):
         read_arrays(write_one(tmp_path, **changes), "zarr")
 
 
+def test_a_number_does_not_fill_an_array_of_more_bytes(tmp_path):
+    path = write_one(tmp_path, numpy.ones(1), attributes={"numpy_dtype": "'V16'"})
+    with pytest.raises(DamagedError, match="holds no"):
+        read_arrays(path, "zarr")
+    with pytest.raises(DamagedError, match="holds no"):
+        STORES["zarr"].load(path)
+
+
 def test_an_array_longer_than_its_file_is_refused(tmp_path):
     with pytest.raises(UntrustedError, match="more memory"):
         read_arrays(write_one(tmp_path, shape=[2_000_000, 30_000]), "zarr")
