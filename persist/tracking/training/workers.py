@@ -32,7 +32,6 @@ __all__ = ["Pool", "Shared", "Task", "open_pool"]
 _AHEAD = 64  # tasks that wait, so that results that nobody has taken yet do not pile up
 _MOST_VALUES = 8  # shared values that a worker keeps
 _LOOK = 1.0  # s, between looks of a worker whether its parent is alive
-_IDLE = 300.0  # s, after which a worker without work ends; joblib's own value
 
 _known: dict[str, Any] = {}
 
@@ -183,10 +182,7 @@ def open_pool(data: list[Any], n_jobs: int | None, executor: Executor | None) ->
             return
         loky = import_optional("joblib.externals.loky")
         own = loky.get_reusable_executor(
-            max_workers=count,
-            timeout=_IDLE,
-            initializer=_end_with_parent,
-            initargs=(os.getpid(),),
+            max_workers=count, initializer=_end_with_parent, initargs=(os.getpid(),)
         )
         try:
             with warnings.catch_warnings():
