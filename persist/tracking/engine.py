@@ -18,10 +18,19 @@ import numpy
 from persist.errors import DamagedError, LockTimeout
 from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
-from persist.tracking.schema import ALL_TABLES, create_schema, has_schema, table_ddl
+from persist.tracking.schema import (
+    ALL_TABLES,
+    INDEX_DDL,
+    NATURAL_KEY,
+    SCHEMA_DDL,
+    TABLES,
+    VIEW,
+    VIEW_DDL,
+    table_ddl,
+)
 from persist.tracking.statements import Dialect, Statement, Transactional
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "connect", "create_schema"]
 
 # No statement reaches a file but the database, nor a variable of the program.
 _CONFIG = {"enable_external_access": "false", "python_enable_replacements": "false"}
@@ -47,7 +56,6 @@ _TABLE_FUNCTIONS = frozenset(
 )
 # DuckDB marks those as volatile that do something; these only return other values each time.
 _VOLATILE = frozenset({"random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "error"})
-_VIEWS = frozenset({"v_aggregated_predictions"})
 _REFUSED = "sql takes one SELECT statement, which only reads"
 
 Rows = list[tuple[Any, ...]]
@@ -215,11 +223,36 @@ class Connection(Transactional):
 
     def has_schema(self) -> bool:
         """Return True if no table, column or view is missing."""
-        return has_schema(self._raw)
+        duckdb = import_optional("duckdb")
+        try:
+            # Several times quicker than to ask for the names of all columns.
+            for table in TABLES.values():
+                names = ", ".join(f'"{column.name}"' for column in table.columns)
+                self._execute(f"SELECT {names} FROM {table.name} LIMIT 0")
+        except (duckdb.BinderException, duckdb.CatalogException):
+            return False
+        views = self._execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [VIEW])
+        # That of other releases counts a mean over folds as a fold.
+        return any("FILTER" in sql.upper() for (sql,) in views.fetchall())
 
     def create_schema(self) -> None:
         """Create the tables, columns, indexes and the view that are missing."""
-        create_schema(self._raw)
+        with self.transaction():
+            self._execute(SCHEMA_DDL)
+        # DuckDB adds no column to a table in the transaction that made its index.
+        with self.transaction():
+            query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+            known = set(self._execute(query).fetchall())
+            for table in TABLES.values():
+                for column in table.columns:
+                    if column.added and (table.name, column.name) not in known:
+                        added = f"{column.name} {column.type}"
+                        self._execute(f"ALTER TABLE {table.name} ADD COLUMN {added}")
+        with self.transaction():
+            self._execute(INDEX_DDL)
+            self._execute(VIEW_DDL)
+        with contextlib.suppress(import_optional("duckdb").ConstraintException):
+            self._execute(NATURAL_KEY)
 
     def vacuum(self) -> None:
         """Give free space back to the disk, as far as DuckDB does."""
@@ -230,6 +263,15 @@ class Connection(Transactional):
         self._tables[name] = True
         self._execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
         self._execute(table_ddl(ALL_TABLES[name]))
+
+
+def create_schema(conn: Any) -> None:
+    """Make the tables, columns, indexes and the view that a database does not have yet.
+
+    No row is deleted or changed. Where an older release has recorded the same prediction twice,
+    the index that would keep them apart is left out. The connection of duckdb is open for writing.
+    """
+    Connection("The database", conn).create_schema()
 
 
 def _arrow_table(table: str, rows: Sequence[Sequence[Any]]) -> Any:
@@ -312,7 +354,7 @@ def _check_tables(connection: Any, nodes: Sequence[dict[str, Any]]) -> None:
         "SELECT lower(table_name) FROM duckdb_tables() UNION ALL "
         "SELECT lower(view_name) FROM duckdb_views() WHERE internal OR view_name IN "
         "(SELECT unnest(?))",
-        [sorted(_VIEWS)],
+        [[VIEW]],
     ).fetchall()
     allowed = common | {name for (name,) in known}
     for node in nodes:
