@@ -28,7 +28,7 @@ from persist.tracking.schema import (
     VIEW_DDL,
     table_ddl,
 )
-from persist.tracking.statements import Dialect, Statement, Transactional
+from persist.tracking.statements import REFUSED, Dialect, Rows, Statement, Transactional
 
 __all__ = ["Connection", "connect", "create_schema"]
 
@@ -56,19 +56,6 @@ _TABLE_FUNCTIONS = frozenset(
 )
 # DuckDB marks those as volatile that do something; these only return other values each time.
 _VOLATILE = frozenset({"random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "error"})
-_REFUSED = "sql takes one SELECT statement, which only reads"
-
-Rows = list[tuple[Any, ...]]
-
-
-DIALECT = Dialect(
-    like="LIKE ?",
-    dataset_names="SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
-    "json_extract_string(datasets, '$[*]'))) AS name",
-    checksum="bit_xor(hash(t))",
-    rowid="rowid",
-)
-"""The words of DuckDB."""
 
 
 def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Connection:
@@ -134,7 +121,13 @@ class Connection(Transactional):
         Whether one transaction can delete rows together with those that refer to them.
     """
 
-    dialect = DIALECT
+    dialect = Dialect(
+        like="LIKE ?",
+        dataset_names="SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
+        "json_extract_string(datasets, '$[*]'))) AS name",
+        checksum="bit_xor(hash(t))",
+        rowid="rowid",
+    )
     deletes_together = False
     _reading = "TRANSACTION READ ONLY"
 
@@ -190,7 +183,7 @@ class Connection(Transactional):
             statements = self._raw.extract_statements(text)
             kinds = [statement.type.name for statement in statements]
             if kinds != ["SELECT"]:
-                raise StoreError(f"{_REFUSED}; got {', '.join(kinds) or 'nothing'}")
+                raise StoreError(f"{REFUSED}; got {', '.join(kinds) or 'nothing'}")
             found: str = statements[0].query.strip().rstrip(";")
             _check_calls(self._raw, found)
         return found
@@ -320,7 +313,7 @@ def _check_calls(connection: Any, query: str) -> None:
         # hold a query.
         if "(" in query or "'" in query:
             raise StoreError(
-                f"{_REFUSED}; got one that cannot be checked: {tree.get('error_message', '')}"
+                f"{REFUSED}; got one that cannot be checked: {tree.get('error_message', '')}"
             )
         return
     nodes = list(_nodes(tree))
@@ -378,4 +371,4 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _refusal(what: str) -> StoreError:
-    return StoreError(f"{_REFUSED}; got one with {what}")
+    return StoreError(f"{REFUSED}; got one with {what}")

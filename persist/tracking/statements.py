@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from persist.tracking.errors import ArgumentError
 from persist.tracking.schema import ALL_TABLES, ORIGINS, TABLES
@@ -15,8 +15,10 @@ from persist.tracking.times import local_zone
 
 __all__ = [
     "IS_DATED",
+    "REFUSED",
     "UTC_NAMES",
     "Dialect",
+    "Rows",
     "Statement",
     "Transactional",
     "check_count",
@@ -37,6 +39,12 @@ _MOST = 2**63 - 1  # rows: a larger number is as good
 
 UTC_NAMES = ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Universal", "Zulu")
 """The names of time zones that are UTC."""
+
+
+REFUSED = "sql takes one SELECT statement, which only reads"
+"""What an error says first that refuses the SQL of a user."""
+
+Rows: TypeAlias = "list[tuple[Any, ...]]"
 
 
 class Statement(NamedTuple):

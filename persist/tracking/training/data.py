@@ -250,8 +250,6 @@ def check_names(name: str, values: Any) -> None:
 
 
 def _check_shapes(name: str, features: Array, y: Array) -> None:
-    if y is None:
-        raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
     if is_frame(features):
         check_names(name, features)
     shape = features.shape

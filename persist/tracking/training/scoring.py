@@ -349,10 +349,7 @@ def _voted(outcomes: list[Outcome], is_classifier: bool) -> Predicted:
 
 
 def _have_same_classes(found: list[Predicted]) -> bool:
-    first = found[0].classes
-    if first is None or isinstance(first, list):
-        return first is not None and all(
-            isinstance(one.classes, list) and all(map(numpy.array_equal, one.classes, first))
-            for one in found
-        )
-    return all(numpy.array_equal(one.classes, first) for one in found)
+    every = [one.classes if isinstance(one.classes, list) else [one.classes] for one in found]
+    return all(
+        len(one) == len(every[0]) and all(map(numpy.array_equal, one, every[0])) for one in every
+    )

@@ -365,7 +365,7 @@ class _Recorder:
             preprocessings=plan.preprocessings,
             refit_context="standalone" if outcome.is_refit else None,
         )
-        prediction_id = self.store.save_prediction(**vars(record))
+        prediction_id = self.store.add_prediction(record)
         is_test = outcome.partition == "test"
         rows = (data.rows_test if is_test else data.rows)[outcome.rows]
         ids = data.ids_test if is_test else data.ids
