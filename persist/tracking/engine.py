@@ -293,9 +293,7 @@ def _lists(values: Sequence[Any], element: Any) -> Any:
     offsets = numpy.zeros(len(values) + 1, numpy.int64)
     numpy.cumsum([0 if value is None else len(value) for value in values], out=offsets[1:])
     flat = pa.array(numpy.concatenate(arrays) if arrays else numpy.empty(0), element)
-    mask = None
-    if len(arrays) < len(values):
-        mask = pa.array([value is None for value in values])
+    mask = pa.array([value is None for value in values])
     # Arrow's lists end at 2**31 elements; its large lists do not, and DuckDB takes both.
     return pa.LargeListArray.from_arrays(pa.array(offsets), flat, mask=mask)
 

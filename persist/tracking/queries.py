@@ -236,7 +236,7 @@ class Queries:
             "fold_id": fold_id,
             "branch_id": branch_id,
             "pipeline_id": pipeline_id,
-            "run_id": run_id,
+            "predictions.run_id": run_id,
         }
         with self.opened.reading():
             statement = self._rows("predictions", filters, zone=self._zone())
@@ -422,18 +422,13 @@ class Queries:
         that of all times, None if they may have several.
         """
         dialect = self.opened.dialect
-        is_predictions = table == "predictions"
-        patterns = _PATTERNS if is_predictions else ("dataset_name",)
+        patterns = _PATTERNS if table == "predictions" else ("dataset_name",)
         # Folds may be given as numbers, and all but branches are text.
         texts = {
             name: value if value is None or name == "branch_id" else str(value)
             for name, value in filters.items()
         }
         tests, values = matching(dialect, texts, patterns)
-        if is_predictions:
-            # A column of their pipelines.
-            of_run = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
-            tests = [of_run if test == '"run_id" = ?' else test for test in tests]
         order = f"ORDER BY {order}" if order else newest_first(dialect, table, zone)
         shown = select_utc(table, zone)
         return Statement(f"SELECT {shown} FROM {table}{where_all(tests)} {order}", values)

@@ -120,11 +120,8 @@ class Ranking:
                     f"{', '.join(sorted(_COLUMNS))}"
                 )
         count = check_count("n", n)
-        dialect = self.opened.dialect
-        tests, values = matching(dialect, {"dataset_name": dataset_name}, ("dataset_name",))
-        if run_id is not None:
-            tests.append("pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)")
-            values.append(run_id)
+        filters = {"dataset_name": dataset_name, "predictions.run_id": run_id}
+        tests, values = matching(self.opened.dialect, filters, ("dataset_name",))
         where, values = where_all(['"partition" = ?', *tests]), [partition, *values]
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()

@@ -215,11 +215,15 @@ def matching(
 ) -> tuple[list[str], list[Any]]:
     """Return the tests of columns against values, and the values; None tests nothing.
 
-    Text with a ``%`` is a pattern for the columns among `patterns`.
+    Text with a ``%`` is a pattern for the columns among `patterns`. The run of predictions is
+    ``predictions.run_id``, a column of their pipelines.
     """
     given = {column: value for column, value in filters.items() if value is not None}
     tests = []
     for column, value in given.items():
+        if column == "predictions.run_id":
+            tests.append("pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)")
+            continue
         name = column if "." in column else f'"{column}"'
         is_pattern = column in patterns and "%" in str(value)
         tests.append(f"{name} {dialect.like if is_pattern else '= ?'}")

@@ -13,7 +13,7 @@ from persist.tracking import prediction
 from persist.tracking.errors import DataError
 from persist.tracking.training.reading import wavelengths_of
 
-__all__ = ["Data", "check_names", "column_names", "is_frame", "take"]
+__all__ = ["Data", "check_names", "is_frame", "take"]
 
 Array = Any
 _PREVIEW = 5  # rows and columns
@@ -107,8 +107,11 @@ class Data:
 
     @property
     def feature_names(self) -> list[str] | None:
-        """The names of the columns of a frame; None for an array."""
-        return column_names(self.X)
+        """The names of the columns of a frame if all are text; None for an array."""
+        if not is_frame(self.X):
+            return None
+        names = list(self.X.columns)
+        return names if all(isinstance(name, str) for name in names) else None
 
     @property
     def wavelengths(self) -> Array:
@@ -195,14 +198,6 @@ def is_frame(values: Any) -> bool:
     """Return True if `values` is a table with named columns, of pandas or polars."""
     # In this order, as a lazy frame warns where it is asked for its columns.
     return hasattr(values, "to_numpy") and hasattr(values, "columns")
-
-
-def column_names(values: Any) -> list[str] | None:
-    """Return the names of the columns of a frame if all are text; None otherwise."""
-    if not is_frame(values):
-        return None
-    names = list(values.columns)
-    return names if all(isinstance(name, str) for name in names) else None
 
 
 def take(values: Any, rows: Array) -> Any:
