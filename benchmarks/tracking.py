@@ -27,7 +27,8 @@ from benchmarks.compare import MEGABYTE, ratio, rounds
 from benchmarks.measure import cpu_time, medians
 from benchmarks.table import Row
 from persist.tracking import WorkspaceStore
-from persist.tracking.schema import TABLES, create_schema
+from persist.tracking.engine import create_schema
+from persist.tracking.schema import TABLES
 from tests.tracking.server import NEEDED, serve
 
 __all__ = ["GROUPS"]

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persist.tracking.bundle_reading import BundleLoader
+    from persist.tracking.engine import create_schema
     from persist.tracking.exporting import BundleGenerator, replay_chain
     from persist.tracking.library import PipelineLibrary
     from persist.tracking.predicting import PredictResult, predict
     from persist.tracking.ranking import higher_is_better
     from persist.tracking.recording import ChainRecord, PredictionRecord
     from persist.tracking.run_result import RunResult
-    from persist.tracking.schema import INDEX_DDL, SCHEMA_DDL, TABLE_NAMES, VIEW_DDL, create_schema
+    from persist.tracking.schema import INDEX_DDL, SCHEMA_DDL, TABLE_NAMES, VIEW_DDL
     from persist.tracking.store import WorkspaceStore
     from persist.tracking.store_protocol import WorkspaceStoreProtocol
     from persist.tracking.training.loading import load_data
@@ -36,7 +37,7 @@ _HOMES = {
     "VIEW_DDL": "schema",
     "WorkspaceStore": "store",
     "WorkspaceStoreProtocol": "store_protocol",
-    "create_schema": "schema",
+    "create_schema": "engine",
     "higher_is_better": "ranking",
     "load_data": "training.loading",
     "predict": "predicting",

@@ -14,7 +14,14 @@ from persist.errors import UntrustedError as UntrustedSource
 from persist.tracking import encodings
 from persist.tracking.bundle_members import ARTIFACTS, BundleMembers, is_own
 from persist.tracking.errors import BundleError, UntrustedError
-from persist.tracking.fitted import FittedChain, FittedStep, StepKind, feature_names, step_kind
+from persist.tracking.fitted import (
+    FittedChain,
+    FittedStep,
+    StepKind,
+    feature_names,
+    predicting,
+    step_kind,
+)
 
 __all__ = ["BundleLoader"]
 
@@ -149,10 +156,7 @@ class BundleLoader:
         models = {a.fold or "": a.member for a in artifacts if a.step == model_step}
         if model_step is None or not models:
             raise BundleError(f"No model step found in bundle: {self.bundle_path}")
-        by_fold = {fold: member for fold, member in models.items() if fold}
-        chosen = by_fold or models
-        if "final" in chosen:
-            chosen = {"final": chosen["final"]}
+        chosen = predicting({fold: member for fold, member in models.items() if fold} or models)
         steps: dict[int, list[str]] = {}
         for artifact in artifacts:
             if artifact.step < model_step:

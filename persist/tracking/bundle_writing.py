@@ -40,13 +40,16 @@ class Part(NamedTuple):
 
 def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part]) -> None:
     """Write a bundle of a chain, as it was recorded, which replaces a file that is there."""
-    shift = _shift(chain)
-    members = dict(_artifact_members(parts, shift))
-    content = {name: data for name, (_, data) in members.items()}
-    content["chain.json"] = _json(_chain_document(chain, parts, members, shift))
-    content["pipeline.json"] = _json(_pipeline_document(chain, shift))
+    chain, parts = _renumbered(chain, parts)
+    content: dict[str, bytes] = {}
+    files: dict[str, list[str]] = {}
+    for part, name, data in _artifact_members(parts):
+        content[name] = data
+        files.setdefault(part.artifact_id, []).append(name)
+    content["chain.json"] = _json(_chain_document(chain, parts, files))
+    content["pipeline.json"] = _json(_pipeline_document(chain))
     digests = {name: digest_pieces([data]).sha256 for name, data in content.items()}
-    manifest = {**_manifest(chain, parts, shift), DIGESTS: digests}
+    manifest = {**_manifest(chain, parts), DIGESTS: digests}
     # Signed as it will be read.
     manifest = json.loads(json.dumps(manifest, default=str))
     signature = sign(manifest, digests)
@@ -60,19 +63,26 @@ def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part]) -> None
         target.write(file.getvalue())
 
 
-def _shift(chain: Mapping[str, Any]) -> int:
-    """Return what to add to the numbers of steps, which ``pipeline.json`` counts from 1."""
+def _renumbered(chain: Mapping[str, Any], parts: list[Part]) -> tuple[dict[str, Any], list[Part]]:
+    """Return a chain and its artifacts with the numbers of a bundle, which tell the kind of a step.
+
+    These are those of ``pipeline.json``, which counts steps from 1.
+    """
     first: int = min(step["step_idx"] for step in chain["steps"])
     kinds = {step_kind(step.get("params")) for step in chain["steps"]}
-    return max(0, 1 - first) if kinds != {StepKind.FEATURES} else max(0, -first)
+    shift = max(0, 1 - first) if kinds != {StepKind.FEATURES} else max(0, -first)
+    steps = [{**step, "step_idx": step["step_idx"] + shift} for step in chain["steps"]]
+    moved = {**chain, "steps": steps, "model_step_idx": chain["model_step_idx"] + shift}
+    return moved, [part._replace(step=part.step + shift) for part in parts]
 
 
-def _artifact_members(parts: list[Part], shift: int) -> Iterator[tuple[str, tuple[str, bytes]]]:
+def _artifact_members(parts: list[Part]) -> Iterator[tuple[Part, str, bytes]]:
+    """Yield each artifact with the name and content of its member."""
     taken: set[str] = set()
     numbers: dict[str, int] = {}
     for part in parts:
         fold = "" if part.fold is None else f"fold{_fold_name(part.fold)}_"
-        stem = f"{ARTIFACTS}step_{part.step + shift}_{fold}{_UNSAFE.sub('', part.class_name)}"
+        stem = f"{ARTIFACTS}step_{part.step}_{fold}{_UNSAFE.sub('', part.class_name)}"
         is_source = part.format == "archive"
         data = part.data
         if part.format not in ("joblib", "archive"):
@@ -84,7 +94,7 @@ def _artifact_members(parts: list[Part], shift: int) -> Iterator[tuple[str, tupl
             numbers[stem] = numbers.get(stem, 1) + 1
             name = f"{stem}_{numbers[stem]}.{extension}"
         taken.add(name)
-        yield name, (part.artifact_id, data)
+        yield part, name, data
 
 
 def _fold_name(fold: str) -> str:
@@ -93,33 +103,27 @@ def _fold_name(fold: str) -> str:
 
 
 def _chain_document(
-    chain: Mapping[str, Any],
-    parts: list[Part],
-    members: Mapping[str, tuple[str, bytes]],
-    shift: int,
+    chain: Mapping[str, Any], parts: list[Part], files: Mapping[str, list[str]]
 ) -> dict[str, Any]:
     shared: dict[str, list[str]] = {}
     folds = {}
     for part in parts:
         if part.fold is None:
-            shared.setdefault(str(part.step + shift), []).append(part.artifact_id)
+            shared.setdefault(str(part.step), []).append(part.artifact_id)
         else:
             folds["fold_final" if part.fold in FINAL_FOLDS else part.fold] = part.artifact_id
-    files: dict[str, list[str]] = {}
-    for name, (artifact_id, _) in members.items():
-        files.setdefault(artifact_id, []).append(name)
     return {
-        "steps": [{**step, "step_idx": step["step_idx"] + shift} for step in chain["steps"]],
-        "model_step_idx": chain["model_step_idx"] + shift,
+        "steps": chain["steps"],
+        "model_step_idx": chain["model_step_idx"],
         "fold_artifacts": folds,
         "shared_artifacts": shared,
         "artifact_files": files,
     }
 
 
-def _pipeline_document(chain: Mapping[str, Any], shift: int) -> dict[str, Any]:
+def _pipeline_document(chain: Mapping[str, Any]) -> dict[str, Any]:
     """Return the steps as the older generation counts them: the first is number 1."""
-    by_number = {step["step_idx"] + shift: step for step in chain["steps"]}
+    by_number = {step["step_idx"]: step for step in chain["steps"]}
     steps = []
     for number in range(1, max(by_number) + 1):
         step = by_number.get(number, {})
@@ -130,10 +134,10 @@ def _pipeline_document(chain: Mapping[str, Any], shift: int) -> dict[str, Any]:
             if kind is StepKind.FEATURES
             else {kind.value: params[kind.value]}
         )
-    return {"steps": steps, "model_step_index": chain["model_step_idx"] + shift}
+    return {"steps": steps, "model_step_index": chain["model_step_idx"]}
 
 
-def _manifest(chain: Mapping[str, Any], parts: list[Part], shift: int) -> dict[str, Any]:
+def _manifest(chain: Mapping[str, Any], parts: list[Part]) -> dict[str, Any]:
     refit = any(part.fold in FINAL_FOLDS for part in parts)
     now = datetime.now(timezone.utc).isoformat()
     found = environment([str(chain["model_class"]).partition(".")[0]])
@@ -147,8 +151,8 @@ def _manifest(chain: Mapping[str, Any], parts: list[Part], shift: int) -> dict[s
         "chain_id": chain["chain_id"],
         "pipeline_uid": chain["pipeline_id"],
         "model_class": chain["model_class"],
-        "model_step_index": chain["model_step_idx"] + shift,
-        "model_step_idx": chain["model_step_idx"] + shift,
+        "model_step_index": chain["model_step_idx"],
+        "model_step_idx": chain["model_step_idx"],
         "preprocessings": chain["preprocessings"],
         "preprocessing_chain": chain["preprocessings"],
         "fold_strategy": "single_refit" if refit else chain["fold_strategy"],

@@ -181,24 +181,21 @@ class Database(abc.ABC):
         self._reset()
 
     @classmethod
-    def opened(cls) -> list[Database]:
-        """Return the databases of this process."""
-        return list(cls._all.values())
+    def release_all(cls, *, waits: bool = True) -> None:
+        """Close the connections that linger, those that another thread uses only if it `waits`."""
+        for database in list(cls._all.values()):
+            if database._mutex.acquire(blocking=waits):
+                try:
+                    database.release()
+                finally:
+                    database._mutex.release()
 
     @classmethod
     def start_all_anew(cls) -> None:
         """Forget, in a child process, what its parent had open of all databases."""
         cls._all_lock = threading.Lock()
-        for database in cls.opened():
+        for database in list(cls._all.values()):
             database.start_anew()
-
-    def prepare_fork(self) -> None:
-        """Close a connection that lingers, unless another thread uses it."""
-        if self._mutex.acquire(blocking=False):
-            try:
-                self.release()
-            finally:
-                self._mutex.release()
 
     def start_anew(self) -> None:
         """Forget, in a child process, what its parent had open."""
@@ -457,16 +454,8 @@ _ABANDONED: list[Any] = []
 _INHERITED: set[str] = set()
 
 
-def _prepare_fork() -> None:
-    for database in Database.opened():
-        database.prepare_fork()
-
-
-@atexit.register
-def _release_all() -> None:
-    for database in Database.opened():
-        database.release()
-
-
+atexit.register(Database.release_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_prepare_fork, after_in_child=Database.start_all_anew)
+    os.register_at_fork(
+        before=lambda: Database.release_all(waits=False), after_in_child=Database.start_all_anew
+    )

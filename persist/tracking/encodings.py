@@ -77,7 +77,13 @@ def decode(data: bytes, format: str) -> Any:
         Whatever the classes of the object raise.
     """
     try:
-        return _decoded(data, format)
+        if format == FILE:
+            return data
+        if format == "joblib":
+            return import_optional("joblib").load(io.BytesIO(data))
+        if format == "archive":
+            return restore(data.decode())[ITEM]
+        return pickle.loads(data)
     except (AttributeError, ImportError) as error:
         main = "__main__" in str(error)
         where = "the script that trained it" if main else "a module of this name"
@@ -85,13 +91,3 @@ def decode(data: bytes, format: str) -> Any:
             f"cannot load an artifact: {error}; it needs a class or function of {where}: import "
             "or define that first"
         ) from error
-
-
-def _decoded(data: bytes, format: str) -> Any:
-    if format == FILE:
-        return data
-    if format == "joblib":
-        return import_optional("joblib").load(io.BytesIO(data))
-    if format == "archive":
-        return restore(data.decode())[ITEM]
-    return pickle.loads(data)

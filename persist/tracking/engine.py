@@ -18,10 +18,19 @@ import numpy
 from persist.errors import DamagedError, LockTimeout
 from persist.tracking.errors import StoreError, database_error
 from persist.tracking.optional import import_optional
-from persist.tracking.schema import ALL_TABLES, create_schema, has_schema, table_ddl
-from persist.tracking.statements import Dialect, Statement, Transactional
+from persist.tracking.schema import (
+    ALL_TABLES,
+    INDEX_DDL,
+    NATURAL_KEY,
+    SCHEMA_DDL,
+    TABLES,
+    VIEW,
+    VIEW_DDL,
+    table_ddl,
+)
+from persist.tracking.statements import REFUSED, Dialect, Rows, Statement, Transactional
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "connect", "create_schema"]
 
 # No statement reaches a file but the database, nor a variable of the program.
 _CONFIG = {"enable_external_access": "false", "python_enable_replacements": "false"}
@@ -47,20 +56,6 @@ _TABLE_FUNCTIONS = frozenset(
 )
 # DuckDB marks those as volatile that do something; these only return other values each time.
 _VOLATILE = frozenset({"random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "error"})
-_VIEWS = frozenset({"v_aggregated_predictions"})
-_REFUSED = "sql takes one SELECT statement, which only reads"
-
-Rows = list[tuple[Any, ...]]
-
-
-DIALECT = Dialect(
-    like="LIKE ?",
-    dataset_names="SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
-    "json_extract_string(datasets, '$[*]'))) AS name",
-    checksum="bit_xor(hash(t))",
-    rowid="rowid",
-)
-"""The words of DuckDB."""
 
 
 def connect(path: str, *, writes: bool, create: bool = False, timeout: float = 0) -> Connection:
@@ -126,7 +121,13 @@ class Connection(Transactional):
         Whether one transaction can delete rows together with those that refer to them.
     """
 
-    dialect = DIALECT
+    dialect = Dialect(
+        like="LIKE ?",
+        dataset_names="SELECT unnest(list_concat(json_extract_string(datasets, '$[*].name'), "
+        "json_extract_string(datasets, '$[*]'))) AS name",
+        checksum="bit_xor(hash(t))",
+        rowid="rowid",
+    )
     deletes_together = False
     _reading = "TRANSACTION READ ONLY"
 
@@ -182,7 +183,7 @@ class Connection(Transactional):
             statements = self._raw.extract_statements(text)
             kinds = [statement.type.name for statement in statements]
             if kinds != ["SELECT"]:
-                raise StoreError(f"{_REFUSED}; got {', '.join(kinds) or 'nothing'}")
+                raise StoreError(f"{REFUSED}; got {', '.join(kinds) or 'nothing'}")
             found: str = statements[0].query.strip().rstrip(";")
             _check_calls(self._raw, found)
         return found
@@ -215,11 +216,36 @@ class Connection(Transactional):
 
     def has_schema(self) -> bool:
         """Return True if no table, column or view is missing."""
-        return has_schema(self._raw)
+        duckdb = import_optional("duckdb")
+        try:
+            # Several times quicker than to ask for the names of all columns.
+            for table in TABLES.values():
+                names = ", ".join(f'"{column.name}"' for column in table.columns)
+                self._execute(f"SELECT {names} FROM {table.name} LIMIT 0")
+        except (duckdb.BinderException, duckdb.CatalogException):
+            return False
+        views = self._execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [VIEW])
+        # That of other releases counts a mean over folds as a fold.
+        return any("FILTER" in sql.upper() for (sql,) in views.fetchall())
 
     def create_schema(self) -> None:
         """Create the tables, columns, indexes and the view that are missing."""
-        create_schema(self._raw)
+        with self.transaction():
+            self._execute(SCHEMA_DDL)
+        # DuckDB adds no column to a table in the transaction that made its index.
+        with self.transaction():
+            query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+            known = set(self._execute(query).fetchall())
+            for table in TABLES.values():
+                for column in table.columns:
+                    if column.added and (table.name, column.name) not in known:
+                        added = f"{column.name} {column.type}"
+                        self._execute(f"ALTER TABLE {table.name} ADD COLUMN {added}")
+        with self.transaction():
+            self._execute(INDEX_DDL)
+            self._execute(VIEW_DDL)
+        with contextlib.suppress(import_optional("duckdb").ConstraintException):
+            self._execute(NATURAL_KEY)
 
     def vacuum(self) -> None:
         """Give free space back to the disk, as far as DuckDB does."""
@@ -230,6 +256,15 @@ class Connection(Transactional):
         self._tables[name] = True
         self._execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
         self._execute(table_ddl(ALL_TABLES[name]))
+
+
+def create_schema(conn: Any) -> None:
+    """Make the tables, columns, indexes and the view that a database does not have yet.
+
+    No row is deleted or changed. Where an older release has recorded the same prediction twice,
+    the index that would keep them apart is left out. The connection of duckdb is open for writing.
+    """
+    Connection("The database", conn).create_schema()
 
 
 def _arrow_table(table: str, rows: Sequence[Sequence[Any]]) -> Any:
@@ -258,9 +293,7 @@ def _lists(values: Sequence[Any], element: Any) -> Any:
     offsets = numpy.zeros(len(values) + 1, numpy.int64)
     numpy.cumsum([0 if value is None else len(value) for value in values], out=offsets[1:])
     flat = pa.array(numpy.concatenate(arrays) if arrays else numpy.empty(0), element)
-    mask = None
-    if len(arrays) < len(values):
-        mask = pa.array([value is None for value in values])
+    mask = pa.array([value is None for value in values])
     # Arrow's lists end at 2**31 elements; its large lists do not, and DuckDB takes both.
     return pa.LargeListArray.from_arrays(pa.array(offsets), flat, mask=mask)
 
@@ -278,7 +311,7 @@ def _check_calls(connection: Any, query: str) -> None:
         # hold a query.
         if "(" in query or "'" in query:
             raise StoreError(
-                f"{_REFUSED}; got one that cannot be checked: {tree.get('error_message', '')}"
+                f"{REFUSED}; got one that cannot be checked: {tree.get('error_message', '')}"
             )
         return
     nodes = list(_nodes(tree))
@@ -312,7 +345,7 @@ def _check_tables(connection: Any, nodes: Sequence[dict[str, Any]]) -> None:
         "SELECT lower(table_name) FROM duckdb_tables() UNION ALL "
         "SELECT lower(view_name) FROM duckdb_views() WHERE internal OR view_name IN "
         "(SELECT unnest(?))",
-        [sorted(_VIEWS)],
+        [[VIEW]],
     ).fetchall()
     allowed = common | {name for (name,) in known}
     for node in nodes:
@@ -336,4 +369,4 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _refusal(what: str) -> StoreError:
-    return StoreError(f"{_REFUSED}; got one with {what}")
+    return StoreError(f"{REFUSED}; got one with {what}")

@@ -18,11 +18,11 @@ from persist.tracking.bundle_writing import Part, write_bundle
 from persist.tracking.database import Opened
 from persist.tracking.errors import ArgumentError, StoreError
 from persist.tracking.fitted import (
-    FINAL_FOLDS,
     FittedChain,
     FittedStep,
     feature_names,
     fold_models,
+    predicting,
     recorded_steps,
     step_artifacts,
     step_kind,
@@ -101,7 +101,7 @@ class Exports:
         """Return a chain with its fitted steps and models; see `replay_chain`."""
         with self.opened.reading():
             chain = self._known_chain(chain_id)
-            models = _predicting_models(chain)
+            models = predicting(fold_models(chain))
             loaded: dict[str, tuple[bytes, str]] = {}
             shared = step_artifacts(chain)
             for key in [*models.values(), *(key for ids in shared.values() for key in ids)]:
@@ -201,9 +201,9 @@ class Exports:
         yaml = import_optional("yaml")
         with self.opened.reading():
             run = self.queries.get_run(run_id)
-            order = self._oldest_first("pipelines")
-            ids = select("pipelines", ("pipeline_id",), {"run_id": run_id}, order=order)
-            pipelines = [self._pipeline_document(key) for key in self.opened.column(ids)]
+            table: Any = self.queries.list_pipelines(run_id, engine="arrow")
+            # The oldest first.
+            pipelines = [self._pipeline_document(one) for one in reversed(table.to_pylist())]
         document = {name: _iso(run[name]) for name in _OF_RUN}
         document["pipelines"] = pipelines
         path = _prepared(output_path, ".yaml")
@@ -253,7 +253,7 @@ class Exports:
             if step < chain["model_step_idx"]
             for key in keys
         ]
-        models = _predicting_models(chain)
+        models = predicting(fold_models(chain))
         found += [(key, chain["model_step_idx"], fold) for fold, key in models.items()]
         artifacts = {"artifact_id": [key for key, _, _ in found]}
         classes = dict(
@@ -270,16 +270,12 @@ class Exports:
             for key, step, fold in found
         ]
 
-    def _oldest_first(self, table: str) -> str:
-        return f"created_at, {self.opened.dialect.insertion_order(table)}"
-
-    def _pipeline_document(self, pipeline_id: str) -> dict[str, Any]:
-        pipeline = self.queries.get_pipeline(pipeline_id)
+    def _pipeline_document(self, pipeline: Mapping[str, Any]) -> dict[str, Any]:
         names = [column.name for column in TABLES["chains"].columns]
-        order = self._oldest_first("chains")
-        chains = select("chains", names, {"pipeline_id": pipeline_id}, order=order)
+        order = f"created_at, {self.opened.dialect.insertion_order('chains')}"
+        chains = select("chains", names, {"pipeline_id": pipeline["pipeline_id"]}, order=order)
         return {
-            **{name: _iso(pipeline[name]) for name in _OF_PIPELINE},
+            **{name: pipeline[name] for name in _OF_PIPELINE},
             "chains": [dict(zip(names, row, strict=True)) for row in self.opened.rows(chains)],
         }
 
@@ -334,13 +330,6 @@ class BundleGenerator:
                 "Exporting from a chain needs a store: BundleGenerator(…, store=store)"
             )
         return self.store.export_chain(chain_id, Path(output_path), format=fmt)
-
-
-def _predicting_models(chain: Mapping[str, Any]) -> dict[str, str]:
-    """Return the artifacts of the models that predict, by fold: that of all data, or all."""
-    models = fold_models(chain)
-    final = {name: models[name] for name in FINAL_FOLDS if name in models}
-    return dict([next(iter(final.items()))]) if final else models
 
 
 def _prepared(output_path: _Path, suffix: str) -> Path:

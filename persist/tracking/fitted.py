@@ -24,6 +24,7 @@ __all__ = [
     "artifact_ids",
     "feature_names",
     "fold_models",
+    "predicting",
     "recorded_steps",
     "run_artifacts",
     "step_artifacts",
@@ -162,10 +163,14 @@ class FittedChain:
 
     def voters(self) -> tuple[list[Any], list[float]]:
         """Return the models that predict, and their weights."""
-        for name in FINAL_FOLDS:
-            if name in self.models:
-                return [self.models[name]], [1.0]
-        return list(self.models.values()), [self.weights.get(name, 1.0) for name in self.models]
+        models = predicting(self.models)
+        return [*models.values()], [self.weights.get(name, 1.0) for name in models]
+
+
+def predicting(models: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the models of folds that predict: that of all data, or else all of them."""
+    final = [name for name in FINAL_FOLDS if name in models]
+    return {name: models[name] for name in final[:1] or models}
 
 
 def feature_names(steps: Any) -> list[str] | None:

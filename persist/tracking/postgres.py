@@ -33,7 +33,7 @@ from persist.tracking.schema import (
     table_ddl,
     view_ddl,
 )
-from persist.tracking.statements import Dialect, Statement, Transactional
+from persist.tracking.statements import REFUSED, Dialect, Rows, Statement, Transactional
 from persist.urls import is_url, without_password
 
 __all__ = ["PostgresConnection", "PostgresDatabase"]
@@ -44,7 +44,6 @@ _SETTINGS = "persist.settings"
 _WRITERS = 0x70657273697374  # the key of the lock of the one who writes: "persist"
 _CONNECT = 10  # s, for a server that is busy, however short one may wait for other writers
 _SECRET = ("password", "sslpassword")  # options of libpq
-_REFUSED = "sql takes one SELECT statement, which only reads"
 # PostgreSQL marks those as volatile that do something; these only return other values each time.
 _VOLATILE = ("clock_timestamp", "gen_random_uuid", "random", "random_normal", "timeofday", "uuidv7")
 _OF_FILES = {"pg_file_settings", "pg_hba_file_rules", "pg_ident_file_mappings"}
@@ -65,20 +64,6 @@ _TYPES = {
     "DOUBLE[]": "double precision[]",
 }
 
-Rows = list[tuple[Any, ...]]
-
-
-DIALECT = Dialect(
-    like="LIKE ? ESCAPE ''",
-    dataset_names="SELECT coalesce(entry->>'name', entry #>> '{}') AS name FROM "
-    # It looks at no JSON that has a NUL character, with which no text here can be compared.
-    "json_array_elements(CASE WHEN json_typeof(datasets) = 'array' AND "
-    "strpos(datasets::text, '\\u0000') = 0 THEN datasets ELSE '[]' END) AS entry",
-    checksum="bit_xor(hashtextextended(t::text, 0))",
-    rowid=None,
-)
-"""The words of PostgreSQL."""
-
 
 class PostgresConnection(Transactional):
     """An open database: its URL without a password, and a connection of SQLAlchemy.
@@ -86,7 +71,15 @@ class PostgresConnection(Transactional):
     That commits each statement which is not in a transaction.
     """
 
-    dialect = DIALECT
+    dialect = Dialect(
+        like="LIKE ? ESCAPE ''",
+        dataset_names="SELECT coalesce(entry->>'name', entry #>> '{}') AS name FROM "
+        # It looks at no JSON that has a NUL character, with which no text here can be compared.
+        "json_array_elements(CASE WHEN json_typeof(datasets) = 'array' AND "
+        "strpos(datasets::text, '\\u0000') = 0 THEN datasets ELSE '[]' END) AS entry",
+        checksum="bit_xor(hashtextextended(t::text, 0))",
+        rowid=None,
+    )
     deletes_together = True
     _reading = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -109,7 +102,7 @@ class PostgresConnection(Transactional):
 
     def _checked(self, text: str) -> str:
         if not _QUERY.match(text):
-            raise StoreError(f"{_REFUSED}; got {text.strip()[:40] or 'nothing'}")
+            raise StoreError(f"{REFUSED}; got {text.strip()[:40] or 'nothing'}")
         self._check_calls(text)
         if self.is_in_transaction:
             self._execute("SET TRANSACTION READ ONLY")
@@ -132,7 +125,7 @@ class PostgresConnection(Transactional):
         if re.search('U&"', text, re.IGNORECASE):
             found.append("an escaped name")
         if found:
-            raise StoreError(f"{_REFUSED}; got one with {found[0]}")
+            raise StoreError(f"{REFUSED}; got one with {found[0]}")
 
     def rollback(self) -> None:
         """Undo the transaction, as the server does by itself if the connection is lost."""

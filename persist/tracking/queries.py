@@ -21,7 +21,6 @@ from persist.tracking.errors import (
     RecordNotFoundError,
     not_found,
 )
-from persist.tracking.optional import import_optional
 from persist.tracking.schema import LABELS, TABLES
 from persist.tracking.statements import (
     IS_DATED,
@@ -131,7 +130,10 @@ class Queries:
             meanings: dict[str, str] = {}
             if connection.has_table(LABELS):
                 meanings = dict(connection.rows(select(LABELS, where={"prediction_id": ids})))
-        found = dict(zip(table["prediction_id"].to_pylist(), _arrays(table), strict=True))
+        found = {
+            str(key): dict(zip(_ARRAYS, map(_array, cells), strict=True))
+            for key, *cells in zip(*table.columns, strict=True)
+        }
         return {key: _meant(key, found[key], meanings.get(key)) for key in ids if key in found}
 
     def list_runs(
@@ -234,7 +236,7 @@ class Queries:
             "fold_id": fold_id,
             "branch_id": branch_id,
             "pipeline_id": pipeline_id,
-            "run_id": run_id,
+            "predictions.run_id": run_id,
         }
         with self.opened.reading():
             statement = self._rows("predictions", filters, zone=self._zone())
@@ -420,18 +422,13 @@ class Queries:
         that of all times, None if they may have several.
         """
         dialect = self.opened.dialect
-        is_predictions = table == "predictions"
-        patterns = _PATTERNS if is_predictions else ("dataset_name",)
+        patterns = _PATTERNS if table == "predictions" else ("dataset_name",)
         # Folds may be given as numbers, and all but branches are text.
         texts = {
             name: value if value is None or name == "branch_id" else str(value)
             for name, value in filters.items()
         }
         tests, values = matching(dialect, texts, patterns)
-        if is_predictions:
-            # A column of their pipelines.
-            of_run = "pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)"
-            tests = [of_run if test == '"run_id" = ?' else test for test in tests]
         order = f"ORDER BY {order}" if order else newest_first(dialect, table, zone)
         shown = select_utc(table, zone)
         return Statement(f"SELECT {shown} FROM {table}{where_all(tests)} {order}", values)
@@ -464,19 +461,9 @@ def _meant(key: str, arrays: Arrays, document: str | None) -> Arrays:
         ) from error
 
 
-def _arrays(table: Any) -> Iterable[Arrays]:
-    """Yield the arrays of each row of an Arrow table."""
-    pa = import_optional("pyarrow")
-    columns = {}
-    for name in _ARRAYS:
-        column = table[name].combine_chunks()
-        column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        dtype = numpy.int64 if name == "sample_indices" else numpy.float64
-        flat = column.values.to_numpy(zero_copy_only=False).astype(dtype)
-        columns[name] = (column.offsets.to_numpy(), column.is_valid().to_pylist(), flat)
-    for row in range(table.num_rows):
-        yield {
-            # Each its own: one that is kept does not keep all.
-            name: flat[offsets[row] : offsets[row + 1]].copy() if valid[row] else None
-            for name, (offsets, valid, flat) in columns.items()
-        }
+def _array(cell: Any) -> Any:
+    """Return a list of numbers of Arrow as an array of its own, integers as int64."""
+    if not cell.is_valid:
+        return None
+    found = cell.values.to_numpy(zero_copy_only=False)
+    return found.astype(numpy.int64 if found.dtype.kind == "i" else numpy.float64)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from persist.tracking.database import Frame, Opened
-from persist.tracking.errors import ArgumentError
+from persist.tracking.errors import ArgumentError, ArgumentTypeError
 from persist.tracking.schema import IS_FOLD, METRICS, TABLES, VIEW, mean
 from persist.tracking.statements import (
     Statement,
@@ -29,6 +29,7 @@ SCORES = ("val_score", "test_score", "train_score")
 """The scores of a prediction."""
 
 _STATISTICS = tuple(f"{f}_{score}" for score in SCORES for f in ("min", "max", "avg"))
+_OF_CHAINS = ("run_id", "pipeline_id", "chain_id", "dataset_name", "model_class", "metric")
 _LARGE = "'1e150'::FLOAT8"
 
 HIGHER_IS_BETTER = frozenset(
@@ -119,11 +120,8 @@ class Ranking:
                     f"{', '.join(sorted(_COLUMNS))}"
                 )
         count = check_count("n", n)
-        dialect = self.opened.dialect
-        tests, values = matching(dialect, {"dataset_name": dataset_name}, ("dataset_name",))
-        if run_id is not None:
-            tests.append("pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)")
-            values.append(run_id)
+        filters = {"dataset_name": dataset_name, "predictions.run_id": run_id}
+        tests, values = matching(self.opened.dialect, filters, ("dataset_name",))
         where, values = where_all(['"partition" = ?', *tests]), [partition, *values]
         with self.opened.reading():
             low_first, higher = ascending is None or bool(ascending), list[str]()
@@ -313,9 +311,8 @@ class Ranking:
         count = check_count("n", n)
         with self.opened.reading():
             low_first = not self._higher([metric]) if ascending is None else ascending
-            order = _directed(f'"{score_column}"', low_first)
-            order = f"{order}, chain_id, model_name"
-            return self._chain_scores(order, count, engine, metric=metric, **filters)
+            order = _directed(score_column, low_first) + ", chain_id, model_name"
+            return self._chain_scores({"metric": metric, **filters}, order, count, engine)
 
     def query_aggregated_predictions(
         self,
@@ -332,40 +329,26 @@ class Ranking:
 
         The rows have the numbers of folds and partitions, and the min, max and avg of the scores.
         """
-        return self._chain_scores(
-            "pipeline_id, chain_id, model_name, metric",
-            None,
-            engine,
-            run_id=run_id,
-            pipeline_id=pipeline_id,
-            chain_id=chain_id,
-            dataset_name=dataset_name,
-            model_class=model_class,
-            metric=metric,
-        )
-
-    def _chain_scores(
-        self,
-        order: str,
-        limit: int | None,
-        engine: str | None,
-        *,
-        metric: str | None,
-        run_id: str | None = None,
-        pipeline_id: str | None = None,
-        chain_id: str | None = None,
-        dataset_name: str | None = None,
-        model_class: str | None = None,
-    ) -> Frame:
-        """Return rows of the view with a row for each chain."""
         filters = {
             "run_id": run_id,
             "pipeline_id": pipeline_id,
             "chain_id": chain_id,
-            "metric": metric,
             "dataset_name": dataset_name,
             "model_class": model_class,
+            "metric": metric,
         }
+        order = "pipeline_id, chain_id, model_name, metric"
+        return self._chain_scores(filters, order, None, engine)
+
+    def _chain_scores(
+        self, filters: Mapping[str, Any], order: str, limit: int | None, engine: str | None
+    ) -> Frame:
+        """Return rows of the view with a row for each chain."""
+        for name in filters:
+            if name not in _OF_CHAINS:
+                raise ArgumentTypeError(
+                    f"cannot filter chains by {name}: choose one of {', '.join(_OF_CHAINS)}"
+                )
         tests, values = matching(self.opened.dialect, filters, ("dataset_name", "model_class"))
         text = f"SELECT * FROM {VIEW}{where_all(tests)} ORDER BY {order}"
         return self.opened.frame(page(text, values, limit, 0), engine)

@@ -5,15 +5,12 @@ Those in DuckDB are those of nirs4all 0.7.1: either opens what the other has wri
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy
-
-from persist.tracking.optional import import_optional
 
 __all__ = [
     "ALL_TABLES",
@@ -33,8 +30,6 @@ __all__ = [
     "VIEW_DDL",
     "Column",
     "Table",
-    "create_schema",
-    "has_schema",
     "mean",
     "table_ddl",
     "view_ddl",
@@ -348,54 +343,3 @@ INDEX_DDL = "".join(
 
 VIEW_DDL = view_ddl() + ";"
 """The statement that makes the view of predictions by chain."""
-
-
-def create_schema(conn: Any) -> None:
-    """Make the tables, columns, indexes and the view that a database does not have yet.
-
-    No row is deleted or changed. Where an older release has recorded the same prediction twice,
-    the index that would keep them apart is left out. The connection of duckdb is open for writing.
-    """
-    with _transaction(conn):
-        conn.execute(SCHEMA_DDL)
-    # DuckDB adds no column to a table in the transaction that made its index.
-    with _transaction(conn):
-        query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
-        known = set(conn.execute(query).fetchall())
-        for table in TABLES.values():
-            for column in table.columns:
-                if column.added and (table.name, column.name) not in known:
-                    conn.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
-    with _transaction(conn):
-        conn.execute(INDEX_DDL)
-        conn.execute(VIEW_DDL)
-    try:
-        conn.execute(NATURAL_KEY)
-    except import_optional("duckdb").ConstraintException:
-        return
-
-
-def has_schema(conn: Any) -> bool:
-    """Return True if a database has all that `create_schema` makes, but for indexes."""
-    duckdb = import_optional("duckdb")
-    try:
-        # Several times quicker than to ask for the names of all columns.
-        for table in TABLES.values():
-            names = ", ".join(f'"{column.name}"' for column in table.columns)
-            conn.execute(f"SELECT {names} FROM {table.name} LIMIT 0")
-    except (duckdb.BinderException, duckdb.CatalogException):
-        return False
-    views = conn.execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [VIEW]).fetchall()
-    # That of other releases counts a mean over folds as a fold.
-    return any("FILTER" in sql.upper() for (sql,) in views)
-
-
-@contextlib.contextmanager
-def _transaction(conn: Any) -> Iterator[None]:
-    conn.execute("BEGIN TRANSACTION")
-    try:
-        yield
-    except BaseException:
-        conn.execute("ROLLBACK")
-        raise
-    conn.execute("COMMIT")

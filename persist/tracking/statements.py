@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from persist.tracking.errors import ArgumentError
 from persist.tracking.schema import ALL_TABLES, ORIGINS, TABLES
@@ -15,8 +15,10 @@ from persist.tracking.times import local_zone
 
 __all__ = [
     "IS_DATED",
+    "REFUSED",
     "UTC_NAMES",
     "Dialect",
+    "Rows",
     "Statement",
     "Transactional",
     "check_count",
@@ -37,6 +39,12 @@ _MOST = 2**63 - 1  # rows: a larger number is as good
 
 UTC_NAMES = ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Universal", "Zulu")
 """The names of time zones that are UTC."""
+
+
+REFUSED = "sql takes one SELECT statement, which only reads"
+"""What an error says first that refuses the SQL of a user."""
+
+Rows: TypeAlias = "list[tuple[Any, ...]]"
 
 
 class Statement(NamedTuple):
@@ -207,11 +215,15 @@ def matching(
 ) -> tuple[list[str], list[Any]]:
     """Return the tests of columns against values, and the values; None tests nothing.
 
-    Text with a ``%`` is a pattern for the columns among `patterns`.
+    Text with a ``%`` is a pattern for the columns among `patterns`. The run of predictions is
+    ``predictions.run_id``, a column of their pipelines.
     """
     given = {column: value for column, value in filters.items() if value is not None}
     tests = []
     for column, value in given.items():
+        if column == "predictions.run_id":
+            tests.append("pipeline_id IN (SELECT pipeline_id FROM pipelines WHERE run_id = ?)")
+            continue
         name = column if "." in column else f'"{column}"'
         is_pattern = column in patterns and "%" in str(value)
         tests.append(f"{name} {dialect.like if is_pattern else '= ?'}")

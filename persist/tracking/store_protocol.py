@@ -5,27 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from persist.tracking.artifacts import Artifacts
-from persist.tracking.exporting import Exports
-from persist.tracking.maintenance import Maintenance
-from persist.tracking.queries import Queries
-from persist.tracking.ranking import Ranking
-from persist.tracking.recording import Records
+from persist.tracking.store import WorkspaceStore
 
 __all__ = ["WorkspaceStoreProtocol"]
-
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-
-
-def _same(
-    method: Callable[Concatenate[Any, _Arguments], _Result],
-) -> Callable[Concatenate[Any, _Arguments], _Result]:
-    """Return a method of a part, for type checkers that of any object."""
-    return method
 
 
 @runtime_checkable
@@ -42,39 +26,39 @@ class WorkspaceStoreProtocol(Protocol):
     (True, False)
     """
 
-    begin_run = _same(Records.begin_run)
-    complete_run = _same(Records.complete_run)
-    fail_run = _same(Records.fail_run)
-    begin_pipeline = _same(Records.begin_pipeline)
-    complete_pipeline = _same(Records.complete_pipeline)
-    fail_pipeline = _same(Records.fail_pipeline)
-    save_chain = _same(Records.save_chain)
-    log_step = _same(Records.log_step)
-    save_prediction = _same(Records.save_prediction)
-    save_prediction_arrays = _same(Records.save_prediction_arrays)
-    save_artifact = _same(Artifacts.save_artifact)
-    load_artifact = _same(Artifacts.load_artifact)
-    get_artifact_path = _same(Artifacts.get_artifact_path)
-    get_run = _same(Queries.get_run)
-    get_pipeline = _same(Queries.get_pipeline)
-    get_chain = _same(Queries.get_chain)
-    get_prediction = _same(Queries.get_prediction)
-    list_runs = _same(Queries.list_runs)
-    list_pipelines = _same(Queries.list_pipelines)
-    get_chains_for_pipeline = _same(Queries.get_chains_for_pipeline)
-    query_predictions = _same(Queries.query_predictions)
-    get_pipeline_log = _same(Queries.get_pipeline_log)
-    get_run_log_summary = _same(Queries.get_run_log_summary)
-    top_predictions = _same(Ranking.top_predictions)
-    export_chain = _same(Exports.export_chain)
-    export_pipeline_config = _same(Exports.export_pipeline_config)
-    export_run = _same(Exports.export_run)
-    export_predictions_parquet = _same(Exports.export_predictions_parquet)
-    replay_chain = _same(Exports.replay_chain)
-    delete_run = _same(Maintenance.delete_run)
-    delete_prediction = _same(Maintenance.delete_prediction)
-    gc_artifacts = _same(Maintenance.gc_artifacts)
-    vacuum = _same(Maintenance.vacuum)
+    begin_run = WorkspaceStore.begin_run
+    complete_run = WorkspaceStore.complete_run
+    fail_run = WorkspaceStore.fail_run
+    begin_pipeline = WorkspaceStore.begin_pipeline
+    complete_pipeline = WorkspaceStore.complete_pipeline
+    fail_pipeline = WorkspaceStore.fail_pipeline
+    save_chain = WorkspaceStore.save_chain
+    log_step = WorkspaceStore.log_step
+    save_prediction = WorkspaceStore.save_prediction
+    save_prediction_arrays = WorkspaceStore.save_prediction_arrays
+    save_artifact = WorkspaceStore.save_artifact
+    load_artifact = WorkspaceStore.load_artifact
+    get_artifact_path = WorkspaceStore.get_artifact_path
+    get_run = WorkspaceStore.get_run
+    get_pipeline = WorkspaceStore.get_pipeline
+    get_chain = WorkspaceStore.get_chain
+    get_prediction = WorkspaceStore.get_prediction
+    list_runs = WorkspaceStore.list_runs
+    list_pipelines = WorkspaceStore.list_pipelines
+    get_chains_for_pipeline = WorkspaceStore.get_chains_for_pipeline
+    query_predictions = WorkspaceStore.query_predictions
+    get_pipeline_log = WorkspaceStore.get_pipeline_log
+    get_run_log_summary = WorkspaceStore.get_run_log_summary
+    top_predictions = WorkspaceStore.top_predictions
+    export_chain = WorkspaceStore.export_chain
+    export_pipeline_config = WorkspaceStore.export_pipeline_config
+    export_run = WorkspaceStore.export_run
+    export_predictions_parquet = WorkspaceStore.export_predictions_parquet
+    replay_chain = WorkspaceStore.replay_chain
+    delete_run = WorkspaceStore.delete_run
+    delete_prediction = WorkspaceStore.delete_prediction
+    gc_artifacts = WorkspaceStore.gc_artifacts
+    vacuum = WorkspaceStore.vacuum
 
     def close(self) -> None:
         """Close the store."""

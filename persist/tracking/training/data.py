@@ -13,7 +13,7 @@ from persist.tracking import prediction
 from persist.tracking.errors import DataError
 from persist.tracking.training.reading import wavelengths_of
 
-__all__ = ["Data", "check_names", "column_names", "is_frame", "take"]
+__all__ = ["Data", "check_names", "is_frame", "take"]
 
 Array = Any
 _PREVIEW = 5  # rows and columns
@@ -107,8 +107,11 @@ class Data:
 
     @property
     def feature_names(self) -> list[str] | None:
-        """The names of the columns of a frame; None for an array."""
-        return column_names(self.X)
+        """The names of the columns of a frame if all are text; None for an array."""
+        if not is_frame(self.X):
+            return None
+        names = list(self.X.columns)
+        return names if all(isinstance(name, str) for name in names) else None
 
     @property
     def wavelengths(self) -> Array:
@@ -197,14 +200,6 @@ def is_frame(values: Any) -> bool:
     return hasattr(values, "to_numpy") and hasattr(values, "columns")
 
 
-def column_names(values: Any) -> list[str] | None:
-    """Return the names of the columns of a frame if all are text; None otherwise."""
-    if not is_frame(values):
-        return None
-    names = list(values.columns)
-    return names if all(isinstance(name, str) for name in names) else None
-
-
 def take(values: Any, rows: Array) -> Any:
     """Return some rows of an array, sparse matrix or frame, in this order; None of None."""
     if values is None:
@@ -250,8 +245,6 @@ def check_names(name: str, values: Any) -> None:
 
 
 def _check_shapes(name: str, features: Array, y: Array) -> None:
-    if y is None:
-        raise DataError(f"cannot train on {name}: it has no target y; give (X, y) or target=")
     if is_frame(features):
         check_names(name, features)
     shape = features.shape

@@ -49,11 +49,6 @@ _NOT_SUPERVISED = {
     "outlier_detector": "detector of outliers",
     "density_estimator": "density estimator",
 }
-_TYPES = {
-    StepKind.FEATURES: "transformer",
-    StepKind.AUGMENTATION: "transformer",
-    StepKind.TARGET: "encoder",
-}
 
 
 @dataclass(frozen=True)
@@ -266,11 +261,11 @@ class _Fitting:
             found.part, chain, data, self._settings.task_type, self._settings.metric, rest,
             left_out, found.best_params,
         )  # fmt: skip
-        found.artifacts = [
-            self._artifact(transformer, step.index, None, _TYPES[step.kind])
-            for step in every
-            for transformer in step.transformers
-        ]
+        for step in every:
+            kind = "encoder" if step.kind is StepKind.TARGET else "transformer"
+            found.artifacts += [
+                self._artifact(t, step.index, None, kind) for t in step.transformers
+            ]
         found.artifacts.append(self._artifact(model, index, fold, "model"))
 
     def _fit_features(self, features: Any, y: Array, rows: Array) -> tuple[list[FittedStep], Any]:

@@ -31,6 +31,7 @@ _FILES = {
     "X_test": ("Xval", "X_test", "Xtest"),
     "y_test": ("Yval", "y_test", "Ytest"),
 }
+_FEATURES_OF = {"y": "X", "y_test": "X_test"}
 
 
 def load_data(
@@ -141,7 +142,12 @@ class _Loader:
         if isinstance(dataset, list) and dataset and self._are_data_sets(dataset):
             return [data for one in dataset for data in self.load(one)]
         if isinstance(dataset, (str, os.PathLike)):
-            return [self._from_path(Path(dataset))]
+            path = Path(dataset)
+            if path.is_dir():
+                return [self._from_folder(path)]
+            if not path.exists():
+                raise DataNotFoundError(f"cannot load {path}: no data set of this name")
+            return [self._from_table(path, path.stem, str(path))]
         if isinstance(dataset, Mapping):
             return [self._from_mapping(dataset)]
         if isinstance(dataset, (tuple, list)) and len(dataset) in (2, 4):
@@ -160,13 +166,6 @@ class _Loader:
             return not all(map(_is_array_like, values))
         first = list(values[0].columns)
         return self.target is not None or all(list(one.columns) == first for one in values)
-
-    def _from_path(self, path: Path) -> Data:
-        if path.is_dir():
-            return self._from_folder(path)
-        if not path.exists():
-            raise DataNotFoundError(f"cannot load {path}: no data set of this name")
-        return self._from_table(path, path.stem, str(path))
 
     def _from_table(self, file: Path, name: str, path: str) -> Data:
         table = read_table(file, self.form)
@@ -269,42 +268,40 @@ class _Loader:
     def _from_folder(self, folder: Path) -> Data:
         files = {part: _find(folder, stems) for part, stems in _FILES.items()}
         if files["X"] is None or files["y"] is None:
-            tables = sorted(folder.glob("*.csv"))
-            if len(tables) != 1:
+            paths = sorted(folder.glob("*.csv"))
+            if len(paths) != 1:
                 raise DataNotFoundError(
                     f"cannot load {folder}: it must have CSV files for features and targets, "
                     "such as Xcal.csv and Ycal.csv"
                 )
-            return self._from_table(tables[0], folder.name, str(folder))
-        tables_of: dict[str, Table] = {}
+            return self._from_table(paths[0], folder.name, str(folder))
+        tables: dict[str, Table] = {}
+        frames: dict[str, Any] = {}
+        names: dict[str, Array] = {}  # of the samples
         for part, path in files.items():
-            if path is not None:
-                tables_of[part] = self._read_part(path, part, tables_of)
-        frames: dict[str, tuple[Any, Array]] = {}
-        for part, table in tables_of.items():
-            _, known = frames.get({"y": "X", "y_test": "X_test"}.get(part, ""), (None, None))
-            frames[part] = self._without_index(table.frame, part, known)
-        for part, target in (("X", "y"), ("X_test", "y_test")):
-            names = [frames[one][1] for one in (part, target) if one in frames]
-            has_names = len(names) == 2 and all(one is not None for one in names)
+            if path is None:
+                continue
+            tables[part] = self._read_part(path, part, tables)
+            known = names.get(_FEATURES_OF.get(part, ""))
+            frames[part], found = self._without_index(tables[part].frame, part, known)
+            names[part] = found
             # Of another length, they are refused as such.
-            if has_names and len(names[0]) == len(names[1]) and any(names[0] != names[1]):
+            are_pairs = known is not None and found is not None and len(known) == len(found)
+            if are_pairs and any(known != found):
                 raise DataError(
-                    f"cannot pair {files[part]} and {files[target]}: their samples have different "
-                    "names, or the same in another order; sort the rows alike, or leave the names "
-                    "out of one file"
+                    f"cannot pair {files[_FEATURES_OF[part]]} and {path}: their samples have "
+                    "different names, or the same in another order; sort the rows alike, or leave "
+                    "the names out of one file"
                 )
-        is_named = bool(tables_of["X"].form.header)
-        ids = frames["X"][1]
         return replace(self, index=None).from_parts(
             folder.name,
-            _handed(frames["X"][0]),
-            self._chosen_target(frames["y"][0]),
-            _handed(frames["X_test"][0]) if "X_test" in frames else None,
-            self._chosen_target(frames["y_test"][0]) if "y_test" in frames else None,
+            _handed(frames["X"]),
+            self._chosen_target(frames["y"]),
+            _handed(frames["X_test"]) if "X_test" in frames else None,
+            self._chosen_target(frames["y_test"]) if "y_test" in frames else None,
             path=str(folder),
-            ids=ids,
-            is_named=is_named,
+            ids=names["X"],
+            is_named=bool(tables["X"].form.header),
         )
 
     def _without_index(self, frame: Any, part: str, known: Array | None) -> tuple[Any, Array]:
@@ -322,7 +319,7 @@ class _Loader:
     def _read_part(self, path: Path, part: str, known: Mapping[str, Table]) -> Table:
         """Read a file of a folder; the features tell what is open of the targets."""
         form = self.form
-        features = known.get("X" if part == "y" else "X_test" if part == "y_test" else "")
+        features = known.get(_FEATURES_OF.get(part, ""))
         has_commas = features is not None and features.form.decimal == ","
         if has_commas and form.separator is None and is_column_of_comma_numbers(path):
             form = replace(form, separator=";", decimal=",")

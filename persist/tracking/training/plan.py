@@ -6,6 +6,7 @@ import importlib
 import inspect
 import itertools
 import math
+import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,19 +131,17 @@ def _steps(pipeline: Any) -> list[Any]:
 
 def _expanded(steps: Sequence[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
     """Yield the steps of each combination of alternatives, and what was chosen."""
+    options: list[list[tuple[Any, Any]]] = []
     for step in steps:
-        if isinstance(step, Mapping) and _CHOICE in step:
-            _check_keys(step, _CHOICE)
-            if not step[_CHOICE] or not isinstance(step[_CHOICE], (list, tuple)):
-                raise PipelineError(
-                    f"A step must have a list of one alternative or more: {step!r:.80}"
-                )
-    options = [
-        [(one, {_CHOICE: one if isinstance(one, str) else described(one)}) for one in step[_CHOICE]]
-        if isinstance(step, Mapping) and _CHOICE in step
-        else [(step, None)]
-        for step in steps
-    ]
+        if not isinstance(step, Mapping) or _CHOICE not in step:
+            options.append([(step, None)])
+            continue
+        _check_keys(step, _CHOICE)
+        if not step[_CHOICE] or not isinstance(step[_CHOICE], (list, tuple)):
+            raise PipelineError(f"A step must have a list of one alternative or more: {step!r:.80}")
+        shown = [one if isinstance(one, str) else described(one) for one in step[_CHOICE]]
+        pairs = zip(step[_CHOICE], shown, strict=True)
+        options.append([(one, {_CHOICE: text}) for one, text in pairs])
     for combination in itertools.product(*options):
         chosen = [choice for _, choice in combination if choice is not None]
         yield [step for step, _ in combination], chosen
@@ -318,19 +317,12 @@ def _named_object(name: Any) -> Any:
     """
     if isinstance(name, type):
         return name
-    parts = str(name).split(".")
-    for count in range(len(parts) - 1, 0, -1):
-        try:
-            found: Any = importlib.import_module(".".join(parts[:count]))
-        except (ImportError, ValueError):
-            continue
-        try:
-            for part in parts[count:]:
-                found = getattr(found, part)
-        except AttributeError:
-            break
-        return found
-    raise PipelineError(f"cannot make a step: no class {name!r}; give its full name")
+    path, _, last = str(name).rpartition(".")
+    try:
+        # Not the whole name, as a module may have the name of the class in it.
+        return getattr(pkgutil.resolve_name(path), last)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PipelineError(f"cannot make a step: no class {name!r}; give its full name") from error
 
 
 def parts_of(obj: Any) -> Iterator[Any]:

@@ -38,8 +38,6 @@ __all__ = ["rerun", "run"]
 
 _log = logging.getLogger(__name__)
 
-_SOURCE_FORMAT = "archive"
-
 
 def run(
     pipeline: Any,
@@ -319,10 +317,10 @@ def _source(store: WorkspaceStore, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Keep a recipe as source that builds it, and return where it is."""
     try:
         kept = {key: value for key, value in recipe.items() if key != "test" or not is_data(value)}
-        pieces = encodings.encode(kept, _SOURCE_FORMAT)
+        pieces = encodings.encode(kept, "archive")
     except (PersistError, TypeError, ValueError, AttributeError, RecursionError) as error:
         return {"source": None, "source_error": f"{type(error).__name__}: {error}"}
-    return {"source": store.save_encoded_artifact(pieces, "dict", "configuration", _SOURCE_FORMAT)}
+    return {"source": store.save_encoded_artifact(pieces, "dict", "configuration", "archive")}
 
 
 def _described(data: Data, digest: str) -> dict[str, Any]:

@@ -298,17 +298,13 @@ def average_of(
 
 def _joined(outcomes: list[Outcome]) -> Outcome:
     found = _with_all_classes([outcome.predicted for outcome in outcomes])
-
-    def together(values: list[Any]) -> Array | None:
-        return None if any(value is None for value in values) else numpy.concatenate(values)
-
-    is_same = _have_same_classes(found)
-    predicted = Predicted(
-        numpy.concatenate([one.y for one in found]),
-        together([one.proba for one in found]) if is_same else None,
-        found[0].classes if is_same else None,
-        together([one.decision for one in found]) if is_same else None,
-    )
+    predicted = Predicted(numpy.concatenate([one.y for one in found]))
+    if _have_same_classes(found):
+        predicted = replace(predicted, classes=found[0].classes)
+        for name in ("proba", "decision"):
+            values = [getattr(one, name) for one in found]
+            if all(value is not None for value in values):
+                predicted = replace(predicted, **{name: numpy.concatenate(values)})
     y_true = numpy.concatenate([outcome.y_true for outcome in outcomes])
     rows = numpy.concatenate([outcome.rows for outcome in outcomes])
     return Outcome("avg", "val", y_true, predicted, rows, {})
@@ -349,10 +345,7 @@ def _voted(outcomes: list[Outcome], is_classifier: bool) -> Predicted:
 
 
 def _have_same_classes(found: list[Predicted]) -> bool:
-    first = found[0].classes
-    if first is None or isinstance(first, list):
-        return first is not None and all(
-            isinstance(one.classes, list) and all(map(numpy.array_equal, one.classes, first))
-            for one in found
-        )
-    return all(numpy.array_equal(one.classes, first) for one in found)
+    every = [one.classes if isinstance(one.classes, list) else [one.classes] for one in found]
+    return found[0].classes is not None and all(
+        len(one) == len(every[0]) and all(map(numpy.array_equal, one, every[0])) for one in every
+    )

@@ -154,33 +154,31 @@ class Session:
     ) -> Iterator[str]:
         """Train all pipelines, record each in its turn, and yield what to tell of it."""
         numbers = [(d, p) for d in range(len(self.datasets)) for p in range(len(self._plans))]
-        prepared: list[Settings | str] = []
         # One pipeline a task is quicker, if that is enough for all workers.
         is_coarse = len(numbers) >= 4 * pool.workers
-
-        def groups() -> Iterator[list[Task]]:
-            for d, p in numbers:
-                try:
-                    settings, parts = self._parts(d, p, pool)
-                except Exception as error:
-                    prepared.append(reason_of(error))
-                    yield []
-                    continue
-                prepared.append(settings)
-                every = range(len(pool.value(parts)))
-                groups = [every] if is_coarse else [[number] for number in every]
-                yield [
-                    Task(_fit_parts, d, (self._plans[p], parts, group, settings))
-                    for group in groups
-                ]
-
-        for (d, p), found in zip(numbers, pool.run(groups()), strict=True):
-            parts = [part for result in found for part in result[0]]
+        prepared: list[Settings | str] = []
+        tasks: list[list[Task]] = []
+        for d, p in numbers:
+            try:
+                settings, parts = self._parts(d, p, pool)
+            except Exception as error:
+                prepared.append(reason_of(error))
+                tasks.append([])
+                continue
+            every = range(len(pool.value(parts)))
+            groups = [every] if is_coarse else [[number] for number in every]
+            prepared.append(settings)
+            tasks.append(
+                [Task(_fit_parts, d, (self._plans[p], parts, group, settings)) for group in groups]
+            )
+        trained = zip(numbers, prepared, pool.run(tasks), strict=True)
+        for (d, p), one, found in trained:
+            fitted = [part for result in found for part in result[0]]
             elapsed = round(1000 * sum(result[1] for result in found))
             recorder = _Recorder(
-                store, run_id, self._plans[p], self.datasets[d], self.digests[d], parts
+                store, run_id, self._plans[p], self.datasets[d], self.digests[d], fitted
             )
-            recorded = recorder.record(prepared[results.done], elapsed)
+            recorded = recorder.record(one, elapsed)
             results.done += 1
             name = self._plans[p].name
             if isinstance(recorded, Score):

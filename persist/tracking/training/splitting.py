@@ -96,11 +96,7 @@ def folds_of(
     else:
         splitter = copy.deepcopy(cv)
         _seed_splitter(splitter, seed)
-    if needs_groups(splitter) and data.groups is None:
-        raise PipelineError(
-            f"cannot split {data.name} by {type(splitter).__name__}: it needs the group of each "
-            "sample; give groups="
-        )
+    _check_groups([splitter], data)
     is_own = not type(splitter).__module__.startswith("sklearn.")
     # scikit-learn's others warn that they do not look at groups.
     groups = data.groups if is_own or needs_groups(splitter) else None
@@ -112,6 +108,14 @@ def folds_of(
             "another splitter"
         )
     return splits
+
+
+def _check_groups(splitters: Sequence[Any], data: Data) -> None:
+    if data.groups is None and any(map(needs_groups, splitters)):
+        raise PipelineError(
+            f"cannot split {data.name} by {', '.join(type(one).__name__ for one in splitters)}: it "
+            "needs the group of each sample; give groups="
+        )
 
 
 def _check_group_count(data: Data, count: int) -> None:
@@ -215,12 +219,7 @@ def _chosen(
             "or the test part as test=(X_test, y_test)"
         )
     names = [type(cv).__name__ for cv in cvs]
-    by_groups = any(map(needs_groups, cvs))
-    if by_groups and data.groups is None:
-        raise PipelineError(
-            f"cannot split {data.name} by {', '.join(names)}: it needs the group of each sample; "
-            "give groups="
-        )
+    _check_groups(cvs, data)
     keeps_classes = any(
         "Stratified" in name or (is_classifier and not _is_splitter(cv))
         for name, cv in zip(names, cvs, strict=True)
@@ -236,20 +235,23 @@ def _chosen(
             splitter = selection.GroupShuffleSplit(1, test_size=size / count, random_state=seed)
         train, chosen = next(splitter.split(data.X, data.y, data.groups))
         return numpy.sort(train), numpy.sort(chosen)
-    if any(map(_is_ordered, cvs)) or (not shuffles and not all(map(_is_splitter, cvs))):
-        if keeps_classes:
-            _, codes = numpy.unique(data.y, return_inverse=True)
-            last = [
-                rows[len(rows) - max(1, round(len(rows) * size / count)) :]
-                for rows in (numpy.flatnonzero(codes == code) for code in range(codes.max() + 1))
-                if len(rows) > 1
-            ]
-            chosen = numpy.sort(numpy.concatenate(last))
-            return numpy.setdiff1d(numpy.arange(count), chosen), chosen
-        return numpy.arange(count - size), numpy.arange(count - size, count)
-    chooser = selection.StratifiedShuffleSplit if keeps_classes else selection.ShuffleSplit
-    splitter = chooser(1, test_size=size, random_state=seed)
-    train, chosen = next(splitter.split(numpy.zeros(count), data.y))
+    is_ordered = any(map(_is_ordered, cvs)) or not (shuffles or all(map(_is_splitter, cvs)))
+    if is_ordered and keeps_classes:
+        _, codes = numpy.unique(data.y, return_inverse=True)
+        last = [
+            rows[len(rows) - max(1, round(len(rows) * size / count)) :]
+            for rows in (numpy.flatnonzero(codes == code) for code in range(codes.max() + 1))
+            if len(rows) > 1
+        ]
+        chosen = numpy.sort(numpy.concatenate(last))
+        return numpy.setdiff1d(numpy.arange(count), chosen), chosen
+    train, chosen = selection.train_test_split(
+        numpy.arange(count),
+        test_size=size,
+        shuffle=not is_ordered,
+        stratify=data.y if keeps_classes else None,
+        random_state=seed,
+    )
     return numpy.sort(train), numpy.sort(chosen)
 
 
