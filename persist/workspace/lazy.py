@@ -21,7 +21,7 @@ from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import InPlaceFile, TemporaryFile
 from persist.workspace.groups import read_header
 from persist.workspace.index import Entry, Index, listed
-from persist.workspace.loaded import LoadedBackend
+from persist.workspace.loaded import LoadedFile
 from persist.workspace.package import SavedPackage, is_workspace_package
 from persist.workspace.pair import Pair, Unreadable
 from persist.workspace.saving import (
@@ -62,6 +62,8 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     ...     print(raw.shape, raw[2:4])
     (10,) [2. 3.]
     """
+
+    _backend: TemporaryFile | InPlaceFile
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
@@ -172,17 +174,16 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     def compact(self) -> None:
         """Write the file anew without what was deleted or overwritten."""
         with self._lock:
-            backend = self._file_backend
-            if isinstance(backend, InPlaceFile):
-                backend.replace(self._fill, self._header)
+            if isinstance(self._backend, InPlaceFile):
+                self._backend.replace(self._fill, self._header)
             else:
-                backend.compact()
+                self._backend.compact()
 
     def flush(self) -> None:
         """Write what is pending in memory to the temporary file; a given file never waits."""
         with self._lock:
-            if isinstance(backend := self._file_backend, TemporaryFile):
-                backend.flush()
+            if isinstance(self._backend, TemporaryFile):
+                self._backend.flush()
 
     def close(self) -> None:
         """Remove the temporary file, or leave the given one whole; all is then forgotten."""
@@ -225,20 +226,13 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     @property
     def _h5_path(self) -> str | None:
         """The file of the workspace, or None when it is closed."""
-        backend = self._file_backend
+        backend = self._backend
         return None if isinstance(backend, TemporaryFile) and backend.is_closed else backend.path
 
     @property
     def _file(self) -> Any:
         """The same, open."""
-        return self._file_backend.file
-
-    @property
-    def _file_backend(self) -> TemporaryFile | InPlaceFile:
-        """Where new items go."""
-        found: Any = self._backend
-        backend: TemporaryFile | InPlaceFile = getattr(found, "added", found)
-        return backend
+        return self._backend.file
 
     def _new_backend(self) -> TemporaryFile:
         return TemporaryFile(self._header)
@@ -275,12 +269,12 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         self._index = saved.index
         self.unreadable = saved.unreadable
         items = [(namespace, key) for namespace, key, _ in listed(saved.index)]
-        self._backend = LoadedBackend(saved.source, items, self._new_backend())
+        self._backend = LoadedFile(self._header, saved.source, items)
         if not saved.unreadable:
             saved.mend(saved.index)
 
     def _is_saved_in_place(self, path: _Path, format: str) -> bool:
-        backend = self._file_backend
+        backend = self._backend
         if isinstance(backend, TemporaryFile):
             # Else what was forgotten when it was closed would replace what was saved.
             backend.check_open()
@@ -298,7 +292,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
 
     def _follow(self, path: _Path) -> None:
         backend = self._backend
-        if not isinstance(backend, LoadedBackend) or not isinstance(backend.saved, SavedPackage):
+        if not isinstance(backend, LoadedFile) or not isinstance(backend.saved, SavedPackage):
             return
         base = os.path.realpath(check_path(path, "a workspace").removesuffix(".h5"))
         if base == os.path.realpath(backend.saved.path):
