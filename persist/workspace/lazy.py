@@ -19,11 +19,10 @@ from persist.errors import ArgumentError, ClosedError
 from persist.files import TIMEOUT, check_path
 from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import InPlaceFile, TemporaryFile
-from persist.workspace.groups import read_header
-from persist.workspace.index import Entry, Index, listed
+from persist.workspace.index import Entry, listed
 from persist.workspace.loaded import LoadedFile
 from persist.workspace.package import SavedPackage, is_workspace_package
-from persist.workspace.pair import Pair, Unreadable
+from persist.workspace.pair import Pair
 from persist.workspace.saving import (
     Saved,
     check_errors,
@@ -91,13 +90,10 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         if not isinstance(trusted, bool) and trusted is not None:
             trusted = tuple(trusted)
         saved = open_saved(path, timeout=timeout)
-        try:
-            if errors == "raise":
-                raise_unreadable(path, saved.unreadable)
-        except BaseException:
+        if errors == "raise" and saved.unreadable:
             saved.source.close()
-            raise
-        found = cls._with_header(saved.header)
+            raise_unreadable(path, saved.unreadable)
+        found = cls(saved.header.name)
         found._adopt(saved, trusted)
         warn_unreadable(path, saved.unreadable)
         return found
@@ -141,35 +137,19 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
                 f"cannot open {pair.base} in place: it is a package; load it, and save it in HDF5"
             )
         found = cls(name)
-        found._keep_in(pair, errors, timeout)
+        backend = InPlaceFile(pair, found._header, timeout)
+        if errors == "raise" and backend.unreadable:
+            backend.close()
+            raise_unreadable(pair.data, backend.unreadable)
+        found._keep_in(backend)
         warn_unreadable(path, found.unreadable)
         return found
 
-    def _keep_in(self, pair: Pair, errors: str, timeout: float) -> None:
-        """Keep the items of this workspace, which is empty, in a file, and take those there."""
-        # Weak, for a workspace that is dropped to let go of its file at once.
-        this = weakref.WeakMethod(self._know)
-
-        def refresh(index: Index, unreadable: Unreadable) -> None:
-            if (know := this()) is not None:
-                know(index, unreadable)
-
-        backend = InPlaceFile(pair, self._header, timeout, refresh)
-        try:
-            header = read_header(backend.file, pair.data)
-            index, unreadable = backend.read_index()
-            if errors == "raise":
-                raise_unreadable(pair.data, unreadable)
-        except BaseException:
-            backend.close()
-            raise
+    def _keep_in(self, backend: InPlaceFile) -> None:
+        """Take over the items of a file, in which they stay."""
+        self._take_header(backend.header)
         self._backend = backend
-        self.workspace_id, self.name = header.workspace_id, header.name
-        self.created_at = header.created_at
-        self._know(index, unreadable)
-
-    def _know(self, index: Index, unreadable: Unreadable) -> None:
-        self._index, self.unreadable = index, unreadable
+        self._index, self.unreadable = backend.index, backend.unreadable
 
     def compact(self) -> None:
         """Write the file anew without what was deleted or overwritten."""
@@ -190,11 +170,10 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         with self._lock:
             backend, self._backend = self._backend, self._new_backend()
             self._backend.close()
-            index, self._index = self._index, {}
-            unreadable, self.unreadable = self.unreadable, {}
+            self._index, self.unreadable = {}, {}
             _OPEN.discard(self)
             if isinstance(backend, InPlaceFile):
-                backend.finish(self._header, index, unreadable)
+                backend.finish(self._header)
             else:
                 backend.close()
 
@@ -265,6 +244,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
 
     def _adopt(self, saved: Saved, trusted: tuple[str, ...] | bool | None) -> None:
         """Take the items of a saved workspace for those of this one."""
+        self._take_header(saved.header)
         self._trusted = trusted
         self._index = saved.index
         self.unreadable = saved.unreadable

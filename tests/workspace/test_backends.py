@@ -28,7 +28,7 @@ OBJECTS = {
 BACKENDS = {
     "memory": lambda folder: MemoryBackend(),
     "temporary": lambda folder: TemporaryFile(HEADER),
-    "in place": lambda folder: InPlaceFile(Pair.at(folder / "ws"), HEADER, 0, lambda *_: None),
+    "in place": lambda folder: InPlaceFile(Pair.at(folder / "ws"), HEADER, 0),
     "loaded": lambda folder: loaded(folder),
 }
 
