@@ -140,9 +140,6 @@ class UntrustedError(ArchiveError):
         where += [f"line {self.line}"] if self.line else []
         return ": ".join([", ".join(where), self.reason] if where else [self.reason])
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.reason, self.name, self.line), self.__dict__
-
 
 class MissingExtraError(PersistError, ImportError):
     """An optional dependency is needed and not installed.

@@ -184,7 +184,7 @@ def private_reads(source):
     ("package", "most"),
     [
         *dict.fromkeys(["cli", "display", "exchange", "experiment", "files", "hdf5"], 0).items(),
-        ("workspace", 7),
+        ("workspace", 4),
     ],
 )
 def test_a_package_reads_no_private_names_of_other_objects(package, most):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 import h5py
 import numpy
@@ -20,30 +20,6 @@ from persist.hdf5.opening import damage_in, dataset_in, member
 
 RESULT = "data"
 """The dataset of what belongs to no single trial."""
-
-
-class TrialArrays(Protocol):
-    """Arrays by the number of the row of their trial."""
-
-    def rows(self) -> list[int]:
-        """Return the rows that have one, in order."""
-        ...
-
-    def shape(self, row: int) -> tuple[int, ...]:
-        """Return the shape of one."""
-        ...
-
-    def dtype(self, row: int) -> Any:
-        """Return the type of one."""
-        ...
-
-    def read(self, row: int, selection: Any = ()) -> Any:
-        """Return one, or what an index selects of it."""
-        ...
-
-    def result(self) -> Any:
-        """Return what belongs to no single trial; None if there is nothing."""
-        ...
 
 
 class SeparateArrays:
@@ -284,6 +260,9 @@ def _length(shape: tuple[int, ...], axis: int) -> int:
 def _place(axis: int, start: int, stop: int) -> tuple[slice, ...]:
     return (*[slice(None)] * max(axis, 0), slice(start, stop))
 
+
+TrialArrays: TypeAlias = SeparateArrays | JoinedArrays
+"""Arrays by the number of the row of their trial."""
 
 Source: TypeAlias = Callable[[], AbstractContextManager[TrialArrays]]
 """Opens the arrays of a name."""

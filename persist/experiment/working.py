@@ -20,7 +20,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import h5py
@@ -135,7 +135,7 @@ class WorkingTask(Reader):
                 files = self._member(file, FILES)
                 if files is None or group_name(name + SOURCE) not in files:
                     raise MissingRecordError(name, self._where())
-                _extract(files, folder, lambda member: member.startswith(name))
+                _extract(files, folder, name)
             return load_object(folder, name)
 
     @contextlib.contextmanager
@@ -207,10 +207,10 @@ def opened(path: str, timeout: float = TIMEOUT) -> Iterator[Any]:
         yield file
 
 
-def _extract(files: Any, folder: str, is_wanted: Callable[[str], bool]) -> None:
+def _extract(files: Any, folder: str, prefix: str) -> None:
     for name in files:
         plain, found = plain_name("file", name_of_group(name)), member(files, name)
-        if isinstance(found, h5py.Dataset) and is_wanted(plain):
+        if isinstance(found, h5py.Dataset) and plain.startswith(prefix):
             with open(os.path.join(folder, plain), "wb") as file:
                 file.write(found[()].tobytes())
 

@@ -33,7 +33,6 @@ from persist.workspace.groups import (
 from persist.workspace.index import Entry, Index
 from persist.workspace.pair import (
     Pair,
-    Unreadable,
     drop_listing,
     read_index,
     read_mark,
@@ -240,9 +239,15 @@ class TemporaryFile(FileBackend):
 class InPlaceFile(FileBackend):
     """A file that stays, and is changed through a journal.
 
-    `timeout` is how long to wait for others that have the files open, in s. `refresh` is called
-    with the index and with what cannot be read after a change that failed, or was interrupted, and
-    may have been made.
+    `timeout` is how long to wait for others that have the files open, in s.
+
+    Attributes
+    ----------
+    header : Header
+        What the file said of its workspace when it was opened.
+    index, unreadable : dict
+        The items of the file, which the workspace keeps up to date, and what cannot be read. They
+        are read again after a change that failed, or was interrupted, and may have been made.
 
     Raises
     ------
@@ -250,16 +255,9 @@ class InPlaceFile(FileBackend):
         If others do not close the files.
     """
 
-    def __init__(
-        self,
-        pair: Pair,
-        header: Header,
-        timeout: float,
-        refresh: Callable[[Index, Unreadable], None],
-    ) -> None:
+    def __init__(self, pair: Pair, header: Header, timeout: float) -> None:
         # Resolved now, since the process may change its working directory.
         self.pair = pair = Pair(os.path.abspath(pair.base))
-        self._refresh = refresh
         self._timeout = timeout
         self._opened: JournaledFile | None = None
         self._is_listed = True
@@ -277,6 +275,12 @@ class InPlaceFile(FileBackend):
             self._open()
         except BaseException:
             self._lock.release()
+            raise
+        try:
+            self.header = read_header(self.file, self.path)
+            self.index, self.unreadable = read_index(self.file, self.path)
+        except BaseException:
+            self.close()
             raise
 
     @property
@@ -304,10 +308,6 @@ class InPlaceFile(FileBackend):
             )
         return self._opened
 
-    def read_index(self) -> tuple[Index, Unreadable]:
-        """Return the index of the file, and what of it cannot be read."""
-        return read_index(self.file, self.pair.data)
-
     @contextlib.contextmanager
     def changing(self) -> Iterator[Any]:
         """Context manager that gives the open file, and commits what the block changed."""
@@ -330,7 +330,9 @@ class InPlaceFile(FileBackend):
                 self._reopen()
             if may_be_made:
                 with contextlib.suppress(ClosedError):
-                    self._refresh(*self.read_index())
+                    index, unreadable = read_index(self.file, self.path)
+                    _become(self.index, index)
+                    _become(self.unreadable, unreadable)
             if failure is None or failure is error:
                 raise
             raise failure from error
@@ -349,7 +351,7 @@ class InPlaceFile(FileBackend):
             self._reopen()
         self._is_listed = True
 
-    def finish(self, header: Header, index: Index, unreadable: Unreadable) -> None:
+    def finish(self, header: Header) -> None:
         """Note in both files what is there, and close them.
 
         Raises
@@ -366,12 +368,12 @@ class InPlaceFile(FileBackend):
             with self.changing() as file:
                 if not is_same:
                     write_header(file, header)
-                write_listing(file, index, unreadable)
+                write_listing(file, self.index, self.unreadable)
             mark = read_mark(self.file)
             self._close_file()
             self.pair.check_there()
             seal_listing(self.pair.data)
-            self.pair.rebuild(header, index, mark)
+            self.pair.rebuild(header, self.index, mark)
         finally:
             self.close()
 
@@ -402,6 +404,13 @@ class InPlaceFile(FileBackend):
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
+
+
+def _become(mapping: dict[Any, Any], other: dict[Any, Any]) -> None:
+    """Make a mapping equal to another; other threads never find it empty meanwhile."""
+    mapping.update(other)
+    for key in mapping.keys() - other.keys():
+        del mapping[key]
 
 
 def _make(path: str, header: Header) -> Index:

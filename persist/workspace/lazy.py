@@ -19,11 +19,10 @@ from persist.errors import ArgumentError, ClosedError
 from persist.files import TIMEOUT, check_path
 from persist.workspace.backend import SavedFile
 from persist.workspace.file_backend import InPlaceFile, TemporaryFile
-from persist.workspace.groups import read_header
-from persist.workspace.index import Entry, Index, listed
-from persist.workspace.loaded import LoadedBackend
+from persist.workspace.index import Entry, listed
+from persist.workspace.loaded import LoadedFile
 from persist.workspace.package import SavedPackage, is_workspace_package
-from persist.workspace.pair import Pair, Unreadable
+from persist.workspace.pair import Pair
 from persist.workspace.saving import (
     Saved,
     check_errors,
@@ -63,6 +62,8 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     (10,) [2. 3.]
     """
 
+    _backend: TemporaryFile | InPlaceFile
+
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
         _OPEN.add(self)
@@ -89,13 +90,10 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         if not isinstance(trusted, bool) and trusted is not None:
             trusted = tuple(trusted)
         saved = open_saved(path, timeout=timeout)
-        try:
-            if errors == "raise":
-                raise_unreadable(path, saved.unreadable)
-        except BaseException:
+        if errors == "raise" and saved.unreadable:
             saved.source.close()
-            raise
-        found = cls._with_header(saved.header)
+            raise_unreadable(path, saved.unreadable)
+        found = cls(saved.header.name)
         found._adopt(saved, trusted)
         warn_unreadable(path, saved.unreadable)
         return found
@@ -139,61 +137,43 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
                 f"cannot open {pair.base} in place: it is a package; load it, and save it in HDF5"
             )
         found = cls(name)
-        found._keep_in(pair, errors, timeout)
+        backend = InPlaceFile(pair, found._header, timeout)
+        if errors == "raise" and backend.unreadable:
+            backend.close()
+            raise_unreadable(pair.data, backend.unreadable)
+        found._keep_in(backend)
         warn_unreadable(path, found.unreadable)
         return found
 
-    def _keep_in(self, pair: Pair, errors: str, timeout: float) -> None:
-        """Keep the items of this workspace, which is empty, in a file, and take those there."""
-        # Weak, for a workspace that is dropped to let go of its file at once.
-        this = weakref.WeakMethod(self._know)
-
-        def refresh(index: Index, unreadable: Unreadable) -> None:
-            if (know := this()) is not None:
-                know(index, unreadable)
-
-        backend = InPlaceFile(pair, self._header, timeout, refresh)
-        try:
-            header = read_header(backend.file, pair.data)
-            index, unreadable = backend.read_index()
-            if errors == "raise":
-                raise_unreadable(pair.data, unreadable)
-        except BaseException:
-            backend.close()
-            raise
+    def _keep_in(self, backend: InPlaceFile) -> None:
+        """Take over the items of a file, in which they stay."""
+        self._take_header(backend.header)
         self._backend = backend
-        self.workspace_id, self.name = header.workspace_id, header.name
-        self.created_at = header.created_at
-        self._know(index, unreadable)
-
-    def _know(self, index: Index, unreadable: Unreadable) -> None:
-        self._index, self.unreadable = index, unreadable
+        self._index, self.unreadable = backend.index, backend.unreadable
 
     def compact(self) -> None:
         """Write the file anew without what was deleted or overwritten."""
         with self._lock:
-            backend = self._file_backend
-            if isinstance(backend, InPlaceFile):
-                backend.replace(self._fill, self._header)
+            if isinstance(self._backend, InPlaceFile):
+                self._backend.replace(self._fill, self._header)
             else:
-                backend.compact()
+                self._backend.compact()
 
     def flush(self) -> None:
         """Write what is pending in memory to the temporary file; a given file never waits."""
         with self._lock:
-            if isinstance(backend := self._file_backend, TemporaryFile):
-                backend.flush()
+            if isinstance(self._backend, TemporaryFile):
+                self._backend.flush()
 
     def close(self) -> None:
         """Remove the temporary file, or leave the given one whole; all is then forgotten."""
         with self._lock:
             backend, self._backend = self._backend, self._new_backend()
             self._backend.close()
-            index, self._index = self._index, {}
-            unreadable, self.unreadable = self.unreadable, {}
+            self._index, self.unreadable = {}, {}
             _OPEN.discard(self)
             if isinstance(backend, InPlaceFile):
-                backend.finish(self._header, index, unreadable)
+                backend.finish(self._header)
             else:
                 backend.close()
 
@@ -225,20 +205,13 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
     @property
     def _h5_path(self) -> str | None:
         """The file of the workspace, or None when it is closed."""
-        backend = self._file_backend
+        backend = self._backend
         return None if isinstance(backend, TemporaryFile) and backend.is_closed else backend.path
 
     @property
     def _file(self) -> Any:
         """The same, open."""
-        return self._file_backend.file
-
-    @property
-    def _file_backend(self) -> TemporaryFile | InPlaceFile:
-        """Where new items go."""
-        found: Any = self._backend
-        backend: TemporaryFile | InPlaceFile = getattr(found, "added", found)
-        return backend
+        return self._backend.file
 
     def _new_backend(self) -> TemporaryFile:
         return TemporaryFile(self._header)
@@ -271,16 +244,17 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
 
     def _adopt(self, saved: Saved, trusted: tuple[str, ...] | bool | None) -> None:
         """Take the items of a saved workspace for those of this one."""
+        self._take_header(saved.header)
         self._trusted = trusted
         self._index = saved.index
         self.unreadable = saved.unreadable
         items = [(namespace, key) for namespace, key, _ in listed(saved.index)]
-        self._backend = LoadedBackend(saved.source, items, self._new_backend())
+        self._backend = LoadedFile(self._header, saved.source, items)
         if not saved.unreadable:
             saved.mend(saved.index)
 
     def _is_saved_in_place(self, path: _Path, format: str) -> bool:
-        backend = self._file_backend
+        backend = self._backend
         if isinstance(backend, TemporaryFile):
             # Else what was forgotten when it was closed would replace what was saved.
             backend.check_open()
@@ -298,7 +272,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
 
     def _follow(self, path: _Path) -> None:
         backend = self._backend
-        if not isinstance(backend, LoadedBackend) or not isinstance(backend.saved, SavedPackage):
+        if not isinstance(backend, LoadedFile) or not isinstance(backend.saved, SavedPackage):
             return
         base = os.path.realpath(check_path(path, "a workspace").removesuffix(".h5"))
         if base == os.path.realpath(backend.saved.path):

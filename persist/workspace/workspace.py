@@ -489,13 +489,14 @@ class AnalysisWorkspace:
         with reading(trusted), open_saved(path, summaries=False, timeout=timeout) as saved:
             if errors == "raise":
                 raise_unreadable(path, saved.unreadable)
-            found = cls._with_header(saved.header)
+            found = cls(saved.header.name)
             found._read_saved(saved, errors)
         warn_unreadable(path, found.unreadable)
         return found
 
     def _read_saved(self, saved: Saved, errors: str) -> None:
         """Take the items of a saved workspace into this one, which is empty."""
+        self._take_header(saved.header)
         self.unreadable = saved.unreadable
         for namespace, key, entry in listed(saved.index):
             try:
@@ -573,12 +574,9 @@ class AnalysisWorkspace:
     def _header(self) -> Header:
         return Header(self.workspace_id, self.name, self.created_at)
 
-    @classmethod
-    def _with_header(cls: type[_Workspace], header: Header) -> _Workspace:
-        found = cls(header.name)
-        found.workspace_id = header.workspace_id
-        found.created_at = header.created_at
-        return found
+    def _take_header(self, header: Header) -> None:
+        self.workspace_id, self.name = header.workspace_id, header.name
+        self.created_at = header.created_at
 
     def _is_saved_in_place(self, path: _Path, format: str) -> bool:
         """Return True if this workspace is kept in the file at a path, in this format."""

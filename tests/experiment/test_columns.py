@@ -199,6 +199,16 @@ def test_a_file_without_columns_gets_those_of_the_first_row(tmp_path, data):
         assert trials.data == {"x": [1]}
 
 
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf\n", b"\xef\xbb\xbf\r\n\r\n", b"\n"])
+def test_a_new_column_is_added_to_the_first_line_that_is_not_empty(tmp_path, start):
+    path = tmp_path / "trials.csv"
+    path.write_bytes(start + b"a,b\n1,2\n")
+    with TrialWriter(path) as trials:
+        trials.write({"a": 3, "x": 4})
+        assert trials.data == {"a": [1, 3], "b": [2, None], "x": [None, 4]}
+    assert path.read_bytes() == start + b"a,b,x\n1,2,\n3,,4\n"
+
+
 def test_a_value_goes_into_the_first_of_two_columns_of_one_name(tmp_path):
     path = tmp_path / "trials.csv"
     path.write_text("block,trial,block\n0,0,5\n")

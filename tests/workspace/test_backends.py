@@ -13,7 +13,7 @@ from persist import AnalysisWorkspace
 from persist.workspace.backend import MemoryBackend, SavedFile
 from persist.workspace.file_backend import InPlaceFile, TemporaryFile
 from persist.workspace.groups import Header
-from persist.workspace.loaded import LoadedBackend
+from persist.workspace.loaded import LoadedFile
 from persist.workspace.package import SavedPackage
 from persist.workspace.pair import Pair
 from tests.same import assert_same
@@ -28,7 +28,7 @@ OBJECTS = {
 BACKENDS = {
     "memory": lambda folder: MemoryBackend(),
     "temporary": lambda folder: TemporaryFile(HEADER),
-    "in place": lambda folder: InPlaceFile(Pair.at(folder / "ws"), HEADER, 0, lambda *_: None),
+    "in place": lambda folder: InPlaceFile(Pair.at(folder / "ws"), HEADER, 0),
     "loaded": lambda folder: loaded(folder),
 }
 
@@ -48,7 +48,7 @@ def saved(folder):
 
 def loaded(folder, *places):
     (folder / "loaded").mkdir()
-    return LoadedBackend(saved(folder / "loaded"), places, TemporaryFile(HEADER))
+    return LoadedFile(HEADER, saved(folder / "loaded"), places)
 
 
 def package(folder):
@@ -146,14 +146,14 @@ def test_objects_that_were_loaded_make_way_for_new_ones_and_stay_in_their_file(t
     backend.put("D0", "dict", "new", entry())
     backend.move("D0", "array", "dict")  # what was loaded in the place of what is new
     assert_same(backend.read("D0", "dict"), OBJECTS["array"])
-    assert "D0" not in backend.added.file
+    assert "D0" not in backend.file
     backend.put("D0", "new", [1], entry())
     backend.move("D0", "new", "a/b")  # and the reverse
     backend.move("D0", "a/b", "c")
     check_missing(backend, "array", "new", "a/b")
     assert backend.read("D0", "c") == [1]
     backend.remove("D0", ["c", "dict"])
-    assert "D0" not in backend.added.file
+    assert "D0" not in backend.file
     for key, obj in OBJECTS.items():
         assert_same(backend.saved.read("D0", key), obj)
     backend.close()

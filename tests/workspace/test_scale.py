@@ -5,11 +5,10 @@ Where nothing is counted, the number is one at which quadratic time would be min
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
 from persist.workspace.backend import MemoryBackend, SavedFile
-from persist.workspace.file_backend import TemporaryFile
 from persist.workspace.foreign import Foreign
 from persist.workspace.groups import Header
 from persist.workspace.index import in_order
-from persist.workspace.loaded import LoadedBackend
+from persist.workspace.loaded import LoadedFile
 
 COUNT = 100_000
 
@@ -21,7 +20,7 @@ def test_many_names_are_put_in_order():
 
 def test_many_items_of_a_workspace_that_was_loaded_are_renamed():
     places = [("a", f"k{number}") for number in range(COUNT)]
-    backend = LoadedBackend(SavedFile(None), places, TemporaryFile(Header("", None, 0.0)))
+    backend = LoadedFile(Header("", None, 0.0), SavedFile(None), places)
     for number in range(COUNT):
         backend.move("a", f"k{number}", f"r{number}")
     for number in range(COUNT):
@@ -29,7 +28,7 @@ def test_many_items_of_a_workspace_that_was_loaded_are_renamed():
 
 
 def test_one_item_is_renamed_many_times():
-    backend = LoadedBackend(SavedFile(None), [("a", "k0")], TemporaryFile(Header("", None, 0.0)))
+    backend = LoadedFile(Header("", None, 0.0), SavedFile(None), [("a", "k0")])
     for number in range(COUNT):
         backend.move("a", f"k{number}", f"k{number + 1}")
 
