@@ -261,7 +261,25 @@ def widened(data: bytes, names: bytes) -> bytes:
     header = _LINE.search(data, start)
     assert header is not None
     head, rows = data[: header.end(1)] + b"," + names + header[2], data[header.end() :]
+    if _is_line_by_line(rows):
+        return head + rows.replace(b"\n", added + b"\n")
     return head + _LINE.sub(rb"\1" + added + rb"\2", rows)
+
+
+def _is_line_by_line(rows: bytes) -> bool:
+    """Return True if each line end, and nothing else, ends a row."""
+    if b"\r" in rows or b"\n\n" in rows or rows.startswith(b"\n"):
+        return False
+    letters = numpy.frombuffer(rows, "u1")
+    quotes = numpy.flatnonzero(letters == ord('"'))
+    before = letters[quotes[::2] - 1]
+    # A quote within a field that does not begin with one is a letter.
+    if quotes[:1].tolist() == [0]:
+        before[0] = ord(",")
+    if not numpy.isin(before, list(b',\n"')).all():
+        return False
+    ends = numpy.flatnonzero(letters == ord("\n"))
+    return not (numpy.searchsorted(quotes, ends) % 2).any()
 
 
 def _line(fields: Iterable[str]) -> str:
