@@ -327,7 +327,9 @@ def _value(place: Place, key: str) -> _Item:
     if key not in place.present([key]):
         raise MissingFileError(errno.ENOENT, os.strerror(errno.ENOENT), file)
     try:
-        text = read_source(confine(folder, place.name(key), nested=True, devices=True))
+        text = read_source(
+            confine(folder, place.current(item_file(key)), nested=True, devices=True)
+        )
     except FileNotFoundError:
         # A writer has moved it meanwhile.
         text = read_source(file)

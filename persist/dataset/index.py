@@ -330,9 +330,7 @@ class Index:
         """Return where the loader modules are."""
         last = self.last
         if self._place[0] is not last or self._place[1].folder != self._folder:
-            deleted = frozenset(last.get("delete", ()))
-            place = Place(self._folder, last.get("staged"), last.get("values", ()), deleted)
-            self._place = last, place
+            self._place = last, Place.after(last, self._folder)
         return self._place[1]
 
     @property
@@ -345,7 +343,7 @@ class Index:
     def vanishing(self) -> Iterable[str]:
         """Keys that the last commit has deleted, and whose modules are about to be removed."""
         deleted: list[str] = self.last.get("delete", [])
-        return deleted if deleted and os.path.lexists(f"{self._folder}/{self.staging}") else ()
+        return deleted if deleted and self.place().staging else ()
 
     def write_snapshot(self, *, durable: bool) -> None:
         """Write down what is known, so that others need not read the manifest from its start.
@@ -357,15 +355,14 @@ class Index:
             return
         info, source = parts_of(self.infos)
         starts = map(self._start_of, self.infos)
-        # What is in its place needs no more to be known of the last commit, which may be long.
-        is_staged = self.staging and os.path.lexists(f"{self._folder}/{self.staging}")
         found = {
             "n": self.number,
             "end": self.end,
             "tail": self._tail.decode("ascii"),
             "tip": self.tips[0],
             "lines": self.lines,
-            "last": self.last if is_staged else {},
+            # What is in its place needs no more to be known of the last commit, which may be long.
+            "last": self.last if self.place().staging else {},
             "source": source,
             "info": info,
             # One text is read ten times as fast as so many numbers.

@@ -13,7 +13,7 @@ import re
 import stat
 import unicodedata
 import warnings
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from enum import Enum
 from keyword import iskeyword
 from typing import Any
@@ -326,16 +326,29 @@ class Place:
         self._staged = staged
         self._deleted = deleted
 
-    def name(self, key: str) -> str:
-        """Return the name of the file that is the loader module of a key now."""
-        if self._staging is None or key not in self._staged:
-            return item_file(key)
-        is_staged = os.path.lexists(f"{self.folder}/{module_in(self._staging, key)}")
-        return module_in(self._staging, key) if is_staged else item_file(key)
+    @classmethod
+    def after(cls, line: Mapping[str, Any], folder: str) -> Place:
+        """Return where loader modules are after the commit of a line of the manifest."""
+        deleted = frozenset(line.get("delete", ()))
+        return cls(folder, line.get("staged"), line.get("values", ()), deleted)
+
+    @property
+    def staging(self) -> str | None:
+        """Where modules are staged, if that exists."""
+        is_there = self._staging and os.path.lexists(f"{self.folder}/{self._staging}")
+        return self._staging if is_there else None
+
+    def current(self, name: str) -> str:
+        """Return the name that a file of the data set has now: loader modules may be staged."""
+        key = name.removesuffix(".py")
+        if self._staging is None or key == name or key not in self._staged:
+            return name
+        staged = module_in(self._staging, key)
+        return staged if os.path.lexists(f"{self.folder}/{staged}") else name
 
     def present(self, keys: Collection[str]) -> set[str]:
         """Return the keys that have a loader module, given those that have a file."""
-        if self._staging is None or not os.path.lexists(f"{self.folder}/{self._staging}"):
+        if self.staging is None:
             return set(keys)
         return {*set(keys).difference(self._deleted), *self._staged}
 
@@ -346,7 +359,7 @@ class Place:
             # It may have come to its place in the meantime.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 return _read_text(f"{self.folder}/{module_in(self._staging, key)}")
-        elif key in self._deleted and os.path.lexists(f"{self.folder}/{self._staging}"):
+        elif key in self._deleted and self.staging is not None:
             return None
         try:
             return _read_text(f"{self.folder}/{name}")

@@ -476,6 +476,11 @@ class Manifest:
         self.provenance.update(line.get("provenance", {}))
         self.last = dict(line)
 
+    def files(self) -> dict[str, FileRecord]:
+        """Return the records of all files: those of the package, and those of values."""
+        found = [self.package, *(value["files"] for value in self.values.values())]
+        return {name: FileRecord(*record) for files in found for name, record in files.items()}
+
     def entries(self) -> dict[str, Entry]:
         """Return what is known of each key."""
         return {key: entry_of(key, self.values.get(key), self.provenance) for key in self.infos}

@@ -601,7 +601,7 @@ class Results(MutableMapping[str, Any]):
         It is not in its place yet if a writer is at work, or died.
         """
         self._follow()
-        return (self._local.change or self._index).place().name(key)
+        return (self._local.change or self._index).place().current(item_file(key))
 
     # Inner data sets.
 

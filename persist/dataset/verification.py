@@ -22,6 +22,7 @@ from persist.dataset.layout import (
     SNAPSHOT,
     TIP,
     Generation,
+    Place,
     check_data_set,
     decomposed,
     generation_of,
@@ -32,19 +33,18 @@ from persist.dataset.layout import (
     key_of_file,
     lacks_marker,
     misspelled,
-    module_in,
     staging_names,
     value_files,
 )
 from persist.dataset.manifest import (
     Line,
     Manifest,
-    counted,
     infos_of,
     is_cut,
     is_sound,
     is_tip,
     line_digest,
+    read_manifest,
     split_lines,
     tips,
 )
@@ -202,27 +202,17 @@ class _Check:
         self._manifest, self._lines, self._torn = Manifest(), list[Line](), b""
         self._read_manifest()
         manifest, counts = self._manifest, self.counts
-        known = {name: FileRecord(*record) for name, record in manifest.package.items()}
-        for value in manifest.values.values():
-            known.update({name: FileRecord(*record) for name, record in value["files"].items()})
-        staged = manifest.last.get("staged")
-        is_staged = staged and os.path.lexists(os.path.join(self._folder, staged))
-        staging = staged if is_staged else None
-        new = {item_file(key) for key in manifest.last.get("values", ())}
+        known, places = manifest.files(), Place.after(manifest.last, self._folder)
         counts["total"] += len(known)
         for name, record in known.items():
-            path = os.path.join(self._folder, name)
-            if staging and name in new:
-                staged = os.path.join(self._folder, module_in(staging, name[:-3]))
-                path = staged if os.path.isfile(staged) else path
-            self._check_file(path, name, record)
+            self._check_file(os.path.join(self._folder, places.current(name)), name, record)
             counts["done"] += 1
             self._report(counts["done"], counts["total"], self._shown(name))
         self._check_snapshot()
         # It is not synced: it may be behind the manifest, or empty after a power failure.
         if not all(map(is_tip, (self._read(TIP) or b"").strip(b"\0").splitlines())):
             self.found["damaged"].add(self._shown(TIP))
-        self._check_names(known, staging)
+        self._check_names(known, places.staging)
 
     def _shown(self, name: str) -> str:
         return os.path.join(self._place, name) if self._place else name
@@ -254,8 +244,7 @@ class _Check:
             return
         wrong: list[str] = []
         self._lines, end, self._torn = split_lines(data, 0, self._folder, wrong)
-        for line in counted(self._folder, self._lines):
-            self._manifest.apply(line.content)
+        self._manifest = read_manifest(self._folder, self._lines)
         history = History(self._lines)
         wrong += history.wrong
         digests = {line_digest(line.text) for line in self._lines}
@@ -327,9 +316,7 @@ class _Check:
                 self._note("is shorter than it was")
             # Otherwise it is of another manifest, and is passed over.
             return
-        then = Manifest()
-        for line in counted(self._folder, lines):
-            then.apply(line.content)
+        then = read_manifest(self._folder, lines)
         if (found["n"], infos_of(found)) == (then.number, then.infos):
             self.counts["checked"] += 1
         else:

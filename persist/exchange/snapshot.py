@@ -21,11 +21,10 @@ from persist.dataset.layout import (
     MANIFEST,
     MARKER,
     PACKAGE,
+    Place,
     is_data_set,
-    item_file,
-    module_in,
 )
-from persist.dataset.manifest import Manifest, split_lines
+from persist.dataset.manifest import Manifest, read_manifest, split_lines
 from persist.errors import DamagedError, DataSetError
 from persist.files import FolderLock, confine, open_regular
 from persist.files.digest import FileRecord, digest_file, digest_pieces
@@ -65,14 +64,9 @@ class SetSnapshot:
     def of(cls, place: str, manifest: bytes, where: str) -> SetSnapshot:
         """Return what a manifest says."""
         whole = split_lines(manifest, 0, where)
-        state = Manifest()
-        for line in whole.lines:
-            state.apply(line.content)
-        records = {name: FileRecord(*record) for name, record in state.package.items()}
-        for value in state.values.values():
-            records.update({name: FileRecord(*record) for name, record in value["files"].items()})
+        state = read_manifest(where, whole.lines)
         texts = frozenset(line.text for line in whole.lines)
-        return cls(place, manifest[: whole.end], state, texts, records)
+        return cls(place, manifest[: whole.end], state, texts, state.files())
 
     def full_name(self, name: str) -> str:
         """Return the name of a file in the outermost data set."""
@@ -122,14 +116,10 @@ def _set_in(path: str, place: str) -> SetSnapshot:
             f"cannot read {path}: an older release wrote it, which noted no digests; open it for "
             "writing once"
         )
-    staged = state.last.get("staged")
-    new = {item_file(key) for key in state.last.get("values", ())}
+    places = Place.after(state.last, path)
     found.records.setdefault(MARKER, FileRecord(0, hashlib.sha256().hexdigest()))
     for name in found.records:
-        at = confine(path, name, nested=True, devices=True)
-        if staged and name in new:
-            inside = confine(path, module_in(staged, name[:-3]), nested=True, devices=True)
-            at = inside if os.path.isfile(inside) else at
+        at = confine(path, places.current(name), nested=True, devices=True)
         if name == ATTRIBUTES and os.path.isfile(at):
             # Users may add to it.
             found.records[name] = digest_file(at)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 
 import persist
 from persist.cli import main
+from persist.dataset.layout import MANIFEST
 from persist.errors import DamagedError, DataSetError, InvalidNameError, UnsafePathError
 from persist.exchange.bag import verify_bag, write_bag
 from persist.exchange.crate import verify_crate, write_crate
@@ -492,3 +494,19 @@ def test_the_command_names_what_is_missing(tmp_path, capsys, monkeypatch):
         assert os.listdir() == ["d"]
     assert main(["export", "d", "--crate", "out", "--license", "MIT"]) == 0
     assert capsys.readouterr().out.startswith("wrote out: data set, ")
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_a_key_that_a_merged_history_deleted_and_the_other_set_is_exported(tmp_path, package):
+    results = persist.open(tmp_path / "d", "w")
+    results["x"] = 1
+    shutil.copytree(tmp_path / "d", tmp_path / "e")
+    results["x"] = 2
+    del persist.open(tmp_path / "e", "w")["x"]
+    ours, theirs = tmp_path / "d" / MANIFEST, tmp_path / "e" / MANIFEST
+    with ours.open("ab") as file:
+        file.write(theirs.read_bytes().splitlines(keepends=True)[-1])
+    assert persist.open(tmp_path / "d")["x"] == 2
+    write(package, tmp_path / "d", tmp_path / "out")
+    assert verify(package, tmp_path / "out").ok
+    assert persist.open(tmp_path / "out" / PLACES[package] / "d")["x"] == 2
