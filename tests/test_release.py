@@ -48,7 +48,7 @@ IMPORTS = {
 
 # For each library, a call that needs it, and the extra that its error names.
 CALLS = {
-    "argcomplete": ("from persist.cli.completion import _argcomplete as f", "f()", "cli"),
+    "argcomplete": ("from persist.cli import _argcomplete as f", "f()", "cli"),
     "pandas": ("from persist.experiment.columns import frame_of as f", "f({})", "experiment"),
     "scipy": ("from persist.cli.sources.mat import MatSource as f", "f('x.mat').names()", "mat"),
     **{

@@ -35,7 +35,7 @@ from persist.dataset.value import make_item, stored_info
 from persist.dataset.writer import Change, Writer, package_records
 from persist.errors import DamagedError, DataSetError, PersistError
 from persist.files import open_regular
-from persist.files.create import remove_path
+from persist.files.write import remove_path
 
 __all__ = [
     "counted_of_format_1",
@@ -105,7 +105,7 @@ def upgrade_format_1(writer: Writer) -> None:
     Nothing has changed if the disk fails.
     """
     index = writer.index
-    if index.staging is not None and os.path.lexists(writer.path(index.staging)):
+    if index.place().staging is not None:
         writer.apply(index.last)
     else:
         with open_regular(writer.path(MANIFEST), follow=True) as file:

@@ -14,6 +14,7 @@ import stat
 import unicodedata
 import warnings
 from collections.abc import Collection, Container, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from keyword import iskeyword
 from typing import Any
@@ -307,24 +308,18 @@ def module_in(staging: str, key: str) -> str:
     return staging if staging.endswith(".py") else f"{staging}/{key}.py"
 
 
+@dataclass(frozen=True)
 class Place:
     """Where loader modules are: in the data set, and first where its last commit stages them.
 
-    The modules of `staged` keys are there while that exists, and those of others that were
-    `deleted` have none any more.
+    The modules of `staged` keys are there, at `staged_in`, while that exists, and those of others
+    that were `deleted` have none any more.
     """
 
-    def __init__(
-        self,
-        folder: str,
-        staging: str | None = None,
-        staged: Collection[str] = (),
-        deleted: Collection[str] = frozenset(),
-    ) -> None:
-        self.folder = folder
-        self._staging = staging
-        self._staged = staged
-        self._deleted = deleted
+    folder: str
+    staged_in: str | None
+    staged: Collection[str]
+    deleted: Collection[str]
 
     @classmethod
     def after(cls, line: Mapping[str, Any], folder: str) -> Place:
@@ -335,31 +330,31 @@ class Place:
     @property
     def staging(self) -> str | None:
         """Where modules are staged, if that exists."""
-        is_there = self._staging and os.path.lexists(f"{self.folder}/{self._staging}")
-        return self._staging if is_there else None
+        is_there = self.staged_in and os.path.lexists(f"{self.folder}/{self.staged_in}")
+        return self.staged_in if is_there else None
 
     def current(self, name: str) -> str:
         """Return the name that a file of the data set has now: loader modules may be staged."""
         key = name.removesuffix(".py")
-        if self._staging is None or key == name or key not in self._staged:
+        if self.staged_in is None or key == name or key not in self.staged:
             return name
-        staged = module_in(self._staging, key)
+        staged = module_in(self.staged_in, key)
         return staged if os.path.lexists(f"{self.folder}/{staged}") else name
 
     def present(self, keys: Collection[str]) -> set[str]:
         """Return the keys that have a loader module, given those that have a file."""
         if self.staging is None:
             return set(keys)
-        return {*set(keys).difference(self._deleted), *self._staged}
+        return {*set(keys).difference(self.deleted), *self.staged}
 
     def find(self, key: str) -> str | None:
         """Return the text of the loader module of a key; None if it has none."""
         name = item_file(key)
-        if self._staging is not None and key in self._staged:
+        if self.staged_in is not None and key in self.staged:
             # It may have come to its place in the meantime.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                return _read_text(f"{self.folder}/{module_in(self._staging, key)}")
-        elif key in self._deleted and self.staging is not None:
+                return _read_text(f"{self.folder}/{module_in(self.staged_in, key)}")
+        elif key in self.deleted and self.staging is not None:
             return None
         try:
             return _read_text(f"{self.folder}/{name}")

@@ -25,6 +25,7 @@ from persist.dataset.layout import (
     SNAPSHOT,
     TIP,
     Generation,
+    Place,
     check_access,
     check_data_set,
     check_key,
@@ -153,8 +154,7 @@ def _repair(folder: str, aside: list[str]) -> RepairReport:
     for right, name in decomposed(folder).items():
         os.rename(os.path.join(folder, name), os.path.join(folder, right))
     known, is_whole, doubtful = _readable(folder)
-    staged = known.last.get("staged")
-    if staged and os.path.lexists(os.path.join(folder, staged)):
+    if Place.after(known.last, folder).staging is not None:
         Writer(folder, Index(folder), Options()).apply(known.last)
     manifest = Manifest(provenance=known.provenance)
     values: list[str] = []

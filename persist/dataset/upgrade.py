@@ -15,10 +15,9 @@ from persist.dataset.value import data_of_source
 from persist.dataset.writer import Options, Writer, package_records
 from persist.errors import DamagedError, DataSetError, DiskError, NoAccessError
 from persist.files import open_regular
-from persist.files.create import claim_file, remove_path
 from persist.files.digest import digest_file
 from persist.files.replace import temporary_name
-from persist.files.write import set_mode, sync_folder, write_bytes
+from persist.files.write import claim_file, remove_path, set_mode, sync_folder, write_bytes
 
 __all__ = ["create_data_set", "make_group", "upgrade", "value_record"]
 

@@ -67,13 +67,14 @@ from persist.errors import (
     InvalidKeyError,
 )
 from persist.files import TIMEOUT, open_regular
-from persist.files.backup import keep_backup, move_aside
-from persist.files.create import claim_file, remove_path
 from persist.files.digest import FileRecord, digest_beside, digest_file, digest_pieces
 from persist.files.regular import open_descriptor
+from persist.files.replace import keep_backup, move_aside
 from persist.files.write import (
     append_bytes,
+    claim_file,
     named_error,
+    remove_path,
     replace_bytes,
     set_mode,
     sync_file,
@@ -188,9 +189,9 @@ class Writer:
 
     def recover(self) -> None:
         """Finish or discard the commit of a crashed writer."""
-        last, staging = self.index.last, self.index.staging
+        last = self.index.last
         begun = staging_names(self.index.number + 1)
-        if staging is not None and os.path.lexists(self.path(staging)):
+        if self.index.place().staging is not None:
             self.apply(last)
         elif self.index.torn or any(map(os.path.lexists, map(self.path, begun))):
             self.discard()

@@ -9,11 +9,14 @@ from persist.display.text import (
     first_lines,
     harmless,
     human_size,
+    is_long,
     shape_text,
+    short_repr,
     short_type,
+    shown,
+    summary,
 )
 from persist.display.thumbnails import is_drawable, sampled, segments, thumbnail
-from persist.display.values import is_long, short_repr, shown, summary
 
 __all__ = [
     "Row",

@@ -1,13 +1,18 @@
 """How bytes reach a disk: all or nothing, and never over the only good copy."""
 
-from persist.files.backup import backup, keep_backup
 from persist.files.confine import check_name, check_path, confine
-from persist.files.create import create_file, create_folder, remove_path
 from persist.files.folder import replace_folder, settle_folder, settle_folders, unsettled
 from persist.files.lock import TIMEOUT, FolderLock
 from persist.files.regular import identity_of, open_regular
-from persist.files.replace import replace_file, replace_files, temporary_beside, write_text
-from persist.files.write import sync_file, sync_folder
+from persist.files.replace import (
+    backup,
+    keep_backup,
+    replace_file,
+    replace_files,
+    temporary_beside,
+    write_text,
+)
+from persist.files.write import create_file, create_folder, remove_path, sync_file, sync_folder
 
 __all__ = [
     "TIMEOUT",

@@ -10,9 +10,8 @@ import stat
 from collections.abc import Iterator
 
 from persist.errors import PathExistsError
-from persist.files.create import remove_path
 from persist.files.replace import temporary_name
-from persist.files.write import sync_file, sync_folder
+from persist.files.write import remove_path, sync_file, sync_folder
 
 __all__ = [
     "begin_folder",

@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from persist.errors import DamagedError, UnsafePathError
 from persist.files.confine import check_name
-from persist.files.create import remove_path
 from persist.files.lock import FolderLock
 from persist.files.regular import Handle, open_descriptor, open_for_writing, read_at, write_at
-from persist.files.write import sync_data, sync_folder
+from persist.files.write import remove_path, sync_data, sync_folder
 
 __all__ = ["Change", "Journal", "Part", "is_journal", "is_pending", "recover"]
 
