@@ -7,13 +7,11 @@ import os
 import re
 import subprocess
 import sys
-from keyword import iskeyword
 from pathlib import Path
 
 import pytest
 
 import persist
-from persist.cli import make_parser
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(persist.__file__).parent
@@ -177,12 +175,3 @@ def test_only_the_command_line_prints():
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
     }
     assert {name for name in printing if not name.startswith("cli/")} <= MAY_PRINT
-
-
-def test_every_command_is_in_a_file_of_its_own():
-    commands = make_parser()._subparsers._group_actions[0].choices
-    # A keyword is not the name of a module.
-    files = {
-        name: PACKAGE / "cli" / f"{name}{'_' if iskeyword(name) else ''}.py" for name in commands
-    }
-    assert [name for name, file in files.items() if not file.exists()] == []

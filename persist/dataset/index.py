@@ -106,11 +106,12 @@ class Index:
         self._records: dict[str, int] = {}
         self._of_snapshot: tuple[list[str], str] = ([], "")
         # A batch of many values is one long line, which is not read for each of them.
-        self._cached = (-1, dict[str, dict[str, Any]]())
+        self._cached = self._appended = (-1, dict[str, dict[str, Any]]())
         self.number = self.end = self.lines = self.unsnapped = 0
         self.format = 2
         self.tips: list[str] = []
         self.last: dict[str, Any] = {}
+        self._place = self.last, Place.after(self.last, self._folder)
         self.torn = self.is_open = False
         self.deletions += 1
         self._inode = 0
@@ -290,7 +291,7 @@ class Index:
                 self._inode = seen[0]
                 self._seen = self._seen[0], seen
                 # A value that is set again is looked up.
-                self._cached = self.end - len(line) + (line[:1] == b"\n"), commit.values
+                self._appended = self.end - len(line) + (line[:1] == b"\n"), commit.values
             except BaseException:
                 self._seen = None
                 self._reset()
@@ -304,10 +305,11 @@ class Index:
         start = self._start_of(key)
         if start is None:
             return None
-        read, values = self._cached
-        if read != start or key not in values:
-            values = read_records(self._folder, key, start)
-            self._cached = start, values
+        for place, values in (self._cached, self._appended):
+            if place == start and key in values:
+                return values[key]
+        values = read_records(self._folder, key, start)
+        self._cached = start, values
         return values[key]
 
     def info(self, key: str) -> Any:
@@ -326,7 +328,10 @@ class Index:
 
     def place(self) -> Place:
         """Return where the loader modules are."""
-        return Place.after(self.last, self._folder)
+        last = self.last
+        if self._place[0] is not last or self._place[1].folder != self._folder:
+            self._place = last, Place.after(last, self._folder)
+        return self._place[1]
 
     @property
     def vanishing(self) -> Iterable[str]:
