@@ -7,11 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from keyword import iskeyword
 from pathlib import Path
 
 import pytest
 
 import persist
+from persist.cli import make_parser
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(persist.__file__).parent
@@ -46,7 +48,7 @@ IMPORTS = {
 
 # For each library, a call that needs it, and the extra that its error names.
 CALLS = {
-    "argcomplete": ("from persist.cli import _argcomplete as f", "f()", "cli"),
+    "argcomplete": ("from persist.cli.completion import _argcomplete as f", "f()", "cli"),
     "pandas": ("from persist.experiment.columns import frame_of as f", "f({})", "experiment"),
     "scipy": ("from persist.cli.sources.mat import MatSource as f", "f('x.mat').names()", "mat"),
     **{
@@ -175,3 +177,12 @@ def test_only_the_command_line_prints():
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
     }
     assert {name for name in printing if not name.startswith("cli/")} <= MAY_PRINT
+
+
+def test_every_command_is_in_a_file_of_its_own():
+    commands = make_parser()._subparsers._group_actions[0].choices
+    # A keyword is not the name of a module.
+    files = {
+        name: PACKAGE / "cli" / f"{name}{'_' if iskeyword(name) else ''}.py" for name in commands
+    }
+    assert [name for name, file in files.items() if not file.exists()] == []
