@@ -11,10 +11,7 @@ any process; its folder counts as abandoned when nothing was written to it for a
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import logging
-import operator
 import os
 import re
 import time
@@ -48,7 +45,6 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _STAGING = re.compile(r"\.blocks\.[0-9a-f]{16}\.tmp")
-_PIECE = 1 << 20  # bytes
 _ABANDONED = 7 * 24 * 3600.0  # s, since the last change of a folder that no process holds
 
 
@@ -66,35 +62,6 @@ class Written:
 
     path: str
     records: dict[str, FileRecord]
-
-
-class _GrowingDigest:
-    """The digest of a file that is written from its beginning on, taken while the system caches it.
-
-    Parameters
-    ----------
-    file : str
-        The file.
-    """
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._size = 0
-        self._digest = hashlib.sha256()
-
-    def reach(self, end: int, *written: object) -> None:
-        """Digest the next bytes, up to `end`; what is `written` only has to be there before."""
-        buffer = memoryview(bytearray(_PIECE))
-        with open(self._file, "rb", buffering=0) as file:
-            file.seek(self._size)
-            while count := file.readinto(buffer[: max(0, end - self._size)]):
-                self._digest.update(buffer[:count])
-                self._size += count
-
-    def record(self) -> FileRecord:
-        """Return the record of the file, when all of it is written."""
-        self.reach(os.path.getsize(self._file))
-        return FileRecord(self._size, self._digest.hexdigest())
 
 
 def _make_staging(folder: str) -> str:
@@ -173,16 +140,13 @@ def _begin(staging: str, item: Item, store: Store) -> str:
     return path
 
 
-def _finish(
-    path: str, item: Item, store: Store, durable: bool, digests: Mapping[str, _GrowingDigest]
-) -> Item:
+def _finish(path: str, item: Item, store: Store, durable: bool) -> Item:
     store.finish(path)
     records = {}
     for file in store.files(path, item.arrays):
         sync = partial(sync_file, file) if durable else bool
-        digest = digests[file].record if file in digests else partial(digest_file, file)
         name = file[len(path) :].replace(os.sep, "/")
-        records[name] = digest_beside(sync, digest, os.path.getsize(file))
+        records[name] = digest_beside(sync, partial(digest_file, file), os.path.getsize(file))
     return replace(item, written=Written(path, records))
 
 
@@ -213,77 +177,39 @@ def written_blocks(
         for item in items:
             if item.blocks:
                 path = _begin(stack.enter_context(_held_staging(folder)), item, store)
-                digests = _write(path, item.blocks, store)
-                item = _finish(path, item, store, durable, digests)
+                _write(path, item.blocks, store)
+                item = _finish(path, item, store, durable)
             finished.append(item)
         yield finished
 
 
-def _write(path: str, blocks: Mapping[str, BlockArray], store: Store) -> dict[str, _GrowingDigest]:
-    """Write all blocks; return the digests that were begun meanwhile, by file."""
+def _write(path: str, blocks: Mapping[str, BlockArray], store: Store) -> None:
     for name, array in blocks.items():
         if not array.is_dask:
             for region in array.regions():
                 store.write_block(path, name, region, numpy.asarray(array.source[region]))
     arrays = [(path, name, array) for name, array in blocks.items() if array.is_dask]
-    if not arrays:
-        return {}
-    dask = import_dask()
-    scheduler = dask.base.get_scheduler(collections=[array.source for _, _, array in arrays])
-    is_here = scheduler in (dask.local.get_sync, dask.threaded.get)
-    tasks: list[Any] = []
-    files: dict[str, list[tuple[int, Any]]] = {}
-    for (_, name, array), written in zip(arrays, _delayed_writes(store, arrays), strict=True):
-        run = store.run(path, name) if is_here else None
-        if run is None:
-            tasks += written
-        else:
-            starts = map(run.place, array.regions())
-            files.setdefault(run.filename, []).extend(zip(starts, written, strict=True))
-    digests = {file: _GrowingDigest(file) for file in files}
-    for file, found in files.items():
-        tasks += _followed(digests[file], found)
-    dask.compute(*tasks)
-    return digests
+    if arrays:
+        import_dask().compute(*_delayed_writes(store, arrays))
 
 
-def _delayed_writes(store: Store, arrays: Sequence[tuple[Any, str, BlockArray]]) -> list[list[Any]]:
+def _delayed_writes(store: Store, arrays: Sequence[tuple[Any, str, BlockArray]]) -> list[Any]:
     """Return the delayed writing of each block of arrays, given with their paths and names."""
     dask = import_dask()
     write = dask.delayed(partial(_write_block, store), pure=False)
     # dask.array.store would begin anew for itself: it fuses what the paths come from.
     made = dask.optimize(*(array.as_dask() for _, _, array in arrays))
-    return [
-        [
-            write(path, name, region, block)
-            for region, block in zip(
-                array.regions(), source.to_delayed(optimize_graph=False).ravel(), strict=True
-            )
-        ]
-        for (path, name, array), source in zip(arrays, made, strict=True)
-    ]
+    tasks = []
+    for (path, name, array), source in zip(arrays, made, strict=True):
+        blocks = source.to_delayed(optimize_graph=False).ravel()
+        for region, block in zip(array.regions(), blocks, strict=True):
+            tasks.append(write(path, name, region, block))
+    return tasks
 
 
 def _write_block(store: Store, path: str, name: str, region: tuple[slice, ...], block: Any) -> str:
     store.write_block(path, name, region, numpy.asarray(block))
     return path
-
-
-def _followed(digest: _GrowingDigest, writes: list[tuple[int, Any]]) -> list[Any]:
-    """Return tasks that write blocks, by where they begin, and digest what is complete meanwhile.
-
-    Each digest waits for the one before, so that dask makes blocks in the order of the file.
-    """
-    writes.sort(key=operator.itemgetter(0))
-    reach = import_dask().delayed(digest.reach, pure=False)
-    waiting: list[Any] = []
-    reached = 0
-    for (_, written), (end, _) in itertools.pairwise(writes):
-        waiting.append(written)
-        if end - reached >= _PIECE:
-            waiting, reached = [reach(end, *waiting)], end
-    # What follows is digested while the file is synced.
-    return [*waiting, writes[-1][1]]
 
 
 class DelayedItems:
@@ -325,8 +251,7 @@ class DelayedItems:
             for path, item in zip(begun, items, strict=True)
             for name, array in item.blocks.items()
         ]
-        written = list(itertools.chain.from_iterable(_delayed_writes(self._store, arrays)))
-        return begun, written
+        return begun, _delayed_writes(self._store, arrays)
 
     def finish(self, paths: Sequence[str | None], written: Sequence[str]) -> list[Item]:
         """Return the items, with the files that were written.
@@ -341,7 +266,7 @@ class DelayedItems:
         if not set(written) <= set(paths):
             raise DataSetError("cannot commit: dask wrote blocks to files of another commit")
         return [
-            item if path is None else _finish(path, item, self._store, self._durable, {})
+            item if path is None else _finish(path, item, self._store, self._durable)
             for item, path in zip(map(self._item, range(len(paths))), paths, strict=True)
         ]
 

@@ -249,8 +249,7 @@ class _Push:
         sets = snapshot_of(self._folder)
         for found in sets:
             # Users may have added to ``.gitattributes``; what the manifest lists is published.
-            package = found.state.package.items()
-            found.records.update({name: FileRecord(*record) for name, record in package})
+            found.records.update(found.state.files())
         records = {found.place: digest_pieces([found.manifest]) for found in sets}
         self._sets.update({records[found.place]: found for found in sets})
         mine = Head(secrets.token_hex(16), records)

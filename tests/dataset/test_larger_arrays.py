@@ -74,7 +74,7 @@ def test_blocks_of_any_shape_are_stored(results, chunks):
 @pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
 @pytest.mark.parametrize("chunks", [(70, 1000), (170, 300)])
 @pytest.mark.cases(5)
-def test_digests_taken_while_blocks_are_written_are_those_of_the_files(results, scheduler, chunks):
+def test_digests_of_blocks_are_those_of_the_files(results, scheduler, chunks):
     xarray = pytest.importorskip("xarray")
     # Larger than what is digested at once.
     large = numpy.arange(600_000.0).reshape(600, 1000)

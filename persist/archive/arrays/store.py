@@ -158,13 +158,6 @@ class Store(Protocol):
         """Write a block to its place. Any number of processes may do so at the same time."""
         return  # of a format whose `begin` refuses
 
-    def run(self, path: str, name: str) -> Run | None:
-        """Return where blocks of an array go, if that is one run; None if they go elsewhere.
-
-        What else is in that file does not change after `begin`.
-        """
-        return None
-
     def finish(self, path: str) -> None:
         """Complete the files when all blocks are written. The caller syncs them."""
         return  # by default, they are complete
