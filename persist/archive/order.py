@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -127,16 +128,17 @@ def edges_of(graph: Graph, obj: Any) -> Iterator[Edge]:
         is_short = type(reduced) is not Reduction or (
             reduced.items is reduced.pairs is reduced.members is None
         )
-    # A short list takes less memory than what makes it, and a deep graph keeps one for each object.
-    return iter(list(edges)) if is_short else edges
+    # A short tuple takes less memory than what makes it, and deep graphs keep one for each object.
+    return iter(tuple(edges)) if is_short else edges
 
 
 def _container_edges(obj: Any, marked: Container[int]) -> Iterator[Edge]:
     cls = type(obj)
     if cls is list or cls is tuple:
         field = "item" if cls is list else "element"
-        for index, part in enumerate(obj):
-            if type(part) not in ATOMS and id(part) in marked:
+        are_marked = map(marked.__contains__, map(id, obj))
+        for index, part in compress(enumerate(obj), are_marked):
+            if type(part) not in ATOMS:
                 yield Edge(field, index, part, cls is list, False)
     else:
         for index, (key, part) in enumerate(obj.items()):
@@ -193,8 +195,7 @@ class _Frame:
     late: _Late | None = None
     edge: Edge | None = None
     again: bool = False  # whether the edge is to be looked at once more
-    # Empty in most of the many frames of a deep graph.
-    waiting: set[tuple[str, Any]] | frozenset[tuple[str, Any]] = _NOTHING
+    waiting: list[Fill] | None = None  # as most of the many frames of a deep graph have none
     rest: dict[str, _Late] | None = None
     waits_for: int | None = None
     dead: bool = False
@@ -364,8 +365,6 @@ class Ordering:
     def _is_leaf(self, obj: Any) -> bool:
         if id(obj) in self._late:
             return False
-        if type(obj) is list:
-            return self._graph.state.keys().isdisjoint(map(id, obj))
         return next(edges_of(self._graph, obj), None) is None
 
     def _is_done(self, key: int) -> bool:
@@ -397,16 +396,17 @@ class Ordering:
     def _leave(self, frame: _Frame) -> Iterator[Define | Fill]:
         """Finish an object, or a part that had to wait."""
         self._pop()
+        waiting = frozenset((step.field, step.index) for step in frame.waiting or ())
         if frame.late is not None:
             step = frame.late.step
-            yield Fill(frame.obj, "fields", frame.waiting) if step.field == "fields" else step
+            yield Fill(frame.obj, "fields", waiting) if step.field == "fields" else step
             self._defer(frame.late, self._unfinished(frame.waits_for))
             return
         # What waits refers to the frame, and the garbage collector is paused.
         frame.rest = None
         key = id(frame.obj)
         depth = self._depth.pop(key)
-        yield from self._definition(frame.obj, frozenset(frame.waiting))
+        yield from self._definition(frame.obj, waiting)
         if late := self._late.pop(key, None):
             for part in late:
                 _remove(self._lacking, id(part.frame.obj), part)
@@ -616,9 +616,9 @@ class Ordering:
             self._release(present)
             edges = present.edges
         part = _Late(frame, step, target, edges, whole)
-        if not isinstance(frame.waiting, set):
-            frame.waiting = set()
-        frame.waiting.add((step.field, step.index))
+        if frame.waiting is None:
+            frame.waiting = []
+        frame.waiting.append(step)
         if step.field in _ORDERED:
             frame.rest[step.field] = part
         self._hold(part)
