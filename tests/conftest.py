@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import sys
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,10 @@ from tests.effort import IS_SHORT
 # imported by the test that skips them.
 collect_ignore_glob = ["data/*", "libraries/objects/*"]
 
+# Some environments, as those of containers often do, keep Python from writing what it compiles:
+# each worker would rewrite all asserts, and each subprocess compile persist, once more.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("persist", deadline=None)

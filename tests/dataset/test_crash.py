@@ -37,6 +37,7 @@ from tests.dataset.states import (
     snapshot,
 )
 from tests.effort import IS_SHORT, some_of
+from tests.folders import MEMORY
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -63,8 +64,7 @@ every_format = pytest.mark.parametrize("data_format", FORMATS)
 @pytest.fixture
 def root():
     """A folder in memory, where there is such a thing: thousands of copies are made in it."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)
 
 
@@ -187,7 +187,7 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after(root, name
 
 def spread(first: int, end: int) -> list[int]:
     """Return some numbers of a range, the first and the last among them."""
-    step = max(1, (end - first) // (4 if IS_SHORT else 12))
+    step = max(1, (end - first) // (2 if IS_SHORT else 12))
     return sorted({*range(first, end, step), end - 1})
 
 
@@ -422,7 +422,7 @@ def test_a_repair_that_fails_for_the_disk_loses_nothing(root, lost):
     elif lost == "a value":
         (start / "x.py").write_bytes(b"")
     failed = 0
-    for number in itertools.count():
+    for number in itertools.count(step=3 if IS_SHORT else 1):
         folder = root / str(number)
         shutil.copytree(start, folder)
         is_done = False
@@ -441,7 +441,7 @@ def test_a_repair_that_fails_for_the_disk_loses_nothing(root, lost):
         if len(calls) <= number:
             break
     assert is_done
-    assert failed > 10
+    assert failed > (3 if IS_SHORT else 10)
 
 
 def test_what_cannot_be_read_is_not_left_out_by_accept(root):

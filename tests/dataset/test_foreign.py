@@ -19,6 +19,7 @@ from persist.dataset import index, writer
 from persist.dataset.manifest import is_cut
 from persist.errors import DamagedError, DataSetError, PersistError, PersistWarning
 from tests.dataset.bare import INTERPRETERS, run_bare, snapshot
+from tests.effort import IS_SHORT
 from tests.same import assert_same
 
 MANIFEST = "_manifest.jsonl"
@@ -263,7 +264,7 @@ def test_a_changed_byte_in_the_manifest_makes_no_wrong_value_and_verify_names_it
     make(tmp_path)
     path = tmp_path / "results" / MANIFEST
     found = set()
-    for position, data in changes(path.read_bytes(), 7):
+    for position, data in changes(path.read_bytes(), 23 if IS_SHORT else 7):
         path.write_bytes(data)
         found.add(check_values(tmp_path))
         report = persist.verify(tmp_path / "results")
@@ -287,6 +288,7 @@ OTHER_TYPES = [
 ]
 
 
+@pytest.mark.cases(15)
 @pytest.mark.parametrize(("member", "value"), OTHER_TYPES, ids=repr)
 def test_a_sound_line_with_a_member_of_another_type_is_damage(
     tmp_path: Path, member: str, value: object
@@ -333,7 +335,7 @@ def test_a_manifest_cut_anywhere_makes_no_wrong_value_and_verify_is_not_content(
     ds = make(tmp_path)
     path = tmp_path / "results" / MANIFEST
     good = path.read_bytes()
-    for length in range(0, len(good), 11):
+    for length in range(0, len(good), 29 if IS_SHORT else 11):
         path.write_bytes(good[:length])
         # Infos that nothing but a line tells of may be lost with it.
         if check_values(tmp_path) == "opened":
@@ -386,6 +388,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
+@pytest.mark.cases(15)
 def test_a_line_that_is_none_makes_no_wrong_value_and_verify_names_the_manifest(
     tmp_path: Path, line: bytes, place: str
 ) -> None:
@@ -400,6 +403,7 @@ def test_a_line_that_is_none_makes_no_wrong_value_and_verify_names_the_manifest(
     assert not report.extra or place == "last"
 
 
+@pytest.mark.cases(4)
 @pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
 def test_a_bare_import_of_a_damaged_manifest_makes_no_wrong_value(
     tmp_path: Path, line: bytes
@@ -427,7 +431,7 @@ def test_a_changed_byte_in_the_snapshot_of_infos_changes_nothing_and_verify_name
     ds = make(tmp_path)
     path = tmp_path / "results" / "_snapshot.json"
     wanted = ds._info_dict
-    for position, data in changes(path.read_bytes(), 3):
+    for position, data in changes(path.read_bytes(), 11 if IS_SHORT else 3):
         path.write_bytes(data)
         found = persist.DataSet("results", path=tmp_path)
         assert found._info_dict == wanted
@@ -451,6 +455,7 @@ OTHER_SNAPSHOTS = [
 ]
 
 
+@pytest.mark.cases(10)
 @pytest.mark.parametrize(("member", "value"), OTHER_SNAPSHOTS, ids=repr)
 def test_a_sound_snapshot_with_a_member_of_another_type_is_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str, value: object
@@ -544,7 +549,7 @@ def write_all(folder: Path, **options: Any) -> None:
 
 @pytest.mark.parametrize("backup_data", [False, True], ids=["", "backup"])
 @pytest.mark.parametrize("name", LINKS)
-@pytest.mark.cases(14)
+@pytest.mark.cases(7)
 def test_writing_changes_nothing_behind_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, backup_data: bool
 ) -> None:
@@ -570,6 +575,7 @@ def test_writing_changes_nothing_behind_a_link_that_looks_like_an_open_commit(
     assert persist.DataSet("results", path=tmp_path).last == 1
 
 
+@pytest.mark.cases(7)
 @pytest.mark.parametrize("generation", ["dataset-3.2.1", "dataset-0.9"])
 @pytest.mark.parametrize(
     "name", ["__init__.py", "x.py", "x_data", "data_x", MANIFEST, f"{MANIFEST}.new", "data_x.1"]

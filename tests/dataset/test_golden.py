@@ -146,6 +146,7 @@ def test_a_golden_data_set_is_intact(path: Path) -> None:
     assert report.checked > len(golden_values()) + len(golden_arrays())
 
 
+@pytest.mark.cases(9)
 @golden
 @interpreters
 def test_every_python_reads_a_golden_data_set(path: Path, interpreter: Interpreter) -> None:
@@ -166,7 +167,7 @@ def test_every_python_reads_a_golden_data_set(path: Path, interpreter: Interpret
     assert snapshot(path) == before
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @golden
 @with_numpy
 def test_numpy_of_any_age_reads_a_golden_data_set(path: Path, interpreter: Interpreter) -> None:

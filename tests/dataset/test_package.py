@@ -488,6 +488,10 @@ def test_a_key_of_any_name_leaves_the_others_alone(tmp_path: Path, names: list[s
 def test_a_key_named_like_a_builtin_can_be_loaded_first(tmp_path: Path) -> None:
     ds = persist.DataSet("results", "w", tmp_path, durable=False)
     ds._update({"x": [1], **dict.fromkeys(BUILTINS, 1)}, {"only": None})
+    # A short run takes those that occur in the package.
+    source = (tmp_path / "results" / "__init__.py").read_text(encoding="utf-8")
+    names = [name for name in BUILTINS if name in source] if IS_SHORT else BUILTINS
+    assert len(names) > 20
     program = f"""
         import importlib, sys
         def check(name, package):
@@ -500,7 +504,7 @@ def test_a_key_named_like_a_builtin_can_be_loaded_first(tmp_path: Path) -> None:
             importlib.reload(package)
             assert package._load(name) == 1
         failed = {{}}
-        for name in {BUILTINS}:
+        for name in {names}:
             try:
                 check(name, importlib.import_module('results'))
             except Exception as error:

@@ -45,7 +45,7 @@ def arrays(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return find
 
 
-@pytest.mark.cases(3)
+@pytest.mark.cases(2)
 @with_numpy
 @formats
 def test_arrays_of_each_kind_are_loaded(
@@ -63,7 +63,7 @@ def test_arrays_of_each_kind_are_loaded(
 @with_numpy
 @formats
 @pytest.mark.parametrize("mmap_mode", ["r", "c"])
-@pytest.mark.cases(3)
+@pytest.mark.cases(2)
 def test_arrays_of_each_kind_are_mapped(
     arrays: Callable[[str], Path], data_format: str, interpreter: Interpreter, mmap_mode: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_arrays_of_each_kind_are_mapped(
     assert snapshot(arrays(data_format)) == before
 
 
-@pytest.mark.cases(3)
+@pytest.mark.cases(2)
 @with_numpy
 @formats
 def test_a_mapped_array_is_read_anew_each_time(
@@ -148,7 +148,7 @@ def test_values_without_arrays_may_be_mapped_and_are_not_kept(results: Path) -> 
         run_bare(interpreter, results, program)
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @pytest.mark.parametrize("mmap_mode", ["'r+'", "'w+'", "'readonly'", "''", "True", "b'r'"])
 def test_a_mode_that_could_write_is_refused_with_the_reason(results: Path, mmap_mode: str) -> None:
     program = f"""
@@ -194,7 +194,7 @@ def test_a_module_that_was_changed_by_hand_is_not_mapped(
     assert found.startswith("x.py is not what _manifest.jsonl says")
 
 
-@pytest.mark.cases(2)
+@pytest.mark.cases(1)
 @with_numpy
 @pytest.mark.parametrize("compression", ["gzip", "lzf"])
 def test_a_compressed_array_is_mapped_as_an_open_dataset(

@@ -15,6 +15,9 @@ from persist.dataset import writer
 from persist.dataset.index import Index
 from persist.errors import UnknownKeyError
 from tests.calls import counted_calls
+from tests.effort import IS_SHORT
+
+COUNT = 150 if IS_SHORT else 300
 
 
 def statements(work):
@@ -43,8 +46,8 @@ def listings(work):
 
 
 def growth(work):
-    """Return the statements for 900 keys, per those for 300."""
-    few, many = (statements(work(number)) for number in (300, 900))
+    """Return the statements for thrice as many keys, per those for some."""
+    few, many = (statements(work(number)) for number in (COUNT, 3 * COUNT))
     return many / few
 
 
@@ -168,7 +171,7 @@ def no_modules():
     before = set(sys.modules), list(sys.meta_path)
     yield
     for name in set(sys.modules) - before[0]:
-        if name.partition(".")[0] in ("r100", "r300", "r900"):
+        if name.partition(".")[0] in ("r100", f"r{COUNT}", f"r{3 * COUNT}"):
             del sys.modules[name]
     sys.meta_path[:] = before[1]
 

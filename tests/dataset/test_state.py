@@ -23,9 +23,10 @@ from persist.dataset import writer
 from persist.errors import InvalidKeyError, PersistError, UnknownKeyError
 from tests.dataset.states import State, bare_package, is_same, read_object
 from tests.effort import IS_SHORT
+from tests.folders import MEMORY
 
 THRESHOLD = 5
-EXAMPLES = 8 if IS_SHORT else 50
+EXAMPLES = 4 if IS_SHORT else 50
 
 PLACES = st.sampled_from(["outer", "outer", "inner"])
 KEYS = st.sampled_from(["a", "b", "c", "d", "x_0", "x_1"])
@@ -101,7 +102,7 @@ class DataSets(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.root = Path(tempfile.mkdtemp())
+        self.root = Path(tempfile.mkdtemp(dir=MEMORY if IS_SHORT else None))
         self.folder = self.root / f"state_{self.root.name.replace('.', '_')}"
         self.stack = contextlib.ExitStack()
         self.stack.enter_context(often_compacted())

@@ -437,7 +437,7 @@ MERGES = {
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("case", MERGES)
-@pytest.mark.cases(4)
+@pytest.mark.cases(3)
 def test_a_union_merge_keeps_all_readable_and_names_each_conflict(folder, case, swapped):
     first, second, is_kept, expected = MERGES[case]
     shutil.copytree("d", "e")
@@ -714,6 +714,7 @@ def test_inner_data_sets_are_taken_in_and_removed_by_hand(folder):
         ["__init__.py"],
     ],
 )
+@pytest.mark.cases(2)
 def test_an_inner_data_set_that_lost_files_is_listed_by_all_and_repaired(folder, lost):
     inner = DataSet("d", "w")._namespace("D")
     inner.v = [7]

@@ -10,6 +10,7 @@ import pytest
 from tests.dataset import crashes
 from tests.dataset.crashes import KILLED, Kill
 from tests.effort import IS_SHORT
+from tests.folders import MEMORY
 
 STEP = 9 if IS_SHORT else 1
 """Only every so many-th call is tried."""
@@ -39,6 +40,5 @@ def fail_at(number):
 @contextlib.contextmanager
 def memory_folder():
     """Yield a folder in memory, where there is such a thing."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)

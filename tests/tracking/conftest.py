@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import secrets
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.effort import IS_SHORT
+from tests.folders import MEMORY
 from tests.tracking.server import serve
 from tests.tracking.sites import Site
 
@@ -36,8 +36,7 @@ def own_key(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def tmp_path():
     """A folder in memory, where there is such a thing: each store is synced often."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

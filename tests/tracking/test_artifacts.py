@@ -21,6 +21,7 @@ def count(store, key):
     return store.sql("SELECT ref_count FROM artifacts WHERE artifact_id = ?", [key]).item()
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     ("format", "extension"),
     [("joblib", "joblib"), ("pickle", "pkl"), ("cloudpickle", "pkl"), ("odd", "bin"),
@@ -253,6 +254,7 @@ def test_vacuum_keeps_everything(file_store):
     assert os.path.getsize(file_store.workspace_path / "store.duckdb") > 0
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     ("column", "text"),
     [

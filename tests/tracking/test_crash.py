@@ -13,6 +13,7 @@ import pytest
 
 from tests.dataset.crashes import KILLED, kill_points, record, run_in_child, run_killed
 from tests.effort import IS_SHORT
+from tests.folders import MEMORY
 from tests.tracking.samples import fill, predict_args
 
 duckdb = pytest.importorskip("duckdb")
@@ -26,8 +27,7 @@ from persist.tracking.errors import StoreError  # noqa: E402
 @pytest.fixture
 def root():
     """A folder in memory, where there is such a thing."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)
 
 
@@ -221,7 +221,7 @@ def test_a_log_of_duckdb_that_is_cut_off_anywhere_leaves_a_whole_store(root):
     log = whole / "store.duckdb.wal"
     size = log.stat().st_size
     assert size > 0
-    for part in range(0, 21, 5 if IS_SHORT else 1):
+    for part in range(0, 21, 10 if IS_SHORT else 1):
         folder = root / f"cut_{part}"
         shutil.copytree(whole, folder)
         os.truncate(folder / "store.duckdb.wal", size * part // 20)
@@ -251,6 +251,7 @@ def test_a_log_of_duckdb_that_is_damaged_is_told_and_kept(root):
     assert state(folder) == trial.before
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("place", range(0, 60, 15))
 def test_a_database_that_is_damaged_is_told_and_kept(root, place):
     with WorkspaceStore(root / "ws") as store:

@@ -458,6 +458,7 @@ def test_sql_computes_what_tables_tell(file_store, query):
     file_store.sql(query)
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("change", ["- crc", "labels []", "n_outputs 0", "classes 3"])
 def test_labels_that_cannot_be_read_are_told_as_damaged(file_store, change):
     ids = fill(file_store)

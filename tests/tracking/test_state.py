@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from tests.effort import IS_SHORT
+from tests.folders import MEMORY
 from tests.tracking.samples import predict_args
 
 pytest.importorskip("duckdb")
@@ -42,7 +43,7 @@ class Stores(RuleBasedStateMachine):
 
     @initialize()
     def open(self):
-        self.folder = tempfile.mkdtemp(dir="/dev/shm" if shutil.os.path.isdir("/dev/shm") else None)
+        self.folder = tempfile.mkdtemp(dir=MEMORY)
         self.site = self.new_site()
         self.stores = [self.site.open() for _ in range(2)]
         self.batch = None

@@ -1,21 +1,20 @@
 """Workspaces of each kind, closed at the end of the test."""
 
 import itertools
-import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from persist import AnalysisWorkspace, LazyAnalysisWorkspace
+from tests.folders import MEMORY
 from tests.workspace.kinds import KINDS
 
 
 @pytest.fixture
 def memory_folder():
     """Return a folder in memory, where there is such a thing: for tests that write much."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)
 
 
