@@ -496,6 +496,7 @@ def table_text(header, separator, decimal):
     return "\n".join([header, *rows])
 
 
+@pytest.mark.cases(0)
 def test_a_script_predicts_from_the_command_line(spectra, tmp_path):
     frame, result = spectra
     script = result.export(tmp_path / "model.n4a.py")

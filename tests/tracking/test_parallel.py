@@ -126,6 +126,7 @@ def test_processes_give_the_numbers_of_one(tmp_path, serial):
     numpy.testing.assert_array_equal(predict(result.best, X), predict(serial.best, X))
 
 
+@pytest.mark.cases(0)
 def test_generators_of_the_process_are_seeded_and_left_as_they_were(tmp_path):
     states = random.getstate(), numpy.random.get_state()[1].tolist()
     found = [
@@ -163,6 +164,7 @@ def test_a_cluster_of_dask_gives_the_numbers_of_one(tmp_path, serial):
         assert recorded(result) == recorded(serial)
 
 
+@pytest.mark.cases(0)
 def test_frames_and_several_data_sets_travel(tmp_path):
     data = [pandas.DataFrame(X[:, :4], columns=list("abcd")).assign(y=Y),
             {"X": X, "y": 2 * Y, "name": "other"}]  # fmt: skip
@@ -438,7 +440,7 @@ class Refusing(Ridge):
         raise Particular("lamp", "it is cold")
 
 
-@pytest.mark.cases(1)
+@pytest.mark.cases(0)
 @pytest.mark.parametrize("kind", ["n_jobs", "executor"])
 def test_what_cannot_travel_is_trained_here_and_the_run_goes_on(tmp_path, kind):
     pipelines = [

@@ -376,6 +376,7 @@ def test_collecting_leaves_what_is_young_to_others(site):
         assert store.load_artifact(ids.artifacts["shift"]).shift == 2
 
 
+@pytest.mark.cases(0)
 def test_artifacts_are_kept_in_a_bucket_by_the_same_digests(url, tmp_path):
     pytest.importorskip("moto")
     pytest.importorskip("s3fs")

@@ -78,7 +78,7 @@ def train(workspace):
     """Return a function that trains in a workspace of its own."""
 
     def function(pipeline, dataset, **options):
-        options = {"verbose": 0, "cv": KFold(4), **options}
+        options = {"verbose": 0, "cv": KFold(3), **options}
         result = run(pipeline, dataset, workspace_path=workspace, **options)
         failed = result.store.list_pipelines(result.run_id)["error"].drop_nulls().to_list()
         assert not failed
@@ -125,7 +125,7 @@ def arrays(result, **values):
     ids=["pipeline", "bare", "target", "encoder", "named", "stacking"],
 )
 @pytest.mark.parametrize(
-    "cv", [KFold(4), KFold(3, shuffle=True, random_state=2), TimeSeriesSplit(4), LeaveOneOut()]
+    "cv", [KFold(3), KFold(3, shuffle=True, random_state=2), TimeSeriesSplit(4), LeaveOneOut()]
 )
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.cases(1)
@@ -386,11 +386,11 @@ def test_labels_are_those_of_the_user(train):
 def test_classes_that_a_fold_lacks_have_no_chance_there(train):
     order = numpy.argsort(LABELS, kind="stable")
     features, labels = X[order], LABELS[order]
-    result = train([GaussianNB()], (features, labels), cv=KFold(4))
+    result = train([GaussianNB()], (features, labels), cv=KFold(3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = cross_val_predict(
-            GaussianNB(), features, labels, cv=KFold(4), method="predict_proba"
+            GaussianNB(), features, labels, cv=KFold(3), method="predict_proba"
         )
     found = arrays(result, fold_id="avg", partition="val")
     assert found["classes"].tolist() == numpy.unique(labels).tolist()
@@ -437,7 +437,7 @@ def test_frames_reach_estimators_as_frames(train, library, tmp_path):
     numpy.testing.assert_array_equal(predict(path, frame).values, model.predict(frame))
     # A column that was dropped may hold anything.
     expected = cross_validate(
-        make_pipeline(transformer, Ridge()), frame, Y, cv=KFold(4),
+        make_pipeline(transformer, Ridge()), frame, Y, cv=KFold(3),
         scoring="neg_root_mean_squared_error",
     )  # fmt: skip
     assert fold_scores(result, "rmse") == pytest.approx(-expected["test_score"])
@@ -505,7 +505,7 @@ def test_a_seed_reaches_nested_estimators(train, model):
         by_hand.set_params(cv=KFold(3, shuffle=True, random_state=4))
     elif "param_grid" in model.get_params() and "m" in model.param_grid:
         by_hand.param_grid["m"][0].set_params(random_state=4)
-    expected = cross_validate(by_hand, X, Y, cv=KFold(4), scoring="neg_root_mean_squared_error")
+    expected = cross_validate(by_hand, X, Y, cv=KFold(3), scoring="neg_root_mean_squared_error")
     assert scores.pop() == pytest.approx(tuple(-expected["test_score"]))
 
 
@@ -514,7 +514,7 @@ def test_a_search_tells_what_it_has_found(train):
     result = train([StandardScaler(), search], (X, Y))
     scaled = StandardScaler().fit_transform(X)
     assert json.loads(result.best["best_params"]) == clone(search).fit(scaled, Y).best_params_
-    for number, (rest, _) in enumerate(KFold(4).split(X)):
+    for number, (rest, _) in enumerate(KFold(3).split(X)):
         [entry] = result.filter(fold_id=str(number), partition="val")
         by_hand = make_pipeline(StandardScaler(), clone(search)).fit(X[rest], Y[rest])
         assert json.loads(entry["best_params"]) == by_hand[-1].best_params_
@@ -525,21 +525,21 @@ def test_a_search_tells_what_it_has_found(train):
 def test_sparse_and_several_targets(train):
     matrix = sparse.csr_matrix(numpy.where(X > 0.5, X, 0))
     result = train([Ridge()], (matrix, Y), test=0.2)
-    expected = cross_validate(Ridge(), matrix[:48], Y[:48], cv=KFold(4))
+    expected = cross_validate(Ridge(), matrix[:48], Y[:48], cv=KFold(3))
     assert fold_scores(result, "r2") == pytest.approx(expected["test_score"])
     model = Ridge().fit(matrix[:48], Y[:48])
     numpy.testing.assert_allclose(predict(result.best, matrix).values, model.predict(matrix))
     both = numpy.column_stack([Y, 3 * X[:, 0] + 1])
     result = train([PLSRegression(2)], (X, both))
     expected = cross_validate(
-        PLSRegression(2), X, both, cv=KFold(4), scoring="neg_root_mean_squared_error"
+        PLSRegression(2), X, both, cv=KFold(3), scoring="neg_root_mean_squared_error"
     )
     assert fold_scores(result, "rmse") == pytest.approx(-expected["test_score"])
-    assert arrays(result, fold_id="0", partition="val")["y_pred"].shape == (15, 2)
+    assert arrays(result, fold_id="0", partition="val")["y_pred"].shape == (20, 2)
     flags = numpy.column_stack([CODES == 1, X[:, 0] > 0.5]).astype(int)
     forest = RandomForestClassifier(random_state=0, **FOREST)
     result = train([forest], (X, flags))
-    expected = cross_validate(forest, X, flags, cv=KFold(4), scoring=["accuracy", "f1_macro"])
+    expected = cross_validate(forest, X, flags, cv=KFold(3), scoring=["accuracy", "f1_macro"])
     assert fold_scores(result, "accuracy") == pytest.approx(expected["test_accuracy"])
     found = arrays(result, fold_id="final", partition="train")
     numpy.testing.assert_array_equal(found["y_true"], flags)
@@ -565,7 +565,7 @@ def test_sparse_and_several_targets(train):
 )
 def test_metrics_are_those_of_scikit_learn(train, metric, name, scoring):
     result = train([[Ridge(alpha=1e4)], [Ridge()]], (X, Y), metric=metric)
-    expected = numpy.abs(cross_validate(Ridge(), X, Y, cv=KFold(4), scoring=scoring)["test_score"])
+    expected = numpy.abs(cross_validate(Ridge(), X, Y, cv=KFold(3), scoring=scoring)["test_score"])
     best = result.top(1)[0]
     assert best["metric"] == name
     folds = [e for e in result.filter(pipeline_id=best["pipeline_id"], partition="val")
@@ -603,7 +603,7 @@ def test_missing_cells_reach_imputers(train):
     holes[::7, 2] = numpy.nan
     result = train([SimpleImputer(), Ridge()], (holes, Y))
     expected = cross_validate(
-        make_pipeline(SimpleImputer(), Ridge()), holes, Y, cv=KFold(4), scoring="r2"
+        make_pipeline(SimpleImputer(), Ridge()), holes, Y, cv=KFold(3), scoring="r2"
     )
     assert fold_scores(result, "r2") == pytest.approx(expected["test_score"])
 
@@ -808,7 +808,7 @@ def test_targets_may_be_one_column_while_they_are_fitted(train, tmp_path):
     both = numpy.column_stack([Y, 3 * X[:, 0] + 1])
     result = train([{"y_processing": PCA(1)}, Ridge()], (X, both))
     model = TransformedTargetRegressor(Ridge(), transformer=PCA(1), check_inverse=False)
-    expected = cross_validate(model, X, both, cv=KFold(4), scoring="neg_root_mean_squared_error")[
+    expected = cross_validate(model, X, both, cv=KFold(3), scoring="neg_root_mean_squared_error")[
         "test_score"
     ]
     assert fold_scores(result, "rmse") == pytest.approx(-expected)
@@ -824,7 +824,7 @@ def test_masked_cells_are_missing_ones(train):
     filled = masked.filled(numpy.nan)
     model = make_pipeline(SimpleImputer(), Ridge())
     found = arrays(result, partition="val", fold_id="avg")
-    wanted = cross_val_predict(model, filled, Y, cv=KFold(4))
+    wanted = cross_val_predict(model, filled, Y, cv=KFold(3))
     numpy.testing.assert_allclose(found["y_pred"], wanted, rtol=1e-12)
     predicted = predict(result.best, masked).values
     numpy.testing.assert_allclose(predicted, model.fit(filled, Y).predict(filled), rtol=1e-12)
@@ -842,7 +842,7 @@ def test_weights_reach_the_steps_that_ask_for_them(train):
         model = Ridge().set_fit_request(sample_weight=True)
         for steps in ([scaler, model], [search]):
             result = train(steps, (X, Y), sample_weight=weights)
-            for number, (rest, _) in enumerate(KFold(4).split(X)):
+            for number, (rest, _) in enumerate(KFold(3).split(X)):
                 fitted = make_pipeline(*steps).fit(X[rest], Y[rest], sample_weight=weights[rest])
                 found = arrays(result, partition="train", fold_id=str(number))
                 numpy.testing.assert_allclose(found["y_pred"], fitted.predict(X[rest]), rtol=1e-12)
