@@ -7,8 +7,9 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from persist import __version__
 from persist.files import temporary_beside
@@ -23,7 +24,8 @@ __all__ = ["Part", "write_bundle"]
 _UNSAFE = re.compile(r"\W+", re.ASCII)
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """An artifact of a chain that is exported.
 
     The fold is None if it is not a model; the class name is the last part of that of its class; the
@@ -73,7 +75,7 @@ def _renumbered(chain: Mapping[str, Any], parts: list[Part]) -> tuple[dict[str, 
     shift = max(0, 1 - first) if kinds != {StepKind.FEATURES} else max(0, -first)
     steps = [{**step, "step_idx": step["step_idx"] + shift} for step in chain["steps"]]
     moved = {**chain, "steps": steps, "model_step_idx": chain["model_step_idx"] + shift}
-    return moved, [part._replace(step=part.step + shift) for part in parts]
+    return moved, [replace(part, step=part.step + shift) for part in parts]
 
 
 def _artifact_members(parts: list[Part]) -> Iterator[tuple[Part, str, bytes]]:

@@ -184,11 +184,7 @@ class Database(abc.ABC):
     def release_all(cls, *, waits: bool = True) -> None:
         """Close the connections that linger, those that another thread uses only if it `waits`."""
         for database in list(cls._all.values()):
-            if database._mutex.acquire(blocking=waits):
-                try:
-                    database.release()
-                finally:
-                    database._mutex.release()
+            database.release(waits=waits)
 
     @classmethod
     def start_all_anew(cls) -> None:
@@ -265,11 +261,14 @@ class Database(abc.ABC):
         """Whether changes are being collected."""
         return self._batch is not None
 
-    def release(self) -> None:
-        """Close a connection that lingers."""
-        with self._mutex:
-            if not self._is_open:
-                self._close()
+    def release(self, *, waits: bool = True) -> None:
+        """Close a connection that lingers, one that another thread uses only if it `waits`."""
+        if self._mutex.acquire(blocking=waits):
+            try:
+                if not self._is_open:
+                    self._close()
+            finally:
+                self._mutex.release()
 
     def _reset(self) -> None:
         self._mutex = threading.RLock()

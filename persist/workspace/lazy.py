@@ -137,16 +137,16 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
                 f"cannot open {pair.base} in place: it is a package; load it, and save it in HDF5"
             )
         found = cls(name)
-        backend = InPlaceFile(pair, found._header, timeout)
-        if errors == "raise" and backend.unreadable:
-            backend.close()
-            raise_unreadable(pair.data, backend.unreadable)
-        found._keep_in(backend)
+        found._keep_in(pair, errors, timeout)
         warn_unreadable(path, found.unreadable)
         return found
 
-    def _keep_in(self, backend: InPlaceFile) -> None:
-        """Take over the items of a file, in which they stay."""
+    def _keep_in(self, pair: Pair, errors: str, timeout: float) -> None:
+        """Keep the items of this workspace, which is empty, in a file, with those there."""
+        backend = InPlaceFile(pair, self._header, timeout)
+        if errors == "raise" and backend.unreadable:
+            backend.close()
+            raise_unreadable(pair.data, backend.unreadable)
         self._take_header(backend.header)
         self._backend = backend
         self._index, self.unreadable = backend.index, backend.unreadable

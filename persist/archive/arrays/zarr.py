@@ -170,7 +170,7 @@ def unpacked(
         dtype = numpy.dtype(ast.literal_eval(attributes[ARCHIVE.dtype]))
         shape = shape if dtype.itemsize == numbers.itemsize else shape[:-1]
     if math.prod(shape) * dtype.itemsize != math.prod(held) * numbers.itemsize:
-        raise DamagedError(f"an array of shape {held} of {numbers} holds no {dtype}")
+        raise DamagedError(f"an array of {numbers} of shape {held} cannot be one of {dtype}")
     order: Any = attributes.get(ARCHIVE.order, "C")
     # Unlike empty, ndarray does not make strings of no width wider.
     array: Array = numpy.ndarray(shape[::-1] if order == "F" else shape, dtype, order=order)

@@ -134,9 +134,9 @@ def test_what_persist_does_not_write_is_refused(tmp_path, changes):
 
 def test_a_number_does_not_fill_an_array_of_more_bytes(tmp_path):
     path = write_one(tmp_path, numpy.ones(1), attributes={"numpy_dtype": "'V16'"})
-    with pytest.raises(DamagedError, match="holds no"):
+    with pytest.raises(DamagedError, match="cannot be one of"):
         read_arrays(path, "zarr")
-    with pytest.raises(DamagedError, match="holds no"):
+    with pytest.raises(DamagedError, match="cannot be one of"):
         STORES["zarr"].load(path)
 
 
