@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import itertools
@@ -318,11 +319,12 @@ def _named_object(name: Any) -> Any:
     if isinstance(name, type):
         return name
     path, _, last = str(name).rpartition(".")
-    try:
-        # Not the whole name, as a module may have the name of the class in it.
-        return getattr(pkgutil.resolve_name(path), last)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PipelineError(f"cannot make a step: no class {name!r}; give its full name") from error
+    # A full name has dots alone; resolve_name would take a colon for one of them.
+    if ":" not in path:
+        with contextlib.suppress(ImportError, AttributeError, ValueError):
+            # Not the whole name, as a module may have the name of the class in it.
+            return getattr(pkgutil.resolve_name(path), last)
+    raise PipelineError(f"cannot make a step: no class {name!r}; give its full name")
 
 
 def parts_of(obj: Any) -> Iterator[Any]:

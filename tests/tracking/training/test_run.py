@@ -223,6 +223,7 @@ def test_data_come_from_files_frames_and_mappings(workspace, tmp_path):
         ([3, Ridge()], (X, Y), {}, "must be an estimator"),
         ([{"clas": "x"}, Ridge()], (X, Y), {}, "one of the keys"),
         (["no.such.Class", Ridge()], (X, Y), {}, "no class"),
+        (["sklearn:linear_model.Ridge"], (X, Y), {}, "no class"),
         ([Ridge()], (X, Y[:3]), {}, "must have 60 rows"),
         ([Ridge()], (X[:, 0], Y), {}, "must be of shape"),
         ([Ridge()], 3, {}, "dataset must be"),
