@@ -1,6 +1,6 @@
 """Writing files where nobody else writes, and waiting until the disk holds them.
 
-What must be new is made whole, or not at all.
+A file or folder that must be new is made whole, or not at all.
 """
 
 from __future__ import annotations

@@ -66,10 +66,7 @@ def write_bundle(path: str, chain: Mapping[str, Any], parts: list[Part]) -> None
 
 
 def _renumbered(chain: Mapping[str, Any], parts: list[Part]) -> tuple[dict[str, Any], list[Part]]:
-    """Return a chain and its artifacts with the numbers of a bundle, which tell the kind of a step.
-
-    These are those of ``pipeline.json``, which counts steps from 1.
-    """
+    """Return a chain and its artifacts with steps numbered as in ``pipeline.json``, from 1."""
     first: int = min(step["step_idx"] for step in chain["steps"])
     kinds = {step_kind(step.get("params")) for step in chain["steps"]}
     shift = max(0, 1 - first) if kinds != {StepKind.FEATURES} else max(0, -first)

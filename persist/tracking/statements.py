@@ -42,7 +42,7 @@ UTC_NAMES = ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Universal", "Zulu")
 
 
 REFUSED = "sql takes one SELECT statement, which only reads"
-"""What an error says first that refuses the SQL of a user."""
+"""How an error begins that refuses the SQL of a user."""
 
 Rows: TypeAlias = "list[tuple[Any, ...]]"
 

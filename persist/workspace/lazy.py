@@ -142,7 +142,7 @@ class LazyAnalysisWorkspace(AnalysisWorkspace):
         return found
 
     def _keep_in(self, pair: Pair, errors: str, timeout: float) -> None:
-        """Keep the items of this workspace, which is empty, in a file, with those there."""
+        """Keep the items of this empty workspace in a file, and take over those in it."""
         backend = InPlaceFile(pair, self._header, timeout)
         if errors == "raise" and backend.unreadable:
             backend.close()
